@@ -1,0 +1,8 @@
+"""Run the command line: `python -m chunkwire` is the console script by another name."""
+
+import sys
+
+from chunkwire.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
