@@ -1,0 +1,47 @@
+"""What every test shares: the fixed Hypothesis profile, and the rule that CI skips nothing for want of a program."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.peers.programs import find_program
+
+# Derandomized: one tree gives one verdict. A case that Hypothesis finds becomes a vector. No deadline: CI is noisy.
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fixed")
+
+NEEDS = "needs "
+
+
+def is_strict() -> bool:
+    """Say whether a missing program is a failure: CI installs them all, so one that is missing is a broken install."""
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in ("CHUNKWIRE_CI", "CI"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `needs("nginx", …)` where one of the programs is not installed."""
+    for marker in item.iter_markers("needs"):
+        missing = [program for program in marker.args if find_program(program) is None]
+        if missing:
+            pytest.skip(NEEDS + ", ".join(missing))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip whose reason is `needs PROGRAM` into a failure where nothing may be missing."""
+    report = yield
+    if report.skipped and is_strict() and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith(NEEDS):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}: CI skips no test for want of a program; install it in .ci/run"
+    return report

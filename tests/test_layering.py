@@ -1,0 +1,112 @@
+"""Which room may import which, read from the source: the table of the design, held."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "chunkwire"
+
+# In the order of the design: a room imports only from itself and from rooms above it.
+ROOMS = ("wire", "llm", "net", "client", "origin", "forward", "tools", "testing", "page", "cli")
+PURE_ROOMS = ("wire", "llm")
+# What a pure room is given, or does without: I/O, clocks, threads, randomness, the two libraries.
+IMPURE = frozenset(
+    {"trio", "h11", "wsproto", "socket", "ssl", "select", "selectors", "asyncio", "urllib", "http"}
+    | {"time", "datetime", "random", "secrets", "threading", "subprocess", "os", "signal", "logging"}
+    | {"io", "pathlib", "tempfile", "shutil"}
+)
+THIRD_PARTY = frozenset({"trio", "h11", "wsproto"})
+
+
+def python_files(*under: str) -> list[Path]:
+    return sorted(path for path in PACKAGE.joinpath(*under).rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield each module that a file imports, at its top or inside a function, as an absolute dotted name."""
+    package = ("chunkwire", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            # `from chunkwire import net` names a room as surely as `import chunkwire.net`.
+            yield from (f"{module}.{alias.name}" if module == "chunkwire" else module for alias in node.names)
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "chunkwire" and len(parts) > 1 and parts[1] in ROOMS else None
+
+
+def test_every_folder_is_a_room_of_the_table() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_the_rooms_above_it(room: str) -> None:
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    wrong = [
+        f"{named(path)} imports {module}"
+        for path in python_files(room)
+        for module in imports(path)
+        if (other := room_of(module)) and other not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", PURE_ROOMS)
+def test_a_pure_room_imports_neither_io_nor_clock(room: str) -> None:
+    wrong = [
+        f"{named(path)} imports {module}"
+        for path in python_files(room)
+        for module in imports(path)
+        if module.split(".")[0] in IMPURE
+    ]
+    assert wrong == []
+
+
+def test_h11_is_imported_in_one_file() -> None:
+    files = {named(path) for path in python_files() for module in imports(path) if module.split(".")[0] == "h11"}
+    assert files == {"net/connection.py"}
+
+
+def test_nothing_is_imported_beyond_the_declared_dependencies() -> None:
+    known = sys.stdlib_module_names | THIRD_PARTY | {"chunkwire"}
+    wrong = {
+        f"{named(path)} imports {module}"
+        for path in python_files()
+        for module in imports(path)
+        if module.split(".")[0] not in known
+    }
+    assert wrong == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded once it has run a statement."""
+    script = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint('\\n' + '\\n'.join(sys.modules))"
+    run = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split("\n"))
+
+
+def test_importing_the_package_loads_the_codec_alone() -> None:
+    loaded = loaded_by("import chunkwire")
+    assert "chunkwire.wire" in loaded
+    assert loaded & {"trio", "h11", "ssl", "socket"} == set()
+
+
+def test_help_loads_neither_trio_nor_h11() -> None:
+    loaded = loaded_by("from chunkwire.cli.main import main; sys.argv = ['chunkwire', '--help']; main()")
+    assert "chunkwire.cli.main" in loaded
+    assert loaded & {"trio", "h11"} == set()

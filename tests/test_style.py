@@ -1,0 +1,85 @@
+"""The limits of the style that ruff does not hold, read from the source of the package and of its tests."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted([*ROOT.joinpath("chunkwire").rglob("*.py"), *ROOT.joinpath("tests").rglob("*.py")])
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40  # without its docstring
+MAX_TEST_LINES = 25
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, Function):
+            yield node
+
+
+def length(function: Function) -> int:
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    if ast.get_docstring(function, clean=False) is None:
+        return lines
+    docstring = function.body[0]
+    return lines - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
+
+
+def test_no_file_is_longer_than_its_limit() -> None:
+    assert [named(path) for path in FILES if len(path.read_text("utf-8").splitlines()) > MAX_FILE_LINES] == []
+
+
+def test_no_function_is_longer_than_its_limit() -> None:
+    long = [
+        f"{named(path)}:{function.lineno} {function.name} has {length(function)} lines"
+        for path in FILES
+        for function in functions(path)
+        if length(function) > (MAX_TEST_LINES if function.name.startswith("test_") else MAX_FUNCTION_LINES)
+    ]
+    assert long == []
+
+
+def is_sleep(node: ast.AST) -> bool:
+    """Say whether a node waits by the clock; `trio.sleep` of whole seconds belongs to `autojump_clock` and is not."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep"):
+        return False
+    module = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+    argument = node.args[0] if node.args else None
+    fraction = isinstance(argument, ast.Constant) and isinstance(argument.value, float)
+    return module in ("time", "asyncio") or (module == "trio" and fraction)
+
+
+def test_no_test_sleeps() -> None:
+    sleeping = [
+        f"{named(path)}:{node.lineno}"
+        for path in FILES
+        if path.is_relative_to(ROOT / "tests")
+        for node in ast.walk(ast.parse(path.read_bytes(), str(path)))
+        if isinstance(node, ast.Call) and is_sleep(node)
+    ]
+    assert sleeping == []
+
+
+def test_every_task_has_a_name() -> None:
+    nameless = [
+        f"{named(path)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_bytes(), str(path)))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "start_soon"
+        and "name" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert nameless == []
+
+
+def test_every_module_opens_with_what_it_is() -> None:
+    mute = [named(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_bytes()))]
+    assert mute == []
