@@ -1,0 +1,89 @@
+"""The grammar of a chunked body as patterns of octets, each under the ABNF it stands for.
+
+The rule here: every pattern is bytes for `re`, written with possessive quantifiers, so that it runs in linear time
+whatever a peer sends. `size_line` and `field_line` are *prefix* patterns: `match` takes the longest piece of a line
+that some valid line begins with, so a match that stops before the end of the buffer stops at the first bad octet.
+What this module must not know: limits, offsets, and what follows a line.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+# HEXDIG = DIGIT / "A" / "B" / "C" / "D" / "E" / "F"                  RFC 5234 §B.1, case-insensitive by §2.3
+HEXDIG: Final = rb"[0-9A-Fa-f]"
+
+# token = 1*tchar                                                      RFC 9110 §5.6.2
+# tchar = any VCHAR, except delimiters: ! # $ % & ' * + - . ^ _ ` | ~ and DIGIT, ALPHA
+TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+TOKEN: Final = TCHAR + rb"++"
+
+# qdtext        = HTAB / SP / %x21 / %x23-5B / %x5D-7E / obs-text      RFC 9110 §5.6.4
+# quoted-pair   = "\" ( HTAB / SP / VCHAR / obs-text )
+# quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+QDTEXT: Final = rb"[\t !\x23-\x5b\x5d-\x7e\x80-\xff]"
+QUOTED_PAIR: Final = rb"\\[\t \x21-\x7e\x80-\xff]"
+QUOTED_TEXT: Final = rb"(?:" + QDTEXT + rb"++|" + QUOTED_PAIR + rb")*+"
+QUOTED_STRING: Final = rb'"' + QUOTED_TEXT + rb'"'
+
+# field-name    = token                                                RFC 9110 §5.1
+# field-value   = *field-content                                       RFC 9110 §5.5
+# field-content = field-vchar [ 1*( SP / HTAB / field-vchar ) field-vchar ]
+# field-vchar   = VCHAR / obs-text
+FIELD_NAME: Final = TOKEN
+FIELD_VCHAR: Final = rb"[\x21-\x7e\x80-\xff]"
+FIELD_VALUE: Final = rb"(?:" + FIELD_VCHAR + rb"++(?:[\t ]++" + FIELD_VCHAR + rb"++)*+)?"
+
+# OWS = *( SP / HTAB )                                                 RFC 9110 §5.6.3
+OWS: Final = b" \t"
+
+# chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )   RFC 9112 §7.1.1
+# chunk-ext-name = token
+# chunk-ext-val  = token / quoted-string
+# Without the BWS: no sender may write it (RFC 9110 §5.6.3).
+CHUNK_EXT: Final = rb"(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?+)*+"
+
+# Fields that must not be trailers, in lower case: framing, routing, connection, request modifiers, authentication,
+# response control and content format (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one: it refuses.
+FORBIDDEN_TRAILERS: Final = frozenset(
+    b"age authorization cache-control connection content-encoding content-length content-range content-type cookie "
+    b"date expect expires host if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive "
+    b"location max-forwards pragma proxy-authenticate proxy-authorization proxy-connection range retry-after "
+    b"set-cookie te trailer transfer-encoding upgrade vary warning www-authenticate".split()
+)
+
+
+def canonical_name(name: bytes) -> bytes:
+    """Return a field-name as the lists of names hold it: lower case, "_" read as "-".
+
+    CGI and WSGI map both to "_", so to an application behind us Transfer_Encoding *is* Transfer-Encoding.
+    """
+    return name.lower().replace(b"_", b"-")
+
+
+@cache
+def size_line(allow_bws: bool) -> re.Pattern[bytes]:
+    """Compile the prefix pattern of a size line: chunk-size [ chunk-ext ] CRLF (RFC 9112 §7.1).
+
+    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF or a CR at the end of what is
+    there. No digit gives an empty match and every group None; an extension cut short is matched, in no group.
+    """
+    bws = rb"[\t ]*+" if allow_bws else rb""
+    # An extension is whole if a value follows its "=", or if no "=" follows its name.
+    value = bws + rb"=" + bws + rb"(?:" + TOKEN + rb"|" + QUOTED_STRING + rb")"
+    whole = bws + rb";" + bws + TOKEN + rb"(?:" + value + rb"|(?!" + bws + rb"=))"
+    # What may stand at the end of the buffer instead: ';'  ';name='  ';name="text'  ';name="text\'.
+    cut = bws + rb"(?:;" + bws + rb"(?:" + TOKEN + bws + rb"(?:=" + bws + rb'(?:"' + QUOTED_TEXT + rb"\\?+)?+)?+)?+)?+"
+    return re.compile(
+        rb"(?:(?P<size>" + HEXDIG + rb"++)(?P<ext>(?:" + whole + rb")*+)(?:(?P<end>\r\n?+)|" + cut + rb"))?+"
+    )
+
+
+# field-line = field-name ":" OWS field-value OWS                      RFC 9112 §5
+# Groups: `name` once its ":" is there, `value` with its OWS, `end` as in a size line. No obs-fold: the line after a
+# fold begins with whitespace, which no field-line does.
+FIELD_LINE_PREFIX: Final = re.compile(
+    rb"(?:(?P<name>" + FIELD_NAME + rb"):(?P<value>[\t \x21-\x7e\x80-\xff]*+)(?P<end>\r\n?+)?+|" + FIELD_NAME + rb")?+"
+)

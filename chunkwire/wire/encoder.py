@@ -1,0 +1,77 @@
+"""Frames from content: the only place that writes hex and CRLF.
+
+The rule here: what leaves is what our own scanner takes under the default limits, so a caller's slip (an empty
+write, a line break in a field) raises before an octet leaves. Broken framing for tests is written by hand,
+elsewhere. What this module must not know: who receives the octets, and when.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.limits import DEFAULT_LIMITS
+
+_CHUNK_EXT: Final = re.compile(abnf.CHUNK_EXT)
+_FIELD_NAME: Final = re.compile(abnf.FIELD_NAME)
+_FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
+
+
+def encode_chunk(data: bytes | bytearray, ext: bytes = b"") -> bytes:
+    """Return one chunk: chunk-size [ chunk-ext ] CRLF chunk-data CRLF (RFC 9112 §7.1).
+
+    Args:
+        data: 1 octet or more. No octets would be a last-chunk, the end of the body.
+        ext: a chunk-ext with its leading ";", such as b";t=4", or b"" for none.
+
+    Raises:
+        LocalError: data is empty, or ext is not a chunk-ext.
+    """
+    if not data:
+        raise LocalError("expected chunk-data, got no octets (an empty chunk would end the body)")
+    if ext:
+        _check_ext(ext)
+    return b"%x%b\r\n%b\r\n" % (len(data), ext, bytes(data))
+
+
+def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes = b"") -> bytes:
+    """Return the end of a body: last-chunk, trailer section and final CRLF (RFC 9112 §7.1).
+
+    Args:
+        trailers: field lines (name, value) in their order. Whether the peer wants any (RFC 9110 §6.5.1) is the
+            caller's to know.
+        ext: as for `encode_chunk`.
+
+    Raises:
+        LocalError: a name or value that is none, a field that must not be a trailer (RFC 9110 §6.5.1), more than
+            the default limits allow, or an ext that is not a chunk-ext.
+    """
+    if ext:
+        _check_ext(ext)
+    lines = [_field_line(name, value) for name, value in trailers]
+    section = b"".join(lines)
+    if len(lines) > DEFAULT_LIMITS.max_trailer_fields:
+        raise LocalError(f"expected at most {DEFAULT_LIMITS.max_trailer_fields} trailers, got {len(lines)}")
+    if len(section) > DEFAULT_LIMITS.max_trailer_octets:
+        raise LocalError(f"expected at most {DEFAULT_LIMITS.max_trailer_octets} trailer octets, got {len(section)}")
+    return b"0%b\r\n%b\r\n" % (ext, section)
+
+
+def _check_ext(ext: bytes) -> None:
+    if not _CHUNK_EXT.fullmatch(ext):
+        raise LocalError(f"expected a chunk-ext such as b';name=value', got {ext[:64]!r}")
+    if len(ext) > DEFAULT_LIMITS.max_ext_octets:
+        raise LocalError(f"expected a chunk-ext of at most {DEFAULT_LIMITS.max_ext_octets} octets, got {len(ext)}")
+
+
+def _field_line(name: bytes, value: bytes) -> bytes:
+    if not _FIELD_NAME.fullmatch(name):
+        raise LocalError(f"expected a field-name in trailers, got {name[:64]!r}")
+    if not _FIELD_VALUE.fullmatch(value):
+        raise LocalError(f"expected a field-value in trailer {name!r}, got {value[:64]!r}")
+    if abnf.canonical_name(name) in abnf.FORBIDDEN_TRAILERS:
+        raise LocalError(f"expected a field that may be a trailer (RFC 9110 §6.5.1), got {name!r}")
+    return b"%b: %b\r\n" % (name, value)

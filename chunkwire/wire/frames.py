@@ -1,0 +1,119 @@
+"""What a body is made of, as values: the scanner's events, and whole frames.
+
+The rule here: a value keeps the octets it was read from. The `.raw` of the events of a body, joined, are the octets
+of that body, so whoever holds the values can send, store or hash exactly what came. What this module must not know:
+how the values are found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+CRLF: Final = b"\r\n"
+
+Trailers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""The field lines of a trailer section in their order: name as written, value without the OWS around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLine:
+    """A chunk begins: chunk-size [ chunk-ext ] CRLF, the size not 0 (RFC 9112 §7.1).
+
+    Attributes:
+        offset: of its first octet in the body.
+        line: the line as written, without its CRLF.
+        size: octets of chunk-data to come, 1 or more.
+        ext: the chunk-ext with its leading ";", or b"".
+    """
+
+    offset: int
+    line: bytes
+    size: int
+    ext: bytes
+
+    @property
+    def raw(self) -> bytes:
+        """Return the exact octets, CRLF included."""
+        return self.line + CRLF
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Some content, as soon as it was there: chunk-data, all or in part, or octets of a body without chunks.
+
+    Attributes:
+        offset: of its first octet in the body as on the wire.
+        octets: 1 or more; where one read ends and the next begins is the network's doing.
+    """
+
+    offset: int
+    octets: bytes
+
+    @property
+    def raw(self) -> bytes:
+        """Return the exact octets."""
+        return self.octets
+
+
+@dataclass(frozen=True, slots=True)
+class DataEnd:
+    """A chunk ends: the CRLF after its chunk-data."""
+
+    offset: int
+
+    @property
+    def raw(self) -> bytes:
+        """Return the exact octets, always CRLF."""
+        return CRLF
+
+
+@dataclass(frozen=True, slots=True)
+class LastChunk:
+    """The body ends: last-chunk, trailer section and final CRLF, whole and valid (RFC 9112 §7.1).
+
+    As a frame it is the last one of every chunked body.
+
+    Attributes:
+        offset: of the first octet of its size line.
+        line: its size line without CRLF: 1*("0") and perhaps a chunk-ext.
+        ext: as in `SizeLine`.
+        trailers: the field lines; often none.
+        raw: the exact octets, from the size line to the final CRLF.
+    """
+
+    offset: int
+    line: bytes
+    ext: bytes
+    trailers: Trailers
+    raw: bytes = field(repr=False)
+
+
+Event: TypeAlias = SizeLine | Data | DataEnd | LastChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A whole chunk: size line, chunk-data, CRLF.
+
+    Attributes:
+        offset: of the first octet of its size line in the body.
+        line: the size line as written, without its CRLF.
+        size: len(data), 1 or more.
+        ext: the chunk-ext with its leading ";", or b"".
+        data: the chunk-data.
+    """
+
+    offset: int
+    line: bytes
+    size: int
+    ext: bytes
+    data: bytes = field(repr=False)
+
+    @property
+    def raw(self) -> bytes:
+        """Return the exact octets, from the size line to the CRLF after the data."""
+        return b"%b\r\n%b\r\n" % (self.line, self.data)
+
+
+Frame: TypeAlias = Chunk | LastChunk

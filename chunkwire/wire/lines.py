@@ -1,0 +1,171 @@
+"""The lines of a chunked body, read or refused: size line, and field line of the trailer section.
+
+The rule here: a line is judged as far as it is there. A function gives the line when it is whole, None when it is a
+beginning that some valid line has, and raises Refused for the first octet that no valid line has there, or that a
+limit leaves no room for. What this module must not know: what came before the line, and what may be sent on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import Rule
+from chunkwire.wire.frames import CRLF
+from chunkwire.wire.limits import Limits
+
+Buffer: TypeAlias = bytes | bytearray
+
+_SHOWN_OCTETS: Final = 16
+"""Octets of the input that an error shows: a whole chunk-size, or enough to recognise another protocol."""
+
+_CR: Final = 0x0D
+_LF: Final = 0x0A
+_WHITESPACE: Final = (0x20, 0x09)
+
+
+class Refused(Exception):
+    """The octet at index `at` of the buffer breaks `rule`; the scanner makes a FramingError of it."""
+
+    def __init__(self, rule: Rule, at: int, *, expected: str, shown: int = _SHOWN_OCTETS) -> None:
+        super().__init__(rule, at)
+        self.rule = rule
+        self.at = at
+        self.expected = expected
+        self.shown = 1 if rule in (Rule.BARE_LF, Rule.BARE_CR) else shown
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLineRead:
+    """A valid size line: `line` without CRLF, its `size` and `ext`, and the index `stop` after its CRLF."""
+
+    line: bytes
+    size: int
+    ext: bytes
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLineRead:
+    """A valid field line: `name`, `value` without OWS, and the index `stop` after its CRLF."""
+
+    name: bytes
+    value: bytes
+    stop: int
+
+
+def max_line_octets(limits: Limits) -> int:
+    """Return the octets of the longest valid size line, CRLF included."""
+    return limits.max_size_digits + limits.max_ext_octets + len(CRLF)
+
+
+def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> SizeLineRead | None:
+    """Read chunk-size [ chunk-ext ] CRLF at start (RFC 9112 §7.1); start < end.
+
+    Raises:
+        Refused: not the grammar, or over a limit of digits, size or chunk-ext.
+    """
+    match = abnf.size_line(limits.allow_bws).match(buffer, start, min(end, start + max_line_octets(limits)))
+    assert match is not None  # the pattern takes the empty prefix too
+    size_end = max(start, match.end("size"))
+    ext_end = match.end() if match["end"] is None else match.start("end")
+    if size_end - start > limits.max_size_digits:
+        expected = f"a chunk-size of at most {limits.max_size_digits} digits"
+        raise Refused(Rule.CHUNK_SIZE_DIGITS, start + limits.max_size_digits, expected=expected)
+    if ext_end - size_end > limits.max_ext_octets:
+        expected = f"a chunk-ext of at most {limits.max_ext_octets} octets"
+        raise Refused(Rule.CHUNK_EXT_OCTETS, size_end + limits.max_ext_octets, expected=expected)
+    if match["end"] != CRLF:
+        if match.end() == end:
+            return None
+        raise _refused_size_line(buffer, match, size_end=size_end)
+    size = int(match["size"], 16)
+    if size > limits.max_chunk_size:
+        raise Refused(Rule.CHUNK_SIZE_VALUE, start, expected=f"a chunk-size of at most {limits.max_chunk_size}")
+    line = match[0][: -len(CRLF)]
+    return SizeLineRead(line, size, line[size_end - start :], match.end())
+
+
+def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int) -> Refused:
+    """Say what the size line should have gone on with where its grammar stopped."""
+    at = match.end()
+    octet = buffer[at]
+    if match["end"] is not None:
+        return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a size line")
+    if at == size_end:
+        rule = Rule.CHUNK_SIZE
+        expected = "';' or CRLF after chunk-size" if match["size"] else "1*HEXDIG as chunk-size"
+    else:
+        rule = Rule.CHUNK_EXT
+        expected = "chunk-ext (;name or ;name=value) or CRLF"
+    if octet == _LF:
+        rule = Rule.BARE_LF
+    elif octet in _WHITESPACE and match["size"]:
+        rule = Rule.BAD_WHITESPACE
+    return Refused(rule, at, expected=expected)
+
+
+def read_field_line(
+    buffer: Buffer, start: int, *, end: int, section: int, limits: Limits, forbidden: frozenset[bytes]
+) -> FieldLineRead | None:
+    """Read field-line CRLF at start (RFC 9112 §5); start < end.
+
+    Args:
+        section: where the trailer section begins, in buffer.
+        forbidden: canonical names that must not be trailers.
+
+    Raises:
+        Refused: not the grammar, a forbidden name, or an octet beyond the limit of the section.
+    """
+    # The first octet there is no room for; the pattern sees nothing from there on.
+    limit = section + limits.max_trailer_octets
+    match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, limit))
+    assert match is not None  # the pattern takes the empty prefix too
+    name, stop = match["name"], match.end()
+    if name is not None and abnf.canonical_name(name) in forbidden:
+        expected = "a field that may be a trailer"
+        raise Refused(Rule.TRAILER_FORBIDDEN, start, expected=expected, shown=len(name))
+    if match["end"] == CRLF:
+        return FieldLineRead(name, match["value"].strip(abnf.OWS), stop)
+    if stop == end:
+        return None
+    if stop == limit:
+        expected = f"a trailer section of at most {limits.max_trailer_octets} octets"
+        raise Refused(Rule.TRAILER_OCTETS, stop, expected=expected)
+    raise _refused_field_line(buffer, start, match)
+
+
+def _refused_field_line(buffer: Buffer, start: int, match: re.Match[bytes]) -> Refused:
+    """Say what the field line should have gone on with where its grammar stopped."""
+    at = match.end()
+    if match["end"] is not None:
+        return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a field-line")
+    if match["name"] is not None:
+        expected = "field-value or CRLF"
+    elif at > start:
+        expected = "':' after field-name"
+    else:
+        expected = "field-name or CRLF"
+    return Refused(Rule.BARE_LF if buffer[at] == _LF else Rule.TRAILER_FIELD, at, expected=expected)
+
+
+def read_crlf(buffer: Buffer, start: int, *, end: int, what: str, otherwise: Rule) -> int | None:
+    """Return the index after the CRLF at start; start < end.
+
+    Args:
+        what: what the CRLF follows or ends, for the message.
+        otherwise: the rule that an octet other than CR and LF breaks here.
+
+    Raises:
+        Refused: anything but CRLF.
+    """
+    if buffer[start] != _CR:
+        rule = Rule.BARE_LF if buffer[start] == _LF else otherwise
+        raise Refused(rule, start, expected=f"CRLF {what}", shown=len(CRLF))
+    if start + 1 == end:
+        return None
+    if buffer[start + 1] != _LF:
+        raise Refused(Rule.BARE_CR, start + 1, expected=f"the LF of the CRLF {what}")
+    return start + len(CRLF)

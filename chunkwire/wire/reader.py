@@ -1,0 +1,106 @@
+"""Whole frames from octets: for those who want frames, not the moment each octet may leave.
+
+The rule here: the scanner judges, this only assembles. What this module must not know: the grammar.
+"""
+
+from __future__ import annotations
+
+from chunkwire.wire.errors import IncompleteBody, LocalError
+from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, LastChunk, SizeLine
+from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
+from chunkwire.wire.scanner import ChunkedScanner
+
+
+class FrameReader:
+    """Assemble the frames of one chunked body, fed in pieces cut anywhere.
+
+    It holds the frame that is not whole yet, which a peer may make as long as `limits.max_chunk_size`: lower that
+    for a peer you do not trust. After an error every call raises it again.
+
+    Attributes:
+        frames: what the latest `feed` found, also when it raised: the frames before the error.
+        leftover: octets that followed the body; they are not of it (RFC 9112 §6.3).
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.frames: list[Frame] = []
+        self.leftover = b""
+        self._scanner = ChunkedScanner(limits)
+        self._held = b""
+        self._size_line: SizeLine | None = None
+        self._data: list[bytes] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether the last frame has been given."""
+        return self._scanner.is_complete
+
+    def feed(self, octets: bytes) -> list[Frame]:
+        """Return the frames that these octets make whole, in order; often none.
+
+        Raises:
+            FramingError: the body is broken; `frames` has those before the error.
+        """
+        buffer = self._held + octets
+        events: list[Event] = []
+        taken = 0
+        try:
+            taken = self._scanner.scan(buffer, len(buffer), events)
+        finally:
+            self.frames = [frame for event in events if (frame := self._assemble(event)) is not None]
+        if self.is_complete:
+            self._held = b""
+            self.leftover += buffer[taken:]
+        else:
+            self._held = buffer[taken:]
+        return self.frames
+
+    def end_of_input(self) -> None:
+        """Take note that no octet will follow.
+
+        Raises:
+            IncompleteBody: the body was not complete; its `received` is the data of the chunk that was cut.
+            FramingError: the body was broken before.
+        """
+        try:
+            self._scanner.end_of_input()
+        except IncompleteBody as error:
+            error.received = b"".join(self._data)
+            raise
+
+    def _assemble(self, event: Event) -> Frame | None:
+        """Return the frame that event completes, if it does."""
+        match event:
+            case SizeLine():
+                self._size_line = event
+            case Data():
+                self._data.append(event.octets)
+            case DataEnd():
+                line = self._size_line
+                assert line is not None
+                data = b"".join(self._data)
+                self._data.clear()
+                return Chunk(line.offset, line.line, line.size, line.ext, data)
+            case LastChunk():
+                return event
+        return None
+
+
+def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> list[Frame]:
+    """Return the frames of one whole chunked body; its content is the `data` of the chunks, joined.
+
+    Raises:
+        FramingError: the body is broken.
+        IncompleteBody: the body is not all there; its `received` is the content up to the cut.
+        LocalError: octets follow the body. They are not of it; a `FrameReader` would keep them apart.
+    """
+    reader = FrameReader(limits)
+    frames = reader.feed(octets)
+    try:
+        reader.end_of_input()
+    except IncompleteBody as error:
+        error.received = b"".join(frame.data for frame in frames if isinstance(frame, Chunk)) + error.received
+        raise
+    if reader.leftover:
+        raise LocalError(f"expected one chunked body, got {len(reader.leftover)} octets after it")
+    return frames

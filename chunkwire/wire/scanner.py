@@ -1,0 +1,365 @@
+"""Where a body's octets may be sent on: incremental, strict, sticky.
+
+The rule here: a scanner is shown octets and says how many of them, from the front, *may be sent on*. Chunk-data may
+go at once; a size line once its CRLF is there and valid; the CRLF after chunk-data as a pair; last-chunk, trailer
+section and final CRLF only when all of it is valid. So what was sent is always a prefix of some valid body, and no
+peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
+octet that no valid body has there is refused when it comes, not when its line ends.
+
+A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. It never
+looks at an octet past `end`. What this module must not know: sockets, time, and who watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum, unique
+from typing import Final, Protocol
+
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, LocalError, Rule
+from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
+from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
+from chunkwire.wire.lines import (
+    Buffer,
+    Refused,
+    SizeLineRead,
+    max_line_octets,
+    read_crlf,
+    read_field_line,
+    read_size_line,
+)
+
+_CR: Final = 0x0D
+_MAX_KNOWN_LINES: Final = 256
+"""Size lines remembered a stream: those of most streams, in some 30 KB; a peer that varies more pays a little time."""
+
+
+class BodyScanner(Protocol):
+    """The end of a body, and what of it may be sent on, whatever its framing.
+
+    Attributes:
+        wire_octets: octets of the body that may have been sent on so far.
+        octets: of them, octets of content.
+        chunks: whole chunks so far, the last-chunk not counted.
+        is_complete: all of the body may have been sent on.
+    """
+
+    wire_octets: int
+    octets: int
+    chunks: int
+    is_complete: bool
+
+    def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None) -> int:
+        """Return n, so that buffer[:n] may be sent on now.
+
+        Args:
+            buffer: only buffer[:end] is looked at. It begins with the octets not approved by the call before, the
+                same ones, followed by new ones. Octets after a complete body are not of this body: they stay.
+            events: gets the events of the approved octets; for None no event is built.
+
+        Raises:
+            FramingError: the body is broken, and each later call raises the same. The valid prefix of this buffer
+                is approved all the same: it is `wire_octets` less what it was before the call.
+        """
+        ...
+
+    def end_of_input(self) -> None:
+        """Take note that no octet will follow.
+
+        Raises:
+            IncompleteBody: the body was not complete. Its `received` is empty: a scanner keeps no content.
+            FramingError: the body was broken before.
+        """
+        ...
+
+
+@unique
+class _State(Enum):
+    """What the next octet belongs to; the value is the name of that production."""
+
+    SIZE_LINE = "a size line"
+    """chunk-size [ chunk-ext ] CRLF; then DATA, or after a last-chunk TRAILER_SECTION."""
+    DATA = "chunk-data"
+    """chunk-data; then DATA_END."""
+    DATA_END = "CRLF after chunk-data"
+    """CRLF; then SIZE_LINE."""
+    TRAILER_SECTION = "the trailer section"
+    """trailer-section CRLF, the last-chunk held in front of it; then COMPLETE."""
+    COMPLETE = "nothing"
+    """The next octet is not of this body."""
+
+
+class ChunkedScanner:
+    """Scan a chunked body (RFC 9112 §7.1); see `BodyScanner` for what it promises.
+
+    Args:
+        limits: what the peer may make us hold.
+        forbidden: names that must not be trailers of this message beside those that never may: the fields which
+            the head's Connection names. A gateway must drop them (RFC 9110 §7.6.1), and one that keeps every
+            octet cannot.
+    """
+
+    __slots__ = (
+        "_error",
+        "_excess",
+        "_forbidden",
+        "_held",
+        "_known",
+        "_last_chunk",
+        "_limits",
+        "_max_line",
+        "_remaining",
+        "_state",
+        "_tail",
+        "_trailers",
+        "chunks",
+        "is_complete",
+        "octets",
+        "wire_octets",
+    )
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, forbidden: Collection[bytes] = frozenset()) -> None:
+        self.wire_octets = 0
+        self.octets = 0
+        self.chunks = 0
+        self.is_complete = False
+        self._limits = limits
+        self._forbidden = abnf.FORBIDDEN_TRAILERS.union(map(abnf.canonical_name, forbidden))
+        self._max_line = max_line_octets(limits)
+        self._state = _State.SIZE_LINE
+        self._error: FramingError | None = None
+        # Octets shown and not approved by the latest call.
+        self._held = 0
+        # In DATA: chunk-data still to come.
+        self._remaining = 0
+        # Framing beyond what the data excuses so far; see Limits.max_overhead.
+        self._excess = 0
+        # Size lines of this stream that have no chunk-ext and never add to the excess, with their sizes.
+        self._known: dict[bytes, int] = {}
+        # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
+        # read, and its field lines so far.
+        self._last_chunk: SizeLineRead | None = None
+        self._tail = 0
+        self._trailers: list[tuple[bytes, bytes]] = []
+
+    def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None) -> int:
+        """Return n, so that buffer[:n] may be sent on now; see `BodyScanner.scan`."""
+        if self._error is not None:
+            raise self._error
+        position = 0
+        try:
+            while position < end:
+                reached = self._step(buffer, position, end, events)
+                if reached is None:
+                    break
+                position = reached
+        except Refused as refused:
+            self._error = self._framing_error(refused, buffer, end)
+            raise self._error from None
+        finally:
+            # Only here: during the steps wire_octets is the offset of buffer[0].
+            self.wire_octets += position
+            self._held = 0 if self.is_complete else end - position
+        return position
+
+    def end_of_input(self) -> None:
+        """Raise IncompleteBody unless the body is complete; see `BodyScanner.end_of_input`."""
+        if self._error is not None:
+            raise self._error
+        if not self.is_complete:
+            raise IncompleteBody(self.wire_octets + self._held, self._state.value)
+
+    def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:
+        offset = self.wire_octets + refused.at
+        octets = _copy(buffer, refused.at, min(end, refused.at + refused.shown))
+        # What follows the line says nothing about it.
+        octets = octets.split(CRLF)[0] or CRLF
+        message = f"expected {refused.expected} at {offset}, got {octets!r}"
+        return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
+
+    def _step(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
+        """Return how far buffer is approved after one step from start, None to wait for more; start < end."""
+        match self._state:
+            case _State.SIZE_LINE:
+                reached = self._scan_known_chunks(buffer, start, end, events)
+                return reached if reached > start else self._scan_size_line(buffer, start, end, events)
+            case _State.DATA:
+                return self._scan_data(buffer, start, end, events)
+            case _State.DATA_END:
+                return self._scan_data_end(buffer, start, end, events)
+            case _State.TRAILER_SECTION:
+                return self._scan_trailer_section(buffer, start, end, events)
+            case _State.COMPLETE:
+                return None
+
+    def _scan_known_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
+        """Approve the whole chunks at start whose size lines are known.
+
+        The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
+        """
+        known, excess, chunks, octets = self._known, self._excess, self.chunks, self.octets
+        find, startswith = buffer.find, buffer.startswith
+        position = start
+        while (line_end := find(CRLF, position, min(end, position + self._max_line))) > 0:
+            line = bytes(buffer[position:line_end])
+            size = known.get(line)
+            if size is None:
+                break
+            data = line_end + 2
+            data_end = data + size
+            if data_end + 2 > end or not startswith(CRLF, data_end):
+                break
+            if excess:
+                excess = max(0, excess + _overhead(line, size))
+            if events is not None:
+                base = self.wire_octets
+                events.append(SizeLine(base + position, line, size, b""))
+                events.append(Data(base + data, _copy(buffer, data, data_end)))
+                events.append(DataEnd(base + data_end))
+            position = data_end + 2
+            octets += size
+            chunks += 1
+        self._excess, self.chunks, self.octets = excess, chunks, octets
+        return position
+
+    def _scan_size_line(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
+        read = read_size_line(buffer, start, end=end, limits=self._limits)
+        if read is None:
+            return None
+        overhead = _overhead(read.line, read.size)
+        self._excess = max(0, self._excess + overhead)
+        if self._excess > self._limits.max_overhead:
+            expected = f"at most {self._limits.max_overhead} octets of overhead"
+            raise Refused(Rule.OVERHEAD, start, expected=expected)
+        if read.size == 0:
+            self._last_chunk = read
+            self._tail = read.stop - start
+            self._state = _State.TRAILER_SECTION
+            return start
+        if not read.ext and overhead <= 0:
+            if len(self._known) == _MAX_KNOWN_LINES:
+                self._known.clear()
+            self._known[read.line] = read.size
+        if events is not None:
+            events.append(SizeLine(self.wire_octets + start, read.line, read.size, read.ext))
+        self._remaining = read.size
+        self._state = _State.DATA
+        return read.stop
+
+    def _scan_data(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
+        reached = min(end, start + self._remaining)
+        if events is not None:
+            events.append(Data(self.wire_octets + start, _copy(buffer, start, reached)))
+        self.octets += reached - start
+        self._remaining -= reached - start
+        if not self._remaining:
+            self._state = _State.DATA_END
+        return reached
+
+    def _scan_data_end(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
+        reached = read_crlf(buffer, start, end=end, what="after chunk-data", otherwise=Rule.CHUNK_DATA_END)
+        if reached is not None:
+            if events is not None:
+                events.append(DataEnd(self.wire_octets + start))
+            self.chunks += 1
+            self._state = _State.SIZE_LINE
+        return reached
+
+    def _scan_trailer_section(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
+        """Read on in the trailer section whose last-chunk is at start."""
+        last_chunk = self._last_chunk
+        assert last_chunk is not None
+        section = start + len(last_chunk.line) + len(CRLF)
+        while (at := start + self._tail) < end and buffer[at] != _CR:
+            if len(self._trailers) == self._limits.max_trailer_fields:
+                expected = f"at most {self._limits.max_trailer_fields} field lines in the trailer section"
+                raise Refused(Rule.TRAILER_FIELDS, at, expected=expected)
+            field = read_field_line(
+                buffer, at, end=end, section=section, limits=self._limits, forbidden=self._forbidden
+            )
+            if field is None:
+                return None
+            self._trailers.append((field.name, field.value))
+            self._tail = field.stop - start
+        if at == end:
+            return None
+        reached = read_crlf(buffer, at, end=end, what="that ends the body", otherwise=Rule.TRAILER_FIELD)
+        if reached is not None:
+            if events is not None:
+                raw = _copy(buffer, start, reached)
+                offset, trailers = self.wire_octets + start, tuple(self._trailers)
+                events.append(LastChunk(offset, last_chunk.line, last_chunk.ext, trailers, raw))
+            self._state = _State.COMPLETE
+            self.is_complete = True
+        return reached
+
+
+class LengthScanner:
+    """Scan a body of a known length (RFC 9112 §6.2); see `BodyScanner`. Its only event is `Data`.
+
+    Raises:
+        LocalError: length is negative.
+    """
+
+    __slots__ = ("_length", "chunks", "is_complete", "octets", "wire_octets")
+
+    def __init__(self, length: int) -> None:
+        if length < 0:
+            raise LocalError(f"expected a length of 0 or more, got {length}")
+        self.wire_octets = 0
+        self.octets = 0
+        self.chunks = 0
+        self.is_complete = length == 0
+        self._length = length
+
+    def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None) -> int:
+        """Return n, so that buffer[:n] may be sent on now: all there is, up to the length."""
+        taken = min(end, self._length - self.octets)
+        _take_content(self, buffer, taken, events)
+        self.is_complete = self.octets == self._length
+        return taken
+
+    def end_of_input(self) -> None:
+        """Raise IncompleteBody unless all the octets came (RFC 9112 §6.3)."""
+        if not self.is_complete:
+            raise IncompleteBody(self.wire_octets, f"content of {self._length} octets")
+
+
+class CloseScanner:
+    """Scan a body that ends where its connection does (RFC 9112 §6.3); see `BodyScanner`. Its only event is `Data`."""
+
+    __slots__ = ("chunks", "is_complete", "octets", "wire_octets")
+
+    def __init__(self) -> None:
+        self.wire_octets = 0
+        self.octets = 0
+        self.chunks = 0
+        self.is_complete = False
+
+    def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None) -> int:
+        """Return end: all of it may be sent on now, until the end of input."""
+        taken = 0 if self.is_complete else end
+        _take_content(self, buffer, taken, events)
+        return taken
+
+    def end_of_input(self) -> None:
+        """Complete the body. Whether its sender was done, nobody can tell (RFC 9112 §8)."""
+        self.is_complete = True
+
+
+def _take_content(scanner: BodyScanner, buffer: Buffer, taken: int, events: list[Event] | None) -> None:
+    if events is not None and taken:
+        events.append(Data(scanner.wire_octets, _copy(buffer, 0, taken)))
+    scanner.wire_octets += taken
+    scanner.octets += taken
+
+
+def _copy(buffer: Buffer, start: int, stop: int) -> bytes:
+    """Return buffer[start:stop] as bytes, copied once."""
+    return bytes(memoryview(buffer)[start:stop])
+
+
+def _overhead(line: bytes, size: int) -> int:
+    """Return what a chunk adds to the excess: its framing beyond 16 + 2 * size octets; see `Limits.max_overhead`."""
+    return len(line) + 2 * len(CRLF) - 16 - 2 * size
