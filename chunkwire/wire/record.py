@@ -1,0 +1,282 @@
+"""What was seen on the wire: a timed observation as a value, and as a line of JSON.
+
+The rule here: a record says what happened at one point, as written on the wire, and can be sent to a stranger:
+credentials never enter one. `record.schema.json` beside this file is the published form; readers ignore kinds and
+fields they do not know. Whoever observes tells the time. What this module must not know: who makes
+records (`records.Recorder` does), files, clocks, sockets.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, TypeAlias
+
+from chunkwire.wire.errors import LocalError
+
+RECORD_VERSION: Final = 1
+
+POINTS: Final = ("origin.sent", "origin.received", "gateway.received", "gateway.sent", "client.received", "client.sent")
+WAYS: Final = ("request", "response")
+
+FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone")
+"""How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left."""
+
+APPLICATION_VERDICTS: Final = ("complete", "incomplete", "unknown")
+"""Whether the stream's own terminal event was seen, such as [DONE]; "unknown" where nobody read the content."""
+
+TextFields: TypeAlias = tuple[tuple[str, str], ...]
+"""Field lines in their order, octets 0x80-0xFF as Latin-1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """What every record says.
+
+    Attributes:
+        stream: number of the exchange at this observer, from 1.
+        point: where it was seen, one of `POINTS`.
+        way: the message it belongs to, "request" or "response".
+        hop: which of several hops, such as "nginx:8080"; None where there is one.
+        t: s since the request, on a monotonic clock.
+    """
+
+    kind: ClassVar[str]
+
+    stream: int
+    point: str
+    way: str = "response"
+    hop: str | None = None
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord(_Observed):
+    """A request head; `wall` is s since the epoch at t, the only wall clock of a stream."""
+
+    kind = "request"
+
+    method: str
+    target: str
+    fields: TextFields
+    wall: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRecord(_Observed):
+    """A response head, 1xx ones too; `status_line` is without its CRLF."""
+
+    kind = "head"
+
+    status_line: str
+    fields: TextFields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRecord(_Observed):
+    """A chunk, or with size 0 the last-chunk, at the moment its last octet was in.
+
+    Attributes:
+        n: number of the frame in its body, from 1.
+        gap: s since the frame before at this point; None for the first.
+        read: number of the receive that brought its last octet, from 1.
+        offset: of its first octet in the body on the wire.
+        line: its size line as written, without CRLF, Latin-1; b"12;t=4" is "12;t=4".
+        size: its chunk-size.
+        data: its chunk-data; None where the recording leaves data out.
+        cut: data holds the first octets only, because the observer keeps no more.
+        partial: the body ended, or broke, in the middle of this chunk.
+    """
+
+    kind = "frame"
+
+    n: int
+    gap: float | None
+    read: int
+    offset: int
+    line: str
+    size: int
+    data: bytes | None
+    cut: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRecord(_Observed):
+    """Octets of one read of a body that is not chunked; attributes as in `FrameRecord`."""
+
+    kind = "data"
+
+    n: int
+    gap: float | None
+    read: int
+    offset: int
+    size: int
+    data: bytes | None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailersRecord(_Observed):
+    """The trailer section of the last-chunk whose `FrameRecord` came just before, where it has field lines.
+
+    Attributes:
+        read: as in `FrameRecord`.
+        fields: the field lines.
+        data: the section as written, without the final CRLF; None where data is left out or a field was redacted.
+    """
+
+    kind = "trailers"
+
+    read: int
+    fields: TextFields
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRecord(_Observed):
+    """The end of a body.
+
+    Attributes:
+        framing: one of `FRAMING_VERDICTS`.
+        application: one of `APPLICATION_VERDICTS`.
+        chunks: whole chunks, the last-chunk not counted.
+        events: server-sent events, None where nobody counted.
+        reads: receives that brought octets of the body.
+        octets: of content.
+        wire_octets: of the body as on the wire.
+        sha256: of these wire octets, in hex.
+        error: one line, what was wrong; None where nothing was.
+        data: octets after the valid prefix, as far as kept: the half size line of a cut, the start of a broken one.
+    """
+
+    kind = "end"
+
+    framing: str
+    application: str
+    chunks: int
+    events: int | None
+    reads: int
+    octets: int
+    wire_octets: int
+    sha256: str
+    error: str | None = None
+    data: bytes | None = None
+
+
+Record: TypeAlias = RequestRecord | HeadRecord | FrameRecord | DataRecord | TrailersRecord | EndRecord
+
+_KINDS: Final[dict[str, type[Record]]] = {
+    kind.kind: kind for kind in (RequestRecord, HeadRecord, FrameRecord, DataRecord, TrailersRecord, EndRecord)
+}
+
+# The order of the members in a line: where and when first, then what.
+_ORDER: Final = (
+    *("stream", "point", "hop", "way", "n", "t", "gap", "wall", "read", "offset", "line", "size"),
+    *("method", "target", "status_line", "fields", "framing", "application", "chunks", "events", "reads", "octets"),
+    *("wire_octets", "sha256", "error", "cut", "partial", "data"),
+)
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    kind: tuple(sorted((each.name for each in fields(cls)), key=_ORDER.index)) for kind, cls in _KINDS.items()
+}
+_NUMBER: Final = (int, float)
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    **dict.fromkeys(("stream", "n", "read", "offset", "size", "chunks", "reads", "octets", "wire_octets"), int),
+    **dict.fromkeys(("point", "way", "line", "method", "target", "status_line"), str),
+    **dict.fromkeys(("framing", "application", "sha256"), str),
+    **dict.fromkeys(("t", "wall"), _NUMBER),
+    **dict.fromkeys(("cut", "partial"), bool),
+    **dict.fromkeys(("hop", "error"), (str, type(None))),
+    "gap": (*_NUMBER, type(None)),
+    "events": (int, type(None)),
+}
+
+
+def to_json(record: Record, with_data: bool = True) -> str:
+    """Return the record as one line of JSON, in ASCII, without its newline.
+
+    Content that is UTF-8 stands in `data`, other content in `data_b64`; times have microseconds.
+
+    Args:
+        with_data: False leaves content out: sizes and times only.
+    """
+    line: dict[str, object] = {"v": RECORD_VERSION, "kind": record.kind}
+    for name in _NAMES[record.kind]:
+        value = getattr(record, name)
+        if value is None or value is False:
+            continue
+        if isinstance(value, float):
+            value = round(value, 6)
+        elif isinstance(value, bytes):
+            if not with_data:
+                continue
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                name, value = "data_b64", base64.b64encode(value).decode()
+        line[name] = value
+    return json.dumps(line, separators=(",", ":"))
+
+
+def from_json(line: str | bytes) -> Record | None:
+    """Return the record that a line of JSON holds, None for a kind this version does not know.
+
+    Members it does not know are ignored.
+
+    Raises:
+        LocalError: the line is not JSON, or not a record of version 1.
+    """
+    try:
+        members = json.loads(line)
+    except ValueError as error:
+        raise LocalError(f"expected a record in JSON, got {line[:64]!r}: {error}") from error
+    if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):
+        raise LocalError(f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {line[:64]!r}')
+    kind = _KINDS.get(members["kind"])
+    if kind is None:
+        return None
+    values: dict[str, Any] = {}
+    for name in _NAMES[kind.kind]:
+        if name == "data":
+            values[name] = _data_of(members)
+        elif name == "fields":
+            values[name] = _fields_of(members)
+        elif name in members:
+            values[name] = _checked(name, members[name])
+    for nullable in ("gap", "events"):
+        if nullable in _NAMES[kind.kind]:
+            values.setdefault(nullable, None)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise LocalError(f"expected every member of a {kind.kind} record, got {sorted(members)}") from error
+
+
+def _checked(name: str, value: Any) -> Any:
+    if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and _TYPES[name] is not bool):
+        raise LocalError(f'expected another type of "{name}" in a record, got {value!r:.64}')
+    return value
+
+
+def _data_of(members: dict[str, Any]) -> bytes | None:
+    text, encoded = members.get("data"), members.get("data_b64")
+    if isinstance(text, str):
+        return text.encode(errors="surrogatepass")
+    if isinstance(encoded, str):
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise LocalError(f'expected base64 in "data_b64" of a record, got {encoded[:64]!r}') from error
+    return None
+
+
+def _fields_of(members: dict[str, Any]) -> TextFields:
+    lines = members.get("fields")
+    if not isinstance(lines, list):
+        raise LocalError('expected "fields" in a record')
+    for pair in lines:
+        if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
+            raise LocalError(f'expected [name, value] in "fields" of a record, got {pair!r:.64}')
+    return tuple((name, value) for name, value in lines)
