@@ -1,0 +1,229 @@
+"""Server-sent events: octets to events and back, as WHATWG HTML §9.2 has them.
+
+The rule here: what an event stream's octets mean. Reading forgives whatever the standard forgives (§9.2.6 defines
+an outcome for every input), with one bound of ours, on what is held. Writing forgives nothing: a value that would
+arrive as something else is refused before an octet leaves. What this module must not know: chunks, connections,
+reconnecting, or what the data says.
+
+    stream  = [ bom ] *event
+    event   = *( comment / field ) end-of-line
+    comment = colon *any-char end-of-line
+    field   = 1*name-char [ colon [ space ] *any-char ] end-of-line
+    end-of-line = CRLF / CR / LF
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.wire.errors import ChunkwireError, LocalError
+
+MAX_EVENT_OCTETS: Final = 16 * 1024 * 1024
+"""Octets of one event: an image as base64 takes a few MiB (AWS event streams stop at 24 MiB, gRPC at 4 MiB)."""
+
+_BOM = b"\xef\xbb\xbf"
+_CR = b"\r"
+_LF = b"\n"
+# Milliseconds in at most 15 digits, 31,000 years: no clock waits longer, and int() of a hostile line stays cheap.
+_MAX_RETRY_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class SseEvent:
+    """One dispatched event.
+
+    Attributes:
+        event: its type; "message" where the stream names none.
+        data: the data lines joined by LF.
+        id: the last event ID as of this event, which an earlier event may have set; "" for none.
+        retry: the reconnection time this event's lines set, in ms; None where they set none.
+    """
+
+    event: str
+    data: str
+    id: str = ""
+    retry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SseComment:
+    """A comment line, which many servers use as a heartbeat; `text` is all after its colon."""
+
+    text: str
+
+
+class EventTooLong(ChunkwireError):
+    """One event, or one line, is longer than the decoder may hold; nothing after it is read.
+
+    Attributes:
+        limit: the most octets of one event.
+        received: what the same `feed` had decoded before it.
+    """
+
+    def __init__(self, limit: int, received: tuple[SseEvent | SseComment, ...] = ()) -> None:
+        super().__init__(f"expected an event of at most {limit} octets, got more")
+        self.limit = limit
+        self.received = received
+
+
+class SseDecoder:
+    """Turn the octets of an event stream into events, however they are cut.
+
+    An event without a data line is dropped, and so is one that the end of input cuts short: both as WHATWG HTML
+    §9.2.6 says. Work is linear in the octets fed; what is held is bounded by a small multiple of `max_event_octets`.
+
+    Attributes:
+        last_event_id: what a reconnection sends as Last-Event-ID (§9.2.4); "" for none.
+        retry: the reconnection time in ms that the stream last set; None while it has set none.
+    """
+
+    def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS) -> None:
+        self.last_event_id = ""
+        self.retry: int | None = None
+        self._max = max_event_octets
+        self._line = bytearray()  # a line whose end has not come
+        self._is_first_line = True
+        self._is_after_cr = False
+        self._data = bytearray()  # data lines, each with its LF
+        self._event = b""
+        self._id = ""
+        self._retry: int | None = None
+        self._is_failed = False
+
+    @property
+    def is_between_events(self) -> bool:
+        """Nothing is held: the end of input here loses no event."""
+        return not self._line and not self._data
+
+    def feed(self, octets: bytes) -> list[SseEvent]:
+        """Return the events that these octets complete.
+
+        Raises:
+            EventTooLong: on this call and on every later one.
+        """
+        return [item for item in self.feed_all(octets) if isinstance(item, SseEvent)]
+
+    def feed_all(self, octets: bytes) -> list[SseEvent | SseComment]:
+        """Return the events and the comments that these octets complete, in their order on the wire.
+
+        Raises:
+            EventTooLong: on this call and on every later one.
+        """
+        if self._is_failed:
+            raise EventTooLong(self._max)
+        if self._is_after_cr and octets:  # CRLF is one end-of-line, wherever it was cut
+            octets = octets.removeprefix(_LF)
+            self._is_after_cr = False
+        found: list[SseEvent | SseComment] = []
+        end = max(octets.rfind(_LF), octets.rfind(_CR)) + 1
+        if end:
+            lines = bytes(self._line) + octets[:end]
+            self._line.clear()
+            self._is_after_cr = lines.endswith(_CR)
+            for line in lines.splitlines():  # bytes know CR, LF and CRLF, and no other end-of-line
+                self._check_room(len(line), found)
+                self._take_line(line, found)
+        self._line += octets[end:]
+        self._check_room(len(self._line), found)
+        return found
+
+    def _check_room(self, octets: int, found: list[SseEvent | SseComment]) -> None:
+        if len(self._data) + octets > self._max:
+            self._is_failed = True
+            raise EventTooLong(self._max, tuple(found))
+
+    def _take_line(self, line: bytes, found: list[SseEvent | SseComment]) -> None:
+        if self._is_first_line:
+            self._is_first_line = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            self._dispatch(found)
+            return
+        name, _, value = line.partition(b":")
+        if not name:
+            found.append(SseComment(_text(value)))
+            return
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data += value + _LF
+        elif name == b"event":
+            self._event = value
+        elif name == b"id" and b"\0" not in value:
+            self._id = _text(value)
+        elif name == b"retry" and value.isdigit() and len(digits := value.lstrip(b"0")) <= _MAX_RETRY_DIGITS:
+            self._retry = self.retry = int(digits or b"0")
+
+    def _dispatch(self, found: list[SseEvent | SseComment]) -> None:
+        self.last_event_id = self._id
+        if self._data:
+            data = _text(bytes(self._data[:-1]))
+            found.append(SseEvent(_text(self._event) or "message", data, self._id, self._retry))
+            self._data.clear()
+        self._event = b""
+        self._retry = None
+
+
+def encode_event(
+    data: str | None,
+    event: str | None = None,
+    *,
+    id: str | None = None,  # noqa: A002  the field is called so
+    retry: int | None = None,
+) -> bytes:
+    r"""Return one event with its blank line, LF throughout: `b"event: token\ndata: hello\n\n"`.
+
+    Args:
+        data: each of its lines becomes a data line. None writes none: such an event sets `id` or `retry` only,
+            and is not dispatched.
+        event: the type; None leaves it out, and "message" arrives.
+        id: the last event ID; "" resets it.
+        retry: reconnection time in ms, 0 or more.
+
+    Raises:
+        LocalError: a value would arrive as something else: CR in data (an LF to the reader), CR or LF in `event`
+            or `id`, NUL in `id`, a negative `retry`, text that UTF-8 cannot write.
+    """
+    fields: list[tuple[str, str]] = []
+    if event is not None:
+        fields.append(("event", _one_line(event, "event")))
+    if id is not None:
+        if "\0" in id:
+            raise LocalError(f"expected an id without NUL (readers ignore such an id), got {id!r}")
+        fields.append(("id", _one_line(id, "id")))
+    if retry is not None:
+        if retry < 0:
+            raise LocalError(f"expected retry in ms, 0 or more, got {retry}")
+        fields.append(("retry", str(retry)))
+    if data is not None:
+        if "\r" in data:
+            raise LocalError("expected data without CR (it would arrive as LF), got one")
+        fields += [("data", line) for line in data.split("\n")]
+    return _octets("".join(f"{name}: {value}\n" for name, value in fields) + "\n")
+
+
+def encode_comment(text: str = "") -> bytes:
+    r"""Return a comment and a blank line, `b": text\n\n"`: a heartbeat that no reader dispatches.
+
+    Raises:
+        LocalError: CR or LF in the text, or text that UTF-8 cannot write.
+    """
+    return _octets(f": {_one_line(text, 'comment')}\n\n")
+
+
+def _one_line(text: str, what: str) -> str:
+    if "\r" in text or "\n" in text:
+        raise LocalError(f"expected one line as {what}, got {text!r}")
+    return text
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise LocalError(f"expected text that UTF-8 can write, got a lone surrogate at {error.start}") from error
+
+
+def _text(octets: bytes) -> str:
+    # WHATWG HTML §9.2.5: "UTF-8 decode", which replaces what is not UTF-8. An end-of-line is never inside a character.
+    return octets.decode("utf-8", "replace")
