@@ -1,0 +1,367 @@
+"""One request and its response.
+
+The rule here: decide, then do. `rewrite` says what heads become, `failure` what an error means; this file
+moves them. The response comes down in the task of the client's connection; a request body goes up beside it,
+and the client is watched all the while. Whichever fails first ends the other.
+
+Before the response head has gone down, a failure becomes an answer. After it, a failure becomes an abort:
+the connection closes without a last-chunk, and is reset where only the close says that the body is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from chunkwire.forward.failure import (
+    Failure,
+    ResponseTimeout,
+    TooManyInformational,
+    Verdict,
+    client_failure,
+    failure_response,
+    upstream_failure,
+)
+from chunkwire.forward.rewrite import (
+    downstream_response,
+    informational_fields,
+    named_by_connection,
+    switching_fields,
+    upstream_request,
+    wanted_upgrade,
+)
+from chunkwire.forward.settings import Settings
+from chunkwire.forward.shape import Dechunk
+from chunkwire.forward.tap import Tap
+from chunkwire.forward.tunnel import tunnel
+from chunkwire.forward.upstreams import Upstream, Upstreams
+from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
+from chunkwire.net.dial import DialError
+from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
+from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, SinkGone
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.scanner import BodyScanner
+
+# RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+_GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
+
+
+@dataclass(slots=True)
+class Report:
+    """What an exchange came to, for the access log, metrics and the connection's loop.
+
+    Attributes:
+        status: the final status sent to the client; 0 if none was.
+        head_s: seconds from the request to its response head; None if none came.
+        scanner: counts of the response body.
+        keep_alive: another request may follow on the client's connection.
+    """
+
+    verdict: Verdict = Verdict.COMPLETE
+    status: int = 0
+    upstream: str = "-"
+    details: str = ""
+    head_s: float | None = None
+    scanner: BodyScanner | None = None
+    keep_alive: bool = False
+    started: float = field(default_factory=trio.current_time)
+
+
+class Exchange:
+    """One exchange on a client's connection; `run` it once."""
+
+    def __init__(
+        self,
+        client: ServerConnection,
+        request: Request,
+        framing: Framing,
+        *,
+        settings: Settings,
+        mover: Mover,
+        date: Callable[[], bytes],
+        tap: Tap | None = None,
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._framing = framing
+        self._settings = settings
+        self._mover = mover
+        self._date = date
+        self._tap = tap
+        self._is_draining = is_draining
+        self.report = Report()
+        self._scope = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None  # where a request body goes up
+        self._upstream: Upstream | None = None
+        self._connection: ClientConnection | None = None
+        self._request_is_sent = framing.is_empty
+        self._response_began = False  # an octet of the final head may have gone down
+        self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
+        self._upstream_may_serve_again = False
+        self._failure: Failure | None = None
+
+    async def run(self, upstreams: Upstreams) -> Report:
+        """Serve the request from the first upstream that can be reached.
+
+        Cancellation: the upstream is reset; a response that began stays without its end (see `abort`).
+        """
+        try:
+            with self._scope:
+                if self._request_is_sent:
+                    self._mover.watch(self._client, self._client_left)
+                    await self._serve(upstreams)
+                else:
+                    async with trio.open_nursery() as self._nursery:
+                        await self._serve(upstreams)
+                        self._nursery.cancel_scope.cancel()
+        finally:
+            self._mover.unwatch(self._client)
+            self._settle_upstream()
+        await self._settle_client()
+        if self._tap is not None:
+            self._tap.end(self.report.verdict)
+        return self.report
+
+    def abort(self) -> None:
+        """End the client's connection so that nothing on it looks whole; for use when `run` was cancelled."""
+        if self._response_began and self._closes_body:
+            self._client.reset()
+
+    async def _serve(self, upstreams: Upstreams) -> None:
+        """Obtain a response and bring it down; what fails is noted, not raised."""
+        try:
+            connection, response = await self._obtain(upstreams)
+            self.report.head_s = trio.current_time() - self.report.started
+            if response.status == 101:
+                await self._switch(connection, response)
+                return
+            framing = response_framing(response, self._request.method)
+            await self._send_head(response, framing)
+            await self._send_body(connection, response, framing)
+        except (SinkGone, SendTimeout) as error:
+            self._fail(client_failure(error))
+        except ChunkwireError as error:
+            self._fail(upstream_failure(error))
+
+    def _fail(self, failure: Failure) -> None:
+        """Note why the exchange failed; what came first is the cause."""
+        if self._failure is None:
+            self._failure = failure
+
+    # ---- the ends ------------------------------------------------------------------------------------------
+
+    def _settle_upstream(self) -> None:
+        """Keep the upstream connection where it may serve again; otherwise end it so that the next hop knows."""
+        connection, upstream = self._connection, self._upstream
+        if connection is None or upstream is None:
+            return
+        is_clean = self._failure is None and self._request_is_sent and not connection.leftover
+        if is_clean and self._upstream_may_serve_again and connection.is_cleartext:
+            upstream.keep(connection)
+        else:
+            connection.reset()
+
+    async def _settle_client(self) -> None:
+        """End the client's side as the exchange ended: keep it, close it in stages, answer, or abort."""
+        report, failure = self.report, self._failure
+        report.keep_alive = report.keep_alive and failure is None and self._request_is_sent
+        if failure is None:
+            if not report.keep_alive:
+                await self._client.close()
+            return
+        report.verdict, report.details = failure.verdict, failure.details
+        if not failure.status or (self._response_began and self._closes_body):
+            self._client.reset()
+        elif self._response_began:
+            await self._client.close()  # without a last-chunk, or short of Content-Length: never complete
+        else:
+            await self._answer(failure)
+
+    async def _answer(self, failure: Failure) -> None:
+        close = (b"Connection", b"close")
+        head, content = failure_response(failure, name=self._settings.name, date=self._date(), extra=(close,))
+        self.report.status = failure.status
+        octets = self._client.head_octets(head, self._request.method)
+        with suppress(SinkGone, SendTimeout):
+            await self._as_sink(self._client.send_all(octets if self._request.method == b"HEAD" else octets + content))
+        await self._client.close()
+
+    # ---- the client's side ---------------------------------------------------------------------------------
+
+    async def _bring_up(self, connection: ClientConnection) -> None:
+        """Carry the request body up, then watch for the client's leaving."""
+        scanner = self._framing.scanner(self._settings.limits, forbidden=named_by_connection(self._request))
+        observer = self._tap.body("request") if self._tap is not None else None
+        options = MoveOptions(self._settings.idle_timeout, self._settings.send_timeout, observe=observer)
+        try:
+            await self._mover.move(self._client, connection, scanner, options)
+        except (SinkGone, SendTimeout):
+            return  # the upstream takes no more of the body; its answer may be on the way (RFC 9112 §9.5)
+        except ChunkwireError as error:
+            self._fail(client_failure(error))
+            self._scope.cancel()
+            return
+        self._request_is_sent = True
+        self._mover.watch(self._client, self._client_left)
+
+    def _client_left(self, how: Leaving) -> None:
+        if how is Leaving.FIN and self._settings.on_client_fin == "keep":
+            return
+        if self._settings.on_client_gone == "drain":
+            return  # the next write finds out, and reads the upstream to its end
+        self._fail(_GONE)
+        self._scope.cancel()
+
+    # ---- the upstream's side -------------------------------------------------------------------------------
+
+    async def _obtain(self, upstreams: Upstreams) -> tuple[ClientConnection, Response]:
+        """Return a connection and the final response head that came on it.
+
+        An upstream that cannot be reached has had nothing of the request: the next one may have it. A kept
+        connection that ended without a response octet is replaced once, where sending again is safe.
+
+        Raises:
+            ChunkwireError: what the last upstream failed with.
+        """
+        refused: DialError | None = None
+        for upstream in upstreams:
+            self._upstream, self.report.upstream = upstream, str(upstream)
+            self._connection = upstream.take_idle() if self._may_repeat else None
+            if self._connection is not None:
+                try:
+                    return self._connection, await self._ask(upstream, self._connection)
+                except (IncompleteHead, PeerGone) as error:
+                    if self._connection.leftover or (isinstance(error, IncompleteHead) and error.octets):
+                        raise
+                    self._connection.reset()
+            try:
+                self._connection = await upstream.connect()
+            except DialError as error:
+                refused = error
+                continue
+            return self._connection, await self._ask(upstream, self._connection)
+        raise refused or DialError("unreachable", "no upstream")
+
+    @property
+    def _may_repeat(self) -> bool:
+        """The request may be sent a second time: it is idempotent and has no body."""
+        return self._framing.is_empty and self._request.method in IDEMPOTENT
+
+    async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
+        """Send the request head, start its body, and return the final response head."""
+        settings = self._settings
+        client = self._client.peer.rpartition(":")[0].strip("[]")
+        head = upstream_request(
+            self._request,
+            self._framing,
+            upstream.url,
+            name=settings.name,
+            preserve_host=settings.preserve_host,
+            forwarded_for=client if settings.forwarded else None,
+        )
+        if self._tap is not None:
+            self._tap.request(head)
+        await connection.send_request(head)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._bring_up, connection, name="request body")
+        return await self._final_head(connection)
+
+    async def _final_head(self, connection: ClientConnection) -> Response:
+        """Return the final response head, passing 1xx on (RFC 9110 §15.2).
+
+        Raises:
+            ResponseTimeout: it did not come in time. While a request body is on its way up, time does not count.
+            TooManyInformational: more 1xx came than are passed on.
+        """
+        for _ in range(self._settings.max_informational + 1):
+            response = await self._next_head(connection)
+            if response.status >= 200 or response.status == 101:
+                return response
+            response_framing(response, self._request.method)
+            if self._request.version != b"1.0":
+                fields = informational_fields(response)
+                await self._as_sink(self._client.send_informational(response.status, fields, response.reason))
+        raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
+
+    async def _next_head(self, connection: ClientConnection) -> Response:
+        limit = self._settings.response_timeout
+        while True:
+            with trio.move_on_after(limit):
+                return await connection.receive_response()
+            if self._request_is_sent:
+                raise ResponseTimeout(f"{connection.peer} sent no response head within {limit:g} s")
+
+    async def _send_head(self, response: Response, framing: Framing) -> None:
+        is_old_client = self._request.version == b"1.0"
+        self._closes_body = framing.kind is BodyKind.CLOSE or (is_old_client and framing.kind is BodyKind.CHUNKED)
+        closes = self._is_draining() or not self._request_is_sent
+        head = downstream_response(
+            response, framing, self._request, name=self._settings.name, date=self._date(), close=closes
+        )
+        if self._tap is not None:
+            self._tap.head(response, head)
+        self._response_began = True
+        self.report.status = response.status
+        self.report.keep_alive = self._request.keeps_alive and not self._closes_body and not closes
+        await self._as_sink(self._client.send_head(head, self._request.method))
+
+    async def _send_body(self, connection: ClientConnection, response: Response, framing: Framing) -> None:
+        scanner = framing.scanner(self._settings.limits, forbidden=named_by_connection(response))
+        self.report.scanner = scanner
+        dechunks = self._closes_body and framing.kind is BodyKind.CHUNKED
+        options = MoveOptions(
+            self._settings.idle_timeout,
+            self._settings.send_timeout,
+            shape=Dechunk() if dechunks else None,
+            observe=self._tap.body("response") if self._tap is not None else None,
+        )
+        try:
+            await self._mover.move(connection, self._client, scanner, options)
+        except SinkGone:
+            if self._settings.on_client_gone == "drain":
+                await _read_to_end(connection, scanner)
+            raise
+        self._upstream_may_serve_again = (
+            framing.kind is not BodyKind.CLOSE
+            and response.version == b"1.1"
+            and not response.has_token(b"connection", b"close")
+        )
+
+    async def _switch(self, connection: ClientConnection, response: Response) -> None:
+        """Pass a 101 on and become a tunnel."""
+        if wanted_upgrade(self._request) is None:
+            raise HeadError(400, "unsolicited-101", "expected no 101: the client asked for no upgrade")
+        self._response_began = self._closes_body = True
+        self.report.status = 101
+        await self._as_sink(self._client.send_informational(101, switching_fields(response), response.reason))
+        self._mover.unwatch(self._client)
+        await tunnel(self._client, connection)
+
+    async def _as_sink(self, sending: Awaitable[None]) -> None:
+        """Send something down within the send deadline.
+
+        Raises:
+            SinkGone: the client is gone.
+            SendTimeout: it takes nothing.
+        """
+        try:
+            with trio.fail_after(self._settings.send_timeout):
+                await sending
+        except PeerGone as error:
+            raise SinkGone(str(error)) from error
+        except trio.TooSlowError as error:
+            raise SendTimeout(f"{self._client.peer} took nothing for {self._settings.send_timeout:g} s") from error
+
+
+async def _read_to_end(connection: ClientConnection, scanner: BodyScanner) -> None:
+    """Read a body that nobody takes any more to its end (`--on-client-gone drain`)."""
+    held = b""
+    while not scanner.is_complete and (octets := await connection.receive_some()):
+        held += octets
+        held = held[scanner.scan(held, len(held)) :]

@@ -1,0 +1,184 @@
+"""The loop over a client's connection, and the server around it.
+
+One connection: wait for a request, judge its head, run the exchange, and again while both sides may. A
+refused head is answered once and nothing after it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from email.utils import formatdate
+
+import trio
+
+from chunkwire.forward.access import log_exchange
+from chunkwire.forward.exchange import Exchange, Report
+from chunkwire.forward.failure import Failure, Verdict, client_failure, failure_response
+from chunkwire.forward.rewrite import check_request
+from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.forward.tap import Tap
+from chunkwire.forward.upstreams import Upstream, Upstreams
+from chunkwire.net.connection import PeerGone, ServerConnection
+from chunkwire.net.heads import Framing, HeadError, Request, request_framing
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    bound_addresses,
+    drain_on_signal,
+    open_listeners,
+    raise_file_limit,
+    serve,
+)
+from chunkwire.net.movers import Mover, PlainMover
+from chunkwire.wire.records import Record
+
+
+class Gateway:
+    """The gateway as a handler of connections.
+
+    Args:
+        record_to: called with each record of each exchange; None records nothing and costs nothing.
+    """
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        *,
+        settings: Settings = DEFAULT_SETTINGS,
+        mover: Mover | None = None,
+        drain: Drain | None = None,
+        record_to: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.upstreams = upstreams
+        self.drain = drain or Drain()
+        self._settings = settings
+        self._mover: Mover = mover or PlainMover()
+        self._record_to = record_to
+        self._streams = 0
+        self._date = b""
+        self._date_second = 0
+
+    async def run(self) -> None:
+        """Do what connections need done beside them, until cancelled: the mover, and idle upstreams."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._mover.run, name="mover")
+            nursery.start_soon(self.upstreams.run, name="idle upstreams")
+
+    async def handle(self, stream: trio.SocketStream) -> None:
+        """Serve one client's connection until either side ends it."""
+        client = ServerConnection(stream, bare_lf=False, limits=self._settings.head_limits)
+        patience = self._settings.head_timeout
+        with suppress(PeerGone):
+            while await self._serve_one(client, patience):
+                patience = self._settings.keep_alive_timeout
+
+    async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
+        """Serve the next request; False when the connection has ended."""
+        with self.drain.idle(timeout=patience) as idle:
+            if not await client.wait_octets():
+                return False
+        if idle.cancelled_caught:
+            await client.close()
+            return False
+        received = await self._receive(client)
+        if received is None:
+            return False
+        request, framing = received
+        exchange = self._exchange(client, request, framing)
+        try:
+            report = await exchange.run(self.upstreams)
+        except BaseException:
+            exchange.abort()
+            raise
+        log_exchange(client.peer, request, report)
+        return report.keep_alive
+
+    def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
+        self._streams += 1
+        tap = Tap(self._record_to, self._streams, request) if self._record_to is not None else None
+        return Exchange(
+            client,
+            request,
+            framing,
+            settings=self._settings,
+            mover=self._mover,
+            date=self.date,
+            tap=tap,
+            is_draining=lambda: self.drain.is_started,
+        )
+
+    async def _receive(self, client: ServerConnection) -> tuple[Request, Framing] | None:
+        """Return the next request and its framing; None when there is none, or when it was refused."""
+        request = None
+        try:
+            with trio.fail_after(self._settings.head_timeout):
+                request = await client.receive_request()
+            if request is None:
+                return None
+            framing = request_framing(request)
+            check_request(request, framing)
+        except HeadError as error:
+            await self._refuse(client, client_failure(error), request)
+            return None
+        except trio.TooSlowError:
+            details = f"expected a whole request head within {self._settings.head_timeout:g} s"
+            await self._refuse(client, Failure(Verdict.TIMEOUT, 408, "http_request_error", details), request)
+            return None
+        return request, framing
+
+    async def _refuse(self, client: ServerConnection, failure: Failure, request: Request | None) -> None:
+        head, content = failure_response(
+            failure, name=self._settings.name, date=self.date(), extra=((b"Connection", b"close"),)
+        )
+        method = request.method if request is not None else b"GET"
+        octets = client.head_octets(head, method)
+        await client.send_all(octets if method == b"HEAD" else octets + content)
+        await client.close()
+        report = Report(failure.verdict, failure.status, details=failure.details)
+        log_exchange(client.peer, request or Request(b"-", b"-"), report)
+
+    def date(self) -> bytes:
+        """Return the value of Date for now, made once a second."""
+        second = int(time.time())
+        if second != self._date_second:
+            self._date_second = second
+            self._date = formatdate(second, usegmt=True).encode("ascii")
+        return self._date
+
+
+async def serve_gateway(
+    address: Address,
+    upstreams: Sequence[Upstream],
+    *,
+    settings: Settings = DEFAULT_SETTINGS,
+    record_to: Callable[[Record], None] | None = None,
+    handle_signals: bool = False,
+    task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled, or until a drain is over.
+
+    Args:
+        handle_signals: SIGTERM drains (main thread only).
+        task_status: started with the bound addresses once accepting.
+
+    Raises:
+        ListenError: the address cannot be bound.
+    """
+    raise_file_limit()
+    listeners = await open_listeners(address)
+    gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.run, name="gateway")
+        if handle_signals:
+            nursery.start_soon(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
+        task_status.started(bound_addresses(listeners))
+        await serve(
+            listeners,
+            gateway.handle,
+            drain=gateway.drain,
+            grace=settings.grace,
+            max_connections=settings.max_connections,
+        )
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,144 @@
+"""What a gateway changes in a head, and what it must leave alone (RFC 9110 §7.6, RFC 9112 §6.1).
+
+The rule here: pure functions from head to head. Field order and name case stay, so do same-name fields in
+their order; only hop-by-hop fields go, and only Host, Via and the fields a flag asked for come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.net.dial import Url
+from chunkwire.net.heads import BodyKind, Field, Framing, HeadError, Request, Response
+
+# RFC 9110 §7.6.1: these concern one connection only, whether or not Connection names them.
+HOP_BY_HOP: Final = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"transfer-encoding", b"http2-settings"}
+)
+# A Connection field that names these would take a message's framing or routing away; they stay.
+_NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
+_CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
+
+
+def named_by_connection(head: Request | Response) -> frozenset[bytes]:
+    """Return the field names, lower case, that this head's Connection names: hop-by-hop in its trailers too."""
+    return frozenset(head.tokens(b"connection"))
+
+
+def _end_to_end(head: Request | Response) -> list[Field]:
+    dropped = HOP_BY_HOP | (named_by_connection(head) - _NEVER_DROPPED)
+    return [field for field in head.fields if field[0].lower() not in dropped]
+
+
+def check_request(request: Request, framing: Framing) -> None:
+    """Refuse what this gateway does not do.
+
+    Raises:
+        HeadError: 501 for CONNECT, 417 for an unknown expectation, 400 for an Upgrade with a body.
+    """
+    if request.method == b"CONNECT":
+        raise HeadError(501, "connect", "expected a request for this gateway's upstream, got CONNECT: it is no tunnel")
+    expect = request.get(b"expect")
+    if expect is not None and request.version != b"1.0" and expect.lower() != b"100-continue":
+        raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {expect[:40]!r}")
+    if wanted_upgrade(request) and not framing.is_empty:
+        raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
+
+
+def wanted_upgrade(request: Request) -> bytes | None:
+    """Return the Upgrade field's value where the client may get a tunnel; None for h2c and HTTP/1.0 (§7.8)."""
+    upgrade = request.get(b"upgrade")
+    if upgrade is None or request.version == b"1.0" or not request.has_token(b"connection", b"upgrade"):
+        return None
+    return None if b"h2c" in request.tokens(b"upgrade") else upgrade
+
+
+def upstream_request(
+    request: Request,
+    framing: Framing,
+    url: Url,
+    *,
+    name: str,
+    preserve_host: bool = False,
+    forwarded_for: str | None = None,
+) -> Request:
+    """Return the request to send upstream.
+
+    Args:
+        url: the upstream; the path in it is a prefix of every target.
+        name: this gateway, for Via.
+        forwarded_for: the client's address without its port, to add Forwarded and X-Forwarded-*; None adds none.
+    """
+    host = request.get(b"host") or b""
+    kept = [field for field in _end_to_end(request) if field[0].lower() != b"host"]
+    if request.version == b"1.0":
+        kept = [field for field in kept if field[0].lower() != b"expect"]  # RFC 9110 §10.1.1: ignored from 1.0
+    fields = [(b"Host", host if preserve_host and host else url.authority), *kept]
+    fields.append((b"Via", b"%b %b" % (request.version, name.encode("ascii"))))
+    if forwarded_for is not None:
+        fields += _forwarded(forwarded_for, host)
+    options: list[bytes] = []
+    if request.has_token(b"te", b"trailers"):
+        fields.append((b"TE", b"trailers"))
+        options.append(b"TE")
+    if upgrade := wanted_upgrade(request):
+        fields.append((b"Upgrade", upgrade))
+        options.append(b"Upgrade")
+    if options:
+        fields.append((b"Connection", b", ".join(options)))
+    if framing.kind is BodyKind.CHUNKED:
+        fields.append(_CHUNKED)
+    return Request(request.method, _prefixed(url.target, request.target), fields=tuple(fields))
+
+
+def _prefixed(prefix: bytes, target: bytes) -> bytes:
+    path = prefix.partition(b"?")[0].rstrip(b"/")
+    return path + target if target.startswith(b"/") else target
+
+
+def _forwarded(client: str, host: bytes) -> list[Field]:
+    shown = f'"[{client}]"' if ":" in client else client
+    forwarded = b"for=%b;proto=http" % shown.encode("ascii")
+    if host:
+        forwarded += b';host="%b"' % host
+    fields = [(b"Forwarded", forwarded), (b"X-Forwarded-For", client.encode("ascii")), (b"X-Forwarded-Proto", b"http")]
+    return [*fields, (b"X-Forwarded-Host", host)] if host else fields
+
+
+def downstream_response(
+    response: Response, framing: Framing, request: Request, *, name: str, date: bytes, close: bool = False
+) -> Response:
+    """Return the final response head to send to the client.
+
+    To an HTTP/1.0 client no Transfer-Encoding may go (RFC 9112 §6.1): a chunked body is then delimited by close,
+    and its Trailer field goes with its trailers. A 204 loses both framing fields (§6.1, RFC 9110 §8.6).
+
+    Args:
+        date: the value of Date where the upstream sent none (RFC 9110 §6.6.1).
+        close: the connection will be closed after this response.
+    """
+    dropped = {b"content-length"} if response.status == 204 else set()
+    dechunked = framing.kind is BodyKind.CHUNKED and request.version == b"1.0"
+    if dechunked:
+        dropped.add(b"trailer")
+    fields = [field for field in _end_to_end(response) if field[0].lower() not in dropped]
+    if response.get(b"date") is None:
+        fields.append((b"Date", date))
+    fields.append((b"Via", b"%b %b" % (response.version, name.encode("ascii"))))
+    if close:
+        fields.append((b"Connection", b"close"))
+    if framing.kind is BodyKind.CHUNKED and not dechunked:
+        fields.append(_CHUNKED)
+    return replace(response, version=b"1.1", fields=tuple(fields))
+
+
+def informational_fields(response: Response) -> tuple[Field, ...]:
+    """Return the fields of a 1xx to pass on."""
+    return tuple(_end_to_end(response))
+
+
+def switching_fields(response: Response) -> tuple[Field, ...]:
+    """Return the fields of a 101 to pass on: Upgrade is this hop's business here, so it stays."""
+    upgrade = response.get(b"upgrade") or b""
+    return (*_end_to_end(response), (b"Upgrade", upgrade), (b"Connection", b"Upgrade"))

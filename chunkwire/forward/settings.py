@@ -1,0 +1,54 @@
+"""What an operator may set, each with its unit and the reason for its default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from chunkwire.net.listen import GRACE_SECONDS, MAX_CONNECTIONS
+from chunkwire.net.movers import SEND_SECONDS
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, HeadLimits, Limits
+
+OnClientFin: TypeAlias = Literal["keep", "cancel"]
+OnClientGone: TypeAlias = Literal["cancel", "drain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The gateway's settings; every timeout in seconds.
+
+    Attributes:
+        name: how the gateway calls itself in Via and Proxy-Status (a token).
+        preserve_host: send the client's Host upstream; the default sends the upstream's own.
+        forwarded: add Forwarded (RFC 7239) and X-Forwarded-For, -Proto, -Host.
+        on_client_fin: a FIN alone may be a half-close (RFC 9112 §9.6: nc) or a departure; `keep` streams on.
+        on_client_gone: a client that is gone ends the upstream request; `drain` reads it to its end instead.
+        connect_timeout: name, TCP and TLS together.
+        head_timeout: for a whole request head; long, because people type (Slowloris is held by it all the same).
+        keep_alive_timeout: between two requests of one connection (nginx: 75 s).
+        response_timeout: from the sent request to the response head; models think for a while.
+        send_timeout: without an octet taken by a peer.
+        idle_timeout: without an octet from upstream inside a body; off, since streams may be silent.
+        max_informational: 1xx responses passed on before one final response (Go's client: 5).
+    """
+
+    name: str = "chunkwire"
+    preserve_host: bool = False
+    forwarded: bool = False
+    on_client_fin: OnClientFin = "keep"
+    on_client_gone: OnClientGone = "cancel"
+    connect_timeout: float = 10.0
+    head_timeout: float = 300.0
+    keep_alive_timeout: float = 75.0
+    response_timeout: float = 120.0
+    send_timeout: float = SEND_SECONDS
+    idle_timeout: float = math.inf
+    grace: float = GRACE_SECONDS
+    max_connections: int = MAX_CONNECTIONS
+    max_informational: int = 5
+    limits: Limits = DEFAULT_LIMITS
+    head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
+
+
+DEFAULT_SETTINGS = Settings()

@@ -1,0 +1,79 @@
+"""What watchers see of an exchange: records of what the gateway received and of what it sent.
+
+The rule here: made only where somebody watches, and never in the way. Both points record the same events, once
+when a receive completed them and once when they had been handed to the other side's socket.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from chunkwire.forward.failure import Verdict
+from chunkwire.net.heads import Request, Response
+from chunkwire.wire.frames import Event
+from chunkwire.wire.records import Record, Recorder
+
+RECEIVED = "gateway.received"
+SENT = "gateway.sent"
+
+
+class BodyTap:
+    """One body's way through the gateway, as a `net.movers.Observer`."""
+
+    def __init__(self, received: Recorder, sent: Recorder, clock: Callable[[], float]) -> None:
+        self._received = received
+        self._sent = sent
+        self._clock = clock
+        self._reads = 0
+        self._writes = 0
+        self._on_the_way: list[Event] = []
+
+    def received(self, events: list[Event]) -> None:
+        """Record what one receive completed."""
+        self._reads += 1
+        self._on_the_way += events
+        self._received.body(self._clock(), events, self._reads)
+
+    def sent(self) -> None:
+        """Record that it has been handed to the sink's socket."""
+        self._writes += 1
+        self._sent.body(self._clock(), self._on_the_way, self._writes)
+        self._on_the_way = []
+
+
+class Tap:
+    """The recorders of one exchange: two points, two ways."""
+
+    def __init__(self, emit: Callable[[Record], None], stream: int, request: Request) -> None:
+        self._began = time.monotonic()
+        self._request = request
+        self._recorders = {
+            (way, point): Recorder(emit, stream=stream, point=point, way=way)
+            for way in ("request", "response")
+            for point in (RECEIVED, SENT)
+        }
+
+    def clock(self) -> float:
+        """Return seconds since the request's head was received."""
+        return time.monotonic() - self._began
+
+    def request(self, sent: Request) -> None:
+        """Record the request as received and as sent upstream."""
+        for point, head in ((RECEIVED, self._request), (SENT, sent)):
+            recorder = self._recorders["request", point]
+            recorder.request(self.clock(), head.method, head.target, head.fields, time.time())
+
+    def head(self, received: Response, sent: Response) -> None:
+        """Record the response head as received and as sent down."""
+        for point, head in ((RECEIVED, received), (SENT, sent)):
+            self._recorders["response", point].head(self.clock(), head.start_line, head.fields)
+
+    def body(self, way: str) -> BodyTap:
+        """Return an observer of the body that goes this way: `request` (up) or `response` (down)."""
+        return BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock)
+
+    def end(self, verdict: Verdict) -> None:
+        """Record how the response ended."""
+        for point in (RECEIVED, SENT):
+            self._recorders["response", point].end(self.clock(), str(verdict))

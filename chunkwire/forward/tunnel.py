@@ -1,0 +1,37 @@
+"""What follows a 101 that was asked for: octets, both ways, as they are (RFC 9110 §7.8)."""
+
+from __future__ import annotations
+
+import trio
+
+from chunkwire.net.connection import Connection, PeerGone
+
+
+async def tunnel(client: Connection, upstream: Connection) -> tuple[int, int]:
+    """Carry octets both ways until both sides have ended, passing each half-close on.
+
+    Returns:
+        Octets sent up and octets sent down.
+
+    Raises:
+        PeerGone: a side was reset; the caller resets the other.
+    """
+    counts = [0, 0]
+    failures: list[PeerGone] = []
+
+    async def carry(way: int, source: Connection, sink: Connection, scope: trio.CancelScope) -> None:
+        try:
+            while octets := await source.receive_some():
+                await sink.send_all(octets)
+                counts[way] += len(octets)
+            await sink.send_eof()
+        except PeerGone as error:
+            failures.append(error)
+            scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(carry, 0, client, upstream, nursery.cancel_scope, name="tunnel up")
+        nursery.start_soon(carry, 1, upstream, client, nursery.cancel_scope, name="tunnel down")
+    if failures:
+        raise failures[0]
+    return counts[0], counts[1]

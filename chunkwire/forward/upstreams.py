@@ -1,0 +1,108 @@
+"""Where requests go: upstreams in failover order, and connections kept for the next request.
+
+The rule here: a connection is kept only after a complete request and a complete response with no octet left
+over, between two ends that both said HTTP/1.1 and not `close`. While it is idle, any octet or close ends it:
+an octet that nobody asked for is how response queues are poisoned (RFC 9112 §9.2).
+"""
+
+from __future__ import annotations
+
+import select
+import ssl
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import ClientConnection
+from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
+
+MAX_IDLE: Final = 64  # kept per upstream (nginx `keepalive` examples: 16 to 64)
+IDLE_SECONDS: Final = 20.0  # under the idle limits of common servers (node: 5 s is the shortest, caught by the check)
+SWEEP_SECONDS: Final = 1.0  # how long a closed idle connection may stay unnoticed and hold its descriptor
+
+
+@dataclass(slots=True)
+class Upstream:
+    """One upstream URL and its idle connections, newest last."""
+
+    url: Url
+    tls: ssl.SSLContext | None = None
+    connect_timeout: float = CONNECT_SECONDS
+    limits: HeadLimits = DEFAULT_HEAD_LIMITS
+    idle: deque[tuple[float, ClientConnection]] = field(default_factory=deque)
+
+    def __str__(self) -> str:
+        return self.url.authority.decode("ascii")
+
+    def take_idle(self) -> ClientConnection | None:
+        """Return the newest idle connection on which nothing has happened, or None."""
+        while self.idle:
+            _, connection = self.idle.pop()
+            if is_quiet(connection):
+                return connection
+            connection.reset()
+        return None
+
+    async def connect(self) -> ClientConnection:
+        """Open a fresh connection.
+
+        Raises:
+            DialError: it could not be opened.
+        """
+        return await dial(self.url.host, self.url.port, tls=self.tls, timeout=self.connect_timeout, limits=self.limits)
+
+    def keep(self, connection: ClientConnection) -> None:
+        """Keep a connection whose exchange was complete; the oldest goes when there are too many."""
+        self.idle.append((trio.current_time(), connection))
+        if len(self.idle) > MAX_IDLE:
+            self.idle.popleft()[1].reset()
+
+    def sweep(self, now: float) -> None:
+        """End idle connections that are old, closed, or have said something."""
+        for _ in range(len(self.idle)):
+            since, connection = self.idle.popleft()
+            if now - since < IDLE_SECONDS and is_quiet(connection):
+                self.idle.append((since, connection))
+            else:
+                connection.reset()
+
+    def close(self) -> None:
+        """End every idle connection."""
+        while self.idle:
+            self.idle.pop()[1].reset()
+
+
+def is_quiet(connection: ClientConnection) -> bool:
+    """Say whether an idle connection has neither octets waiting nor an end (TLS cannot be looked into: no)."""
+    descriptor = connection.fileno()
+    if descriptor is None or descriptor < 0 or connection.leftover:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+    return not poll.poll(0)
+
+
+class Upstreams:
+    """One fixed set of upstreams in failover order; this is no open proxy."""
+
+    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+        self._upstreams = tuple(upstreams)
+
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter(self._upstreams)
+
+    async def run(self) -> None:
+        """Sweep idle connections until cancelled; then end them all."""
+        try:
+            while True:
+                await trio.sleep(SWEEP_SECONDS)
+                now = trio.current_time()
+                for upstream in self._upstreams:
+                    upstream.sweep(now)
+        finally:
+            for upstream in self._upstreams:
+                upstream.close()

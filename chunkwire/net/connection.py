@@ -1,0 +1,326 @@
+"""One HTTP/1.1 connection: heads through h11, body octets left as they came.
+
+The rule here: this is the only file that imports h11, and the only one that turns an `OSError` of a socket
+into one of our errors. h11 sees heads, whole and already checked (`heads`), never a body octet: what follows
+a head stays in `leftover` for a mover. One `h11.Connection` serves one exchange and is then dropped, because
+h11's idea of the body never advances.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+import h11
+import trio
+
+from chunkwire.net.heads import (
+    BodyKind,
+    Field,
+    HeadError,
+    Request,
+    Response,
+    check_head,
+    check_partial_head,
+    find_head_end,
+    response_framing,
+    settle_target,
+)
+from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
+
+READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
+DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close its side (nginx lingering_timeout: 5 s)
+DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, 0 s
+
+
+class PeerGone(ChunkwireError):
+    """The peer reset the connection, or closed it before what we write."""
+
+
+class IncompleteHead(ChunkwireError):
+    """The peer closed before or inside a response head; `octets` is what came of it."""
+
+    def __init__(self, octets: bytes) -> None:
+        got = f"{len(octets)} octets of a head" if octets else "nothing"
+        super().__init__(f"expected a response head, got {got} and the end of the connection")
+        self.octets = octets
+
+
+class Connection:
+    """One end of a connection: octets in, octets out, and two ways to end it.
+
+    Not guaranteed: that what `send_all` took has reached the peer.
+
+    Attributes:
+        stream: the trio stream underneath.
+        leftover: octets received and not consumed yet.
+        peer: the other end's address, for logs; `-` when it is gone already.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
+        self.stream = stream
+        self.leftover = bytearray()
+        self.limits = limits
+        self._socket = _socket_under(stream)
+        self.peer = _peer_name(self._socket)
+
+    @property
+    def is_cleartext(self) -> bool:
+        """The octets of the socket are the octets of HTTP (no TLS between)."""
+        return isinstance(self.stream, trio.SocketStream)
+
+    def fileno(self) -> int | None:
+        """Return the socket's descriptor, -1 once closed; None where TLS or something else lies between."""
+        return self._socket.fileno() if self._socket is not None and self.is_cleartext else None
+
+    async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
+        """Return what one receive gives, `leftover` first; `b""` at the peer's FIN.
+
+        Raises:
+            PeerGone: the peer reset the connection.
+        """
+        if self.leftover:
+            octets = bytes(self.leftover[:max_octets])
+            del self.leftover[:max_octets]
+            return octets
+        return await self._receive(max_octets)
+
+    async def _receive(self, max_octets: int = READ_OCTETS) -> bytes:
+        try:
+            return bytes(await self.stream.receive_some(max_octets))
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} reset the connection") from error
+
+    async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
+        """Send all octets: one socket send if the kernel takes them at once.
+
+        Raises:
+            PeerGone: the peer is gone; some, all or none of the octets may have left.
+
+        Cancellation: some of the octets may have left, and there is no way to know how many.
+        """
+        try:
+            await self.stream.send_all(octets)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} closed the connection") from error
+
+    async def wait_octets(self) -> bool:
+        """Wait until there is something to read; False when the peer closed instead.
+
+        Raises:
+            PeerGone: the peer reset the connection.
+        """
+        if not self.leftover:
+            self.leftover += await self._receive()
+        return bool(self.leftover)
+
+    async def peek(self) -> bool:
+        """Wait until there is something to read, and leave it there; False at the peer's FIN. Cleartext only.
+
+        Raises:
+            PeerGone: the peer reset the connection.
+        """
+        if self._socket is None:
+            await trio.sleep_forever()
+        try:
+            return bool(await self._socket.recv(1, socket.MSG_PEEK))
+        except (trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} reset the connection") from error
+
+    async def send_eof(self) -> None:
+        """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS this is a no-op."""
+        if isinstance(self.stream, trio.SocketStream):
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+                await self.stream.send_eof()
+
+    async def close(self) -> None:
+        """Close in stages: half-close, drain, close, so that no reset eats the last octets (RFC 9112 §9.6).
+
+        Cancellation: the socket is closed all the same; octets in flight may be lost.
+        """
+        drained = 0
+        try:
+            await self.send_eof()
+            with trio.move_on_after(DRAIN_SECONDS):
+                while self.is_cleartext and drained < DRAIN_OCTETS and (octets := await self._receive()):
+                    drained += len(octets)
+        except PeerGone:
+            return  # the `finally` closes our side; there is nobody to drain for
+        finally:
+            await trio.aclose_forcefully(self.stream)
+
+    def reset(self) -> None:
+        """Close at once with a reset, so that the peer cannot take what it has for the whole."""
+        if self._socket is None or self._socket.fileno() < 0:
+            return
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._socket.close()
+
+    async def _receive_head(self, role: Callable[[bytes], None], *, is_request: bool) -> bytes | None:
+        """Return one whole, checked head; None when the peer closed before its first octet."""
+        searched = 0
+        while True:
+            if is_request:
+                _strip_empty_lines(self.leftover)
+            end = find_head_end(self.leftover, searched)
+            if end is not None:
+                head = bytes(self.leftover[:end])
+                del self.leftover[:end]
+                role(head)
+                return head
+            searched = len(self.leftover)
+            check_partial_head(self.leftover, self.limits, is_request=is_request)
+            octets = await self._receive()
+            if not octets:
+                return None
+            self.leftover += octets
+
+
+class ServerConnection(Connection):
+    """The server's end: requests in, response heads out.
+
+    Args:
+        bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, *, bare_lf: bool, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
+        super().__init__(stream, limits=limits)
+        self._bare_lf = bare_lf
+        self._h11: h11.Connection | None = None
+
+    async def receive_request(self) -> Request | None:
+        """Return the next request head, its target settled; None when the peer closed before a first octet.
+
+        There is no deadline here: put one around the call (a total one; an idle timer lets a head drip).
+
+        Raises:
+            HeadError: what to answer. Nothing more may be read from this connection after it.
+            PeerGone: the peer reset the connection.
+        """
+        self._h11 = None
+        head = await self._receive_head(self._check, is_request=True)
+        if head is None:
+            if self.leftover:
+                raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
+            return None
+        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.max_head_octets)
+        event = _parse(parser, head)
+        if not isinstance(event, h11.Request):
+            raise HeadError(400, "bad-head", "expected a request head")
+        self._h11 = parser
+        version = b"1.0" if event.http_version == b"1.0" else b"1.1"
+        return settle_target(Request(event.method, event.target, version, tuple(event.headers.raw_items())))
+
+    def _check(self, head: bytes) -> None:
+        check_head(head, self.limits, is_request=True, bare_lf=self._bare_lf)
+
+    async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
+        """Send a 1xx head (RFC 9110 §15.2)."""
+        event = h11.InformationalResponse(status_code=status, headers=list(fields), reason=reason)
+        await self.send_all(_serialize(self._h11 or h11.Connection(h11.SERVER), event))
+
+    async def send_head(self, response: Response, method: bytes = b"GET") -> None:
+        """Send a final response head; the body is the caller's, and the framing is the one the fields state."""
+        await self.send_all(self.head_octets(response, method))
+
+    def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
+        """Return the octets of a final response head.
+
+        h11 adds `Connection: close` where the request asked for it. Where the body is delimited by close, the
+        head comes from an h11 that has seen no request: it then states no framing and says `Connection: close`.
+
+        Raises:
+            LocalError: the fields are no legal field lines, or state no legal framing.
+        """
+        try:
+            delimited_by_close = response_framing(response, method).kind is BodyKind.CLOSE
+        except HeadError as error:
+            raise LocalError(str(error)) from error
+        speaker = None if delimited_by_close else self._h11
+        event = h11.Response(status_code=response.status, headers=list(response.fields), reason=response.reason)
+        return _serialize(speaker or h11.Connection(h11.SERVER), event)
+
+
+class ClientConnection(Connection):
+    """The client's end: one request head out, response heads in."""
+
+    _h11: h11.Connection
+
+    async def send_request(self, request: Request) -> None:
+        """Send a request head; the body is the caller's.
+
+        Raises:
+            LocalError: the fields are no legal field lines.
+            PeerGone: the peer closed the connection.
+        """
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=self.limits.max_head_octets)
+        try:
+            event = h11.Request(method=request.method, target=request.target, headers=list(request.fields))
+        except h11.LocalProtocolError as error:
+            raise LocalError(str(error)) from error
+        await self.send_all(_serialize(self._h11, event))
+
+    async def receive_response(self) -> Response:
+        """Return the next response head: a 1xx (status under 200; call again) or the final one.
+
+        Raises:
+            HeadError: the head is out of the grammar, or a 101 that was not asked for.
+            IncompleteHead: the peer closed first.
+            PeerGone: the peer reset the connection.
+        """
+        head = await self._receive_head(self._check, is_request=False)
+        if head is None:
+            raise IncompleteHead(bytes(self.leftover))
+        event = _parse(self._h11, head)
+        if not isinstance(event, h11.Response | h11.InformationalResponse):
+            raise HeadError(400, "bad-head", "expected a response head")
+        version = b"1.0" if event.http_version == b"1.0" else b"1.1"
+        return Response(event.status_code, event.reason, version, tuple(event.headers.raw_items()))
+
+    def _check(self, head: bytes) -> None:
+        check_head(head, self.limits, is_request=False, bare_lf=False)
+
+
+def _parse(parser: h11.Connection, head: bytes) -> object:
+    try:
+        parser.receive_data(head)
+        return parser.next_event()
+    except h11.RemoteProtocolError as error:
+        raise HeadError(error.error_status_hint, "bad-head", f"expected a legal head: {error}") from error
+
+
+def _serialize(writer: h11.Connection, event: h11.Event) -> bytes:
+    try:
+        return writer.send(event) or b""
+    except h11.LocalProtocolError as error:
+        raise LocalError(str(error)) from error
+
+
+def _strip_empty_lines(buffer: bytearray) -> None:
+    """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
+    while buffer[:2] == b"\r\n":
+        del buffer[:2]
+    while buffer[:1] == b"\n":
+        del buffer[:1]
+
+
+def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return stream.socket if isinstance(stream, trio.SocketStream) else None
+
+
+def _peer_name(sock: trio.socket.SocketType | None) -> str:
+    try:
+        name = sock.getpeername() if sock is not None else None
+    except OSError:
+        return "-"  # it left between accept and here
+    if not name:
+        return "-"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -1,0 +1,423 @@
+"""Carry bodies without waking a task for each frame (Linux, cleartext).
+
+The rule here: one epoll set holds the sockets of every running body, and one trio task waits for that set's own
+descriptor and serves all that is ready: receive into one shared buffer, scan, send from the same memory. The
+task of an exchange sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
+
+What must hold inside a batch, each learned from a failure:
+
+- no checkpoint, and no descriptor opened: a number closed and reused in the batch would be served as the old one;
+  each is looked up, and an unknown one is skipped;
+- one body's exception ends that body alone;
+- a paused source leaves the set (a mask of 0 would still report its reset, for ever), and what it has queued is
+  read before its reset is acted on;
+- a descriptor leaves the set before it is closed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import outcome
+import trio
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.movers import (
+    EXACT,
+    IdleTimeout,
+    Leaving,
+    MoveOptions,
+    OnLeaving,
+    PlainMover,
+    SendTimeout,
+    SinkGone,
+    SourceGone,
+)
+from chunkwire.wire.errors import FramingError
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import BodyScanner
+
+BUFFER_OCTETS: Final = 256 * 1024  # one receive at most; beyond it a copy per octet costs more than the call
+POLL_SECONDS: Final = 50e-6  # how long to look for more before sleeping: about what a wake-up costs
+TURN_SECONDS: Final = 2e-3  # the longest a turn may last before other tasks run
+MAX_EVENTS: Final = 512
+CREDIT: Final = 8  # unpaid polls in a row after which they stop
+TRY_EVERY: Final = 32  # turns without a poll before one is tried again
+_READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
+_GONE: Final = select.EPOLLHUP | select.EPOLLERR
+_LEAVING: Final = _GONE | select.EPOLLRDHUP
+
+
+class _Body:
+    """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
+
+    __slots__ = (
+        "error",
+        "held",
+        "is_done",
+        "is_ended",
+        "options",
+        "pending",
+        "read_at",
+        "scanner",
+        "sent_at",
+        "sink",
+        "sink_fd",
+        "source",
+        "source_fd",
+        "task",
+    )
+
+    def __init__(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
+        self.source = source
+        self.sink = sink
+        self.source_fd = _descriptor(source)
+        self.sink_fd = _descriptor(sink)
+        self.scanner = scanner
+        self.options = options
+        self.held = b""
+        self.pending: memoryview | None = None
+        self.error: Exception | None = None
+        self.is_ended = False  # nothing more is read for it
+        self.is_done = False  # and nothing more is sent
+        self.read_at = self.sent_at = time.monotonic()
+        self.task: trio.lowlevel.Task | None = None
+
+
+class _Entry:
+    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving."""
+
+    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "writes")
+
+    def __init__(self) -> None:
+        self.mask = 0
+        self.reads: _Body | None = None
+        self.writes: _Body | None = None
+        self.on_leaving: OnLeaving | None = None
+        self.saw_fin = False
+
+
+class FastMover:
+    """Moves every running body in one task; `run` must be going. What it cannot carry, the plain mover does.
+
+    Args:
+        poll_seconds: how long a turn looks for more before the process sleeps: 0 never does, `math.inf` always
+            does. In between, polling goes on only while it pays, so an idle process costs nothing.
+    """
+
+    def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._epoll = select.epoll()
+        self._entries: dict[int, _Entry] = {}
+        self._memory = bytearray(BUFFER_OCTETS)
+        self._view = memoryview(self._memory)
+        self._plain = PlainMover()
+        self._poll_seconds = poll_seconds
+        self._credit = 0  # turns for which polling goes on although it does not pay
+        self._turns_slept = 0
+        self._woke_task = False
+        self._now = time.monotonic()
+
+    def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
+        """Watch with the set that is there; see `Mover.watch`."""
+        descriptor = _descriptor(connection)
+        if descriptor < 0:
+            self._plain.watch(connection, on_leaving)
+            return
+        entry = self._entries.setdefault(descriptor, _Entry())
+        entry.on_leaving = on_leaving
+        entry.saw_fin = False
+        self._update(descriptor)
+
+    def unwatch(self, connection: Connection) -> None:
+        """Watch no more; see `Mover.unwatch`."""
+        self._plain.unwatch(connection)
+        entry = self._entries.get(_descriptor(connection))
+        if entry is not None and entry.on_leaving is not None:
+            entry.on_leaving = None
+            self._settle(_descriptor(connection), entry)
+
+    # ---- one body, in its exchange's task --------------------------------------------------------------------
+
+    async def move(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
+    ) -> None:
+        """Carry one body; see `Mover.move`."""
+        body = _Body(source, sink, scanner, options)
+        if options.shape is not None or body.source_fd < 0 or body.sink_fd < 0:
+            await self._plain.move(source, sink, scanner, options)
+            return
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._begin(body)
+        try:
+            await self._wait_done(body)
+        finally:
+            self._release(body)
+        source.leftover[:0] = body.held
+        if body.error is not None:
+            raise body.error
+
+    def _begin(self, body: _Body) -> None:
+        """Send what came with the head, and register both sockets unless that was all."""
+        octets = bytes(body.source.leftover)
+        body.source.leftover.clear()
+        if body.scanner.is_complete:
+            body.held, body.is_done = octets, True
+        elif octets:
+            self._judge(body, octets, memoryview(octets), len(octets))
+        if not body.is_done:
+            self._entries.setdefault(body.source_fd, _Entry()).reads = body
+            self._entries.setdefault(body.sink_fd, _Entry()).writes = body
+            self._update(body.source_fd)
+            self._update(body.sink_fd)
+
+    async def _wait_done(self, body: _Body) -> None:
+        """Sleep until the body ends; note progress and re-arm instead of moving a deadline for each frame."""
+        if body.is_done:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        options = body.options
+        period = min(options.idle_timeout, options.send_timeout)
+        wake_at = trio.current_time() + period
+        while not body.is_done:
+            with trio.CancelScope(deadline=wake_at):
+                await self._sleep(body)
+            if not body.is_done:
+                wake_at = trio.current_time() + _check_deadlines(body, time.monotonic())
+
+    async def _sleep(self, body: _Body) -> None:
+        body.task = trio.lowlevel.current_task()
+
+        def abandon(_: object) -> trio.lowlevel.Abort:
+            body.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abandon)
+
+    def _finish(self, body: _Body, error: Exception | None) -> None:
+        """End a body and wake its task."""
+        body.is_done = self._woke_task = True
+        if body.error is None:
+            body.error = error
+        self._release(body)
+        if body.task is not None:
+            task, body.task = body.task, None
+            trio.lowlevel.reschedule(task, outcome.Value(None))
+
+    # ---- the set ---------------------------------------------------------------------------------------------
+
+    def _update(self, descriptor: int) -> None:
+        """Make the set watch what this descriptor is needed for."""
+        entry = self._entries.get(descriptor)
+        if entry is None:
+            return
+        mask = 0
+        if entry.reads is not None and entry.reads.pending is None:
+            mask |= select.EPOLLIN
+        if entry.writes is not None:
+            mask |= select.EPOLLOUT if entry.writes.pending is not None else select.EPOLLERR
+        if entry.on_leaving is not None:
+            mask |= select.EPOLLERR if entry.saw_fin else select.EPOLLERR | select.EPOLLRDHUP
+        if mask == entry.mask:
+            return
+        if not entry.mask:
+            self._epoll.register(descriptor, mask)
+        elif mask:
+            self._epoll.modify(descriptor, mask)
+        else:
+            self._epoll.unregister(descriptor)
+        entry.mask = mask
+
+    def _settle(self, descriptor: int, entry: _Entry) -> None:
+        """Update the set, and forget a descriptor that nothing is in use for."""
+        self._update(descriptor)
+        if entry.reads is None and entry.writes is None and entry.on_leaving is None:
+            del self._entries[descriptor]
+
+    def _release(self, body: _Body) -> None:
+        """Take a body out of the set; its sockets may then be closed."""
+        for descriptor in (body.source_fd, body.sink_fd):
+            entry = self._entries.get(descriptor)
+            if entry is None:
+                continue
+            if entry.reads is body:
+                entry.reads = None
+            if entry.writes is body:
+                entry.writes = None
+            self._settle(descriptor, entry)
+
+    # ---- the batch -------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve all bodies until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._plain.run, name="plain mover")
+            try:
+                while True:
+                    if self._poll_seconds == math.inf and self._entries:
+                        await trio.lowlevel.checkpoint()
+                    else:
+                        await trio.lowlevel.wait_readable(self._epoll.fileno())
+                    self._turn()
+            finally:
+                trio.lowlevel.notify_closing(self._epoll.fileno())
+                self._epoll.close()
+
+    def _turn(self) -> None:
+        """Serve what is ready, and look for more while that pays and no other task has to run."""
+        clock, poll = time.monotonic, self._epoll.poll
+        began = looked = clock()
+        spin = self._spin_seconds()
+        has_paid = False
+        self._woke_task = False
+        while True:
+            events = poll(0, MAX_EVENTS)
+            self._now = now = clock()
+            if events:
+                has_paid = has_paid or looked > began
+                looked = now
+                self._serve(events)
+            if self._woke_task or now - began >= TURN_SECONDS or (not events and now - looked >= spin):
+                break
+        if spin:
+            self._credit = CREDIT if has_paid else max(0, self._credit - 1)
+
+    def _spin_seconds(self) -> float:
+        """Return how long this turn looks on: nothing while polls do not pay, save for a try now and then."""
+        if self._credit or self._poll_seconds in (0.0, math.inf):
+            return self._poll_seconds
+        self._turns_slept = (self._turns_slept + 1) % TRY_EVERY
+        return 0.0 if self._turns_slept else self._poll_seconds
+
+    def _serve(self, events: Iterable[tuple[int, int]]) -> None:
+        """Serve one batch; whatever one body raises ends that body alone."""
+        entries = self._entries
+        for descriptor, mask in events:
+            entry = entries.get(descriptor)
+            if entry is None:
+                continue
+            reads, writes = entry.reads, entry.writes
+            if reads is not None and reads.pending is None and mask & _READABLE:
+                self._guarded(self._read, reads)
+            elif writes is not None and mask & _GONE:
+                self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
+            elif entry.on_leaving is not None and mask & _LEAVING:
+                self._tell(descriptor, entry, mask)
+            if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
+                self._guarded(self._write_pending, writes)
+
+    def _tell(self, descriptor: int, entry: _Entry, mask: int) -> None:
+        """Tell the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
+        on_leaving = entry.on_leaving
+        entry.saw_fin = True
+        if mask & _GONE:
+            entry.on_leaving = None
+        self._settle(descriptor, entry)
+        self._woke_task = True
+        if on_leaving is not None:
+            on_leaving(Leaving.GONE if mask & _GONE else Leaving.FIN)
+
+    def _guarded(self, step: Callable[[_Body], None], body: _Body) -> None:
+        try:
+            step(body)
+        except Exception as error:  # noqa: BLE001 - the barrier between one body and all others
+            self._finish(body, error)
+
+    def _read(self, body: _Body) -> None:
+        """Receive once behind the held octets, and pass on what the scanner approves."""
+        held = body.held
+        size = len(held)
+        if size:
+            self._memory[:size] = held
+        try:
+            got = os.readv(body.source_fd, (self._view[size:],))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._finish(body, SourceGone(f"{body.source.peer} reset the connection: {error.strerror}"))
+            return
+        if not got:
+            body.scanner.end_of_input()
+            self._finish(body, None)
+            return
+        body.read_at = self._now
+        self._judge(body, self._memory, self._view, size + got)
+
+    def _judge(self, body: _Body, buffer: bytes | bytearray, view: memoryview, end: int) -> None:
+        """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
+        scanner, observe = body.scanner, body.options.observe
+        events: list[Event] | None = None if observe is None else []
+        before = scanner.wire_octets
+        try:
+            taken = scanner.scan(buffer, end, events)
+        except FramingError as error:
+            taken = scanner.wire_octets - before
+            body.error = error
+        body.is_ended = body.error is not None or scanner.is_complete
+        if observe is not None and events is not None:
+            observe.received(events)
+        body.held = bytes(view[taken:end]) if taken < end else b""
+        sent = self._send(body, view[:taken]) if taken else 0
+        if sent == taken and not body.is_done:
+            self._all_sent(body)
+        elif not body.is_done:
+            body.pending, body.sent_at = memoryview(bytes(view[sent:taken])), self._now
+            self._update(body.source_fd)
+            self._update(body.sink_fd)
+
+    def _send(self, body: _Body, octets: memoryview) -> int:
+        """Return how many octets the sink's socket took."""
+        try:
+            return os.write(body.sink_fd, octets)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._finish(body, SinkGone(f"{body.sink.peer} closed the connection: {error.strerror}"))
+            return 0
+
+    def _write_pending(self, body: _Body) -> None:
+        """Send more of what is pending; when all of it has gone the source is read again."""
+        if body.pending is None:
+            return
+        sent = self._send(body, body.pending)
+        if sent:
+            body.sent_at = self._now
+        body.pending = body.pending[sent:] if sent < len(body.pending) else None
+        if body.pending is None and not body.is_done:
+            self._all_sent(body)
+            self._update(body.source_fd)
+            self._update(body.sink_fd)
+
+    def _all_sent(self, body: _Body) -> None:
+        if body.options.observe is not None:
+            body.options.observe.sent()
+        if body.is_ended:
+            self._finish(body, None)
+
+
+def _check_deadlines(body: _Body, now: float) -> float:
+    """Return the seconds to the next check.
+
+    Raises:
+        SendTimeout: the sink took nothing for `send_timeout`.
+        IdleTimeout: the source sent nothing for `idle_timeout`.
+    """
+    options = body.options
+    if body.pending is not None:
+        left = body.sent_at + options.send_timeout - now
+        if left <= 0:
+            raise SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
+        return left
+    left = body.read_at + options.idle_timeout - now
+    if left <= 0:
+        raise IdleTimeout(f"{body.source.peer} sent nothing for {options.idle_timeout:g} s")
+    return min(left, options.send_timeout)
+
+
+def _descriptor(connection: Connection) -> int:
+    descriptor = connection.fileno()
+    return -1 if descriptor is None else descriptor

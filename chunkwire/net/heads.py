@@ -1,0 +1,348 @@
+"""Message heads as values, and what RFC 9112 makes of them.
+
+The rule here: a head is judged by its octets, before and after h11 reads it. h11 0.16 lets fifteen things
+through that a gateway must not (bare LF, folded lines, control octets, `Transfer_Encoding`, two lengths …);
+each is refused here with a rule name and the status that RFC 9110 gives for it. Pure: no I/O, no h11.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+
+Field: TypeAlias = tuple[bytes, bytes]
+
+# tchar (RFC 9110 §5.6.2) and field-value octets (§5.5): HTAB, SP, VCHAR, obs-text. No CTL, no DEL.
+_TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
+_FIELD_LINE = re.compile(rb"[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n")
+_FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
+
+# request-line = method SP request-target SP HTTP-version (RFC 9112 §3)
+_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r?\n")
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
+# reason is often left out by old servers; it is taken here and always written by us.
+_STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_HEAD_END = re.compile(rb"\n\r?\n")
+
+# Host = uri-host [ ":" port ] (RFC 9110 §7.2). A comma is legal in RFC 3986's reg-name and refused here:
+# to a recipient that joins fields, `a,b` is two hosts.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=\-]*+)(?::\d{0,5})?")
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]++)([/?][^#]*+)?", re.IGNORECASE)
+# Content-Length = 1*DIGIT (RFC 9110 §8.6). Leading zeros are refused as well: some parsers read octal.
+_CONTENT_LENGTH = re.compile(rb"0|[1-9]\d{0,17}")
+
+MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
+_FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length"})
+
+
+class HeadError(ChunkwireError):
+    """A head that is refused.
+
+    Attributes:
+        status: what a server answers (400, 414, 417, 431, 501, 505). A gateway answers 502 for an upstream's head.
+        rule: a stable kebab-case name.
+    """
+
+    def __init__(self, status: int, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.rule = rule
+
+
+class BodyKind(enum.Enum):
+    """How the end of a body is known (RFC 9112 §6.3)."""
+
+    NONE = "none"
+    CHUNKED = "chunked"
+    LENGTH = "length"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Which framing a body has; `length` in octets for LENGTH only."""
+
+    kind: BodyKind
+    length: int | None = None
+
+    def scanner(self, limits: Limits = DEFAULT_LIMITS, *, forbidden: frozenset[bytes] = frozenset()) -> BodyScanner:
+        """Return a fresh scanner for this body; `forbidden` are more trailer names to refuse (lower case)."""
+        if self.kind is BodyKind.CHUNKED:
+            return ChunkedScanner(limits, forbidden=forbidden)
+        if self.kind is BodyKind.CLOSE:
+            return CloseScanner()
+        return LengthScanner(self.length or 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """No body octet will come."""
+        return self.kind is BodyKind.NONE or (self.kind is BodyKind.LENGTH and not self.length)
+
+
+class _Fields:
+    """What requests and responses share: field lines in order, names in the case they came in."""
+
+    __slots__ = ()
+    fields: tuple[Field, ...]
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the value of a field, same-name lines joined by `, `; None when absent. `name` is lower case."""
+        values = [value for key, value in self.fields if key.lower() == name]
+        return b", ".join(values) if values else None
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """Return the members of a list field, lower case, without parameters' blanks."""
+        value = self.get(name)
+        return [token.strip(b" \t").lower() for token in value.split(b",") if token.strip(b" \t")] if value else []
+
+    def has_token(self, name: bytes, token: bytes) -> bool:
+        """Say whether a list field holds this token (compared in lower case)."""
+        return token in self.tokens(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Request(_Fields):
+    """A request head. `target` is as received, or in origin-form after `settle_target`."""
+
+    method: bytes
+    target: bytes
+    version: bytes = b"1.1"
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def start_line(self) -> bytes:
+        """The request-line without its CRLF."""
+        return b"%b %b HTTP/%b" % (self.method, self.target, self.version)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """The client may send another request on this connection (RFC 9112 §9.3; never HTTP/1.0, row 54)."""
+        return self.version != b"1.0" and not self.has_token(b"connection", b"close")
+
+
+@dataclass(frozen=True, slots=True)
+class Response(_Fields):
+    """A response head, 1xx included."""
+
+    status: int
+    reason: bytes = b""
+    version: bytes = b"1.1"
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def start_line(self) -> bytes:
+        """The status-line without its CRLF."""
+        return b"HTTP/%b %d %b" % (self.version, self.status, self.reason)
+
+
+# ---- octets ------------------------------------------------------------------------------------------------
+
+
+def find_head_end(buffer: bytearray, start: int) -> int | None:
+    """Return the offset just past the empty line that ends a head, or None. Searching may start at `start`."""
+    found = _HEAD_END.search(buffer, max(0, start - 3))
+    return found.end() if found else None
+
+
+def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
+    """Refuse a head that cannot become valid, without waiting for its end (RFC 9112 §2.2, rows 7 and 62).
+
+    Raises:
+        HeadError: 400 for octets that are no HTTP, 414 or 501 for an endless start-line, 431 for an endless head.
+    """
+    line_end = buffer.find(b"\n")
+    if line_end < 0:
+        _check_unfinished_line(buffer, limits, is_request=is_request)
+    else:
+        _check_start_line(bytes(buffer[: line_end + 1]), limits, is_request=is_request)
+    if len(buffer) > limits.max_head_octets:
+        raise _too_large(limits)
+
+
+def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bool) -> None:
+    """Refuse a whole head for what h11 would let through. `head` ends with its empty line.
+
+    Args:
+        bare_lf: True takes LF alone as a line end (an origin at which people type); False refuses it.
+
+    Raises:
+        HeadError: with the status of RFC 9112 and RFC 9110 for the first fault found.
+    """
+    line_end = head.index(b"\n") + 1
+    _check_start_line(head[:line_end], limits, is_request=is_request)
+    if len(head) > limits.max_head_octets:
+        raise _too_large(limits)
+    if not bare_lf and (found := _BARE_LF.search(head)):
+        raise HeadError(
+            400, "bare-lf-in-head", f"expected CRLF at the end of each line, got LF alone at {found.start()}"
+        )
+    if not _FIELD_BLOCK.fullmatch(head, line_end):
+        raise _bad_field_line(head, line_end)
+    if head.count(b"\n") - 2 > limits.max_fields:
+        raise HeadError(431, "too-many-fields", f"expected at most {limits.max_fields} field lines")
+
+
+def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
+    if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
+        raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {bytes(buffer[:16])!r}")
+    if not is_request:
+        if len(buffer) > limits.max_start_line_octets:
+            raise HeadError(
+                400, "long-status-line", f"expected a status-line of at most {limits.max_start_line_octets} octets"
+            )
+        return
+    method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
+    if not blank and len(method) > MAX_METHOD_OCTETS:
+        raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
+    if len(buffer) > limits.max_start_line_octets:
+        raise _long_target(limits)
+
+
+def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> None:
+    found = (_REQUEST_LINE if is_request else _STATUS_LINE).fullmatch(line)
+    if not found:
+        shown = line.rstrip(b"\r\n")[:60]
+        wanted = "METHOD TARGET HTTP/1.1" if is_request else "HTTP/1.1 STATUS REASON"
+        hint = " (the version is missing)" if is_request and re.fullmatch(rb"[A-Z]+ \S+", shown) else ""
+        raise HeadError(400, "bad-start-line", f"expected `{wanted}`, got {shown!r}{hint}")
+    if is_request and len(found[1]) > MAX_METHOD_OCTETS:
+        raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
+    if len(line) > limits.max_start_line_octets:
+        raise _long_target(limits)
+    major = found[3] if is_request else found[1]
+    if major != b"1":
+        raise HeadError(505, "http-version", "expected HTTP/1.1 or HTTP/1.0")
+
+
+def _long_target(limits: HeadLimits) -> HeadError:
+    return HeadError(414, "long-target", f"expected a request-line of at most {limits.max_start_line_octets} octets")
+
+
+def _too_large(limits: HeadLimits) -> HeadError:
+    return HeadError(431, "large-head", f"expected a head of at most {limits.max_head_octets} octets")
+
+
+def _bad_field_line(head: bytes, start: int) -> HeadError:
+    """Name what is wrong with the first field line that is out of the grammar (RFC 9112 §5)."""
+    while found := _FIELD_LINE.match(head, start):
+        start = found.end()
+    end = head.index(b"\n", start)
+    line = head[start:end].rstrip(b"\r")
+    shown = f"{line[:60]!r} at {start}"
+    if line[:1] in (b" ", b"\t"):
+        return HeadError(400, "folded-line", f"expected a field line, got a folded one: {shown}")
+    if b"\r" in line:
+        return HeadError(400, "bare-cr", f"expected no CR inside a line, got {shown}")
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        return HeadError(400, "no-colon", f"expected `Name: value`, got {shown}")
+    if name.rstrip(b" \t") != name:
+        return HeadError(400, "blank-before-colon", f"expected no blank before the colon, got {shown}")
+    if not re.fullmatch(rb"[" + _TCHAR + rb"]+", name):
+        return HeadError(400, "bad-field-name", f"expected a token as the field name, got {shown}")
+    return HeadError(400, "control-in-value", f"expected no control octet in a field value, got {shown}")
+
+
+# ---- meaning -----------------------------------------------------------------------------------------------
+
+
+def settle_target(request: Request) -> Request:
+    """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2, rows 13 and 14).
+
+    An absolute-form target replaces Host, as §3.2.2 demands. `*` (OPTIONS) and authority-form (CONNECT) stay.
+
+    Raises:
+        HeadError: 400 for no Host in HTTP/1.1, two of them, or a value that is no host; 400 for another target form.
+    """
+    hosts = [value for name, value in request.fields if name.lower() == b"host"]
+    if len(hosts) > 1:
+        raise HeadError(400, "two-hosts", "expected one Host line, got two")
+    if not hosts and request.version != b"1.0":
+        raise HeadError(400, "no-host", "HTTP/1.1 needs a Host line: `Host: localhost`")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise HeadError(400, "bad-host", f"expected HOST or HOST:PORT in Host, got {hosts[0][:60]!r}")
+    if request.method == b"CONNECT" or request.target.startswith(b"/"):
+        return request
+    if request.target == b"*" and request.method == b"OPTIONS":
+        return request
+    absolute = _ABSOLUTE_FORM.fullmatch(request.target)
+    if not absolute or not absolute[1] or not _HOST.fullmatch(absolute[1]):
+        raise HeadError(400, "bad-target", f"expected a target like `/path`, got {request.target[:60]!r}")
+    target = absolute[2] or b"/"
+    fields = ((b"Host", absolute[1]), *(field for field in request.fields if field[0].lower() != b"host"))
+    return replace(request, target=target if target.startswith(b"/") else b"/" + target, fields=fields)
+
+
+def request_framing(request: Request) -> Framing:
+    """Return the framing of a request body (RFC 9112 §6.3).
+
+    Raises:
+        HeadError: 400 for Content-Length beside Transfer-Encoding, for either twice, for a Transfer-Encoding in
+            HTTP/1.0 or one that does not end in chunked; 501 for a coding that is not chunked.
+    """
+    codings, lengths = _framing_fields(request)
+    if codings:
+        _check_codings(codings, lengths, request.version)
+        return Framing(BodyKind.CHUNKED)
+    return Framing(BodyKind.LENGTH, lengths) if lengths is not None else Framing(BodyKind.NONE)
+
+
+def response_framing(response: Response, method: bytes) -> Framing:
+    """Return the framing of a response body (RFC 9112 §6.3); `method` is the request's.
+
+    Raises:
+        HeadError: as `request_framing`; and for a 1xx that carries Transfer-Encoding (RFC 9112 §6.1).
+    """
+    codings, length = _framing_fields(response)
+    if codings:
+        _check_codings(codings, length, response.version)
+        if response.status < 200:
+            raise HeadError(400, "coding-in-1xx", f"expected no Transfer-Encoding in a {response.status}")
+    if method == b"HEAD" or response.status < 200 or response.status in (204, 304):
+        return Framing(BodyKind.NONE)
+    if codings:
+        return Framing(BodyKind.CHUNKED)
+    return Framing(BodyKind.CLOSE) if length is None else Framing(BodyKind.LENGTH, length)
+
+
+def _framing_fields(head: Request | Response) -> tuple[list[bytes], int | None]:
+    """Return the Transfer-Encoding lines and the Content-Length, refusing look-alikes and repeats."""
+    codings: list[bytes] = []
+    lengths: list[bytes] = []
+    for name, value in head.fields:
+        lower = name.lower()
+        if lower == b"transfer-encoding":
+            codings.append(value)
+        elif lower == b"content-length":
+            lengths.append(value)
+        elif b"_" in lower and lower.replace(b"_", b"-") in _FRAMING_NAMES:
+            # Servers that map names to environment variables read `Transfer_Encoding` as the real thing.
+            raise HeadError(400, "framing-look-alike", f"expected no field named {name!r}")
+    if len(lengths) > 1:
+        raise HeadError(400, "two-lengths", "expected one Content-Length, got two")
+    if lengths and not _CONTENT_LENGTH.fullmatch(lengths[0]):
+        raise HeadError(400, "bad-length", f"expected Content-Length in decimal digits, got {lengths[0][:40]!r}")
+    return codings, int(lengths[0]) if lengths else None
+
+
+def _check_codings(codings: list[bytes], length: int | None, version: bytes) -> None:
+    if len(codings) > 1:
+        raise HeadError(400, "two-codings", "expected one Transfer-Encoding line, got two")
+    if version == b"1.0":
+        raise HeadError(400, "coding-in-http-1.0", "expected no Transfer-Encoding in an HTTP/1.0 message")
+    if codings[0].lower() != b"chunked":
+        names = [name.strip(b" \t").lower() for name in codings[0].split(b",")]
+        known_end = (
+            len(names) > 1 and names[-1] == b"chunked" and all(re.fullmatch(rb"[" + _TCHAR + rb"]+", n) for n in names)
+        )
+        status = 501 if known_end else 400
+        raise HeadError(status, "unknown-coding", f"expected `Transfer-Encoding: chunked`, got {codings[0][:40]!r}")
+    if length is not None:
+        raise HeadError(400, "length-and-coding", "expected Content-Length or Transfer-Encoding, got both")

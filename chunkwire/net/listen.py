@@ -1,0 +1,220 @@
+"""Accept connections, survive what they do, and drain.
+
+The rule here: one task a connection, and whatever it raises ends that connection alone. trio's own
+`serve_listeners` lets a handler's exception end the whole server; this one logs it. Out of descriptors, the
+accept loop waits for one to come back; it neither spins nor ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.wire.errors import ChunkwireError, LocalError
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
+
+BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's peers are set, capped by somaxconn
+MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
+GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker kills after 10 s)
+ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
+class ListenError(ChunkwireError):
+    """An address that cannot be bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that HOST:PORT, [IPV6]:PORT, :PORT or PORT names; without a host, loopback.
+
+    Raises:
+        LocalError: one line that names what is wrong.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port[:6]) < 65536):
+        raise LocalError(f"expected HOST:PORT, :PORT or PORT (0 to 65535), got {text!r}")
+    if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise LocalError(f"expected brackets around an IPv6 address, as in [::1]:8080, got {text!r}")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[trio.SocketListener]:
+    """Bind and listen on every address that the host name has.
+
+    Raises:
+        ListenError: one line with the address and the reason.
+    """
+    listeners: list[trio.SocketListener] = []
+    try:
+        found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, where in found:
+            sock = trio.socket.socket(family, kind, protocol)
+            listeners.append(trio.SocketListener(await _bound(sock, where, reuse_port=reuse_port)))
+            if address.port == 0:
+                break  # a free port of the first family; the others would get different ones
+    except OSError as error:
+        for listener in listeners:
+            await listener.aclose()
+        raise ListenError(f"cannot listen on {address}: {(error.strerror or str(error)).lower()}") from error
+    return listeners
+
+
+async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: bool) -> trio.socket.SocketType:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        await sock.bind(where)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def bound_addresses(listeners: Sequence[trio.SocketListener]) -> list[Address]:
+    """Return where the listeners are really bound."""
+    names = [listener.socket.getsockname() for listener in listeners]
+    return [Address(name[0], name[1]) for name in names]
+
+
+def raise_file_limit() -> int:
+    """Raise RLIMIT_NOFILE to its hard limit and return it: a stream needs two descriptors (DESIGN: 10,000 idle)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class Drain:
+    """The way down: set once; idle connections end at once, busy ones get a grace time.
+
+    `is_started` tells a handler not to begin another exchange; `idle` ends a wait for the next request.
+    """
+
+    def __init__(self) -> None:
+        self._started = trio.Event()
+        self._idle: set[trio.CancelScope] = set()
+
+    @property
+    def is_started(self) -> bool:
+        """The server accepts nothing more."""
+        return self._started.is_set()
+
+    def start(self) -> None:
+        """Begin to drain; again is no different."""
+        self._started.set()
+        for scope in self._idle:
+            scope.cancel()
+
+    async def wait_started(self) -> None:
+        """Wait until `start` is called."""
+        await self._started.wait()
+
+    @contextmanager
+    def idle(self, *, timeout: float = math.inf) -> Iterator[trio.CancelScope]:
+        """Give a scope that ends when the drain begins or after `timeout` seconds, for waiting between exchanges."""
+        with trio.move_on_after(timeout) as scope:
+            self._idle.add(scope)
+            if self.is_started:
+                scope.cancel()
+            try:
+                yield scope
+            finally:
+                self._idle.discard(scope)
+
+
+async def drain_on_signal(drain: Drain, stop: trio.CancelScope) -> None:
+    """Start the drain on the first SIGTERM; on a second one cancel `stop`."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            if drain.is_started:
+                stop.cancel()
+            else:
+                logger.info("draining: no new connections; a second SIGTERM ends at once")
+                drain.start()
+
+
+async def serve(
+    listeners: Sequence[trio.SocketListener],
+    handler: Handler,
+    *,
+    drain: Drain,
+    grace: float = GRACE_SECONDS,
+    max_connections: int = MAX_CONNECTIONS,
+) -> None:
+    """Serve connections until the drain is over: all ended, or `grace` seconds after it began.
+
+    At `max_connections` the kernel's backlog holds the next ones. What is still running when the grace time
+    is over is cancelled: a stream is then cut, without a last-chunk.
+
+    Cancellation: closes the listeners and every connection.
+    """
+    places = trio.CapacityLimiter(max_connections)
+    async with trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            for listener in listeners:
+                accepting.start_soon(
+                    _accept, listener, handler, connections, places, name=f"accept {listener.socket.getsockname()}"
+                )
+            await drain.wait_started()
+            accepting.cancel_scope.cancel()
+        connections.cancel_scope.deadline = trio.current_time() + grace
+
+
+async def _accept(
+    listener: trio.SocketListener, handler: Handler, connections: trio.Nursery, places: trio.CapacityLimiter
+) -> None:
+    async with listener:
+        while True:
+            place = object()
+            await places.acquire_on_behalf_of(place)
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                places.release_on_behalf_of(place)
+                if error.errno in _EXHAUSTED:
+                    logger.warning("accept: %s; pausing %g s", error.strerror, ACCEPT_PAUSE_SECONDS)
+                    await trio.sleep(ACCEPT_PAUSE_SECONDS)
+                continue  # any other error belongs to the connection that was being accepted (accept(2))
+            except BaseException:
+                places.release_on_behalf_of(place)
+                raise
+            connections.start_soon(_run_one, handler, stream, places, place, name="connection")
+
+
+async def _run_one(handler: Handler, stream: trio.SocketStream, places: trio.CapacityLimiter, place: object) -> None:
+    try:
+        await handler(stream)
+    except Exception:
+        # The barrier between one connection and all others: groups are Exceptions too (PEP 654).
+        logger.exception("a connection ended by an error of ours")
+    finally:
+        places.release_on_behalf_of(place)
+        await trio.aclose_forcefully(stream)

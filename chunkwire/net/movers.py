@@ -1,0 +1,236 @@
+"""Carry one body from one connection to another.
+
+The rule here: receive, let the scanner judge, send what it approved, hold the rest, and do that before the
+next receive. So what was sent is always a prefix of some valid body, a slow sink stops the source, and at
+most one read and the scanner's held octets are kept. No head is read or written here, and an end is never
+invented: a body that cannot be completed raises, and the caller decides how to abort.
+
+`PlainMover` works on any stream and any platform. A mover that shares its interface must pass the same tests.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+import trio
+
+from chunkwire.net.connection import READ_OCTETS, Connection, PeerGone
+from chunkwire.wire.errors import ChunkwireError, FramingError
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import BodyScanner
+
+SEND_SECONDS: Final = 30.0  # without an octet taken by the peer (nginx send_timeout: 60 s between two writes)
+
+
+class SourceGone(ChunkwireError):
+    """The side that sends the body reset its connection."""
+
+
+class SinkGone(ChunkwireError):
+    """The side that receives the body is gone."""
+
+
+class IdleTimeout(ChunkwireError):
+    """The source sent nothing for longer than is allowed."""
+
+
+class SendTimeout(ChunkwireError):
+    """The sink took nothing for longer than is allowed."""
+
+
+class Leaving(enum.Enum):
+    """What a watched peer did.
+
+    A FIN alone may be a half-close (RFC 9112 §9.6) or a departure: nothing on the socket tells them apart until
+    the next write.
+    """
+
+    FIN = "fin"
+    GONE = "gone"
+
+
+OnLeaving: TypeAlias = Callable[[Leaving], None]
+
+
+class Observer(Protocol):
+    """Sees a body go by; called only where somebody watches."""
+
+    def received(self, events: list[Event]) -> None:
+        """Take what one receive completed, before it is sent on."""
+
+    def sent(self) -> None:
+        """Take note that all of it has been handed to the sink's socket."""
+
+
+class Shaper(Protocol):
+    """Turns the events of a body into other octets: a relay mode that is not exact."""
+
+    @property
+    def due(self) -> float | None:
+        """When `flush` must be called, on trio's clock; None while nothing waits."""
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return what is to be sent now; `b""` keeps all of it."""
+
+    def flush(self) -> bytes:
+        """Return what has been kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOptions:
+    """How one body is carried.
+
+    Attributes:
+        idle_timeout: seconds without an octet from the source; off by default, as streams may be silent.
+        send_timeout: seconds without an octet taken by the sink.
+        shape: None carries the octets exactly.
+        observe: None while nobody watches; then no event is built.
+    """
+
+    idle_timeout: float = math.inf
+    send_timeout: float = SEND_SECONDS
+    shape: Shaper | None = None
+    observe: Observer | None = None
+
+
+EXACT: Final = MoveOptions()
+
+
+class Mover(Protocol):
+    """Carries bodies, any number at a time, and watches for peers that leave. `run` must be going."""
+
+    async def run(self) -> None:
+        """Do what the other methods need done, until cancelled."""
+
+    def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
+        """Call `on_leaving` when the peer half-closes or is gone, until `unwatch`. Nothing may be received meanwhile.
+
+        Not guaranteed: that a FIN is seen behind octets which nobody reads.
+        """
+
+    def unwatch(self, connection: Connection) -> None:
+        """Watch no more; before the connection is read again, and before it is closed."""
+
+    async def move(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
+    ) -> None:
+        """Carry one body to its end.
+
+        Octets that follow the body are left in `source.leftover`.
+
+        Raises:
+            FramingError: the body is out of the grammar; its valid prefix has been sent.
+            IncompleteBody: the source ended inside the body; its valid prefix has been sent.
+            SourceGone: the source was reset.
+            SinkGone: the sink is gone.
+            IdleTimeout: nothing came for `idle_timeout`.
+            SendTimeout: nothing could be sent for `send_timeout`.
+
+        Cancellation: some of what was received may not have been sent.
+        """
+
+
+class PlainMover:
+    """The reference mover: trio streams, the task that calls it, and a task for each watch."""
+
+    def __init__(self) -> None:
+        self._nursery: trio.Nursery | None = None
+        self._watches: dict[Connection, trio.CancelScope] = {}
+
+    async def run(self) -> None:
+        """Hold the tasks that watch."""
+        async with trio.open_nursery() as self._nursery:
+            await trio.sleep_forever()
+
+    def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
+        """Watch in a task of its own; see `Mover.watch`."""
+        if self._nursery is not None:
+            self._watches[connection] = trio.CancelScope()
+            self._nursery.start_soon(self._wait_leaving, connection, on_leaving, name=f"watch {connection.peer}")
+
+    def unwatch(self, connection: Connection) -> None:
+        """Cancel the watching task."""
+        if scope := self._watches.pop(connection, None):
+            scope.cancel()
+
+    async def _wait_leaving(self, connection: Connection, on_leaving: OnLeaving) -> None:
+        with self._watches[connection]:
+            try:
+                has_octets = bool(connection.leftover) or await connection.peek()
+            except PeerGone:
+                on_leaving(Leaving.GONE)
+                return
+            if not has_octets:
+                on_leaving(Leaving.FIN)
+
+    async def move(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
+    ) -> None:
+        """Carry one body; see `Mover.move`."""
+        held = b""
+        watched = options.observe is not None or options.shape is not None
+        while not scanner.is_complete:
+            octets = await _receive(source, sink, options)
+            if not octets:
+                scanner.end_of_input()
+                break
+            buffer = held + octets if held else octets
+            before = scanner.wire_octets
+            events: list[Event] | None = [] if watched else None
+            try:
+                taken = scanner.scan(buffer, len(buffer), events)
+            except FramingError:
+                await _pass_on(sink, buffer, scanner.wire_octets - before, events, options)
+                raise
+            await _pass_on(sink, buffer, taken, events, options)
+            held = buffer[taken:]
+        if options.shape is not None:
+            await _send(sink, options.shape.flush(), options)
+        source.leftover[:0] = held
+
+
+async def _receive(source: Connection, sink: Connection, options: MoveOptions) -> bytes:
+    """Receive once, flushing a shaper when it is due."""
+    idle_at = trio.current_time() + options.idle_timeout
+    shape = options.shape
+    while True:
+        due = shape.due if shape is not None else None
+        with trio.move_on_at(idle_at if due is None else min(due, idle_at)):
+            try:
+                return await source.receive_some(READ_OCTETS)
+            except PeerGone as error:
+                raise SourceGone(str(error)) from error
+        if trio.current_time() >= idle_at:
+            raise IdleTimeout(f"{source.peer} sent nothing for {options.idle_timeout:g} s")
+        if shape is not None:
+            await _send(sink, shape.flush(), options)
+
+
+async def _pass_on(
+    sink: Connection, buffer: bytes, taken: int, events: list[Event] | None, options: MoveOptions
+) -> None:
+    """Send the approved octets, or what a shaper makes of them, and tell the observer."""
+    if events is not None and options.observe is not None:
+        options.observe.received(events)
+    if options.shape is not None and events is not None:
+        await _send(sink, options.shape.feed(events), options)
+    elif taken:
+        await _send(sink, memoryview(buffer)[:taken], options)
+    if options.observe is not None:
+        options.observe.sent()
+
+
+async def _send(sink: Connection, octets: bytes | memoryview, options: MoveOptions) -> None:
+    if not octets:
+        return
+    try:
+        with trio.fail_after(options.send_timeout):
+            await sink.send_all(octets)
+    except trio.TooSlowError as error:
+        raise SendTimeout(f"{sink.peer} took nothing for {options.send_timeout:g} s") from error
+    except PeerGone as error:
+        raise SinkGone(str(error)) from error
