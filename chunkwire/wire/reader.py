@@ -11,6 +11,36 @@ from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.scanner import ChunkedScanner
 
 
+class FrameAssembler:
+    """Join a scanner's events into whole frames; what is held is the chunk that is not whole yet."""
+
+    def __init__(self) -> None:
+        self._size_line: SizeLine | None = None
+        self._data: list[bytes] = []
+
+    @property
+    def partial(self) -> bytes:
+        """The data so far of a chunk that has begun."""
+        return b"".join(self._data)
+
+    def take(self, event: Event) -> Frame | None:
+        """Return the frame that an event completes, if it does."""
+        match event:
+            case SizeLine():
+                self._size_line = event
+            case Data():
+                self._data.append(event.octets)
+            case DataEnd():
+                line = self._size_line
+                assert line is not None
+                data = b"".join(self._data)
+                self._data.clear()
+                return Chunk(line.offset, line.line, line.size, line.ext, data)
+            case LastChunk():
+                return event
+        return None
+
+
 class FrameReader:
     """Assemble the frames of one chunked body, fed in pieces cut anywhere.
 
@@ -27,8 +57,7 @@ class FrameReader:
         self.leftover = b""
         self._scanner = ChunkedScanner(limits)
         self._held = b""
-        self._size_line: SizeLine | None = None
-        self._data: list[bytes] = []
+        self._assembler = FrameAssembler()
 
     @property
     def is_complete(self) -> bool:
@@ -47,7 +76,7 @@ class FrameReader:
         try:
             taken = self._scanner.scan(buffer, len(buffer), events)
         finally:
-            self.frames = [frame for event in events if (frame := self._assemble(event)) is not None]
+            self.frames = [frame for event in events if (frame := self._assembler.take(event)) is not None]
         if self.is_complete:
             self._held = b""
             self.leftover += buffer[taken:]
@@ -65,25 +94,8 @@ class FrameReader:
         try:
             self._scanner.end_of_input()
         except IncompleteBody as error:
-            error.received = b"".join(self._data)
+            error.received = self._assembler.partial
             raise
-
-    def _assemble(self, event: Event) -> Frame | None:
-        """Return the frame that event completes, if it does."""
-        match event:
-            case SizeLine():
-                self._size_line = event
-            case Data():
-                self._data.append(event.octets)
-            case DataEnd():
-                line = self._size_line
-                assert line is not None
-                data = b"".join(self._data)
-                self._data.clear()
-                return Chunk(line.offset, line.line, line.size, line.ext, data)
-            case LastChunk():
-                return event
-        return None
 
 
 def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> list[Frame]:
