@@ -1,0 +1,296 @@
+"""Anthropic messages: named events, each with its name again as `type` in its data.
+
+The rule here: `message_start`, then blocks (`content_block_start`, deltas, `content_block_stop`), `message_delta`
+with the stop reason and the usage, `message_stop`. `ping` may come anywhere. The SDK skips an event without its
+`event:` line, so every one has it. Bedrock's InvokeModel carries the same objects in its own frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    KeepAlive,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
+from chunkwire.llm.errors import STATUS_OF, error_in, read_error, retry_fields
+from chunkwire.llm.question import (
+    Field,
+    Message,
+    ModelRequest,
+    Question,
+    Role,
+    Tool,
+    body_of,
+    join_path,
+    refuse,
+    required,
+    stream_flag,
+    text_of,
+    turns,
+)
+from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.wire.sse import encode_event
+
+_VERSION: Final = b"2023-06-01"
+_NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+_DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a number; the most that its oldest models take
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "end_turn": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "max_tokens": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "tool_use": StopReason.TOOL_CALLS,
+    "refusal": StopReason.FILTER,
+}
+_STOP_REASON: Final[Mapping[StopReason, str]] = {
+    StopReason.LENGTH: "max_tokens",
+    StopReason.TOOL_CALLS: "tool_use",
+    StopReason.FILTER: "refusal",
+}
+_ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.BAD_REQUEST: "invalid_request_error",
+    ErrorKind.WRONG_KEY: "authentication_error",
+    ErrorKind.FORBIDDEN: "permission_error",
+    ErrorKind.NOT_FOUND: "not_found_error",
+    ErrorKind.TOO_LARGE: "request_too_large",
+    ErrorKind.RATE_LIMIT: "rate_limit_error",
+    ErrorKind.TIMEOUT: "timeout_error",
+    ErrorKind.OVERLOADED: "overloaded_error",
+}
+
+
+class MessagesInterpreter:
+    """What the events of a message mean."""
+
+    terminal = "event: message_stop"
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._input_tokens = 0
+        self._calls = ToolIndex()
+
+    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
+        """Return what an event means."""
+        return self.take_payload(payload_of(data))
+
+    def take_payload(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        """Return what an event's object means; its `type` decides, an unknown one means nothing."""
+        match text_at(payload, "type"):
+            case "message_start":
+                self._input_tokens = number_at(payload, "message", "usage", "input_tokens") or 0
+                yield Started(text_at(payload, "message", "id"), text_at(payload, "message", "model"))
+            case "content_block_start":
+                yield from self._start_block(at(payload, "index"), at(payload, "content_block"))
+            case "content_block_delta":
+                yield from self._take_delta(at(payload, "index"), at(payload, "delta"))
+            case "message_delta":
+                yield from self._take_message_delta(payload)
+            case "message_stop":
+                self.is_complete = True
+            case "ping":
+                yield KeepAlive()
+            case "error":
+                yield error_in(payload) or ProviderError(ErrorKind.SERVER, "the provider gave no reason")
+
+    def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
+        if text_at(block, "type") == "tool_use":
+            yield ToolCallDelta(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), "")
+        elif text := text_at(block, "text"):
+            yield TextDelta(text)
+
+    def _take_delta(self, index: object, delta: object) -> Iterator[AnswerEvent]:
+        if text := text_at(delta, "text"):
+            yield TextDelta(text)
+        if more := text_at(delta, "partial_json"):
+            yield ToolCallDelta(self._calls.of(repr(index)), "", "", more)
+
+    def _take_message_delta(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        if reason := text_at(payload, "delta", "stop_reason"):
+            yield Stopped(_STOPS.get(reason, StopReason.OTHER))
+        output_tokens = number_at(payload, "usage", "output_tokens")
+        if output_tokens is not None:
+            yield Usage(number_at(payload, "usage", "input_tokens") or self._input_tokens, output_tokens)
+
+
+class AnthropicMessages:
+    """`POST /v1/messages`."""
+
+    name = "anthropic"
+    id_prefix = "msg_"
+    request_id_field = b"request-id"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path is that of messages."""
+        return path.endswith("/v1/messages")
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the `x-api-key` of the documentation, or the bearer token that the SDK sends."""
+        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
+        key = request.get(b"x-api-key") or (token.strip() if scheme.lower() == b"bearer" else b"")
+        return key.decode("latin-1") or None
+
+    def parse_request(self, request: ModelRequest) -> Question:
+        """Return what a request asks; see `Dialect`."""
+        version = request.get(b"anthropic-version")
+        if version is None:
+            raise refuse("anthropic-version: header is required")
+        return parse_body(body_of(request), version=version)
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks; `base` has no /v1, as the SDK's base_url."""
+        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON), (b"anthropic-version", _VERSION)]
+        if key:
+            fields.append((b"x-api-key", key.encode()))
+        body: dict[str, object] = {
+            "model": question.model,
+            "max_tokens": question.max_tokens or _DEFAULT_MAX_TOKENS,
+            "messages": [
+                {"role": turn.role, "content": turn.text} for turn in turns(question.messages, "user", "assistant")
+            ],
+            "stream": question.is_stream,
+        }
+        if system := "\n".join(turn.text for turn in turns(question.messages, "system")):
+            body["system"] = system
+        octets = dump(body).encode("utf-8", "replace")
+        return ModelRequest(b"POST", join_path(base, b"v1/messages"), tuple(fields), octets)
+
+    def reader(self) -> Reader:
+        """Return a reader for one answer."""
+        return SseReader(MessagesInterpreter())
+
+    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
+        """Return what a response says that is no answer."""
+        return read_error(status, fields, body)
+
+    def stream_type(self, question: Question) -> bytes:
+        """Return the Content-Type of the stream."""
+        return EVENT_STREAM
+
+    def write(self, answer: Answer, question: Question) -> list[Piece]:
+        """Return the stream, a piece an event; see `Dialect`."""
+        return [
+            Piece(encode_event(dump(payload), str(payload["type"])), is_token) for payload, is_token in payloads(answer)
+        ]
+
+    def write_whole(self, answer: Answer, question: Question) -> Reply:
+        """Return the answer as one JSON body; see `Dialect`."""
+        if answer.error is not None:
+            return self.write_error(answer.error)
+        return Reply(200, ((b"content-type", JSON),), dump(whole(answer)).encode())
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request."""
+        status = error.status or (529 if error.kind is ErrorKind.OVERLOADED else STATUS_OF[error.kind])
+        return Reply(status, ((b"content-type", JSON), *retry_fields(error)), dump(error_payload(error)).encode())
+
+    def keep_alive(self) -> bytes | None:
+        """Return a ping, as the service sends them."""
+        return encode_event('{"type":"ping"}', "ping")
+
+
+def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str = "") -> Question:
+    """Return what a body asks; Bedrock has the model in its path and gives it here.
+
+    Raises:
+        RequestRefused: as the service would.
+    """
+    model = model or str(required(body, "model", str))
+    required(body, "max_tokens", int)
+    messages: list[Message] = []
+    if system := text_of(at(body, "system")):
+        messages.append(Message("system", system))
+    required(body, "messages", list)
+    for number, item in enumerate(items_at(body, "messages")):
+        role = text_at(item, "role")
+        if role not in ("user", "assistant"):
+            raise refuse(f"messages.{number}.role: expected user or assistant, got {at(item, 'role')!r:.60}")
+        is_result = any(text_at(block, "type") == "tool_result" for block in items_at(item, "content"))
+        speaker: Role = "tool" if is_result else "user" if role == "user" else "assistant"
+        messages.append(Message(speaker, text_of(at(item, "content"))))
+    if version >= _NO_SAMPLING_VERSION and (refused := [name for name in _SAMPLING if name in body]):
+        raise refuse(f"{refused[0]}: not supported from version {_NO_SAMPLING_VERSION.decode()} on")
+    tools = [] if text_at(body, "tool_choice", "type") == "none" else items_at(body, "tools")
+    named = [Tool(text_at(tool, "name"), at(tool, "input_schema")) for tool in tools]
+    return Question(
+        model,
+        tuple(messages),
+        tuple(tool for tool in named if tool.name),
+        is_stream=stream_flag(body),
+        max_tokens=number_at(body, "max_tokens"),
+    )
+
+
+def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
+    """Yield each event's object, and whether it carries the model's next words."""
+    start = {**whole(answer), "content": [], "stop_reason": None}
+    yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.input_tokens, 1))}}, False
+    index = -1
+    if answer.text or not answer.tool_calls:
+        index = 0
+        yield _block_start(index, {"type": "text", "text": ""}), False
+        yield {"type": "ping"}, False
+        for text in answer.text:
+            yield _block_delta(index, {"type": "text_delta", "text": text}), True
+    for call in answer.tool_calls:
+        if index >= 0:
+            yield {"type": "content_block_stop", "index": index}, False
+        index += 1
+        yield _block_start(index, {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}), True
+        for more in call.arguments:
+            yield _block_delta(index, {"type": "input_json_delta", "partial_json": more}), True
+    if answer.error is not None:
+        yield error_payload(answer.error), False
+        return
+    yield {"type": "content_block_stop", "index": index}, False
+    delta = {"stop_reason": _STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
+    yield {"type": "message_delta", "delta": delta, "usage": _usage(answer.usage)}, False
+    yield {"type": "message_stop"}, False
+
+
+def whole(answer: Answer) -> dict[str, object]:
+    """Return the whole message as one object."""
+    content: list[object] = [{"type": "text", "text": "".join(answer.text)}] if answer.text else []
+    for call in answer.tool_calls:
+        arguments = load_object("".join(call.arguments) or "{}")
+        content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+    return {
+        "id": answer.id,
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": content,
+        "stop_reason": _STOP_REASON.get(answer.stop, "end_turn"),
+        "stop_sequence": None,
+        "usage": _usage(answer.usage),
+    }
+
+
+def error_payload(error: ProviderError) -> dict[str, object]:
+    """Return an error as a body and as an event's data, which are the same."""
+    return {"type": "error", "error": {"type": _ERROR_TYPE.get(error.kind, "api_error"), "message": error.message}}
+
+
+def _block_start(index: int, block: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def _block_delta(index: int, delta: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

@@ -1,0 +1,370 @@
+"""Bedrock: ConverseStream, and InvokeModelWithResponseStream for Anthropic's models, in binary messages.
+
+The rule here: the events of a ConverseStream and their order; the framing is `eventstream`'s. InvokeModel wraps
+Anthropic's own objects, base64 in `{"bytes": …}`. Requests are signed by AWS's SDKs with SigV4, which nobody checks
+here; `build_request` authenticates with a Bedrock API key as a bearer token.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from chunkwire.llm import anthropic
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import JSON, Piece, Reader, Reply
+from chunkwire.llm.errors import STATUS_OF, kind_of_name, read_error, retry_fields
+from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder, encode_message
+from chunkwire.llm.eventstream import Message as Frame
+from chunkwire.llm.question import (
+    Field,
+    Message,
+    ModelRequest,
+    Question,
+    Role,
+    Tool,
+    body_of,
+    join_path,
+    percent_decode,
+    percent_encode,
+    refuse,
+    required,
+    text_of,
+    turns,
+)
+from chunkwire.llm.reading import BrokenStream, ToolIndex
+from chunkwire.llm.shape import at, dump, glimpse, items_at, load_object, number_at, text_at
+
+EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
+_OPERATIONS: Final = ("converse", "converse-stream", "invoke", "invoke-with-response-stream")
+_HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "end_turn": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "max_tokens": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "tool_use": StopReason.TOOL_CALLS,
+    "guardrail_intervened": StopReason.FILTER,
+    "content_filtered": StopReason.FILTER,
+}
+_STOP_REASON: Final[Mapping[StopReason, str]] = {
+    StopReason.LENGTH: "max_tokens",
+    StopReason.TOOL_CALLS: "tool_use",
+    StopReason.FILTER: "content_filtered",
+}
+_EXCEPTION: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.BAD_REQUEST: "ValidationException",
+    ErrorKind.WRONG_KEY: "UnrecognizedClientException",
+    ErrorKind.FORBIDDEN: "AccessDeniedException",
+    ErrorKind.NOT_FOUND: "ResourceNotFoundException",
+    ErrorKind.TOO_LARGE: "ValidationException",
+    ErrorKind.RATE_LIMIT: "ThrottlingException",
+    ErrorKind.OVERLOADED: "ServiceUnavailableException",
+    ErrorKind.TIMEOUT: "ModelTimeoutException",
+}
+_STATUS: Final[Mapping[ErrorKind, int]] = {ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
+
+
+class BedrockReader:
+    """Read an answer that comes as binary messages, of Converse or of InvokeModel: each message says which."""
+
+    def __init__(self) -> None:
+        self._decoder = MessageDecoder()
+        self._inner = anthropic.MessagesInterpreter()
+        self._is_stopped = False
+        self._messages = 0
+        self._head = b""
+        self._is_failed = False
+        self._calls = ToolIndex()
+
+    @property
+    def is_complete(self) -> bool:
+        """`messageStop` was seen, or Anthropic's own inside of InvokeModel; metadata may be missing."""
+        return self._is_stopped or self._inner.is_complete
+
+    def feed(self, octets: bytes) -> list[AnswerEvent]:
+        """Return what these octets complete; see `Reader`."""
+        if self._is_failed:
+            return []
+        if not self._messages and len(self._head) < _HEAD_OCTETS:
+            self._head += octets[:_HEAD_OCTETS]
+        if self._is_text():
+            return [self._fail(ErrorKind.NOT_A_STREAM, self._not_a_stream())] if len(self._head) >= _HEAD_OCTETS else []
+        frames: list[Frame] = []
+        found: list[AnswerEvent] = []
+        broken: BrokenMessage | None = None
+        try:
+            self._decoder.feed(octets, frames)
+        except BrokenMessage as error:
+            broken = error
+        for frame in frames:
+            self._messages += 1
+            if self._take(frame, found):
+                return found
+        if broken is not None:
+            found.append(self._fail(ErrorKind.BROKEN, str(broken)))
+        return found
+
+    def _is_text(self) -> bool:
+        """Say whether this is HTML or JSON: a message begins with the highest octet of its length, which is 0."""
+        return not self._messages and self._head.lstrip()[:1] in (b"<", b"{")
+
+    def _not_a_stream(self) -> str:
+        return f"expected an event stream, got {glimpse(self._head[:_HEAD_OCTETS].strip())}"
+
+    def _take(self, frame: Frame, found: list[AnswerEvent]) -> bool:
+        """Add what a message means; say whether it was the last that can be read."""
+        try:
+            for meaning in self._meanings(frame):
+                found.append(meaning)
+                if isinstance(meaning, ProviderError):
+                    self._is_failed = True
+                    return True
+        except (BrokenStream, ValueError) as error:
+            found.append(self._fail(ErrorKind.BROKEN, f"message {self._messages}: {error}"))
+            return True
+        return False
+
+    def _fail(self, kind: ErrorKind, message: str) -> ProviderError:
+        self._is_failed = True
+        return ProviderError(kind, message)
+
+    def _meanings(self, frame: Frame) -> Iterator[AnswerEvent]:
+        kind = frame.headers.get(":message-type", "event")
+        if kind != "event":
+            yield _error_of(frame)
+            return
+        name = frame.headers.get(":event-type", "")
+        if name == "chunk":
+            octets = base64.b64decode(text_at(load_object(frame.payload), "bytes"), validate=True)
+            yield from self._inner.take_payload(load_object(octets))
+        else:
+            yield from self._take_event(name, load_object(frame.payload))
+
+    def _take_event(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        block = number_at(payload, "contentBlockIndex")
+        match name:
+            case "messageStart":
+                yield Started("", "")
+            case "contentBlockStart" if isinstance(at(payload, "start", "toolUse"), dict):
+                call = at(payload, "start", "toolUse")
+                yield ToolCallDelta(self._calls.of(block), text_at(call, "toolUseId"), text_at(call, "name"), "")
+            case "contentBlockDelta":
+                if text := text_at(payload, "delta", "text"):
+                    yield TextDelta(text)
+                if more := text_at(payload, "delta", "toolUse", "input"):
+                    yield ToolCallDelta(self._calls.of(block), "", "", more)
+            case "messageStop":
+                self._is_stopped = True
+                yield Stopped(_STOPS.get(text_at(payload, "stopReason"), StopReason.OTHER))
+            case "metadata" if isinstance(at(payload, "usage"), dict):
+                tokens = (number_at(payload, "usage", key) or 0 for key in ("inputTokens", "outputTokens"))
+                yield Usage(*tokens)
+
+    def end_of_input(self) -> ProviderError | None:
+        """Return what the answer lacks; see `Reader`."""
+        if self._is_failed or self.is_complete:
+            return None
+        if self._is_text():
+            return self._fail(ErrorKind.NOT_A_STREAM, self._not_a_stream())
+        where = "" if self._decoder.is_between_messages else " in the middle of a message"
+        message = f"expected messageStop, got the end of input{where} after {self._messages} messages"
+        return self._fail(ErrorKind.INCOMPLETE, message)
+
+
+class Bedrock:
+    """`POST /model/{id}/converse-stream` and its three siblings."""
+
+    name = "bedrock"
+    id_prefix = ""
+    request_id_field = b"x-amzn-requestid"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path is that of a model's operation."""
+        return "/model/" in path and path.rpartition("/")[2] in _OPERATIONS
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the bearer token; None for SigV4, whose secret never travels."""
+        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
+        return token.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None
+
+    def parse_request(self, request: ModelRequest) -> Question:
+        """Return what a request asks; see `Dialect`."""
+        rest, _, operation = request.path.rpartition("/")
+        model = percent_decode(rest.rpartition("/model/")[2].encode("latin-1"))
+        is_stream = operation in ("converse-stream", "invoke-with-response-stream")
+        body = body_of(request)
+        if operation.startswith("invoke"):
+            if "anthropic_version" not in body:
+                raise refuse("anthropic_version: required; InvokeModel is answered for Anthropic's models alone")
+            asked = anthropic.parse_body(body, model=model)
+            return Question(model, asked.messages, asked.tools, is_stream, max_tokens=asked.max_tokens, form="invoke")
+        return Question(
+            model,
+            tuple(_messages(body)),
+            tuple(_tools(body)),
+            is_stream=is_stream,
+            max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
+        )
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks, as Converse."""
+        fields: list[Field] = [(b"content-type", JSON)]
+        if key:
+            fields.append((b"authorization", b"Bearer " + key.encode()))
+        body: dict[str, object] = {
+            "messages": [
+                {"role": turn.role, "content": [{"text": turn.text}]}
+                for turn in turns(question.messages, "user", "assistant")
+            ]
+        }
+        if system := [{"text": turn.text} for turn in turns(question.messages, "system")]:
+            body["system"] = system
+        if question.max_tokens is not None:
+            body["inferenceConfig"] = {"maxTokens": question.max_tokens}
+        operation = b"converse-stream" if question.is_stream else b"converse"
+        target = join_path(base, b"model/%s/%s" % (percent_encode(question.model), operation))
+        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
+
+    def reader(self) -> Reader:
+        """Return a reader for one answer."""
+        return BedrockReader()
+
+    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
+        """Return what a response says that is no answer; the exception's name is in a field."""
+        names = [value for name, value in fields if name.lower() == b"x-amzn-errortype"]
+        name = (names or [b""])[0].partition(b":")[0].decode("latin-1")
+        return read_error(status, fields, body, name=name)
+
+    def stream_type(self, question: Question) -> bytes:
+        """Return the Content-Type of the stream."""
+        return EVENT_STREAM_TYPE
+
+    def write(self, answer: Answer, question: Question) -> list[Piece]:
+        """Return the stream, a piece a message; see `Dialect`."""
+        pieces: list[Piece] = []
+        if question.form == "invoke":
+            for payload, is_token in anthropic.payloads(answer):
+                if payload["type"] != "error":
+                    wrapped = {"bytes": base64.b64encode(dump(payload).encode()).decode()}
+                    pieces.append(Piece(_event("chunk", wrapped), is_token))
+        else:
+            pieces += [Piece(_event(name, payload), is_token) for name, payload, is_token in _events(answer)]
+        if answer.error is not None:
+            pieces.append(Piece(_exception(answer.error)))
+        return pieces
+
+    def write_whole(self, answer: Answer, question: Question) -> Reply:
+        """Return the answer as one JSON body; see `Dialect`."""
+        if answer.error is not None:
+            return self.write_error(answer.error)
+        if question.form == "invoke":
+            return Reply(200, ((b"content-type", JSON),), dump(anthropic.whole(answer)).encode())
+        content: list[object] = [{"text": "".join(answer.text)}] if answer.text else []
+        for call in answer.tool_calls:
+            arguments = load_object("".join(call.arguments) or "{}")
+            content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}})
+        body = {
+            "output": {"message": {"role": "assistant", "content": content}},
+            "stopReason": _STOP_REASON.get(answer.stop, "end_turn"),
+            **_metadata(answer),
+        }
+        return Reply(200, ((b"content-type", JSON),), dump(body).encode())
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request."""
+        status = error.status or _STATUS.get(error.kind, STATUS_OF[error.kind])
+        name = _EXCEPTION.get(error.kind, "InternalServerException").encode()
+        fields = ((b"content-type", JSON), (b"x-amzn-errortype", name), *retry_fields(error))
+        return Reply(status, fields, dump({"message": error.message}).encode())
+
+    def keep_alive(self) -> bytes | None:
+        """Return None: the event stream has no message for it."""
+        return None
+
+
+def _events(answer: Answer) -> Iterator[tuple[str, dict[str, object], bool]]:
+    """Yield each event's name and payload, and whether it carries the model's next words."""
+    yield "messageStart", {"role": "assistant"}, False
+    index = 0
+    for text in answer.text:
+        yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"text": text}}, True
+    if answer.text and (answer.error is None or answer.tool_calls):
+        yield "contentBlockStop", {"contentBlockIndex": index}, False
+        index += 1
+    for call in answer.tool_calls:
+        start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
+        yield "contentBlockStart", {"contentBlockIndex": index, "start": start}, True
+        for more in call.arguments:
+            yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": more}}}, True
+        yield "contentBlockStop", {"contentBlockIndex": index}, False
+        index += 1
+    if answer.error is None:
+        yield "messageStop", {"stopReason": _STOP_REASON.get(answer.stop, "end_turn")}, False
+        yield "metadata", _metadata(answer), False
+
+
+def _metadata(answer: Answer) -> dict[str, object]:
+    usage = {
+        "inputTokens": answer.usage.input_tokens,
+        "outputTokens": answer.usage.output_tokens,
+        "totalTokens": answer.usage.total_tokens,
+    }
+    return {"usage": usage, "metrics": {"latencyMs": answer.latency_ms}}
+
+
+def _event(name: str, payload: Mapping[str, object]) -> bytes:
+    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
+    return encode_message(headers, dump(payload).encode())
+
+
+def _exception(error: ProviderError) -> bytes:
+    name = _EXCEPTION.get(error.kind, "InternalServerException")
+    headers = {
+        ":exception-type": name[0].lower() + name[1:],
+        ":content-type": "application/json",
+        ":message-type": "exception",
+    }
+    return encode_message(headers, dump({"message": error.message}).encode())
+
+
+def _error_of(frame: Frame) -> ProviderError:
+    """Return the error of an `exception`, named by its type, or of an unmodelled `error`, which has no payload."""
+    name = frame.headers.get(":exception-type") or frame.headers.get(":error-code", "")
+    try:
+        message = text_at(load_object(frame.payload), "message")
+    except ValueError:
+        message = ""
+    message = message or frame.headers.get(":error-message", "") or name or "the provider gave no reason"
+    return ProviderError(kind_of_name(name) or ErrorKind.SERVER, message)
+
+
+def _messages(body: dict[str, object]) -> Iterator[Message]:
+    if system := text_of(at(body, "system")):
+        yield Message("system", system)
+    required(body, "messages", list)
+    for number, item in enumerate(items_at(body, "messages")):
+        role = text_at(item, "role")
+        if role not in ("user", "assistant"):
+            raise refuse(f"messages.{number}.role: expected user or assistant, got {at(item, 'role')!r:.60}")
+        is_result = any(isinstance(at(block, "toolResult"), dict) for block in items_at(item, "content"))
+        speaker: Role = "tool" if is_result else "user" if role == "user" else "assistant"
+        yield Message(speaker, text_of(at(item, "content")))
+
+
+def _tools(body: dict[str, object]) -> Iterator[Tool]:
+    for tool in items_at(body, "toolConfig", "tools"):
+        if name := text_at(tool, "toolSpec", "name"):
+            yield Tool(name, at(tool, "toolSpec", "inputSchema", "json"))

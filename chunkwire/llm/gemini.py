@@ -1,0 +1,276 @@
+"""Gemini: `data:` events of GenerateContentResponse, and nothing else in the stream.
+
+The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The body's end is the
+end; the last event has the `finishReason` and the usage. Without `alt=sse` the same objects come as one JSON array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
+from chunkwire.llm.errors import STATUS_OF, error_in, read_error, retry_fields
+from chunkwire.llm.question import (
+    Field,
+    Message,
+    ModelRequest,
+    Question,
+    Role,
+    Tool,
+    body_of,
+    join_path,
+    percent_decode,
+    percent_encode,
+    refuse,
+    required,
+    text_of,
+    turns,
+)
+from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.wire.sse import encode_event
+
+_STREAM: Final = ":streamGenerateContent"
+_WHOLE: Final = ":generateContent"
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "STOP": StopReason.STOP,
+    "MAX_TOKENS": StopReason.LENGTH,
+    "SAFETY": StopReason.FILTER,
+    "RECITATION": StopReason.FILTER,
+    "BLOCKLIST": StopReason.FILTER,
+    "PROHIBITED_CONTENT": StopReason.FILTER,
+    "SPII": StopReason.FILTER,
+}
+_FINISH: Final[Mapping[StopReason, str]] = {StopReason.LENGTH: "MAX_TOKENS", StopReason.FILTER: "SAFETY"}
+_STATUS: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.BAD_REQUEST: "INVALID_ARGUMENT",
+    ErrorKind.WRONG_KEY: "INVALID_ARGUMENT",
+    ErrorKind.FORBIDDEN: "PERMISSION_DENIED",
+    ErrorKind.NOT_FOUND: "NOT_FOUND",
+    ErrorKind.TOO_LARGE: "INVALID_ARGUMENT",
+    ErrorKind.RATE_LIMIT: "RESOURCE_EXHAUSTED",
+    ErrorKind.OVERLOADED: "UNAVAILABLE",
+    ErrorKind.TIMEOUT: "DEADLINE_EXCEEDED",
+}
+
+
+class GenerateContentInterpreter:
+    """What the events of a generated content mean."""
+
+    terminal = "an event with a finishReason"
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._is_started = False
+        self._calls = ToolIndex()
+
+    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
+        """Return what an event means; its type, which the service never sends, says nothing."""
+        payload = payload_of(data)
+        error = error_in(payload)
+        if error is not None:
+            yield error
+            return
+        if not self._is_started:
+            self._is_started = True
+            yield Started(text_at(payload, "responseId"), text_at(payload, "modelVersion"))
+        for part in items_at(payload, "candidates", 0, "content", "parts"):
+            yield from self._take_part(part)
+        if isinstance(at(payload, "usageMetadata"), dict):
+            yield _usage_of(payload)
+        if finish := text_at(payload, "candidates", 0, "finishReason"):
+            reason = _STOPS.get(finish, StopReason.OTHER)
+            yield self._stop(StopReason.TOOL_CALLS if reason is StopReason.STOP and len(self._calls) else reason)
+        elif text_at(payload, "promptFeedback", "blockReason"):
+            yield self._stop(StopReason.FILTER)
+
+    def _take_part(self, part: object) -> Iterator[AnswerEvent]:
+        text = text_at(part, "text")
+        if text and at(part, "thought") is not True:
+            yield TextDelta(text)
+        call = at(part, "functionCall")
+        if isinstance(call, dict):  # always whole, in one part
+            arguments = dump(at(call, "args") or {})
+            yield ToolCallDelta(self._calls.of(len(self._calls)), text_at(call, "id"), text_at(call, "name"), arguments)
+
+    def _stop(self, reason: StopReason) -> Stopped:
+        self.is_complete = True
+        return Stopped(reason)
+
+
+class Gemini:
+    """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths."""
+
+    name = "gemini"
+    id_prefix = ""
+    request_id_field = b"x-goog-request-id"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path is that of generated content."""
+        return "/models/" in path and path.endswith((_STREAM, _WHOLE))
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the `x-goog-api-key`, or the `key` parameter."""
+        return (request.get(b"x-goog-api-key") or b"").decode("latin-1") or request.query("key") or None
+
+    def parse_request(self, request: ModelRequest) -> Question:
+        """Return what a request asks; see `Dialect`."""
+        model, _, method = request.path.rpartition("/models/")[2].rpartition(":")
+        body = body_of(request)
+        is_stream = f":{method}" == _STREAM
+        return Question(
+            percent_decode(model.encode("latin-1")),
+            tuple(_messages(body)),
+            tuple(_tools(body)),
+            is_stream=is_stream,
+            max_tokens=number_at(body, "generationConfig", "maxOutputTokens"),
+            form="array" if is_stream and request.query("alt") != "sse" else "",
+        )
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
+        fields: list[Field] = [(b"content-type", JSON)]
+        if key:
+            fields.append((b"x-goog-api-key", key.encode()))
+        body: dict[str, object] = {
+            "contents": [
+                {"role": "model" if turn.role == "assistant" else "user", "parts": [{"text": turn.text}]}
+                for turn in turns(question.messages, "user", "assistant")
+            ]
+        }
+        if system := "\n".join(turn.text for turn in turns(question.messages, "system")):
+            body["systemInstruction"] = {"parts": [{"text": system}]}
+        if question.max_tokens is not None:
+            body["generationConfig"] = {"maxOutputTokens": question.max_tokens}
+        method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
+        target = join_path(base, b"models/" + percent_encode(question.model) + method, default=b"/v1beta")
+        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
+
+    def reader(self) -> Reader:
+        """Return a reader for one answer in events, not for the array."""
+        return SseReader(GenerateContentInterpreter())
+
+    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
+        """Return what a response says that is no answer; the array form wraps its error in an array."""
+        inner = body.strip()
+        if inner.startswith(b"[") and inner.endswith(b"]"):
+            inner = inner[1:-1]
+        return read_error(status, fields, inner)
+
+    def stream_type(self, question: Question) -> bytes:
+        """Return the Content-Type of the stream, or of the array."""
+        return JSON if question.form == "array" else EVENT_STREAM
+
+    def write(self, answer: Answer, question: Question) -> list[Piece]:
+        """Return the stream, a piece an event or an element of the array; see `Dialect`."""
+        payloads = list(_payloads(answer))
+        if question.form != "array":
+            return [Piece(encode_event(dump(payload)), is_token) for payload, is_token in payloads]
+        pieces: list[Piece] = []
+        for number, (payload, is_token) in enumerate(payloads):
+            before = ",\r\n" if number else "["
+            after = "\n]\n" if number == len(payloads) - 1 else ""
+            pieces.append(Piece(f"{before}{dump(payload)}{after}".encode(), is_token))
+        return pieces
+
+    def write_whole(self, answer: Answer, question: Question) -> Reply:
+        """Return the answer as one JSON body; see `Dialect`."""
+        if answer.error is not None:
+            return self.write_error(answer.error)
+        parts: list[object] = [{"text": "".join(answer.text)}] if answer.text or not answer.tool_calls else []
+        parts += [_call_part(call) for call in answer.tool_calls]
+        return Reply(200, ((b"content-type", JSON),), dump(_payload(answer, parts, is_last=True)).encode())
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request; a wrong key is a 400 here."""
+        default = 400 if _STATUS.get(error.kind) == "INVALID_ARGUMENT" else STATUS_OF[error.kind]
+        status = error.status or default
+        body = dump(_error_payload(error, status)).encode()
+        return Reply(status, ((b"content-type", JSON), *retry_fields(error)), body)
+
+    def keep_alive(self) -> bytes | None:
+        """Return None: the SDK takes nothing but data."""
+        return None
+
+
+def _payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
+    """Yield each event's object, and whether it carries the model's next words; the last words end the answer."""
+    parts: list[object] = [{"text": text} for text in answer.text]
+    parts += [_call_part(call) for call in answer.tool_calls]
+    if answer.error is not None:
+        for part in parts:
+            yield _payload(answer, [part]), True
+        yield _error_payload(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
+        return
+    for number, part in enumerate(parts or [{"text": ""}]):
+        yield _payload(answer, [part], is_last=number >= len(parts) - 1), True
+
+
+def _payload(answer: Answer, parts: list[object], *, is_last: bool = False) -> dict[str, object]:
+    candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}, "index": 0}
+    usage: dict[str, object] = {}
+    if is_last:
+        candidate["finishReason"] = _FINISH.get(answer.stop, "STOP")
+        usage["usageMetadata"] = {
+            "promptTokenCount": answer.usage.input_tokens,
+            "candidatesTokenCount": answer.usage.output_tokens,
+            "totalTokenCount": answer.usage.total_tokens,
+        }
+    return {"candidates": [candidate], **usage, "modelVersion": answer.model, "responseId": answer.id}
+
+
+def _call_part(call: ToolCall) -> dict[str, object]:
+    arguments = load_object("".join(call.arguments) or "{}")
+    return {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
+
+
+def _error_payload(error: ProviderError, status: int) -> dict[str, object]:
+    body: dict[str, object] = {"code": status, "message": error.message, "status": _STATUS.get(error.kind, "INTERNAL")}
+    if error.kind is ErrorKind.WRONG_KEY:
+        info = "type.googleapis.com/google.rpc.ErrorInfo"
+        body["details"] = [{"@type": info, "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+    return {"error": body}
+
+
+def _usage_of(payload: object) -> Usage:
+    count = {key: number_at(payload, "usageMetadata", key) or 0 for key in ("promptTokenCount", "candidatesTokenCount")}
+    thoughts = number_at(payload, "usageMetadata", "thoughtsTokenCount") or 0
+    return Usage(count["promptTokenCount"], count["candidatesTokenCount"] + thoughts)
+
+
+def _messages(body: dict[str, object]) -> Iterator[Message]:
+    if system := text_of(at(body, "systemInstruction", "parts")):
+        yield Message("system", system)
+    required(body, "contents", list)
+    for number, item in enumerate(items_at(body, "contents")):
+        role = text_at(item, "role") or "user"
+        if role not in ("user", "model", "function"):
+            raise refuse(f"contents[{number}].role: expected user or model, got {role!r:.60}")
+        parts = items_at(item, "parts")
+        is_result = role == "function" or any(isinstance(at(part, "functionResponse"), dict) for part in parts)
+        speaker: Role = "tool" if is_result else "assistant" if role == "model" else "user"
+        yield Message(speaker, text_of(parts))
+
+
+def _tools(body: dict[str, object]) -> Iterator[Tool]:
+    if text_at(body, "toolConfig", "functionCallingConfig", "mode") == "NONE":
+        return
+    for tool in items_at(body, "tools"):
+        for function in items_at(tool, "functionDeclarations"):
+            schema = at(function, "parametersJsonSchema") or at(function, "parameters")
+            if name := text_at(function, "name"):
+                yield Tool(name, schema)

@@ -1,0 +1,298 @@
+"""OpenAI chat completions, and Azure's path to them.
+
+The rule here: `data: {chat.completion.chunk}` events without a type, ended by `data: [DONE]`; the usage chunk, with
+empty `choices`, comes last before it and only on request. A departure: the random `obfuscation` padding of the real
+service is read over and not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from chunkwire.llm import openai_errors
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
+from chunkwire.llm.errors import error_in, read_error
+from chunkwire.llm.question import (
+    Field,
+    Message,
+    ModelRequest,
+    Question,
+    Role,
+    Tool,
+    body_of,
+    join_path,
+    percent_decode,
+    percent_encode,
+    refuse,
+    required,
+    stream_flag,
+    text_of,
+    turns,
+)
+from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
+from chunkwire.wire.sse import encode_comment, encode_event
+
+_DONE: Final = "[DONE]"
+_AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
+_ROLES: Final[Mapping[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "stop": StopReason.STOP,
+    "length": StopReason.LENGTH,
+    "tool_calls": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.FILTER,
+}
+_FINISH: Final[Mapping[StopReason, str]] = {
+    StopReason.LENGTH: "length",
+    StopReason.TOOL_CALLS: "tool_calls",
+    StopReason.FILTER: "content_filter",
+}
+
+
+class ChatInterpreter:
+    """What the chunks of a chat completion mean."""
+
+    terminal = "data: [DONE]"
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._is_started = False
+        self._calls = ToolIndex()
+
+    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
+        """Return what an event means; its type, if it has one, says nothing."""
+        if data.startswith(_DONE):  # as the SDK tells it
+            self.is_complete = True
+            return
+        payload = payload_of(data)
+        error = error_in(payload)
+        if error is not None:
+            yield error
+            return
+        for choice in items_at(payload, "choices"):
+            if not self._is_started:  # Azure's first chunk, of filter results, has no choices and no id
+                self._is_started = True
+                yield Started(text_at(payload, "id"), text_at(payload, "model"))
+            if number_at(choice, "index") in (0, None):
+                yield from self._take_choice(choice)
+        if isinstance(at(payload, "usage"), dict):
+            tokens = (number_at(payload, "usage", key) or 0 for key in ("prompt_tokens", "completion_tokens"))
+            yield Usage(*tokens)
+
+    def _take_choice(self, choice: object) -> Iterator[AnswerEvent]:
+        if text := text_at(choice, "delta", "content"):
+            yield TextDelta(text)
+        for call in items_at(choice, "delta", "tool_calls"):
+            yield ToolCallDelta(
+                self._calls.of(number_at(call, "index")),
+                text_at(call, "id"),
+                text_at(call, "function", "name"),
+                text_at(call, "function", "arguments"),
+            )
+        if finish := text_at(choice, "finish_reason"):
+            yield Stopped(_STOPS.get(finish, StopReason.OTHER))
+
+
+class OpenAIChat:
+    """`POST …/chat/completions`."""
+
+    name = "openai"
+    id_prefix = "chatcmpl-"
+    request_id_field = b"x-request-id"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path is that of chat completions, Azure's deployments among them."""
+        return path.endswith("/chat/completions")
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the bearer token, or Azure's `api-key`."""
+        return openai_errors.key_of(request)
+
+    def parse_request(self, request: ModelRequest) -> Question:
+        """Return what a request asks; see `Dialect`."""
+        body = body_of(request)
+        model = _deployment(request.path) or str(required(body, "model", str))
+        required(body, "messages", list)
+        if number_at(body, "n") not in (None, 1):
+            raise refuse(f"n: expected 1 (this mock gives one choice), got {at(body, 'n')!r:.60}")
+        is_stream = stream_flag(body)
+        tools = [Tool(text_at(tool, "function", "name"), at(tool, "function", "parameters")) for tool in _tools(body)]
+        return Question(
+            model,
+            tuple(_messages(items_at(body, "messages"))),
+            tuple(tool for tool in tools if tool.name),
+            is_stream=is_stream,
+            wants_usage=not is_stream or at(body, "stream_options", "include_usage") is True,
+            max_tokens=number_at(body, "max_completion_tokens") or number_at(body, "max_tokens"),
+        )
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
+        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
+        if key:
+            fields.append((b"authorization", b"Bearer " + key.encode()))
+        return ModelRequest(
+            b"POST", join_path(base, b"chat/completions", default=b"/v1"), tuple(fields), chat_body(question)
+        )
+
+    def reader(self) -> Reader:
+        """Return a reader for one answer."""
+        return SseReader(ChatInterpreter())
+
+    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
+        """Return what a response says that is no answer."""
+        return read_error(status, fields, body)
+
+    def stream_type(self, question: Question) -> bytes:
+        """Return the Content-Type of the stream."""
+        return EVENT_STREAM
+
+    def write(self, answer: Answer, question: Question) -> list[Piece]:
+        """Return the stream, a piece an event; see `Dialect`."""
+        pieces = [_chunk(answer, question, {"role": "assistant", "content": ""})]
+        pieces += [_chunk(answer, question, {"content": text}, is_token=True) for text in answer.text]
+        for index, call in enumerate(answer.tool_calls):
+            function = {"name": call.name, "arguments": ""}
+            opening = {"index": index, "id": call.id, "type": "function", "function": function}
+            pieces.append(_chunk(answer, question, {"tool_calls": [opening]}, is_token=True))
+            for more in call.arguments:
+                delta = {"tool_calls": [{"index": index, "function": {"arguments": more}}]}
+                pieces.append(_chunk(answer, question, delta, is_token=True))
+        if answer.error is not None:
+            return [*pieces, Piece(encode_event(dump({"error": openai_errors.error_object(answer.error)})))]
+        pieces.append(_chunk(answer, question, {}, finish=_FINISH.get(answer.stop, "stop")))
+        if question.wants_usage:
+            last = {**_chunk_head(answer), "choices": [], "usage": _usage(answer.usage)}
+            pieces.append(Piece(encode_event(dump(last))))
+        return [*pieces, Piece(encode_event(_DONE))]
+
+    def write_whole(self, answer: Answer, question: Question) -> Reply:
+        """Return the answer as one JSON body; see `Dialect`."""
+        if answer.error is not None:
+            return self.write_error(answer.error)
+        message: dict[str, object] = {"role": "assistant", "content": "".join(answer.text) or None, "refusal": None}
+        if answer.tool_calls:
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": "".join(call.arguments)},
+                }
+                for call in answer.tool_calls
+            ]
+        finish = _FINISH.get(answer.stop, "stop")
+        body = {
+            **_chunk_head(answer),
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+            "usage": _usage(answer.usage),
+        }
+        return Reply(200, ((b"content-type", JSON),), dump(body).encode())
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request."""
+        return openai_errors.write_error(error)
+
+    def keep_alive(self) -> bytes | None:
+        """Return a comment; the SDKs read over it."""
+        return encode_comment("keep-alive")
+
+
+class AzureChat(OpenAIChat):
+    """`POST …/openai/deployments/{deployment}/chat/completions?api-version=…`: another path and key field."""
+
+    name = "azure"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path names a deployment."""
+        return super().claims(path) and _deployment(path) != ""
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks; the question's model is the deployment."""
+        target = b"openai/deployments/%s/chat/completions?api-version=%s" % (
+            percent_encode(question.model),
+            _AZURE_API_VERSION,
+        )
+        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
+        if key:
+            fields.append((b"api-key", key.encode()))
+        return ModelRequest(b"POST", join_path(base, target), tuple(fields), chat_body(question))
+
+
+def chat_body(question: Question) -> bytes:
+    """Return the JSON body that asks the question, usage included."""
+    messages = [
+        {"role": message.role, "content": message.text}
+        for message in turns(question.messages, "system", "user", "assistant")
+    ]
+    body: dict[str, object] = {"model": question.model, "messages": messages}
+    if question.max_tokens is not None:
+        body["max_completion_tokens"] = question.max_tokens
+    if question.is_stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return dump(body).encode("utf-8", "replace")
+
+
+def _messages(items: Iterable[object]) -> Iterator[Message]:
+    for number, item in enumerate(items):
+        role = _ROLES.get(text_at(item, "role"))
+        if role is None:
+            raise refuse(f"messages[{number}].role: expected one of {', '.join(_ROLES)}, got {at(item, 'role')!r:.60}")
+        yield Message(role, text_of(at(item, "content")))
+
+
+def _tools(body: object) -> list[object]:
+    return [] if at(body, "tool_choice") == "none" else items_at(body, "tools")
+
+
+def _deployment(path: str) -> str:
+    """Return Azure's deployment, which stands for the model, "" where the path names none."""
+    before, found, after = path.partition("/deployments/")
+    return percent_decode(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
+
+
+def _chunk_head(answer: Answer) -> dict[str, object]:
+    return {"id": answer.id, "object": "chat.completion.chunk", "created": answer.created, "model": answer.model}
+
+
+def _chunk(
+    answer: Answer,
+    question: Question,
+    delta: Mapping[str, object],
+    *,
+    finish: str | None = None,
+    is_token: bool = False,
+) -> Piece:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    chunk = {**_chunk_head(answer), "choices": [choice]}
+    if question.wants_usage:
+        chunk["usage"] = None
+    return Piece(encode_event(dump(chunk)), is_token)
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }

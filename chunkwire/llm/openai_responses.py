@@ -1,0 +1,328 @@
+"""OpenAI responses: named events, each with its name again as `type` and a `sequence_number` in its data.
+
+The rule here: `response.created`, `response.in_progress`, then items (`output_item.added`, a message's parts and
+text deltas or a call's argument deltas, `output_item.done`), and last `response.completed` with the whole response,
+or `response.incomplete` where a limit stopped it. There is no `[DONE]`. An error is an `error` event, and
+`response.failed` after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.llm import openai_errors
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
+from chunkwire.llm.errors import error_in, kind_of_name, read_error
+from chunkwire.llm.question import (
+    Field,
+    Message,
+    ModelRequest,
+    Question,
+    Role,
+    Tool,
+    body_of,
+    join_path,
+    refuse,
+    required,
+    stream_flag,
+    text_of,
+    turns,
+)
+from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
+from chunkwire.wire.sse import encode_comment, encode_event
+
+_ROLES: Final[Mapping[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+_INCOMPLETE: Final[Mapping[str, StopReason]] = {
+    "max_output_tokens": StopReason.LENGTH,
+    "content_filter": StopReason.FILTER,
+}
+_INCOMPLETE_REASON: Final = {reason: name for name, reason in _INCOMPLETE.items()}
+
+
+class ResponsesInterpreter:
+    """What the events of a response mean."""
+
+    terminal = "event: response.completed"
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._is_started = False
+        self._calls = ToolIndex()
+
+    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
+        """Return what an event means; its `type` decides, since the `event:` line may be absent."""
+        payload = payload_of(data)
+        match text_at(payload, "type"):
+            case "response.created" | "response.in_progress" if not self._is_started:
+                self._is_started = True
+                yield Started(text_at(payload, "response", "id"), text_at(payload, "response", "model"))
+            case "response.output_text.delta":
+                if text := text_at(payload, "delta"):
+                    yield TextDelta(text)
+            case "response.output_item.added" if text_at(payload, "item", "type") == "function_call":
+                item = at(payload, "item")
+                index = self._calls.of(number_at(payload, "output_index"))
+                yield ToolCallDelta(index, text_at(item, "call_id"), text_at(item, "name"), text_at(item, "arguments"))
+            case "response.function_call_arguments.delta":
+                if more := text_at(payload, "delta"):
+                    yield ToolCallDelta(self._calls.of(number_at(payload, "output_index")), "", "", more)
+            case "response.completed" | "response.incomplete":
+                yield from self._finish(at(payload, "response"))
+            case "error" | "response.failed":
+                yield _error_of(payload)
+
+    def _finish(self, response: object) -> Iterator[AnswerEvent]:
+        self.is_complete = True
+        if text_at(response, "status") == "incomplete":
+            reason = _INCOMPLETE.get(text_at(response, "incomplete_details", "reason"), StopReason.OTHER)
+        else:
+            reason = StopReason.TOOL_CALLS if len(self._calls) else StopReason.STOP
+        yield Stopped(reason)
+        if isinstance(at(response, "usage"), dict):
+            tokens = (number_at(response, "usage", key) or 0 for key in ("input_tokens", "output_tokens"))
+            yield Usage(*tokens)
+
+
+class OpenAIResponses:
+    """`POST …/responses`."""
+
+    name = "openai-responses"
+    id_prefix = "resp_"
+    request_id_field = b"x-request-id"
+
+    def claims(self, path: str) -> bool:
+        """Say whether the path is that of responses."""
+        return path.endswith("/responses")
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the bearer token, or Azure's `api-key`."""
+        return openai_errors.key_of(request)
+
+    def parse_request(self, request: ModelRequest) -> Question:
+        """Return what a request asks; see `Dialect`."""
+        body = body_of(request)
+        model = str(required(body, "model", str))
+        tools = [] if at(body, "tool_choice") == "none" else items_at(body, "tools")
+        functions = [tool for tool in tools if text_at(tool, "type") == "function"]
+        return Question(
+            model,
+            tuple(_messages(body)),
+            tuple(Tool(name, at(tool, "parameters")) for tool in functions if (name := text_at(tool, "name"))),
+            is_stream=stream_flag(body),
+            max_tokens=number_at(body, "max_output_tokens"),
+        )
+
+    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
+        """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
+        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
+        if key:
+            fields.append((b"authorization", b"Bearer " + key.encode()))
+        said = turns(question.messages, "system", "user", "assistant")
+        body: dict[str, object] = {
+            "model": question.model,
+            "input": [{"role": message.role, "content": message.text} for message in said],
+            "stream": question.is_stream,
+        }
+        if question.max_tokens is not None:
+            body["max_output_tokens"] = question.max_tokens
+        target = join_path(base, b"responses", default=b"/v1")
+        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
+
+    def reader(self) -> Reader:
+        """Return a reader for one answer."""
+        return SseReader(ResponsesInterpreter())
+
+    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
+        """Return what a response says that is no answer."""
+        return read_error(status, fields, body)
+
+    def stream_type(self, question: Question) -> bytes:
+        """Return the Content-Type of the stream."""
+        return EVENT_STREAM
+
+    def write(self, answer: Answer, question: Question) -> list[Piece]:
+        """Return the stream, a piece an event; see `Dialect`."""
+        pieces: list[Piece] = []
+        for number, event in enumerate(_events(answer)):
+            payload = {"type": event.type, "sequence_number": number, **event.members}
+            pieces.append(Piece(encode_event(dump(payload), event.type), event.is_token))
+        return pieces
+
+    def write_whole(self, answer: Answer, question: Question) -> Reply:
+        """Return the answer as one JSON body; see `Dialect`."""
+        if answer.error is not None:
+            return self.write_error(answer.error)
+        return Reply(200, ((b"content-type", JSON),), dump(_finished(answer)).encode())
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request."""
+        return openai_errors.write_error(error)
+
+    def keep_alive(self) -> bytes | None:
+        """Return a comment; the SDKs read over it."""
+        return encode_comment("keep-alive")
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    type: str
+    members: Mapping[str, object]
+    is_token: bool = False
+
+
+def _events(answer: Answer) -> Iterator[_Event]:
+    begun = _response(answer, "in_progress", [])
+    yield _Event("response.created", {"response": begun})
+    yield _Event("response.in_progress", {"response": begun})
+    output: list[object] = []
+    if answer.text or not answer.tool_calls:
+        yield from _message_events(answer, output)
+    for number, call in enumerate(answer.tool_calls):
+        yield from _call_events(answer, call, number, output)
+    if answer.error is not None:
+        code = openai_errors.code_of(answer.error)
+        yield _Event("error", {"code": code, "message": answer.error.message, "param": None})
+        error = {"code": code, "message": answer.error.message}
+        yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})
+    else:
+        response = _finished(answer)
+        yield _Event(f"response.{response['status']}", {"response": response})
+
+
+def _message_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
+    """Yield a message item's events; `output` gains the item unless the answer fails inside it."""
+    item = _message_item(answer)
+    place: dict[str, object] = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    whole = "".join(answer.text)
+    begun = {**item, "status": "in_progress", "content": []}
+    yield _Event("response.output_item.added", {"output_index": 0, "item": begun})
+    yield _Event("response.content_part.added", {**place, "part": _part("")})
+    for text in answer.text:
+        yield _Event("response.output_text.delta", {**place, "delta": text, "logprobs": []}, is_token=True)
+    if answer.error is None or answer.tool_calls:
+        yield _Event("response.output_text.done", {**place, "text": whole, "logprobs": []})
+        yield _Event("response.content_part.done", {**place, "part": _part(whole)})
+        yield _Event("response.output_item.done", {"output_index": 0, "item": item})
+        output.append(item)
+
+
+def _call_events(answer: Answer, call: ToolCall, number: int, output: list[object]) -> Iterator[_Event]:
+    index = len(output)
+    item = _call_item(answer, call, number)
+    place: dict[str, object] = {"item_id": item["id"], "output_index": index}
+    begun = {**item, "status": "in_progress", "arguments": ""}
+    yield _Event("response.output_item.added", {"output_index": index, "item": begun}, is_token=True)
+    for more in call.arguments:
+        yield _Event("response.function_call_arguments.delta", {**place, "delta": more}, is_token=True)
+    done = {**place, "name": call.name, "arguments": item["arguments"]}
+    yield _Event("response.function_call_arguments.done", done)
+    yield _Event("response.output_item.done", {"output_index": index, "item": item})
+    output.append(item)
+
+
+def _message_item(answer: Answer) -> dict[str, object]:
+    return {
+        "id": f"msg_{answer.id}",
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": [_part("".join(answer.text))],
+    }
+
+
+def _call_item(answer: Answer, call: ToolCall, number: int) -> dict[str, object]:
+    return {
+        "id": f"fc_{answer.id}_{number}",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": "".join(call.arguments),
+    }
+
+
+def _part(text: str) -> dict[str, object]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _finished(answer: Answer) -> dict[str, object]:
+    output: list[object] = [_message_item(answer)] if answer.text or not answer.tool_calls else []
+    output += [_call_item(answer, call, number) for number, call in enumerate(answer.tool_calls)]
+    usage: dict[str, object] = {
+        "input_tokens": answer.usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": answer.usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": answer.usage.total_tokens,
+    }
+    reason = _INCOMPLETE_REASON.get(answer.stop)
+    if reason is None:
+        return {**_response(answer, "completed", output), "usage": usage}
+    return {**_response(answer, "incomplete", output), "incomplete_details": {"reason": reason}, "usage": usage}
+
+
+def _response(answer: Answer, status: str, output: list[object]) -> dict[str, object]:
+    return {
+        "id": answer.id,
+        "object": "response",
+        "created_at": answer.created,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "model": answer.model,
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+        "metadata": {},
+    }
+
+
+def _messages(body: dict[str, object]) -> Iterator[Message]:
+    if instructions := text_at(body, "instructions"):
+        yield Message("system", instructions)
+    asked = at(body, "input")
+    if isinstance(asked, str) and asked:
+        yield Message("user", text_at(body, "input"))
+        return
+    required(body, "input", list)
+    for number, item in enumerate(items_at(body, "input")):
+        if text_at(item, "type") == "function_call_output":
+            yield Message("tool", text_of(at(item, "output")))
+        elif text_at(item, "type") in ("", "message"):
+            role = _ROLES.get(text_at(item, "role"))
+            if role is None:
+                raise refuse(f"input[{number}].role: expected one of {', '.join(_ROLES)}, got {at(item, 'role')!r:.60}")
+            yield Message(role, text_of(at(item, "content")))
+
+
+def _error_of(payload: dict[str, object]) -> ProviderError:
+    """Return the error of an `error` event, whose members some services nest, or of `response.failed`."""
+    found = error_in(payload) or error_in(at(payload, "response"))
+    if found is not None:
+        return found
+    kind = kind_of_name(text_at(payload, "code")) or ErrorKind.SERVER
+    return ProviderError(kind, text_at(payload, "message") or "the provider gave no reason")

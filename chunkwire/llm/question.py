@@ -1,0 +1,176 @@
+"""What is asked of a model, in no dialect's words, and the request that carries it.
+
+The rule here: the few things about a request that decide how it is answered. What this module must not know: any
+provider, connections, and who holds which key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from chunkwire.llm.answer import ErrorKind, ProviderError
+from chunkwire.llm.shape import at, load_object, text_at
+from chunkwire.wire.errors import ChunkwireError
+
+Field = tuple[bytes, bytes]
+Role = Literal["system", "user", "assistant", "tool"]
+
+# RFC 3986 §2.3: unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"; everything else in a path segment is encoded.
+_RESERVED: Final = re.compile(rb"[^A-Za-z0-9\-._~]")
+_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """An HTTP request to a provider, or to something that speaks like one.
+
+    Attributes:
+        target: path and query, as in the request line.
+        body: all of it; None while only the head is known.
+    """
+
+    method: bytes
+    target: bytes
+    fields: tuple[Field, ...] = ()
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Return the path without the query, still percent-encoded."""
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    def query(self, name: str) -> str | None:
+        """Return the decoded value of a query parameter, None where it is absent."""
+        for pair in self.target.partition(b"?")[2].split(b"&"):
+            key, _, value = pair.partition(b"=")
+            if percent_decode(key) == name:
+                return percent_decode(value)
+        return None
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the first field of that (lower-case) name."""
+        return next((value for key, value in self.fields if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; a `tool` turn carries a tool's result."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool the model may call; `schema` is the JSON Schema of its arguments, of whatever shape came."""
+
+    name: str
+    schema: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks.
+
+    Attributes:
+        tools: those the model may call; empty where the request forbids calls.
+        is_stream: answer event by event, not with one JSON body.
+        wants_usage: the stream should tell its usage (only OpenAI's chat leaves the choice).
+        max_tokens: the most tokens to answer with; None for no such wish.
+        form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    is_stream: bool = True
+    wants_usage: bool = True
+    max_tokens: int | None = None
+    form: str = ""
+
+    @property
+    def prompt(self) -> str:
+        """Return the text of the last user turn, "" where there is none."""
+        return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
+
+
+class RequestRefused(ChunkwireError):
+    """A request that its dialect does not accept; the dialect's `write_error` gives the response."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefused:
+    """Return the exception to raise; `message` says expected, got, where."""
+    return RequestRefused(ProviderError(kind, message))
+
+
+def body_of(request: ModelRequest) -> dict[str, object]:
+    """Return the JSON object in a request's body.
+
+    Raises:
+        RequestRefused: the body is none.
+    """
+    try:
+        return load_object(request.body)
+    except ValueError as error:
+        raise refuse(f"body: {error}") from error
+
+
+def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
+    """Return a member that must be there and be of that kind.
+
+    Raises:
+        RequestRefused: it is absent, empty, or something else.
+    """
+    value = at(body, name)
+    if value is None:
+        raise refuse(f"missing required parameter: '{name}'")
+    if not isinstance(value, kind) or isinstance(value, bool) or not value:
+        words = {str: "a text", list: "an array", int: "a number above 0"}
+        raise refuse(f"{name}: expected {words[kind]} that is not empty, got {value!r:.60}")
+    return value
+
+
+def stream_flag(body: object) -> bool:
+    """Return `stream`, which decides, and never Accept: no SDK asks for text/event-stream.
+
+    Raises:
+        RequestRefused: it is no boolean.
+    """
+    value = at(body, "stream")
+    if value is not None and not isinstance(value, bool):
+        raise refuse(f"stream: expected true or false, got {value!r:.60}")
+    return value is True
+
+
+def percent_decode(octets: bytes) -> str:
+    """Return the text behind percent-encoding; what is no encoding stays, what is not UTF-8 is replaced."""
+    return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), octets).decode("utf-8", "replace")
+
+
+def percent_encode(text: str) -> bytes:
+    """Return a text as one path segment or query value, all but the unreserved encoded (RFC 3986 §2.3)."""
+    return _RESERVED.sub(lambda match: b"%%%02X" % match[0][0], text.encode("utf-8", "replace"))
+
+
+def join_path(base: bytes, rest: bytes, *, default: bytes = b"") -> bytes:
+    """Return `rest` under a base path, with one slash between; under `default` where the base is "" or "/"."""
+    return (base.rstrip(b"/") or default) + b"/" + rest
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content: a text, or an array of parts of which some are text."""
+    if isinstance(content, list):
+        return "".join(text_at(part, "text") for part in content)
+    return text_at([content], 0)
+
+
+def turns(messages: Iterable[Message], *roles: Role) -> list[Message]:
+    """Return the messages of these roles, in their order."""
+    return [message for message in messages if message.role in roles]

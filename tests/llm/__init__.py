@@ -1,0 +1,1 @@
+"""The dialects of language models, without a socket."""

@@ -1,0 +1,116 @@
+"""Answers for the tests of the dialects, and what a reader makes of them, told without a dialect's accidents."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import Reader
+from chunkwire.llm.question import Message, Question
+
+ASKED = Question("m-1", (Message("user", "hi"),))
+HELLO = Answer("id-1", "m-1", 1_700_000_000, ("Hel", "lo"), usage=Usage(1, 2))
+CALL = ToolCall("call_1", "weather", ("", '{"city":', '"Zürich"}'))
+CALLING = Answer("id-1", "m-1", 1_700_000_000, (), (CALL,), Usage(1, 2), StopReason.TOOL_CALLS)
+FAILING = Answer(
+    "id-1", "m-1", 1_700_000_000, ("Hel",), error=ProviderError(ErrorKind.OVERLOADED, "Too many people ask.")
+)
+
+STOPS = [StopReason.STOP, StopReason.LENGTH, StopReason.FILTER]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a list of events says: a comparison that holds for every dialect."""
+
+    text: str
+    calls: tuple[tuple[str, str, object], ...]
+    usage: Usage | None
+    stop: StopReason | None
+    error: tuple[ErrorKind, str] | None
+
+
+def told(events: Iterable[AnswerEvent]) -> Told:
+    text, usage, stop, error = "", None, None, None
+    calls: dict[int, list[str]] = {}
+    for event in events:
+        match event:
+            case TextDelta():
+                text += event.text
+            case ToolCallDelta():
+                call = calls.setdefault(event.index, ["", "", ""])
+                for place, more in enumerate((event.id, event.name, event.arguments)):
+                    call[place] += more
+            case Usage():
+                usage = event
+            case Stopped():
+                stop = event.reason
+            case ProviderError():
+                error = (event.kind, event.message)
+            case _:
+                pass
+    whole = tuple((id_, name, json.loads(arguments or "{}")) for id_, name, arguments in calls.values())
+    return Told(text, whole, usage, stop, error)
+
+
+def expected(answer: Answer) -> Told:
+    calls = tuple((call.id, call.name, json.loads("".join(call.arguments) or "{}")) for call in answer.tool_calls)
+    text = "".join(answer.text)
+    if answer.error is not None:
+        return Told(text, calls, None, None, (answer.error.kind, answer.error.message))
+    return Told(text, calls, answer.usage, answer.stop, None)
+
+
+def read(reader: Reader, octets: bytes, cuts: Iterable[int] = ()) -> list[AnswerEvent]:
+    """Feed octets cut at these places; a lack at the end of input comes last."""
+    events: list[AnswerEvent] = []
+    start = 0
+    for end in [*sorted(cuts), len(octets)]:
+        events += reader.feed(octets[start:end])
+        start = max(start, end)
+    lack = reader.end_of_input()
+    return events if lack is None else [*events, lack]
+
+
+def started(events: Iterable[AnswerEvent]) -> list[Started]:
+    return [event for event in events if isinstance(event, Started)]
+
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_calls = st.builds(
+    lambda number, name, city, cut: ToolCall(
+        f"call_{number}", name, (json.dumps({"city": city})[:cut], json.dumps({"city": city})[cut:])
+    ),
+    st.integers(0, 9),
+    st.sampled_from(["weather", "search"]),
+    _texts,
+    st.integers(1, 9),
+)
+
+
+def _answer(text: list[str], calls: list[ToolCall], usage: Usage, stop: StopReason) -> Answer:
+    reason = StopReason.TOOL_CALLS if calls and stop is StopReason.STOP else stop
+    return Answer("id-1", "m-1", 1_700_000_000, tuple(text), tuple(calls), usage, reason)
+
+
+answers = st.builds(
+    _answer,
+    st.lists(_texts, max_size=4),
+    st.lists(_calls, max_size=2),
+    st.builds(Usage, st.integers(0, 10**9), st.integers(0, 10**9)),
+    st.sampled_from(STOPS),
+)

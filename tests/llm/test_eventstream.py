@@ -1,0 +1,102 @@
+"""The binary frames of Bedrock: CRCs, lengths and headers, refused where they are wrong and only there."""
+
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkwire.llm.eventstream import MAX_HEADERS_OCTETS, BrokenMessage, Message, MessageDecoder, encode_message
+
+HEADERS = {":event-type": "messageStart", ":message-type": "event"}
+OCTETS = encode_message(HEADERS, b'{"role":"assistant"}')
+
+
+def decode(octets: bytes) -> list[Message]:
+    found: list[Message] = []
+    MessageDecoder().feed(octets, found)
+    return found
+
+
+def seal(headers: bytes, payload: bytes = b"", *, total: int | None = None, headers_octets: int | None = None) -> bytes:
+    """Frame raw header octets with right CRCs, whatever the lengths claim."""
+    size = 16 + len(headers) + len(payload) if total is None else total
+    lengths = struct.pack(">II", size, len(headers) if headers_octets is None else headers_octets)
+    message = lengths + struct.pack(">I", zlib.crc32(lengths)) + headers + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def test_the_smallest_message_is_the_one_of_the_specification() -> None:
+    assert encode_message({}, b"") == bytes.fromhex("000000100000000005c248eb7d98c8ff")
+    assert decode(bytes.fromhex("000000100000000005c248eb7d98c8ff")) == [Message({}, b"")]
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3), st.binary(max_size=40))
+def test_what_is_written_is_what_is_read(headers: dict[str, str], payload: bytes) -> None:
+    assert decode(encode_message(headers, payload)) == [Message(headers, payload)]
+
+
+def test_messages_are_the_same_octet_by_octet() -> None:
+    decoder, found = MessageDecoder(), list[Message]()
+    for number, octet in enumerate(OCTETS * 2, 1):
+        decoder.feed(bytes([octet]), found)
+        assert decoder.is_between_messages == (number % len(OCTETS) == 0)
+    assert found == decode(OCTETS) * 2
+
+
+def test_any_octet_changed_is_refused_or_waits_for_more() -> None:
+    for place in range(len(OCTETS)):
+        changed = OCTETS[:place] + bytes([OCTETS[place] ^ 1]) + OCTETS[place + 1 :]
+        with pytest.raises(BrokenMessage):
+            decode(changed)
+
+
+@pytest.mark.parametrize("place, what", [(8, "prelude"), (len(OCTETS) - 1, "message")])
+def test_a_wrong_crc_is_named(place: int, what: str) -> None:
+    changed = OCTETS[:place] + bytes([OCTETS[place] ^ 1]) + OCTETS[place + 1 :]
+    with pytest.raises(BrokenMessage, match=f"the CRC of a {what}"):
+        decode(changed)
+
+
+def test_what_came_before_a_wrong_crc_is_kept() -> None:
+    found: list[Message] = []
+    with pytest.raises(BrokenMessage):
+        MessageDecoder().feed(OCTETS + OCTETS[:-1] + b"\0", found)
+    assert found == decode(OCTETS)
+
+
+def test_a_message_of_exactly_the_limit_is_read_and_one_octet_more_refused() -> None:
+    found: list[Message] = []
+    MessageDecoder(max_message_octets=len(OCTETS)).feed(OCTETS, found)
+    assert len(found) == 1
+    with pytest.raises(BrokenMessage, match="at most"):
+        MessageDecoder(max_message_octets=len(OCTETS) - 1).feed(OCTETS[:12], found)
+
+
+@pytest.mark.parametrize("total, headers", [(0, 0), (15, 0), (16, 1), (2**32 - 1, 0), (2**31, MAX_HEADERS_OCTETS + 1)])
+def test_lengths_that_cannot_be_are_refused_with_the_prelude(total: int, headers: int) -> None:
+    with pytest.raises(BrokenMessage, match="expected a message of"):
+        decode(seal(b"", total=total, headers_octets=headers)[:12])
+
+
+def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
+    values = {
+        0: b"",
+        1: b"",
+        2: b"\1",
+        3: b"\0\1",
+        4: b"\0" * 4,
+        5: b"\0" * 8,
+        6: b"\0\2ab",
+        8: b"\0" * 8,
+        9: b"\0" * 16,
+    }
+    octets = b"".join(b"\1n" + bytes([kind]) + value for kind, value in values.items()) + b"\1t\7\0\1x"
+    assert decode(seal(octets, b"p")) == [Message({"t": "x"}, b"p")]
+
+
+@pytest.mark.parametrize("header", [b"\1", b"\1n", b"\1n\x0a", b"\1n\7\0\5abc", b"\1n\7\0", b"\1n\4\0", b"\5n"])
+def test_a_header_that_is_none_is_refused(header: bytes) -> None:
+    with pytest.raises(BrokenMessage, match="header"):
+        decode(seal(header))

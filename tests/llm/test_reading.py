@@ -1,0 +1,244 @@
+"""What a reader does with a stream that is not as it should be: it says so, once, and never raises."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import (
+    ErrorKind,
+    KeepAlive,
+    ProviderError,
+    Started,
+    Stopped,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from chunkwire.llm.dialect import Dialect
+from chunkwire.llm.eventstream import encode_message
+from chunkwire.wire.sse import encode_event
+from tests.llm.answers import ASKED, HELLO, expected, read, told
+
+PAGE = b"<!DOCTYPE html>\n<html><body><h1>Gateway time-out: come back</h1></body></html>\n"
+dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+sse_dialects = pytest.mark.parametrize("name", [name for name in DIALECTS if name != "bedrock"])
+
+
+def data(payload: object, event: str | None = None) -> bytes:
+    return encode_event(json.dumps(payload), event)
+
+
+def frame(name: str, payload: object) -> bytes:
+    return encode_message({":event-type": name, ":message-type": "event"}, json.dumps(payload).encode())
+
+
+@dialects
+def test_an_html_page_in_place_of_a_stream_is_named(dialect: Dialect) -> None:
+    for cuts in (range(0), range(len(PAGE))):
+        (error,) = read(dialect.reader(), PAGE, cuts)
+        assert isinstance(error, ProviderError)
+        assert error.kind is ErrorKind.NOT_A_STREAM
+        assert error.message.startswith("expected an event stream, got '<!DOCTYPE html>")
+
+
+@dialects
+def test_a_json_body_in_place_of_a_stream_is_named(dialect: Dialect) -> None:
+    (error,) = read(dialect.reader(), b'{"error":{"message":"no"}}')
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.NOT_A_STREAM
+    assert '{"error":{"message":"no"}}' in error.message
+
+
+@dialects
+def test_nothing_at_all_is_incomplete(dialect: Dialect) -> None:
+    (error,) = read(dialect.reader(), b"")
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.INCOMPLETE
+
+
+@sse_dialects
+@pytest.mark.parametrize("broken", ['{"choices":[{"delta"', "hello", "", "5", "[1]", "null", "[" * 100_000])
+def test_an_event_that_is_no_json_object_ends_the_reading_and_is_numbered(name: str, broken: str) -> None:
+    reader = DIALECTS[name].reader()
+    first = DIALECTS[name].write(HELLO, ASKED)[0].octets
+    *before, error = reader.feed(first + encode_event(broken) + first)
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.BROKEN
+    assert error.message.startswith("event 2: expected ")
+    assert len(error.message) < 250
+    assert before == DIALECTS[name].reader().feed(first)
+    assert reader.feed(first) == []
+    assert reader.end_of_input() is None
+
+
+@sse_dialects
+def test_an_event_without_end_is_broken_and_what_came_before_is_kept(name: str) -> None:
+    reader = DIALECTS[name].reader()
+    pieces = [piece.octets for piece in DIALECTS[name].write(HELLO, ASKED) if piece.is_token]
+    events = reader.feed(pieces[0] + b"data: " + b"x" * (17 * 1024 * 1024))
+    assert [event for event in events if isinstance(event, TextDelta)] == [TextDelta("Hel")]
+    assert isinstance(events[-1], ProviderError)
+    assert events[-1].kind is ErrorKind.BROKEN
+
+
+@dialects
+def test_unknown_events_between_the_known_are_ignored(dialect: Dialect) -> None:
+    unknown = frame("surprise", {"a": 1}) if dialect.name == "bedrock" else data({"type": "surprise"}, "surprise")
+    octets = unknown.join(piece.octets for piece in dialect.write(HELLO, ASKED))
+    assert told(read(dialect.reader(), octets)) == expected(HELLO)
+
+
+KNOWN = (
+    "type choices delta content tool_calls function index usage error message code response item candidates parts text "
+    "functionCall args usageMetadata content_block partial_json start toolUse details finish_reason bytes"
+)
+TYPES = (
+    "message_start content_block_start content_block_delta message_delta error response.created response.completed "
+    "response.failed response.output_item.added response.output_text.delta messageStart contentBlockStart "
+    "contentBlockDelta messageStop metadata chunk"
+)
+known = st.sampled_from(KNOWN.split())
+types = st.sampled_from(TYPES.split())
+json_soup = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "text", "tool_use", "STOP", "error", "x\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(known, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(known, json_soup, max_size=6), types, st.sampled_from(sorted(DIALECTS)))
+def test_json_of_any_shape_raises_nothing(payload: dict[str, object], kind: str, name: str) -> None:
+    payload["type"] = kind
+    text = json.dumps(payload)
+    octets = frame(kind, payload) if name == "bedrock" else encode_event(text)
+    events = read(DIALECTS[name].reader(), octets)
+    for event in events:
+        assert not isinstance(event, TextDelta) or event.text.encode()
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(DIALECTS)))
+def test_any_octets_raise_nothing_and_lack_something(octets: bytes, name: str) -> None:
+    assert isinstance(read(DIALECTS[name].reader(), octets)[-1], ProviderError)
+
+
+def test_azures_first_chunk_of_filter_results_starts_nothing() -> None:
+    reader = DIALECTS["azure"].reader()
+    assert reader.feed(data({"id": "", "model": "", "choices": [], "prompt_filter_results": []})) == []
+    assert reader.feed(data({"id": "c", "model": "m", "choices": [{"delta": {}}]})) == [Started("c", "m")]
+
+
+def test_a_second_choice_is_not_mixed_into_the_first() -> None:
+    choices = [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]
+    assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [TextDelta("A")]
+
+
+def test_comments_are_signs_of_life() -> None:
+    assert DIALECTS["openai"].reader().feed(b": OPENROUTER PROCESSING\n\n") == [KeepAlive()]
+
+
+@pytest.mark.parametrize(
+    "error, kind, message",
+    [
+        ({"message": "boom", "type": "server_error", "code": None}, ErrorKind.SERVER, "boom"),
+        ({"message": "slow", "code": "rate_limit_exceeded"}, ErrorKind.RATE_LIMIT, "slow"),
+        ({"code": 503, "message": "later", "status": "UNAVAILABLE"}, ErrorKind.OVERLOADED, "later"),
+        ({"code": 429, "message": "later"}, ErrorKind.RATE_LIMIT, "later"),
+        ({"type": "strange"}, ErrorKind.SERVER, "strange"),
+        ({}, ErrorKind.SERVER, "the provider gave no reason"),
+        ("plain words", ErrorKind.SERVER, "plain words"),
+    ],
+)
+def test_an_error_member_in_a_chat_stream_is_an_error(error: object, kind: ErrorKind, message: str) -> None:
+    (event,) = DIALECTS["openai"].reader().feed(data({"error": error}))
+    assert isinstance(event, ProviderError)
+    assert (event.kind, event.message) == (kind, message)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "error", "code": "slow_down", "message": "later", "param": None},
+        {"type": "error", "error": {"type": "x", "code": "slow_down", "message": "later"}},
+        {"type": "response.failed", "response": {"error": {"code": "slow_down", "message": "later"}}},
+    ],
+)
+def test_an_error_in_a_responses_stream_is_read_in_each_of_its_shapes(payload: object) -> None:
+    (event,) = DIALECTS["openai-responses"].reader().feed(data(payload))
+    assert event == ProviderError(ErrorKind.OVERLOADED, "later")
+
+
+def test_responses_that_were_cut_short_by_a_limit_are_complete() -> None:
+    response = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    reader = DIALECTS["openai-responses"].reader()
+    assert reader.feed(data({"type": "response.incomplete", "response": response})) == [Stopped(StopReason.LENGTH)]
+    assert reader.is_complete
+
+
+def test_geminis_blocked_prompt_and_thoughts() -> None:
+    blocked = DIALECTS["gemini"].reader()
+    assert blocked.feed(data({"promptFeedback": {"blockReason": "SAFETY"}}))[1:] == [Stopped(StopReason.FILTER)]
+    assert blocked.is_complete
+    parts = [{"text": "hm", "thought": True}, {"text": "Yes"}, {"functionCall": {"name": "f"}}]
+    usage = {"promptTokenCount": 1, "candidatesTokenCount": 2, "thoughtsTokenCount": 3}
+    payload = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
+    assert DIALECTS["gemini"].reader().feed(data(payload))[1:] == [
+        TextDelta("Yes"),
+        ToolCallDelta(0, "", "f", "{}"),
+        Usage(1, 5),
+        Stopped(StopReason.TOOL_CALLS),
+    ]
+
+
+def test_anthropics_block_may_begin_with_its_text() -> None:
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
+    assert DIALECTS["anthropic"].reader().feed(data(block)) == [TextDelta("Hi")]
+
+
+def test_anthropics_error_event_without_an_error_is_an_error() -> None:
+    (event,) = DIALECTS["anthropic"].reader().feed(data({"type": "error"}))
+    assert event == ProviderError(ErrorKind.SERVER, "the provider gave no reason")
+
+
+def test_anthropics_later_input_count_replaces_the_first() -> None:
+    reader = DIALECTS["anthropic"].reader()
+    reader.feed(data({"type": "message_start", "message": {"usage": {"input_tokens": 5}}}))
+    assert reader.feed(data({"type": "message_delta", "usage": {"output_tokens": 2}})) == [Usage(5, 2)]
+    later = {"type": "message_delta", "usage": {"input_tokens": 7, "output_tokens": 2}}
+    assert reader.feed(data(later)) == [Usage(7, 2)]
+
+
+def test_more_tool_calls_than_anybody_allows_are_broken() -> None:
+    blocks = [{"type": "content_block_start", "index": n, "content_block": {"type": "tool_use"}} for n in range(1025)]
+    *calls, error = DIALECTS["anthropic"].reader().feed(b"".join(data(block) for block in blocks))
+    assert len(calls) == 1024
+    assert isinstance(error, ProviderError)
+    assert "at most 1024 tool calls" in error.message
+
+
+def test_bedrocks_unmodelled_error_has_its_words_in_headers() -> None:
+    headers = {":message-type": "error", ":error-code": "InternalError", ":error-message": "An internal error"}
+    (event,) = DIALECTS["bedrock"].reader().feed(encode_message(headers, b""))
+    assert event == ProviderError(ErrorKind.SERVER, "An internal error")
+
+
+def test_bedrocks_payload_that_is_no_json_is_broken() -> None:
+    headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
+    for octets in (encode_message(headers, b"{"), frame("chunk", {"bytes": "?"}), frame("chunk", {"bytes": "Zm9v"})):
+        reader = DIALECTS["bedrock"].reader()
+        (event,) = reader.feed(octets)
+        assert isinstance(event, ProviderError)
+        assert event.kind is ErrorKind.BROKEN
+        assert event.message.startswith("message 1: ")
+        assert reader.feed(octets) == []
+
+
+def test_bedrocks_metadata_cut_off_leaves_the_answer_complete() -> None:
+    octets = b"".join(piece.octets for piece in DIALECTS["bedrock"].write(HELLO, ASKED))
+    reader = DIALECTS["bedrock"].reader()
+    assert told(reader.feed(octets[:-5])) == replace(expected(HELLO), usage=None)
+    assert reader.end_of_input() is None

@@ -1,0 +1,180 @@
+"""Whole responses: answers in one JSON body, and errors before any stream."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import ErrorKind, ProviderError, StopReason
+from chunkwire.llm.dialect import Dialect
+from tests.llm.answers import ASKED, CALL, CALLING, FAILING, HELLO
+
+WHOLE = replace(ASKED, is_stream=False)
+BOTH = replace(CALLING, text=("Hm",))
+dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+
+
+def body(name: str, answer: object = HELLO, form: str = "") -> dict[str, object]:
+    reply = DIALECTS[name].write_whole(answer, replace(WHOLE, form=form))  # type: ignore[arg-type]
+    assert reply.status == 200
+    assert (b"content-type", b"application/json") in reply.fields
+    found = json.loads(reply.body)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_whole_chat_completion() -> None:
+    found = body("openai", BOTH)
+    function = {"name": "weather", "arguments": '{"city":"Zürich"}'}
+    call = {"id": "call_1", "type": "function", "function": function}
+    message = {"role": "assistant", "content": "Hm", "refusal": None, "tool_calls": [call]}
+    assert found["choices"] == [{"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls"}]
+    assert (found["object"], found["id"], found["created"]) == ("chat.completion", "id-1", 1_700_000_000)
+    assert found["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+
+
+def test_a_whole_response() -> None:
+    found = body("openai-responses", BOTH)
+    output = found["output"]
+    assert isinstance(output, list)
+    assert [item["type"] for item in output] == ["message", "function_call"]
+    assert output[0]["content"][0]["text"] == "Hm"
+    assert (output[1]["call_id"], output[1]["arguments"]) == ("call_1", '{"city":"Zürich"}')
+    assert found["status"] == "completed"
+
+
+def test_a_whole_response_cut_by_a_limit_is_incomplete() -> None:
+    found = body("openai-responses", replace(HELLO, stop=StopReason.LENGTH))
+    assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+
+
+@pytest.mark.parametrize("name, form", [("anthropic", ""), ("bedrock", "invoke")])
+def test_a_whole_message(name: str, form: str) -> None:
+    found = body(name, BOTH, form)
+    assert found["content"] == [
+        {"type": "text", "text": "Hm"},
+        {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Zürich"}},
+    ]
+    assert (found["stop_reason"], found["usage"]) == ("tool_use", {"input_tokens": 1, "output_tokens": 2})
+
+
+def test_a_whole_generated_content() -> None:
+    found = body("gemini", BOTH)
+    call = {"functionCall": {"id": "call_1", "name": "weather", "args": {"city": "Zürich"}}}
+    content = {"parts": [{"text": "Hm"}, call], "role": "model"}
+    assert found["candidates"] == [{"content": content, "index": 0, "finishReason": "STOP"}]
+
+
+def test_a_whole_converse() -> None:
+    found = body("bedrock", BOTH)
+    tool_use = {"toolUseId": "call_1", "name": "weather", "input": {"city": "Zürich"}}
+    message = {"role": "assistant", "content": [{"text": "Hm"}, {"toolUse": tool_use}]}
+    assert found["output"] == {"message": message}
+    assert (found["stopReason"], found["metrics"]) == ("tool_use", {"latencyMs": 0})
+
+
+@dialects
+def test_a_call_without_arguments_has_an_empty_object(dialect: Dialect) -> None:
+    bare = replace(CALLING, tool_calls=(replace(CALL, arguments=()),))
+    assert dialect.write_whole(bare, WHOLE).status == 200
+
+
+@dialects
+def test_an_answer_that_failed_is_an_error_response(dialect: Dialect) -> None:
+    reply = dialect.write_whole(FAILING, WHOLE)
+    assert reply.status in (503, 529)
+    assert b"Too many people ask." in reply.body
+
+
+@dialects
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind is not ErrorKind.TOO_LARGE])
+def test_an_error_response_is_read_as_it_was_written(dialect: Dialect, kind: ErrorKind) -> None:
+    reply = dialect.write_error(ProviderError(kind, "no, since"))
+    error = dialect.read_error(reply.status, reply.fields, reply.body)
+    ours = kind in (ErrorKind.NOT_A_STREAM, ErrorKind.BROKEN, ErrorKind.INCOMPLETE)
+    assert error == ProviderError(ErrorKind.SERVER if ours else kind, "no, since", reply.status)
+
+
+@pytest.mark.parametrize(
+    "name, status", [("openai", 401), ("azure", 401), ("anthropic", 401), ("gemini", 400), ("bedrock", 403)]
+)
+def test_a_wrong_key_has_each_providers_status(name: str, status: int) -> None:
+    assert DIALECTS[name].write_error(ProviderError(ErrorKind.WRONG_KEY, "no")).status == status
+
+
+def test_anthropic_is_overloaded_with_529() -> None:
+    assert DIALECTS["anthropic"].write_error(ProviderError(ErrorKind.OVERLOADED, "no")).status == 529
+
+
+@dialects
+def test_a_status_that_was_chosen_is_kept(dialect: Dialect) -> None:
+    assert dialect.write_error(ProviderError(ErrorKind.SERVER, "no", 502)).status == 502
+
+
+@dialects
+def test_retry_after_is_written_in_whole_seconds_rounded_up_and_read(dialect: Dialect) -> None:
+    reply = dialect.write_error(ProviderError(ErrorKind.RATE_LIMIT, "slower", retry_after=1.2))
+    assert (b"retry-after", b"2") in reply.fields
+    assert dialect.read_error(reply.status, reply.fields, reply.body).retry_after == 2.0
+
+
+@pytest.mark.parametrize(
+    "fields, seconds",
+    [
+        (((b"Retry-After-Ms", b"250"), (b"Retry-After", b"9")), 0.25),
+        (((b"retry-after", b" 7 "),), 7.0),
+        (((b"retry-after", b"Wed, 21 Oct 2026 07:28:00 GMT"),), None),
+        (((b"retry-after", b"-1"),), None),
+        ((), None),
+    ],
+)
+def test_retry_after_is_read_where_it_is_a_number(
+    fields: tuple[tuple[bytes, bytes], ...], seconds: float | None
+) -> None:
+    assert DIALECTS["openai"].read_error(429, fields, b"").retry_after == seconds
+
+
+@dialects
+def test_an_error_page_is_quoted(dialect: Dialect) -> None:
+    error = dialect.read_error(502, (), b"<html>Bad gateway</html>")
+    assert (error.kind, error.status) == (ErrorKind.SERVER, 502)
+    assert "<html>Bad gateway</html>" in error.message
+
+
+@pytest.mark.parametrize(
+    "status, kind",
+    [
+        (200, ErrorKind.NOT_A_STREAM),
+        (302, ErrorKind.NOT_A_STREAM),
+        (418, ErrorKind.BAD_REQUEST),
+        (424, ErrorKind.SERVER),
+        (502, ErrorKind.SERVER),
+        (529, ErrorKind.OVERLOADED),
+    ],
+)
+def test_any_status_has_a_meaning(status: int, kind: ErrorKind) -> None:
+    error = DIALECTS["openai"].read_error(status, (), b"")
+    assert (error.kind, error.message) == (kind, f"status {status} without a body")
+
+
+def test_geminis_array_form_wraps_its_error() -> None:
+    inner = DIALECTS["gemini"].write_error(ProviderError(ErrorKind.NOT_FOUND, "no model"))
+    error = DIALECTS["gemini"].read_error(inner.status, inner.fields, b"[" + inner.body + b"\n]\n")
+    assert error == ProviderError(ErrorKind.NOT_FOUND, "no model", 404)
+
+
+@pytest.mark.parametrize(
+    "kind, is_retryable, is_callers_fault",
+    [
+        (ErrorKind.BAD_REQUEST, False, True),
+        (ErrorKind.WRONG_KEY, False, False),
+        (ErrorKind.RATE_LIMIT, True, False),
+        (ErrorKind.INCOMPLETE, True, False),
+    ],
+)
+def test_an_error_says_whether_to_try_again_and_whose_it_is(
+    kind: ErrorKind, is_retryable: bool, is_callers_fault: bool
+) -> None:
+    error = ProviderError(kind, "no")
+    assert (error.is_retryable, error.is_callers_fault) == (is_retryable, is_callers_fault)

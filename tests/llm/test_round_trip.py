@@ -1,0 +1,133 @@
+"""What a dialect writes, it reads: every dialect, every cut, every ending."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import Answer, ErrorKind, KeepAlive, ProviderError, Stopped
+from chunkwire.llm.dialect import Dialect
+from tests.llm.answers import ASKED, CALLING, FAILING, HELLO, answers, expected, read, started, told
+
+ERROR_KINDS = [
+    ErrorKind.BAD_REQUEST,
+    ErrorKind.RATE_LIMIT,
+    ErrorKind.SERVER,
+    ErrorKind.OVERLOADED,
+]
+dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+samples = pytest.mark.parametrize(
+    "answer",
+    [HELLO, replace(HELLO, text=()), CALLING, replace(CALLING, text=("One ", "moment.")), FAILING],
+    ids=["text", "empty", "call", "text and call", "error"],
+)
+
+
+def forms(dialect: Dialect) -> Iterator[str]:
+    yield ""
+    if dialect.name == "bedrock":
+        yield "invoke"
+
+
+def stream(dialect: Dialect, answer: Answer, form: str = "") -> bytes:
+    return b"".join(piece.octets for piece in dialect.write(answer, replace(ASKED, form=form)))
+
+
+@dialects
+@samples
+def test_an_answer_is_read_as_it_was_written(dialect: Dialect, answer: Answer) -> None:
+    for form in forms(dialect):
+        assert told(read(dialect.reader(), stream(dialect, answer, form))) == expected(answer)
+
+
+@dialects
+@samples
+def test_an_answer_means_the_same_octet_by_octet_and_at_every_cut(dialect: Dialect, answer: Answer) -> None:
+    for form in forms(dialect):
+        octets = stream(dialect, answer, form)
+        whole = read(dialect.reader(), octets)
+        assert read(dialect.reader(), octets, range(len(octets))) == whole
+        for cut in range(len(octets)):
+            assert read(dialect.reader(), octets, [cut]) == whole
+
+
+@given(answers, st.sampled_from(sorted(DIALECTS)), st.lists(st.integers(0, 4000), max_size=6))
+def test_any_answer_survives_any_cuts(answer: Answer, name: str, cuts: list[int]) -> None:
+    for form in forms(DIALECTS[name]):
+        octets = stream(DIALECTS[name], answer, form)
+        events = read(DIALECTS[name].reader(), octets, [min(cut, len(octets)) for cut in cuts])
+        assert told(events) == expected(answer)
+
+
+@dialects
+def test_an_answer_is_complete_with_its_terminal_event_and_not_before(dialect: Dialect) -> None:
+    octets = stream(dialect, HELLO)
+    for end in range(len(octets)):
+        reader = dialect.reader()
+        stopped = any(isinstance(event, Stopped) for event in reader.feed(octets[:end]))
+        lack = reader.end_of_input()
+        assert (lack is None) == reader.is_complete
+        assert stopped or lack is not None
+
+
+@dialects
+def test_a_stream_cut_in_mid_event_says_so(dialect: Dialect) -> None:
+    pieces = dialect.write(HELLO, ASKED)
+    reader = dialect.reader()
+    reader.feed(pieces[0].octets + pieces[1].octets[:-3])
+    lack = reader.end_of_input()
+    assert lack is not None
+    assert lack.kind is ErrorKind.INCOMPLETE
+    assert "in the middle of" in lack.message
+    assert lack.is_retryable
+
+
+@dialects
+def test_a_stream_that_ends_cleanly_too_early_names_what_is_missing(dialect: Dialect) -> None:
+    reader = dialect.reader()
+    reader.feed(dialect.write(HELLO, ASKED)[0].octets)
+    lack = reader.end_of_input()
+    assert lack is not None
+    assert lack.message.startswith("expected ")
+    assert "got the end of input after 1 " in lack.message
+
+
+@dialects
+@pytest.mark.parametrize("kind", ERROR_KINDS)
+def test_an_error_in_mid_stream_ends_the_reading(dialect: Dialect, kind: ErrorKind) -> None:
+    failing = replace(HELLO, error=ProviderError(kind, "no more"))
+    reader = dialect.reader()
+    events = reader.feed(stream(dialect, failing) + stream(dialect, HELLO))
+    assert events[-1:] == [ProviderError(kind, "no more", events[-1].status)]  # type: ignore[union-attr]
+    assert reader.feed(stream(dialect, HELLO)) == []
+    assert reader.end_of_input() is None
+    assert not reader.is_complete
+
+
+@dialects
+def test_the_answer_names_itself_once_where_the_dialect_tells(dialect: Dialect) -> None:
+    names = started(read(dialect.reader(), stream(dialect, HELLO)))
+    assert len(names) == 1
+    assert (names[0].id, names[0].model) == (("", "") if dialect.name == "bedrock" else ("id-1", "m-1"))
+
+
+@dialects
+def test_keep_alives_are_read_as_such_where_the_dialect_has_them(dialect: Dialect) -> None:
+    ping = dialect.keep_alive()
+    assert (ping is None) == (dialect.name in ("gemini", "bedrock"))
+    if ping is not None:
+        pieces = [piece.octets for piece in dialect.write(HELLO, ASKED)]
+        events = read(dialect.reader(), ping.join(pieces))
+        assert events.count(KeepAlive()) >= len(pieces) - 1
+        assert told(events) == expected(HELLO)
+
+
+@dialects
+def test_each_delta_is_a_token_piece_of_its_own(dialect: Dialect) -> None:
+    tokens = [piece for piece in dialect.write(HELLO, ASKED) if piece.is_token]
+    assert len(tokens) == 2
+    for piece, text in zip(tokens, HELLO.text, strict=True):
+        assert told(dialect.reader().feed(piece.octets)).text == text
