@@ -1,0 +1,94 @@
+"""The flags that verbs share, spelled once, and the values that several of them read.
+
+The rule here: a flag that two verbs have is declared here. Every long flag has an environment variable below it:
+`--max-time` of `watch` is read from CHUNKWIRE_WATCH_MAX_TIME, then from CHUNKWIRE_MAX_TIME (`main` sees to it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+
+DEFAULT_GATEWAY = "127.0.0.1:8080"
+DEFAULT_ORIGIN = "127.0.0.1:8081"
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(us|µs|ms|s|m|h)?")
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str) -> float:
+    """Return seconds: `2`, `1.5s`, `250ms`, `50us`, `5m`, `1h`; a bare number is seconds."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected a duration such as 2, 1.5s or 250ms, got {text!r}")
+    return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+def timeout(text: str) -> float:
+    """Return seconds of a deadline, as `duration`; `off` and 0 are none (infinite)."""
+    seconds = math.inf if text.strip() == "off" else duration(text)
+    return seconds or math.inf
+
+
+def count(text: str) -> int:
+    """Return a whole number, 1 or more."""
+    number = whole_number(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
+    return number
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number, 0 or more; `64k` and `1m` are KiB and MiB."""
+    found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(found[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what every verb has: `options.quiet`, `.verbose` (a count) and `.no_color`."""
+    group = parser.add_argument_group("output")
+    group.add_argument("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
+    group.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say more; twice: debug; bugs show a traceback"
+    )
+    group.add_argument("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
+
+
+def add_listen(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add -l/--listen: `options.listen`, the text for `chunkwire.net.listen.parse_address`."""
+    parser.add_argument(
+        "-l",
+        "--listen",
+        default=default,
+        metavar="ADDR",
+        help=f"HOST:PORT, :PORT or PORT; port 0 takes a free one (default: {default})",
+    )
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Add what clients send: `options.header` (list), `.data`, `.method`, `.max_time`, `.cafile`, `.insecure`."""
+    group = parser.add_argument_group("request")
+    group.add_argument(
+        "-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"'
+    )
+    group.add_argument("-d", "--data", metavar="TEXT", help="a body: text, @FILE, or - for standard input as it comes")
+    group.add_argument("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
+    group.add_argument(
+        "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
+    )
+    group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    group.add_argument("-k", "--insecure", action="store_true", help="do not verify the server's certificate")
+
+
+def add_view(parser: argparse.ArgumentParser) -> None:
+    """Add how clients show a stream: `options.json`, `.raw`, `.hex`, `.save`, `.no_data`."""
+    group = parser.add_argument_group("view")
+    how = group.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="records, one JSON object a line")
+    how.add_argument("--raw", action="store_true", help="the octets of the body as they came, size lines and all")
+    how.add_argument("--hex", action="store_true", help="each octet of each frame, in hex and as text")
+    group.add_argument("--save", metavar="FILE", help="write the records to FILE as well; `watch FILE` replays them")
+    group.add_argument("--no-data", action="store_true", help="sizes and times only, no content")

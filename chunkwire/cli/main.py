@@ -1,0 +1,276 @@
+"""`chunkwire VERB …`: find the verb, read its arguments, run it, and turn what happens into an exit code.
+
+The rule here: whatever goes wrong, a person gets one line and a code, never a traceback unless `-v` asked for it.
+What this module must not know: what any verb does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Final, NoReturn
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode, exit_code_of, leaves, message_of
+
+# In the order of the help. A verb whose module is not there is not offered.
+VERBS: Final = ("demo", "serve", "forward", "watch", "diff", "probe", "bench", "ask")
+
+DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
+EPILOG: Final = """\
+examples:
+  chunkwire demo                                      one stream, watched through origin and gateway
+  chunkwire serve                                     an origin on 127.0.0.1:8081
+  chunkwire forward http://127.0.0.1:8081             a gateway on 127.0.0.1:8080 in front of it
+  chunkwire watch ':8080/generate?n=5&interval=1s'    each frame as it arrives
+
+exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
+  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C
+environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed."""
+
+
+class UsageError(Exception):
+    """The command line itself is wrong; str() is the line to show, `usage` where to look."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises one line instead of printing its usage, and knows near misses."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`; `main` prints it."""
+        unknown = self._unknown_flags()
+        raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
+
+    def unknown_flag(self, word: str) -> str:
+        """Return the line about a flag that does not exist."""
+        name = word.partition("=")[0]
+        return f"unknown flag {name}{near(name, list(self._option_string_actions))}"
+
+    def _unknown_flags(self) -> list[str]:
+        # argparse tells of a missing argument before it tells of the mistyped flag that swallowed it.
+        words = getattr(self, "words", [])
+        words = words[: words.index("--")] if "--" in words else words
+        names = (word.partition("=")[0] for word in words if word.startswith("--"))
+        return [name for name in names if name not in self._option_string_actions]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; nothing is raised but SystemExit by `--help` and `--version`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    is_verbose = False
+    try:
+        options, verb = parse(words)
+        is_verbose = bool(options.verbose)
+        set_up_logging(options)
+        code = int(verb.run(options))
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return report(f"{error}  (see {error.usage} --help)", ExitCode.USAGE)
+    except BrokenPipeError:
+        return reader_left()
+    except SystemExit as error:
+        return flushed(error)
+    except BaseException as error:  # noqa: BLE001  the last barrier: one line and a code for everything
+        return tell(error, is_verbose=is_verbose)
+
+
+def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
+    """Return the options of a command line and the module of its verb.
+
+    Raises:
+        UsageError: with the one line to show.
+        SystemExit: by `--help` and `--version`.
+    """
+    place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
+    if place is None:
+        return no_verb(words)
+    name = words[place]
+    if name not in VERBS or not is_there(name):
+        raise UsageError(f"unknown verb {name!r}{near(name, there())}", "chunkwire")
+    module = importlib.import_module(f"chunkwire.cli.{name}")
+    parser = verb_parser(name, module)
+    # Shared flags may stand before the verb as well.
+    words = [*words[:place], *words[place + 1 :]]
+    setattr(parser, "words", words)  # noqa: B010  argparse has no place of its own for it
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        word = unknown[0]
+        is_flag = word.startswith("-") and len(word) > 1
+        raise UsageError(parser.unknown_flag(word) if is_flag else f"unexpected argument {word!r}", parser.prog)
+    return options, module
+
+
+def no_verb(words: list[str]) -> NoReturn:
+    """Answer a command line that names no verb: help, the version, or a refusal."""
+    parser = Parser(
+        prog="chunkwire", description=DESCRIPTION, epilog=EPILOG, formatter_class=Formatter, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"chunkwire {version()}")
+    flags.add_common(parser)
+    parser.usage = "chunkwire VERB [ARGUMENTS]\n       chunkwire VERB --help"
+    verbs = parser.add_argument_group("verbs")
+    for name in there():
+        module = importlib.import_module(f"chunkwire.cli.{name}")
+        verbs.add_argument(name, nargs="?", help=module.SUMMARY)
+    _, unknown = parser.parse_known_args(words)
+    if unknown:
+        raise UsageError(parser.unknown_flag(unknown[0]), "chunkwire")
+    if words:
+        raise UsageError(f"expected a verb: {', '.join(there())}", "chunkwire")
+    parser.print_help()
+    raise SystemExit(ExitCode.OK)
+
+
+def verb_parser(name: str, module: ModuleType) -> Parser:
+    """Return the parser of one verb, its defaults taken from the environment where that sets them."""
+    parser = Parser(
+        prog=f"chunkwire {name}",
+        description=module.SUMMARY[:1].upper() + module.SUMMARY[1:],
+        epilog=module.EPILOG,
+        formatter_class=Formatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    flags.add_common(parser)
+    parser.add_argument("--version", action="version", version=f"chunkwire {version()}", help="the version, and exit")
+    for action in parser._actions:
+        take_environment(parser, name, action)
+    return parser
+
+
+def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
+    """Let CHUNKWIRE_VERB_FLAG, or CHUNKWIRE_FLAG, be the default of a flag."""
+    flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
+    if flag is None or flag in ("help", "version"):
+        return
+    stem = flag.replace("-", "_").upper()
+    names = (f"CHUNKWIRE_{verb.upper()}_{stem}", f"CHUNKWIRE_{stem}")
+    name = next((name for name in names if os.environ.get(name)), None)
+    if name is None:
+        return
+    text = os.environ[name]
+    if action.nargs == 0:  # a switch, or a count of them
+        action.default = switch(name, text, is_count=isinstance(action.default, int) and action.default is not False)
+        return
+    try:
+        value = parser._get_value(action, text)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{name}: {error.message}", parser.prog) from error
+    if action.choices is not None and value not in action.choices:
+        raise UsageError(f"{name}: expected one of {', '.join(map(str, action.choices))}, got {text!r}", parser.prog)
+    action.default = [value] if isinstance(action.default, list) else value
+    action.required = False
+
+
+def switch(name: str, text: str, *, is_count: bool) -> bool | int:
+    """Return what an environment variable says of a flag that takes no value."""
+    word = text.strip().lower()
+    if is_count and word.isdigit():
+        return int(word)
+    if word in ("1", "true", "yes", "on"):
+        return 1 if is_count else True
+    if word in ("0", "false", "no", "off"):
+        return 0 if is_count else False
+    raise UsageError(f"{name}: expected 1 or 0, got {text!r}", "chunkwire")
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as written, with room for the longer flags."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+
+def there() -> list[str]:
+    """Return the verbs that this installation has."""
+    return [name for name in VERBS if is_there(name)]
+
+
+def is_there(name: str) -> bool:
+    """Say whether the module of a verb exists, without importing it."""
+    return importlib.util.find_spec(f"chunkwire.cli.{name}") is not None
+
+
+def near(word: str, known: Sequence[str]) -> str:
+    """Return `; did you mean …?` where something known is close to a word."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("chunkwire")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def set_up_logging(options: argparse.Namespace) -> None:
+    """Send the log to standard error: warnings with -q, what happens by default, everything with -vv."""
+    level = logging.WARNING if options.quiet else logging.DEBUG if options.verbose > 1 else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("chunkwire")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+def tell(error: BaseException, *, is_verbose: bool) -> int:
+    """Print what went wrong as one line; return the exit code."""
+    found = list(leaves(error))
+    if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
+        return ExitCode.INTERRUPTED
+    if all(isinstance(leaf, BrokenPipeError) for leaf in found):
+        return reader_left()
+    codes = [exit_code_of(leaf) for leaf in found]
+    if is_verbose and None in codes:
+        traceback.print_exception(error)
+    for leaf, code in zip(found, codes, strict=True):
+        if code is None:
+            return report(f"a bug: {type(leaf).__name__}: {message_of(leaf)}{place_of(leaf)}", ExitCode.BUG)
+    return report(message_of(found[0]), codes[0] or ExitCode.BUG)
+
+
+def place_of(error: BaseException) -> str:
+    """Return where a bug struck and how to learn more, for the end of its line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{where}; -v shows the traceback"
+
+
+def report(line: str, code: ExitCode) -> ExitCode:
+    """Print one line on standard error; return the code."""
+    print(f"chunkwire: {line}", file=sys.stderr)
+    return code
+
+
+def reader_left() -> ExitCode:
+    """End quietly: whoever read our standard output has what it wanted (`| head`)."""
+    # The interpreter flushes standard output once more on its way out, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
+
+
+def flushed(ended: SystemExit) -> int:
+    """Return the code of `--help` and `--version`, whose output may meet a closed pipe as well."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return reader_left()
+    return ended.code if isinstance(ended.code, int) else ExitCode.OK

@@ -1,0 +1,25 @@
+"""What the terminal can do: colours, width.
+
+The rule here: plain wherever in doubt. NO_COLOR (any value but empty), TERM=dumb, a pipe and `--no-color` are plain.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+
+def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:
+    """Say whether colours may go to this stream."""
+    if no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb"):
+        return False
+    return stream.isatty()
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Return the columns of a terminal; None for a pipe or a file, where lines may be as long as they like."""
+    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]):
+        return int(os.environ["COLUMNS"])
+    return shutil.get_terminal_size().columns if stream is sys.stdout and stream.isatty() else None

@@ -1,0 +1,39 @@
+"""Open a stream and see it arrive: frames, reads, lines, events, and how it ended.
+
+    async with chunkwire.client.open("GET", "http://127.0.0.1:8081/sse") as stream:
+        async for event in stream.events():
+            ...
+
+What a maintainer must know of this room: `opening` makes attempts, `exchange` is one of them, `body` reads a body and
+judges its end, `stream` and `views` are what callers hold. `completion` tells the application's end from the
+framing's. `capture` reads what another program received. Nothing here prints, and nothing here serves.
+"""
+
+from chunkwire.client.body import Read
+from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
+from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwire.client.open
+from chunkwire.client.retry import Retry
+from chunkwire.client.stream import Counts, Stream, Verdict
+from chunkwire.client.throttle import throttled
+from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.dial import DialError
+from chunkwire.net.heads import HeadError, Request, Response
+
+__all__ = [
+    "open",
+    "Stream",
+    "Read",
+    "Counts",
+    "Verdict",
+    "Retry",
+    "throttled",
+    "Request",
+    "Response",
+    "ResetBody",
+    "MalformedBody",
+    "Deadline",
+    "DialError",
+    "PeerGone",
+    "IncompleteHead",
+    "HeadError",
+]

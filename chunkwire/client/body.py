@@ -1,0 +1,192 @@
+"""Read one response body: a receive at a time, timed, scanned, recorded, judged.
+
+The rule here: the moment is taken right after the receive; then the octets are scanned and recorded, and only then
+does anybody else see them. The end has one verdict, told once, and the error that goes with it keeps coming.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.client.completion import Completion
+from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
+from chunkwire.net.connection import PeerGone
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.frames import Data, Event, Frame, LastChunk, Trailers
+from chunkwire.wire.records import Recorder
+from chunkwire.wire.scanner import BodyScanner
+
+MAX_RECEIVED_OCTETS: Final = 1 << 20  # of content that an error may carry: a long answer has some 100 KB
+
+BODY_FRAME = "the body"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one receive brought.
+
+    Attributes:
+        n: its number, from 1; only receives that brought octets of the body count.
+        t: seconds since the request, taken when the receive returned.
+        octets: of the body, as on the wire. Where the framing broke, all that came.
+        events: what the scanner approved, octets held from the read before included.
+        frames: those whose last octet came in this read; for a body that is not chunked, its data.
+    """
+
+    n: int
+    t: float
+    octets: bytes
+    events: tuple[Event, ...]
+    frames: tuple[Frame | Data, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """When reading gives up: seconds between receives, and a moment on trio's clock with the seconds it stood for."""
+
+    idle: float = math.inf
+    end: float = math.inf
+    total: float = math.inf
+
+
+class BodyReader:
+    """The body of one response.
+
+    Args:
+        receive: gives octets, `b""` at the end of input; raises PeerGone.
+        began: the moment of the request, on `time.monotonic`.
+        waiting_since: when the octets that `receive` has already were received, on the same clock; None for none.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[], Awaitable[bytes]],
+        scanner: BodyScanner,
+        *,
+        began: float,
+        completion: Completion,
+        deadlines: Deadlines,
+        recorder: Recorder | None,
+        waiting_since: float | None = None,
+    ) -> None:
+        self.reads = 0
+        self.framing: str | None = None
+        self.application = "unknown"
+        self.trailers: Trailers = ()
+        self.error: ChunkwireError | None = None
+        self.scanner = scanner
+        self.completion = completion
+        self._receive = receive
+        self._began = began
+        self._deadlines = deadlines
+        self._recorder = recorder
+        self._waiting_since = waiting_since
+        self._held = b""
+        self._received = bytearray()
+        if scanner.is_complete:
+            self._end("complete", self._now())
+
+    @property
+    def received(self) -> bytes:
+        """The content that has come, up to `MAX_RECEIVED_OCTETS`."""
+        return bytes(self._received)
+
+    async def next(self) -> Read | None:
+        """Return the next read, None after the end of a complete body.
+
+        Raises:
+            IncompleteBody: the end of input came first; ResetBody: by a reset.
+            MalformedBody: the framing is broken; the read that broke it has been given before.
+            Deadline: nothing came in time.
+
+        Cancellation: nothing is lost; call again.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.framing is not None:
+            return None
+        octets = await self._receive_in_time()
+        if octets:
+            return self._take(octets)
+        try:
+            self.scanner.end_of_input()
+        except IncompleteBody as error:
+            raise self._fail("cut", IncompleteBody(error.offset, error.section, self.received)) from error
+        self._end("complete", self._now())
+        return None
+
+    def leave(self) -> None:
+        """Take note that nobody will read on."""
+        if self.framing is None:
+            self._end("client-gone", self._now())
+
+    async def _receive_in_time(self) -> bytes:
+        give_up = trio.current_time() + self._deadlines.idle
+        is_total = self._deadlines.end <= give_up
+        try:
+            with trio.fail_at(self._deadlines.end if is_total else give_up):
+                return await self._receive()
+        except trio.TooSlowError as error:
+            deadlines = self._deadlines
+            late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
+            late.received = self.received
+            raise self._fail("timeout", late) from error
+        except PeerGone as error:
+            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, self.received)) from error
+
+    def _take(self, octets: bytes) -> Read:
+        t = self._now() if self._waiting_since is None else self._waiting_since - self._began
+        self._waiting_since = None
+        self.reads += 1
+        buffer = self._held + octets
+        events: list[Event] = []
+        approved = self.scanner.wire_octets
+        broken: FramingError | None = None
+        try:
+            self.scanner.scan(buffer, len(buffer), events)
+        except FramingError as error:
+            broken = error
+        taken = self.scanner.wire_octets - approved
+        self._held = buffer[taken:]
+        self._keep(events)
+        if self._recorder is not None:
+            self._recorder.body(t, events, self.reads)
+        if broken is not None:
+            self._fail("malformed", MalformedBody(broken, self.received), t=t)
+        elif self.scanner.is_complete:
+            octets = octets[: len(octets) - len(self._held)]  # what follows a complete body is not of it
+            self._held = b""
+            self._end("complete", t)
+        return Read(self.reads, t, octets, tuple(events))
+
+    def _keep(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Data):
+                self.completion.feed(event.octets)
+                room = MAX_RECEIVED_OCTETS - len(self._received)
+                self._received += event.octets[:room]
+            elif isinstance(event, LastChunk):
+                self.trailers = event.trailers
+
+    def _fail(self, framing: str, error: ChunkwireError, *, t: float | None = None) -> ChunkwireError:
+        self.error = error
+        self._end(framing, self._now() if t is None else t)
+        return error
+
+    def _end(self, framing: str, t: float) -> None:
+        self.framing = framing
+        self.application = self.completion.verdict(is_complete=framing == "complete")
+        if self._recorder is not None:
+            error = str(self.error) if self.error is not None else None
+            self._recorder.end(
+                t, framing, self.application, events=self.completion.events, error=error, held=self._held
+            )
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began

@@ -1,0 +1,74 @@
+"""Whether the application's own end was seen, apart from the end of the framing.
+
+The rule here: only what a stream says itself counts. A body can be framed to its end and still lack the answer's end
+(a provider that broke off politely), and the answer can be whole where the framing was cut after it.
+What this module must not know: how octets were framed, and what the tokens say.
+"""
+
+from __future__ import annotations
+
+from chunkwire.net.heads import Response
+from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
+
+# The terminal events: OpenAI chat completions (data), Anthropic messages, OpenAI responses, and our own /ask.
+_TERMINAL_DATA = "[DONE]"
+_TERMINAL_EVENTS = frozenset({"message_stop", "response.completed", "done"})
+# What a stream that has a terminal event opens with: without its end, such a stream is not whole.
+_OPENING_EVENTS = frozenset({"message_start", "response.created"})
+_OPENING_DATA = '"object":"chat.completion.chunk"'
+_TYPE_MARK = '"type":"'
+
+
+class Completion:
+    """Read an event stream beside whoever consumes it, and tell whether its own end was seen.
+
+    Attributes:
+        events: server-sent events so far; None for a body that is no event stream.
+    """
+
+    def __init__(self, *, is_event_stream: bool) -> None:
+        self.events: int | None = 0 if is_event_stream else None
+        self._decoder = SseDecoder() if is_event_stream else None
+        self._is_terminated = False
+        self._has_terminal = False
+
+    def feed(self, content: bytes) -> None:
+        """Take content as it came."""
+        if self._decoder is None:
+            return
+        try:
+            found = self._decoder.feed(content)
+        except EventTooLong:
+            self._decoder = None  # no event of a dialect is that long: nothing more can be said of this stream
+            return
+        for event in found:
+            self._take(event)
+        self.events = (self.events or 0) + len(found)
+
+    def verdict(self, *, is_complete: bool) -> str:
+        """Return "complete", "incomplete" or "unknown"; `is_complete` says whether the framing came to its end."""
+        if self._is_terminated:
+            return "complete"
+        if self.events is None or (is_complete and not self._has_terminal):
+            return "unknown"
+        return "incomplete"
+
+    def _take(self, event: SseEvent) -> None:
+        name = _name_of(event)
+        if event.data == _TERMINAL_DATA or name in _TERMINAL_EVENTS:
+            self._is_terminated = True
+        elif name in _OPENING_EVENTS or _OPENING_DATA in event.data.replace('": "', '":"', 8):
+            self._has_terminal = True
+
+
+def is_event_stream(head: Response) -> bool:
+    """Say whether a response declares server-sent events."""
+    return (head.get(b"content-type") or b"").partition(b";")[0].strip().lower() == b"text/event-stream"
+
+
+def _name_of(event: SseEvent) -> str:
+    """Return the event's type; OpenAI's responses may leave the event line out and say it in the JSON only."""
+    if event.event != "message" or not event.data.startswith("{"):
+        return event.event
+    start = event.data.find(_TYPE_MARK)
+    return event.data[start + len(_TYPE_MARK) :].partition('"')[0] if 0 <= start < 64 else "message"

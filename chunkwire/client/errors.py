@@ -1,0 +1,55 @@
+"""How reading a stream can fail, beyond what the codec and the connection raise themselves.
+
+The rule here: whatever a stream ended by, its error carries the content that had come, so that an application can
+show half an answer and say that it is half.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+
+Phase: TypeAlias = Literal["head", "idle", "total"]
+
+_WAITED_FOR = {
+    "head": "a response head",
+    "idle": "the next octet of the body",
+    "total": "the end of the exchange",
+}
+
+
+class Deadline(ChunkwireError):
+    """A deadline of ours passed; one for connecting is a `DialError` of kind "timeout".
+
+    Attributes:
+        phase: what was waited for.
+        seconds: how long that was allowed to take.
+        received: the content that had come, perhaps cut by a cap.
+    """
+
+    def __init__(self, phase: Phase, seconds: float, received: bytes = b"") -> None:
+        super().__init__(f"expected {_WAITED_FOR[phase]} within {seconds:g} s, got none")
+        self.phase: Phase = phase
+        self.seconds = seconds
+        self.received = received
+
+
+class ResetBody(IncompleteBody):
+    """The peer reset the connection before the body was complete."""
+
+    def __init__(self, offset: int, section: str, received: bytes = b"") -> None:
+        super().__init__(offset, section, received)
+        self.args = (f"expected the rest of {section} at {offset}, got a reset of the connection",)
+
+
+class MalformedBody(FramingError):
+    """The body broke the grammar of chunked; see `FramingError`.
+
+    Attributes:
+        received: the content that had come before, perhaps cut by a cap.
+    """
+
+    def __init__(self, error: FramingError, received: bytes = b"") -> None:
+        super().__init__(error.rule, error.offset, error.octets, error.section, error.message)
+        self.received = received

@@ -1,0 +1,182 @@
+"""One request and its response on one connection of its own.
+
+The rule here: every way in which it can end is recorded, also one before the head of the response. What this module
+must not know: retries, resumption, and who reads the body.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from chunkwire.client.body import BodyReader, Deadlines
+from chunkwire.client.completion import Completion, is_event_stream
+from chunkwire.client.errors import Deadline
+from chunkwire.client.request import Body, is_chunked
+from chunkwire.client.upload import Upload
+from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone
+from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
+from chunkwire.net.heads import HeadError, Request, Response, response_framing
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
+from chunkwire.wire.records import Record, Recorder
+
+POINT = "client.received"
+_VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
+    (PeerGone, "reset"),
+    (Deadline, "timeout"),
+    (IncompleteHead, "cut"),
+    (HeadError, "malformed"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to ask for, and how patiently; timeouts in seconds, `end` on trio's clock.
+
+    Attributes:
+        total: what `end` stood for when the first attempt began.
+    """
+
+    url: Url
+    request: Request
+    body: Body = None
+    tls: ssl.SSLContext | None = None
+    connect_timeout: float = CONNECT_SECONDS
+    head_timeout: float = math.inf
+    idle_timeout: float = math.inf
+    total: float = math.inf
+    end: float = math.inf
+    limits: Limits = DEFAULT_LIMITS
+    record_to: Callable[[Record], None] | None = None
+
+    def recorder(self, stream: int, *, way: str) -> Recorder | None:
+        """Return a recorder of one message, None where nobody records."""
+        if self.record_to is None:
+            return None
+        point = POINT if way == "response" else "client.sent"
+        return Recorder(self.record_to, stream=stream, point=point, way=way)
+
+
+class Exchange:
+    """A request that has been sent; the response's head after `receive_head`.
+
+    Attributes:
+        informational: the 1xx heads before the final one.
+    """
+
+    head: Response
+    body: BodyReader
+
+    def __init__(self, connection: ClientConnection, order: Order, number: int) -> None:
+        self.connection = connection
+        self.order = order
+        self.informational: tuple[Response, ...] = ()
+        self.began = time.monotonic()
+        self._recorder = order.recorder(number, way="response")
+        self._sent = order.recorder(number, way="request")
+        chunked = is_chunked(order.request)
+        self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
+
+    async def send(self, nursery: trio.Nursery) -> None:
+        """Send the request's head, and its body beside whatever comes next.
+
+        Raises:
+            LocalError: the head cannot be written.
+            PeerGone: the server is gone.
+        """
+        self.began = time.monotonic()
+        request = self.order.request
+        if self._sent is not None:
+            self._sent.request(0.0, request.method, request.target, request.fields, time.time())
+        try:
+            await self.connection.send_request(request)
+        except PeerGone as error:
+            raise self._failed(error) from error
+        if self.order.body is not None:
+            nursery.start_soon(self.upload.run, name="request body")
+
+    async def receive_head(self) -> None:
+        """Receive the final head, and the 1xx heads before it.
+
+        Raises:
+            Deadline, PeerGone, IncompleteHead, HeadError: there is none, or none that can be read.
+        """
+        late = trio.current_time() + self.order.head_timeout
+        is_total = self.order.end <= late
+        try:
+            with trio.fail_at(self.order.end if is_total else late):
+                await self._receive_heads()
+            framing = response_framing(self.head, self.order.request.method)
+        except trio.TooSlowError as error:
+            order = self.order
+            passed = Deadline("total", order.total) if is_total else Deadline("head", order.head_timeout)
+            raise self._failed(passed) from error
+        except (PeerGone, IncompleteHead, HeadError) as error:
+            raise self.upload.error or self._failed(error) from error
+        self.body = BodyReader(
+            self.connection.receive_some,
+            framing.scanner(self.order.limits),
+            began=self.began,
+            completion=Completion(is_event_stream=is_event_stream(self.head)),
+            deadlines=Deadlines(self.order.idle_timeout, self.order.end, self.order.total),
+            recorder=self._recorder,
+            waiting_since=time.monotonic() if self.connection.leftover else None,
+        )
+
+    async def _receive_heads(self) -> None:
+        while True:
+            head = await self.connection.receive_response()
+            if self._recorder is not None:
+                self._recorder.head(time.monotonic() - self.began, head.start_line, head.fields)
+            if head.status >= 200:
+                self.head = head
+                return
+            self.informational = (*self.informational, head)
+
+    def _failed(self, error: ChunkwireError) -> ChunkwireError:
+        if self._recorder is not None:
+            verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
+            self._recorder.end(time.monotonic() - self.began, verdict, error=str(error))
+        return error
+
+    async def finish(self) -> None:
+        """End the connection: quietly after a whole exchange, with a reset at once otherwise.
+
+        Cancellation: the connection is ended all the same.
+        """
+        self.upload.scope.cancel()
+        body = getattr(self, "body", None)
+        if isinstance(body, BodyReader):
+            body.leave()
+            if body.framing == "complete" and self.upload.is_complete:
+                await trio.aclose_forcefully(self.connection.stream)
+                return
+        self.connection.reset()
+
+
+async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> Exchange:
+    """Connect, send, and receive the head.
+
+    Raises:
+        DialError: no connection; nothing was sent.
+        Deadline, PeerGone, IncompleteHead, HeadError: no response.
+
+    Cancellation: the connection is reset; the request may have been received.
+    """
+    patience = min(order.connect_timeout, order.end - trio.current_time())
+    connection = await dial(order.url.host, order.url.port, tls=order.tls, timeout=max(0.0, patience))
+    exchange = Exchange(connection, order, number)
+    try:
+        await exchange.send(nursery)
+        await exchange.receive_head()
+    except BaseException:
+        exchange.upload.scope.cancel()
+        connection.reset()
+        raise
+    return exchange

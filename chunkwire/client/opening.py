@@ -1,0 +1,177 @@
+"""Open a stream: attempts, waits between them, and the way out.
+
+The rule here: an attempt is repeated only while no octet of a response has come, or none but a status that asks for
+it. On leaving, whatever is unfinished is ended at once.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import trio
+
+from chunkwire.client.completion import is_event_stream
+from chunkwire.client.errors import Deadline
+from chunkwire.client.exchange import Exchange, Order, begin_exchange
+from chunkwire.client.request import AnyField, Body, build_request
+from chunkwire.client.retry import NO_RETRY, Retry, retry_after
+from chunkwire.client.stream import Stream
+from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, make_tls, parse_url
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
+from chunkwire.wire.records import Record
+
+RESUME = Retry(attempts=10, first=1.0)
+
+
+@asynccontextmanager
+async def open(  # noqa: A001  it is called as chunkwire.client.open
+    method: str,
+    url: str | Url,
+    *,
+    fields: Iterable[AnyField] = (),
+    body: Body = None,
+    connect_timeout: float = CONNECT_SECONDS,
+    head_timeout: float = math.inf,
+    idle_timeout: float = math.inf,
+    total_timeout: float = math.inf,
+    tls: ssl.SSLContext | None = None,
+    retry: Retry = NO_RETRY,
+    limits: Limits = DEFAULT_LIMITS,
+    record_to: Callable[[Record], None] | None = None,
+) -> AsyncIterator[Stream]:
+    """Send a request and give the response as a stream, once its head is in. Redirects are not followed.
+
+    Leaving before the end ends the connection with a reset, so that the server knows at once.
+
+    Args:
+        url: `http://…` or `https://…`; without a scheme http, and `:8081/sse` is localhost.
+        fields: more field lines; they replace the defaults of the same name.
+        body: octets, or a stream each item of which goes up as one chunk while the response may come down.
+        connect_timeout: seconds for name, TCP and TLS.
+        head_timeout: seconds from the request to the final head. Off: models think for a while.
+        idle_timeout: seconds between two receives of the body. Off: streams may be silent.
+        total_timeout: seconds for all of it, retries too. Off: a stream has no total limit.
+        tls: the context for https; None takes the system's roots and checks the name.
+        retry: what to do while no response has come; the default tries once.
+        record_to: called with each record (`chunkwire.wire.records`), points `client.sent` and `client.received`.
+
+    Raises:
+        LocalError: the URL or a field is none.
+        DialError: no connection.
+        Deadline, PeerGone, IncompleteHead, HeadError: no response. What the views raise, they say themselves.
+    """
+    where = parse_url(url) if isinstance(url, str) else url
+    order = Order(
+        url=where,
+        request=build_request(method, where, fields=fields, body=body),
+        body=body,
+        tls=(tls or make_tls()) if where.scheme == "https" else None,
+        connect_timeout=connect_timeout,
+        head_timeout=head_timeout,
+        idle_timeout=idle_timeout,
+        total=total_timeout,
+        end=trio.current_time() + total_timeout,
+        limits=limits,
+        record_to=record_to,
+    )
+    raised: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        stream: Stream | None = None
+        try:
+            opener = Opener(order, nursery, retry)
+            stream = Stream(await opener.open(), opener.reopen)
+            yield stream
+        except BaseException as error:  # noqa: BLE001  raised again below: the nursery would wrap it in a group
+            raised = error
+        finally:
+            if stream is not None:
+                await stream.finish()
+            nursery.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
+
+
+class Opener:
+    """Opens exchanges for one stream: the first one, and those that take it up again."""
+
+    def __init__(self, order: Order, nursery: trio.Nursery, retry: Retry) -> None:
+        self._order = order
+        self._nursery = nursery
+        self._retry = retry
+        self._number = 0
+        self._chance = random.Random()
+
+    async def open(self) -> Exchange:
+        """Return an exchange whose head is in, after as many attempts as the policy allows."""
+        return await self._open(self._order, self._retry)
+
+    async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> Exchange | None:
+        """Take an event stream up after `last_id`; None when the server says that there is no more (204).
+
+        Raises:
+            ChunkwireError: what broke the stream, where it cannot be taken up.
+        """
+        request = self._order.request
+        if not self._retry.may_repeat(request.method) or not isinstance(self._order.body, bytes | None):
+            raise error
+        if last_id:
+            kept = tuple(field for field in request.fields if field[0].lower() != b"last-event-id")
+            request = replace(request, fields=(*kept, (b"Last-Event-ID", last_id.encode())))
+        policy = self._retry if self._retry.attempts > 1 else RESUME
+        await self._sleep(policy.wait(1, chance=self._chance) if wait is None else wait, error)
+        exchange = await self._open(replace(self._order, request=request), policy)
+        if exchange.head.status == 204:
+            await exchange.finish()
+            return None
+        if exchange.head.status != 200 or not is_event_stream(exchange.head):
+            await exchange.finish()
+            raise error
+        return exchange
+
+    async def _open(self, order: Order, policy: Retry) -> Exchange:
+        for attempt in range(1, policy.attempts + 1):
+            self._number += 1
+            is_last = attempt == policy.attempts
+            try:
+                exchange = await begin_exchange(order, self._nursery, self._number)
+            except (DialError, PeerGone, IncompleteHead, Deadline) as error:
+                if is_last or not self._may_repeat(error, policy):
+                    raise
+                await self._sleep(policy.wait(attempt, chance=self._chance), error)
+                continue
+            asked = retry_after(exchange.head.get(b"retry-after"))
+            if is_last or not self._asks_again(exchange, policy) or asked > policy.cap:
+                return exchange
+            await exchange.finish()
+            await self._sleep(policy.wait(attempt, at_least=asked, chance=self._chance), None)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _may_repeat(self, error: ChunkwireError, policy: Retry) -> bool:
+        if isinstance(error, DialError):
+            return error.kind not in ("tls", "files")  # nothing was sent, so even a streamed body is untouched
+        return self._is_replayable and policy.may_repeat(self._order.request.method) and not _is_total(error)
+
+    def _asks_again(self, exchange: Exchange, policy: Retry) -> bool:
+        is_asked = exchange.head.status in policy.statuses
+        return is_asked and self._is_replayable and policy.may_repeat(self._order.request.method)
+
+    @property
+    def _is_replayable(self) -> bool:
+        return isinstance(self._order.body, bytes | None)
+
+    async def _sleep(self, seconds: float, error: ChunkwireError | None) -> None:
+        """Wait, unless the total limit ends before the wait does."""
+        if trio.current_time() + seconds >= self._order.end:
+            raise Deadline("total", self._order.total) from error
+        await trio.sleep(seconds)
+
+
+def _is_total(error: ChunkwireError) -> bool:
+    return isinstance(error, Deadline) and error.phase == "total"

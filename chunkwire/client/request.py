@@ -1,0 +1,93 @@
+"""The head of a request, from what a caller says and what HTTP demands.
+
+The rule here: pure, and the framing follows from the body: octets have a Content-Length, a stream is chunked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, Iterable
+from typing import Final, TypeAlias
+
+from chunkwire.net.dial import Url
+from chunkwire.net.heads import Field, Request
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import LocalError
+
+Body: TypeAlias = bytes | AsyncIterable[bytes] | None
+"""Octets to send with a Content-Length, or a stream whose every item becomes one chunk; None for no body."""
+
+AnyField: TypeAlias = tuple[str | bytes, str | bytes]
+
+_FIELD_NAME: Final = re.compile(abnf.FIELD_NAME)
+_FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
+
+USER_AGENT: Final = b"chunkwire"
+
+# A request with one of these methods means a body even if it is empty (RFC 9110 §8.6).
+_EXPECT_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+def build_request(method: str, url: Url, *, fields: Iterable[AnyField] = (), body: Body = None) -> Request:
+    """Return the head of a request; the caller's fields replace the defaults of the same name.
+
+    `Connection: close` is sent, because one connection serves one request here (RFC 9112 §9.3: "A client that does
+    not support persistent connections MUST send the "close" connection option").
+
+    Args:
+        fields: `Transfer-Encoding: chunked` asks for octets to be sent chunked, as it does with curl.
+
+    Raises:
+        LocalError: what is no field line or no method; a Content-Length or another Transfer-Encoding, which are the
+            body's to say; text beyond Latin-1.
+    """
+    given = tuple((_octets(name), _octets(value)) for name, value in fields)
+    names = {name.lower() for name, _ in given}
+    _check_fields(given)
+    verb = _octets(method)
+    if not _FIELD_NAME.fullmatch(verb):
+        raise LocalError(f"expected a method such as GET, got {method!r}")
+    defaults: tuple[Field, ...] = (
+        (b"Host", url.authority),
+        (b"User-Agent", USER_AGENT),
+        (b"Accept", b"*/*"),
+        (b"Connection", b"close"),
+    )
+    kept = tuple(field for field in defaults if field[0].lower() not in names)
+    return Request(verb, url.target, b"1.1", (*kept, *given, *_framing(verb, names, body)))
+
+
+def is_chunked(request: Request) -> bool:
+    """Say whether the request's body goes up in chunks."""
+    return request.has_token(b"transfer-encoding", b"chunked")
+
+
+def _framing(method: bytes, names: set[bytes], body: Body) -> tuple[Field, ...]:
+    if b"transfer-encoding" in names:
+        return ()
+    if body is None:
+        return ((b"Content-Length", b"0"),) if method in _EXPECT_BODY else ()
+    if isinstance(body, bytes):
+        return ((b"Content-Length", b"%d" % len(body)),)
+    return ((b"Transfer-Encoding", b"chunked"),)
+
+
+def _check_fields(fields: tuple[Field, ...]) -> None:
+    for name, value in fields:
+        if not _FIELD_NAME.fullmatch(name):
+            raise LocalError(f"expected a field name, got {name[:64]!r}")
+        if not _FIELD_VALUE.fullmatch(value):
+            raise LocalError(f"expected no control octets in the value of {name!r}, got {value[:64]!r}")
+        if name.lower() == b"content-length":
+            raise LocalError("expected no Content-Length: it follows from the body")
+        if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise LocalError(f"expected `Transfer-Encoding: chunked` or none, got {value!r}")
+
+
+def _octets(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise LocalError(f"expected Latin-1 in a request head, got {text!r}") from error

@@ -1,0 +1,54 @@
+"""When to try again, and after how long.
+
+The rule here: only before the first octet of a response, and unless told otherwise only where a repeat is harmless:
+the method is idempotent (RFC 9110 §9.2.2), or the request never left. What this module must not know: how to try.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A policy: how often, how long between, and after which statuses.
+
+    Attributes:
+        attempts: in all, the first one included.
+        first: seconds before the second attempt, at most; each later wait may be `factor` times longer.
+        cap: no wait is longer, in seconds; a Retry-After beyond it ends the attempts.
+        statuses: responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4).
+        is_repeatable: repeat a request that is not idempotent, too, once it may have arrived: a caller's promise.
+    """
+
+    attempts: int = 3
+    first: float = 0.5
+    factor: float = 2.0
+    cap: float = 30.0
+    statuses: frozenset[int] = frozenset({429, 502, 503, 504})
+    is_repeatable: bool = False
+
+    def wait(self, attempt: int, *, at_least: float = 0.0, chance: random.Random) -> float:
+        """Return seconds to wait after attempt number `attempt`, from 1.
+
+        "Full jitter": anywhere between 0 and the bound, so that clients which failed together do not come back
+        together. `at_least` is what the server asked for.
+        """
+        bound = min(self.cap, self.first * self.factor ** (attempt - 1))
+        return max(at_least, chance.uniform(0.0, bound))
+
+    def may_repeat(self, method: bytes) -> bool:
+        """Say whether a request that may have reached the server may be sent again."""
+        return self.is_repeatable or method in _IDEMPOTENT
+
+
+NO_RETRY: Final = Retry(attempts=1)
+
+
+def retry_after(value: bytes | None) -> float:
+    """Return the seconds of a Retry-After field, 0.0 for none; its date form is not read (RFC 9110 §10.2.3)."""
+    return float(value) if value and value.isdigit() and len(value) < 10 else 0.0

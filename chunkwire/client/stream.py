@@ -1,0 +1,200 @@
+"""A response as it arrives: its head, its body by one view of the caller's choice, and how it ended."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from chunkwire.client.body import BodyReader, Read
+from chunkwire.client.errors import Deadline, MalformedBody
+from chunkwire.client.exchange import Exchange
+from chunkwire.client.views import Events, Frames, Lines, Reads, content
+from chunkwire.net.heads import Request, Response
+from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError
+from chunkwire.wire.frames import Trailers
+from chunkwire.wire.scanner import ChunkedScanner
+
+T = TypeVar("T")
+
+Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[Exchange | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much has come: frames are not reads, not events. `events` is None for a body that is no event stream."""
+
+    chunks: int
+    events: int | None
+    reads: int
+    octets: int
+    wire_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a body ended, twice over.
+
+    Attributes:
+        framing: "complete", "cut", "reset", "malformed", "timeout" or "client-gone" (we left); None while it runs.
+        application: "complete" once the stream's own terminal event was seen ([DONE], message_stop,
+            response.completed, `event: done`); "incomplete" where it must have come and did not; else "unknown".
+    """
+
+    framing: str | None
+    application: str
+
+
+class Stream:
+    """A response; see `chunkwire.client.open`. Its body is read once, by one of the views.
+
+    Not guaranteed: that frame boundaries mean anything. RFC 9112 §7.1 lets every hop choose its own.
+    """
+
+    def __init__(self, exchange: Exchange, reopen: Reopen) -> None:
+        self._exchange = exchange
+        self._reopen = reopen
+        self._kind: str | None = None
+        self._view: object | None = None
+
+    @property
+    def head(self) -> Response:
+        """The head of the final response."""
+        return self._exchange.head
+
+    @property
+    def informational(self) -> tuple[Response, ...]:
+        """The 1xx heads that came before it."""
+        return self._exchange.informational
+
+    @property
+    def request(self) -> Request:
+        """The head of the request as it was sent."""
+        return self._exchange.order.request
+
+    @property
+    def trailers(self) -> Trailers:
+        """The trailer section, once the body is complete; often empty."""
+        return self._body.trailers
+
+    @property
+    def counts(self) -> Counts:
+        """How much has come so far."""
+        body = self._body
+        scanner = body.scanner
+        return Counts(scanner.chunks, body.completion.events, body.reads, scanner.octets, scanner.wire_octets)
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it ended, both ways; while it runs `framing` is None."""
+        body = self._body
+        if body.framing is None:
+            return Verdict(None, body.completion.verdict(is_complete=True))
+        return Verdict(body.framing, body.application)
+
+    @property
+    def _body(self) -> BodyReader:
+        return self._exchange.body
+
+    def reads(self, *, whole_frames: bool = True) -> Reads:
+        """Give what each receive brought: octets, events, and with `whole_frames` the frames it completed.
+
+        Every view raises, when its time comes:
+            IncompleteBody: the connection ended inside the body (`ResetBody`: by a reset).
+            MalformedBody: a `FramingError`: the framing is broken.
+            Deadline: `idle_timeout` or `total_timeout` passed.
+        Each carries the content that had come, as `received`.
+        """
+        return self._take("reads", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=whole_frames))
+
+    def frames(self) -> Frames:
+        """Give each frame as soon as it is whole, the last-chunk too; for a body without chunks, `Data` as it comes.
+
+        A frame is held until it is whole: lower `limits.max_chunk_size` for a server you do not trust.
+        """
+        return self._take("frames", lambda: Frames(self, is_chunked=self._is_chunked))
+
+    def lines(self) -> Lines:
+        """Give each line as soon as its end is in, and the last one also without an end."""
+        return self._take("lines", lambda: Lines(self, charset=self.charset))
+
+    def events(self, *, resume: bool = False) -> Events:
+        """Give each server-sent event as soon as it is whole.
+
+        Args:
+            resume: when the stream breaks before its end, open it again with `Last-Event-ID`, after the time that
+                the server's `retry:` asks for (WHATWG HTML §9.2.3), as often as needed. Only a stream whose events
+                have ids can be taken up; without an id the break is raised. A 204 ends it.
+        """
+        return self._take("events", lambda: Events(self, resume=self._resume if resume else None))
+
+    async def read(self) -> bytes:
+        """Return the whole content, framing removed.
+
+        Raises:
+            IncompleteBody, MalformedBody, Deadline: their `received` is all of the content that had come.
+        """
+        view = self._take("content", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=False))
+        gathered = bytearray()
+        try:
+            async for read in view:
+                gathered += content(read)
+        except (IncompleteBody, MalformedBody, Deadline) as error:
+            error.received = bytes(gathered)
+            raise
+        return bytes(gathered)
+
+    async def text(self) -> str:
+        """Return the whole content as text; octets that are none in its charset are replaced. Raises as `read`."""
+        return (await self.read()).decode(self.charset, "replace")
+
+    async def drain(self) -> None:
+        """Read to the end and keep nothing: for those whose `record_to` takes what they need. Raises as `reads`."""
+        async for _ in self._take("nothing", lambda: Reads(self, is_chunked=False, whole_frames=False)):
+            pass  # the records have been made
+
+    @property
+    def charset(self) -> str:
+        """The charset that Content-Type names, if Python knows it; else UTF-8."""
+        for parameter in (self.head.get(b"content-type") or b"").split(b";")[1:]:
+            name, _, value = parameter.strip().partition(b"=")
+            if name.lower() == b"charset":
+                try:
+                    return codecs.lookup(value.strip(b'" ').decode("latin-1")).name
+                except LookupError:
+                    break
+        return "utf-8"
+
+    async def next_read(self) -> Read | None:
+        """Return the next read; for the views."""
+        try:
+            return await self._body.next()
+        except ChunkwireError as error:
+            if self._exchange.upload.error is not None:
+                raise self._exchange.upload.error from error
+            raise
+
+    async def finish(self) -> None:
+        """End the connection: with a reset, unless all of it has come."""
+        await self._exchange.finish()
+
+    @property
+    def _is_chunked(self) -> bool:
+        return isinstance(self._body.scanner, ChunkedScanner)
+
+    def _take(self, kind: str, make: Callable[[], T]) -> T:
+        if self._kind not in (None, kind):
+            raise LocalError(f"expected one view of a body, got {kind} of one that is read as {self._kind}")
+        if self._view is None:
+            self._kind = kind
+            self._view = make()
+        return cast(T, self._view)
+
+    async def _resume(self, last_id: str, wait: float | None, error: ChunkwireError) -> bool:
+        await self._exchange.finish()
+        exchange = await self._reopen(last_id, wait, error)
+        if exchange is None:
+            return False
+        self._exchange = exchange
+        return True

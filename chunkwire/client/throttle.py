@@ -1,0 +1,54 @@
+"""A view for whoever cannot show every item at once, such as a screen: batches, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Generic, Protocol, TypeVar
+
+import trio
+
+T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
+
+
+class Steps(Protocol[Item]):
+    """An iterator whose step may be cancelled without losing an item: every view of a stream is one."""
+
+    async def __anext__(self) -> Item:
+        """Return the next item."""
+
+
+class Throttled(Generic[T]):
+    """See `throttled`."""
+
+    def __init__(self, view: Steps[T], every: float) -> None:
+        self._view = view
+        self._every = every
+        self._not_before = -float("inf")
+        self._error: BaseException | None = None
+
+    def __aiter__(self) -> AsyncIterator[list[T]]:
+        return self
+
+    async def __anext__(self) -> list[T]:
+        if self._error is not None:
+            raise self._error
+        batch = [await self._view.__anext__()]
+        with trio.move_on_at(self._not_before):
+            while self._not_before > trio.current_time():
+                try:
+                    batch.append(await self._view.__anext__())
+                except (StopAsyncIteration, Exception) as error:  # noqa: BLE001  raised by the next step
+                    self._error = error
+                    break
+        self._not_before = trio.current_time() + self._every
+        return batch
+
+
+def throttled(view: Steps[T], *, every: float) -> Throttled[T]:
+    """Give what a view gives in lists, at most one each `every` seconds: the first item at once, nothing lost.
+
+    An error of the view comes after the list of what arrived before it. While nobody asks, nothing is read: the
+    stream is slowed down by its own flow control, nothing piles up here.
+    """
+    return Throttled(view, every)

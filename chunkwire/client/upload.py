@@ -1,0 +1,85 @@
+"""Send a request body beside the response that may already be coming back.
+
+The rule here: one item of a stream is one chunk, written by one send. A peer that stops listening is no error here:
+what it answers says why. An error of the caller's own stream ends the exchange with a reset, so that the server
+cannot take half a body for a whole one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, nullcontext
+
+import trio
+
+from chunkwire.client.request import Body
+from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.records import Recorder
+from chunkwire.wire.scanner import ChunkedScanner
+
+
+class Upload:
+    """The body of one request on its way up.
+
+    Attributes:
+        is_complete: all of it has been handed to the socket.
+        error: what the caller's own stream raised, if it did.
+        scope: cancel it to stop sending.
+    """
+
+    def __init__(self, connection: Connection, body: Body, *, chunked: bool, recorder: Recorder | None) -> None:
+        self.is_complete = body is None
+        self.error: Exception | None = None
+        self.scope = trio.CancelScope()
+        self._connection = connection
+        self._body = body
+        self._is_chunked = chunked
+        self._recorder = recorder
+        self._began = time.monotonic()
+        self._scanner = ChunkedScanner()
+        self._sends = 0
+
+    async def run(self) -> None:
+        """Send it all, or as much as the peer takes."""
+        with self.scope:
+            try:
+                await self._send()
+                self.is_complete = True
+            except PeerGone:
+                return  # the reading side meets the answer, or the reset
+            except Exception as error:  # noqa: BLE001  the caller's stream may raise anything; the reader raises it again
+                self.error = error
+                self._connection.reset()
+
+    async def _send(self) -> None:
+        body = self._body
+        if body is None or isinstance(body, bytes):
+            await self._send_piece(body or b"")
+        else:
+            # A generator of the caller's that is left half-way is closed here, not by the garbage collector.
+            async with aclosing(body) if isinstance(body, AsyncGenerator) else nullcontext():
+                async for piece in body:
+                    await self._send_piece(piece)
+        if self._is_chunked:
+            await self._send_one(encode_last_chunk(), b"")
+        if self._recorder is not None:
+            self._recorder.end(time.monotonic() - self._began, "complete")
+
+    async def _send_piece(self, piece: bytes) -> None:
+        if piece:  # an empty chunk would end the body
+            await self._send_one(encode_chunk(piece) if self._is_chunked else piece, piece)
+
+    async def _send_one(self, octets: bytes, content: bytes) -> None:
+        await self._connection.send_all(octets)
+        self._sends += 1
+        if self._recorder is None:
+            return
+        events: list[Event] = []
+        if self._is_chunked:
+            self._scanner.scan(octets, len(octets), events)
+        else:
+            events.append(Data(0, content))
+        self._recorder.body(time.monotonic() - self._began, events, self._sends)

@@ -1,0 +1,159 @@
+"""The ways to look at one body: reads, frames, lines, events.
+
+The rule here: a view is an iterator that may be left and taken up again, and whose every step may be cancelled
+without losing anything (a deadline of the caller's, `throttled`). They are classes because an async generator that is
+left half-way must be closed by hand.
+"""
+
+from __future__ import annotations
+
+import abc
+import codecs
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
+
+from chunkwire.client.body import Read
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.frames import Data, Event, Frame
+from chunkwire.wire.reader import FrameAssembler
+from chunkwire.wire.sse import SseDecoder, SseEvent
+
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where views get their reads from."""
+
+    async def next_read(self) -> Read | None:
+        """Return the next read, None after the end."""
+
+
+class View(abc.ABC, Generic[T]):
+    """An async iterator over what the reads of a source turn into."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ready: deque[T] = deque()
+        self._is_over = False
+
+    def __aiter__(self) -> View[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._ready:
+            if self._is_over:
+                raise StopAsyncIteration
+            read = await self._source.next_read()
+            if read is None:
+                self._is_over = True
+                self._ready.extend(self._last())
+            else:
+                self._ready.extend(self._turn(read))
+        return self._ready.popleft()
+
+    @abc.abstractmethod
+    def _turn(self, read: Read) -> list[T]:
+        """Return what a read completes."""
+
+    def _last(self) -> list[T]:
+        """Return what the end completes."""
+        return []
+
+
+class Frames(View[Frame | Data]):
+    """Whole frames as they become whole; for a body that is not chunked, its data as it comes."""
+
+    def __init__(self, source: Source, *, is_chunked: bool) -> None:
+        super().__init__(source)
+        self._whole = Assembly(is_chunked=is_chunked)
+
+    def _turn(self, read: Read) -> list[Frame | Data]:
+        return self._whole.take(read.events)
+
+
+class Reads(View[Read]):
+    """Receives, each with the frames that it completed."""
+
+    def __init__(self, source: Source, *, is_chunked: bool, whole_frames: bool) -> None:
+        super().__init__(source)
+        self._whole = Assembly(is_chunked=is_chunked) if whole_frames else None
+
+    def _turn(self, read: Read) -> list[Read]:
+        return [read if self._whole is None else replace(read, frames=tuple(self._whole.take(read.events)))]
+
+
+class Assembly:
+    """Events to what a reader of frames gets."""
+
+    def __init__(self, *, is_chunked: bool) -> None:
+        self._assembler = FrameAssembler() if is_chunked else None
+
+    def take(self, events: tuple[Event, ...]) -> list[Frame | Data]:
+        """Return what these events complete."""
+        if self._assembler is None:
+            return [event for event in events if isinstance(event, Data)]
+        take = self._assembler.take
+        return [frame for event in events if (frame := take(event)) is not None]
+
+
+class Lines(View[str]):
+    """Lines without their ends (LF or CRLF), each once its end is in; the last one needs none."""
+
+    def __init__(self, source: Source, *, charset: str) -> None:
+        super().__init__(source)
+        self._decoder = codecs.getincrementaldecoder(charset)("replace")
+        self._held = ""
+
+    def _turn(self, read: Read) -> list[str]:
+        *lines, self._held = (self._held + self._decoder.decode(content(read))).split("\n")
+        return [line.removesuffix("\r") for line in lines]
+
+    def _last(self) -> list[str]:
+        rest = self._held + self._decoder.decode(b"", final=True)
+        self._held = ""
+        return [rest] if rest else []
+
+
+class Events(View[SseEvent]):
+    """Server-sent events (WHATWG HTML §9.2), and where asked for, a new connection when the old one breaks.
+
+    Args:
+        resume: opens another exchange, given the last event id, the wait in s that the stream asked for and what
+            broke; True when there is one. None leaves a break an error.
+    """
+
+    def __init__(
+        self, source: Source, *, resume: Callable[[str, float | None, ChunkwireError], Awaitable[bool]] | None
+    ) -> None:
+        super().__init__(source)
+        self._decoder = SseDecoder()
+        self._resume = resume
+        self._last_id = ""
+        self._has_given = False
+
+    async def __anext__(self) -> SseEvent:
+        while True:
+            try:
+                return await super().__anext__()
+            except ChunkwireError as error:
+                # Without an id the server would begin again: that is a repeat, unless nothing has been given yet.
+                if self._resume is None or (self._has_given and not self._last_id):
+                    raise
+                retry = self._decoder.retry
+                if not await self._resume(self._last_id, None if retry is None else retry / 1000, error):
+                    raise StopAsyncIteration from error
+                self._decoder = SseDecoder()
+                self._decoder.retry = retry
+
+    def _turn(self, read: Read) -> list[SseEvent]:
+        events = self._decoder.feed(content(read))
+        self._last_id = self._decoder.last_event_id or self._last_id
+        self._has_given = self._has_given or bool(events)
+        return events
+
+
+def content(read: Read) -> bytes:
+    """Return the content that a read brought, framing left out."""
+    return b"".join([event.octets for event in read.events if isinstance(event, Data)])
