@@ -27,7 +27,7 @@ _FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?
 _REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
 # reason is often left out by old servers; it is taken here and always written by us.
-_STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
 
@@ -190,6 +190,8 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
 
 
 def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
+    if is_request and buffer == b"\r":
+        return  # perhaps half of an empty line, which the caller drops
     if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
         raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {bytes(buffer[:16])!r}")
     if not is_request:
@@ -250,13 +252,52 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
     return HeadError(400, "control-in-value", f"expected no control octet in a field value, got {shown}")
 
 
+def read_request(head: bytes) -> Request:
+    """Return the request of a head that `check_head` has passed, its fields as written."""
+    start_line, *lines = [line.rstrip(b"\r") for line in head.split(b"\n")]
+    method, target, version = start_line.split(b" ")
+    pairs = [line.partition(b":") for line in lines if line]
+    fields = tuple((name, value.strip(b" \t")) for name, _, value in pairs)
+    return Request(method, target, b"1.0" if version == b"HTTP/1.0" else b"1.1", fields)
+
+
+def parse_request(head: bytes) -> Request:
+    """Return the request of a head that `check_head` has passed, its target settled.
+
+    Raises:
+        HeadError: as `settle_target`.
+    """
+    found = _REQUEST_LINE.match(head)
+    assert found
+    return settle_target(Request(found[1], found[2], _spoken(found[4]), _field_lines(head, found.end())))
+
+
+def parse_response(head: bytes) -> Response:
+    """Return the response of a head that `check_head` has passed."""
+    found = _STATUS_LINE.match(head)
+    assert found
+    return Response(int(found[3]), found[4] or b"", _spoken(found[2]), _field_lines(head, found.end()))
+
+
+def _spoken(minor: bytes) -> bytes:
+    """Return the version to act on: HTTP/1.9 is handled as 1.1 (RFC 9110 §2.5, row 9)."""
+    return b"1.0" if minor == b"0" else b"1.1"
+
+
+def _field_lines(head: bytes, start: int) -> tuple[Field, ...]:
+    """Return each line as it stands: none joined with another, none dropped, values without the blanks around."""
+    parts = (line.partition(b":") for line in head[start:].splitlines() if line)
+    return tuple((name, value.strip(b" \t")) for name, _, value in parts)
+
+
 # ---- meaning -----------------------------------------------------------------------------------------------
 
 
 def settle_target(request: Request) -> Request:
     """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2, rows 13 and 14).
 
-    An absolute-form target replaces Host, as §3.2.2 demands. `*` (OPTIONS) and authority-form (CONNECT) stay.
+    An absolute-form target replaces Host, as §3.2.2 demands; without a path it is `*` to OPTIONS (§3.2.4).
+    `*` itself (OPTIONS) and authority-form (CONNECT) stay.
 
     Raises:
         HeadError: 400 for no Host in HTTP/1.1, two of them, or a value that is no host; 400 for another target form.
@@ -273,11 +314,11 @@ def settle_target(request: Request) -> Request:
     if request.target == b"*" and request.method == b"OPTIONS":
         return request
     absolute = _ABSOLUTE_FORM.fullmatch(request.target)
-    if not absolute or not absolute[1] or not _HOST.fullmatch(absolute[1]):
+    if not absolute or absolute[1].startswith(b":") or not _HOST.fullmatch(absolute[1]):
         raise HeadError(400, "bad-target", f"expected a target like `/path`, got {request.target[:60]!r}")
-    target = absolute[2] or b"/"
+    target = absolute[2] or (b"*" if request.method == b"OPTIONS" else b"/")
     fields = ((b"Host", absolute[1]), *(field for field in request.fields if field[0].lower() != b"host"))
-    return replace(request, target=target if target.startswith(b"/") else b"/" + target, fields=fields)
+    return replace(request, target=b"/" + target if target.startswith(b"?") else target, fields=fields)
 
 
 def request_framing(request: Request) -> Framing:
