@@ -41,7 +41,7 @@ def serving(verb: str, *words: str) -> Generator[Served, None, None]:
             found = _LISTENING.search(lines[-1])
         served = Served(found[1], int(found[2]), process, lines)
         # What it logs must be taken from the pipe, or a full pipe would stop it.
-        collector = threading.Thread(target=_collect, args=(process, reader.held, served.log), name="stderr")
+        collector = threading.Thread(target=_collect, args=(process, bytes(reader.held), served.log), name="stderr")
         collector.start()
         try:
             yield served

@@ -77,21 +77,19 @@ class Reader:
         assert source is not None
         self._source = source
         self._whose = whose
-        self.held = b""
+        self.held = bytearray()
 
     def exactly(self, count: int) -> bytes:
         """Return the next `count` octets, as soon as they are there."""
         while len(self.held) < count:
             self._more(f"{count} octets")
-        octets, self.held = self.held[:count], self.held[count:]
-        return octets
+        return self._take(count)
 
     def until(self, mark: bytes) -> bytes:
         """Return what comes up to and including `mark`."""
-        while mark not in self.held:
+        while (found := self.held.find(mark)) < 0:
             self._more(repr(mark))
-        octets, _, self.held = self.held.partition(mark)
-        return octets + mark
+        return self._take(found + len(mark))
 
     def line(self) -> str:
         """Return the next line, without its end."""
@@ -101,18 +99,22 @@ class Reader:
         """Return what is left up to the end."""
         while octets := self._read("the end"):
             self.held += octets
-        octets, self.held = self.held, b""
+        return self._take(len(self.held))
+
+    def _take(self, count: int) -> bytes:
+        octets = bytes(self.held[:count])
+        del self.held[:count]
         return octets
 
     def _more(self, wanted: str) -> None:
         octets = self._read(wanted)
         if not octets:
-            raise PeerTrouble(f"expected {wanted} from {self._whose}, got its end after {self.held[-400:]!r}")
+            raise PeerTrouble(f"expected {wanted} from {self._whose}, got its end after {bytes(self.held[-400:])!r}")
         self.held += octets
 
     def _read(self, wanted: str) -> bytes:
         if not select.select([self._source], [], [], WITHIN)[0]:
-            raise PeerTrouble(f"expected {wanted} from {self._whose} in {WITHIN} s, got {self.held[-400:]!r}")
+            raise PeerTrouble(f"expected {wanted} from {self._whose} in {WITHIN} s, got {bytes(self.held[-400:])!r}")
         return os.read(self._source.fileno(), 65536)
 
 
