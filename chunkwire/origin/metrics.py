@@ -1,0 +1,94 @@
+"""Counters of a server, as Prometheus text.
+
+The rule here: one set of names for the origin and the gateway, told apart by the label `server`. Counting is a
+few additions on the path of a frame; the text is made when somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+# Seconds. From a loopback write (tens of µs) to a proxy's time-out (a minute), about two steps a decade.
+_BOUNDS: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
+
+
+class Histogram:
+    """Counts of durations, in seconds, below fixed bounds."""
+
+    def __init__(self, bounds: Sequence[float] = _BOUNDS) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def lines(self, name: str, label: str) -> Iterator[str]:
+        """Yield the sample lines: cumulative buckets, sum, count."""
+        total = 0
+        for bound, count in zip(self._bounds, self._counts, strict=False):
+            total += count
+            yield f'{name}_bucket{{{label},le="{bound:g}"}} {total}'
+        total += self._counts[-1]
+        yield f'{name}_bucket{{{label},le="+Inf"}} {total}'
+        yield f"{name}_sum{{{label}}} {self._sum:.6f}"
+        yield f"{name}_count{{{label}}} {total}"
+
+
+class Metrics:
+    """What one server has done since it started.
+
+    Attributes:
+        streams_open: exchanges that run.
+        chunks: sent downstream, last-chunks not counted.
+        octets: chunk-data sent downstream.
+        first_frame: from the request's head to the first frame.
+        gap: from one frame to the next of the same stream.
+        ends: exchanges by how they ended.
+        refusals: by rule.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._label = f'server="{server}"'
+        self.streams_open = 0
+        self.chunks = 0
+        self.octets = 0
+        self.first_frame = Histogram()
+        self.gap = Histogram()
+        self.ends: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+
+    def to_text(self) -> str:
+        """Return everything in the Prometheus text format, 0.0.4."""
+        return "".join(line + "\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        label = self._label
+        yield from _head("streams_open", "gauge", "Exchanges that run.")
+        yield f"chunkwire_streams_open{{{label}}} {self.streams_open}"
+        yield from _head("chunks_total", "counter", "Chunks sent downstream, last-chunks not counted.")
+        yield f"chunkwire_chunks_total{{{label}}} {self.chunks}"
+        yield from _head("octets_total", "counter", "Octets of chunk-data sent downstream.")
+        yield f"chunkwire_octets_total{{{label}}} {self.octets}"
+        yield from _head("first_frame_seconds", "histogram", "From the request's head to the first frame.")
+        yield from self.first_frame.lines("chunkwire_first_frame_seconds", label)
+        yield from _head("gap_seconds", "histogram", "Between two frames of one stream.")
+        yield from self.gap.lines("chunkwire_gap_seconds", label)
+        yield from _head("ends_total", "counter", "Exchanges, by how they ended.")
+        for verdict, count in sorted(self.ends.items()):
+            yield f'chunkwire_ends_total{{{label},verdict="{verdict}"}} {count}'
+        yield from _head("refusals_total", "counter", "Requests refused, by rule.")
+        for rule, count in sorted(self.refusals.items()):
+            yield f'chunkwire_refusals_total{{{label},rule="{rule}"}} {count}'
+
+
+def _head(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP chunkwire_{name} {text}"
+    yield f"# TYPE chunkwire_{name} {kind}"

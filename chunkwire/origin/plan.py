@@ -1,0 +1,153 @@
+"""Frames to order: `/frames?plan=…` sends exactly these frames at exactly these moments, `/trailers` these trailers.
+
+The plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
+milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.net.heads import Field
+from chunkwire.origin.query import bad_value, format_duration, shown
+from chunkwire.origin.refusal import Refusal
+from chunkwire.origin.request import IncomingRequest
+from chunkwire.origin.response import TEXT, Responder
+from chunkwire.origin.routes import Resource
+from chunkwire.origin.settings import Settings
+from chunkwire.origin.streams import check_chunks
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import LocalError
+
+# An ext may quote what would otherwise end it: 6:note="a, b"@100
+_STEP: Final = re.compile(r"""(\d{1,16})(?::((?:[^",@]|"(?:[^"\\]|\\.)*")+))?@(\d+(?:\.\d+)?)""", re.ASCII)
+_ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One frame of a plan.
+
+    Attributes:
+        size: octets of chunk-data; 0 is the last-chunk.
+        ext: with its leading `;`, or empty.
+        moment: seconds from the start.
+    """
+
+    size: int
+    ext: bytes
+    moment: float
+
+
+def parse_plan(text: str, settings: Settings) -> tuple[Step, ...]:
+    """Return the frames of a plan.
+
+    Raises:
+        Refusal: 400, naming the step that is wrong.
+    """
+    steps: list[Step] = []
+    position = 0
+    while position < len(text) or not steps:
+        found = _STEP.match(text, position)
+        if not found or (found.end() < len(text) and text[found.end()] != ","):
+            raise bad_value("plan", "SIZE[:EXT]@MS,SIZE[:EXT]@MS,…", text[position:])
+        ext = b";" + found[2].encode() if found[2] else b""
+        steps.append(Step(int(found[1]), ext, float(found[3]) / 1000))
+        _check_step(steps, found[0], settings)
+        position = found.end() + 1
+    if text.endswith(","):
+        raise bad_value("plan", "a step after the last comma", text[-20:])
+    return tuple(steps)
+
+
+def _check_step(steps: list[Step], text: str, settings: Settings) -> None:
+    step = steps[-1]
+    before = steps[-2] if len(steps) > 1 else Step(1, b"", 0.0)
+    if not before.size:
+        raise bad_value("plan", "nothing after the last-chunk (size 0)", text)
+    if step.moment < before.moment:
+        raise bad_value("plan", f"moments that do not go back (the step before is at {before.moment * 1000:g})", text)
+    if step.moment > settings.max_duration:
+        raise bad_value("plan", f"moments within {format_duration(settings.max_duration)}", text)
+    if step.size > settings.max_chunk_octets:
+        raise bad_value("plan", f"chunks of at most {settings.max_chunk_octets} octets", text)
+    try:
+        encode_last_chunk(ext=step.ext) if not step.size else encode_chunk(b"x", step.ext)
+    except LocalError as error:
+        raise Refusal(400, "parameter", f"plan: {error}, in {shown(text)!r}") from error
+
+
+async def frames(request: IncomingRequest, response: Responder) -> None:
+    """Send the frames of `plan` at their moments, with the data of `text` and the trailers of `trailer`."""
+    query, settings = request.query, request.settings
+    steps = parse_plan(query.text("plan", "5@0,6@500,0@1000"), settings)
+    check_chunks(request, len(steps), "plan")
+    if sum(step.size for step in steps) > settings.max_octets:
+        raise bad_value("plan", f"at most {settings.max_octets} octets in all", query.text("plan"))
+    fields = tuple(_trailer(text) for text in query.values("trailer"))
+    if fields and steps[-1].size:
+        raise bad_value("trailer", "a plan with a last-chunk (0@MS)", query.text("plan"))
+    text = query.text("text").encode() or _ALPHABET
+    sent = 0
+    async with response.chunked(fields=(TEXT,), trailers=fields) as body:
+        for step in steps:
+            await body.wait_until(step.moment)
+            if step.size:
+                await body.send_chunk(_cut(text, sent, step.size), step.ext)
+                sent += step.size
+            else:
+                await body.finish(ext=step.ext)
+        if steps[-1].size:
+            body.cut()
+
+
+async def trailers(request: IncomingRequest, response: Responder) -> None:
+    """Send each parameter as a trailer, announced in Trailer; the content says which to look for."""
+    fields = tuple(checked_trailer(name, value, parameter=name) for name, value in request.query.pairs)
+    async with response.chunked(fields=(TEXT,), trailers=fields) as body:
+        await body.send_chunk(b"%d trailers follow the last-chunk\n" % len(fields))
+        for name, value in fields:
+            await body.send_chunk(b"%b: %b\n" % (name, value))
+
+
+def _cut(text: bytes, offset: int, size: int) -> bytes:
+    """Return `size` octets of a text that repeats without end."""
+    start = offset % len(text)
+    return (text * ((start + size) // len(text) + 1))[start : start + size]
+
+
+def _trailer(text: str) -> Field:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise bad_value("trailer", "NAME:VALUE", text)
+    return checked_trailer(name, value.strip(" \t"), parameter="trailer")
+
+
+def checked_trailer(name: str, value: str, *, parameter: str) -> Field:
+    """Return a trailer field that may be sent; refuse one that must not be a trailer or is no field line."""
+    field = (name.encode(), value.encode())
+    try:
+        encode_last_chunk((field,))
+    except LocalError as error:
+        raise Refusal(400, "parameter", f"{shown(parameter)}: {error}") from error
+    return field
+
+
+PLANNED: Final = (
+    Resource(
+        "/frames",
+        frames,
+        "these frames, SIZE[:EXT]@MS,…, with the data of text; 0@MS is the last-chunk, without it the body is cut",
+        "--raw '{origin}/frames?plan=5@0,6:a=1@500,0@1000&text=hello+world&trailer=X-T:1'",
+        parameters=frozenset({"plan", "text", "trailer"}),
+    ),
+    Resource(
+        "/trailers",
+        trailers,
+        "each NAME=VALUE as a trailer",
+        "--raw '{origin}/trailers?X-Checksum=abc'",
+        parameters=None,
+    ),
+)

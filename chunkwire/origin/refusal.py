@@ -1,0 +1,64 @@
+"""What the origin says when it says no: one status, one line that names the culprit, and a hint where one helps.
+
+The rule here: a person at a keyboard is a legal client, so a refusal teaches. Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chunkwire.net.heads import Field, HeadError
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_TLS_RECORD: Final = b"\x16\x03"  # a handshake record (RFC 8446 §5.1): somebody speaks https to a cleartext port
+
+
+class Refusal(ChunkwireError):
+    """A request that is answered with an error status.
+
+    Attributes:
+        status: what is answered.
+        rule: a stable kebab-case name, for logs and metrics.
+        fields: more field lines of the answer, such as Allow.
+    """
+
+    def __init__(self, status: int, rule: str, message: str, *, fields: tuple[Field, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.rule = rule
+        self.fields = fields
+
+    @property
+    def text(self) -> str:
+        """The body of the answer; what it quotes of the request is escaped, so it stays the lines it is."""
+        hint = _HINTS.get(self.rule)
+        lines = [str(self), *([hint] if hint else [])]
+        return "".join(_UNPRINTABLE.sub(_escaped, line) + "\n" for line in lines)
+
+
+_HINTS: Final = {
+    "bad-start-line": "A request begins like this: GET / HTTP/1.1",
+    "no-host": "An empty line ends the head. HTTP/1.0 needs no Host line.",
+    "tls": "This port speaks cleartext: http://, not https://",
+    "bare-lf": "nc sends LF alone at the end of a line: use nc -C (on macOS: nc -c), or telnet.",
+}
+
+
+def from_head_error(error: HeadError, octets: bytes = b"") -> Refusal:
+    """Return the refusal of a head; `octets` is what could not be read as one."""
+    if octets.startswith(_TLS_RECORD):
+        return Refusal(400, "tls", "expected an HTTP/1.1 message, got the start of a TLS handshake")
+    return Refusal(error.status, error.rule, str(error))
+
+
+def from_body_error(error: FramingError | IncompleteBody) -> Refusal:
+    """Return the refusal of a request body that is out of the grammar, or ended early."""
+    if isinstance(error, FramingError):
+        return Refusal(400, error.rule, f"request body: {error}")
+    return Refusal(400, "incomplete-body", f"request body: {error}")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

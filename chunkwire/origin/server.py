@@ -1,0 +1,96 @@
+"""Run an origin on an address until it has drained, and beside it the admin resources.
+
+The rule here: only assembly. How an exchange goes is the engine's; how connections are accepted is `net.listen`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    bound_addresses,
+    drain_on_signal,
+    open_listeners,
+    raise_file_limit,
+    serve,
+)
+from chunkwire.net.pacing import PlainPacer, open_pacer
+from chunkwire.origin.engine import Origin
+from chunkwire.origin.journal import Exchange
+from chunkwire.origin.metrics import CONTENT_TYPE, Metrics
+from chunkwire.origin.request import IncomingRequest
+from chunkwire.origin.resources import list_resource
+from chunkwire.origin.response import Responder
+from chunkwire.origin.routes import Resource
+from chunkwire.origin.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.wire.records import Record
+
+logger = logging.getLogger(__name__)
+
+
+async def serve_origin(
+    address: Address,
+    *,
+    settings: Settings = DEFAULT_SETTINGS,
+    record_to: Callable[[Record], None] | None = None,
+    on_end: Callable[[Exchange], None] | None = None,
+    admin: Address | None = None,
+    handle_signals: bool = False,
+    task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled, or until a drain is over.
+
+    Args:
+        record_to: takes the records of what is written; None makes none.
+        on_end: told of each exchange when it is over.
+        admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
+        handle_signals: SIGTERM drains (main thread only).
+        task_status: started with the bound addresses once accepting.
+
+    Raises:
+        ListenError: an address cannot be bound.
+
+    Cancellation: every stream is cut.
+    """
+    raise_file_limit()
+    listeners = await open_listeners(address)
+    admin_listeners = await open_listeners(admin) if admin is not None else []
+    drain = Drain()
+    async with open_pacer() as pacer, trio.open_nursery() as nursery:
+        origin = Origin(pacer=pacer, settings=settings, record_to=record_to, drain=drain, on_end=on_end)
+        if handle_signals:
+            nursery.start_soon(drain_on_signal, drain, nursery.cancel_scope, name="signals")
+        if admin_listeners:
+            nursery.start_soon(_serve_admin, admin_listeners, origin, drain, name="admin")
+        task_status.started(bound_addresses(listeners))
+        await serve(
+            listeners, origin.handle, drain=drain, grace=settings.grace, max_connections=settings.max_connections
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def _serve_admin(listeners: list[trio.SocketListener], origin: Origin, drain: Drain) -> None:
+    served = admin_resources(origin.metrics)
+    admin = Origin(pacer=PlainPacer(), drain=drain, resources=(list_resource(served), *served))
+    logger.info("admin on http://%s", bound_addresses(listeners)[0])
+    await serve(listeners, admin.handle, drain=drain)
+
+
+def admin_resources(metrics: Metrics) -> tuple[Resource, ...]:
+    """Return the resources that tell how a server is doing."""
+
+    async def read(_: IncomingRequest, response: Responder) -> None:
+        await response.fixed(200, ((b"Content-Type", CONTENT_TYPE),), metrics.to_text().encode())
+
+    async def healthz(_: IncomingRequest, response: Responder) -> None:
+        await response.text(200, "ok\n")
+
+    return (
+        Resource("/metrics", read, "counters and histograms, as Prometheus text", "{origin}/metrics"),
+        Resource("/healthz", healthz, "ok while connections are accepted", "{origin}/healthz"),
+    )

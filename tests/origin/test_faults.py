@@ -1,0 +1,135 @@
+"""Each fault puts exactly the octets on the wire that its name promises."""
+
+import pytest
+import trio
+
+import chunkwire
+from chunkwire.origin.faults import FAULTS, FaultEnding
+from chunkwire.origin.journal import Ended
+from tests.origin.peer import GatePacer, body_of, connect, get, serving
+
+TWO = b"d\r\nChunk 1 of 4\n\r\nd\r\nChunk 2 of 4\n\r\n"
+
+# What `/fault/NAME?n=4` writes; written out, so that the table in the code is checked and not repeated.
+BODIES = {
+    "cut": TWO + b"10\r\nhalf of ",
+    "early-end": TWO + b"0\r\n\r\n",
+    "bad-size": TWO + b"zz\r\nnot hex\r\n0\r\n\r\n",
+    "missing-crlf": TWO + b"5\r\nabcde5\r\nfghij\r\n0\r\n\r\n",
+    "stall": TWO,
+    "stall-in-size": TWO + b"1",
+    "no-terminator": TWO,
+    "giant-size": TWO + b"FFFFFFFFFFFFFFFF\r\nabcde",
+    "reset": TWO,
+}
+
+
+def verdict_of(body: bytes) -> str:
+    """Return what a strict reader makes of a body."""
+    try:
+        chunkwire.decode(body)
+    except chunkwire.FramingError as error:
+        return str(error.rule)
+    except chunkwire.IncompleteBody:
+        return "incomplete"
+    return "complete"
+
+
+@pytest.mark.parametrize("name", [name for name in BODIES if name != "reset"])
+async def test_a_fault_writes_its_octets_and_ends_with_fin(name: str) -> None:
+    async with serving() as running:
+        assert body_of(await running.get(f"/fault/{name}?n=4")) == BODIES[name]
+
+
+async def test_reset_ends_with_a_reset() -> None:
+    pacer = GatePacer()
+    async with serving(pacer=pacer) as running, connect(running.port) as client:
+        await client.send(get("/fault/reset?n=4"))
+        for _ in range(2):
+            pacer.open()
+        await client.read_until(TWO)
+        pacer.open()
+        assert await client.read_until_reset() == b""
+        assert await running.wait_ended() is Ended.RESET
+
+
+async def test_empty_ends_before_any_octet() -> None:
+    async with serving() as running:
+        assert await running.get("/fault/empty") == b""
+
+
+async def test_tiny_sends_every_octet_in_a_chunk_of_its_own() -> None:
+    async with serving() as running:
+        body = body_of(await running.get("/fault/tiny?n=1"))
+    assert body == b"".join(b"1\r\n%c\r\n" % octet for octet in b"Chunk 1 of 1\n") + b"0\r\n\r\n"
+
+
+async def test_every_fault_is_documented_here() -> None:
+    assert {*BODIES, "empty", "tiny"} == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_fault_says_truly_whether_the_framing_is_complete(name: str) -> None:
+    assert (verdict_of(BODIES[name]) == "complete") == FAULTS[name].is_framed
+
+
+@pytest.mark.parametrize(
+    "name, rule",
+    [("bad-size", "chunk-size"), ("missing-crlf", "chunk-data-end"), ("giant-size", "chunk-size-value")],
+)
+def test_a_broken_fault_breaks_the_rule_it_names(name: str, rule: str) -> None:
+    assert verdict_of(BODIES[name]) == rule
+
+
+async def test_the_connection_goes_on_after_a_fault_that_ends_the_body() -> None:
+    async with serving() as running:
+        answer = await running.ask(get("/fault/early-end?n=0") + get("/fault/tiny?n=0"))
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
+async def test_a_fault_can_strike_at_once_or_after_everything() -> None:
+    async with serving() as running:
+        assert body_of(await running.get("/fault/cut?n=2&at=0")) == b"10\r\nhalf of "
+        assert body_of(await running.get("/fault/no-terminator?n=1&at=1")) == b"d\r\nChunk 1 of 1\n\r\n"
+
+
+async def test_a_stall_holds_for_its_duration() -> None:
+    pacer = GatePacer()
+    async with serving(pacer=pacer) as running, connect(running.port) as client:
+        await client.send(get("/fault/stall-in-size?n=2&at=0&interval=1s&duration=7s"))
+        pacer.open()
+        await client.read_until(b"\r\n\r\n1")
+        pacer.open()
+        assert await client.read_all() == b""
+    assert pacer.moments == [1000.0, 1007.0]
+
+
+async def test_a_stall_ends_when_the_client_resets() -> None:
+    async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
+        await client.send(get("/fault/stall?at=0"))
+        await client.read_until(b"\r\n\r\n")
+        client.reset()
+        assert await running.wait_ended() is Ended.CLIENT_GONE
+
+
+async def test_faults_are_refused_to_http_1_0() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"GET /fault/cut HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_head_of_a_fault_is_its_head_alone() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"HEAD /fault/bad-size HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"zz" not in answer
+
+
+def test_an_ending_by_silence_or_reset_is_never_framed() -> None:
+    for fault in FAULTS.values():
+        assert fault.is_framed == (fault.ending is FaultEnding.COMPLETE)
+
+
+async def test_a_stalled_client_that_half_closed_still_gets_the_fin(autojump_clock: trio.abc.Clock) -> None:
+    async with serving() as running:
+        assert body_of(await running.ask(get("/fault/stall?n=2&at=1&duration=1m"))) == b"d\r\nChunk 1 of 2\n\r\n"

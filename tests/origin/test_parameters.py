@@ -1,0 +1,124 @@
+"""Every bad parameter gets a 400 of one line that names it and says what is expected."""
+
+import pytest
+
+from chunkwire.origin.query import Query, parse_duration
+from chunkwire.origin.refusal import Refusal
+from chunkwire.origin.settings import Settings
+from tests.origin.peer import body_of, serving, status_of
+
+REFUSED = {
+    "/generate?n=-1": "n: expected a whole number from 0 to 1000000, got '-1'",
+    "/generate?n=": "n: expected a whole number from 0 to 1000000, got ''",
+    "/generate?n=1e3": "n: expected a whole number from 0 to 1000000, got '1e3'",
+    "/generate?n=1000001": "n: expected a whole number from 0 to 1000000, got '1000001'",
+    "/generate?n=%D9%A3": "n: expected a whole number from 0 to 1000000, got '٣'",
+    "/generate?n=1&n=2": "n: expected once, got 2 times",
+    "/generate?interval=abc": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got 'abc'",
+    "/generate?interval=-1s": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got '-1s'",
+    "/generate?interval=nan": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got 'nan'",
+    "/generate?interval=2h": "interval: expected a duration of at most 3600s, got '2h'",
+    "/generate?n=1000&interval=1m": "interval: expected n x interval of at most 3600s, got '60000s'",
+    "/generate?count=5": "count: not a parameter of /generate, which has interval, n, nonce",
+    "/stream/0": "n: expected a whole number from 1 to 1000000, got '0'",
+    "/stream/x": "n: expected a whole number from 1 to 1000000, got 'x'",
+    "/stream-bytes/1e9": "n: expected a whole number from 0 to 1073741824, got '1e9'",
+    "/stream-bytes/9?chunk_size=0": "chunk_size: expected a whole number from 1 to 16777216, got '0'",
+    "/stream-bytes/9?seed=x": "seed: expected a whole number from 0 to 1000000000000000000, got 'x'",
+    "/stream-bytes/9000000?chunk_size=1": "chunk_size: expected at most 1000000 chunks in all, got 9000000",
+    "/drip?numbytes=0": "numbytes: expected a whole number from 1 to 1000000, got '0'",
+    "/drip?duration=x": "duration: expected a duration like 100ms, 1.5s or 2 (seconds), got 'x'",
+    "/drip?delay=x": "delay: expected a duration like 100ms, 1.5s or 2 (seconds), got 'x'",
+    "/drip?delay=40m&duration=40m": "duration: expected duration + delay of at most 3600s, got '4800s'",
+    "/drip?code=99": "code: expected a whole number from 200 to 599, got '99'",
+    "/drip?code=204": "code: expected a status whose response has a body, got '204'",
+    "/frames?plan=": "plan: expected SIZE[:EXT]@MS,SIZE[:EXT]@MS,…, got ''",
+    "/frames?plan=5": "plan: expected SIZE[:EXT]@MS,SIZE[:EXT]@MS,…, got '5'",
+    "/frames?plan=5@0,6": "plan: expected SIZE[:EXT]@MS,SIZE[:EXT]@MS,…, got '6'",
+    "/frames?plan=5@0,": "plan: expected a step after the last comma, got '5@0,'",
+    "/frames?plan=5@9,5@8": "plan: expected moments that do not go back (the step before is at 9), got '5@8'",
+    "/frames?plan=0@0,5@8": "plan: expected nothing after the last-chunk (size 0), got '5@8'",
+    "/frames?plan=5@9999999": "plan: expected moments within 3600s, got '5@9999999'",
+    "/frames?plan=99999999@0": "plan: expected chunks of at most 16777216 octets, got '99999999@0'",
+    "/frames?plan=5:a%20b@0": "plan: expected a chunk-ext such as b';name=value', got b';a b', in '5:a b@0'",
+    "/frames?plan=5@0&trailer=X:1": "trailer: expected a plan with a last-chunk (0@MS), got '5@0'",
+    "/frames?trailer=X": "trailer: expected NAME:VALUE, got 'X'",
+    "/frames?trailer=Content-Length:1": "trailer: expected a field that may be a trailer (RFC 9110 §6.5.1)",
+    "/trailers?Content-Length=1": "Content-Length: expected a field that may be a trailer (RFC 9110 §6.5.1)",
+    "/trailers?Transfer_Encoding=1": "Transfer_Encoding: expected a field that may be a trailer",
+    "/trailers?a%20b=1": "a b: expected a field-name in trailers, got b'a b'",
+    "/trailers?X=a%0d%0aSet-Cookie:%20b": "X: expected a field-value in trailer b'X'",
+    "/probe?n=x": "n: expected a whole number from 0 to 1000000, got 'x'",
+    "/probe?size=2000000": "size: expected a whole number from 0 to 1048576, got '2000000'",
+    "/probe?n=100000&size=20000&interval=0": "size: expected n x size of at most 1073741824 octets, got '20000'",
+    "/probe?nonce=a%20b": "nonce: expected 1 to 64 letters, digits, or ._~-, got 'a b'",
+    "/fault/cut?at=7": "at: expected a whole number from 0 to 6, got '7'",
+    "/fault/cut?n=x": "n: expected a whole number from 0 to 1000000, got 'x'",
+    "/fault/stall?duration=x": "duration: expected a duration like 100ms, 1.5s or 2 (seconds), got 'x'",
+    "/journal?since=1": "since: not a parameter of /journal, which has nonce",
+    "/?x=1": "x: not a parameter of /, which has nonce",
+}
+
+
+@pytest.mark.parametrize("target", REFUSED)
+async def test_a_bad_parameter_is_named_in_one_line(target: str) -> None:
+    async with serving() as running:
+        answer = await running.get(target)
+    assert status_of(answer) == 400
+    text = body_of(answer).decode()
+    assert text.startswith(REFUSED[target])
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+
+
+async def test_an_unknown_fault_gets_a_404_that_lists_them() -> None:
+    async with serving() as running:
+        answer = await running.get("/fault/magic")
+    assert status_of(answer) == 404
+    assert b"no fault 'magic'; there are cut, early-end" in body_of(answer)
+
+
+async def test_a_refused_parameter_leaves_the_connection_usable() -> None:
+    async with serving() as running:
+        one, two = b"GET /generate?n=x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /stream-bytes/0 HTTP/1.1\r\nHost: x\r\n\r\n"
+        answer = await running.ask(one + two)
+    assert answer.endswith(b"0\r\n\r\n")
+
+
+async def test_the_caps_are_settings() -> None:
+    async with serving(settings=Settings(max_chunks=3, max_octets=10, max_duration=1.0)) as running:
+        assert status_of(await running.get("/generate?n=3&interval=0")) == 200
+        assert status_of(await running.get("/generate?n=4&interval=0")) == 400
+        assert status_of(await running.get("/frames?plan=10@0")) == 200
+        assert status_of(await running.get("/frames?plan=11@0")) == 400
+        assert status_of(await running.get("/frames?plan=1@0,1@1,1@2,0@3")) == 400
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [
+        ("100ms", 0.1),
+        ("1.5s", 1.5),
+        ("250us", 0.00025),
+        ("250µs", 0.00025),
+        ("5ns", 5e-9),
+        ("1m30s", 90.0),
+        ("1h", 3600.0),
+        ("2", 2.0),
+        (".5", 0.5),
+        ("0", 0.0),
+    ],
+)
+def test_a_duration_is_go_s_or_a_number_of_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1 s", "-1s", "1e3", "inf", "nan", "1d", "s", "1s2", "１s", "1_0"])
+def test_another_duration_is_none(text: str) -> None:
+    assert parse_duration(text) is None
+
+
+def test_more_parameters_than_the_limit_are_refused() -> None:
+    assert len(Query(b"&".join(256 * [b"a=1"])).pairs) == 256
+    with pytest.raises(Refusal, match="at most 256 parameters"):
+        Query(b"&".join(257 * [b"a=1"]))

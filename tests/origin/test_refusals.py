@@ -1,0 +1,159 @@
+"""What the origin answers to what it cannot serve: status, a line that teaches, and nothing run after it."""
+
+import pytest
+
+from chunkwire.origin.settings import Settings
+from chunkwire.wire.limits import HeadLimits
+from tests.origin.peer import body_of, connect, get, post, resource, serving, status_of, two_chunks
+
+UNREADABLE_HEADS = {
+    "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400, b"HTTP/1.1 needs a Host line"),
+    "two Hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, b"one Host line"),
+    "bad Host": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, b"in Host"),
+    "no version": (b"GET /\r\n\r\n", 400, b"the version is missing"),
+    "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, b"HTTP/1.1"),
+    "an SSH banner": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", 400, b"A request begins like this"),
+    "garbage": (b"\x00\x01\x02\x03\xff\r\n\r\n", 400, b"expected"),
+    "a TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, b"http://, not https://"),
+    "blank before colon": (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400, b"colon"),
+    "folded line": (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400, b"folded"),
+    "bare CR": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", 400, b"CR"),
+    "NUL in a value": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n", 400, b"control"),
+    "length and coding": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400,
+        b"got both",
+    ),
+    "unknown coding": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, b"chunked"),
+    "not chunked last": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400, b"chunked"),
+    "coding in 1.0": (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, b"HTTP/1.0"),
+    "two lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, b"two"),
+    "bad length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", 400, b"Content-Length"),
+    "a head that is cut": (b"GET / HTTP/1.1\r\nHost: x\r\n", 400, b"empty line"),
+}
+
+ALONE = ("a head that is cut", "a TLS hello")
+
+
+@pytest.mark.parametrize("name", UNREADABLE_HEADS)
+async def test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection(name: str) -> None:
+    """Rows 7, 9, 12, 13, 16, 22, 24, 25, 29, 31. Fails where the connection goes on: the GET would be run."""
+    head, status, taught = UNREADABLE_HEADS[name]
+    async with serving(resource(two_chunks)) as running:
+        answer = await running.ask(head + (b"" if name in ALONE else get("/x")))
+    assert status_of(answer) == status
+    assert taught in body_of(answer)
+    assert len(running.ended) == 1
+    assert b"Connection: close\r\n" in answer
+    assert b"Date: " in answer
+
+
+async def test_the_server_goes_on_after_garbage() -> None:
+    async with serving(resource(two_chunks)) as running:
+        await running.ask(b"\x00" * 100)
+        assert status_of(await running.get("/x")) == 200
+
+
+async def test_bare_lf_in_a_head_is_answered() -> None:
+    """Row 2: people type, and nc sends LF alone."""
+    async with serving(resource(two_chunks)) as running:
+        answer = await running.ask(b"GET /x HTTP/1.1\nHost: x\nConnection: close\n\n")
+    assert body_of(answer) == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+
+
+async def test_bare_lf_in_a_chunked_body_gets_a_400_that_names_the_flag() -> None:
+    """Row 2, erratum 7633. Fails where LF is waited on for its CR."""
+    async with serving() as running, connect(running.port) as client:
+        await client.send(b"POST /echo HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n5\n")
+        answer = await client.read_all()
+    assert status_of(answer) == 400
+    assert b"nc -C" in body_of(answer)
+
+
+async def test_an_empty_line_before_the_request_is_ignored() -> None:
+    """Row 5. Fails where h11 sees the empty line."""
+    async with serving(resource(two_chunks)) as running:
+        assert status_of(await running.ask(b"\r\n\r\n" + get("/x"))) == 200
+
+
+async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431() -> None:
+    """Row 62. Fails where only a head that is still incomplete is measured."""
+    room = len(get("/x", b"A: "))
+    settings = Settings(head_limits=HeadLimits(max_head_octets=room + 50))
+    async with serving(resource(two_chunks), settings=settings) as running:
+        assert status_of(await running.ask(get("/x", b"A: " + 50 * b"a"))) == 200
+        assert status_of(await running.ask(get("/x", b"A: " + 51 * b"a"))) == 431
+
+
+async def test_a_target_over_the_limit_gets_414() -> None:
+    """Row 10: a request-line of 8000 octets works, one over our limit is told so."""
+    async with serving(resource(two_chunks)) as running:
+        assert status_of(await running.ask(get("/x?" + 8000 * "a"))) == 200
+        assert status_of(await running.ask(get("/x?" + 17000 * "a"))) == 414
+
+
+async def test_an_unknown_path_gets_a_404_that_points_to_the_list() -> None:
+    async with serving() as running:
+        answer = await running.get("/no%0Awhere")
+    assert status_of(answer) == 404
+    assert body_of(answer) == b"no resource at /no\\nwhere; GET / lists them\n"
+
+
+async def test_a_wrong_method_gets_405_with_allow() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"DELETE /generate HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert status_of(answer) == 405
+    assert b"Allow: GET, HEAD, OPTIONS\r\n" in answer
+
+
+async def test_an_unknown_method_gets_501() -> None:
+    """Row 11."""
+    async with serving() as running:
+        assert status_of(await running.ask(b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n")) == 501
+        assert status_of(await running.ask(40 * b"X" + b" / HTTP/1.1\r\nHost: x\r\n\r\n")) == 501
+
+
+async def test_connect_is_refused() -> None:
+    """Row 67."""
+    async with serving() as running:
+        answer = await running.ask(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n")
+    assert status_of(answer) == 501
+
+
+async def test_options_says_what_is_allowed() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"OPTIONS /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+        everything = await running.ask(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert status_of(answer) == 204
+    assert b"Allow: POST, PUT, PATCH, OPTIONS\r\n" in answer
+    assert b"transfer-encoding" not in answer.lower()
+    assert b"content-length" not in answer.lower()
+    assert b"Allow: GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in everything
+
+
+async def test_an_absolute_target_is_served() -> None:
+    """Row 14."""
+    async with serving(resource(two_chunks)) as running:
+        assert status_of(await running.ask(get("http://example.org/x"))) == 200
+
+
+async def test_http_1_9_is_served_as_1_1() -> None:
+    """Row 9."""
+    async with serving(resource(two_chunks)) as running:
+        answer = await running.ask(b"GET /x HTTP/1.9\r\nHost: x\r\n\r\n")
+    assert body_of(answer).endswith(b"0\r\n\r\n")
+
+
+async def test_a_request_body_that_ends_early_gets_400() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+    assert status_of(answer) == 400
+    assert b"request body: expected content of 5 octets" in body_of(answer)
+
+
+async def test_a_broken_body_after_the_head_went_is_cut() -> None:
+    """Row 39: an abnormal end has no last-chunk. Fails where the responder's exit always writes one."""
+    async with serving() as running:
+        answer = await running.ask(post("/echo", b"5\r\nhello\r\nzz\r\n"))
+    assert status_of(answer) == 200
+    assert body_of(answer) == b"5\r\nhello\r\n"
