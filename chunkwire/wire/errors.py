@@ -106,7 +106,7 @@ class IncompleteBody(ChunkwireError):
     """
 
     def __init__(self, offset: int, section: str, received: bytes = b"") -> None:
-        super().__init__(f"expected the rest of {section} at {offset}, got the end of input")
+        super().__init__(f"expected {section} at {offset}, got the end of input")
         self.offset = offset
         self.section = section
         self.received = received

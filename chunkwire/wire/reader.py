@@ -6,7 +6,7 @@ The rule here: the scanner judges, this only assembles. What this module must no
 from __future__ import annotations
 
 from chunkwire.wire.errors import IncompleteBody, LocalError
-from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, LastChunk, SizeLine
+from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.scanner import ChunkedScanner
 
@@ -20,24 +20,23 @@ class FrameAssembler:
 
     @property
     def partial(self) -> bytes:
-        """The data so far of a chunk that has begun."""
+        """Return the data so far of a chunk that has begun."""
         return b"".join(self._data)
 
     def take(self, event: Event) -> Frame | None:
         """Return the frame that an event completes, if it does."""
-        match event:
-            case SizeLine():
-                self._size_line = event
-            case Data():
-                self._data.append(event.octets)
-            case DataEnd():
-                line = self._size_line
-                assert line is not None
-                data = b"".join(self._data)
-                self._data.clear()
-                return Chunk(line.offset, line.line, line.size, line.ext, data)
-            case LastChunk():
-                return event
+        if isinstance(event, SizeLine):
+            self._size_line = event
+        elif isinstance(event, Data):
+            self._data.append(event.octets)
+        elif isinstance(event, DataEnd):
+            line = self._size_line
+            assert line is not None
+            data = b"".join(self._data)
+            self._data.clear()
+            return Chunk(line.offset, line.line, line.size, line.ext, data)
+        else:
+            return event
         return None
 
 

@@ -183,16 +183,15 @@ class Recorder:
             raw = event.raw
             self._hash.update(raw)
             self._wire_octets += len(raw)
-            match event:
-                case SizeLine():
-                    self._chunk = event
-                case Data():
-                    self._content(t, event, read)
-                case DataEnd():
-                    self._chunks += 1
-                    self._frame(t, read)
-                case LastChunk():
-                    self._last_chunk(t, event, read)
+            if isinstance(event, SizeLine):
+                self._chunk = event
+            elif isinstance(event, Data):
+                self._content(t, event, read)
+            elif isinstance(event, DataEnd):
+                self._chunks += 1
+                self._frame(t, read)
+            else:
+                self._last_chunk(t, event, read)
 
     def end(
         self,

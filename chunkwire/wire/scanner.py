@@ -174,7 +174,7 @@ class ChunkedScanner:
         offset = self.wire_octets + refused.at
         octets = _copy(buffer, refused.at, min(end, refused.at + refused.shown))
         # What follows the line says nothing about it.
-        octets = octets.split(CRLF)[0] or CRLF
+        octets = octets.partition(b"\r")[0] or octets[:2]
         message = f"expected {refused.expected} at {offset}, got {octets!r}"
         return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
 
@@ -190,8 +190,7 @@ class ChunkedScanner:
                 return self._scan_data_end(buffer, start, end, events)
             case _State.TRAILER_SECTION:
                 return self._scan_trailer_section(buffer, start, end, events)
-            case _State.COMPLETE:
-                return None
+        return None
 
     def _scan_known_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         """Approve the whole chunks at start whose size lines are known.

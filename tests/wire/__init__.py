@@ -1,0 +1,1 @@
+"""The tests of the codec: pure values in, values out."""

@@ -1,0 +1,150 @@
+"""What the scanner promises beside its verdicts: how much may go when, its counts, its events, its stickiness."""
+
+import pytest
+
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
+from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
+from chunkwire.wire.limits import Limits
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.wire.relay import Relay, octet_by_octet, relay
+
+BODY = b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n"
+
+
+def test_size_line_goes_when_its_crlf_is_there() -> None:
+    slow = relay(b"5;a=b\r")
+    assert slow.sent == b""
+    slow.show(b"\n")
+    assert slow.sent == b"5;a=b\r\n"
+
+
+def test_chunk_data_goes_at_once() -> None:
+    assert relay(b"5\r\nh").sent == b"5\r\nh"
+
+
+def test_crlf_after_data_goes_as_a_pair() -> None:
+    slow = relay(b"5\r\nhello\r")
+    assert slow.sent == b"5\r\nhello"
+    slow.show(b"\n")
+    assert slow.sent == b"5\r\nhello\r\n"
+
+
+def test_end_of_the_body_goes_whole_or_not_at_all() -> None:
+    slow = relay(*octet_by_octet(b"0;a\r\nX-Sum: 1\r\n\r"))
+    assert slow.sent == b""
+    slow.show(b"\n")
+    assert slow.sent == b"0;a\r\nX-Sum: 1\r\n\r\n"
+
+
+def test_octets_after_the_body_are_not_of_it() -> None:
+    done = relay(BODY + b"HTTP/1.1 200 OK\r\n\r\n")
+    assert done.sent == BODY
+    assert done.scanner.scan(b"0\r\n\r\n", 5) == 0
+    assert done.scanner.wire_octets == len(BODY)
+
+
+def test_nothing_past_the_end_of_the_valid_octets_is_read() -> None:
+    memory = bytearray(BODY.ljust(4096, b"\xff"))
+    for end in range(len(BODY)):
+        scanner = ChunkedScanner()
+        assert scanner.scan(memory, end) <= end
+        assert not scanner.is_complete
+
+
+def test_bytes_and_bytearray_give_the_same() -> None:
+    expected, events = relay(BODY).events, list[Event]()
+    assert ChunkedScanner().scan(BODY, len(BODY), events) == len(BODY)
+    assert events == expected
+    assert all(type(event.raw) is bytes for event in events)
+
+
+def test_events_of_a_whole_body() -> None:
+    assert relay(BODY).events == [
+        SizeLine(0, b"5;a=b", 5, b";a=b"),
+        Data(7, b"hello"),
+        DataEnd(12),
+        SizeLine(14, b"6", 6, b""),
+        Data(17, b" world"),
+        DataEnd(23),
+        LastChunk(25, b"0", b"", ((b"X-Sum", b"1"),), b"0\r\nX-Sum: 1\r\n\r\n"),
+    ]
+
+
+def test_data_of_a_chunk_over_several_reads_comes_in_several_events() -> None:
+    assert relay(b"5\r\nhe", b"llo\r\n").events == [
+        SizeLine(0, b"5", 5, b""),
+        Data(3, b"he"),
+        Data(5, b"llo"),
+        DataEnd(8),
+    ]
+
+
+def test_counts_follow_what_was_approved() -> None:
+    counts = []
+    slow = Relay()
+    for read in (b"5;a=b\r\nhel", b"lo\r", b"\n6\r\n world\r\n0\r\n", b"\r\n"):
+        slow.show(read)
+        counts.append((slow.scanner.wire_octets, slow.scanner.octets, slow.scanner.chunks))
+    assert counts == [(10, 3, 0), (12, 5, 0), (25, 11, 2), (30, 11, 2)]
+
+
+def test_error_is_raised_again_and_the_valid_prefix_counted_once() -> None:
+    scanner = ChunkedScanner()
+    body = b"5\r\nhello\r\nzz\r\n"
+    with pytest.raises(FramingError) as first:
+        scanner.scan(body, len(body))
+    assert scanner.wire_octets == 10
+    with pytest.raises(FramingError) as again:
+        scanner.scan(b"0\r\n\r\n", 5)
+    assert again.value is first.value
+    assert (scanner.wire_octets, scanner.octets, scanner.chunks) == (10, 5, 1)
+
+
+def test_offset_of_an_error_counts_from_the_first_octet_of_the_body() -> None:
+    slow = relay(b"5\r\nhel", b"lo\r\n4;", b"=\r\n")
+    assert slow.error is not None
+    assert (slow.error.rule, slow.error.offset) == (Rule.CHUNK_EXT, 12)
+
+
+@pytest.mark.parametrize(
+    "octets, section",
+    [
+        (b"", "a size line"),
+        (b"5\r", "a size line"),
+        (b"5\r\nhel", "chunk-data"),
+        (b"5\r\nhello\r", "CRLF after chunk-data"),
+        (b"5\r\nhello\r\n", "a size line"),
+        (b"0\r\nX-Sum: 1\r\n", "the trailer section"),
+    ],
+)
+def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
+    scanner = ChunkedScanner()
+    scanner.scan(octets, len(octets))
+    with pytest.raises(IncompleteBody) as cut:
+        scanner.end_of_input()
+    assert (cut.value.section, cut.value.offset, cut.value.received) == (section, len(octets), b"")
+    assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input"
+
+
+def test_end_of_input_after_the_final_crlf_is_no_error() -> None:
+    relay(BODY).scanner.end_of_input()
+
+
+def test_more_size_lines_than_are_remembered_are_all_read() -> None:
+    body = b"".join(b"%x\r\n%b\r\n" % (size, bytes(size)) for size in range(1, 600)) * 2 + b"0\r\n\r\n"
+    done = relay(body)
+    assert (done.sent, done.scanner.chunks) == (body, 1198)
+
+
+def test_known_size_lines_repay_the_overhead() -> None:
+    costs_ten = b"1;" + b"a" * 22 + b"\r\nd\r\n"
+    body = b"8\r\n12345678\r\n" + costs_ten + b"8\r\n12345678\r\n" + costs_ten + b"0\r\n\r\n"
+    assert relay(body, scanner=ChunkedScanner(Limits(max_overhead=10))).verdict == "accept"
+
+
+def test_size_line_that_adds_to_the_overhead_is_counted_every_time() -> None:
+    # 16 digits, two CRLFs, less 16, less twice one octet: 2 a chunk.
+    costs_two = b"0000000000000001\r\nd\r\n"
+    limits = Limits(max_overhead=10)
+    assert relay(costs_two * 5 + b"0\r\n\r\n", scanner=ChunkedScanner(limits)).verdict == "accept"
+    assert relay(costs_two * 6, scanner=ChunkedScanner(limits)).verdict == "reject"
