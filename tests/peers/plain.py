@@ -93,7 +93,13 @@ def upstream() -> Generator[Upstream, None, None]:
 
 @contextmanager
 def dialled(port: int, octets: bytes = b"", *, receive_octets: int | None = None) -> Generator[Wire, None, None]:
-    """Connect, send the first octets, close on leaving; `receive_octets` sets a small receive buffer."""
+    """Connect and send the first octets; what the test has not closed is reset on leaving, so that no server waits.
+
+    Args:
+        port: on the loopback interface.
+        octets: to send at once.
+        receive_octets: the size of the receive buffer, for a reader that is to be slow.
+    """
     with socket.socket() as sock:
         if receive_octets is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
@@ -101,7 +107,11 @@ def dialled(port: int, octets: bytes = b"", *, receive_octets: int | None = None
         sock.connect((LOOPBACK, port))
         wire = Wire(sock, whose=f"port {port}")
         wire.send(octets)
-        yield wire
+        try:
+            yield wire
+        finally:
+            if sock.fileno() >= 0:
+                wire.reset()
 
 
 class Tee:
