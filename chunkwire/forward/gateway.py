@@ -6,6 +6,7 @@ refused head is answered once and nothing after it is read.
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -54,7 +55,7 @@ class Gateway:
         self.upstreams = upstreams
         self.drain = drain or Drain()
         self._settings = settings
-        self._mover: Mover = mover or PlainMover()
+        self._mover: Mover = mover or default_mover(settings.poll)
         self._record_to = record_to
         self._streams = 0
         self._date = b""
@@ -146,6 +147,15 @@ class Gateway:
             self._date_second = second
             self._date = formatdate(second, usegmt=True).encode("ascii")
         return self._date
+
+
+def default_mover(poll: float) -> Mover:
+    """Return the fastest mover this platform has."""
+    if hasattr(select, "epoll"):
+        from chunkwire.net.fastmover import FastMover  # its epoll exists on Linux only
+
+        return FastMover(poll_seconds=poll)
+    return PlainMover()
 
 
 async def serve_gateway(

@@ -30,6 +30,7 @@ class Settings:
         response_timeout: from the sent request to the response head; models think for a while.
         send_timeout: without an octet taken by a peer.
         idle_timeout: without an octet from upstream inside a body; off, since streams may be silent.
+        poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.
         max_informational: 1xx responses passed on before one final response (Go's client: 5).
     """
 
@@ -46,6 +47,7 @@ class Settings:
     idle_timeout: float = math.inf
     grace: float = GRACE_SECONDS
     max_connections: int = MAX_CONNECTIONS
+    poll: float = 50e-6
     max_informational: int = 5
     limits: Limits = DEFAULT_LIMITS
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
