@@ -26,7 +26,7 @@ from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_f
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.pacing import Pacer
-from chunkwire.origin.journal import Ended, Exchange, Journal
+from chunkwire.origin.journal import UNREADABLE, Ended, Exchange, Journal
 from chunkwire.origin.metrics import Metrics
 from chunkwire.origin.refusal import Refusal, from_body_error, from_head_error
 from chunkwire.origin.request import IncomingRequest, RequestBody
@@ -40,8 +40,6 @@ from chunkwire.wire.records import Record
 
 logger = logging.getLogger(__name__)
 
-# Stands for a request whose head could not be read; the answer to it closes the connection.
-_UNREADABLE: Final = Request(b"-", b"-")
 _NO_BODY: Final = Framing(BodyKind.NONE)
 _ENDED: Final = {
     BodyState.COMPLETE: Ended.COMPLETE,
@@ -84,7 +82,7 @@ class Origin:
         self._on_end = on_end
         self._numbers = itertools.count(1)
 
-    async def handle(self, stream: trio.SocketStream) -> None:
+    async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end.
 
         Resource handling: closes the stream.
@@ -114,7 +112,7 @@ class Origin:
             refusal = Refusal(408, "head-timeout", f"request head: {expected}, got no end")
         else:
             return head is not None and await self._serve(connection, head)
-        return await self._serve(connection, _UNREADABLE, refusal)
+        return await self._serve(connection, UNREADABLE, refusal)
 
     async def _serve(self, connection: ServerConnection, head: Request, refusal: Refusal | None = None) -> bool:
         """Serve one exchange; True if another may follow on this connection."""
@@ -126,8 +124,15 @@ class Origin:
         exchange, tap = self._open(connection, head)
         body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
         request = IncomingRequest(head, body=body, peer=connection.peer, settings=self.settings)
-        must_close = refusal is not None or self._drain.is_started
-        response = Responder(connection, request, exchange, pacer=self._pacer, tap=tap, must_close=must_close)
+        response = Responder(
+            connection,
+            request,
+            exchange,
+            pacer=self._pacer,
+            drain=self._drain,
+            tap=tap,
+            must_close=refusal is not None,
+        )
         ended = Ended.CUT  # what it is if the drain's grace time cancels us here
         try:
             ended = await self._respond_unless_reset(connection, request, response, refusal)

@@ -23,6 +23,8 @@ _FIELDS_OF_INTEREST: Final = frozenset(
     b"host via forwarded x-forwarded-for x-forwarded-proto accept accept-encoding te connection expect upgrade "
     b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
 )
+# Stands for a request whose head could not be read.
+UNREADABLE: Final = Request(b"-", b"-")
 JOURNAL_PATH: Final = b"/journal"
 _NONCE_PARAMETER: Final = b"nonce="
 
@@ -46,7 +48,7 @@ class Exchange:
         began: when its head was complete, in seconds on the pacer's clock.
         began_ns: the same moment, ns since the epoch.
         status: of the final response; 0 before it.
-        frames: chunks written, the last-chunk not counted; writes of content where the body is not chunked.
+        frames: chunks written, the last-chunk not counted; 0 where the body is not chunked.
         octets: chunk-data written, or content.
         wire_octets: the body as on the wire.
         first_frame, last_frame: when their write began, on the pacer's clock; None before.
@@ -110,6 +112,11 @@ class Exchange:
     def at_ns(self, moment: float) -> int:
         """Return a moment of the pacer's clock as ns since the epoch."""
         return self.began_ns + round((moment - self.began) * 1e9)
+
+    @property
+    def is_readable(self) -> bool:
+        """There was a request head to read."""
+        return self.request is not UNREADABLE
 
     @property
     def start_line(self) -> bytes:

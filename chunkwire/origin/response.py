@@ -18,6 +18,7 @@ import trio
 
 from chunkwire.net.connection import ServerConnection
 from chunkwire.net.heads import BodyKind, Field, Response
+from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.pacing import Pacer
 from chunkwire.origin.journal import Exchange
@@ -65,10 +66,12 @@ class Responder:
         exchange: Exchange,
         *,
         pacer: Pacer,
+        drain: Drain,
         tap: SentTap | None = None,
         must_close: bool = False,
     ) -> None:
         self.state = BodyState.UNSENT
+        self._drain = drain
         self.must_close = must_close or not request.head.keeps_alive
         self.is_chunked = request.head.version != b"1.0"
         self.exchange = exchange
@@ -129,7 +132,7 @@ class Responder:
         length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
         await self._send_head(status, list(fields), length, BodyKind.NONE if has_none else BodyKind.LENGTH)
         if body and not has_none and not self._is_head:
-            await self.write(body, chunks=1, octets=len(body))
+            await self.write(body, chunks=0, octets=len(body))
         self.state = BodyState.COMPLETE
 
     async def text(self, status: int, text: str, fields: Iterable[Field] = ()) -> None:
@@ -164,13 +167,8 @@ class Responder:
             SendTimeout: the client took nothing for `send_timeout`.
             PeerGone: the client closed the connection.
         """
-        timeout = self._request.settings.send_timeout
         now = self.pacer.now()
-        try:
-            with trio.fail_after(timeout):
-                await self._connection.send_all(raw)
-        except trio.TooSlowError as error:
-            raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
+        await self._send(raw)
         self.exchange.note_frame(now, chunks=chunks, octets=octets, wire_octets=len(raw))
         if self._tap is not None:
             self._tap.sent(now, raw)
@@ -186,18 +184,34 @@ class Responder:
         if ours := [name for name, _ in fields if name.lower() in _OURS]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
         if not self._request.body.is_complete and not self._request.body.is_small:
-            self.must_close = True  # row 52: what is not read must not be taken for the next request
+            self.must_close = True  # what is not read must not be taken for the next request (RFC 9112 §9.3)
+        if self._drain.is_started:
+            self.must_close = True
         closing = ((b"Connection", b"close"),) if self.must_close else ()
         date = (b"Date", formatdate(usegmt=True).encode())
         response = Response(status, _reason(status), fields=(date, *fields, *framing, *closing))
         octets = self._connection.head_octets(response, self._request.head.method)
         now = self.pacer.now()
         self.state = BodyState.OPEN
-        await self._connection.send_all(octets)
+        await self._send(octets)
         self.exchange.status = status
         self.exchange.head_sent = now
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
+
+    async def _send(self, octets: bytes) -> None:
+        """Send octets in one send if the kernel takes them; the deadline runs anew while it takes some."""
+        timeout = self._request.settings.send_timeout
+        rest: bytes | memoryview = octets
+        try:
+            while True:
+                with trio.fail_after(timeout):
+                    taken = await self._connection.send_some(rest)
+                if taken == len(rest):
+                    return
+                rest = memoryview(rest)[taken:]
+        except trio.TooSlowError as error:
+            raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
 
 
 class ChunkedBody:
@@ -228,8 +242,10 @@ class ChunkedBody:
         """
         self._check_open()
         chunk = encode_chunk(data, ext)
-        raw = chunk if self._responder.is_chunked else data
-        await self._responder.write(raw, chunks=1, octets=len(data))
+        if self._responder.is_chunked:
+            await self._responder.write(chunk, chunks=1, octets=len(data))
+        else:
+            await self._responder.write(data, chunks=0, octets=len(data))
 
     async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
         """Send octets of a chunked body as they stand, legal or not: for faults, and for frames kept as they came.

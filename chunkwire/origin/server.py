@@ -66,6 +66,7 @@ async def serve_origin(
         if handle_signals:
             nursery.start_soon(drain_on_signal, drain, nursery.cancel_scope, name="signals")
         if admin_listeners:
+            logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
             nursery.start_soon(_serve_admin, admin_listeners, origin, drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(
@@ -77,7 +78,6 @@ async def serve_origin(
 async def _serve_admin(listeners: list[trio.SocketListener], origin: Origin, drain: Drain) -> None:
     served = admin_resources(origin.metrics)
     admin = Origin(pacer=PlainPacer(), drain=drain, resources=(list_resource(served), *served))
-    logger.info("admin on http://%s", bound_addresses(listeners)[0])
     await serve(listeners, admin.handle, drain=drain)
 
 

@@ -19,7 +19,8 @@ from chunkwire.origin.request import IncomingRequest
 from chunkwire.origin.response import JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.origin.routes import Resource
 
-_RANDOM_BLOCK: Final = 1 << 16  # octets drawn at once; a multiple of the generator's 4, so that slices do not matter
+_WORD: Final = 4  # octets; what the generator draws
+_RANDOM_BLOCK: Final = 1 << 16  # octets drawn at once, at most
 _NO_STORE: Final = (b"Cache-Control", b"no-store")
 
 
@@ -104,11 +105,13 @@ def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:
 
 
 def _random_slices(source: random.Random, octets: int, size: int) -> Iterator[bytes]:
+    """Yield the octets of a seed in slices; drawing in whole words keeps them the same for every `size`."""
     held = b""
     while octets:
         wanted = min(size, octets)
         while len(held) < wanted:
-            held += source.randbytes(_RANDOM_BLOCK)
+            words = -(-(octets - len(held)) // _WORD)
+            held += source.randbytes(min(_RANDOM_BLOCK, words * _WORD))
         yield held[:wanted]
         held = held[wanted:]
         octets -= wanted

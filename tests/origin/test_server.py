@@ -1,0 +1,217 @@
+"""The origin on its address: drain, deadlines of the way down, admin; and `chunkwire serve` as its users run it."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.listen import Address, ListenError
+from chunkwire.net.pacing import PlainPacer
+from chunkwire.origin.engine import Origin
+from chunkwire.origin.journal import Ended
+from chunkwire.origin.server import serve_origin
+from chunkwire.wire.records import EndRecord, from_json
+from tests.origin.peer import (
+    GatePacer,
+    body_of,
+    connect,
+    get,
+    resource,
+    serving,
+    status_of,
+    two_chunks,
+)
+from tests.peers import command
+from tests.peers.process import WITHIN, run
+
+LOOPBACK = Address("127.0.0.1", 0)
+
+
+async def test_serve_origin_says_where_it_is_bound_once_it_accepts() -> None:
+    async with trio.open_nursery() as nursery:
+        bound = await nursery.start(serve_origin, LOOPBACK)
+        async with connect(bound[0].port) as client:
+            await client.send(get("/stream-bytes/3", b"Connection: close"))
+            assert status_of(await client.read_all()) == 200
+        nursery.cancel_scope.cancel()
+
+
+async def test_frames_leave_at_real_moments_too() -> None:
+    """The pacer of the platform, not a test's: a stream of 30 moments runs to its end."""
+    async with trio.open_nursery() as nursery:
+        bound = await nursery.start(serve_origin, LOOPBACK)
+        async with connect(bound[0].port) as client:
+            await client.send(get("/generate?n=30&interval=1ms", b"Connection: close"))
+            assert (await client.read_all()).count(b"Chunk ") == 30
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_address_in_use_is_one_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError, match="address already in use"):
+        await serve_origin(Address("127.0.0.1", taken.getsockname()[1]))
+
+
+async def test_a_drain_ends_an_idle_connection_at_once() -> None:
+    """Fault 24."""
+    async with serving(resource(two_chunks)) as running, connect(running.port) as client:
+        await client.send(get("/x"))
+        await client.read_until(b"0\r\n\r\n")
+        running.drain.start()
+        assert await client.read_all() == b""
+
+
+async def test_a_drain_lets_a_stream_run_and_then_ends_its_connection() -> None:
+    """Fault 24. Fails where a drain cancels what runs, or lets the connection go on after it."""
+    pacer = GatePacer()
+    async with serving(pacer=pacer) as running, connect(running.port) as client:
+        await client.send(get("/generate?n=1") + get("/generate?n=1"))
+        await client.read_until(b"\r\n\r\n")
+        running.drain.start()
+        pacer.open()
+        assert (await client.read_all()).endswith(b"0\r\n\r\n")
+        assert len(running.ended) == 1
+
+
+async def test_a_drain_tells_a_response_that_begins_in_it_to_close() -> None:
+    pacer = GatePacer()
+    async with serving(pacer=pacer) as running, connect(running.port) as client:
+        await client.send(get("/drip?numbytes=1&duration=0&delay=1s"))
+        await pacer.waiting.acquire()
+        running.drain.start()
+        pacer.open()
+        pacer.open()
+        assert b"Connection: close\r\n" in await client.read_all()
+
+
+async def test_a_stream_is_cut_when_the_grace_time_is_over(autojump_clock: trio.abc.Clock) -> None:
+    """Fault 24. Fails where the way down writes a last-chunk."""
+    async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
+        await client.send(get("/frames?plan=1@0,0@10"))
+        await client.read_until(b"\r\n\r\n")
+        running.drain.start()
+        assert await client.read_all() == b""
+        assert running.ended[0].ended_by is Ended.CUT
+
+
+async def test_a_body_delimited_by_close_is_reset_when_the_grace_time_is_over(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
+        await client.send(b"GET /frames?plan=1@0,0@10 HTTP/1.0\r\n\r\n")
+        await client.read_until(b"\r\n\r\n")
+        running.drain.start()
+        assert await client.read_until_reset() == b""
+
+
+async def test_any_stream_of_octets_can_be_handled() -> None:
+    """The engine needs no socket: a pair in memory serves as well."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        origin = Origin(pacer=PlainPacer(), resources=(resource(two_chunks),))
+        nursery.start_soon(origin.handle, theirs, name="origin")
+        await ours.send_all(get("/x", b"Connection: close"))
+        with trio.fail_after(5):
+            octets = b""
+            while not octets.endswith(b"0\r\n\r\n"):
+                octets += await ours.receive_some()
+        await ours.aclose()
+
+
+def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+        with command.serving("serve") as served:
+            served.process.send_signal(number)
+            assert served.process.wait(WITHIN) == code
+
+
+def can_connect(served: command.Served) -> bool:
+    """Say whether the listener is still there."""
+    try:
+        socket.create_connection((served.host, served.port), WITHIN).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_a_second_sigterm_ends_at_once() -> None:
+    with command.serving("serve") as served, socket.create_connection((served.host, served.port)) as client:
+        client.settimeout(WITHIN)
+        client.sendall(get("/frames?plan=1@0,1@60000,0@60000"))
+        octets = b""
+        while not octets.endswith(b"1\r\na\r\n"):
+            octets += client.recv(4096)
+        served.process.send_signal(signal.SIGTERM)
+        while can_connect(served):
+            """Wait for the first signal to be heard."""
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(WITHIN) == 0
+        assert client.recv(4096) == b""
+
+
+def test_serve_logs_a_line_an_exchange_as_text_or_json() -> None:
+    for flag, expected in (
+        ((), '"GET /stream-bytes/3 HTTP/1.1" 200'),
+        (("--log-json",), '"target": "/stream-bytes/3"'),
+    ):
+        with command.serving("serve", *flag) as served:
+            run(["curl", "-s", "-o", "/dev/null", served.url("/stream-bytes/3")])
+        (line,) = [line for line in served.log if "/stream-bytes/3" in line]
+        assert expected in line
+        assert "complete" in line
+        if flag:
+            assert json.loads(line)["octets"] == 3
+
+
+def test_serve_saves_what_it_sent(tmp_path: Path) -> None:
+    path = tmp_path / "sent.jsonl"
+    with command.serving("serve", "--save", str(path)) as served:
+        run(["curl", "-s", "-o", "/dev/null", served.url("/stream-bytes/3")])
+    end = from_json(path.read_text().splitlines()[-1])
+    assert isinstance(end, EndRecord)
+    assert (end.point, end.framing, end.octets) == ("origin.sent", "complete", 3)
+
+
+def test_serve_has_metrics_on_an_address_of_their_own() -> None:
+    with command.serving("serve", "--admin", "127.0.0.1:0") as served:
+        admin = next(line.split()[-1] for line in served.log if "admin on" in line)
+        assert b"chunkwire_streams_open" in run(["curl", "-s", f"{admin}/metrics"]).stdout
+        assert run(["curl", "-s", f"{admin}/healthz"]).stdout == b"ok\n"
+        assert b"no resource" in run(["curl", "-s", served.url("/metrics")]).stdout
+
+
+@pytest.mark.parametrize(
+    "words, code, message",
+    [
+        (("-l", "99999"), 2, "expected HOST:PORT"),
+        (("-l", "nowhere.invalid:1"), 71, "cannot listen on nowhere.invalid:1"),
+        (("--max-chunks", "x"), 2, "--max-chunks"),
+        (("--max-duration", "soon"), 2, "--max-duration"),
+        (("--save", "/nowhere/at/all"), 2, "/nowhere/at/all"),
+        (("--colour",), 2, "unknown flag --colour"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_a_code(words: tuple[str, ...], code: int, message: str) -> None:
+    result = command.chunkwire("serve", *words)
+    assert result.returncode == code
+    assert result.stderr.count(b"\n") == 1
+    assert message in result.stderr.decode()
+
+
+def test_a_port_in_use_exits_71() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = command.chunkwire("serve", "-l", str(taken.getsockname()[1]))
+    assert result.returncode == 71
+    assert b"address already in use" in result.stderr
+
+
+async def test_octets_of_a_body_are_not_the_next_request() -> None:
+    async with serving() as running:
+        body = b"GET /generate HTTP/1.1\r\nHost: x\r\n\r\n"
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        answer = await running.ask(head + body)
+    assert body in body_of(answer)
+    assert len(running.ended) == 1
