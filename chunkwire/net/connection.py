@@ -8,6 +8,7 @@ h11's idea of the body never advances.
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ from chunkwire.net.heads import (
     check_partial_head,
     find_head_end,
     read_request,
+    read_response,
     request_framing,
     response_framing,
     settle_target,
@@ -37,6 +39,9 @@ from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
 DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close its side (nginx lingering_timeout: 5 s)
 DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+_EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
+_INVENTED = b"\r\nTransfer-Encoding: chunked\r\n"  # the spelling in which h11 adds it
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, 0 s
 
 
@@ -111,6 +116,22 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} closed the connection") from error
 
+    async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
+        """Send as many octets as the kernel takes, one or more, and return how many; over TLS it is all of them.
+
+        Raises:
+            PeerGone: as `send_all`.
+
+        Cancellation: cleartext: none has left.
+        """
+        if self._socket is None or not self.is_cleartext:
+            await self.send_all(octets)
+            return len(octets)
+        try:
+            return await self._socket.send(octets)
+        except (trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} closed the connection") from error
+
     async def wait_octets(self) -> bool:
         """Wait until there is something to read; False when the peer closed instead.
 
@@ -164,12 +185,14 @@ class Connection:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._socket.close()
 
+    def _drop_empty_lines(self) -> None:
+        """Drop what may stand before a head: nothing, unless a request is awaited."""
+
     async def _receive_head(self, role: Callable[[bytes], None], *, is_request: bool) -> bytes | None:
         """Return one whole, checked head; None when the peer closed before its first octet."""
         searched = 0
         while True:
-            if is_request:
-                _strip_empty_lines(self.leftover)
+            self._drop_empty_lines()
             end = find_head_end(self.leftover, searched)
             if end is not None:
                 head = bytes(self.leftover[:end])
@@ -212,17 +235,21 @@ class ServerConnection(Connection):
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
             return None
         # Our rules judge first, in their words; h11 is the second opinion, and collapses two equal lengths.
-        request_framing(settle_target(read_request(head)))
+        request = settle_target(read_request(head))
+        request_framing(request)
         parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.max_head_octets)
-        event = _parse(parser, head)
-        if not isinstance(event, h11.Request):
-            raise HeadError(400, "bad-head", "expected a request head")
+        _parse(parser, head)
         self._h11 = parser
-        version = b"1.0" if event.http_version == b"1.0" else b"1.1"
-        return settle_target(Request(event.method, event.target, version, tuple(event.headers.raw_items())))
+        return request
 
     def _check(self, head: bytes) -> None:
         check_head(head, self.limits, is_request=True, bare_lf=self._bare_lf)
+
+    def _drop_empty_lines(self) -> None:
+        """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
+        found = (_EMPTY_LINES_OR_LF if self._bare_lf else _EMPTY_LINES).match(self.leftover)
+        if found:
+            del self.leftover[: found.end()]
 
     async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
         """Send a 1xx head (RFC 9110 §15.2)."""
@@ -241,16 +268,23 @@ class ServerConnection(Connection):
         head comes from an h11 that has seen no request: it then states no framing and says `Connection: close`.
 
         Raises:
-            LocalError: the fields are no legal field lines, or state no legal framing.
+            LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
         """
         try:
-            delimited_by_close = response_framing(response, method).kind is BodyKind.CLOSE
+            kind = response_framing(response, method).kind
         except HeadError as error:
             raise LocalError(str(error)) from error
-        speaker = None if delimited_by_close else self._h11
+        is_silent = response.get(b"transfer-encoding") is None and response.get(b"content-length") is None
+        if response.status == 204 and not is_silent:
+            raise LocalError("expected no framing field in a 204 (RFC 9112 §6.1, RFC 9110 §8.6)")
+        if kind is BodyKind.CHUNKED and (self._h11 is None or self._h11.their_http_version == b"1.0"):
+            raise LocalError("expected no Transfer-Encoding to a client that did not say HTTP/1.1 (RFC 9112 §6.1)")
+        speaker = None if kind is BodyKind.CLOSE else self._h11
         with _local_errors():
             event = h11.Response(status_code=response.status, headers=list(response.fields), reason=response.reason)
-        return _serialize(speaker or h11.Connection(h11.SERVER), event)
+        octets = _serialize(speaker or h11.Connection(h11.SERVER), event)
+        # h11 answers a HEAD as it would the GET, and takes a head without framing for one of a chunked body.
+        return octets.replace(_INVENTED, b"\r\n") if method == b"HEAD" and is_silent else octets
 
 
 class ClientConnection(Connection):
@@ -281,20 +315,20 @@ class ClientConnection(Connection):
         head = await self._receive_head(self._check, is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
-        event = _parse(self._h11, head)
-        if not isinstance(event, h11.Response | h11.InformationalResponse):
-            raise HeadError(400, "bad-head", "expected a response head")
-        version = b"1.0" if event.http_version == b"1.0" else b"1.1"
-        return Response(event.status_code, event.reason, version, tuple(event.headers.raw_items()))
+        response = read_response(head)
+        response_framing(response, b"GET")  # for what it refuses; which body there is depends on the method
+        _parse(self._h11, head)
+        return response
 
     def _check(self, head: bytes) -> None:
         check_head(head, self.limits, is_request=False, bare_lf=False)
 
 
-def _parse(parser: h11.Connection, head: bytes) -> object:
+def _parse(parser: h11.Connection, head: bytes) -> None:
+    """Let h11 read a head: for its own refusals, and so that it knows what a response may say."""
     try:
         parser.receive_data(head)
-        return parser.next_event()
+        parser.next_event()
     except h11.RemoteProtocolError as error:
         raise HeadError(error.error_status_hint, "bad-head", f"expected a legal head: {error}") from error
 
@@ -311,14 +345,6 @@ def _local_errors() -> Iterator[None]:
         yield
     except h11.LocalProtocolError as error:
         raise LocalError(str(error)) from error
-
-
-def _strip_empty_lines(buffer: bytearray) -> None:
-    """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
-    while buffer[:2] == b"\r\n":
-        del buffer[:2]
-    while buffer[:1] == b"\n":
-        del buffer[:1]
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

@@ -84,7 +84,7 @@ def parse_url(text: str) -> Url:
     if found["host"] == "" and found["port"] is None:
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
     port = found["port"]
-    if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise LocalError(f"expected a port from 1 to 65535 in {text!r}, got {port!r}")
     target = _encode_target(found["target"] or "/")
     return Url(scheme, host.strip("[]"), int(port) if port else _PORTS[scheme], target)
@@ -141,6 +141,8 @@ async def dial(
         raise DialError("timeout", f"{shown} did not accept a connection within {timeout:g} s") from error
     except socket.gaierror as error:
         raise DialError("dns", f"no address for {host!r}: {error.strerror or error}") from error
+    except UnicodeError as error:  # IDNA: an empty label, or one of more than 63 octets
+        raise DialError("dns", f"no address for {host!r}: it is no domain name") from error
     except ssl.SSLError as error:
         raise DialError("tls", f"TLS with {shown} failed: {_tls_reason(error)}") from error
     except OSError as error:
@@ -184,7 +186,7 @@ async def _shake_hands(stream: trio.abc.Stream, host: str, tls: ssl.SSLContext) 
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    return (error.reason or str(error)).replace("_", " ").lower()
+    return (error.reason or " ".join(map(str, error.args))).replace("_", " ").lower()
 
 
 def _dial_error(shown: str, error: OSError) -> DialError:

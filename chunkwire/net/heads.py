@@ -194,17 +194,11 @@ def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request:
         return  # perhaps half of an empty line, which the caller drops
     if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
         raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {bytes(buffer[:16])!r}")
-    if not is_request:
-        if len(buffer) > limits.max_start_line_octets:
-            raise HeadError(
-                400, "long-status-line", f"expected a status-line of at most {limits.max_start_line_octets} octets"
-            )
-        return
     method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
-    if not blank and len(method) > MAX_METHOD_OCTETS:
+    if is_request and not blank and len(method) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
     if len(buffer) > limits.max_start_line_octets:
-        raise _long_target(limits)
+        raise _long_start_line(limits, is_request=is_request)
 
 
 def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> None:
@@ -217,14 +211,17 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
     if is_request and len(found[1]) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
     if len(line) > limits.max_start_line_octets:
-        raise _long_target(limits)
+        raise _long_start_line(limits, is_request=is_request)
     major = found[3] if is_request else found[1]
     if major != b"1":
         raise HeadError(505, "http-version", "expected HTTP/1.1 or HTTP/1.0")
 
 
-def _long_target(limits: HeadLimits) -> HeadError:
-    return HeadError(414, "long-target", f"expected a request-line of at most {limits.max_start_line_octets} octets")
+def _long_start_line(limits: HeadLimits, *, is_request: bool) -> HeadError:
+    limit = f"of at most {limits.max_start_line_octets} octets"
+    if is_request:
+        return HeadError(414, "long-target", f"expected a request-line {limit}")
+    return HeadError(400, "long-status-line", f"expected a status-line {limit}")
 
 
 def _too_large(limits: HeadLimits) -> HeadError:
@@ -236,7 +233,7 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
     while found := _FIELD_LINE.match(head, start):
         start = found.end()
     end = head.index(b"\n", start)
-    line = head[start:end].rstrip(b"\r")
+    line = head[start:end].removesuffix(b"\r")
     shown = f"{line[:60]!r} at {start}"
     if line[:1] in (b" ", b"\t"):
         return HeadError(400, "folded-line", f"expected a field line, got a folded one: {shown}")
@@ -254,26 +251,13 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
 
 def read_request(head: bytes) -> Request:
     """Return the request of a head that `check_head` has passed, its fields as written."""
-    start_line, *lines = [line.rstrip(b"\r") for line in head.split(b"\n")]
-    method, target, version = start_line.split(b" ")
-    pairs = [line.partition(b":") for line in lines if line]
-    fields = tuple((name, value.strip(b" \t")) for name, _, value in pairs)
-    return Request(method, target, b"1.0" if version == b"HTTP/1.0" else b"1.1", fields)
-
-
-def parse_request(head: bytes) -> Request:
-    """Return the request of a head that `check_head` has passed, its target settled.
-
-    Raises:
-        HeadError: as `settle_target`.
-    """
     found = _REQUEST_LINE.match(head)
     assert found
-    return settle_target(Request(found[1], found[2], _spoken(found[4]), _field_lines(head, found.end())))
+    return Request(found[1], found[2], _spoken(found[4]), _field_lines(head, found.end()))
 
 
-def parse_response(head: bytes) -> Response:
-    """Return the response of a head that `check_head` has passed."""
+def read_response(head: bytes) -> Response:
+    """Return the response of a head that `check_head` has passed, its fields as written."""
     found = _STATUS_LINE.match(head)
     assert found
     return Response(int(found[3]), found[4] or b"", _spoken(found[2]), _field_lines(head, found.end()))

@@ -7,9 +7,9 @@ accept loop waits for one to come back; it neither spins nor ends.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
+import re
 import resource
 import signal
 import socket
@@ -30,7 +30,6 @@ BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's
 MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
 GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker kills after 10 s)
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
 class ListenError(ChunkwireError):
@@ -55,7 +54,7 @@ def parse_address(text: str) -> Address:
         LocalError: one line that names what is wrong.
     """
     host, colon, port = text.strip().rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port[:6]) < 65536):
+    if "/" in host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT or PORT (0 to 65535), got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise LocalError(f"expected brackets around an IPv6 address, as in [::1]:8080, got {text!r}")
@@ -76,10 +75,11 @@ async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[
             listeners.append(trio.SocketListener(await _bound(sock, where, reuse_port=reuse_port)))
             if address.port == 0:
                 break  # a free port of the first family; the others would get different ones
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that IDNA refuses
         for listener in listeners:
             await listener.aclose()
-        raise ListenError(f"cannot listen on {address}: {(error.strerror or str(error)).lower()}") from error
+        reason = error.strerror if isinstance(error, OSError) else "no domain name"
+        raise ListenError(f"cannot listen on {address}: {(reason or str(error)).lower()}") from error
     return listeners
 
 
@@ -198,11 +198,11 @@ async def _accept(
             try:
                 stream = await listener.accept()
             except OSError as error:
+                # Out of descriptors or memory: trio passes over what belongs to one connection alone (accept(2)).
                 places.release_on_behalf_of(place)
-                if error.errno in _EXHAUSTED:
-                    logger.warning("accept: %s; pausing %g s", error.strerror, ACCEPT_PAUSE_SECONDS)
-                    await trio.sleep(ACCEPT_PAUSE_SECONDS)
-                continue  # any other error belongs to the connection that was being accepted (accept(2))
+                logger.warning("accept: %s; pausing %g s", error.strerror, ACCEPT_PAUSE_SECONDS)
+                await trio.sleep(ACCEPT_PAUSE_SECONDS)
+                continue
             except BaseException:
                 places.release_on_behalf_of(place)
                 raise

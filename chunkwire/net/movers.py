@@ -149,23 +149,13 @@ class PlainMover:
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Watch in a task of its own; see `Mover.watch`."""
         if self._nursery is not None:
-            self._watches[connection] = trio.CancelScope()
-            self._nursery.start_soon(self._wait_leaving, connection, on_leaving, name=f"watch {connection.peer}")
+            scope = self._watches[connection] = trio.CancelScope()
+            self._nursery.start_soon(_wait_leaving, connection, on_leaving, scope, name=f"watch {connection.peer}")
 
     def unwatch(self, connection: Connection) -> None:
         """Cancel the watching task."""
         if scope := self._watches.pop(connection, None):
             scope.cancel()
-
-    async def _wait_leaving(self, connection: Connection, on_leaving: OnLeaving) -> None:
-        with self._watches[connection]:
-            try:
-                has_octets = bool(connection.leftover) or await connection.peek()
-            except PeerGone:
-                on_leaving(Leaving.GONE)
-                return
-            if not has_octets:
-                on_leaving(Leaving.FIN)
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -191,6 +181,17 @@ class PlainMover:
         if options.shape is not None:
             await _send(sink, options.shape.flush(), options)
         source.leftover[:0] = held
+
+
+async def _wait_leaving(connection: Connection, on_leaving: OnLeaving, scope: trio.CancelScope) -> None:
+    with scope:
+        try:
+            has_octets = bool(connection.leftover) or await connection.peek()
+        except PeerGone:
+            on_leaving(Leaving.GONE)
+            return
+        if not has_octets:
+            on_leaving(Leaving.FIN)
 
 
 async def _receive(source: Connection, sink: Connection, options: MoveOptions) -> bytes:
@@ -225,11 +226,12 @@ async def _pass_on(
 
 
 async def _send(sink: Connection, octets: bytes | memoryview, options: MoveOptions) -> None:
-    if not octets:
-        return
+    rest = memoryview(octets)
     try:
-        with trio.fail_after(options.send_timeout):
-            await sink.send_all(octets)
+        while rest:
+            with trio.fail_after(options.send_timeout):
+                sent = await sink.send_some(rest)
+            rest = rest[sent:]
     except trio.TooSlowError as error:
         raise SendTimeout(f"{sink.peer} took nothing for {options.send_timeout:g} s") from error
     except PeerGone as error:

@@ -137,9 +137,13 @@ async def open_pacer() -> AsyncIterator[Pacer]:
         yield PlainPacer()
         return
     pacer = TimerPacer()
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pacer.run, name="pacer")
         try:
             yield pacer
-        finally:
-            nursery.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001 - raised again where no nursery wraps it in a group
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

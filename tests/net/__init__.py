@@ -1,0 +1,1 @@
+"""How octets move: heads, connections, dialling, listening, moments and movers, on real sockets."""

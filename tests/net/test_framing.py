@@ -1,0 +1,143 @@
+"""Which framing a body has: each case of RFC 9112 §6.3, for requests and for responses."""
+
+import pytest
+
+from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, request_framing, response_framing
+from chunkwire.wire.scanner import ChunkedScanner, CloseScanner, LengthScanner
+from tests.net.peer import accept_request, get, ok, receive_response, refuse_request, refuse_response
+
+CHUNKED = b"Transfer-Encoding: chunked"
+LENGTH = b"Content-Length: 5"
+
+REFUSED_CODINGS = [
+    (b", chunked", 400),
+    (b"chunked,", 400),
+    (b"xchunked", 400),
+    (b"chunkedx", 400),
+    (b"chunked, gzip", 400),
+    (b"gzip", 400),
+    (b"identity", 400),
+    (b"chunked, chunked", 501),
+    (b"gzip, chunked", 501),
+    (b"gzip,chunked", 501),
+    (b"chunked;x=y", 400),
+    (b'"chunked"', 400),
+    (b"chunked chunked", 400),
+    (b"", 400),
+]
+
+
+@pytest.mark.parametrize("value", [b"chunked", b"Chunked", b"CHUNKED", b" \tchunked \t"])
+async def test_chunked_is_taken_in_any_case(value: bytes) -> None:
+    line = b"Transfer-Encoding:" + value
+    assert request_framing(await accept_request(get(line))) == Framing(BodyKind.CHUNKED)
+    assert response_framing(await receive_response(ok(line)), b"GET") == Framing(BodyKind.CHUNKED)
+
+
+@pytest.mark.parametrize("value, status", REFUSED_CODINGS)
+async def test_any_other_coding_is_refused(value: bytes, status: int) -> None:
+    assert await refuse_request(get(b"Transfer-Encoding: " + value)) == (status, "unknown-coding")
+    assert await refuse_response(ok(b"Transfer-Encoding: " + value)) == "unknown-coding"
+
+
+async def test_two_coding_lines_are_refused() -> None:
+    assert await refuse_request(get(CHUNKED, CHUNKED)) == (400, "two-codings")
+    assert await refuse_request(get(b"Transfer-Encoding: gzip", b"tRANSFER-eNCODING: chunked")) == (400, "two-codings")
+    assert await refuse_response(ok(CHUNKED, CHUNKED)) == "two-codings"
+
+
+@pytest.mark.parametrize(
+    "line, rule",
+    [
+        (b"Transfer-Encoding:\x0bchunked", "control-in-value"),
+        (b"Transfer-Encoding: chunked\x0b", "control-in-value"),
+        (b"Transfer-Encoding: chun\x00ked", "control-in-value"),
+        (b"Transfer-Encoding : chunked", "blank-before-colon"),
+        (b"Transfer-Encoding:\r\n chunked", "folded-line"),
+        (b"X: y\r\n Transfer-Encoding: chunked", "folded-line"),
+        (b" Transfer-Encoding: chunked", "folded-line"),
+        (b"X: y\rTransfer-Encoding: chunked", "bare-cr"),
+        (b"Transfer_Encoding: chunked", "framing-look-alike"),
+    ],
+)
+async def test_a_coding_that_another_parser_might_see_is_refused(line: bytes, rule: str) -> None:
+    assert await refuse_request(get(line)) == (400, rule)
+    assert await refuse_response(ok(b"Y: z", line)) == rule
+
+
+async def test_a_request_without_framing_has_no_body() -> None:
+    framing = request_framing(await accept_request(get(start=b"POST / HTTP/1.1")))
+    assert framing == Framing(BodyKind.NONE)
+    assert framing.is_empty
+
+
+async def test_a_request_with_a_length_has_that_many_octets() -> None:
+    assert request_framing(await accept_request(get(LENGTH))) == Framing(BodyKind.LENGTH, 5)
+    none = request_framing(await accept_request(get(b"Content-Length: 0")))
+    assert (none, none.is_empty) == (Framing(BodyKind.LENGTH, 0), True)
+
+
+@pytest.mark.parametrize("status", [100, 103, 199, 204, 304])
+def test_a_status_without_a_body_has_none_whatever_its_fields(status: int) -> None:
+    for fields in ((), ((b"Content-Length", b"5"),)):
+        assert response_framing(Response(status, fields=fields), b"GET") == Framing(BodyKind.NONE)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_coding_makes_no_body_where_the_status_has_none(status: int) -> None:
+    response = Response(status, fields=((b"Transfer-Encoding", b"chunked"),))
+    assert response_framing(response, b"GET") == Framing(BodyKind.NONE)
+
+
+@pytest.mark.parametrize("fields", [(), ((b"Content-Length", b"5"),), ((b"Transfer-Encoding", b"chunked"),)])
+def test_a_response_to_head_has_no_body(fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    assert response_framing(Response(200, fields=fields), b"HEAD") == Framing(BodyKind.NONE)
+
+
+def test_the_method_is_compared_as_it_is() -> None:
+    assert response_framing(Response(200), b"head") == Framing(BodyKind.CLOSE)
+
+
+@pytest.mark.parametrize("status", [200, 205, 206, 400, 404, 500, 599])
+async def test_a_response_with_a_coding_a_length_or_neither(status: int) -> None:
+    start = b"HTTP/1.1 %d X" % status
+    assert response_framing(await receive_response(ok(CHUNKED, start=start)), b"GET") == Framing(BodyKind.CHUNKED)
+    assert response_framing(await receive_response(ok(LENGTH, start=start)), b"GET") == Framing(BodyKind.LENGTH, 5)
+    assert response_framing(await receive_response(ok(start=start)), b"GET") == Framing(BodyKind.CLOSE)
+
+
+async def test_an_http_1_0_response_has_a_length_or_ends_with_the_connection() -> None:
+    start = b"HTTP/1.0 200 OK"
+    assert response_framing(await receive_response(ok(LENGTH, start=start)), b"GET") == Framing(BodyKind.LENGTH, 5)
+    assert response_framing(await receive_response(ok(start=start)), b"GET") == Framing(BodyKind.CLOSE)
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 100])
+def test_a_broken_framing_field_is_refused_even_where_no_body_can_be(status: int) -> None:
+    for fields in (((b"Content-Length", b"x"),), ((b"Transfer-Encoding", b"gzip"),)):
+        with pytest.raises(HeadError):
+            response_framing(Response(status, fields=fields), b"HEAD")
+
+
+def test_each_kind_has_its_scanner_and_a_fresh_one_each_time() -> None:
+    chunked, length = Framing(BodyKind.CHUNKED), Framing(BodyKind.LENGTH, 5)
+    assert isinstance(chunked.scanner(), ChunkedScanner)
+    assert isinstance(length.scanner(), LengthScanner)
+    assert isinstance(Framing(BodyKind.CLOSE).scanner(), CloseScanner)
+    assert Framing(BodyKind.NONE).scanner().is_complete
+    assert chunked.scanner() is not chunked.scanner()
+    assert not length.scanner().is_complete
+
+
+def test_the_scanner_of_a_chunked_body_refuses_the_trailers_it_was_told_of() -> None:
+    body = b"0\r\nX-Sum: 1\r\n\r\n"
+    assert Framing(BodyKind.CHUNKED).scanner().scan(body, len(body)) == len(body)
+    with pytest.raises(Exception, match=r"(?i)x-sum"):
+        Framing(BodyKind.CHUNKED).scanner(forbidden=frozenset({b"x-sum"})).scan(body, len(body))
+
+
+def test_a_request_built_by_hand_is_judged_the_same() -> None:
+    request = Request(b"POST", b"/", fields=((b"content-length", b"5"), (b"Content-Length", b"5")))
+    with pytest.raises(HeadError) as caught:
+        request_framing(request)
+    assert caught.value.rule == "two-lengths"

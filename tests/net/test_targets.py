@@ -1,0 +1,148 @@
+"""Request targets and Host: which forms are taken, and what they come to (RFC 9112 §3.2)."""
+
+import re
+
+import pytest
+
+from chunkwire.net.heads import HeadError
+from tests.net.peer import accept_request, get, receive_request, refuse_request
+
+
+@pytest.mark.parametrize(
+    "sent, target, host",
+    [
+        (b"GET http://y HTTP/1.1", b"/", b"y"),
+        (b"GET http://y/ HTTP/1.1", b"/", b"y"),
+        (b"GET http://y?q HTTP/1.1", b"/?q", b"y"),
+        (b"GET HTTP://Y:80/a//b?c=http://z/ HTTP/1.1", b"/a//b?c=http://z/", b"Y:80"),
+        (b"GET https://y/a HTTP/1.1", b"/a", b"y"),
+        (b"GET http://[::1]:8080/a HTTP/1.1", b"/a", b"[::1]:8080"),
+        (b"OPTIONS http://y:81 HTTP/1.1", b"*", b"y:81"),
+        (b"OPTIONS http://y:81/ HTTP/1.1", b"/", b"y:81"),
+    ],
+)
+async def test_an_absolute_form_target_comes_to_an_origin_form_and_its_host(
+    sent: bytes, target: bytes, host: bytes
+) -> None:
+    request = await accept_request(get(start=sent, host=b"Host: x"))
+    assert (request.target, request.get(b"host")) == (target, host)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [b"http://", b"http:///a", b"http://:80/", b"http://u@h/", b"http://a b/", b"ftp://y/", b"y", b"y:80", b"*"],
+)
+async def test_another_form_of_target_is_refused(target: bytes) -> None:
+    rule = "bad-start-line" if b" " in target else "bad-target"
+    assert await refuse_request(get(start=b"GET %b HTTP/1.1" % target)) == (400, rule)
+
+
+@pytest.mark.parametrize("target", [b"/", b"//", b"//y/a", b"/?", b"/a?b=http://c"])
+async def test_a_path_stays_as_it_is(target: bytes) -> None:
+    request = await accept_request(get(start=b"GET %b HTTP/1.1" % target))
+    assert (request.target, request.get(b"host")) == (target, b"x")
+
+
+async def test_an_absolute_form_target_gives_an_http_1_0_request_its_host() -> None:
+    request = await accept_request(get(start=b"GET http://y/a HTTP/1.0", host=None))
+    assert (request.target, request.fields) == (b"/a", ((b"Host", b"y"),))
+
+
+async def test_an_absolute_form_target_does_not_replace_a_missing_or_broken_host() -> None:
+    assert await refuse_request(get(start=b"GET http://y/a HTTP/1.1", host=None)) == (400, "no-host")
+    assert await refuse_request(get(start=b"GET http://y/a HTTP/1.1", host=b"Host: a b")) == (400, "bad-host")
+
+
+async def test_an_asterisk_is_a_target_for_options_only() -> None:
+    assert (await accept_request(get(start=b"OPTIONS * HTTP/1.1"))).target == b"*"
+    assert await refuse_request(get(start=b"GET * HTTP/1.1")) == (400, "bad-target")
+
+
+async def test_the_target_of_connect_stays_for_whoever_refuses_it() -> None:
+    assert (await accept_request(get(start=b"CONNECT y:443 HTTP/1.1"))).target == b"y:443"
+
+
+async def test_http_1_1_needs_one_host_and_http_1_0_none() -> None:
+    assert await refuse_request(get(host=None)) == (400, "no-host")
+    assert await refuse_request(get(b"Host: x")) == (400, "two-hosts")
+    assert await refuse_request(get(b"hOST: y")) == (400, "two-hosts")
+    assert (await accept_request(get(start=b"GET / HTTP/1.0", host=None))).fields == ()
+    assert await refuse_request(get(b"Host: x", start=b"GET / HTTP/1.0")) == (400, "two-hosts")
+
+
+async def test_http_1_9_needs_a_host_as_http_1_1_does() -> None:
+    assert await refuse_request(get(start=b"GET / HTTP/1.9", host=None)) == (400, "no-host")
+
+
+async def test_the_refusal_of_a_missing_host_says_what_to_type() -> None:
+    with pytest.raises(HeadError, match=re.escape("HTTP/1.1 needs a Host line: `Host: localhost`")):
+        await receive_request(get(host=None))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET  / HTTP/1.1",
+        b"GET /  HTTP/1.1",
+        b" GET / HTTP/1.1",
+        b"GET\t/\tHTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b"GET / http/1.1",
+        b"GET / HTTP/1",
+        b"GET / HTTP/11",
+        b"GET / HTTP/1.10",
+        b"GET /\xe9 HTTP/1.1",
+        b"GET /\x00 HTTP/1.1",
+        b"G@T / HTTP/1.1",
+        b"GET /",
+        b"GET",
+        b"HTTP/1.1 200 OK",
+    ],
+)
+async def test_a_request_line_out_of_the_grammar_is_refused(line: bytes) -> None:
+    assert await refuse_request(get(start=line)) == (400, "bad-start-line")
+
+
+@pytest.mark.parametrize(
+    "line", [b"GET / HTTP/1.1", b"get / HTTP/1.1", b"M-SEARCH /%20;a=b?c HTTP/1.1", b"! / HTTP/1.0"]
+)
+async def test_a_request_line_within_the_grammar_is_taken(line: bytes) -> None:
+    assert (await accept_request(get(start=line))).start_line == line
+
+
+@pytest.mark.parametrize(
+    "line, rule",
+    [
+        (b"A : 1", "blank-before-colon"),
+        (b"A\t: 1", "blank-before-colon"),
+        (b"A", "no-colon"),
+        (b": 1", "bad-field-name"),
+        (b"A@: 1", "bad-field-name"),
+        (b"A\xe9: 1", "bad-field-name"),
+        (b"A\x00: 1", "bad-field-name"),
+        (b"A: 1\rB: 2", "bare-cr"),
+        (b"A: 1\r", "bare-cr"),
+    ],
+)
+async def test_a_field_line_out_of_the_grammar_is_refused(line: bytes, rule: str) -> None:
+    assert await refuse_request(get(line)) == (400, rule)
+    assert await refuse_request(get(b"B: 2", line, b"C: 3")) == (400, rule)
+
+
+async def test_a_blank_line_start_before_the_first_field_is_refused() -> None:
+    assert await refuse_request(b"GET / HTTP/1.1\r\n Host: x\r\n\r\n") == (400, "folded-line")
+    assert await refuse_request(b"GET / HTTP/1.1\r\n \r\nHost: x\r\n\r\n") == (400, "folded-line")
+
+
+async def test_names_keep_their_case_values_lose_the_blanks_around_them_and_the_order_stays() -> None:
+    request = await accept_request(get(b"b:1", b"A: \t2 \t", b"B:", b"a:3"))
+    assert request.fields == ((b"Host", b"x"), (b"b", b"1"), (b"A", b"2"), (b"B", b""), (b"a", b"3"))
+    assert (request.get(b"a"), request.get(b"b"), request.get(b"c")) == (b"2, 3", b"1, ", None)
+
+
+async def test_tokens_of_a_list_are_found_in_any_case_over_several_lines() -> None:
+    request = await accept_request(get(b"Connection: Keep-Alive ,, close", b"connection: TE"))
+    assert request.tokens(b"connection") == [b"keep-alive", b"close", b"te"]
+    assert request.has_token(b"connection", b"te")
+    assert not request.has_token(b"connection", b"keep")
+    assert not request.keeps_alive
