@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
+from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
 
 if TYPE_CHECKING:
     from chunkwire.origin.settings import Settings
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", metavar="FILE", help="write a record of all that is sent to FILE")
     _add_caps(parser)
     _add_deadlines(parser)
+    add_llm_arguments(parser)
 
 
 def _add_caps(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +127,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         body_timeout=options.body_timeout,
         send_timeout=options.send_timeout,
         grace=options.grace,
+        mock=mock_settings(options),
     )
 
 

@@ -196,9 +196,13 @@ class Bedrock:
         return "/model/" in path and path.rpartition("/")[2] in _OPERATIONS
 
     def key_of(self, request: ModelRequest) -> str | None:
-        """Return the bearer token; None for SigV4, whose secret never travels."""
-        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
-        return token.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None
+        """Return the bearer token, or the access key id of SigV4, whose secret never travels."""
+        scheme, _, rest = (request.get(b"authorization") or b"").partition(b" ")
+        if scheme.upper() == b"AWS4-HMAC-SHA256":
+            rest = rest.partition(b"Credential=")[2].partition(b"/")[0]
+        elif scheme.lower() != b"bearer":
+            return None
+        return rest.strip().decode("latin-1") or None
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""

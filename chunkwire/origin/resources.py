@@ -10,6 +10,7 @@ from typing import Final
 from chunkwire.origin.echo import ECHO
 from chunkwire.origin.journal import Journal
 from chunkwire.origin.misbehave import FAULTY
+from chunkwire.origin.mock.responder import MOCKED
 from chunkwire.origin.plan import PLANNED
 from chunkwire.origin.probe import PROBE, journal_resource
 from chunkwire.origin.request import IncomingRequest
@@ -17,7 +18,7 @@ from chunkwire.origin.response import Responder
 from chunkwire.origin.routes import Resource
 from chunkwire.origin.streams import STREAMS
 
-RESOURCES: Final[tuple[Resource, ...]] = (*STREAMS, *PLANNED, *ECHO, *PROBE, *FAULTY)
+RESOURCES: Final[tuple[Resource, ...]] = (*STREAMS, *PLANNED, *ECHO, *PROBE, *FAULTY, *MOCKED)
 
 
 def origin_resources(journal: Journal) -> tuple[Resource, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from chunkwire.net.listen import GRACE_SECONDS, MAX_CONNECTIONS
 from chunkwire.net.movers import SEND_SECONDS
+from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, HeadLimits, Limits
 
 
@@ -33,6 +34,7 @@ class Settings:
         grace: for streams that run when SIGTERM comes.
         max_connections: beyond it new ones wait in the kernel's backlog.
         journal_entries: exchanges that the journal remembers.
+        mock: how the mock of language models answers.
     """
 
     max_chunks: int = 1_000_000
@@ -50,6 +52,7 @@ class Settings:
     journal_entries: int = 1000
     limits: Limits = field(default=DEFAULT_LIMITS)
     head_limits: HeadLimits = field(default=DEFAULT_HEAD_LIMITS)
+    mock: MockSettings = field(default=DEFAULT_MOCK)
 
 
 DEFAULT_SETTINGS: Final = Settings()

@@ -33,10 +33,10 @@ async def test_the_list_names_every_resource_with_an_example() -> None:
 async def test_every_example_of_the_list_is_answered() -> None:
     async with serving() as running:
         text = body_of(await running.get("/")).decode()
-        targets = re.findall(r"http://x(/[^' \n]*)", text)
-        assert len(targets) == len(RESOURCES) + 1
-        for target in targets:
-            assert status_of(await running.get(target)) == (405 if target == "/echo" else 200)
+        listed = re.findall(r"^([A-Z ]+) /\S*\n.*\n.*http://x(/[^' \n]*)", text, re.MULTILINE)
+        assert len(listed) == len(RESOURCES) + 1
+        for methods, target in listed:
+            assert status_of(await running.get(target)) == (200 if "GET" in methods else 405)
 
 
 async def test_generate_numbers_and_stamps_its_chunks() -> None:

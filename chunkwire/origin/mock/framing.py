@@ -1,0 +1,70 @@
+"""Events laid out in time, and as frames: the two things that a provider's clients must not depend on.
+
+The rule here: the plan of a whole stream, made before its first octet, from what was wished for. Pure.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chunkwire.llm.dialect import Piece
+from chunkwire.origin.mock.settings import Framing, Layout, MockSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Octets, and the moment they are due, in seconds from the start."""
+
+    moment: float
+    octets: bytes
+
+
+def schedule(pieces: Sequence[Piece], wishes: MockSettings, chance: random.Random) -> list[Due]:
+    """Return each event with its moment: a token's own, or that of the token it stands by.
+
+    The opening events go with the first token, and the closing ones with the last.
+    """
+    moments: list[float] = []
+    moment = _wait(wishes.time_to_first_token, wishes.jitter, chance)
+    has_token = False
+    for piece in pieces:
+        if piece.is_token and has_token:
+            moment += _wait(wishes.inter_token_latency, wishes.jitter, chance)
+        has_token = has_token or piece.is_token
+        moments.append(moment)
+    return [Due(moment, piece.octets) for moment, piece in zip(moments, pieces, strict=True)]
+
+
+def lay_out(events: Sequence[Due], framing: Framing, chance: random.Random) -> Iterator[Due]:
+    """Yield the frames; none is empty, and joined they are the events.
+
+    Joined events leave when the last of them is due, the pieces of a split one all at its moment.
+    """
+    match framing.layout:
+        case Layout.EVENT:
+            yield from events
+        case Layout.JOIN:
+            for start in range(0, len(events), framing.n):
+                group = events[start : start + framing.n]
+                yield Due(group[-1].moment, b"".join(event.octets for event in group))
+        case Layout.SPLIT:
+            for event in events:
+                for start in range(0, len(event.octets), framing.n):
+                    yield Due(event.moment, event.octets[start : start + framing.n])
+        case Layout.RANDOM:
+            for event in events:
+                yield from _cut_at_random(event, chance)
+
+
+def _cut_at_random(event: Due, chance: random.Random) -> Iterator[Due]:
+    """Yield one to four pieces of an event."""
+    places = range(1, len(event.octets))
+    cuts = sorted(chance.sample(places, k=min(chance.randrange(4), len(places))))
+    for start, end in zip([0, *cuts], [*cuts, len(event.octets)], strict=True):
+        yield Due(event.moment, event.octets[start:end])
+
+
+def _wait(seconds: float, jitter: float, chance: random.Random) -> float:
+    return seconds * (1 + chance.uniform(-jitter, jitter)) if jitter else seconds

@@ -1,0 +1,189 @@
+"""Answer a request in its own dialect: refuse, or stream events at their moments, or give one body.
+
+The rule here: what a provider's client could tell from the provider is in the dialect; what this adds (waiting,
+framing, faults) was wished for.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.llm import route
+from chunkwire.llm.answer import Answer, ErrorKind
+from chunkwire.llm.dialect import Dialect, Reply
+from chunkwire.llm.question import Field, ModelRequest, Question, RequestRefused, refuse
+from chunkwire.origin.faults import FAULTS
+from chunkwire.origin.misbehave import strike
+from chunkwire.origin.mock.composition import compose
+from chunkwire.origin.mock.framing import Due, lay_out, schedule
+from chunkwire.origin.mock.settings import MockSettings, Strike, parse_failure, with_wishes
+from chunkwire.origin.query import format_duration
+from chunkwire.origin.refusal import Refusal
+from chunkwire.origin.request import IncomingRequest
+from chunkwire.origin.response import ChunkedBody, Responder
+from chunkwire.origin.routes import Resource
+
+MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents
+_HOLD_S: Final = 30.0  # how long a stall is kept up; `/fault/stall` holds as long by default
+_SEEDED_CREATED: Final = 1_700_000_000  # Unix seconds: one seed, one stream, octet for octet
+_NO_CACHE: Final[Field] = (b"Cache-Control", b"no-cache")
+
+# What a share of the requests meets with `failures`, each as likely as the other.
+_FAILURES: Final = ("429", "500", "503", "overloaded@3", "cut=4", "early-end=4", "reset=4", "page")
+_PAGE: Final = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>\n"
+
+
+async def answer_question(request: IncomingRequest, response: Responder) -> None:
+    """Answer as the provider would whose path was asked for."""
+    dialect = route(request.path)
+    if dialect is None:
+        raise Refusal(404, "not-found", f"no dialect of language models at {request.path}")
+    asked = ModelRequest(
+        request.head.method, request.head.target, request.head.fields, await request.read_body(MAX_BODY_OCTETS)
+    )
+    chance = random.Random()
+    try:
+        wishes = with_wishes(request.settings.mock, asked.fields)
+        chance.seed(wishes.seed)
+        question = _understand(dialect, asked, wishes)
+        if chance.random() < wishes.failures:
+            picked = chance.choice(_FAILURES)
+            if picked == "page":
+                await response.fixed(200, ((b"Content-Type", b"text/html"),), _PAGE)
+                return
+            wishes = _failing(wishes, picked)
+        if wishes.failure is not None and wishes.failure.after is None:
+            raise RequestRefused(wishes.failure.error)
+        created = int(time.time()) if wishes.seed is None else _SEEDED_CREATED
+        answer = compose(question, wishes, chance=chance, prefix=dialect.id_prefix, created=created)
+        events = schedule(dialect.write(answer, question), wishes, chance)
+        _check_duration(events, request)
+    except RequestRefused as refused:
+        await _reply(response, dialect.write_error(refused.error), dialect, chance)
+        return
+    if question.is_stream:
+        await _stream(response, dialect, question, events=events, wishes=wishes, chance=chance)
+        return
+    latency = events[-1].moment
+    await response.pacer.wait_until(response.exchange.began + latency)
+    await _reply(response, _whole(dialect, question, answer, latency), dialect, chance)
+
+
+def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> Question:
+    key = dialect.key_of(asked)
+    if wishes.keys and key not in wishes.keys:
+        kind = ErrorKind.WRONG_KEY
+        raise refuse("expected an API key that this mock knows, got " + ("another" if key else "none"), kind)
+    question = dialect.parse_request(asked)
+    if wishes.models and question.model not in wishes.models:
+        raise refuse(f"The model {question.model!r:.80} does not exist.", ErrorKind.NOT_FOUND)
+    return question
+
+
+def _failing(wishes: MockSettings, picked: str) -> MockSettings:
+    name, _, after = picked.partition("=")
+    if after:
+        return replace(wishes, strike=Strike(name, int(after)))
+    return replace(wishes, failure=parse_failure(picked))
+
+
+def _check_duration(events: list[Due], request: IncomingRequest) -> None:
+    most = request.settings.max_duration
+    if events[-1].moment > most:
+        raise refuse(f"expected an answer of at most {format_duration(most)}, got {format_duration(events[-1].moment)}")
+
+
+async def _stream(
+    response: Responder,
+    dialect: Dialect,
+    question: Question,
+    *,
+    events: list[Due],
+    wishes: MockSettings,
+    chance: random.Random,
+) -> None:
+    fault = FAULTS[wishes.strike.name] if wishes.strike is not None else None
+    if wishes.strike is not None and wishes.strike.after is not None:
+        events = events[: wishes.strike.after]
+    if fault is not None and not response.is_chunked:
+        raise Refusal(400, "fault-version", f"{fault.name}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
+    if fault is not None and fault.before_head:
+        response.close_unanswered()
+        return
+    fields = ((b"Content-Type", dialect.stream_type(question)), _NO_CACHE, _request_id(dialect, chance))
+    async with response.chunked(fields=fields) as body:
+        ping = dialect.keep_alive() if wishes.keep_alive else None
+        quiet = 0.0
+        for frame in lay_out(events, wishes.framing, chance):
+            while ping is not None and quiet + wishes.keep_alive < frame.moment:
+                quiet += wishes.keep_alive
+                await _send(body, Due(quiet, ping))
+            await _send(body, frame)
+            quiet = frame.moment
+        if fault is not None:
+            await strike(body, fault, hold=quiet + _HOLD_S)
+
+
+async def _send(body: ChunkedBody, frame: Due) -> None:
+    await body.wait_until(frame.moment)
+    await body.send_chunk(frame.octets)
+
+
+def _whole(dialect: Dialect, question: Question, answer: Answer, latency: float) -> Reply:
+    return dialect.write_whole(replace(answer, latency_ms=round(latency * 1000)), question)
+
+
+async def _reply(response: Responder, reply: Reply, dialect: Dialect, chance: random.Random) -> None:
+    await response.fixed(reply.status, (*reply.fields, _request_id(dialect, chance)), reply.body)
+
+
+def _request_id(dialect: Dialect, chance: random.Random) -> Field:
+    return (dialect.request_id_field, b"req_%024x" % chance.getrandbits(96))
+
+
+def _resource(path: str, summary: str, model: str, *, body: str, more: str = "") -> Resource:
+    example = f"-d '{body}' {more}'{{origin}}{path.replace('{model}', model)}'"
+    return Resource(path, answer_question, summary, example, methods=("POST",), parameters=None)
+
+
+_CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'
+_RESPONSES_BODY: Final = '{"model":"m","stream":true,"input":"Say hello"}'
+_MESSAGES_BODY: Final = '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
+_GEMINI_BODY: Final = '{"contents":[{"role":"user","parts":[{"text":"Say hello"}]}]}'
+_CONVERSE_BODY: Final = '{"messages":[{"role":"user","content":[{"text":"Say hello"}]}]}'
+_INVOKE_BODY: Final = (
+    '{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
+)
+
+MOCKED: Final = (
+    _resource("/v1/chat/completions", "OpenAI chat completions, mocked", "m", body=_CHAT_BODY),
+    _resource("/openai/deployments/{model}/chat/completions", "the same at Azure's path", "m", body=_CHAT_BODY),
+    _resource("/v1/responses", "OpenAI responses, mocked", "m", body=_RESPONSES_BODY),
+    _resource(
+        "/v1/messages",
+        "Anthropic messages, mocked",
+        "m",
+        body=_MESSAGES_BODY,
+        more="-H 'anthropic-version: 2023-06-01' ",
+    ),
+    *(
+        _resource(f"/{version}/models/{{model}}:{method}", summary, "m", body=_GEMINI_BODY)
+        for version in ("v1beta", "v1")
+        for method, summary in (
+            ("streamGenerateContent", "Gemini, mocked; with ?alt=sse as events"),
+            ("generateContent", "Gemini in one body"),
+        )
+    ),
+    _resource("/model/{model}/converse-stream", "Bedrock ConverseStream, mocked", "m", body=_CONVERSE_BODY),
+    _resource("/model/{model}/converse", "Bedrock Converse in one body", "m", body=_CONVERSE_BODY),
+    _resource(
+        "/model/{model}/invoke-with-response-stream",
+        "Bedrock InvokeModel of Anthropic's models",
+        "m",
+        body=_INVOKE_BODY,
+    ),
+    _resource("/model/{model}/invoke", "the same in one body", "m", body=_INVOKE_BODY),
+)

@@ -1,0 +1,361 @@
+"""The mock of language models on a real socket: its answers, its pace, its framing, and what it is told to break."""
+
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+
+import pytest
+import trio
+
+import chunkwire
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, KeepAlive, ProviderError, StopReason
+from chunkwire.llm.question import Message, Question, Tool
+from chunkwire.origin.journal import Ended
+from chunkwire.origin.mock.composition import compose
+from chunkwire.origin.mock.responder import MOCKED
+from chunkwire.origin.mock.settings import MockSettings, parse_failure
+from chunkwire.origin.settings import Settings
+from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.frames import Chunk
+from chunkwire.wire.reader import FrameReader
+from tests.llm.answers import read, started, told
+from tests.origin.peer import GatePacer, LeapPacer, Running, body_of, connect, serving, status_of
+
+PROMPT = "Say hello to the whole world"
+WORDS = ["Say", " hello", " to", " the", " whole", " world"]
+ASKED = Question("m", (Message("user", PROMPT),))
+dialects = pytest.mark.parametrize("name", DIALECTS)
+
+
+def posted(target: str, body: bytes, *lines: str, version: str = "1.1") -> bytes:
+    head = [f"POST {target} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def asking(name: str, *lines: str, question: Question = ASKED, version: str = "1.1") -> bytes:
+    """Return the request that a client of a dialect sends, with a key, and these lines."""
+    request = DIALECTS[name].build_request(question, key="k")
+    fields = [f"{key.decode()}: {value.decode()}" for key, value in request.fields]
+    return posted(request.target.decode(), request.body, *fields, *lines, version=version)
+
+
+def frames_of(response: bytes) -> tuple[list[bytes], bool]:
+    """Return the data of each chunk, and whether the framing is complete."""
+    reader = FrameReader()
+    data = [frame.data for frame in reader.feed(body_of(response)) if isinstance(frame, Chunk)]
+    return data, reader.is_complete
+
+
+def events_of(name: str, response: bytes) -> list[AnswerEvent]:
+    assert status_of(response) == 200, response
+    return read(DIALECTS[name].reader(), b"".join(frames_of(response)[0]))
+
+
+async def asked(running: Running, name: str, *lines: str, question: Question = ASKED) -> bytes:
+    return await running.ask(asking(name, *lines, question=question))
+
+
+@dialects
+async def test_every_dialect_echoes_the_prompt_a_token_and_a_frame_an_event(name: str) -> None:
+    async with serving() as running:
+        response = await asked(running, name)
+    frames, is_complete = frames_of(response)
+    answer = told(events_of(name, response))
+    assert is_complete
+    assert (answer.text, answer.stop, answer.error) == (PROMPT, StopReason.STOP, None)
+    assert answer.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (6, 6)
+    assert len(frames) == len(DIALECTS[name].write(Answer("", "", 0, tuple(WORDS)), ASKED))
+
+
+@dialects
+async def test_every_dialect_answers_in_one_body_too(name: str) -> None:
+    async with serving() as running:
+        response = await asked(running, name, question=replace(ASKED, is_stream=False))
+    assert status_of(response) == 200
+    assert PROMPT in json.dumps(json.loads(body_of(response)))
+    assert b"Content-Length: " in response
+
+
+@dialects
+async def test_the_answer_is_named_as_the_provider_names_its_own(name: str) -> None:
+    async with serving() as running:
+        response = await asked(running, name, question=replace(ASKED, model="m-7"))
+    (start,) = started(events_of(name, response))
+    assert start.id.startswith(DIALECTS[name].id_prefix)
+    assert start.model == ("" if name == "bedrock" else "m-7")
+    assert DIALECTS[name].request_id_field + b": req_" in response
+
+
+async def test_tokens_come_at_their_planned_moments() -> None:
+    pacer = LeapPacer()
+    async with serving(pacer=pacer) as running:
+        await asked(running, "openai", "X-Chunkwire-TTFT: 300ms", "x-chunkwire-itl: 50ms")
+    moments = [round(moment - 1000, 6) for moment in pacer.moments]
+    opening, first, *rest = moments
+    assert opening == first == 0.3
+    assert rest[:5] == [0.35, 0.4, 0.45, 0.5, 0.55]
+    assert set(rest[5:]) == {0.55}
+
+
+async def test_each_token_is_on_the_wire_before_the_next_is_due() -> None:
+    """A barrier, not a stopwatch: fails where frames are gathered."""
+    pacer = GatePacer()
+    async with serving(pacer=pacer) as running, connect(running.port) as client:
+        await client.send(asking("openai"))
+        for word in ["", *WORDS]:
+            await pacer.waiting.acquire()
+            pacer.open()
+            assert json.dumps(word).encode() in await client.read_until(b"\n\n\r\n")
+
+
+async def test_jitter_and_latin_are_drawn_from_the_seed() -> None:
+    lines = ("x-chunkwire-seed: 7", "x-chunkwire-jitter: 0.5", "x-chunkwire-answer: lorem", "x-chunkwire-tokens: 9")
+    runs = []
+    for _ in range(2):
+        pacer = LeapPacer()
+        async with serving(pacer=pacer) as running:
+            runs.append((told(events_of("openai", await asked(running, "openai", *lines))).text, pacer.moments))
+    assert runs[0] == runs[1]
+    text, moments = runs[0]
+    assert text.startswith("Lorem ipsum dolor sit amet")
+    assert len(text.split()) == 9
+    assert all(0.1 <= moment - 1000 <= 0.3 for moment in moments[:1])
+    assert len({round(b - a, 4) for a, b in pairwise(moments)}) > 3
+
+
+@pytest.mark.parametrize(
+    "line, text",
+    [
+        ("x-chunkwire-text: Grüße!", "Grüße!"),
+        ("x-chunkwire-tokens: 2", "Say hello"),
+        ("x-chunkwire-tokens: 7", PROMPT + "Say"),
+        ("x-chunkwire-tokens: 0", ""),
+    ],
+)
+async def test_words_come_from_where_they_were_wished_for(line: str, text: str) -> None:
+    async with serving() as running:
+        assert told(events_of("anthropic", await asked(running, "anthropic", line))).text == text
+
+
+async def test_a_limit_of_tokens_stops_the_answer() -> None:
+    async with serving() as running:
+        answer = told(events_of("openai", await asked(running, "openai", question=replace(ASKED, max_tokens=2))))
+    assert (answer.text, answer.stop) == ("Say hello", StopReason.LENGTH)
+
+
+TOOL = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "unit": {"type": "string", "enum": ["C", "F"]},
+        "days": {"type": "INTEGER"},
+        "exact": {"type": "boolean"},
+        "tags": {"type": "array"},
+        "what": {"type": "null"},
+    },
+}
+
+
+async def test_a_question_with_tools_is_answered_by_a_call_that_fits_the_schema() -> None:
+    function = {"type": "function", "function": {"name": "weather", "parameters": TOOL}}
+    chat = {"model": "m", "messages": [{"role": "user", "content": "Bern"}], "tools": [function], "stream": True}
+    async with serving() as running:
+        target = "/v1/chat/completions"
+        answer = told(events_of("openai", await running.ask(posted(target, json.dumps(chat).encode()))))
+        chat["messages"] = [{"role": "user", "content": "Bern"}, {"role": "tool", "content": "wet"}]
+        after = told(events_of("openai", await running.ask(posted(target, json.dumps(chat).encode()))))
+    ((name, call, arguments),) = [(name, id_, arguments) for id_, name, arguments in answer.calls]
+    assert (name, call[:5], answer.stop) == ("weather", "call_", StopReason.TOOL_CALLS)
+    assert arguments == {"city": "Bern", "unit": "C", "days": 1, "exact": True, "tags": [], "what": None}
+    assert (after.text, after.calls) == ("Bern", ())
+
+
+async def frames_with(framing: str, name: str = "openai") -> list[bytes]:
+    async with serving() as running:
+        response = await asked(running, name, f"x-chunkwire-framing: {framing}", "x-chunkwire-seed: 1")
+    frames, is_complete = frames_of(response)
+    assert is_complete
+    assert told(events_of(name, response)).text == PROMPT
+    return frames
+
+
+async def test_events_can_be_joined_and_split() -> None:
+    events = await frames_with("event")
+    assert all(frame.count(b"\n\n") == 1 for frame in events)
+    whole = b"".join(events)
+    joined = await frames_with("join=4")
+    assert joined == [b"".join(events[start : start + 4]) for start in range(0, len(events), 4)]
+    octets = await frames_with("split=1")
+    assert octets == [bytes([octet]) for octet in whole]
+    assert b"".join(await frames_with("split=7")) == whole
+    scattered = await frames_with("split=random")
+    assert b"".join(scattered) == whole
+    assert len(events) < len(scattered) <= 4 * len(events)
+
+
+async def test_a_binary_message_can_straddle_frames() -> None:
+    assert max(map(len, await frames_with("split=5", "bedrock"))) == 5
+
+
+@pytest.mark.parametrize(
+    "fault, is_framed, is_whole, ended",
+    [
+        ("no-terminator", False, True, Ended.CUT),
+        ("no-terminator=4", False, False, Ended.CUT),
+        ("cut=4", False, False, Ended.CUT),
+        ("early-end=4", True, False, Ended.COMPLETE),
+        ("reset=4", False, False, Ended.RESET),
+    ],
+)
+@dialects
+async def test_framing_and_answer_end_apart(
+    name: str, fault: str, is_framed: bool, is_whole: bool, ended: Ended
+) -> None:
+    async with serving() as running, connect(running.port) as client:
+        await client.send(asking(name, f"x-chunkwire-fault: {fault}", "Connection: close"))
+        response = await (client.read_until_reset() if fault.startswith("reset") else client.read_all())
+        assert await running.wait_ended() is ended
+    reader = DIALECTS[name].reader()
+    data, is_complete = frames_of(response)
+    reader.feed(b"".join(data))
+    assert (is_complete, reader.is_complete) == (is_framed, is_whole)
+
+
+async def test_a_cut_body_is_an_incomplete_body() -> None:
+    async with serving() as running:
+        response = await asked(running, "openai", "x-chunkwire-fault: cut=2")
+    with pytest.raises(IncompleteBody):
+        chunkwire.decode(body_of(response))
+
+
+async def test_no_answer_at_all() -> None:
+    async with serving() as running:
+        assert await asked(running, "openai", "x-chunkwire-fault: empty") == b""
+
+
+@dialects
+@pytest.mark.parametrize("wish, kind", [("overloaded", ErrorKind.OVERLOADED), ("429", ErrorKind.RATE_LIMIT)])
+async def test_an_error_before_the_stream_has_the_providers_form(name: str, wish: str, kind: ErrorKind) -> None:
+    async with serving() as running:
+        response = await asked(running, name, f"x-chunkwire-error: {wish}")
+    head = response.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    fields = tuple((key, value) for key, _, value in (line.partition(b": ") for line in head))
+    error = DIALECTS[name].read_error(status_of(response), fields, body_of(response))
+    assert error.kind is kind
+    assert "the mock was told to" in error.message
+
+
+@dialects
+async def test_an_error_in_mid_stream_comes_after_so_many_tokens(name: str) -> None:
+    async with serving() as running:
+        response = await asked(running, name, "x-chunkwire-error: overloaded@2")
+    answer = told(events_of(name, response))
+    assert answer.text == "Say hello"
+    assert answer.error == (ErrorKind.OVERLOADED, "the mock was told to fail: overloaded")
+
+
+async def test_keep_alives_fill_the_silence_where_the_dialect_has_them() -> None:
+    lines = ("x-chunkwire-ttft: 1s", "x-chunkwire-keep-alive: 300ms")
+    async with serving() as running:
+        for name, count in (("openai", 3), ("gemini", 0)):
+            events = events_of(name, await asked(running, name, *lines))
+            assert events.count(KeepAlive()) == count
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("x-chunkwire-ttft: soon", "x-chunkwire-ttft: expected a duration such as 250ms"),
+        ("x-chunkwire-ttft: 2h", "at most 3600s"),
+        ("x-chunkwire-jitter: 1.5", "x-chunkwire-jitter: expected a number from 0 to 1"),
+        ("x-chunkwire-seed: -1", "x-chunkwire-seed: expected a whole number"),
+        ("x-chunkwire-tokens: 100001", "expected at most 100000 tokens, got 100001"),
+        ("x-chunkwire-framing: join=0", "expected event, join=N, split=N or split=random, got 'join=0'"),
+        ("x-chunkwire-answer: @/etc/passwd", "expected echo or lorem"),
+        ("x-chunkwire-fault: tiny", "expected one of cut, early-end"),
+        ("x-chunkwire-fault: cut=x", "expected cut=N"),
+        ("x-chunkwire-error: 200", "expected a status from 400 to 599"),
+        ("x-chunkwire-error: 429@x", "expected 429@N"),
+        ("x-chunkwire-wish: 1", "x-chunkwire-wish: expected one of x-chunkwire-ttft"),
+    ],
+)
+async def test_a_wish_that_cannot_be_understood_is_refused_by_name(line: str, message: str) -> None:
+    async with serving() as running:
+        response = await asked(running, "openai", line)
+    assert status_of(response) == 400
+    assert message in json.loads(body_of(response))["error"]["message"]
+
+
+@pytest.mark.parametrize("jitter", ["0", "1", ".5", "1."])
+async def test_a_fraction_may_be_written_in_any_way(jitter: str) -> None:
+    async with serving() as running:
+        assert status_of(await asked(running, "openai", f"x-chunkwire-jitter: {jitter}")) == 200
+
+
+@dialects
+async def test_a_wrong_key_and_an_unknown_model_are_refused(name: str) -> None:
+    mock = MockSettings(keys=frozenset({"right"}), models=frozenset({"m"}))
+    async with serving(settings=Settings(mock=mock)) as running:
+        error = DIALECTS[name].read_error(0, (), body_of(await asked(running, name)))
+        assert error.message == "expected an API key that this mock knows, got another"
+        mock_open = Settings(mock=replace(mock, keys=frozenset({"k"})))
+    async with serving(settings=mock_open) as running:
+        assert status_of(await asked(running, name)) == 200
+        unknown = await asked(running, name, question=replace(ASKED, model="m-8"))
+        assert (status_of(unknown), b"'m-8' does not exist" in unknown) == (404, True)
+
+
+async def test_an_answer_that_would_last_too_long_is_refused() -> None:
+    async with serving(settings=Settings(max_duration=10)) as running:
+        response = await asked(running, "openai", "x-chunkwire-ttft: 11s")
+    assert (status_of(response), b"expected an answer of at most 10s" in response) == (400, True)
+
+
+async def test_a_share_of_requests_fails_in_every_way() -> None:
+    mock = MockSettings(failures=1.0, text="one two three four five six")
+    statuses, verdicts = set(), set()
+    async with serving(settings=Settings(mock=mock)) as running:
+        for seed in range(40):
+            async with connect(running.port) as client:
+                await client.send(asking("openai", f"x-chunkwire-seed: {seed}", "Connection: close"))
+                try:
+                    response = await client.read_all()
+                except trio.BrokenResourceError:
+                    response = bytes(client.received)
+            statuses.add(status_of(response))
+            verdicts.add(await running.wait_ended())
+    assert statuses == {200, 429, 500, 503}
+    assert verdicts == {Ended.COMPLETE, Ended.CUT, Ended.RESET}
+
+
+async def test_to_http_1_0_the_stream_is_its_events_and_faults_are_refused() -> None:
+    async with serving() as running:
+        plain = await running.ask(asking("openai", version="1.0"))
+        refused = await running.ask(asking("openai", "x-chunkwire-fault: cut", version="1.0"))
+    assert body_of(plain).endswith(b"data: [DONE]\n\n")
+    assert status_of(refused) == 400
+
+
+async def test_every_example_of_the_list_streams_or_answers() -> None:
+    async with serving() as running:
+        for resource in MOCKED:
+            found = re.fullmatch(r"-d '([^']*)' (?:-H '([^']*)' )?'\{origin\}(.*)'", resource.example)
+            assert found is not None
+            response = await running.ask(posted(found[3], found[1].encode(), *([found[2]] if found[2] else [])))
+            assert status_of(response) == 200, response
+            assert b"Say" in response or "invoke-with" in resource.path  # which wraps its JSON in base64
+
+
+def test_a_schema_without_bottom_is_left_alone() -> None:
+    schema: dict[str, object] = {}
+    schema |= {"type": "object", "properties": {"again": schema}}
+    answer = compose(replace(ASKED, tools=(Tool("t", schema),)), MockSettings(), chance=Random(1), prefix="", created=0)
+    assert '"again":null' in "".join(answer.tool_calls[0].arguments)
+
+
+def test_errors_that_are_wished_for_have_a_kind() -> None:
+    assert parse_failure("529@3").error == ProviderError(ErrorKind.OVERLOADED, "the mock was told to answer 529", 529)
