@@ -34,7 +34,7 @@ FRAMING_EXITS = {
     "reset": ExitCode.BROKEN,
     "malformed": ExitCode.BROKEN,
     "timeout": ExitCode.TIMEOUT,
-    "client-gone": ExitCode.INTERRUPTED,
+    "client-gone": ExitCode.OK,  # whoever read it had enough
 }
 """The exit code of a tool that watched a body end with this verdict (see `chunkwire.wire.records`)."""
 

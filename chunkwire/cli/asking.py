@@ -1,0 +1,96 @@
+"""What the request flags ask for: method, fields, body, TLS. For every verb that is a client.
+
+The rule here: a wrong flag is refused before anything is opened or sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import ssl
+import stat
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.client.request import Body
+from chunkwire.net.dial import make_tls
+from chunkwire.wire.errors import LocalError
+
+READ_OCTETS: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `flags.add_request` was given, ready for `chunkwire.client.open`; `tls` is None where nothing was said."""
+
+    method: str
+    fields: tuple[tuple[str, str], ...]
+    body: Body
+    tls: ssl.SSLContext | None
+
+
+def read_request(options: argparse.Namespace) -> Asked:
+    """Return what the request flags ask for.
+
+    Raises:
+        LocalError: a -H that is no field line, or a --cafile without certificates.
+        OSError: a file of -d or --cafile that cannot be read.
+    """
+    is_asked = options.cafile is not None or options.insecure
+    tls = make_tls(options.cafile, verify=not options.insecure) if is_asked else None
+    body = read_body(options.data)
+    return Asked(
+        options.method or ("GET" if body is None else "POST"), tuple(map(read_field, options.header)), body, tls
+    )
+
+
+def read_field(line: str) -> tuple[str, str]:
+    """Return name and value of a -H."""
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise LocalError(f'-H: expected "Name: value", got {line!r}')
+    return name, value.strip(" \t")
+
+
+def read_body(data: str | None) -> Body:
+    """Return the body that -d names: text, the octets of @FILE, or standard input as it comes."""
+    if data is None:
+        return None
+    if data == "-":
+        return Input(sys.stdin.fileno())
+    if data.startswith("@"):
+        with open(data[1:], "rb") as file:
+            return file.read()
+    return data.encode("utf-8", "surrogateescape")
+
+
+class Input:
+    """A descriptor read as octets arrive: a pipe, a terminal or a file. As a request body each read is one chunk."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self._is_pollable = not self.is_file
+
+    async def receive(self) -> bytes:
+        """Return the next octets as soon as there are some; `b""` at the end."""
+        if self._is_pollable:
+            try:
+                await trio.lowlevel.wait_readable(self._fd)
+            except OSError:
+                self._is_pollable = False  # /dev/null and its like are always readable, and epoll refuses them
+        else:
+            await trio.lowlevel.checkpoint()
+        return os.read(self._fd, READ_OCTETS)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if octets := await self.receive():
+            return octets
+        raise StopAsyncIteration

@@ -1,0 +1,75 @@
+"""`chunkwire diff A.jsonl B.jsonl`: two recordings of one stream, frame by frame."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from chunkwire.tools.diff import Recording
+
+SUMMARY = "two recordings of one stream, frame by frame"
+EPILOG = """\
+examples:
+  chunkwire watch :8081/generate --save direct.jsonl
+  chunkwire watch :8080/generate --save through.jsonl
+  chunkwire diff direct.jsonl through.jsonl
+
+frames are the same when their size lines (digits and chunk-ext) and their data are; times differ from run to run and
+  count only with --gaps. With -v every frame is shown, without it a run of equal ones takes one line.
+exit codes: 0 the same, 1 different"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the two recordings."""
+    parser.add_argument("a", metavar="A.jsonl", help="a recording, or - for standard input")
+    parser.add_argument("b", metavar="B.jsonl", help="another, or -")
+    parser.add_argument(
+        "--gaps",
+        type=flags.duration,
+        default=math.inf,
+        metavar="TIME",
+        help="gaps further apart than this are a difference, too: 5ms",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, print, and say by the exit code whether the streams are the same."""
+    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.tools.diff import compare, render
+    from chunkwire.tools.paint import Paint
+
+    found = compare(load_file(options.a), load_file(options.b), gap_tolerance=options.gaps)
+    if not options.quiet:
+        paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+        for line in render(found, width=width_of(sys.stdout), paint=paint, is_whole=bool(options.verbose)):
+            print(line)
+    return ExitCode.OK if found.is_same else ExitCode.FINDING
+
+
+def load_file(path: str) -> Recording:
+    """Return the recording in a file.
+
+    Raises:
+        LocalError: a line that is no record; the message says which.
+        OSError: the file cannot be read.
+    """
+    from chunkwire.tools.diff import load
+    from chunkwire.wire.errors import LocalError
+    from chunkwire.wire.record import Record, from_json
+
+    records: list[Record] = []
+    with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
+        for n, line in enumerate(file, 1):
+            try:
+                record = from_json(line) if line.strip() else None
+            except LocalError as error:
+                raise LocalError(f"{path}, line {n}: {error}") from error
+            if record is not None:
+                records.append(record)
+    return load(path, records)

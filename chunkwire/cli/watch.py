@@ -1,0 +1,184 @@
+"""`chunkwire watch URL | FILE | -`: each frame as it arrives, or as it was recorded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from chunkwire.cli.asking import Input
+    from chunkwire.cli.sink import Sink
+    from chunkwire.wire.record import Record
+
+SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
+EPILOG = """\
+examples:
+  chunkwire watch ':8081/generate?n=5&interval=500ms'      localhost
+  chunkwire watch https://api.example/v1/stream -H 'Accept: text/event-stream'
+  chunkwire watch URL --save a.jsonl                       record; `chunkwire watch a.jsonl` replays
+  printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 8081 | chunkwire watch -
+  curl -sN --raw 127.0.0.1:8081/generate | chunkwire watch -        a bare chunked body
+  while sleep 1; do date; done | chunkwire watch :8081/echo -d -   each read of standard input goes up as a chunk
+
+reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `>` was sent,
+  `<` received, `*` is said about it (these lines go to standard error). Redirects are not followed.
+exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the same), 28 timeout, 52 empty reply,
+  56 malformed or reset"""
+
+# What a file of octets or records is usually called: such a name that is not there is a missing file, not a host.
+_SUFFIXES: Final = (".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the source and the clients' flags."""
+    parser.add_argument(
+        "source",
+        metavar="URL|FILE|-",
+        help="a URL (`:8081/sse` is localhost), a recording or captured octets, or - for standard input",
+    )
+    flags.add_view(parser)
+    flags.add_request(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watch one stream to its end."""
+    import trio
+
+    source: str = options.source
+    if source == "-":
+        return trio.run(watch_octets, sys.stdin.fileno(), options, strict_exception_groups=True)
+    if is_path(source):
+        fd = os.open(source, os.O_RDONLY)
+        try:
+            return trio.run(watch_octets, fd, options, strict_exception_groups=True)
+        finally:
+            os.close(fd)
+    return trio.run(watch_url, options, strict_exception_groups=True)
+
+
+def is_path(source: str) -> bool:
+    """Say whether a source is a file, there or not, and no URL."""
+    if "://" in source or source.startswith(":"):
+        return False
+    return os.path.exists(source) or source.startswith(("/", "./", "../")) or source.endswith(_SUFFIXES)
+
+
+async def watch_url(options: argparse.Namespace) -> int:
+    """Ask for a URL and show the response as it arrives."""
+    from chunkwire import client
+    from chunkwire.cli.asking import read_request
+    from chunkwire.cli.sink import Sink
+    from chunkwire.wire.errors import ChunkwireError
+
+    asked = read_request(options)
+    with Sink(options) as sink:
+        try:
+            async with client.open(
+                asked.method,
+                options.source,
+                fields=asked.fields,
+                body=asked.body,
+                tls=asked.tls,
+                total_timeout=options.max_time,
+                record_to=sink.record,
+            ) as stream:
+                async for read in stream.reads(whole_frames=False):
+                    sink.octets(read.octets)
+                    sink.flush()
+        except ChunkwireError as error:
+            return failed(error, sink)
+        sink.flush()
+        return finished(sink)
+
+
+async def watch_octets(fd: int, options: argparse.Namespace) -> int:
+    """Show octets that somebody else received, or a recording."""
+    from chunkwire.cli.asking import Input
+    from chunkwire.cli.sink import Sink
+    from chunkwire.wire.errors import LocalError
+
+    given = [flag for flag, value in (("-H", options.header), ("-d", options.data), ("-X", options.method)) if value]
+    if given:
+        raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.source!r}")
+    source = Input(fd)
+    first = await source.receive()
+    with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
+        if first[:1] == b"{":
+            return await replay(first, source, sink)
+        return await watch_capture(first, source, options, sink)
+
+
+async def watch_capture(first: bytes, source: Input, options: argparse.Namespace, sink: Sink) -> int:
+    """Show captured octets: a response with its head, or a bare chunked body."""
+    from chunkwire.client.capture import open_capture
+    from chunkwire.wire.errors import ChunkwireError
+
+    if not first:
+        print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
+        return ExitCode.EMPTY
+    try:
+        capture = await open_capture(first, source.receive, record_to=sink.record, total_timeout=options.max_time)
+        while (read := await capture.body.next()) is not None:
+            sink.octets(read.octets)
+            sink.flush()
+    except ChunkwireError as error:
+        return failed(error, sink)
+    sink.flush()
+    return finished(sink)
+
+
+async def replay(first: bytes, source: Input, sink: Sink) -> int:
+    """Show a recording as it was recorded; one that is still being written down a pipe, as it comes."""
+    from chunkwire.tools.watch import batches
+
+    held, octets = b"", first
+    pieces: list[bytes] = []
+    while octets:
+        *lines, held = (held + octets).split(b"\n")
+        if source.is_file:
+            pieces += lines
+        else:
+            for batch in batches(records(lines)):
+                sink.show(batch)
+        octets = await source.receive()
+    for batch in batches(records([*pieces, held])):
+        sink.show(batch)
+    if sink.end is None:
+        print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
+        return ExitCode.CUT
+    return finished(sink)
+
+
+def records(lines: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of lines, leaving out empty lines and kinds of a later version."""
+    from chunkwire.wire.record import from_json
+
+    for line in lines:
+        if line.strip() and (record := from_json(line)) is not None:
+            yield record
+
+
+def failed(error: Exception, sink: Sink) -> int:
+    """Return the code of a stream that failed; raise where nobody has seen why."""
+    sink.flush()
+    code = exit_code_of(error)
+    if code is None or sink.end is None or not sink.is_view:
+        raise error
+    return code
+
+
+def finished(sink: Sink) -> int:
+    """Return the code of a stream that has ended by itself."""
+    verdict = FRAMING_EXITS[sink.end.framing] if sink.end is not None else ExitCode.OK
+    if verdict is not ExitCode.OK or sink.status < 400:
+        return verdict
+    if not sink.is_view:
+        print(f"chunkwire: the server answered {sink.status}", file=sys.stderr)
+    return ExitCode.HTTP_ERROR

@@ -1,0 +1,76 @@
+"""Colours, few and with a meaning; and the text of octets that a terminal may safely be shown.
+
+The rule here: whatever came from a peer passes `printable` before it reaches a terminal. A control character, an
+escape sequence or a direction override in a stream is shown as a dot, never obeyed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_CODES: Final = {
+    "sent": "36",  # cyan
+    "received": "34",  # blue
+    "good": "32",  # green
+    "bad": "31",  # red
+    "mark": "33",  # yellow
+    "quiet": "2",  # dim
+    "strong": "1",  # bold
+}
+_DOTS = re.compile("\0+")
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Puts a role's colour around text, or leaves it plain."""
+
+    is_coloured: bool = False
+
+    def __call__(self, role: str, text: str) -> str:
+        """Return the text in the colour of a role: sent, received, good, bad, mark, quiet, strong."""
+        return f"\x1b[{_CODES[role]}m{text}\x1b[0m" if self.is_coloured and text else text
+
+    def octets(self, octets: bytes, width: int | None = None) -> str:
+        """Return octets as one line of UTF-8 text, what cannot be shown as dots; cut to `width` columns."""
+        # No character has more than 4 octets: what lies beyond cannot be seen.
+        some = octets if width is None else octets[: 4 * width + 4]
+        return self.text(some.decode("utf-8", "replace").replace("\ufffd", "\0"), width)
+
+    def text(self, text: str, width: int | None = None) -> str:
+        """Return text as one line, what cannot be shown as dots; cut to `width` columns."""
+        safe = "".join([char if char.isprintable() else "\0" for char in text])
+        if width is not None:
+            safe = fitted(safe, width)
+        return _DOTS.sub(lambda dots: self("quiet", "." * len(dots[0])), safe)
+
+
+PLAIN: Final = Paint()
+
+
+def fitted(text: str, width: int) -> str:
+    """Return text cut to a number of columns, its last one an ellipsis where something is left out."""
+    if len(text) * 2 <= width or columns(text) <= width:
+        return text
+    used = 0
+    for place, char in enumerate(text):
+        used += columns(char)
+        if used > width - 1:
+            return text[:place] + _ELLIPSIS
+    return text
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal printable text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(char) for char in text)
+
+
+def _columns_of(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
