@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.peers.process import WITHIN, Reader, end, run, started
+from tests.peers.process import WITHIN, PeerTrouble, Reader, end, run, started
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHUNKWIRE = (sys.executable, "-W", "error", "-m", "chunkwire")
@@ -24,9 +24,28 @@ class Served:
     port: int
     process: subprocess.Popen[bytes]
     log: list[str] = field(default_factory=list)
+    logged: threading.Condition = field(default_factory=threading.Condition)
 
     def url(self, target: str = "/") -> str:
         return f"http://{self.host}:{self.port}{target}"
+
+    def wait_log(self, text: str) -> str:
+        """Return the first line of the log that holds `text`, as soon as it is written."""
+        with self.logged:
+            found = self.logged.wait_for(lambda: [line for line in self.log if text in line], WITHIN)
+        if not found:
+            raise PeerTrouble(f"expected {text!r} in the log in {WITHIN} s, got {self.log[-20:]}")
+        return found[0]
+
+    def collect(self, held: bytes) -> None:
+        """Take what it logs from the pipe, which would stop it if it were full."""
+        assert self.process.stderr is not None
+        octets = held
+        while more := self.process.stderr.read(65536):
+            *lines, octets = (octets + more).split(b"\n")
+            with self.logged:
+                self.log.extend(line.decode("utf-8", "replace") for line in lines)
+                self.logged.notify_all()
 
 
 @contextmanager
@@ -40,8 +59,7 @@ def serving(verb: str, *words: str) -> Generator[Served, None, None]:
             lines.append(reader.line())
             found = _LISTENING.search(lines[-1])
         served = Served(found[1], int(found[2]), process, lines)
-        # What it logs must be taken from the pipe, or a full pipe would stop it.
-        collector = threading.Thread(target=_collect, args=(process, bytes(reader.held), served.log), name="stderr")
+        collector = threading.Thread(target=served.collect, args=(bytes(reader.held),), name="stderr")
         collector.start()
         try:
             yield served
@@ -49,15 +67,6 @@ def serving(verb: str, *words: str) -> Generator[Served, None, None]:
             end(process)
             collector.join(WITHIN)
     assert not [line for line in served.log if "Traceback" in line or "Warning" in line], "\n".join(served.log)
-
-
-def _collect(process: subprocess.Popen[bytes], held: bytes, log: list[str]) -> None:
-    assert process.stderr is not None
-    octets = held
-    while more := process.stderr.read(65536):
-        octets += more
-        *lines, octets = octets.split(b"\n")
-        log.extend(line.decode("utf-8", "replace") for line in lines)
 
 
 def chunkwire(*words: str, octets: bytes = b"", within: float = WITHIN) -> subprocess.CompletedProcess[bytes]:

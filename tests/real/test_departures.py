@@ -1,6 +1,8 @@
 """Either end leaves in mid-stream: everybody else learns of it, and nothing pretends to be whole."""
 
+import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -42,6 +44,17 @@ def test_watch_says_cut_and_exits_18_when_the_origin_is_killed(hops: int) -> Non
     assert b"last-chunk" not in rest
     assert b"Traceback" not in rest
     assert code == 18
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_the_origin_stops_writing_to_a_client_that_was_killed(hops: int) -> None:
+    with serving("serve") as origin, serving("forward", origin.url("")) as gateway:
+        url = (gateway if hops else origin).url(FOREVER)
+        with started([*CHUNKWIRE, "watch", url]) as watch:
+            Reader(watch.stdout, whose="watch").until(b"Chunk 2 ")
+            watch.kill()
+        line = origin.wait_log("client-gone")
+    assert int(re.findall(r"chunks=(\d+)", line)[0]) < 1000
 
 
 def test_a_reset_upstream_never_looks_complete_downstream() -> None:
@@ -93,7 +106,7 @@ def test_a_half_closed_client_gets_the_whole_stream() -> None:
     request = b"GET /generate?n=5&interval=10ms HTTP/1.1\r\nHost: x\r\n\r\n"
     with serving("serve") as origin, serving("forward", origin.url("")) as gateway:
         with dialled(gateway.port, request) as client:
-            client.sock.shutdown(1)
+            client.sock.shutdown(socket.SHUT_WR)
             octets, was_reset = client.read_rest()
     assert octets.endswith(b"\r\n0\r\n\r\n")
     assert not was_reset
