@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
+
+if TYPE_CHECKING:
+    from chunkwire.forward.settings import Settings
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
 EPILOG = """\
@@ -45,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="cancel",
         help="end the upstream request with a reset, or read it to its end (default: cancel)",
     )
+    add_modes(parser)
     add_deadlines(parser)
+    add_limits(parser)
+    parser.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
+    parser.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--poll",
@@ -77,33 +85,56 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_modes(parser: argparse.ArgumentParser) -> None:
+    """Add what makes the gateway other than exact; each is named in the log and in a response field."""
+    group = parser.add_argument_group("modes (to teach and to test)")
+    group.add_argument(
+        "--mode",
+        default="exact",
+        metavar="MODE",
+        help="exact; reframe (a chunk a read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N",
+    )
+    group.add_argument(
+        "--fault", metavar="NAME[=N]", help="break chunked responses after N chunks (3), in the words of /fault/NAME"
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the gateway's limits: name, default, unit and reason."""
+    group = parser.add_argument_group("limits")
+    for name, default, what in (
+        ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
+        ("max-streams-per-client", "0", "exchanges at once from one address, over it 429; 0 is no limit"),
+        ("max-head-octets", "64k", "octets of a head, over it 431"),
+        ("max-fields", "128", "field lines of a head, over it 431"),
+        ("max-informational", "5", "1xx responses passed on before a final one, over it 502"),
+        ("max-ext-octets", "4096", "octets of one chunk extension"),
+        ("max-overhead", "16k", "octets of framing beyond 16 + 2 x data, summed"),
+        ("max-trailer-octets", "8k", "octets of a trailer section"),
+        ("max-trailer-fields", "64", "field lines of a trailer section"),
+    ):
+        value = flags.whole_number(default)
+        group.add_argument(
+            f"--{name}", type=flags.whole_number, default=value, metavar="N", help=f"{what} (default: {default})"
+        )
+
+
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     import trio
 
+    from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
-    from chunkwire.forward.settings import Settings
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import make_tls, parse_url
     from chunkwire.net.listen import Address, parse_address
 
-    settings = Settings(
-        preserve_host=options.preserve_host,
-        forwarded=options.forwarded,
-        on_client_fin=options.on_client_fin,
-        on_client_gone=options.on_client_gone,
-        connect_timeout=options.connect_timeout,
-        head_timeout=options.head_timeout,
-        keep_alive_timeout=options.keep_alive_timeout,
-        response_timeout=options.response_timeout,
-        send_timeout=options.send_timeout,
-        idle_timeout=options.idle_timeout,
-        grace=options.grace,
-        poll=options.poll,
-    )
+    settings = _settings(options)
+    admin = parse_address(options.admin) if options.admin else None
+    on_end = log_json if options.log_json else log_text
     address = parse_address(options.listen)
     urls = [parse_url(text) for text in options.upstream]
-    tls = make_tls(options.cafile) if any(url.scheme == "https" for url in urls) else None
+    tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
     upstreams = [
         Upstream(url, tls if url.scheme == "https" else None, settings.connect_timeout, settings.head_limits)
         for url in urls
@@ -116,7 +147,48 @@ def run(options: argparse.Namespace) -> int:
                 print(f"listening on http://{where}", file=sys.stderr, flush=True)
 
     async def _serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
-        await serve_gateway(address, upstreams, settings=settings, handle_signals=True, task_status=task_status)
+        await serve_gateway(
+            address,
+            upstreams,
+            settings=settings,
+            on_end=on_end,
+            admin=admin,
+            handle_signals=True,
+            task_status=task_status,
+        )
 
     trio.run(main)
     return 0
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from chunkwire.forward.settings import Settings
+    from chunkwire.forward.shape import parse_fault, parse_mode
+    from chunkwire.wire.limits import HeadLimits, Limits
+
+    return Settings(
+        preserve_host=options.preserve_host,
+        forwarded=options.forwarded,
+        on_client_fin=options.on_client_fin,
+        on_client_gone=options.on_client_gone,
+        connect_timeout=options.connect_timeout,
+        head_timeout=options.head_timeout,
+        keep_alive_timeout=options.keep_alive_timeout,
+        response_timeout=options.response_timeout,
+        send_timeout=options.send_timeout,
+        idle_timeout=options.idle_timeout,
+        grace=options.grace,
+        max_connections=max(1, options.max_connections),
+        max_streams_per_client=options.max_streams_per_client,
+        max_informational=options.max_informational,
+        mode=parse_mode(options.mode),
+        fault=parse_fault(options.fault) if options.fault else None,
+        poll=options.poll,
+        head_limits=HeadLimits(max_head_octets=options.max_head_octets, max_fields=options.max_fields),
+        limits=Limits(
+            max_ext_octets=options.max_ext_octets,
+            max_overhead=options.max_overhead,
+            max_trailer_octets=options.max_trailer_octets,
+            max_trailer_fields=options.max_trailer_fields,
+        ),
+    )

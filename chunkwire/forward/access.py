@@ -1,29 +1,75 @@
-"""The line that is logged for each exchange, as text.
+"""The line that is logged for each exchange, as text or as JSON.
 
-127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms chunks=20 octets=1042 complete
+127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms first=1.4ms chunks=20 octets=1042 complete
 """
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable
+from typing import TypeAlias
 
-from chunkwire.forward.exchange import Report
+from chunkwire.forward.report import Report
+from chunkwire.forward.settings import Settings
+from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
 
 logger = logging.getLogger("chunkwire.access")
 
+OnEnd: TypeAlias = Callable[[str, Request, Report, Settings], None]
 
-def log_exchange(peer: str, request: Request, report: Report) -> None:
-    """Log one exchange at INFO; octets from the wire are escaped."""
+
+def log_text(peer: str, request: Request, report: Report, settings: Settings) -> None:
+    """Log one exchange at INFO as text; octets from the wire are escaped."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = request.start_line.decode("ascii", "backslashreplace").replace('"', "%22")
+    line = _text(request.start_line).replace('"', "%22")
     parts = [peer, f'"{line}"', str(report.status or "-"), report.upstream]
-    if report.head_s is not None:
-        parts.append(f"head={report.head_s * 1e3:.1f}ms")
+    for name, seconds in (("head", report.head_s), ("first", report.first_s)):
+        if seconds is not None:
+            parts.append(f"{name}={seconds * 1e3:.1f}ms")
     if report.scanner is not None:
         parts.append(f"chunks={report.scanner.chunks} octets={report.scanner.octets}")
+    if settings.mode != EXACT_MODE:
+        parts.append(f"mode={settings.mode}")
+    if settings.fault is not None:
+        parts.append(f"fault={settings.fault}")
+    if trace := request.get(b"traceparent"):
+        parts.append(f"traceparent={_text(trace)}")
     parts.append(report.verdict)
     if report.details:
         parts.append(f"({report.details})")
     logger.info("%s", " ".join(parts))
+
+
+def log_json(peer: str, request: Request, report: Report, settings: Settings) -> None:
+    """Log one exchange at INFO as one JSON object; times in milliseconds."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    trace = request.get(b"traceparent")
+    entry = {
+        "client": peer,
+        "request": _text(request.start_line),
+        "status": report.status,
+        "upstream": report.upstream,
+        "head_ms": _milliseconds(report.head_s),
+        "first_ms": _milliseconds(report.first_s),
+        "chunks": report.scanner.chunks if report.scanner is not None else 0,
+        "octets": report.scanner.octets if report.scanner is not None else 0,
+        "framing": str(report.verdict),
+        "mode": str(settings.mode),
+        "fault": str(settings.fault) if settings.fault is not None else None,
+        "rule": report.rule or None,
+        "details": report.details or None,
+        "traceparent": _text(trace) if trace else None,
+    }
+    logger.info("%s", json.dumps(entry))
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("ascii", "backslashreplace")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
 from chunkwire.forward.failure import (
     Failure,
+    IncrementalRefused,
     ResponseTimeout,
     TooManyInformational,
     Verdict,
@@ -26,6 +26,7 @@ from chunkwire.forward.failure import (
     failure_response,
     upstream_failure,
 )
+from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
     downstream_response,
     informational_fields,
@@ -33,43 +34,31 @@ from chunkwire.forward.rewrite import (
     switching_fields,
     upstream_request,
     wanted_upgrade,
+    wants_incremental,
 )
 from chunkwire.forward.settings import Settings
-from chunkwire.forward.shape import Dechunk
-from chunkwire.forward.tap import Tap
+from chunkwire.forward.shape import Dechunk, FaultStruck, ModeName, fault_shaper, shaper
+from chunkwire.forward.tap import Both, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
 from chunkwire.net.dial import DialError
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
-from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, SinkGone
+from chunkwire.net.movers import Leaving, MoveOptions, Mover, Observer, SendTimeout, Shaper, SinkGone
+from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
 # RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
 IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
-
-
-@dataclass(slots=True)
-class Report:
-    """What an exchange came to, for the access log, metrics and the connection's loop.
-
-    Attributes:
-        status: the final status sent to the client; 0 if none was.
-        head_s: seconds from the request to its response head; None if none came.
-        scanner: counts of the response body.
-        keep_alive: another request may follow on the client's connection.
-    """
-
-    verdict: Verdict = Verdict.COMPLETE
-    status: int = 0
-    upstream: str = "-"
-    details: str = ""
-    head_s: float | None = None
-    scanner: BodyScanner | None = None
-    keep_alive: bool = False
-    started: float = field(default_factory=trio.current_time)
+_STRUCK: Final = {
+    FaultEnding.CLOSE: Verdict.CUT,
+    FaultEnding.RESET: Verdict.RESET,
+    FaultEnding.HOLD: Verdict.TIMEOUT,
+    FaultEnding.COMPLETE: Verdict.COMPLETE,
+}
 
 
 class Exchange:
@@ -85,6 +74,7 @@ class Exchange:
         mover: Mover,
         date: Callable[[], bytes],
         tap: Tap | None = None,
+        meter: Observer | None = None,
         is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
@@ -94,6 +84,7 @@ class Exchange:
         self._mover = mover
         self._date = date
         self._tap = tap
+        self._meter = meter
         self._is_draining = is_draining
         self.report = Report()
         self._scope = trio.CancelScope()
@@ -136,18 +127,30 @@ class Exchange:
     async def _serve(self, upstreams: Upstreams) -> None:
         """Obtain a response and bring it down; what fails is noted, not raised."""
         try:
+            if self._settings.mode.name is ModeName.BUFFER and wants_incremental(self._request):
+                details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
+                self._fail(Failure(Verdict.REFUSED, 501, "incremental_refused", details))
+                return
             connection, response = await self._obtain(upstreams)
             self.report.head_s = trio.current_time() - self.report.started
             if response.status == 101:
                 await self._switch(connection, response)
-                return
-            framing = response_framing(response, self._request.method)
-            await self._send_head(response, framing)
-            await self._send_body(connection, response, framing)
+            else:
+                await self._deliver(connection, response)
+        except FaultStruck as error:
+            await self._strike(error)
         except (SinkGone, SendTimeout) as error:
             self._fail(client_failure(error))
         except ChunkwireError as error:
             self._fail(upstream_failure(error))
+
+    async def _strike(self, struck: FaultStruck) -> None:
+        """End as the fault says: `_settle_client` closes, or resets where only that shows."""
+        if struck.fault.ending is FaultEnding.HOLD:
+            await trio.sleep(HOLD_SECONDS)
+        self._closes_body = struck.fault.ending is FaultEnding.RESET
+        self._response_began = True
+        self._fail(Failure(_STRUCK[struck.fault.ending], 200, "", str(struck)))
 
     def _fail(self, failure: Failure) -> None:
         """Note why the exchange failed; what came first is the cause."""
@@ -175,7 +178,7 @@ class Exchange:
             if not report.keep_alive:
                 await self._client.close()
             return
-        report.verdict, report.details = failure.verdict, failure.details
+        report.verdict, report.details, report.rule = failure.verdict, failure.details, failure.rule
         if not failure.status or (self._response_began and self._closes_body):
             self._client.reset()
         elif self._response_began:
@@ -297,12 +300,39 @@ class Exchange:
             if self._request_is_sent:
                 raise ResponseTimeout(f"{connection.peer} sent no response head within {limit:g} s")
 
+    async def _deliver(self, connection: ClientConnection, response: Response) -> None:
+        """Bring a final response down: its head at once, then its body."""
+        settings = self._settings
+        if settings.fault is not None and settings.fault.fault.before_head:
+            raise FaultStruck(settings.fault.fault)
+        if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
+            raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
+        framing = response_framing(response, self._request.method)
+        await self._send_head(response, framing)
+        scanner = framing.scanner(settings.limits, forbidden=named_by_connection(response))
+        self.report.scanner = scanner
+        options = MoveOptions(
+            settings.idle_timeout, settings.send_timeout, self._shape(framing), self._note_first, self._observer()
+        )
+        try:
+            await self._mover.move(connection, self._client, scanner, options)
+        except SinkGone:
+            if settings.on_client_gone == "drain":
+                await _read_to_end(connection, scanner)
+            raise
+        self._upstream_may_serve_again = (
+            framing.kind is not BodyKind.CLOSE
+            and response.version == b"1.1"
+            and not response.has_token(b"connection", b"close")
+        )
+
     async def _send_head(self, response: Response, framing: Framing) -> None:
+        settings = self._settings
         is_old_client = self._request.version == b"1.0"
         self._closes_body = framing.kind is BodyKind.CLOSE or (is_old_client and framing.kind is BodyKind.CHUNKED)
         closes = self._is_draining() or not self._request_is_sent
         head = downstream_response(
-            response, framing, self._request, name=self._settings.name, date=self._date(), close=closes
+            response, framing, self._request, name=settings.name, date=self._date(), close=closes, extra=settings.marks
         )
         if self._tap is not None:
             self._tap.head(response, head)
@@ -311,27 +341,22 @@ class Exchange:
         self.report.keep_alive = self._request.keeps_alive and not self._closes_body and not closes
         await self._as_sink(self._client.send_head(head, self._request.method))
 
-    async def _send_body(self, connection: ClientConnection, response: Response, framing: Framing) -> None:
-        scanner = framing.scanner(self._settings.limits, forbidden=named_by_connection(response))
-        self.report.scanner = scanner
-        dechunks = self._closes_body and framing.kind is BodyKind.CHUNKED
-        options = MoveOptions(
-            self._settings.idle_timeout,
-            self._settings.send_timeout,
-            shape=Dechunk() if dechunks else None,
-            observe=self._tap.body("response") if self._tap is not None else None,
-        )
-        try:
-            await self._mover.move(connection, self._client, scanner, options)
-        except SinkGone:
-            if self._settings.on_client_gone == "drain":
-                await _read_to_end(connection, scanner)
-            raise
-        self._upstream_may_serve_again = (
-            framing.kind is not BodyKind.CLOSE
-            and response.version == b"1.1"
-            and not response.has_token(b"connection", b"close")
-        )
+    def _shape(self, framing: Framing) -> Shaper | None:
+        """Return what makes the body other than it is; None relays it exactly."""
+        is_chunked = framing.kind is BodyKind.CHUNKED
+        if is_chunked and self._closes_body:
+            return Dechunk()
+        if is_chunked and self._settings.fault is not None:
+            return fault_shaper(self._settings.fault)
+        return shaper(self._settings.mode, is_chunked=is_chunked)
+
+    def _note_first(self) -> None:
+        self.report.first_s = trio.current_time() - self.report.started
+
+    def _observer(self) -> Observer | None:
+        """Return what watches the response body: the tap, the meter, both, or nothing."""
+        tap = self._tap.body("response") if self._tap is not None else None
+        return Both(tap, self._meter) if tap is not None and self._meter is not None else tap or self._meter
 
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
         """Pass a 101 on and become a tunnel."""

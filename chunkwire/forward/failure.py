@@ -31,6 +31,10 @@ class Verdict(enum.StrEnum):
     REFUSED = "refused"
 
 
+class IncrementalRefused(ChunkwireError):
+    """The response asks not to be buffered, and buffering is what this gateway was told to do (RFC 10036)."""
+
+
 class ResponseTimeout(ChunkwireError):
     """The upstream sent no response head in time."""
 
@@ -46,12 +50,14 @@ class Failure:
     Attributes:
         status: what to answer while no head has been sent.
         error: RFC 9209's error type.
+        rule: which rule of ours the peer broke, where there is one.
     """
 
     verdict: Verdict
     status: int
     error: str
     details: str
+    rule: str = ""
 
 
 _DIAL: Final = {
@@ -70,6 +76,8 @@ def upstream_failure(error: ChunkwireError) -> Failure:
     if isinstance(error, DialError):
         status, kind = _DIAL[error.kind]
         return Failure(Verdict.TIMEOUT if status == 504 else Verdict.RESET, status, kind, details)
+    if isinstance(error, IncrementalRefused):
+        return Failure(Verdict.REFUSED, 502, "incremental_refused", details)
     if isinstance(error, ResponseTimeout):
         return Failure(Verdict.TIMEOUT, 504, "http_response_timeout", details)
     if isinstance(error, IdleTimeout | SendTimeout):
@@ -89,10 +97,10 @@ def upstream_failure(error: ChunkwireError) -> Failure:
 def client_failure(error: ChunkwireError) -> Failure:
     """Return what an error on the client's side means."""
     if isinstance(error, HeadError):
-        return Failure(Verdict.REFUSED, error.status, "http_request_error", str(error))
+        return Failure(Verdict.REFUSED, error.status, "http_request_error", str(error), error.rule)
     if isinstance(error, FramingError):
         hint = "; nc sends CRLF with `nc -C` (macOS: `nc -c`)" if error.rule == "bare-lf" else ""
-        return Failure(Verdict.MALFORMED, 400, "http_request_error", f"{error}{hint}")
+        return Failure(Verdict.MALFORMED, 400, "http_request_error", f"{error}{hint}", error.rule)
     if isinstance(error, IncompleteBody):
         return Failure(Verdict.CUT, 400, "http_request_error", str(error))
     if isinstance(error, IdleTimeout):

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import select
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from email.utils import formatdate
 
 import trio
 
-from chunkwire.forward.access import log_exchange
-from chunkwire.forward.exchange import Exchange, Report
+from chunkwire.forward.access import OnEnd, log_text
+from chunkwire.forward.exchange import Exchange
 from chunkwire.forward.failure import Failure, Verdict, client_failure, failure_response
+from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import check_request
 from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
-from chunkwire.forward.tap import Tap
+from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request, request_framing
@@ -33,6 +35,8 @@ from chunkwire.net.listen import (
     serve,
 )
 from chunkwire.net.movers import Mover, PlainMover
+from chunkwire.origin.metrics import Metrics
+from chunkwire.origin.server import serve_admin
 from chunkwire.wire.records import Record
 
 
@@ -41,6 +45,8 @@ class Gateway:
 
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
+        on_end: told of each exchange when it is over.
+        metrics: counts what goes through; None counts nothing.
     """
 
     def __init__(
@@ -51,12 +57,17 @@ class Gateway:
         mover: Mover | None = None,
         drain: Drain | None = None,
         record_to: Callable[[Record], None] | None = None,
+        on_end: OnEnd = log_text,
+        metrics: Metrics | None = None,
     ) -> None:
         self.upstreams = upstreams
         self.drain = drain or Drain()
         self._settings = settings
         self._mover: Mover = mover or default_mover(settings.poll)
         self._record_to = record_to
+        self._on_end = on_end
+        self._metrics = metrics
+        self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._date = b""
         self._date_second = 0
@@ -87,14 +98,50 @@ class Gateway:
         if received is None:
             return False
         request, framing = received
+        host = client.peer.rpartition(":")[0]
+        limit = self._settings.max_streams_per_client
+        if limit and self._by_client[host] >= limit:
+            details = f"expected at most {limit} streams at once from one address"
+            await self._refuse(client, Failure(Verdict.REFUSED, 429, "connection_limit_reached", details), request)
+            return False
+        self._by_client[host] += 1
+        try:
+            return await self._run_exchange(client, request, framing)
+        finally:
+            self._by_client[host] -= 1
+            if not self._by_client[host]:
+                del self._by_client[host]
+
+    async def _run_exchange(self, client: ServerConnection, request: Request, framing: Framing) -> bool:
         exchange = self._exchange(client, request, framing)
+        metrics = self._metrics
+        if metrics is not None:
+            metrics.streams_open += 1
         try:
             report = await exchange.run(self.upstreams)
         except BaseException:
             exchange.abort()
+            exchange.report.verdict = Verdict.CUT
             raise
-        log_exchange(client.peer, request, report)
+        finally:
+            if metrics is not None:
+                metrics.streams_open -= 1
+            self._ended(client.peer, request, exchange.report)
         return report.keep_alive
+
+    def _ended(self, peer: str, request: Request, report: Report) -> None:
+        self._on_end(peer, request, report, self._settings)
+        metrics = self._metrics
+        if metrics is None:
+            return
+        metrics.ends[str(report.verdict)] += 1
+        if report.rule:
+            metrics.refusals[report.rule] += 1
+        if report.first_s is not None:
+            metrics.first_frame.observe(report.first_s)
+        if report.scanner is not None:
+            metrics.chunks += report.scanner.chunks
+            metrics.octets += report.scanner.octets
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
         self._streams += 1
@@ -107,6 +154,7 @@ class Gateway:
             mover=self._mover,
             date=self.date,
             tap=tap,
+            meter=Gaps(self._metrics.gap) if self._metrics is not None else None,
             is_draining=lambda: self.drain.is_started,
         )
 
@@ -137,8 +185,8 @@ class Gateway:
         octets = client.head_octets(head, method)
         await client.send_all(octets if method == b"HEAD" else octets + content)
         await client.close()
-        report = Report(failure.verdict, failure.status, details=failure.details)
-        log_exchange(client.peer, request or Request(b"-", b"-"), report)
+        report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
+        self._ended(client.peer, request or Request(b"-", b"-"), report)
 
     def date(self) -> bytes:
         """Return the value of Date for now, made once a second."""
@@ -164,12 +212,16 @@ async def serve_gateway(
     *,
     settings: Settings = DEFAULT_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
+    on_end: OnEnd = log_text,
+    admin: Address | None = None,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled, or until a drain is over.
 
     Args:
+        on_end: told of each exchange when it is over.
+        admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
         handle_signals: SIGTERM drains (main thread only).
         task_status: started with the bound addresses once accepting.
 
@@ -178,11 +230,15 @@ async def serve_gateway(
     """
     raise_file_limit()
     listeners = await open_listeners(address)
-    gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to)
+    admin_listeners = await open_listeners(admin) if admin is not None else []
+    metrics = Metrics("gateway") if admin is not None else None
+    gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
         if handle_signals:
             nursery.start_soon(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
+        if metrics is not None:
+            nursery.start_soon(serve_admin, admin_listeners, metrics, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(
             listeners,

@@ -6,6 +6,8 @@ their order; only hop-by-hop fields go, and only Host, Via and the fields a flag
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +20,7 @@ HOP_BY_HOP: Final = frozenset(
 )
 # A Connection field that names these would take a message's framing or routing away; they stay.
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
+_INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
 _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
 
@@ -44,6 +47,14 @@ def check_request(request: Request, framing: Framing) -> None:
         raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {expect[:40]!r}")
     if wanted_upgrade(request) and not framing.is_empty:
         raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
+
+
+def wants_incremental(head: Request | Response) -> bool:
+    """Say whether this message asks to be forwarded as it arrives: `Incremental: ?1` (RFC 10036).
+
+    A structured-field Item; only Booleans are valid, anything else is ignored, and so are parameters.
+    """
+    return bool(_INCREMENTAL.fullmatch(head.get(b"incremental") or b""))
 
 
 def wanted_upgrade(request: Request) -> bytes | None:
@@ -107,7 +118,14 @@ def _forwarded(client: str, host: bytes) -> list[Field]:
 
 
 def downstream_response(
-    response: Response, framing: Framing, request: Request, *, name: str, date: bytes, close: bool = False
+    response: Response,
+    framing: Framing,
+    request: Request,
+    *,
+    name: str,
+    date: bytes,
+    close: bool = False,
+    extra: Sequence[Field] = (),
 ) -> Response:
     """Return the final response head to send to the client.
 
@@ -117,6 +135,7 @@ def downstream_response(
     Args:
         date: the value of Date where the upstream sent none (RFC 9110 §6.6.1).
         close: the connection will be closed after this response.
+        extra: fields of the gateway's own.
     """
     dropped = {b"content-length"} if response.status == 204 else set()
     dechunked = framing.kind is BodyKind.CHUNKED and request.version == b"1.0"
@@ -126,6 +145,7 @@ def downstream_response(
     if response.get(b"date") is None:
         fields.append((b"Date", date))
     fields.append((b"Via", b"%b %b" % (response.version, name.encode("ascii"))))
+    fields += extra
     if close:
         fields.append((b"Connection", b"close"))
     if framing.kind is BodyKind.CHUNKED and not dechunked:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from chunkwire.forward.shape import EXACT_MODE, FaultPlan, Mode
+from chunkwire.net.heads import Field
 from chunkwire.net.listen import GRACE_SECONDS, MAX_CONNECTIONS
 from chunkwire.net.movers import SEND_SECONDS
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, HeadLimits, Limits
@@ -30,6 +32,10 @@ class Settings:
         response_timeout: from the sent request to the response head; models think for a while.
         send_timeout: without an octet taken by a peer.
         idle_timeout: without an octet from upstream inside a body; off, since streams may be silent.
+        max_streams_per_client: exchanges at once from one address; over it the answer is 429. 0 is no limit: on
+            loopback, and behind another proxy, every client has the same address.
+        mode: how frames are relayed; `exact` is the gateway's purpose, the others teach and test.
+        fault: what to break in chunked responses, to test clients; None breaks nothing.
         poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.
         max_informational: 1xx responses passed on before one final response (Go's client: 5).
     """
@@ -47,10 +53,20 @@ class Settings:
     idle_timeout: float = math.inf
     grace: float = GRACE_SECONDS
     max_connections: int = MAX_CONNECTIONS
+    max_streams_per_client: int = 0
+    mode: Mode = EXACT_MODE
+    fault: FaultPlan | None = None
     poll: float = 50e-6
     max_informational: int = 5
     limits: Limits = DEFAULT_LIMITS
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
+
+    @property
+    def marks(self) -> tuple[Field, ...]:
+        """Return the response fields that keep a mode or a fault from being forgotten."""
+        mode = ((b"Chunkwire-Mode", str(self.mode).encode("ascii")),) if self.mode != EXACT_MODE else ()
+        fault = ((b"Chunkwire-Fault", str(self.fault).encode("ascii")),) if self.fault is not None else ()
+        return mode + fault
 
 
 DEFAULT_SETTINGS = Settings()

@@ -1,26 +1,235 @@
 """Relay modes that are not exact: the events of a body, written again as other octets.
 
 The rule here: a shaper sees only what the scanner approved, and writes through the encoder. It never ends a
-body: the last-chunk goes down because it came.
+body of its own accord: the last-chunk goes down because it came, or because a fault was asked for by name.
+
+Modes exist to teach and to test: `exact` is none of these, and every other is named in the log and in a
+response field.
 """
 
 from __future__ import annotations
 
-from chunkwire.wire.frames import Data, Event
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.net.movers import Shaper
+from chunkwire.origin.faults import FAULTS, Fault
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
+
+BUFFER_OCTETS: Final = 16 * 1024 * 1024  # what `buffer` holds at most before it passes on: memory stays bounded
+MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS
+_SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-class Dechunk:
-    """Chunk-data alone, for a client that speaks HTTP/1.0; extensions and trailers are lost (RFC 9112 §7.1.3)."""
+class ModeName(enum.StrEnum):
+    """The relay modes."""
+
+    EXACT = "exact"
+    REFRAME = "reframe"
+    COALESCE = "coalesce"
+    BUFFER = "buffer"
+    SLICE = "slice"
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A relay mode and its parameter.
+
+    Attributes:
+        octets: for COALESCE, how many are gathered; for SLICE, chunk-data octets a chunk.
+        seconds: for COALESCE, how long they are gathered.
+    """
+
+    name: ModeName = ModeName.EXACT
+    octets: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.octets:
+            return f"{self.name}={self.octets}"
+        return f"{self.name}={self.seconds * 1e3:g}ms" if self.seconds else str(self.name)
+
+
+EXACT_MODE: Final = Mode()
+
+
+def parse_mode(text: str) -> Mode:
+    """Return the mode that `exact`, `reframe`, `buffer`, `slice=N`, `coalesce=OCTETS` or `coalesce=50ms` names.
+
+    Raises:
+        LocalError: one line that says what is expected.
+    """
+    name, _, value = text.partition("=")
+    if name in (ModeName.EXACT, ModeName.REFRAME, ModeName.BUFFER) and not value:
+        return Mode(ModeName(name))
+    is_count = re.fullmatch(r"[1-9]\d{0,8}", value) is not None and int(value) <= MAX_COALESCE_OCTETS
+    if name in (ModeName.SLICE, ModeName.COALESCE) and is_count:
+        return Mode(ModeName(name), octets=int(value))
+    timed = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(us|ms|s)", value)
+    if name == ModeName.COALESCE and timed and float(timed[1]) > 0:
+        return Mode(ModeName.COALESCE, seconds=float(timed[1]) * _SECONDS[timed[2]])
+    raise LocalError(f"expected exact, reframe, buffer, slice=N, coalesce=OCTETS or coalesce=50ms, got {text!r}")
+
+
+def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
+    """Return what turns a body into this mode's octets; None where it goes as it is.
+
+    A body that is not chunked has no chunks to merge or split: there only gathering shows.
+    """
+    match mode.name:
+        case ModeName.REFRAME:
+            return Gather(is_chunked=True) if is_chunked else None
+        case ModeName.COALESCE:
+            return Gather(is_chunked=is_chunked, octets=mode.octets, seconds=mode.seconds)
+        case ModeName.BUFFER:
+            return Gather(is_chunked=is_chunked, octets=BUFFER_OCTETS)
+        case ModeName.SLICE:
+            return Slice(mode.octets) if is_chunked else None
+        case ModeName.EXACT:
+            return None
+
+
+class _Shape:
+    """A shaper that keeps nothing and ends nothing."""
+
+    error: ChunkwireError | None = None
 
     @property
     def due(self) -> float | None:
-        """Nothing is ever kept."""
+        """Nothing is kept."""
         return None
-
-    def feed(self, events: list[Event]) -> bytes:
-        """Return the content of these events."""
-        return b"".join(event.octets for event in events if isinstance(event, Data))
 
     def flush(self) -> bytes:
         """Return nothing: nothing is kept."""
         return b""
+
+
+class Dechunk(_Shape):
+    """Chunk-data alone, for a client that speaks HTTP/1.0; extensions and trailers are lost (RFC 9112 §7.1.3)."""
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return the content of these events."""
+        return _content(events)
+
+
+class Slice(_Shape):
+    """The same data in chunks of at most `octets`; extensions are lost, trailers kept."""
+
+    def __init__(self, octets: int) -> None:
+        self._octets = octets
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return these events' data in slices."""
+        data, size = _content(events), self._octets
+        frames = [encode_chunk(data[at : at + size]) for at in range(0, len(data), size)]
+        return b"".join(frames) + _ending(events)
+
+
+class Gather(_Shape):
+    """Data gathered until there is enough, or for so long, and then sent as one chunk.
+
+    With neither limit, what one read completed becomes one chunk, as proxies do that re-frame.
+    """
+
+    def __init__(self, *, is_chunked: bool, octets: int = 0, seconds: float = 0.0) -> None:
+        self._is_chunked = is_chunked
+        self._octets = octets
+        self._seconds = seconds
+        self._kept = bytearray()
+        self._due: float | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When the time that data is gathered for is over."""
+        return self._due
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return the gathered data where there is enough of it, or where the body ends."""
+        self._kept += _content(events)
+        if self._kept and self._seconds and self._due is None:
+            self._due = trio.current_time() + self._seconds
+        ending = _ending(events)
+        if ending or len(self._kept) >= (self._octets or (0 if not self._seconds else BUFFER_OCTETS)):
+            return self.flush() + ending
+        return b""
+
+    def flush(self) -> bytes:
+        """Return what has been gathered."""
+        kept, self._kept, self._due = bytes(self._kept), bytearray(), None
+        return encode_chunk(kept) if kept and self._is_chunked else kept
+
+
+class FaultStruck(ChunkwireError):
+    """A fault that was asked for has been played; `fault.ending` says how the connection ends."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"fault {fault.name}: {fault.summary}")
+        self.fault = fault
+
+
+class Strike(_Shape):
+    """The body as it is for so many frames, and then a fault."""
+
+    def __init__(self, fault: Fault, after: int) -> None:
+        self._fault = fault
+        self._frames_left = after
+        self.error = None
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return these events' octets, up to where the fault strikes, and the fault's own."""
+        sent: list[bytes] = []
+        for event in events:
+            if not self._frames_left or isinstance(event, LastChunk):
+                return b"".join(sent) + self._strike()
+            sent.append(event.raw)
+            if isinstance(event, DataEnd):
+                self._frames_left -= 1
+        return b"".join(sent) + (b"" if self._frames_left else self._strike())
+
+    def _strike(self) -> bytes:
+        self.error = FaultStruck(self._fault)
+        return self._fault.octets
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """A fault and after how many whole chunks it strikes."""
+
+    fault: Fault
+    after: int = 3
+
+    def __str__(self) -> str:
+        return f"{self.fault.name}={self.after}"
+
+
+def parse_fault(text: str) -> FaultPlan:
+    """Return the plan that NAME or NAME=CHUNKS names, in the words of `/fault/NAME`.
+
+    Raises:
+        LocalError: one line that lists the names.
+    """
+    name, equals, value = text.partition("=")
+    if name not in FAULTS or (equals and not re.fullmatch(r"\d{1,9}", value)):
+        raise LocalError(f"expected a fault as NAME or NAME=CHUNKS, NAME one of {', '.join(FAULTS)}; got {text!r}")
+    return FaultPlan(FAULTS[name], int(value) if equals else 3)
+
+
+def fault_shaper(plan: FaultPlan) -> Shaper:
+    """Return what plays a fault on a chunked body."""
+    return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else Strike(plan.fault, plan.after)
+
+
+def _content(events: list[Event]) -> bytes:
+    return b"".join(event.octets for event in events if isinstance(event, Data))
+
+
+def _ending(events: list[Event]) -> bytes:
+    """Return the last-chunk again, without extension, if it is among these events."""
+    last = events[-1] if events else None
+    return encode_last_chunk(last.trailers) if isinstance(last, LastChunk) else b""

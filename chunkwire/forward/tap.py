@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from chunkwire.forward.failure import Verdict
 from chunkwire.net.heads import Request, Response
-from chunkwire.wire.frames import Event
+from chunkwire.net.movers import Observer
+from chunkwire.origin.metrics import Histogram
+from chunkwire.wire.frames import DataEnd, Event, LastChunk
 from chunkwire.wire.records import Record, Recorder
 
 RECEIVED = "gateway.received"
@@ -40,6 +42,43 @@ class BodyTap:
         self._writes += 1
         self._sent.body(self._clock(), self._on_the_way, self._writes)
         self._on_the_way = []
+
+
+class Gaps:
+    """Counts the time between frames of one body for the metrics, as a `net.movers.Observer`."""
+
+    def __init__(self, gap: Histogram) -> None:
+        self._gap = gap
+        self._last: float | None = None
+
+    def received(self, events: list[Event]) -> None:
+        """Count a gap for each frame that ended; frames of one read are no time apart."""
+        now = time.monotonic()
+        for event in events:
+            if isinstance(event, DataEnd | LastChunk):
+                if self._last is not None:
+                    self._gap.observe(now - self._last)
+                self._last = now
+
+    def sent(self) -> None:
+        """Nothing is counted here."""
+
+
+class Both:
+    """Two observers as one."""
+
+    def __init__(self, first: Observer, second: Observer) -> None:
+        self._observers = (first, second)
+
+    def received(self, events: list[Event]) -> None:
+        """Tell both."""
+        for observer in self._observers:
+            observer.received(events)
+
+    def sent(self) -> None:
+        """Tell both."""
+        for observer in self._observers:
+            observer.sent()
 
 
 class Tap:

@@ -23,18 +23,16 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import outcome
 import trio
 
 from chunkwire.net.connection import Connection
+from chunkwire.net.inflight import Body, Entry, check_deadlines, descriptor_of
 from chunkwire.net.movers import (
     EXACT,
-    IdleTimeout,
     Leaving,
     MoveOptions,
     OnLeaving,
     PlainMover,
-    SendTimeout,
     SinkGone,
     SourceGone,
 )
@@ -53,55 +51,6 @@ _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 _LEAVING: Final = _GONE | select.EPOLLRDHUP
 
 
-class _Body:
-    """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
-
-    __slots__ = (
-        "error",
-        "held",
-        "is_done",
-        "is_ended",
-        "options",
-        "pending",
-        "read_at",
-        "scanner",
-        "sent_at",
-        "sink",
-        "sink_fd",
-        "source",
-        "source_fd",
-        "task",
-    )
-
-    def __init__(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
-        self.source = source
-        self.sink = sink
-        self.source_fd = _descriptor(source)
-        self.sink_fd = _descriptor(sink)
-        self.scanner = scanner
-        self.options = options
-        self.held = b""
-        self.pending: memoryview | None = None
-        self.error: Exception | None = None
-        self.is_ended = False  # nothing more is read for it
-        self.is_done = False  # and nothing more is sent
-        self.read_at = self.sent_at = time.monotonic()
-        self.task: trio.lowlevel.Task | None = None
-
-
-class _Entry:
-    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving."""
-
-    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "writes")
-
-    def __init__(self) -> None:
-        self.mask = 0
-        self.reads: _Body | None = None
-        self.writes: _Body | None = None
-        self.on_leaving: OnLeaving | None = None
-        self.saw_fin = False
-
-
 class FastMover:
     """Moves every running body in one task; `run` must be going. What it cannot carry, the plain mover does.
 
@@ -112,7 +61,7 @@ class FastMover:
 
     def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._epoll = select.epoll()
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[int, Entry] = {}
         self._memory = bytearray(BUFFER_OCTETS)
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
@@ -124,11 +73,11 @@ class FastMover:
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Watch with the set that is there; see `Mover.watch`."""
-        descriptor = _descriptor(connection)
+        descriptor = descriptor_of(connection)
         if descriptor < 0:
             self._plain.watch(connection, on_leaving)
             return
-        entry = self._entries.setdefault(descriptor, _Entry())
+        entry = self._entries.setdefault(descriptor, Entry())
         entry.on_leaving = on_leaving
         entry.saw_fin = False
         self._update(descriptor)
@@ -136,10 +85,10 @@ class FastMover:
     def unwatch(self, connection: Connection) -> None:
         """Watch no more; see `Mover.unwatch`."""
         self._plain.unwatch(connection)
-        entry = self._entries.get(_descriptor(connection))
+        entry = self._entries.get(descriptor_of(connection))
         if entry is not None and entry.on_leaving is not None:
             entry.on_leaving = None
-            self._settle(_descriptor(connection), entry)
+            self._settle(descriptor_of(connection), entry)
 
     # ---- one body, in its exchange's task --------------------------------------------------------------------
 
@@ -147,7 +96,7 @@ class FastMover:
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
         """Carry one body; see `Mover.move`."""
-        body = _Body(source, sink, scanner, options)
+        body = Body(source, sink, scanner, options)
         if options.shape is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._plain.move(source, sink, scanner, options)
             return
@@ -161,7 +110,7 @@ class FastMover:
         if body.error is not None:
             raise body.error
 
-    def _begin(self, body: _Body) -> None:
+    def _begin(self, body: Body) -> None:
         """Send what came with the head, and register both sockets unless that was all."""
         octets = bytes(body.source.leftover)
         body.source.leftover.clear()
@@ -170,12 +119,12 @@ class FastMover:
         elif octets:
             self._judge(body, octets, memoryview(octets), len(octets))
         if not body.is_done:
-            self._entries.setdefault(body.source_fd, _Entry()).reads = body
-            self._entries.setdefault(body.sink_fd, _Entry()).writes = body
+            self._entries.setdefault(body.source_fd, Entry()).reads = body
+            self._entries.setdefault(body.sink_fd, Entry()).writes = body
             self._update(body.source_fd)
             self._update(body.sink_fd)
 
-    async def _wait_done(self, body: _Body) -> None:
+    async def _wait_done(self, body: Body) -> None:
         """Sleep until the body ends; note progress and re-arm instead of moving a deadline for each frame."""
         if body.is_done:
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -187,9 +136,9 @@ class FastMover:
             with trio.CancelScope(deadline=wake_at):
                 await self._sleep(body)
             if not body.is_done:
-                wake_at = trio.current_time() + _check_deadlines(body, time.monotonic())
+                wake_at = trio.current_time() + check_deadlines(body, time.monotonic())
 
-    async def _sleep(self, body: _Body) -> None:
+    async def _sleep(self, body: Body) -> None:
         body.task = trio.lowlevel.current_task()
 
         def abandon(_: object) -> trio.lowlevel.Abort:
@@ -198,7 +147,7 @@ class FastMover:
 
         await trio.lowlevel.wait_task_rescheduled(abandon)
 
-    def _finish(self, body: _Body, error: Exception | None) -> None:
+    def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
         body.is_done = self._woke_task = True
         if body.error is None:
@@ -206,7 +155,7 @@ class FastMover:
         self._release(body)
         if body.task is not None:
             task, body.task = body.task, None
-            trio.lowlevel.reschedule(task, outcome.Value(None))
+            trio.lowlevel.reschedule(task)
 
     # ---- the set ---------------------------------------------------------------------------------------------
 
@@ -232,13 +181,13 @@ class FastMover:
             self._epoll.unregister(descriptor)
         entry.mask = mask
 
-    def _settle(self, descriptor: int, entry: _Entry) -> None:
+    def _settle(self, descriptor: int, entry: Entry) -> None:
         """Update the set, and forget a descriptor that nothing is in use for."""
         self._update(descriptor)
         if entry.reads is None and entry.writes is None and entry.on_leaving is None:
             del self._entries[descriptor]
 
-    def _release(self, body: _Body) -> None:
+    def _release(self, body: Body) -> None:
         """Take a body out of the set; its sockets may then be closed."""
         for descriptor in (body.source_fd, body.sink_fd):
             entry = self._entries.get(descriptor)
@@ -310,7 +259,7 @@ class FastMover:
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
                 self._guarded(self._write_pending, writes)
 
-    def _tell(self, descriptor: int, entry: _Entry, mask: int) -> None:
+    def _tell(self, descriptor: int, entry: Entry, mask: int) -> None:
         """Tell the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
         on_leaving = entry.on_leaving
         entry.saw_fin = True
@@ -321,13 +270,13 @@ class FastMover:
         if on_leaving is not None:
             on_leaving(Leaving.GONE if mask & _GONE else Leaving.FIN)
 
-    def _guarded(self, step: Callable[[_Body], None], body: _Body) -> None:
+    def _guarded(self, step: Callable[[Body], None], body: Body) -> None:
         try:
             step(body)
         except Exception as error:  # noqa: BLE001 - the barrier between one body and all others
             self._finish(body, error)
 
-    def _read(self, body: _Body) -> None:
+    def _read(self, body: Body) -> None:
         """Receive once behind the held octets, and pass on what the scanner approves."""
         held = body.held
         size = len(held)
@@ -347,7 +296,7 @@ class FastMover:
         body.read_at = self._now
         self._judge(body, self._memory, self._view, size + got)
 
-    def _judge(self, body: _Body, buffer: bytes | bytearray, view: memoryview, end: int) -> None:
+    def _judge(self, body: Body, buffer: bytes | bytearray, view: memoryview, end: int) -> None:
         """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
         scanner, observe = body.scanner, body.options.observe
         events: list[Event] | None = None if observe is None else []
@@ -369,7 +318,7 @@ class FastMover:
             self._update(body.source_fd)
             self._update(body.sink_fd)
 
-    def _send(self, body: _Body, octets: memoryview) -> int:
+    def _send(self, body: Body, octets: memoryview) -> int:
         """Return how many octets the sink's socket took."""
         try:
             return os.write(body.sink_fd, octets)
@@ -379,7 +328,7 @@ class FastMover:
             self._finish(body, SinkGone(f"{body.sink.peer} closed the connection: {error.strerror}"))
             return 0
 
-    def _write_pending(self, body: _Body) -> None:
+    def _write_pending(self, body: Body) -> None:
         """Send more of what is pending; when all of it has gone the source is read again."""
         if body.pending is None:
             return
@@ -392,32 +341,11 @@ class FastMover:
             self._update(body.source_fd)
             self._update(body.sink_fd)
 
-    def _all_sent(self, body: _Body) -> None:
+    def _all_sent(self, body: Body) -> None:
+        if body.on_first is not None and body.scanner.wire_octets:
+            body.on_first()
+            body.on_first = None
         if body.options.observe is not None:
             body.options.observe.sent()
         if body.is_ended:
             self._finish(body, None)
-
-
-def _check_deadlines(body: _Body, now: float) -> float:
-    """Return the seconds to the next check.
-
-    Raises:
-        SendTimeout: the sink took nothing for `send_timeout`.
-        IdleTimeout: the source sent nothing for `idle_timeout`.
-    """
-    options = body.options
-    if body.pending is not None:
-        left = body.sent_at + options.send_timeout - now
-        if left <= 0:
-            raise SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
-        return left
-    left = body.read_at + options.idle_timeout - now
-    if left <= 0:
-        raise IdleTimeout(f"{body.source.peer} sent nothing for {options.idle_timeout:g} s")
-    return min(left, options.send_timeout)
-
-
-def _descriptor(connection: Connection) -> int:
-    descriptor = connection.fileno()
-    return -1 if descriptor is None else descriptor

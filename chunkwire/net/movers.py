@@ -70,6 +70,10 @@ class Shaper(Protocol):
     """Turns the events of a body into other octets: a relay mode that is not exact."""
 
     @property
+    def error(self) -> ChunkwireError | None:
+        """What ends the body once all that `feed` returned has been sent; None while it goes on."""
+
+    @property
     def due(self) -> float | None:
         """When `flush` must be called, on trio's clock; None while nothing waits."""
 
@@ -88,12 +92,14 @@ class MoveOptions:
         idle_timeout: seconds without an octet from the source; off by default, as streams may be silent.
         send_timeout: seconds without an octet taken by the sink.
         shape: None carries the octets exactly.
+        on_first: called once, when the first octets of the body have been handed to the sink's socket.
         observe: None while nobody watches; then no event is built.
     """
 
     idle_timeout: float = math.inf
     send_timeout: float = SEND_SECONDS
     shape: Shaper | None = None
+    on_first: Callable[[], None] | None = None
     observe: Observer | None = None
 
 
@@ -161,7 +167,17 @@ class PlainMover:
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
         """Carry one body; see `Mover.move`."""
+        try:
+            await self._carry(source, sink, scanner, options)
+        finally:
+            # What a shaper has kept is valid and was received: it goes down before any abort. An error of the
+            # sink's own comes again here, and only then does nothing more leave.
+            if options.shape is not None and options.shape.error is None:
+                await _send(sink, options.shape.flush(), options)
+
+    async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
         held = b""
+        on_first = options.on_first
         watched = options.observe is not None or options.shape is not None
         while not scanner.is_complete:
             octets = await _receive(source, sink, options)
@@ -178,8 +194,9 @@ class PlainMover:
                 raise
             await _pass_on(sink, buffer, taken, events, options)
             held = buffer[taken:]
-        if options.shape is not None:
-            await _send(sink, options.shape.flush(), options)
+            if on_first is not None and taken:
+                on_first()
+                on_first = None
         source.leftover[:0] = held
 
 
@@ -219,6 +236,8 @@ async def _pass_on(
         options.observe.received(events)
     if options.shape is not None and events is not None:
         await _send(sink, options.shape.feed(events), options)
+        if options.shape.error is not None:
+            raise options.shape.error
     elif taken:
         await _send(sink, memoryview(buffer)[:taken], options)
     if options.observe is not None:

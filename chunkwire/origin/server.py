@@ -67,7 +67,7 @@ async def serve_origin(
             nursery.start_soon(drain_on_signal, drain, nursery.cancel_scope, name="signals")
         if admin_listeners:
             logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
-            nursery.start_soon(_serve_admin, admin_listeners, origin, drain, name="admin")
+            nursery.start_soon(serve_admin, admin_listeners, origin.metrics, drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(
             listeners, origin.handle, drain=drain, grace=settings.grace, max_connections=settings.max_connections
@@ -75,8 +75,9 @@ async def serve_origin(
         nursery.cancel_scope.cancel()
 
 
-async def _serve_admin(listeners: list[trio.SocketListener], origin: Origin, drain: Drain) -> None:
-    served = admin_resources(origin.metrics)
+async def serve_admin(listeners: list[trio.SocketListener], metrics: Metrics, drain: Drain) -> None:
+    """Serve `/metrics` and `/healthz` of one server, on addresses of their own, until drained or cancelled."""
+    served = admin_resources(metrics)
     admin = Origin(pacer=PlainPacer(), drain=drain, resources=(list_resource(served), *served))
     await serve(listeners, admin.handle, drain=drain)
 

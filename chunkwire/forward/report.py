@@ -1,0 +1,35 @@
+"""What an exchange came to, as a value: made by `exchange`, read by the log, the metrics and the connection's loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from chunkwire.forward.failure import Verdict
+from chunkwire.wire.scanner import BodyScanner
+
+
+@dataclass(slots=True)
+class Report:
+    """What an exchange came to, for the access log, metrics and the connection's loop.
+
+    Attributes:
+        status: the final status sent to the client; 0 if none was.
+        rule: which of our rules a peer broke, if one did.
+        head_s: seconds from the request to its response head; None if none came.
+        first_s: seconds from the request until the first octets of the response body were sent on.
+        scanner: counts of the response body.
+        keep_alive: another request may follow on the client's connection.
+    """
+
+    verdict: Verdict = Verdict.COMPLETE
+    status: int = 0
+    upstream: str = "-"
+    details: str = ""
+    rule: str = ""
+    head_s: float | None = None
+    first_s: float | None = None
+    scanner: BodyScanner | None = None
+    keep_alive: bool = False
+    started: float = field(default_factory=trio.current_time)

@@ -1,0 +1,90 @@
+"""What the fast mover knows of the bodies on their way, and of the descriptors they use.
+
+The rule here: state only; what happens to it is `fastmover`'s.
+"""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout
+from chunkwire.wire.scanner import BodyScanner
+
+
+class Body:
+    """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
+
+    __slots__ = (
+        "error",
+        "held",
+        "is_done",
+        "is_ended",
+        "on_first",
+        "options",
+        "pending",
+        "read_at",
+        "scanner",
+        "sent_at",
+        "sink",
+        "sink_fd",
+        "source",
+        "source_fd",
+        "task",
+    )
+
+    def __init__(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
+        self.source = source
+        self.sink = sink
+        self.source_fd = descriptor_of(source)
+        self.sink_fd = descriptor_of(sink)
+        self.scanner = scanner
+        self.options = options
+        self.on_first = options.on_first
+        self.held = b""
+        self.pending: memoryview | None = None
+        self.error: Exception | None = None
+        self.is_ended = False  # nothing more is read for it
+        self.is_done = False  # and nothing more is sent
+        self.read_at = self.sent_at = time.monotonic()
+        self.task: trio.lowlevel.Task | None = None
+
+
+class Entry:
+    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving."""
+
+    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "writes")
+
+    def __init__(self) -> None:
+        self.mask = 0
+        self.reads: Body | None = None
+        self.writes: Body | None = None
+        self.on_leaving: OnLeaving | None = None
+        self.saw_fin = False
+
+
+def check_deadlines(body: Body, now: float) -> float:
+    """Return the seconds to the next check.
+
+    Raises:
+        SendTimeout: the sink took nothing for `send_timeout`.
+        IdleTimeout: the source sent nothing for `idle_timeout`.
+    """
+    options = body.options
+    if body.pending is not None:
+        left = body.sent_at + options.send_timeout - now
+        if left <= 0:
+            raise SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
+        return left
+    left = body.read_at + options.idle_timeout - now
+    if left <= 0:
+        raise IdleTimeout(f"{body.source.peer} sent nothing for {options.idle_timeout:g} s")
+    return min(left, options.send_timeout)
+
+
+def descriptor_of(connection: Connection) -> int:
+    """Return the descriptor of a cleartext socket, -1 where there is none or it is closed."""
+    descriptor = connection.fileno()
+    return -1 if descriptor is None else descriptor
