@@ -59,7 +59,7 @@ class Url:
 
 
 _URL = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?"
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?+"
     r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::(?P<port>[^/?#]*))?(?P<target>[/?][^#]*)?(?:#.*)?"
 )
 _HOST_NAME = re.compile(r"[A-Za-z0-9._~\-]+")

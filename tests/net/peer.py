@@ -98,11 +98,11 @@ class Pieces(trio.abc.Stream):
     """A stream of which each read gives one piece, then the end; what is sent to it is dropped."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
+        self.pieces = iter(pieces)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await trio.lowlevel.checkpoint()
-        return next(self._pieces, b"")
+        return next(self.pieces, b"")
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.lowlevel.checkpoint()

@@ -1,0 +1,131 @@
+"""What people type: URLs and addresses to listen on, and the one line that says what is wrong with them."""
+
+import pytest
+
+from chunkwire.net.dial import Url, parse_url
+from chunkwire.net.listen import Address, parse_address
+from chunkwire.wire.errors import LocalError
+
+
+@pytest.mark.parametrize(
+    "text, url",
+    [
+        ("http://h/p?q=1#f", Url("http", "h", 80, b"/p?q=1")),
+        ("HTTP://H.Example:8081", Url("http", "H.Example", 8081, b"/")),
+        ("https://h", Url("https", "h", 443, b"/")),
+        ("https://h:80/", Url("https", "h", 80, b"/")),
+        ("h/p", Url("http", "h", 80, b"/p")),
+        ("localhost:8081/sse", Url("http", "localhost", 8081, b"/sse")),
+        (":8081/sse", Url("http", "127.0.0.1", 8081, b"/sse")),
+        (":8081", Url("http", "127.0.0.1", 8081, b"/")),
+        (":1?a=b", Url("http", "127.0.0.1", 1, b"/?a=b")),
+        ("http://[::1]:8081/p", Url("http", "::1", 8081, b"/p")),
+        ("[::1]/p", Url("http", "::1", 80, b"/p")),
+        (" http://h/p \n", Url("http", "h", 80, b"/p")),
+        ("http://h/a b/\u00e9?x=<\u20ac>", Url("http", "h", 80, b"/a%20b/%C3%A9?x=%3C%E2%82%AC%3E")),
+        ("http://h/%20%zz//../;a=b&c", Url("http", "h", 80, b"/%20%zz//../;a=b&c")),
+        ("http://h/a\r\nX: y", Url("http", "h", 80, b"/a%0D%0AX:%20y")),
+        ("http://h:65535/", Url("http", "h", 65535, b"/")),
+    ],
+)
+def test_a_url_is_taken_apart(text: str, url: Url) -> None:
+    assert parse_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("", "URL"),
+        ("/sse", "URL"),
+        ("?a", "URL"),
+        ("ftp://h/", "http"),
+        ("http://", "host"),
+        ("http:///p", "host"),
+        ("http://:80/", "host"),
+        ("http://h:/", "port"),
+        ("http://h:0/", "port"),
+        ("http://h:65536/", "port"),
+        ("http://h:000080/", "port"),
+        ("http://h:99999999999/", "port"),
+        ("http://h:8x/", "port"),
+        ("http://h:\u0668\u0660/", "port"),
+        ("http://a b/", "host"),
+        ("http://[::1/", "URL"),
+        ("http://[g]/", "host"),
+        ("http://::1/", "host"),
+        ("http://u@h/", "URL"),
+        ("http://m\u00fcnchen.example/", "host"),
+    ],
+)
+def test_another_text_is_refused_in_one_line_that_names_what_is_wrong(text: str, names: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        parse_url(text)
+    message = str(caught.value)
+    assert message.startswith("expected ")
+    assert names in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "text, authority, shown",
+    [
+        ("http://h:80/p", b"h", "http://h/p"),
+        ("https://h:443", b"h", "https://h/"),
+        ("https://h:80", b"h:80", "https://h:80/"),
+        (":8081/sse", b"127.0.0.1:8081", "http://127.0.0.1:8081/sse"),
+        ("[::1]:8081", b"[::1]:8081", "http://[::1]:8081/"),
+    ],
+)
+def test_a_url_gives_the_host_field_and_itself(text: str, authority: bytes, shown: str) -> None:
+    url = parse_url(text)
+    assert (url.authority, str(url)) == (authority, shown)
+    assert parse_url(shown) == url
+
+
+@pytest.mark.parametrize(
+    "text, address",
+    [
+        ("127.0.0.1:8081", Address("127.0.0.1", 8081)),
+        ("0.0.0.0:80", Address("0.0.0.0", 80)),
+        ("localhost:1", Address("localhost", 1)),
+        (":8081", Address("127.0.0.1", 8081)),
+        ("8081", Address("127.0.0.1", 8081)),
+        ("0", Address("127.0.0.1", 0)),
+        (" :0 ", Address("127.0.0.1", 0)),
+        ("00080", Address("127.0.0.1", 80)),
+        ("65535", Address("127.0.0.1", 65535)),
+        ("[::1]:8081", Address("::1", 8081)),
+        ("[::]:0", Address("::", 0)),
+    ],
+)
+def test_an_address_is_a_host_and_a_port_or_a_port_on_loopback(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+    assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("", "PORT"),
+        ("localhost", "PORT"),
+        ("h:", "PORT"),
+        (":", "PORT"),
+        (":65536", "65535"),
+        (":000080", "PORT"),
+        (":-1", "PORT"),
+        (":8x", "PORT"),
+        (":\u0668\u0660", "PORT"),
+        ("http://127.0.0.1:8081", "HOST:PORT"),
+        ("127.0.0.1:8081/", "HOST:PORT"),
+        ("[::1]", "PORT"),
+        ("::1:8081", "brackets"),
+        ("::1", "brackets"),
+    ],
+)
+def test_another_address_is_refused_in_one_line(text: str, names: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        parse_address(text)
+    message = str(caught.value)
+    assert message.startswith("expected ")
+    assert names in message
+    assert "\n" not in message

@@ -1,0 +1,217 @@
+"""A connection's octets: what follows a head, what a peer's end looks like, and the two ways to end it."""
+
+import socket
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.connection import DRAIN_OCTETS, ClientConnection, Connection, PeerGone, ServerConnection
+from tests.net.peer import (
+    GET,
+    PATIENCE,
+    expect_reset,
+    feeding,
+    get,
+    ok,
+    read_exactly,
+    read_to_end,
+    reset,
+    tcp_pair,
+)
+
+BODY = b"5\r\nhello\r\n0\r\n\r\n"
+
+
+async def test_octets_after_a_head_are_left_as_they_came() -> None:
+    async with feeding(get(b"Transfer-Encoding: chunked") + BODY) as stream:
+        server = ServerConnection(stream, bare_lf=False)
+        await server.receive_request()
+        assert bytes(server.leftover) == BODY
+        assert await server.receive_some(3) == BODY[:3]
+        assert await server.receive_some() == BODY[3:]
+        assert await server.receive_some() == b""
+
+
+async def test_pipelined_requests_come_one_by_one() -> None:
+    async with feeding(get(start=b"GET /1 HTTP/1.1") + b"\r\n" + get(start=b"GET /2 HTTP/1.1") + b"x") as stream:
+        server = ServerConnection(stream, bare_lf=False)
+        targets = [request.target for _ in range(2) if (request := await server.receive_request())]
+    assert targets == [b"/1", b"/2"]
+    assert bytes(server.leftover) == b"x"
+
+
+async def test_octets_after_a_response_head_are_left_as_they_came() -> None:
+    async with feeding(ok(start=b"HTTP/1.1 100 Continue") + ok(b"Transfer-Encoding: chunked") + BODY) as stream:
+        client = ClientConnection(stream)
+        await client.send_request(GET)
+        assert [(await client.receive_response()).status for _ in range(2)] == [100, 200]
+    assert bytes(client.leftover) == BODY
+
+
+async def test_waiting_for_octets_keeps_them_and_tells_an_end() -> None:
+    async with feeding(b"ab") as stream:
+        connection = Connection(stream)
+        assert await connection.wait_octets()
+        assert await connection.wait_octets()
+        assert await connection.receive_some() == b"ab"
+        assert not await connection.wait_octets()
+
+
+async def test_a_peek_leaves_the_octets_in_the_socket() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        connection = Connection(near)
+        await far.send_all(b"a")
+        assert await connection.peek()
+        assert not connection.leftover
+        assert await connection.receive_some() == b"a"
+        await far.send_eof()
+        assert not await connection.peek()
+
+
+async def test_a_peek_sees_a_reset() -> None:
+    near, far = await tcp_pair()
+    async with near:
+        reset(far)
+        with pytest.raises(PeerGone):
+            await Connection(near).peek()
+
+
+@pytest.mark.parametrize("method", ["receive_some", "wait_octets"])
+async def test_a_reset_is_a_peer_that_is_gone(method: str) -> None:
+    near, far = await tcp_pair()
+    async with near:
+        connection = Connection(near)
+        reset(far)
+        with pytest.raises(PeerGone, match=r"127\.0\.0\.1:\d+ reset the connection"):
+            await getattr(connection, method)()
+
+
+@pytest.mark.parametrize("method", ["send_all", "send_some"])
+async def test_writing_to_a_peer_that_is_gone_says_so(method: str) -> None:
+    near, far = await tcp_pair()
+    async with near:
+        connection = Connection(near)
+        reset(far)
+        await trio.lowlevel.wait_readable(near.socket)  # the reset has come
+        with pytest.raises(PeerGone, match="closed the connection"):
+            await getattr(connection, method)(b"x")
+
+
+async def test_a_peer_is_named_by_its_address() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        assert Connection(near).peer == f"127.0.0.1:{far.socket.getsockname()[1]}"
+        reset(far)
+        await trio.lowlevel.wait_readable(near.socket)
+        assert Connection(near).peer == "-"
+
+
+async def test_a_cleartext_connection_has_a_descriptor_until_it_is_closed() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        connection = Connection(near)
+        assert (connection.is_cleartext, connection.fileno()) == (True, near.socket.fileno())
+        connection.reset()
+        assert connection.fileno() == -1
+
+
+async def test_a_connection_without_a_socket_has_no_descriptor() -> None:
+    stream, _ = trio.testing.memory_stream_pair()
+    connection = Connection(stream)
+    assert (connection.is_cleartext, connection.fileno(), connection.peer) == (False, None, "-")
+
+
+async def test_a_half_close_ends_what_the_peer_reads_and_not_what_it_writes() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        connection = Connection(near)
+        await connection.send_all(b"last")
+        await connection.send_eof()
+        assert await read_to_end(far) == b"last"
+        await far.send_all(b"answer")
+        assert await connection.receive_some() == b"answer"
+
+
+async def test_a_staged_close_brings_the_last_octets_although_some_were_not_read() -> None:
+    """A close with unread octets makes the kernel send a reset, and a reset eats what the peer has not read."""
+    near, far = await tcp_pair()
+    answer = b"x" * 100_000
+    async with far, trio.open_nursery() as nursery:
+        await far.send_all(b"unread" * 1000)
+        await trio.lowlevel.wait_readable(near.socket)
+        connection = Connection(near)
+        await connection.send_all(answer)
+        nursery.start_soon(connection.close, name="close")
+        await trio.testing.wait_all_tasks_blocked()
+        await far.send_all(b"more")
+        assert await read_to_end(far) == answer
+        await far.send_eof()
+    assert connection.fileno() == -1
+
+
+async def test_a_staged_close_waits_for_the_peer_only_so_long(autojump_clock: trio.testing.MockClock) -> None:
+    near, far = await tcp_pair()
+    async with far:
+        await Connection(near).close()
+        assert near.socket.fileno() == -1
+
+
+async def test_a_staged_close_takes_only_so_much_from_the_peer() -> None:
+    near, far = await tcp_pair()
+    async with far, trio.open_nursery() as nursery:
+        nursery.start_soon(Connection(near).close, name="close")
+        with trio.fail_after(PATIENCE), pytest.raises(trio.BrokenResourceError):
+            await far.send_all(b"x" * 100 * DRAIN_OCTETS)
+
+
+async def test_a_staged_close_of_a_gone_peer_just_closes() -> None:
+    near, far = await tcp_pair()
+    reset(far)
+    await Connection(near).close()
+    assert near.socket.fileno() == -1
+    connection = Connection(near)
+    await connection.close()
+    connection.reset()
+
+
+async def test_a_cancelled_close_closes_all_the_same() -> None:
+    near, far = await tcp_pair()
+    async with far:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await Connection(near).close()
+        assert near.socket.fileno() == -1
+
+
+async def test_a_reset_of_ours_is_seen_as_one() -> None:
+    near, far = await tcp_pair()
+    async with far:
+        await near.send_all(b"prefix")
+        assert await read_exactly(far, 6) == b"prefix"
+        Connection(near).reset()
+        assert await expect_reset(far) == b""
+
+
+async def test_a_reset_ends_a_receive_that_waits() -> None:
+    near, far = await tcp_pair()
+    connection = Connection(near)
+    async with far, trio.open_nursery() as nursery:
+
+        async def receive() -> None:
+            with pytest.raises(PeerGone):
+                await connection.receive_some()
+
+        nursery.start_soon(receive, name="receive")
+        await trio.testing.wait_all_tasks_blocked()
+        connection.reset()
+
+
+async def test_a_small_write_is_one_send_and_leaves_at_once() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        assert near.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        for octets in (b"1\r\na\r\n", b"1\r\nb\r\n"):
+            await Connection(near).send_all(octets)
+            assert await read_exactly(far, len(octets)) == octets

@@ -1,0 +1,170 @@
+"""Connections out: every way in which one can fail is one DialError with a kind and one line."""
+
+import errno
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from chunkwire.net.dial import DialError, dial
+from tests.net.peer import PATIENCE, read_exactly
+
+
+@asynccontextmanager
+async def listening(host: str = "127.0.0.1", *, backlog: int = 8) -> AsyncIterator[tuple[trio.SocketListener, int]]:
+    """Give a listener on a free port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = trio.socket.socket(family)
+    await sock.bind((host, 0))
+    sock.listen(backlog)
+    async with trio.SocketListener(sock) as listener:
+        yield listener, sock.getsockname()[1]
+
+
+async def dial_error(host: str, port: int, *, timeout: float = PATIENCE) -> DialError:
+    with pytest.raises(DialError) as caught:
+        await dial(host, port, timeout=timeout)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_an_address_of_either_family_is_dialled(host: str) -> None:
+    async with listening(host) as (listener, port):
+        client = await dial(host, port)
+        server = await listener.accept()
+        async with client.stream, server:
+            await client.send_all(b"x")
+            assert await read_exactly(server, 1) == b"x"
+        assert client.peer == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        assert client.is_cleartext
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_name_is_dialled_whichever_of_its_addresses_answers(host: str) -> None:
+    resolver = FixedResolver(["::1", "127.0.0.1"])
+    trio.socket.set_custom_hostname_resolver(resolver)
+    async with listening(host) as (listener, port):
+        client = await dial("upstream.test", port)
+        async with client.stream, await listener.accept():
+            assert resolver.asked == ["upstream.test"]
+
+
+async def test_two_connections_are_two() -> None:
+    async with listening() as (_, port):
+        one, other = await dial("127.0.0.1", port), await dial("localhost", port)
+        async with one.stream, other.stream:
+            assert one.fileno() != other.fileno()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_a_port_where_nobody_listens_refuses(host: str) -> None:
+    async with listening() as (_, port):
+        pass
+    error = await dial_error(host, port)
+    assert error.kind == "refused"
+    assert f"{port} refused the connection" in str(error)
+
+
+async def test_a_name_without_an_address_is_said_so() -> None:
+    error = await dial_error("nosuch.invalid", 80)
+    assert error.kind == "dns"
+    assert "no address for 'nosuch.invalid'" in str(error)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".invalid"])
+async def test_a_name_that_cannot_be_one_is_said_so(host: str) -> None:
+    assert (await dial_error(host, 80)).kind == "dns"
+
+
+async def test_a_host_that_does_not_answer_times_out() -> None:
+    """A listener whose queue is full drops each SYN, as a host behind a firewall does."""
+    async with listening(backlog=0) as (_, port):
+        async with connections_that_fill_the_queue(port):
+            error = await dial_error("127.0.0.1", port, timeout=0.05)
+    assert error.kind == "timeout"
+    assert f"127.0.0.1:{port}" in str(error)
+
+
+async def test_a_cancelled_dial_leaves_no_socket_behind() -> None:
+    async with listening(backlog=0) as (_, port):
+        async with connections_that_fill_the_queue(port):
+            with trio.move_on_after(0.05) as scope:
+                await dial("127.0.0.1", port)
+    assert scope.cancelled_caught  # a socket that is left behind is a ResourceWarning, and so an error
+
+
+@pytest.mark.parametrize(
+    "number, kind",
+    [
+        (errno.EMFILE, "files"),
+        (errno.ENFILE, "files"),
+        (errno.ENETUNREACH, "unreachable"),
+        (errno.EHOSTUNREACH, "unreachable"),
+        (errno.ETIMEDOUT, "timeout"),
+        (errno.ECONNREFUSED, "refused"),
+    ],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_an_error_of_the_system_has_its_kind(
+    monkeypatch: pytest.MonkeyPatch, host: str, number: int, kind: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(trio.socket, "socket", refuse)
+    monkeypatch.setattr("trio._highlevel_open_tcp_stream.socket", refuse)
+    assert (await dial_error(host, 80)).kind == kind
+
+
+class FixedResolver(trio.abc.HostnameResolver):
+    """Every name has these addresses."""
+
+    def __init__(self, hosts: list[str]) -> None:
+        self._hosts = hosts
+        self.asked: list[str] = []
+
+    async def getaddrinfo(
+        self,
+        host: bytes | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the interface's name
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        self.asked.append((host or b"").decode())
+        families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in self._hosts]
+        where = [(address, int(port or 0)) for address in self._hosts]
+        return [(family, socket.SOCK_STREAM, 0, "", at) for family, at in zip(families, where, strict=True)]
+
+    async def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
+        raise AssertionError("expected no question for a name")
+
+
+@asynccontextmanager
+async def connections_that_fill_the_queue(port: int) -> AsyncIterator[None]:
+    """Hold as many connections as the kernel queues, and one whose SYN has been dropped."""
+    held: list[socket.socket] = []
+    try:
+        while not held or is_connected(held[-1]):
+            held.append(socket.socket())
+            held[-1].setblocking(False)
+            assert held[-1].connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
+            await trio.testing.wait_all_tasks_blocked()
+        yield
+    finally:
+        for sock in held:
+            sock.close()
+
+
+def is_connected(sock: socket.socket) -> bool:
+    """Say whether a connection is made; on loopback the kernel has decided before connect() returns."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True

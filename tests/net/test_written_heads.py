@@ -1,0 +1,180 @@
+"""Heads as they leave: made from fields, never from octets that came, and stating the framing that was decided."""
+
+import pytest
+import trio
+
+from chunkwire.net.connection import ClientConnection, ServerConnection
+from chunkwire.net.heads import Field, HeadError, Request, Response
+from chunkwire.wire.errors import LocalError
+from tests.net.peer import GET, Pieces, feeding, get, ok, read_to_end, tcp_pair
+
+CHUNKED: Field = (b"Transfer-Encoding", b"chunked")
+LENGTH: Field = (b"Content-Length", b"5")
+
+
+async def asked(head: bytes = get()) -> ServerConnection:
+    """Return a server's end that has received this request."""
+    server = ServerConnection(Pieces([head]), bare_lf=True)
+    assert await server.receive_request() is not None
+    return server
+
+
+def answer(*fields: Field, status: int = 200) -> Response:
+    return Response(status, b"OK", fields=fields)
+
+
+async def test_names_keep_their_case_and_same_names_their_order() -> None:
+    fields = ((b"sEt-cookie", b"b"), (b"X", b""), (b"Set-Cookie", b"a"), LENGTH)
+    octets = (await asked()).head_octets(answer(*fields))
+    assert octets == b"HTTP/1.1 200 OK\r\nsEt-cookie: b\r\nX: \r\nSet-Cookie: a\r\nContent-Length: 5\r\n\r\n"
+
+
+async def test_a_status_line_without_reason_ends_in_a_space() -> None:
+    octets = (await asked()).head_octets(Response(200, fields=(LENGTH,)))
+    assert octets.startswith(b"HTTP/1.1 200 \r\n")
+
+
+async def test_what_came_folded_or_with_lf_alone_leaves_with_crlf() -> None:
+    async with feeding(b"GET / HTTP/1.1\nHost: x\nA:  1 \n\n") as stream:
+        request = await ServerConnection(stream, bare_lf=True).receive_request()
+    assert request is not None
+    near, far = await tcp_pair()
+    async with far:
+        await ClientConnection(near).send_request(request)
+        await near.aclose()
+        assert await read_to_end(far) == b"GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\n\r\n"
+
+
+async def test_a_chunked_head_says_chunked_and_keeps_the_connection() -> None:
+    assert (await asked()).head_octets(answer(CHUNKED)) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_body_delimited_by_close_gets_no_invented_framing_and_says_close() -> None:
+    octets = (await asked()).head_octets(answer((b"A", b"1")))
+    assert octets == b"HTTP/1.1 200 OK\r\nA: 1\r\nConnection: close\r\n\r\n"
+
+
+async def test_a_request_that_closes_is_answered_with_close() -> None:
+    server = await asked(get(b"Connection: close"))
+    assert b"\r\nConnection: close\r\n" in server.head_octets(answer(LENGTH))
+    server = await asked(get(start=b"GET / HTTP/1.0", host=None))
+    assert b"\r\nConnection: close\r\n" in server.head_octets(answer(LENGTH))
+
+
+@pytest.mark.parametrize("fields", [(), (LENGTH,), (CHUNKED,)])
+async def test_a_head_answer_states_the_framing_it_was_given_and_no_other(fields: tuple[Field, ...]) -> None:
+    server = await asked(get(start=b"HEAD / HTTP/1.1"))
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    assert server.head_octets(answer(*fields), b"HEAD") == b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n"
+
+
+async def test_a_field_that_quotes_a_coding_survives_a_head_answer() -> None:
+    server = await asked(get(start=b"HEAD / HTTP/1.1"))
+    quoting = (b"X", b"Transfer-Encoding: chunked")
+    assert server.head_octets(answer(quoting), b"HEAD").endswith(b"\r\nX: Transfer-Encoding: chunked\r\n\r\n")
+
+
+async def test_a_304_keeps_the_length_of_what_it_stands_for() -> None:
+    assert (await asked()).head_octets(answer(LENGTH, status=304)) == b"HTTP/1.1 304 OK\r\nContent-Length: 5\r\n\r\n"
+    assert (await asked()).head_octets(answer(status=304)) == b"HTTP/1.1 304 OK\r\n\r\n"
+
+
+async def test_a_204_has_no_framing_field() -> None:
+    assert (await asked()).head_octets(answer(status=204)) == b"HTTP/1.1 204 OK\r\n\r\n"
+    for field in (LENGTH, CHUNKED):
+        with pytest.raises(LocalError, match="204"):
+            (await asked()).head_octets(answer(field, status=204))
+
+
+async def test_no_coding_goes_to_an_http_1_0_client_or_to_one_that_said_nothing_legal() -> None:
+    old = await asked(get(start=b"GET / HTTP/1.0", host=None))
+    refused = ServerConnection(Pieces([b"\x00"]), bare_lf=True)
+    with pytest.raises(HeadError):
+        await refused.receive_request()
+    for server in (old, refused):
+        with pytest.raises(LocalError, match=r"HTTP/1\.1"):
+            server.head_octets(answer(CHUNKED))
+        assert server.head_octets(answer(LENGTH)).startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n")
+
+
+@pytest.mark.parametrize(
+    "fields", [(LENGTH, CHUNKED), (LENGTH, LENGTH), (CHUNKED, CHUNKED), ((b"Transfer-Encoding", b"gzip, chunked"),)]
+)
+async def test_a_head_with_two_framings_cannot_be_written(fields: tuple[Field, ...]) -> None:
+    with pytest.raises(LocalError):
+        (await asked()).head_octets(answer(*fields))
+
+
+@pytest.mark.parametrize(
+    "field", [(b"A", b"1\r\nB: 2"), (b"A\r\nB", b"1"), (b"A", b"\x00"), (b"A b", b"1"), (b"", b"1")]
+)
+async def test_a_field_that_would_split_a_head_cannot_be_written(field: Field) -> None:
+    with pytest.raises(LocalError):
+        (await asked()).head_octets(answer(LENGTH, field))
+    with pytest.raises(LocalError):
+        await (await asked()).send_informational(103, (field,))
+    with pytest.raises(LocalError):
+        await ClientConnection(Pieces([])).send_request(Request(b"GET", b"/", fields=((b"Host", b"x"), field)))
+
+
+async def test_a_1xx_goes_before_the_final_head() -> None:
+    near, far = await tcp_pair()
+    async with far:
+        await far.send_all(get())
+        server = ServerConnection(near, bare_lf=False)
+        await server.receive_request()
+        await server.send_informational(103, ((b"Link", b"</x>"),), b"Early Hints")
+        await server.send_informational(100)
+        await server.send_head(answer(LENGTH))
+        await near.aclose()
+        received = await read_to_end(far)
+    early, go_on = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", b"HTTP/1.1 100 \r\n\r\n"
+    assert received == early + go_on + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+UPGRADE = (b"Connection: Upgrade", b"Upgrade: websocket")
+SWITCHED = ok(*UPGRADE, start=b"HTTP/1.1 101 Switching Protocols")
+
+
+async def test_a_101_is_sent_only_to_a_client_that_asked() -> None:
+    fields = ((b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"))
+    await (await asked(get(*UPGRADE))).send_informational(101, fields)
+    with pytest.raises(LocalError):
+        await (await asked()).send_informational(101, fields)
+
+
+async def test_a_101_is_taken_only_if_it_was_asked_for() -> None:
+    asking = Request(b"GET", b"/", fields=(*GET.fields, (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")))
+    client = ClientConnection(Pieces([SWITCHED + b"raw"]))
+    await client.send_request(asking)
+    assert (await client.receive_response()).status == 101
+    assert bytes(client.leftover) == b"raw"
+    client = ClientConnection(Pieces([SWITCHED]))
+    await client.send_request(GET)
+    with pytest.raises(HeadError):
+        await client.receive_response()
+
+
+async def test_a_connection_serves_one_exchange_after_another() -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        server, client = ServerConnection(near, bare_lf=False), ClientConnection(far)
+        for status in (200, 404):
+            await client.send_request(GET)
+            assert await server.receive_request() == GET
+            await server.send_head(answer(LENGTH, status=status))
+            await server.send_all(b"hello")
+            with trio.fail_after(10):
+                assert (await client.receive_response()).status == status
+            assert await client.receive_some() == b"hello"
+
+
+async def test_h11_puts_host_first_and_leaves_the_rest_in_order() -> None:
+    near, far = await tcp_pair()
+    async with far:
+        await ClientConnection(near).send_request(
+            Request(b"GET", b"/", fields=((b"a", b"1"), (b"hOST", b"x"), CHUNKED))
+        )
+        await near.aclose()
+        received = await read_to_end(far)
+    assert received == b"GET / HTTP/1.1\r\nhOST: x\r\na: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
