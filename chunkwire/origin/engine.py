@@ -151,7 +151,7 @@ class Origin:
         ended = Ended.CLIENT_GONE
         async with trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
-            nursery.start_soon(_cancel_on_reset, connection, request.body, scope, name="reset watch")
+            nursery.start_soon(_cancel_on_reset, connection, request.body, response.watch, scope, name="reset watch")
             try:
                 if refusal is not None:
                     raise refusal
@@ -231,12 +231,15 @@ class Origin:
             self._on_end(exchange)
 
 
-async def _cancel_on_reset(connection: ServerConnection, body: RequestBody, scope: trio.CancelScope) -> None:
-    await body.wait_complete()  # until then whoever reads the body meets the reset
-    try:
-        await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
-    except PeerGone:
-        scope.cancel()
+async def _cancel_on_reset(
+    connection: ServerConnection, body: RequestBody, watch: trio.CancelScope, scope: trio.CancelScope
+) -> None:
+    with watch:
+        await body.wait_complete()  # until then whoever reads the body meets the reset
+        try:
+            await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
+        except PeerGone:
+            scope.cancel()
 
 
 def _awaits_continue(head: Request) -> bool:

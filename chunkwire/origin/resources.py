@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.origin.echo import ECHO
+from chunkwire.origin.events import EVENTS
 from chunkwire.origin.journal import Journal
 from chunkwire.origin.misbehave import FAULTY
 from chunkwire.origin.mock.responder import MOCKED
@@ -17,8 +18,18 @@ from chunkwire.origin.request import IncomingRequest
 from chunkwire.origin.response import Responder
 from chunkwire.origin.routes import Resource
 from chunkwire.origin.streams import STREAMS
+from chunkwire.origin.websocket import WEBSOCKET
 
-RESOURCES: Final[tuple[Resource, ...]] = (*STREAMS, *PLANNED, *ECHO, *PROBE, *FAULTY, *MOCKED)
+RESOURCES: Final[tuple[Resource, ...]] = (
+    *STREAMS,
+    *EVENTS,
+    *PLANNED,
+    *ECHO,
+    *PROBE,
+    *WEBSOCKET,
+    *FAULTY,
+    *MOCKED,
+)
 
 
 def origin_resources(journal: Journal) -> tuple[Resource, ...]:

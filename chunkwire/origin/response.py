@@ -57,6 +57,7 @@ class Responder:
         state: how far it has come.
         must_close: the connection ends after this response.
         is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
+        watch: the scope of whoever watches the connection for a reset, until it is handed over.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Responder:
         self.is_chunked = request.head.version != b"1.0"
         self.exchange = exchange
         self.pacer = pacer
+        self.watch = trio.CancelScope()
         self._connection = connection
         self._request = request
         self._tap = tap
@@ -154,6 +156,7 @@ class Responder:
         await self._connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
         self.exchange.status = 101
         self.state = BodyState.HANDED_OVER
+        self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
         return self._connection
 
     def close_unanswered(self) -> None:

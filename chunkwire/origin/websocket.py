@@ -1,0 +1,148 @@
+"""`/ws`: a WebSocket (RFC 6455) that tells and echoes: the other way to stream, beside chunks.
+
+The rule here: the opening handshake is ours, since HTTP is; the frames are wsproto's. It is an extra (`chunkwire[ws]`)
+and imported where it is used: an origin without it serves everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from chunkwire.net.connection import ServerConnection
+from chunkwire.net.heads import Request
+from chunkwire.net.movers import SendTimeout
+from chunkwire.origin.refusal import Refusal
+from chunkwire.origin.request import IncomingRequest
+from chunkwire.origin.response import Responder
+from chunkwire.origin.routes import Resource
+from chunkwire.origin.streams import paced
+
+if TYPE_CHECKING:
+    from wsproto.connection import Connection
+    from wsproto.events import Event
+
+_VERSION: Final = b"13"  # RFC 6455 §4.2.1
+_KEY_OCTETS: Final = 16
+_CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame (RFC 6455 §7.1.1)
+
+
+async def ws(request: IncomingRequest, response: Responder) -> None:
+    """Send `n` messages, one each `interval`, and close; meanwhile, or with n=0 until the client closes, echo."""
+    n, interval = paced(request, n=0, interval=0.1)
+    try:
+        from wsproto import ConnectionType
+        from wsproto.connection import Connection
+        from wsproto.utilities import generate_accept_token
+    except ImportError as error:
+        message = "/ws: needs wsproto; pip install 'chunkwire[ws]' brings it"
+        raise Refusal(501, "no-websocket", message) from error
+    accept = generate_accept_token(check_handshake(request.head))
+    connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
+    socket = _Socket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + request.settings.max_duration
+        if n:
+            nursery.start_soon(_tell, socket, response, n, interval, nursery.cancel_scope, name="tell")
+        await _echo(socket, response)
+        nursery.cancel_scope.cancel()
+
+
+def check_handshake(head: Request) -> bytes:
+    """Return the Sec-WebSocket-Key of an opening handshake (RFC 6455 §4.2.1).
+
+    Raises:
+        Refusal: 426 where the client did not ask for a WebSocket, or for another version; 400 for a bad key.
+    """
+    if not (head.has_token(b"upgrade", b"websocket") and head.has_token(b"connection", b"upgrade")):
+        upgrade = ((b"Upgrade", b"websocket"),)  # RFC 9110 §15.5.22: a 426 names what it would upgrade to
+        raise Refusal(426, "no-upgrade", "/ws: expected Upgrade: websocket and Connection: Upgrade", fields=upgrade)
+    if head.get(b"sec-websocket-version") != _VERSION:
+        version = ((b"Sec-WebSocket-Version", _VERSION),)
+        raise Refusal(426, "websocket-version", "Sec-WebSocket-Version: expected 13", fields=version)
+    key = (head.get(b"sec-websocket-key") or b"").strip()
+    try:
+        octets = base64.b64decode(key, validate=True)
+    except binascii.Error:
+        octets = b""
+    if len(octets) != _KEY_OCTETS:
+        raise Refusal(400, "websocket-key", f"Sec-WebSocket-Key: expected {_KEY_OCTETS} octets in base64")
+    return key
+
+
+class _Socket:
+    """Frames to octets and back; two tasks write, one at a time."""
+
+    def __init__(self, connection: ServerConnection, frames: Connection, send_timeout: float) -> None:
+        self.frames = frames
+        self._connection = connection
+        self._send_timeout = send_timeout
+        self._turn = trio.Lock()
+
+    async def receive(self) -> bool:
+        """Receive once, for `frames.events()`; False at the end of input."""
+        octets = await self._connection.receive_some()
+        if octets:
+            self.frames.receive_data(octets)
+        return bool(octets)
+
+    async def send(self, event: Event) -> None:
+        """Send one frame in one send; a message is dropped once either side is closing (RFC 6455 §5.5.1)."""
+        from wsproto.connection import ConnectionState
+        from wsproto.events import Message
+
+        async with self._turn:
+            if isinstance(event, Message) and self.frames.state is not ConnectionState.OPEN:
+                return
+            octets = self.frames.send(event)
+            try:
+                with trio.fail_after(self._send_timeout):
+                    await self._connection.send_all(octets)
+            except trio.TooSlowError as error:
+                raise SendTimeout(f"{self._connection.peer} took nothing for {self._send_timeout:g} s") from error
+
+
+async def _tell(socket: _Socket, response: Responder, n: int, interval: float, scope: trio.CancelScope) -> None:
+    from wsproto.events import CloseConnection, TextMessage
+
+    start = response.pacer.now()
+    for number in range(1, n + 1):
+        await response.pacer.wait_until(start + (number - 1) * interval)
+        await socket.send(TextMessage(json.dumps({"n": number, "of": n})))
+    await socket.send(CloseConnection(1000, "that was all"))
+    scope.deadline = trio.current_time() + _CLOSE_S
+
+
+async def _echo(socket: _Socket, response: Responder) -> None:
+    """Send every message back, a frame for each piece as it arrives, until either side has closed."""
+    from wsproto.connection import ConnectionState
+    from wsproto.events import CloseConnection, Message, Ping
+
+    while await socket.receive():
+        for event in socket.frames.events():
+            if isinstance(event, CloseConnection):  # the client's, or wsproto's own where the client broke the rules
+                if socket.frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+                    await socket.send(event.response())
+                return
+            if isinstance(event, Ping) and socket.frames.state is ConnectionState.OPEN:
+                await socket.send(event.response())
+            elif isinstance(event, Message):
+                await socket.send(type(event)(data=event.data, message_finished=event.message_finished))
+                octets = len(event.data)
+                response.exchange.note_frame(response.pacer.now(), chunks=1, octets=octets, wire_octets=octets)
+
+
+WEBSOCKET: Final = (
+    Resource(
+        "/ws",
+        ws,
+        "a WebSocket: n messages, one each interval, and each message of the client's back (extra: ws)",
+        "-i -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13'"
+        " -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' '{origin}/ws?n=3'",
+        parameters=frozenset({"n", "interval"}),
+    ),
+)

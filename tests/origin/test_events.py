@@ -1,0 +1,118 @@
+"""`/sse` and `/ndjson`: what they send, when, and where a client that comes back begins."""
+
+import json
+
+import pytest
+
+from chunkwire.origin.journal import Ended
+from chunkwire.wire.frames import Chunk
+from chunkwire.wire.reader import FrameReader
+from chunkwire.wire.sse import SseComment, SseDecoder, SseEvent
+from tests.origin.peer import LeapPacer, body_of, get, serving, status_of
+
+
+def items_of(response: bytes) -> list[SseEvent | SseComment]:
+    """Return the events and comments of a response, which may be cut."""
+    frames = FrameReader().feed(body_of(response))
+    decoder = SseDecoder()
+    items = [decoder.feed_all(frame.data) for frame in frames if isinstance(frame, Chunk)]
+    assert all(len(found) == 1 for found in items), "a frame an event"
+    return [item for found in items for item in found]
+
+
+async def sse(target: str, *lines: bytes) -> list[SseEvent]:
+    async with serving() as running:
+        response = await running.ask(get(target, b"Connection: close", *lines))
+    return [item for item in items_of(response) if isinstance(item, SseEvent)]
+
+
+async def test_events_are_numbered_and_carry_their_number_as_id() -> None:
+    events = await sse("/sse?count=3")
+    assert [event.id for event in events] == ["1", "2", "3"]
+    assert [json.loads(event.data)["n"] for event in events] == [1, 2, 3]
+    assert {json.loads(event.data)["of"] for event in events} == {3}
+    assert {event.event for event in events} == {"message"}
+
+
+async def test_count_events_are_spread_over_the_duration_after_the_delay() -> None:
+    pacer = LeapPacer()
+    async with serving(pacer=pacer) as running:
+        await running.get("/sse?count=5&duration=2s&delay=1s")
+    assert [round(moment - 1000, 6) for moment in pacer.moments] == [1.0, 1.5, 2.0, 2.5, 3.0]
+
+
+async def test_one_event_needs_no_pause() -> None:
+    assert len(await sse("/sse?count=1")) == 1
+
+
+async def test_retry_is_told_once_in_milliseconds() -> None:
+    assert [event.retry for event in await sse("/sse?count=2&retry=1.5s")] == [1500, None]
+    assert [event.retry for event in await sse("/sse?count=2&retry=0")] == [0, None]
+    assert [event.retry for event in await sse("/sse?count=2")] == [None, None]
+
+
+async def test_heartbeats_are_comments_in_the_silence() -> None:
+    pacer = LeapPacer()
+    async with serving(pacer=pacer) as running:
+        items = items_of(await running.get("/sse?count=2&duration=1s&delay=500ms&heartbeat=400ms"))
+    kinds = ["event" if isinstance(item, SseEvent) else "heartbeat" for item in items]
+    assert kinds == ["heartbeat", "event", "heartbeat", "heartbeat", "event"]
+    assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.4, 0.5, 0.9, 1.3, 1.5]
+
+
+async def test_last_event_id_takes_the_stream_up_behind_it() -> None:
+    events = await sse("/sse?count=5", b"Last-Event-ID: 3")
+    assert [event.id for event in events] == ["4", "5"]
+
+
+async def test_an_empty_last_event_id_is_none() -> None:
+    assert len(await sse("/sse?count=2", b"Last-Event-ID:")) == 2
+
+
+@pytest.mark.parametrize("last", [b"5", b"6"])
+async def test_a_client_that_has_had_them_all_gets_a_204_which_ends_its_reconnecting(last: bytes) -> None:
+    async with serving() as running:
+        assert status_of(await running.ask(get("/sse?count=5", b"Last-Event-ID: " + last, b"Connection: close"))) == 204
+
+
+async def test_an_id_that_was_never_given_is_refused_by_name() -> None:
+    async with serving() as running:
+        response = await running.ask(get("/sse", b"Last-Event-ID: abc", b"Connection: close"))
+    assert (status_of(response), b"Last-Event-ID: expected a number" in response) == (400, True)
+
+
+async def test_a_cut_stream_can_be_taken_up_to_its_end() -> None:
+    async with serving() as running:
+        first = items_of(await running.get("/sse?count=5&cut=3"))
+        assert await running.wait_ended() is Ended.CUT
+        again = items_of(await running.ask(get("/sse?count=5", b"Last-Event-ID: 3", b"Connection: close")))
+    events = [item for item in first + again if isinstance(item, SseEvent)]
+    assert [event.id for event in events] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    "query, culprit",
+    [
+        ("count=0", b"count: expected a whole number from 1"),
+        ("duration=soon", b"duration: expected a duration"),
+        ("duration=1h&delay=1s", b"duration: expected duration + delay of at most 3600s"),
+        ("cut=11", b"cut: expected a whole number from 0 to 10"),
+        ("heartbeat=1us&duration=5s", b"heartbeat: expected at most 1000000 chunks in all"),
+        ("n=5", b"n: not a parameter of /sse"),
+    ],
+)
+async def test_a_bad_parameter_is_refused_by_name(query: str, culprit: bytes) -> None:
+    async with serving() as running:
+        response = await running.get(f"/sse?{query}")
+    assert (status_of(response), culprit in response) == (400, True)
+
+
+async def test_ndjson_is_a_line_of_json_a_frame_at_its_moment() -> None:
+    pacer = LeapPacer()
+    async with serving(pacer=pacer) as running:
+        response = await running.get("/ndjson?n=3&interval=200ms")
+    lines = [frame.data for frame in FrameReader().feed(body_of(response)) if isinstance(frame, Chunk)]
+    assert [json.loads(line)["n"] for line in lines] == [1, 2, 3]
+    assert all(line.endswith(b"}\n") and line.count(b"\n") == 1 for line in lines)
+    assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.0, 0.2, 0.4]
+    assert b"Content-Type: application/x-ndjson" in response
