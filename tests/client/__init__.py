@@ -1,0 +1,1 @@
+"""The client, against servers that each test writes octet by octet."""

@@ -1,0 +1,141 @@
+"""A server on a real socket whose n-th connection runs the n-th script of the test."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import trio
+
+PATIENCE = 10.0  # s; only a failing test waits this long
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST = b"0\r\n\r\n"
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.held = b""
+
+    async def until(self, mark: bytes) -> bytes:
+        """Return what comes up to and including a mark."""
+        while mark not in self.held:
+            octets = await self.stream.receive_some()
+            assert octets, f"expected {mark!r}, got the end after {self.held!r}"
+            self.held += bytes(octets)
+        before, _, self.held = self.held.partition(mark)
+        return before + mark
+
+    async def head(self) -> bytes:
+        return await self.until(b"\r\n\r\n")
+
+    async def send(self, octets: bytes) -> None:
+        await self.stream.send_all(octets)
+
+    async def ending(self) -> str:
+        """Wait for the client to leave: `fin` or `reset`."""
+        try:
+            while await self.stream.receive_some():
+                pass  # what it still sends does not matter here
+        except trio.BrokenResourceError:
+            return "reset"
+        return "fin"
+
+    async def reset(self) -> None:
+        self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await trio.aclose_forcefully(self.stream)
+
+
+T = TypeVar("T")
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Server:
+    """Where the scripts listen, and how many connections have come."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connections = 0
+
+    def url(self, target: str = "/") -> str:
+        return f"http://127.0.0.1:{self.port}{target}"
+
+
+@asynccontextmanager
+async def scripted(*scripts: Script) -> AsyncIterator[Server]:
+    """Serve one connection after another, a script each; on leaving, every script must have come to its end."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    server = Server(listener.socket.getsockname()[1])
+
+    async def run() -> None:
+        async with listener:
+            for script in scripts:
+                stream = await listener.accept()
+                server.connections += 1
+                async with stream:
+                    await script(Peer(stream))
+
+    raised: BaseException | None = None
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, name="scripts")
+            try:
+                yield server
+            except BaseException as error:  # noqa: BLE001  raised again below, without the nursery's group
+                raised = error
+                nursery.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
+
+
+def sends(*pieces: bytes) -> Script:
+    """Return a script: take a request head, send these octets, a send each, and close."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        with suppress(trio.BrokenResourceError):  # a test may leave before the last of them
+            for piece in pieces:
+                await peer.send(piece)
+
+    return script
+
+
+def resets_after(octets: bytes) -> Script:
+    """Return a script: take a request head, send these octets, reset."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(octets)
+        await peer.reset()
+
+    return script
+
+
+def notes_ending(endings: list[str], octets: bytes) -> Script:
+    """Return a script: take a request head, send these octets, and note how the client leaves."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(octets)
+        endings.append(await peer.ending())
+
+    return script
+
+
+def holds_after(octets: bytes) -> Script:
+    """Return a script: take a request head, send these octets, and then nothing until the client leaves."""
+    return notes_ending([], octets)
+
+
+async def gather(view: AsyncIterable[T], into: list[T]) -> None:
+    """Append what a view gives to a list, which keeps what came before an error."""
+    async for item in view:
+        into.append(item)  # noqa: PERF401  a comprehension would lose it

@@ -1,0 +1,130 @@
+"""How a stream ends: whole, cut, reset, malformed, late, or left; and what its error still carries."""
+
+import pytest
+import trio
+
+from chunkwire import Chunk, Data, Frame, FramingError, IncompleteBody, LocalError, client
+from tests.client.server import CHUNKED, LAST, gather, holds_after, notes_ending, resets_after, scripted, sends
+
+FEVER = 0.05  # s; a deadline that is meant to pass
+
+
+async def test_a_cut_raises_with_the_content_that_had_come() -> None:
+    async with scripted(sends(CHUNKED + b"5\r\nhello\r\n5\r\nwor")) as server:
+        async with client.open("GET", server.url()) as stream:
+            with pytest.raises(IncompleteBody) as caught:
+                await stream.text()
+    assert caught.value.received == b"hellowor"
+    assert stream.verdict == client.Verdict("cut", "unknown")
+
+
+async def test_frames_before_a_cut_are_given_before_it_is_raised() -> None:
+    seen: list[Frame | Data] = []
+    async with scripted(sends(CHUNKED + b"5\r\nhello\r\n")) as server, client.open("GET", server.url()) as stream:
+        with pytest.raises(IncompleteBody):
+            await gather(stream.frames(), seen)
+    assert [frame.raw for frame in seen] == [b"5\r\nhello\r\n"]
+
+
+async def test_a_reset_is_told_from_a_cut() -> None:
+    async with (
+        scripted(resets_after(CHUNKED + b"5\r\nhello\r\n")) as server,
+        client.open("GET", server.url()) as stream,
+    ):
+        with pytest.raises(client.ResetBody) as caught:
+            await stream.drain()
+    assert stream.verdict.framing == "reset"
+    assert "reset" in str(caught.value)
+
+
+async def test_broken_framing_raises_after_the_frames_that_were_valid() -> None:
+    seen: list[Frame | Data] = []
+    async with scripted(sends(CHUNKED + b"5\r\nhello\r\nzz\r\n")) as server:
+        async with client.open("GET", server.url()) as stream:
+            with pytest.raises(FramingError) as caught:
+                await gather(stream.frames(), seen)
+    assert [frame.data for frame in seen if isinstance(frame, Chunk)] == [b"hello"]
+    assert isinstance(caught.value, client.MalformedBody)
+    assert (caught.value.rule, caught.value.offset, caught.value.received) == ("chunk-size", 10, b"hello")
+
+
+async def test_the_error_of_a_stream_keeps_coming() -> None:
+    async with scripted(sends(CHUNKED)) as server, client.open("GET", server.url()) as stream:
+        for _ in range(2):
+            with pytest.raises(IncompleteBody):
+                await anext(stream.frames())
+
+
+async def test_silence_beyond_the_idle_timeout_is_a_deadline() -> None:
+    async with scripted(holds_after(CHUNKED + b"1\r\na\r\n")) as server:
+        async with client.open("GET", server.url(), idle_timeout=FEVER) as stream:
+            with pytest.raises(client.Deadline) as caught:
+                await stream.drain()
+    assert (caught.value.phase, caught.value.received) == ("idle", b"a")
+    assert stream.verdict.framing == "timeout"
+
+
+async def test_the_total_timeout_ends_a_stream_that_goes_on() -> None:
+    async with scripted(holds_after(CHUNKED)) as server:
+        async with client.open("GET", server.url(), total_timeout=FEVER) as stream:
+            with pytest.raises(client.Deadline) as caught:
+                await stream.drain()
+    assert caught.value.phase == "total"
+
+
+async def test_a_head_that_does_not_come_is_a_deadline() -> None:
+    async with scripted(holds_after(b"")) as server:
+        with pytest.raises(client.Deadline) as caught:
+            async with client.open("GET", server.url(), head_timeout=FEVER):
+                pass  # never entered
+    assert caught.value.phase == "head"
+
+
+async def test_an_empty_reply_is_an_incomplete_head() -> None:
+    async with scripted(sends()) as server:
+        with pytest.raises(client.IncompleteHead) as caught:
+            async with client.open("GET", server.url()):
+                pass  # never entered
+    assert caught.value.octets == b""
+
+
+async def test_leaving_early_resets_the_connection_at_once() -> None:
+    endings: list[str] = []
+    async with scripted(notes_ending(endings, CHUNKED + b"1\r\na\r\n")) as server:
+        async with client.open("GET", server.url()) as stream:
+            await anext(stream.frames())
+    assert endings == ["reset"]
+    assert stream.verdict.framing == "client-gone"
+
+
+async def test_a_whole_exchange_ends_without_a_reset() -> None:
+    endings: list[str] = []
+    async with scripted(notes_ending(endings, CHUNKED + LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            await stream.drain()
+    assert endings == ["fin"]
+
+
+async def test_cancelling_the_caller_resets_the_connection() -> None:
+    endings: list[str] = []
+    async with scripted(notes_ending(endings, CHUNKED + b"1\r\na\r\n")) as server:
+        with trio.CancelScope() as scope:
+            async with client.open("GET", server.url()) as stream:
+                async for _ in stream.frames():
+                    scope.cancel()
+    assert scope.cancelled_caught
+    assert endings == ["reset"]
+
+
+async def test_an_error_of_the_caller_comes_out_as_it_is() -> None:
+    async with scripted(notes_ending([], CHUNKED)) as server:
+        with pytest.raises(ZeroDivisionError):
+            async with client.open("GET", server.url()):
+                raise ZeroDivisionError
+
+
+async def test_a_body_has_one_view() -> None:
+    async with scripted(sends(CHUNKED + LAST)) as server, client.open("GET", server.url()) as stream:
+        await stream.drain()
+        with pytest.raises(LocalError, match="one view"):
+            stream.lines()

@@ -1,0 +1,120 @@
+"""What a client records, and both of its verdicts."""
+
+import io
+
+import pytest
+
+from chunkwire import ChunkwireError, client, encode_chunk
+from chunkwire.client.capture import open_capture
+from chunkwire.client.completion import Completion
+from chunkwire.wire.records import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
+from tests.client.server import CHUNKED, EVENTS, LAST, Peer, resets_after, scripted, sends
+
+CHAT = b'data: {"object":"chat.completion.chunk","choices":[]}\n\n'
+
+
+async def test_the_records_of_a_stream_tell_it_from_request_to_end() -> None:
+    records: list[Record] = []
+    async with scripted(sends(CHUNKED + encode_chunk(b"a") + LAST)) as server:
+        async with client.open("GET", server.url("/x"), record_to=records.append) as stream:
+            await stream.drain()
+    request, head, frame, last, end = records
+    assert isinstance(request, RequestRecord)
+    assert (request.point, request.target, request.t) == ("client.sent", "/x", 0.0)
+    assert isinstance(head, HeadRecord)
+    assert isinstance(frame, FrameRecord)
+    assert isinstance(last, FrameRecord)
+    assert (frame.line, frame.data, frame.read, last.size) == ("1", b"a", 1, 0)
+    assert isinstance(end, EndRecord)
+    assert (end.framing, end.chunks, end.wire_octets) == ("complete", 1, 11)
+
+
+async def test_the_chunks_of_a_request_are_recorded_on_their_way_up() -> None:
+    async def takes(peer: Peer) -> None:
+        await peer.until(LAST)
+        await peer.send(CHUNKED + LAST)
+
+    records: list[Record] = []
+    async with scripted(takes) as server:
+        fields = [("Transfer-Encoding", "chunked")]
+        async with client.open("POST", server.url(), fields=fields, body=b"hi", record_to=records.append) as stream:
+            await stream.drain()
+    sent = [record for record in records if isinstance(record, FrameRecord) and record.way == "request"]
+    assert [(record.point, record.line, record.data) for record in sent] == [
+        ("client.sent", "2", b"hi"),
+        ("client.sent", "0", b""),
+    ]
+
+
+async def test_a_failure_before_the_head_has_its_end_in_the_recording() -> None:
+    records: list[Record] = []
+    async with scripted(resets_after(b"HTTP/1.1 2")) as server:
+        with pytest.raises(ChunkwireError):
+            async with client.open("GET", server.url(), record_to=records.append):
+                pass  # never entered
+    assert isinstance(records[-1], EndRecord)
+    assert records[-1].framing == "reset"
+
+
+async def test_leaving_is_recorded() -> None:
+    records: list[Record] = []
+    async with scripted(sends(CHUNKED + encode_chunk(b"a"))) as server:
+        async with client.open("GET", server.url(), record_to=records.append) as stream:
+            await anext(stream.frames())
+    assert [record.framing for record in records if isinstance(record, EndRecord)] == ["client-gone"]
+
+
+@pytest.mark.parametrize(
+    "content, is_complete, verdict",
+    [
+        (b"data: [DONE]\n\n", True, "complete"),
+        (b"data: [DONE]\n\n", False, "complete"),
+        (b"event: message_stop\ndata: {}\n\n", True, "complete"),
+        (b"event: response.completed\ndata: {}\n\n", True, "complete"),
+        (b'data: {"type":"response.completed","response":{}}\n\n', True, "complete"),
+        (b"event: done\ndata: {}\n\n", True, "complete"),
+        (b"event: done\ndata: {}\n", True, "unknown"),
+        (b"data: tick\n\n", True, "unknown"),
+        (b"data: tick\n\n", False, "incomplete"),
+        (CHAT, True, "incomplete"),
+        (CHAT + b"data: [DONE]\n\n", True, "complete"),
+        (b'event: message_start\ndata: {"type":"message_start"}\n\n', True, "incomplete"),
+    ],
+)
+def test_the_application_ends_with_its_own_event(content: bytes, is_complete: bool, verdict: str) -> None:
+    completion = Completion(is_event_stream=True)
+    for octet in content:
+        completion.feed(bytes([octet]))
+    assert completion.verdict(is_complete=is_complete) == verdict
+
+
+def test_a_body_that_is_no_event_stream_says_nothing_of_its_application() -> None:
+    completion = Completion(is_event_stream=False)
+    completion.feed(b"data: [DONE]\n\n")
+    assert (completion.verdict(is_complete=False), completion.events) == ("unknown", None)
+
+
+async def test_an_answer_can_be_whole_where_its_framing_is_cut() -> None:
+    async with scripted(sends(EVENTS + encode_chunk(b"data: [DONE]\n\n"))) as server:
+        async with client.open("GET", server.url()) as stream:
+            with pytest.raises(ChunkwireError):
+                await stream.drain()
+    assert stream.verdict == client.Verdict("cut", "complete")
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("head", [b"", CHUNKED, b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED])
+async def test_captured_octets_are_read_as_our_own_would_be(head: bytes, size: int) -> None:
+    octets = io.BytesIO(head + encode_chunk(b"hello") + LAST)
+    records: list[Record] = []
+
+    async def receive() -> bytes:
+        return octets.read(size)
+
+    capture = await open_capture(octets.read(size), receive, record_to=records.append)
+    while await capture.body.next() is not None:
+        pass  # the records tell
+    assert (capture.head.status if capture.head else None) == (200 if head else None)
+    assert [record.data for record in records if isinstance(record, FrameRecord)] == [b"hello", b""]
+    assert isinstance(records[-1], EndRecord)
+    assert records[-1].framing == "complete"

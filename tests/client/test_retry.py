@@ -1,0 +1,98 @@
+"""Attempts: which failures are tried again, which are not, and how long between."""
+
+import random
+
+import pytest
+import trio
+
+from chunkwire import client
+from chunkwire.client.retry import retry_after
+from chunkwire.net.dial import DialError
+from tests.client.server import CHUNKED, LAST, Peer, scripted, sends
+
+QUICK = client.Retry(attempts=3, first=0.0)
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_a_connection_that_dies_before_the_head_is_tried_again() -> None:
+    async with scripted(sends(), sends(), sends(CHUNKED + LAST)) as server:
+        async with client.open("GET", server.url(), retry=QUICK) as stream:
+            await stream.drain()
+    assert server.connections == 3
+
+
+async def test_a_status_that_asks_for_it_is_tried_again() -> None:
+    async with scripted(sends(BUSY), sends(CHUNKED + LAST)) as server:
+        async with client.open("GET", server.url(), retry=QUICK) as stream:
+            await stream.drain()
+            assert stream.head.status == 200
+
+
+async def test_the_last_attempt_gives_its_status_whatever_it_is() -> None:
+    async with scripted(sends(BUSY), sends(BUSY), sends(BUSY)) as server:
+        async with client.open("GET", server.url(), retry=QUICK) as stream:
+            assert stream.head.status == 503
+
+
+async def test_a_post_that_may_have_arrived_is_not_repeated() -> None:
+    async def takes(peer: Peer) -> None:
+        await peer.until(b"\r\n\r\nx")
+
+    async with scripted(takes) as server:
+        with pytest.raises(client.IncompleteHead):
+            async with client.open("POST", server.url(), body=b"x", retry=QUICK):
+                pass  # never entered
+    assert server.connections == 1
+
+
+async def test_a_post_is_repeated_when_the_caller_promises_that_it_may_be() -> None:
+    bodies: list[bytes] = []
+
+    async def takes(peer: Peer) -> None:
+        bodies.append((await peer.until(b"\r\n\r\nx"))[-1:])
+        await peer.send(CHUNKED + LAST)
+
+    promise = client.Retry(attempts=2, first=0.0, is_repeatable=True)
+    async with scripted(sends(), takes) as server:
+        async with client.open("POST", server.url(), body=b"x", retry=promise) as stream:
+            await stream.drain()
+    assert bodies == [b"x"]
+
+
+async def test_a_refused_connection_is_tried_again_until_the_attempts_are_over(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await listener.aclose()
+    began = trio.current_time()
+    with pytest.raises(DialError) as caught:
+        async with client.open("GET", f":{port}/", retry=client.Retry(attempts=4, first=8.0)):
+            pass  # never entered
+    assert caught.value.kind == "refused"
+    assert trio.current_time() - began <= 8 + 16 + 30
+
+
+async def test_waiting_never_goes_beyond_the_total_timeout() -> None:
+    slow = BUSY.replace(b"Retry-After: 0", b"Retry-After: 20")
+    async with scripted(sends(slow)) as server:
+        with pytest.raises(client.Deadline) as caught:
+            async with client.open("GET", server.url(), retry=QUICK, total_timeout=5):
+                pass  # never entered
+    assert caught.value.phase == "total"
+
+
+def test_waits_grow_are_jittered_and_capped() -> None:
+    policy = client.Retry(first=1.0, factor=2.0, cap=5.0)
+    chance = random.Random(7)
+    for attempt, bound in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0), (9, 5.0)):
+        waits = [policy.wait(attempt, chance=chance) for _ in range(50)]
+        assert 0.0 <= min(waits) < bound / 2 < max(waits) <= bound
+    assert policy.wait(1, at_least=3.0, chance=chance) == 3.0
+
+
+@pytest.mark.parametrize(
+    "value, seconds", [(None, 0.0), (b"7", 7.0), (b"-1", 0.0), (b"Wed, 21 Oct 2026 07:28:00 GMT", 0.0)]
+)
+def test_retry_after_is_read_in_seconds(value: bytes | None, seconds: float) -> None:
+    assert retry_after(value) == seconds

@@ -1,0 +1,140 @@
+"""Lines, text and events of a stream, and the view that is throttled."""
+
+from itertools import pairwise
+
+import pytest
+import trio
+
+from chunkwire import IncompleteBody, client, encode_chunk
+from tests.client.server import CHUNKED, EVENTS, LAST, Peer, gather, scripted, sends
+
+
+def chunks(*pieces: bytes) -> list[bytes]:
+    return [encode_chunk(piece) for piece in pieces]
+
+
+async def test_lines_come_whole_and_the_last_one_needs_no_end() -> None:
+    async with scripted(sends(CHUNKED, *chunks(b"on", b"e\r\ntwo\n\nla", b"st"), LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            assert [line async for line in stream.lines()] == ["one", "two", "", "last"]
+
+
+async def test_a_line_is_given_before_the_next_one_is_sent() -> None:
+    had = trio.Event()
+
+    async def barrier(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(CHUNKED + encode_chunk(b"first\n"))
+        await had.wait()
+        await peer.send(encode_chunk(b"second") + LAST)
+
+    async with scripted(barrier) as server, client.open("GET", server.url()) as stream:
+        assert await anext(stream.lines()) == "first"
+        had.set()
+        assert await anext(stream.lines()) == "second"
+
+
+async def test_a_character_cut_between_chunks_is_one_character() -> None:
+    octets = "zwölf €".encode()
+    async with scripted(sends(CHUNKED, *chunks(*(octets[n : n + 1] for n in range(len(octets)))), LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            assert [line async for line in stream.lines()] == ["zwölf €"]
+
+
+async def test_text_obeys_the_charset_of_the_content_type() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin-1\r\n\r\n"
+    async with scripted(sends(head + b"\xe9")) as server, client.open("GET", server.url()) as stream:
+        assert await stream.text() == "é"
+
+
+async def test_an_unknown_charset_is_read_as_utf_8() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=klingon\r\n\r\n"
+    async with scripted(sends(head + b"\xc3\xa9")) as server, client.open("GET", server.url()) as stream:
+        assert await stream.text() == "é"
+
+
+async def test_events_are_not_frames() -> None:
+    async with scripted(sends(EVENTS, *chunks(b"data: a\n\nda", b"ta: b\n\n"), LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            assert [event.data async for event in stream.events()] == ["a", "b"]
+    assert stream.counts.events == 2
+    assert stream.counts.chunks == 2
+
+
+async def test_a_broken_event_stream_is_taken_up_after_its_last_id() -> None:
+    heads: list[bytes] = []
+
+    async def rest(peer: Peer) -> None:
+        heads.append(await peer.head())
+        await peer.send(EVENTS + encode_chunk(b"id: 2\ndata: b\n\n") + LAST)
+
+    first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n") + encode_chunk(b"id: 2\ndata: hal")
+    async with scripted(sends(first), rest) as server, client.open("GET", server.url()) as stream:
+        assert [event.data async for event in stream.events(resume=True)] == ["a", "b"]
+    assert b"\r\nLast-Event-ID: 1\r\n" in heads[0]
+
+
+async def test_a_204_ends_an_event_stream_that_is_taken_up() -> None:
+    first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n")
+    async with scripted(sends(first), sends(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
+        async with client.open("GET", server.url()) as stream:
+            assert [event.data async for event in stream.events(resume=True)] == ["a"]
+
+
+async def test_an_event_stream_without_ids_is_not_repeated() -> None:
+    seen: list[object] = []
+    async with scripted(sends(EVENTS + encode_chunk(b"data: a\n\n"))) as server:
+        async with client.open("GET", server.url()) as stream:
+            with pytest.raises(IncompleteBody):
+                await gather(stream.events(resume=True), seen)
+    assert len(seen) == 1
+    assert server.connections == 1
+
+
+async def test_what_answers_without_an_event_stream_is_not_taken_up() -> None:
+    first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n")
+    async with scripted(sends(first), sends(CHUNKED + LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            with pytest.raises(IncompleteBody):
+                await gather(stream.events(resume=True), [])
+
+
+class Paced:
+    """A view whose items come a second apart, and which ends in an error."""
+
+    def __init__(self, *, items: int, error: Exception) -> None:
+        self._left = items
+        self._error = error
+        self._begun = trio.current_time()
+        self._given = 0
+
+    async def __anext__(self) -> int:
+        if self._given == self._left:
+            raise self._error
+        await trio.sleep_until(self._begun + self._given)
+        self._given += 1
+        return self._given
+
+
+async def test_a_throttled_view_gives_batches_and_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    times, batches = [], []
+    async for batch in client.throttled(Paced(items=10, error=StopAsyncIteration()), every=3.5):
+        times.append(trio.current_time())
+        batches.append(batch)
+    assert [item for batch in batches for item in batch] == list(range(1, 11))
+    assert batches[0] == [1]
+    assert all(later - earlier >= 3.5 for earlier, later in pairwise(times[:-1]))
+
+
+async def test_an_error_comes_after_the_batch_before_it(autojump_clock: trio.testing.MockClock) -> None:
+    batches: list[list[int]] = []
+    with pytest.raises(ZeroDivisionError):
+        await gather(client.throttled(Paced(items=3, error=ZeroDivisionError()), every=60), batches)
+    assert batches == [[1], [2, 3]]
+
+
+async def test_a_stream_is_throttled_by_the_frame() -> None:
+    async with scripted(sends(CHUNKED, *chunks(b"a", b"b", b"c"), LAST)) as server:
+        async with client.open("GET", server.url()) as stream:
+            batches = [batch async for batch in client.throttled(stream.frames(), every=0.01)]
+    assert b"".join(frame.raw for batch in batches for frame in batch) == b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"
