@@ -1,0 +1,169 @@
+"""Accepting: where, how many, and what one connection may do to the others."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    Handler,
+    ListenError,
+    bound_addresses,
+    open_listeners,
+    serve,
+)
+from tests.net.peer import PATIENCE, read_exactly, read_to_end
+
+ROOT = Path(__file__).parent.parent.parent
+LOOPBACK = Address("127.0.0.1", 0)
+
+
+@asynccontextmanager
+async def serving(handler: Handler, *, max_connections: int = 100) -> AsyncIterator[int]:
+    """Serve on a free port, and give it."""
+    listeners = await open_listeners(LOOPBACK)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            lambda: serve(listeners, handler, drain=Drain(), max_connections=max_connections), name="serve"
+        )
+        yield bound_addresses(listeners)[0].port
+        nursery.cancel_scope.cancel()
+
+
+async def connect(port: int) -> trio.SocketStream:
+    with trio.fail_after(PATIENCE):
+        return await trio.open_tcp_stream("127.0.0.1", port)
+
+
+async def echo(stream: trio.SocketStream) -> None:
+    while octets := await stream.receive_some():
+        if octets == b"fail":
+            raise RuntimeError("a bug")
+        if octets == b"group":
+            raise ExceptionGroup("bugs", [RuntimeError("a bug"), ValueError("another")])
+        await stream.send_all(octets)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_port_0_takes_a_free_one_and_says_which(host: str) -> None:
+    listeners = await open_listeners(Address(host, 0))
+    try:
+        (address,) = bound_addresses(listeners)
+        assert address.port > 0
+        async with await trio.open_tcp_stream(address.host, address.port), await listeners[0].accept():
+            pass
+    finally:
+        for listener in listeners:
+            await listener.aclose()
+
+
+async def test_a_port_in_use_is_one_line() -> None:
+    (listener,) = await open_listeners(LOOPBACK)
+    (address,) = bound_addresses([listener])
+    async with listener:
+        with pytest.raises(ListenError) as caught:
+            await open_listeners(address)
+    assert str(caught.value) == f"cannot listen on {address}: address already in use"
+
+
+async def test_a_port_is_free_again_once_its_server_has_ended() -> None:
+    (listener,) = await open_listeners(LOOPBACK)
+    (address,) = bound_addresses([listener])
+    async with await connect(address.port) as client:
+        await (await listener.accept()).aclose()  # closed here first: TIME_WAIT is on this side
+        await listener.aclose()
+        assert await read_to_end(client) == b""
+    (again,) = await open_listeners(address)
+    await again.aclose()
+
+
+async def test_a_port_can_be_shared_where_that_was_asked_for() -> None:
+    (one,) = await open_listeners(LOOPBACK, reuse_port=True)
+    async with one:
+        (other,) = await open_listeners(bound_addresses([one])[0], reuse_port=True)
+        await other.aclose()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nosuch.invalid", "a..b"])
+async def test_a_host_that_is_not_ours_is_one_line(host: str) -> None:
+    with pytest.raises(ListenError, match=f"cannot listen on {host}:0: ") as caught:
+        await open_listeners(Address(host, 0))
+    assert "\n" not in str(caught.value)
+
+
+async def test_ipv6_any_leaves_ipv4_alone() -> None:
+    (six,) = await open_listeners(Address("::", 0))
+    port = bound_addresses([six])[0].port
+    async with six:
+        (four,) = await open_listeners(Address("0.0.0.0", port))
+        await four.aclose()
+
+
+@pytest.mark.parametrize("bug", [b"fail", b"group"])
+async def test_what_a_handler_raises_ends_its_connection_alone(bug: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, logger="chunkwire.net.listen"):
+        async with serving(echo) as port, await connect(port) as good, await connect(port) as bad:
+            await good.send_all(b"1")
+            assert await read_exactly(good, 1) == b"1"
+            await bad.send_all(bug)
+            assert await read_to_end(bad) == b""
+            await good.send_all(b"2")
+            assert await read_exactly(good, 1) == b"2"
+            async with await connect(port) as later:
+                await later.send_all(b"3")
+                assert await read_exactly(later, 1) == b"3"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+
+
+async def test_connections_past_the_limit_wait_for_a_place() -> None:
+    served: list[trio.SocketStream] = []
+
+    async def note_and_echo(stream: trio.SocketStream) -> None:
+        served.append(stream)
+        await echo(stream)
+
+    async with serving(note_and_echo, max_connections=2) as port:
+        async with await connect(port) as one, await connect(port) as two, await connect(port) as third:
+            for client in (one, two, third):
+                await client.send_all(b"x")
+            assert await read_exactly(one, 1) + await read_exactly(two, 1) == b"xx"
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(served) == 2
+            await one.send_eof()
+            assert await read_exactly(third, 1) == b"x"
+
+
+async def test_a_connection_that_ends_gives_its_place_back_however_it_ends() -> None:
+    async with serving(echo, max_connections=1) as port:
+        for octets in (b"fail", b"group", b"x"):
+            async with await connect(port) as client:
+                await client.send_all(octets)
+                await client.send_eof()
+                assert await read_to_end(client) == (b"x" if octets == b"x" else b"")
+
+
+async def test_without_a_descriptor_left_the_server_neither_spins_nor_ends() -> None:
+    with trio.fail_after(6 * PATIENCE):
+        done = await trio.run_process([sys.executable, "-m", "tests.net.exhausted"], capture_stdout=True, cwd=ROOT)
+    assert done.stdout.splitlines() == [b"paused once", b"served the one that was there", b"served the one that waited"]
+
+
+def test_the_file_limit_is_raised_to_what_is_allowed() -> None:
+    lines = (
+        "from resource import RLIMIT_NOFILE as FILES, getrlimit, setrlimit",
+        "from chunkwire.net.listen import raise_file_limit",
+        "hard = getrlimit(FILES)[1]",
+        "setrlimit(FILES, (64, hard))",
+        "assert raise_file_limit() == raise_file_limit() == hard",
+        "assert getrlimit(FILES) == (hard, hard)",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
