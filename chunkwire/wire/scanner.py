@@ -24,13 +24,16 @@ from chunkwire.wire.lines import (
     Buffer,
     Refused,
     SizeLineRead,
-    max_line_octets,
     read_crlf,
     read_field_line,
     read_size_line,
 )
+from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
 
 _CR: Final = 0x0D
+_MAX_KNOWN_OCTETS: Final = 18
+"""Octets of a size line that is remembered, CRLF included: 16 digits; one with more is read each time anew."""
+
 _MAX_KNOWN_LINES: Final = 256
 """Size lines remembered a stream: those of most streams, in some 30 KB; a peer that varies more pays a little time."""
 
@@ -108,8 +111,8 @@ class ChunkedScanner:
         "_known",
         "_last_chunk",
         "_limits",
-        "_max_line",
         "_remaining",
+        "_short_cut",
         "_state",
         "_tail",
         "_trailers",
@@ -126,7 +129,6 @@ class ChunkedScanner:
         self.is_complete = False
         self._limits = limits
         self._forbidden = abnf.FORBIDDEN_TRAILERS.union(map(abnf.canonical_name, forbidden))
-        self._max_line = max_line_octets(limits)
         self._state = _State.SIZE_LINE
         self._error: FramingError | None = None
         # Octets shown and not approved by the latest call.
@@ -137,6 +139,7 @@ class ChunkedScanner:
         self._excess = 0
         # Size lines of this stream that have no chunk-ext and never add to the excess, with their sizes.
         self._known: dict[bytes, int] = {}
+        self._short_cut = ShortCut()
         # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
         # read, and its field lines so far.
         self._last_chunk: SizeLineRead | None = None
@@ -197,16 +200,33 @@ class ChunkedScanner:
 
         The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
         """
+        position = start
+        while True:
+            if events is None and not self._excess and end - position >= WORTH_OCTETS:
+                position, chunks, octets = self._short_cut.skip(
+                    buffer, position, end=end, known=self._known, seen=self.chunks
+                )
+                self.chunks += chunks
+                self.octets += octets
+            before = self.chunks
+            position = self._scan_burst(buffer, position, end, events)
+            if self.chunks < before + BURST:
+                return position
+
+    def _scan_burst(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
+        """Approve at most BURST such chunks, one by one."""
         known, excess, chunks, octets = self._known, self._excess, self.chunks, self.octets
         find, startswith = buffer.find, buffer.startswith
         position = start
-        while (line_end := find(CRLF, position, min(end, position + self._max_line))) > 0:
-            line = bytes(buffer[position:line_end])
+        for _ in range(BURST):
+            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS)
+            line = bytes(buffer[position:line_end]) if line_end > 0 else b""
             size = known.get(line)
             if size is None:
                 break
             data = line_end + 2
             data_end = data + size
+            # A line that was found past the end is left alone here, as its data is past it too.
             if data_end + 2 > end or not startswith(CRLF, data_end):
                 break
             if excess:

@@ -1,0 +1,139 @@
+"""A short cut through many small chunks: one regular expression made of the size lines that a stream has shown.
+
+The plain loop of the scanner takes some 0.4 µs a chunk, because each is a few steps of Python. `re` passes over n
+octets of any kind in constant time, so a pattern such as
+
+    (?:20\\r\\n.{32}+\\r\\n|1f\\r\\n.{31}+\\r\\n){256}+
+
+takes 256 whole chunks in one step, each size line and each CRLF compared. The rule here: the loop is what is right,
+and this is faster or not used; it must never take what the loop would not. Therefore
+
+- only size lines that the loop has taken enter it, without chunk-ext, and never size 0: .{0} would run past the
+  last-chunk, which must be held;
+- it is asked only while there is no excess of overhead, and no line enters that could add to it: so the budget stays
+  exact without a step a chunk;
+- each of its lines has as many digits as the others, and it counts by blocks: so the counts stay exact too;
+- it is made anew only after twice as many chunks as the time before, as making it takes as long as hundreds of
+  them: a peer that keeps changing its sizes cannot make us do little else.
+
+What this module must not know: what may be held, and who counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import Final
+
+from chunkwire.wire.frames import CRLF
+from chunkwire.wire.lines import Buffer
+
+BURST: Final = 16
+"""Chunks the plain loop takes between two tries of the pattern: a try in vain costs as much as two of them."""
+
+WORTH_OCTETS: Final = 1024
+"""Octets there must be for a try: fewer hold few chunks, and most reads of a stream are one chunk."""
+
+_BLOCKS: Final = (256, 16)
+"""Chunks that one match takes: many, so that the call does not count; then fewer, for the end of the buffer."""
+
+_MAX_LINES: Final = 32
+"""Lines in a pattern: the time to make it grows with them, and a rarer one ends a block rather than the stream."""
+
+_MAX_SIZE: Final = 8192
+"""Octets of chunk-data: of larger chunks too few fit into a buffer for a block."""
+
+_MIN_SIGHTINGS: Final = 4
+_FIRST_SURVEY: Final = 1024
+"""Chunks the plain loop takes before the first survey: most streams never get there."""
+
+_SURVEYED: Final = 512
+"""Chunks looked at to choose the lines."""
+
+
+class ShortCut:
+    """The pattern of one stream, once it is worth having one."""
+
+    __slots__ = ("_framing", "_next_survey", "_patterns", "_skipped")
+
+    def __init__(self) -> None:
+        # What is matched, in blocks of so many chunks.
+        self._patterns: Sequence[tuple[int, re.Pattern[bytes]]] = ()
+        # Octets of a chunk that are not data: the same in each chunk of the pattern.
+        self._framing = 0
+        # Chunks it took, and at how many that it did not take to choose the lines again.
+        self._skipped = 0
+        self._next_survey = _FIRST_SURVEY
+
+    def skip(
+        self, buffer: Buffer, start: int, *, end: int, known: Mapping[bytes, int], seen: int
+    ) -> tuple[int, int, int]:
+        """Return how far whole chunks go on from start, how many they are, and their octets of chunk-data.
+
+        They may go on further: it takes whole blocks.
+
+        Args:
+            known: size lines without chunk-ext that the loop has taken and that never add to the overhead.
+            seen: chunks of this body so far.
+        """
+        if seen - self._skipped >= self._next_survey:
+            self._next_survey *= 2
+            self._choose(_survey(buffer, start, end, known), known)
+        position, chunks = start, 0
+        for block, pattern in self._patterns:
+            while (match := pattern.match(buffer, position, end)) is not None:
+                position = match.end()
+                chunks += block
+        self._skipped += chunks
+        return position, chunks, position - start - chunks * self._framing
+
+    def _choose(self, sightings: Counter[bytes], known: Mapping[bytes, int]) -> None:
+        """Make the pattern of the lines seen most, if most chunks have one of them and one number of digits."""
+        often = Counter({line: seen for line, seen in sightings.items() if seen >= _MIN_SIGHTINGS})
+        digits = Counter[int]()
+        for line, seen in often.items():
+            digits[len(line)] += seen
+        width = max(digits, key=digits.__getitem__, default=0)
+        lines = [line for line, _ in often.most_common() if len(line) == width and known[line] <= _MAX_SIZE]
+        lines = sorted(lines[:_MAX_LINES])
+        if sum(sightings[line] for line in lines) * 4 >= sightings.total() * 3 > 0:
+            self._patterns = _compiled(tuple((line, known[line]) for line in lines))
+            self._framing = width + 2 * len(CRLF)
+        else:
+            self._patterns = ()
+
+
+def _survey(buffer: Buffer, position: int, end: int, known: Mapping[bytes, int]) -> Counter[bytes]:
+    """Count the known size lines from position on. A guess: nothing but the lines is looked at."""
+    sightings: Counter[bytes] = Counter()
+    for _ in range(_SURVEYED):
+        line_end = buffer.find(CRLF, position, end)
+        line = bytes(buffer[position:line_end]) if 0 < line_end <= position + 16 else b""
+        if line not in known:
+            break
+        sightings[line] += 1
+        position = line_end + known[line] + 2 * len(CRLF)
+    return sightings
+
+
+@lru_cache(maxsize=64)
+def _compiled(lines: tuple[tuple[bytes, int], ...]) -> Sequence[tuple[int, re.Pattern[bytes]]]:
+    """Compile the patterns of these size lines, sorted and of one length; streams that are alike share them."""
+    chunk = _chunk(lines, 0)
+    return tuple((block, re.compile(rb"%b{%d}+" % (chunk, block), re.DOTALL)) for block in _BLOCKS)
+
+
+def _chunk(lines: Sequence[tuple[bytes, int]], depth: int) -> bytes:
+    """Return a group that matches a chunk with one of these size lines, their first `depth` digits read already.
+
+    Digit by digit, not line by line: of the branches `re` tries only those that begin with the octet at hand.
+    """
+    branches = []
+    for digit, same in groupby(lines, key=lambda line: line[0][depth : depth + 1]):
+        deeper = tuple(same)
+        # Possessive, as the rest: nothing is ever given back, so nothing is kept for it.
+        branches.append(digit + _chunk(deeper, depth + 1) if digit else rb"\r\n.{%d}+\r\n" % deeper[0][1])
+    return b"(?:" + b"|".join(branches) + b")"

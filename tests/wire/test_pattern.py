@@ -1,0 +1,158 @@
+"""The short cut through many small chunks: it is taken, and it changes nothing but the time."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chunkwire.wire.errors import Rule
+from chunkwire.wire.limits import Limits
+from chunkwire.wire.pattern import ShortCut
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.wire.bodies import PIECES
+from tests.wire.relay import Relay
+
+END = b"0\r\n\r\n"
+MANY = 3000  # chunks: more than are taken one by one before a pattern is made
+
+
+def chunk(size: int, line: bytes = b"%x") -> bytes:
+    # Data that looks like framing: a short cut that looked for it would go astray.
+    return line % size + b"\r\n" + (b"\r\n20\r\n0\r\n\r\n" * size)[:size] + b"\r\n"
+
+
+def stream(sizes: Sequence[int], count: int = MANY, *, seed: int = 1) -> bytes:
+    choose = random.Random(seed).choice
+    return b"".join(chunk(choose(sizes)) for _ in range(count))
+
+
+def outcome(seen: Relay) -> tuple[object, ...]:
+    scanner, error = seen.scanner, seen.error
+    counts = (scanner.wire_octets, scanner.octets, scanner.chunks)
+    return (seen.verdict, error and (error.rule, error.offset), len(seen.sent), *counts)
+
+
+def compare(reads: Sequence[bytes], limits: Limits) -> Relay:
+    """Return the relay after reads that nobody watched, all being as if watched: then there is no short cut."""
+    watched = Relay(ChunkedScanner(limits)).show_all(reads)
+    unwatched = Relay(ChunkedScanner(limits), is_watched=False).show_all(reads)
+    assert outcome(unwatched) == outcome(watched)
+    return unwatched
+
+
+def skipped(octets: bytes, known: dict[bytes, int], *, seen: int = MANY) -> tuple[int, int, int]:
+    """Return how far a new short cut goes, once so many chunks were seen."""
+    return ShortCut().skip(octets, 0, end=len(octets), known=known, seen=seen)
+
+
+def lines(sizes: Sequence[int]) -> dict[bytes, int]:
+    return {b"%x" % size: size for size in sizes}
+
+
+def test_short_cut_takes_whole_blocks_and_counts_them() -> None:
+    body = stream([32], 1000)
+    assert skipped(body, lines([32])) == (992 * 38, 992, 992 * 32)
+
+
+def test_short_cut_takes_a_mix_of_sizes() -> None:
+    sizes = range(16, 48)
+    body = stream(sizes, 1000)
+    position, chunks, octets = skipped(body, lines(sizes))
+    assert (chunks, position) == (992, len(stream(sizes, 992)))
+    assert octets == position - 6 * 992
+
+
+def test_short_cut_waits_until_many_chunks_were_seen() -> None:
+    body = stream([32], 1000)
+    assert skipped(body, lines([32]), seen=1023) == (0, 0, 0)
+    assert skipped(body, lines([32]), seen=1024)[1] == 992
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param(range(100, 600), id="too many to be seen often"),
+        pytest.param([*range(8, 16), *range(16, 24)], id="half of them with another number of digits"),
+        pytest.param([9000], id="too large for a block"),
+    ],
+)
+def test_short_cut_is_not_taken_where_it_would_not_pay(sizes: Sequence[int]) -> None:
+    assert skipped(stream(sizes, 600), lines(sizes))[1] == 0
+
+
+def test_last_chunk_never_enters_the_short_cut() -> None:
+    body = stream([5], 1024) + END + stream([5], 1024)
+    position, chunks, _ = skipped(body, lines([5]))
+    assert (chunks, position) == (1024, 1024 * 10)
+    assert len(compare([body], Limits()).sent) == 1024 * 10 + len(END)
+
+
+def test_short_cut_ends_at_the_end_of_the_valid_octets() -> None:
+    memory = stream([32], 2048)
+    assert ShortCut().skip(memory, 0, end=16 * 38 - 1, known=lines([32]), seen=MANY)[1] == 0
+    assert ShortCut().skip(memory, 0, end=16 * 38, known=lines([32]), seen=MANY)[1] == 16
+
+
+def test_short_cut_stops_before_a_broken_chunk() -> None:
+    body = stream([32], 2000) + b"20\r\n" + bytes(32) + b"XX" + stream([32], 100)
+    refused = compare([body], Limits())
+    assert refused.error is not None
+    assert (refused.error.rule, refused.error.offset) == (Rule.CHUNK_DATA_END, 2000 * 38 + 36)
+
+
+def test_short_cut_follows_a_stream_that_changes_its_sizes() -> None:
+    short_cut, later = ShortCut(), stream([64], 1000)
+    short_cut.skip(stream([32], 1000), 0, end=1000 * 38, known=lines([32]), seen=1024)
+    known = lines([32, 64])
+    assert short_cut.skip(later, 0, end=len(later), known=known, seen=992 + 2047)[1] == 0
+    assert short_cut.skip(later, 0, end=len(later), known=known, seen=992 + 2048)[1] == 992
+
+
+def test_chunks_that_add_to_the_overhead_are_counted_one_by_one() -> None:
+    costly = chunk(1, b"%016x")
+    limits = Limits(max_overhead=2 * MANY)
+    assert compare([costly * MANY + END], limits).verdict == "accept"
+    refused = compare([costly * MANY + costly], limits)
+    assert refused.error is not None
+    assert (refused.error.rule, refused.error.offset) == (Rule.OVERHEAD, len(costly) * MANY)
+
+
+def test_overhead_is_repaid_by_each_chunk_that_the_short_cut_could_take() -> None:
+    costs_4083 = b"1;a=" + b"b" * 4093 + b"\r\nd\r\n"  # Limits.max_overhead is 16384
+    repay_13_each = chunk(1) * 320
+    body = chunk(1) * MANY + costs_4083 * 4 + repay_13_each + costs_4083 + END
+    assert compare([body], Limits()).verdict == "accept"
+
+
+sizes_of_a_stream = st.one_of(
+    st.lists(st.integers(1, 60), min_size=1, max_size=40),
+    st.lists(st.sampled_from([1, 15, 16, 17, 255, 256, 300]), min_size=1, max_size=3),
+)
+
+
+@st.composite
+def long_streams(draw: st.DrawFn) -> list[bytes]:
+    """Write thousands of chunks, bend them in one place, perhaps end them, and cut them into reads."""
+    sizes, seed = draw(sizes_of_a_stream), draw(st.integers(0, 99))
+    body = stream(sizes, draw(st.integers(1000, MANY)), seed=seed)
+    at = draw(st.integers(0, len(body)))
+    bend = draw(st.one_of(st.just(b""), st.sampled_from(PIECES), st.just(b"1;" + b"e" * 60 + b"\r\nx\r\n")))
+    body = body[:at] + bend + body[at:] + draw(st.sampled_from([b"", END]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=6)))
+    return [body[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+
+@settings(max_examples=100)
+@given(long_streams(), st.sampled_from([0, 100, 16384]))
+def test_short_cut_and_loop_give_the_same(reads: list[bytes], max_overhead: int) -> None:
+    compare(reads, Limits(max_overhead=max_overhead))
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(16, 47), min_size=1, max_size=32), st.integers(100, 9000))
+def test_short_cut_gives_the_same_in_reads_of_one_size(sizes: list[int], octets: int) -> None:
+    body = stream(sizes, 2000) + END
+    done = compare([body[n : n + octets] for n in range(0, len(body), octets)], Limits())
+    assert done.sent == body
