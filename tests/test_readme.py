@@ -1,0 +1,116 @@
+"""README.md is true: its examples run and print what it shows, its tables are those of the code.
+
+How it is read: in a fenced block of the language `console`, a line that opens with `$ ` is a command and the lines
+after it are what it prints. The commands run in order, with the ports of servers started for the test. A number counts
+as any number and a line `…` as any lines; blanks and the brackets of frames that shared a read are not compared, since
+a busy machine joins reads.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Generator, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
+from tests.peers.command import ROOT, Served, serving
+from tests.peers.process import run
+from tests.test_layering import ROOMS
+
+README = ROOT.joinpath("README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+NUMBER = re.compile(r"[+]?\b\d[\d.:]*\b")
+HASH = re.compile(r"\b[0-9a-f]{16}…")
+JOINED = re.compile(r"; \d+ chunks came in one read")
+BRACKETS = frozenset("/|\\")
+
+
+def commands(block: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command of a block, with the lines that it prints."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *lines = part.rstrip("\n").split("\n")
+        yield command, lines
+
+
+def pattern(shown: list[str]) -> re.Pattern[str]:
+    """Return what matches the output that README shows."""
+    lines = [r"(?:.*\n)*?" if line.strip() == "…" else re.escape(plain(line)) + r"\n" for line in shown]
+    return re.compile("".join(lines))
+
+
+def plain(line: str) -> str:
+    """Return a line without what differs from run to run."""
+    line = HASH.sub("#", JOINED.sub("", line))
+    return " ".join(word for word in NUMBER.sub("0", line).split() if word not in BRACKETS)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Generator[dict[str, Served], None, None]:
+    """Run what README starts before its lessons, each on a free port; the keys are the ports that README names."""
+    assert re.search(r"^chunkwire serve\b", README, re.MULTILINE)
+    assert re.search(r"^chunkwire forward http://127\.0\.0\.1:8081\b", README, re.MULTILINE)
+    with serving("serve") as origin, serving("forward", origin.url("")) as gateway:
+        yield {"8081": origin, "8080": gateway}
+
+
+@pytest.mark.needs("curl", "nc")
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0].removeprefix("$ ")[:50])
+def test_an_example_prints_what_readme_shows(block: str, servers: dict[str, Served], tmp_path: Path) -> None:
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    for command, shown in commands(block):
+        words = command
+        for port, served in servers.items():
+            words = words.replace(f":{port}", f":{served.port}").replace(f" {port}", f" {served.port}")
+        result = run(["bash", "-c", f"cd {tmp_path}; {{ {words}\n}} 2>&1"], env={"PATH": path})
+        lines = result.stdout.decode().rstrip().splitlines()
+        said = [plain(line) for line in lines if not line.startswith("chunkwire: port 80")]  # one in use elsewhere
+        assert pattern(shown).fullmatch("".join(line + "\n" for line in said)), result.stdout.decode()
+
+
+def test_there_are_examples() -> None:
+    assert len(BLOCKS) >= 4
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Return the first two columns of the table under a heading."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return {row[0].strip("`/ "): row[1] for row in cells[2:]}
+
+
+def test_the_map_of_rooms_is_the_tree() -> None:
+    folders = {path.name for path in ROOT.joinpath("chunkwire").iterdir() if path.is_dir() and path.name.isalpha()}
+    named = list(rows("The map"))
+    assert named == [room for room in ROOMS if room in folders]
+
+
+def test_the_exit_codes_are_those_of_the_command_line() -> None:
+    assert [int(code) for code in rows("Exit codes")] == sorted(ExitCode)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    shown = {name: value for name, value in rows("Limits").items() if name.startswith("max_")}
+    held = {
+        field.name: str(getattr(limits, field.name))
+        for limits in (DEFAULT_LIMITS, DEFAULT_HEAD_LIMITS)
+        for field in fields(limits)
+        if field.name.startswith("max_")
+    }
+    assert shown == held
+
+
+def test_both_commands_stand_alone_on_their_lines() -> None:
+    first = re.findall(r"^python3 -m venv \.venv && .* && \.venv/bin/chunkwire demo$", README, re.MULTILINE)
+    second = re.findall(r"^python3 -m venv \.venv && .* && \.venv/bin/python -m tests$", README, re.MULTILINE)
+    assert (len(first), len(second)) == (1, 1)
+
+
+def test_each_verb_of_the_command_line_is_named() -> None:
+    verbs = run([sys.executable, "-m", "chunkwire", "--help"]).stdout.decode()
+    offered = re.findall(r"^  ([a-z]+) {2,}", verbs.split("verbs:")[1].split("\n\n")[0], re.MULTILINE)
+    assert offered
+    assert [verb for verb in offered if f"chunkwire {verb}" not in README] == []
