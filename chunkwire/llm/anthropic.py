@@ -131,6 +131,7 @@ class AnthropicMessages:
 
     name = "anthropic"
     id_prefix = "msg_"
+    call_prefix = "toolu_"
     request_id_field = b"request-id"
 
     def claims(self, path: str) -> bool:

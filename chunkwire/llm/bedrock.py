@@ -189,6 +189,7 @@ class Bedrock:
 
     name = "bedrock"
     id_prefix = ""
+    call_prefix = "tooluse_"
     request_id_field = b"x-amzn-requestid"
 
     def claims(self, path: str) -> bool:

@@ -64,6 +64,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def call_prefix(self) -> str:
+        """Return what the ids of its tool calls begin with."""
+        ...
+
+    @property
     def request_id_field(self) -> bytes:
         """Return the name of the response field in which the provider names the request, for its support desk."""
         ...

@@ -117,6 +117,7 @@ class Gemini:
 
     name = "gemini"
     id_prefix = ""
+    call_prefix = "call_"
     request_id_field = b"x-goog-request-id"
 
     def claims(self, path: str) -> bool:

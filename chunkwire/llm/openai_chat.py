@@ -118,6 +118,7 @@ class OpenAIChat:
 
     name = "openai"
     id_prefix = "chatcmpl-"
+    call_prefix = "call_"
     request_id_field = b"x-request-id"
 
     def claims(self, path: str) -> bool:

@@ -109,6 +109,7 @@ class OpenAIResponses:
 
     name = "openai-responses"
     id_prefix = "resp_"
+    call_prefix = "call_"
     request_id_field = b"x-request-id"
 
     def claims(self, path: str) -> bool:

@@ -353,7 +353,8 @@ async def test_every_example_of_the_list_streams_or_answers() -> None:
 def test_a_schema_without_bottom_is_left_alone() -> None:
     schema: dict[str, object] = {}
     schema |= {"type": "object", "properties": {"again": schema}}
-    answer = compose(replace(ASKED, tools=(Tool("t", schema),)), MockSettings(), chance=Random(1), prefix="", created=0)
+    question = replace(ASKED, tools=(Tool("t", schema),))
+    answer = compose(question, MockSettings(), DIALECTS["openai"], chance=Random(1), created=0)
     assert '"again":null' in "".join(answer.tool_calls[0].arguments)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from chunkwire.llm.answer import Answer, StopReason, ToolCall, Usage
+from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import Question, Tool
 from chunkwire.llm.shape import at, dump, items_at, text_at
 from chunkwire.origin.mock.settings import MockSettings, Source
@@ -26,36 +26,52 @@ _LOREM: Final = (
 )
 
 
-def compose(question: Question, wishes: MockSettings, *, chance: random.Random, prefix: str, created: int) -> Answer:
+def compose(
+    question: Question, wishes: MockSettings, dialect: Dialect, *, chance: random.Random, created: int
+) -> Answer:
     """Return the answer to a question.
 
     A question that offers tools is answered by a call of the first one, until it brings a tool's result.
 
     Args:
-        prefix: what the answer's id begins with.
+        dialect: knows what ids begin with.
         created: Unix seconds.
     """
-    name = prefix + "".join(chance.choices(_ID_DIGITS, k=24))
-    asked = sum(len(tokens(message.text)) for message in question.messages)
-    failure = wishes.failure
-    error = failure.error if failure is not None else None
+    name = _new_id(dialect.id_prefix, chance)
+    calls: tuple[ToolCall, ...] = ()
+    words: list[str] = []
     if question.tools and not (question.messages and question.messages[-1].role == "tool"):
-        calls = (_call(question.tools[0], question.prompt, chance),)
-        pieces = sum(len(call.arguments) for call in calls)
-        return Answer(name, question.model, created, (), calls, Usage(asked, pieces), StopReason.TOOL_CALLS, 0, error)
-    words = _words(question, wishes, chance)
-    stop = StopReason.STOP
-    if question.max_tokens is not None and question.max_tokens < len(words):
-        words = words[: question.max_tokens]
-        stop = StopReason.LENGTH
+        tool = question.tools[0]
+        calls = (ToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt)),)
+        stop = StopReason.TOOL_CALLS
+    else:
+        words, stop = _limited(_words(question, wishes, chance), question.max_tokens)
+    failure = wishes.failure
     if failure is not None and failure.after is not None:
         words = words[: failure.after]
-    return Answer(name, question.model, created, tuple(words), (), Usage(asked, len(words)), stop, 0, error)
+    made = len(words) + sum(len(call.arguments) for call in calls)
+    return Answer(
+        name,
+        question.model,
+        created,
+        tuple(words),
+        calls,
+        Usage(sum(len(tokens(message.text)) for message in question.messages), made),
+        stop,
+        latency_ms=round(1000 * (wishes.time_to_first_token + wishes.inter_token_latency * max(0, made - 1))),
+        error=failure.error if failure is not None else None,
+    )
 
 
 def tokens(text: str) -> list[str]:
     """Return a text cut into tokens; joined, they are the text."""
     return _TOKEN.findall(text)
+
+
+def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]:
+    if most is None or most >= len(words):
+        return words, StopReason.STOP
+    return words[:most], StopReason.LENGTH
 
 
 def _words(question: Question, wishes: MockSettings, chance: random.Random) -> list[str]:
@@ -80,11 +96,13 @@ def _lorem(count: int, chance: random.Random) -> list[str]:
     return found
 
 
-def _call(tool: Tool, prompt: str, chance: random.Random) -> ToolCall:
-    arguments = dump(_value(tool.schema, prompt, depth=0) if isinstance(tool.schema, dict) else {})
-    places: Iterable[int] = range(0, len(arguments), _PIECE_CHARACTERS)
-    pieces = tuple(arguments[place : place + _PIECE_CHARACTERS] for place in places)
-    return ToolCall("call_" + "".join(chance.choices(_ID_DIGITS, k=24)), tool.name, pieces)
+def _new_id(prefix: str, chance: random.Random) -> str:
+    return prefix + "".join(chance.choices(_ID_DIGITS, k=24))
+
+
+def _arguments(tool: Tool, prompt: str) -> tuple[str, ...]:
+    text = dump(_value(tool.schema, prompt, depth=0) if isinstance(tool.schema, dict) else {})
+    return tuple(text[place : place + _PIECE_CHARACTERS] for place in range(0, len(text), _PIECE_CHARACTERS))
 
 
 def _value(schema: object, prompt: str, *, depth: int) -> object:

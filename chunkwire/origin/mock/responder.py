@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.llm import route
-from chunkwire.llm.answer import Answer, ErrorKind
+from chunkwire.llm.answer import ErrorKind
 from chunkwire.llm.dialect import Dialect, Reply
 from chunkwire.llm.question import Field, ModelRequest, Question, RequestRefused, refuse
 from chunkwire.origin.faults import FAULTS
@@ -58,7 +58,7 @@ async def answer_question(request: IncomingRequest, response: Responder) -> None
         if wishes.failure is not None and wishes.failure.after is None:
             raise RequestRefused(wishes.failure.error)
         created = int(time.time()) if wishes.seed is None else _SEEDED_CREATED
-        answer = compose(question, wishes, chance=chance, prefix=dialect.id_prefix, created=created)
+        answer = compose(question, wishes, dialect, chance=chance, created=created)
         events = schedule(dialect.write(answer, question), wishes, chance)
         _check_duration(events, request)
     except RequestRefused as refused:
@@ -67,9 +67,8 @@ async def answer_question(request: IncomingRequest, response: Responder) -> None
     if question.is_stream:
         await _stream(response, dialect, question, events=events, wishes=wishes, chance=chance)
         return
-    latency = events[-1].moment
-    await response.pacer.wait_until(response.exchange.began + latency)
-    await _reply(response, _whole(dialect, question, answer, latency), dialect, chance)
+    await response.pacer.wait_until(response.exchange.began + events[-1].moment)
+    await _reply(response, dialect.write_whole(answer, question), dialect, chance)
 
 
 def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> Question:
@@ -130,10 +129,6 @@ async def _stream(
 async def _send(body: ChunkedBody, frame: Due) -> None:
     await body.wait_until(frame.moment)
     await body.send_chunk(frame.octets)
-
-
-def _whole(dialect: Dialect, question: Question, answer: Answer, latency: float) -> Reply:
-    return dialect.write_whole(replace(answer, latency_ms=round(latency * 1000)), question)
 
 
 async def _reply(response: Responder, reply: Reply, dialect: Dialect, chance: random.Random) -> None:
