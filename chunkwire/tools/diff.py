@@ -202,11 +202,13 @@ def _notes(a: Recording, b: Recording, rows: Sequence[Row]) -> Iterator[str]:
         if a.end is not None and b.end is not None:
             are = "differ" if _are_other_octets(a, b) else "are equal"
             yield f"the SHA-256 of all octets on the wire {are}"
+    elif beginning := _beginning(rows):
+        yield beginning
     elif a.content == b.content and any(row.mark != "=" and _is_framed_otherwise(row) for row in rows):
         octets = sum(row.size for row in a.rows)
         yield f"the same {number(octets, 'octet')} of content, framed otherwise: {_chunks(a)} in A, {_chunks(b)} in B"
     elif a.content != b.content:
-        yield _beginning(a, b, rows) or "the content differs"
+        yield "the content differs"
     apart = sorted(gap for row in rows if (gap := _gap_between(row)) is not None)
     if apart:
         yield f"gaps are {apart[len(apart) // 2] * 1000:.1f} ms apart at the median, {apart[-1] * 1000:.1f} ms at most"
@@ -216,7 +218,7 @@ def _are_other_octets(a: Recording, b: Recording) -> bool:
     return a.end is not None and b.end is not None and a.end.sha256 != b.end.sha256
 
 
-def _beginning(a: Recording, b: Recording, rows: Sequence[Row]) -> str:
+def _beginning(rows: Sequence[Row]) -> str:
     """Return the sentence about one recording that is the beginning of the other; nothing where neither is."""
     marks = [row.mark for row in rows]
     alike = marks.index("<") if "<" in marks else marks.index(">") if ">" in marks else len(marks)

@@ -1,0 +1,262 @@
+"""`chunkwire demo`: origin, gateway and client in one process, and one stream watched at all three."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    import trio
+
+    from chunkwire.net.listen import Address
+    from chunkwire.tools.paint import Paint
+    from chunkwire.wire.record import EndRecord, FrameRecord, Record
+
+SUMMARY = "one stream through origin and gateway, watched at each, in one command"
+EPILOG = """\
+examples:
+  chunkwire demo                       ten chunks, 150 ms apart; ends by itself
+  chunkwire demo -n 3 --interval 1s    slower
+  chunkwire demo --keep                both keep serving, with things to try
+
+exit codes: 0 the client got the octets that the origin sent, 1 it did not"""
+
+_POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
+_LAST_WORDS_SECONDS: Final = 5.0  # for the servers to record their end after the client has had it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the demo's flags."""
+    parser.add_argument("-n", "--chunks", type=flags.count, default=10, metavar="N", help="chunks (default: 10)")
+    parser.add_argument(
+        "--interval", type=flags.duration, default=0.15, metavar="TIME", help="between two chunks (default: 150ms)"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep origin and gateway serving afterwards")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo to its end."""
+    import logging
+
+    import trio
+
+    if not options.verbose:
+        logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the servers' access logs would cut the picture
+    return trio.run(show, options, strict_exception_groups=True)
+
+
+@dataclass(slots=True)
+class Point:
+    """What was seen at one place, its times put on the client's clock by the wall clock of its request."""
+
+    wall: float = 0.0
+    frames: list[FrameRecord] = field(default_factory=list)
+    end: EndRecord | None = None
+
+    def at(self, record: FrameRecord) -> float:
+        """Return when a frame was there, in s since the epoch."""
+        return self.wall + record.t
+
+
+class Trace:
+    """Gathers the records of the one stream at three places.
+
+    Attributes:
+        ended: set once all three have told its end; records that come later are of other streams.
+    """
+
+    def __init__(self, ended: trio.Event) -> None:
+        self.points = {name: Point() for name in _POINTS}
+        self.shown = 0
+        self.ended = ended
+
+    def record(self, record: Record) -> None:
+        """Take one record from any of the three."""
+        from chunkwire.wire.record import EndRecord, FrameRecord, RequestRecord
+
+        if self.ended.is_set():
+            return  # a later stream, with --keep
+        name = "client.received" if record.point == "client.sent" else record.point
+        point = self.points.get(name)
+        if point is None:
+            return
+        if isinstance(record, RequestRecord):
+            point.wall = record.wall - record.t
+        elif record.way == "response" and isinstance(record, FrameRecord):
+            point.frames.append(record)
+        elif record.way == "response" and isinstance(record, EndRecord):
+            point.end = record
+            if all(other.end is not None for other in self.points.values()):
+                self.ended.set()
+
+    def rows(self, paint: Paint) -> list[str]:
+        """Return a row for each frame that has come through since the last call."""
+        origin, gateway, client = (self.points[name] for name in _POINTS)
+        rows = []
+        while self.shown < min(len(point.frames) for point in (origin, gateway, client)):
+            n = self.shown
+            frame = client.frames[n]
+            wrote = origin.at(origin.frames[n])
+            cells = (
+                f"chunk {frame.n}" if frame.size else "last-chunk",
+                frame.line,
+                f"{(wrote - client.wall) * 1000:.1f} ms",
+                f"{(gateway.at(gateway.frames[n]) - wrote) * 1000:+.2f} ms",
+                f"{(client.at(frame) - wrote) * 1000:+.2f} ms",
+            )
+            rows.append((row_of(*cells) + paint.octets(frame.data or b"")).rstrip())
+            self.shown += 1
+        return rows
+
+    @property
+    def is_prompt(self) -> bool:
+        """Each frame was at the client before the origin wrote the next one."""
+        origin, client = self.points["origin.sent"], self.points["client.received"]
+        pairs = zip(client.frames, origin.frames[1:], strict=False)
+        return all(client.at(had) < origin.at(wrote) for had, wrote in pairs if wrote.size)
+
+
+def row_of(name: str, size: str, origin: str, gateway: str, client: str) -> str:
+    """Return the cells of one line of the table, up to the data."""
+    return f"  {name:<10}{size:>5}{origin:>12}{gateway:>12}{client:>12}  "
+
+
+async def show(options: argparse.Namespace) -> int:
+    """Start both servers, watch one stream through them, and say whether the octets are equal."""
+    import trio
+
+    from chunkwire.cli.terminal import is_coloured
+    from chunkwire.tools.paint import Paint
+
+    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    trace = Trace(trio.Event())
+    async with trio.open_nursery() as nursery:
+        origin, gateway = await start(nursery, trace.record)
+        print(heading(options, origin, gateway, paint))
+        code = await watch(options, gateway, trace, paint)
+        for line in verdict(trace, paint, is_equal=code is ExitCode.OK):
+            print(line)
+        for line in more(options, origin, gateway):
+            print(line, flush=True)
+        if options.keep:
+            await trio.sleep_forever()
+        nursery.cancel_scope.cancel()
+    return code
+
+
+async def start(nursery: trio.Nursery, record_to: Callable[[Record], None]) -> tuple[Address, Address]:
+    """Start origin and gateway on their usual ports, or on free ones; return where they listen."""
+    from chunkwire.forward.gateway import serve_gateway
+    from chunkwire.forward.upstreams import Upstream
+    from chunkwire.net.dial import parse_url
+    from chunkwire.origin.server import serve_origin
+
+    async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        await serve_origin(where, record_to=record_to, task_status=task_status)
+
+    async def gateway(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        upstreams = [Upstream(parse_url(f"http://{bound}"))]
+        await serve_gateway(where, upstreams, record_to=record_to, task_status=task_status)
+
+    bound = await start_one(nursery, "origin", flags.DEFAULT_ORIGIN, origin)
+    return bound, await start_one(nursery, "gateway", flags.DEFAULT_GATEWAY, gateway)
+
+
+async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callable[..., Awaitable[None]]) -> Address:
+    """Start a server on its usual port, on a free one where that is taken, and say so."""
+    from chunkwire.net.listen import Address, ListenError, parse_address
+
+    where = parse_address(usual)
+    try:
+        bound: list[Address] = await nursery.start(serve, where, name=name)
+    except* ListenError:
+        bound = await nursery.start(serve, Address(where.host, 0), name=name)
+        print(f"chunkwire: port {where.port} is in use; the {name} takes {bound[0].port}", file=sys.stderr)
+    return bound[0]
+
+
+async def watch(options: argparse.Namespace, gateway: Address, trace: Trace, paint: Paint) -> ExitCode:
+    """Read the stream through the gateway, a row as each frame comes; say whether its octets are the origin's."""
+    import trio
+
+    from chunkwire import client
+
+    url = f"http://{gateway}{target_of(options)}"
+    async with client.open("GET", url, record_to=trace.record) as stream:
+        async for _ in stream.reads(whole_frames=False):
+            for row in trace.rows(paint):
+                print(row, flush=True)
+    with trio.move_on_after(_LAST_WORDS_SECONDS):
+        await trace.ended.wait()
+    for row in trace.rows(paint):
+        print(row)
+    ends = [point.end for point in trace.points.values()]
+    are_whole = all(end is not None and end.framing == "complete" for end in ends)
+    hashes = {end.sha256 for end in ends if end is not None}
+    return ExitCode.OK if are_whole and len(hashes) == 1 else ExitCode.FINDING
+
+
+def target_of(options: argparse.Namespace) -> str:
+    """Return path and query of the stream."""
+    return f"/generate?n={options.chunks}&interval={options.interval * 1000:g}ms"
+
+
+def heading(options: argparse.Namespace, origin: Address, gateway: Address, paint: Paint) -> str:
+    """Return what stands above the table."""
+    arrow = paint("quiet", "──▶")
+    row1 = row_of("", "size", "origin", "gateway", "client")
+    row2 = row_of("", "hex", "wrote", "passed on", "had it") + "data"
+    return "\n".join(
+        (
+            f"GET {target_of(options)}, watched at three places on one clock",
+            "",
+            f"  {paint('sent', 'origin')} {origin}  {arrow}  {paint('mark', 'gateway')} {gateway}  {arrow}  "
+            + paint("good", "client"),
+            paint("quiet", "  times since the request; + is after the origin wrote"),
+            "",
+            paint("quiet", row1.rstrip()),
+            paint("quiet", row2),
+        )
+    )
+
+
+def verdict(trace: Trace, paint: Paint, *, is_equal: bool) -> list[str]:
+    """Return what stands below the table: one chunk as octets, the hashes, and what they mean."""
+    lines = [""]
+    received = trace.points["client.received"]
+    if received.frames and received.frames[0].size:
+        octets = f"{received.frames[0].line}\r\n".encode() + (received.frames[0].data or b"") + b"\r\n"
+        lines.append(f"  chunk 1 on the wire:  {paint('mark', repr(octets)[2:-1])}")
+    for name, said in (("origin.sent", "the origin sent"), ("client.received", "the client had")):
+        end = trace.points[name].end
+        if end is not None:
+            lines.append(f"  {said + ':':<21} SHA-256 {end.sha256[:32]}…")
+    if received.end is None or not is_equal:
+        lines.append(f"  {paint('bad', 'different')}: the client did not get the octets that the origin sent")
+        return lines
+    end = received.end
+    lines.append(f"  {paint('good', 'equal')}: {end.chunks} chunks, {end.octets} octets, {end.wire_octets} on the wire")
+    if trace.is_prompt:
+        lines.append("  prompt: each chunk was at the client before the origin wrote the next one")
+    return lines
+
+
+def more(options: argparse.Namespace, origin: Address, gateway: Address) -> list[str]:
+    """Return what to try next."""
+    if not options.keep:
+        return ["", "  next: chunkwire demo --keep, and see it yourself with curl, nc and chunkwire watch"]
+    request = "GET /generate?n=3 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
+    return [
+        "",
+        "  both keep serving until Ctrl-C; in another terminal:",
+        f"    curl -sN --raw http://{gateway}/generate              the frames, size lines and all",
+        f"    chunkwire watch 'http://{gateway}/generate?n=5'        when each of them came",
+        f"    printf '{request}' | nc {origin.host} {origin.port}",
+        f"    curl -s http://{origin}/                               what else the origin can stream",
+    ]

@@ -1,0 +1,1 @@
+"""The tools, on records: no socket, no clock."""

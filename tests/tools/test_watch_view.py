@@ -1,0 +1,171 @@
+"""The picture that `watch` draws of records."""
+
+import pytest
+
+from chunkwire.tools.paint import Paint, columns, fitted
+from chunkwire.tools.watch import ViewOptions, WatchView, batches, brackets
+from chunkwire.wire.records import Record
+from chunkwire.wire.scanner import CloseScanner
+from tests.tools.seen import seen
+
+REL, LO, REST = b'13\r\ndata: {"t":"Hel"}\n\n\r\n', b'12\r\ndata: {"t":"lo"}\n\n\r\n', b'12\r\ndata: {"t":", "}\n\n\r\n'
+WOR, LD, LAST = b'13\r\ndata: {"t":"wor"}\n\n\r\n', b'12\r\ndata: {"t":"ld"}\n\n\r\n', b"0\r\n\r\n"
+
+PICTURE = """\
+> GET /frames HTTP/1.1
+< HTTP/1.1 200 OK
+< Transfer-Encoding: chunked
+   time ms     gap  read   size  data
+      50.6            1      13  data: {"t":"Hel"}..
+     101.1   +50.5    2      12  data: {"t":"lo"}..
+     251.3  +150.2    3 /    12  data: {"t":", "}..
+     251.3       .    3 |    13  data: {"t":"wor"}..
+     251.3       .    3 \\    12  data: {"t":"ld"}..
+     351.9  +100.6    4       0  last-chunk
+* complete: 5 chunks, 92 octets (127 on the wire), 4 reads; 3 chunks came in one read"""
+
+
+def lines_of(records: list[Record], **options: object) -> list[str]:
+    view = WatchView(ViewOptions(**options))  # type: ignore[arg-type]
+    return [line.text for batch in batches(records) for line in view.show(batch)]
+
+
+def rows_of(records: list[Record], **options: object) -> list[str]:
+    view = WatchView(ViewOptions(**options))  # type: ignore[arg-type]
+    return [line.text for batch in batches(records) for line in view.show(batch) if not line.is_message][1:]
+
+
+def test_the_picture_is_the_one_in_the_design() -> None:
+    reads = [(50.6, REL), (101.1, LO), (251.3, REST + WOR + LD), (351.9, LAST)]
+    assert "\n".join(lines_of(seen(reads))) == PICTURE
+
+
+def test_rows_are_data_and_marks_are_messages() -> None:
+    view = WatchView(ViewOptions())
+    lines = [line for batch in batches(seen([(1, LAST)])) for line in view.show(batch)]
+    assert {line.text[0] for line in lines if line.is_message} == {">", "<", "*"}
+    assert [line.text[:1] for line in lines if not line.is_message] == [" ", " "]
+
+
+@pytest.mark.parametrize("rows, marks", [(0, ""), (1, ""), (2, "/\\"), (3, "/|\\"), (5, "/|||\\")])
+def test_a_bracket_joins_the_rows_of_one_read(rows: int, marks: str) -> None:
+    assert "".join(brackets(rows)) == marks
+
+
+def test_a_chunk_ext_and_its_size_stand_as_on_the_wire() -> None:
+    (row, _) = rows_of(seen([(1, b"0A;t=4\r\n0123456789\r\n" + LAST)]))
+    assert row.endswith("    0A;t=4  0123456789")
+
+
+def test_trailers_stand_below_their_last_chunk() -> None:
+    rows = rows_of(seen([(1, b"0\r\nX-T: 1\r\nX-U: 2\r\n\r\n")]))
+    assert [row.strip() for row in rows[1:]] == ["X-T: 1", "X-U: 2"]
+
+
+def test_a_cut_tells_how_much_of_its_chunk_came() -> None:
+    records = seen([(1, b"5\r\nhel")])
+    assert rows_of(records)[0].endswith("     5  hel  (3 of 5 octets came)")
+    assert lines_of(records)[-2:] == [
+        "* cut: 0 chunks, 3 octets (6 on the wire), 1 read",
+        "* expected chunk-data at 6, got the end of input",
+    ]
+
+
+def test_broken_framing_shows_what_was_held_back() -> None:
+    records = seen([(1, b"1\r\na\r\nzz\r\nmore")])
+    assert lines_of(records)[-1] == "* held back, not taken: zz..more"
+    assert "malformed: 1 chunk, 1 octet" in lines_of(records)[-3]
+
+
+def test_a_body_that_is_not_chunked_shows_its_reads() -> None:
+    records = seen([(1, b"hello"), (2, b"world!")], scanner=CloseScanner(), head=(b"HTTP/1.1 200 OK", ()))
+    assert [row.split() for row in rows_of(records)] == [
+        ["1.0", "1", "5", "hello"],
+        ["2.0", "+1.0", "2", "6", "world!"],
+    ]
+    assert lines_of(records)[-1] == "* complete: 11 octets, 2 reads"
+
+
+def test_octets_from_a_file_have_neither_times_nor_reads() -> None:
+    records = seen([(0, b"5\r\nhello\r\n" + LAST)], head=None)
+    lines = lines_of(records, is_timed=False)
+    assert lines[:2] == ["  size  data", "     5  hello"]
+    assert lines[-1] == "* complete: 1 chunk, 5 octets (15 on the wire)"
+
+
+def test_no_data_keeps_sizes_and_times() -> None:
+    (row, _) = rows_of(seen([(1, b"5\r\nhello\r\n" + LAST)]), has_data=False)
+    assert row.split() == ["1.0", "1", "/", "5"]
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    hostile = b"a\x1b[31mb\x07\xc2\x9bc\xe2\x80\xaed\xff"
+    (row, _) = rows_of(seen([(1, b"%x\r\n%b\r\n" % (len(hostile), hostile) + LAST)]))
+    assert row.endswith("  a.[31mb..c.d.")
+
+
+def test_a_head_is_shown_by_what_frames_the_body_and_whole_with_verbose() -> None:
+    records = seen([(1, LAST)])
+    assert "< Date: today" not in lines_of(records)
+    assert "< Date: today" in lines_of(records, is_verbose=True)
+
+
+def test_the_end_of_the_connection_is_shown_where_it_is_the_framing() -> None:
+    close = (b"Connection", b"close")
+    chunked = (b"HTTP/1.1 200 OK", (*((b"Transfer-Encoding", b"chunked"),), close))
+    assert "< Connection: close" not in lines_of(seen([(1, LAST)], head=chunked))
+    bare = seen([(1, b"x")], scanner=CloseScanner(), head=(b"HTTP/1.1 200 OK", (close,)))
+    assert "< Connection: close" in lines_of(bare)
+
+
+def test_a_redirect_is_said_not_to_be_followed() -> None:
+    head = (b"HTTP/1.1 302 Found", ((b"Location", b"/there"), (b"Transfer-Encoding", b"chunked")))
+    lines = lines_of(seen([(1, LAST)], head=head))
+    assert "* redirects are not followed" in lines
+    assert "< Location: /there" in lines
+
+
+@pytest.mark.parametrize("application, words", [("complete", "answer is complete"), ("incomplete", "never came")])
+def test_the_applications_own_end_is_told(application: str, words: str) -> None:
+    assert words in lines_of(seen([(1, LAST)], application=application))[-1]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_rows_fit_the_terminal(width: int) -> None:
+    data = "wide 漢字 and é́ ".encode() * 40
+    rows = rows_of(seen([(1, b"%x;ext=1\r\n%b\r\n5\r\nhe" % (len(data), data))]), width=width)
+    assert max(columns(row) for row in rows) <= width
+    assert columns(rows[0]) >= width - 2
+
+
+def test_hex_shows_every_octet_with_its_offset_in_the_body() -> None:
+    rows = rows_of(seen([(1, b"5\r\nhello\r\n" + b"0\r\nX-T: 1\r\n\r\n")]), is_hex=True)
+    assert rows[1] == "    000000  35 0d 0a 68 65 6c 6c 6f  0d 0a                    5..hello.."
+    assert rows[3] == "    00000a  30 0d 0a 58 2d 54 3a 20  31 0d 0a 0d 0a           0..X-T: 1...."
+
+
+def test_colours_add_nothing_to_what_is_read() -> None:
+    records = seen([(1, b"5;a=1\r\nhel\x00o\r\n" + LAST)])
+    coloured = "\n".join(lines_of(records, paint=Paint(is_coloured=True)))
+    plain = "\n".join(lines_of(records))
+    assert "\x1b[" in coloured
+    assert strip_colours(coloured) == plain
+
+
+def strip_colours(text: str) -> str:
+    pieces = text.split("\x1b[")
+    return pieces[0] + "".join(piece.partition("m")[2] for piece in pieces[1:])
+
+
+@pytest.mark.parametrize(
+    "text, width, shown",
+    [
+        ("hello", 5, "hello"),
+        ("hello!", 5, "hell…"),
+        ("漢字漢", 5, "漢字…"),
+        ("漢字", 4, "漢字"),
+        ("e\u0301a", 2, "e\u0301a"),
+    ],
+)
+def test_text_is_fitted_by_columns(text: str, width: int, shown: str) -> None:
+    assert fitted(text, width) == shown
