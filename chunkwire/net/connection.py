@@ -283,6 +283,7 @@ class ServerConnection(Connection):
         with _local_errors():
             event = h11.Response(status_code=response.status, headers=list(response.fields), reason=response.reason)
         octets = _serialize(speaker or h11.Connection(h11.SERVER), event)
+        self._h11 = None  # it has said all it will; a stream may hold this connection for hours
         # h11 answers a HEAD as it would the GET, and takes a head without framing for one of a chunked body.
         return octets.replace(_INVENTED, b"\r\n") if method == b"HEAD" and is_silent else octets
 
@@ -290,7 +291,7 @@ class ServerConnection(Connection):
 class ClientConnection(Connection):
     """The client's end: one request head out, response heads in."""
 
-    _h11: h11.Connection
+    _h11: h11.Connection | None = None
 
     async def send_request(self, request: Request) -> None:
         """Send a request head; the body is the caller's.
@@ -311,13 +312,18 @@ class ClientConnection(Connection):
             HeadError: the head is out of the grammar, or a 101 that was not asked for.
             IncompleteHead: the peer closed first.
             PeerGone: the peer reset the connection.
+            LocalError: no request was sent.
         """
+        if self._h11 is None:
+            raise LocalError("expected a request to be sent first")
         head = await self._receive_head(self._check, is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
         response = read_response(head)
         response_framing(response, b"GET")  # for what it refuses; which body there is depends on the method
         _parse(self._h11, head)
+        if response.status >= 200:
+            self._h11 = None
         return response
 
     def _check(self, head: bytes) -> None:

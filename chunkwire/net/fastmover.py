@@ -1,8 +1,8 @@
 """Carry bodies without waking a task for each frame (Linux, cleartext).
 
-The rule here: one epoll set holds the sockets of every running body, and one trio task waits for that set's own
-descriptor and serves all that is ready: receive into one shared buffer, scan, send from the same memory. The
-task of an exchange sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
+The rule here: one epoll set holds the sockets of every running body, and the process sleeps on that set in trio's
+place (`parking`). All that is ready is served in one batch: receive into one shared buffer, scan, send from the same
+memory. The task of an exchange sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
 
 What must hold inside a batch, each learned from a failure:
 
@@ -36,16 +36,16 @@ from chunkwire.net.movers import (
     SinkGone,
     SourceGone,
 )
+from chunkwire.net.parking import Parking, find_trio_epoll
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
 BUFFER_OCTETS: Final = 256 * 1024  # one receive at most; beyond it a copy per octet costs more than the call
 POLL_SECONDS: Final = 50e-6  # how long to look for more before sleeping: about what a wake-up costs
-TURN_SECONDS: Final = 2e-3  # the longest a turn may last before other tasks run
 MAX_EVENTS: Final = 512
 CREDIT: Final = 8  # unpaid polls in a row after which they stop
-TRY_EVERY: Final = 32  # turns without a poll before one is tried again
+TRY_EVERY: Final = 32  # looks without a poll before one is tried again
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 _LEAVING: Final = _GONE | select.EPOLLRDHUP
@@ -67,9 +67,13 @@ class FastMover:
         self._plain = PlainMover()
         self._poll_seconds = poll_seconds
         self._credit = 0  # turns for which polling goes on although it does not pay
-        self._turns_slept = 0
-        self._woke_task = False
+        self._looks_unpolled = 0
         self._now = time.monotonic()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._trio_epoll = -1
+        self._trio_is_ready = False
+        self._crash: Exception | None = None
+        self._crashed = trio.Event()
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Watch with the set that is there; see `Mover.watch`."""
@@ -149,21 +153,20 @@ class FastMover:
 
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
-        body.is_done = self._woke_task = True
+        body.is_done = True
         if body.error is None:
             body.error = error
         self._release(body)
         if body.task is not None:
-            task, body.task = body.task, None
-            trio.lowlevel.reschedule(task)
+            self._later(_wake, body)
 
     # ---- the set ---------------------------------------------------------------------------------------------
 
     def _update(self, descriptor: int) -> None:
         """Make the set watch what this descriptor is needed for."""
         entry = self._entries.get(descriptor)
-        if entry is None:
-            return
+        if entry is None or self._epoll.closed:
+            return  # closed: `run` was cancelled before the bodies that it served
         mask = 0
         if entry.reads is not None and entry.reads.pending is None:
             mask |= select.EPOLLIN
@@ -203,44 +206,78 @@ class FastMover:
 
     async def run(self) -> None:
         """Serve all bodies until cancelled."""
+        self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._plain.run, name="plain mover")
             try:
-                while True:
-                    if self._poll_seconds == math.inf and self._entries:
-                        await trio.lowlevel.checkpoint()
-                    else:
-                        await trio.lowlevel.wait_readable(self._epoll.fileno())
-                    self._turn()
+                await self._serve_parked(await find_trio_epoll())
             finally:
-                trio.lowlevel.notify_closing(self._epoll.fileno())
                 self._epoll.close()
 
-    def _turn(self) -> None:
-        """Serve what is ready, and look for more while that pays and no other task has to run."""
+    async def _serve_parked(self, trio_epoll: int | None) -> None:
+        """Serve whenever trio sleeps (`parking`); without that, whenever our set wakes this task."""
+        if trio_epoll is None:
+            while True:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                self._park(0.0)
+        self._trio_epoll = trio_epoll
+        self._epoll.register(trio_epoll, select.EPOLLIN)
+        parking = Parking(self._park)
+        trio.lowlevel.add_instrument(parking)
+        try:
+            await self._crashed.wait()
+        finally:
+            trio.lowlevel.remove_instrument(parking)
+        raise RuntimeError("the fast mover failed") from self._crash
+
+    def _park(self, seconds: float) -> None:
+        """Serve for at most so long, sleeping in between; return as soon as trio has something to do."""
+        if not self._entries:
+            return
+        try:
+            self._trio_is_ready = False
+            wake_at = time.monotonic() + seconds
+            self._serve(self._look(wake_at))
+            while not self._trio_is_ready and self._now < wake_at:
+                self._serve(self._look(wake_at))
+            if seconds and not self._trio_is_ready:
+                self._later(_nothing)  # a deadline is due: trio must not sleep for it a second time
+        except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
+            self._crash = error
+            self._later(self._crashed.set)
+
+    def _look(self, wake_at: float) -> list[tuple[int, int]]:
+        """Return what is ready: by polling while that pays, then asleep, and not beyond `wake_at`."""
         clock, poll = time.monotonic, self._epoll.poll
-        began = looked = clock()
+        now = clock()
         spin = self._spin_seconds()
-        has_paid = False
-        self._woke_task = False
-        while True:
+        spin_until = min(now + spin, wake_at)
+        events: list[tuple[int, int]] = []
+        if spin or now >= wake_at:
             events = poll(0, MAX_EVENTS)
-            self._now = now = clock()
-            if events:
-                has_paid = has_paid or looked > began
-                looked = now
-                self._serve(events)
-            if self._woke_task or now - began >= TURN_SECONDS or (not events and now - looked >= spin):
-                break
-        if spin:
-            self._credit = CREDIT if has_paid else max(0, self._credit - 1)
+            now = clock()
+            while not events and now < spin_until:
+                events = poll(0, MAX_EVENTS)
+                now = clock()
+            if spin:
+                self._credit = CREDIT if events else max(0, self._credit - 1)
+        if not events and now < wake_at:
+            events = poll(wake_at - now, MAX_EVENTS)
+            now = clock()
+        self._now = now
+        return events
 
     def _spin_seconds(self) -> float:
-        """Return how long this turn looks on: nothing while polls do not pay, save for a try now and then."""
+        """Return how long to poll: nothing while polls do not pay, save for a try now and then."""
         if self._credit or self._poll_seconds in (0.0, math.inf):
             return self._poll_seconds
-        self._turns_slept = (self._turns_slept + 1) % TRY_EVERY
-        return 0.0 if self._turns_slept else self._poll_seconds
+        self._looks_unpolled = (self._looks_unpolled + 1) % TRY_EVERY
+        return 0.0 if self._looks_unpolled else self._poll_seconds
+
+    def _later(self, step: Callable[..., object], *arguments: object) -> None:
+        """Run something that concerns tasks in trio's own time."""
+        if self._token is not None:
+            self._token.run_sync_soon(step, *arguments)
 
     def _serve(self, events: Iterable[tuple[int, int]]) -> None:
         """Serve one batch; whatever one body raises ends that body alone."""
@@ -248,6 +285,7 @@ class FastMover:
         for descriptor, mask in events:
             entry = entries.get(descriptor)
             if entry is None:
+                self._trio_is_ready = self._trio_is_ready or descriptor == self._trio_epoll
                 continue
             reads, writes = entry.reads, entry.writes
             if reads is not None and reads.pending is None and mask & _READABLE:
@@ -266,9 +304,8 @@ class FastMover:
         if mask & _GONE:
             entry.on_leaving = None
         self._settle(descriptor, entry)
-        self._woke_task = True
         if on_leaving is not None:
-            on_leaving(Leaving.GONE if mask & _GONE else Leaving.FIN)
+            self._later(on_leaving, Leaving.GONE if mask & _GONE else Leaving.FIN)
 
     def _guarded(self, step: Callable[[Body], None], body: Body) -> None:
         try:
@@ -349,3 +386,13 @@ class FastMover:
             body.options.observe.sent()
         if body.is_ended:
             self._finish(body, None)
+
+
+def _wake(body: Body) -> None:
+    if body.task is not None:
+        task, body.task = body.task, None
+        trio.lowlevel.reschedule(task)
+
+
+def _nothing() -> None:
+    """Wake trio, and that is all."""
