@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _WISHES = """\
 How the mocks answer. One request wishes otherwise in fields of its own: x-chunkwire-ttft: 1s, and likewise -itl,
--jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error."""
+-jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after."""
 
 
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +42,7 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
         ("llm-framing", "HOW", "event (one a frame, default), join=N, split=N or split=random"),
         ("llm-fault", "NAME[=N]", "a fault of /fault, after N events: cut=5, early-end=5, no-terminator"),
         ("llm-error", "WHAT[@N]", "fail: 429, overloaded; with @N in mid-stream, after N tokens"),
+        ("llm-retry-after", "TIME", "what a failing response asks to wait (default: nothing)"),
         ("llm-failures", "SHARE", "let a share of the requests fail, each in some other way (default: 0)"),
     ):
         group.add_argument(f"--{name}", metavar=metavar, help=what)
@@ -75,6 +76,7 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
         keep_alive=options.llm_keep_alive,
         strike=read("llm_fault", mock.parse_strike, None),
         failure=read("llm_error", mock.parse_failure, None),
+        retry_after=read("llm_retry_after", mock.parse_wait, None),
         failures=read("llm_failures", mock.parse_fraction, 0.0),
         keys=frozenset(options.llm_key),
         models=frozenset(options.llm_model),

@@ -25,7 +25,7 @@ def test_every_flag_is_heard() -> None:
     given = settings(
         *["--time-to-first-token", "1s", "--inter-token-latency", "5ms", "--llm-keep-alive", "2s"],
         *["--llm-jitter", "0.5", "--llm-seed", "3", "--llm-answer", "lorem", "--llm-tokens", "4"],
-        *["--llm-framing", "join=2", "--llm-fault", "cut=5", "--llm-failures", "0.1"],
+        *["--llm-framing", "join=2", "--llm-fault", "cut=5", "--llm-failures", "0.1", "--llm-retry-after", "2s"],
         *["--llm-key", "a", "--llm-key", "b", "--llm-model", "m"],
     )
     assert given == MockSettings(
@@ -39,6 +39,7 @@ def test_every_flag_is_heard() -> None:
         framing=Framing(Layout.JOIN, 2),
         strike=Strike("cut", 5),
         failures=0.1,
+        retry_after=2.0,
         keys=frozenset({"a", "b"}),
         models=frozenset({"m"}),
     )

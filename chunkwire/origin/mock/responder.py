@@ -56,7 +56,7 @@ async def answer_question(request: IncomingRequest, response: Responder) -> None
                 return
             wishes = _failing(wishes, picked)
         if wishes.failure is not None and wishes.failure.after is None:
-            raise RequestRefused(wishes.failure.error)
+            raise RequestRefused(replace(wishes.failure.error, retry_after=wishes.retry_after))
         created = int(time.time()) if wishes.seed is None else _SEEDED_CREATED
         answer = compose(question, wishes, dialect, chance=chance, created=created)
         events = schedule(dialect.write(answer, question), wishes, chance)

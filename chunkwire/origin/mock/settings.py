@@ -80,6 +80,7 @@ class MockSettings:
         keep_alive: a keep-alive whenever so long has passed without an event; 0 sends none.
         strike: a fault in the stream.
         failure: an error in place of the answer, or of the rest of it.
+        retry_after: what a failure before the stream asks the client to wait; None asks nothing.
         failures: the share of requests that fail in some way drawn at random, 0 to 1.
         keys: those that are accepted; empty for any, and for none at all.
         models: those that exist; empty for any.
@@ -96,6 +97,7 @@ class MockSettings:
     keep_alive: float = 0.0
     strike: Strike | None = None
     failure: Failure | None = None
+    retry_after: float | None = None
     failures: float = 0.0
     keys: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
@@ -223,6 +225,7 @@ _WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
     b"keep-alive": ("keep_alive", parse_wait),
     b"fault": ("strike", parse_strike),
     b"error": ("failure", parse_failure),
+    b"retry-after": ("retry_after", parse_wait),
 }
 
 

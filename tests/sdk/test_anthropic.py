@@ -1,0 +1,122 @@
+"""The anthropic SDK: messages and its `.stream()` helper, sync and async under trio, and Bedrock's InvokeModel."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS, failing, faulty, framed
+
+anthropic = pytest.importorskip("anthropic", reason="needs anthropic: pip install 'chunkwire[sdk]'")
+
+ASKED: Any = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}
+TOOLS: Any = [{"name": "weather", "input_schema": SCHEMA}]
+
+
+@contextmanager
+def client(base: str) -> Iterator[Any]:
+    with anthropic.Anthropic(base_url=base, api_key="k", max_retries=0) as made:
+        yield made
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_message_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
+    with client(base) as made:
+        events = list(made.messages.create(**ASKED, stream=True, extra_headers=framed(framing)))
+    kinds = [event.type for event in events]
+    assert kinds[:2] == ["message_start", "content_block_start"]
+    assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert [event.delta.text for event in events if event.type == "content_block_delta"] == TOKENS
+
+
+def test_the_stream_helper_gathers_text_and_usage(base: str) -> None:
+    with client(base) as made, made.messages.stream(**ASKED) as stream:
+        assert list(stream.text_stream) == TOKENS
+        final = stream.get_final_message()
+    assert (final.stop_reason, final.usage.input_tokens, final.usage.output_tokens) == ("end_turn", 8, 8)
+    assert final.id.startswith("msg_")
+
+
+def test_a_message_calls_a_tool(base: str) -> None:
+    with client(base) as made:
+        with made.messages.stream(**ASKED, tools=TOOLS) as stream:
+            pieces = [event.partial_json for event in stream if event.type == "input_json"]
+            final = stream.get_final_message()
+        (block,) = final.content
+        assert (block.name, block.input, block.id[:6]) == ("weather", CALL, "toolu_")
+        assert final.stop_reason == "tool_use"
+        assert len(pieces) > 1
+        assert made.messages.create(**ASKED, tools=TOOLS).content[0].input == CALL
+
+
+def test_a_message_in_one_body(base: str) -> None:
+    with client(base) as made:
+        whole = made.messages.create(**{**ASKED, "max_tokens": 2})
+    assert (whole.content[0].text, whole.stop_reason) == ("Sag hallo", "max_tokens")
+
+
+def test_pings_are_skipped(base: str) -> None:
+    slow = {"x-chunkwire-ttft": "300ms", "x-chunkwire-keep-alive": "50ms"}
+    with client(base) as made, made.messages.stream(**ASKED, extra_headers=slow) as stream:
+        assert stream.get_final_text() == PROMPT
+
+
+@pytest.mark.parametrize(
+    "what, error",
+    [
+        ("400", "BadRequestError"),
+        ("wrong-key", "AuthenticationError"),
+        ("not-found", "NotFoundError"),
+        ("429", "RateLimitError"),
+        ("500", "InternalServerError"),
+        ("overloaded", "APIStatusError"),
+    ],
+)
+def test_errors_before_the_stream_are_the_sdks_own(base: str, what: str, error: str) -> None:
+    with client(base) as made, pytest.raises(getattr(anthropic, error), match="the mock was told to"):
+        made.messages.create(**ASKED, stream=True, extra_headers=failing(what))
+
+
+def test_an_error_in_mid_stream_is_raised_after_its_tokens(base: str) -> None:
+    got: list[str] = []
+    with client(base) as made, made.messages.stream(**ASKED, extra_headers=failing("overloaded@2")) as stream:
+        with pytest.raises(anthropic.APIStatusError, match="overloaded_error"):
+            got.extend(stream.text_stream)
+    assert got == TOKENS[:2]
+
+
+def test_a_stream_that_is_cut_raises(base: str) -> None:
+    with client(base) as made, made.messages.stream(**ASKED, extra_headers=faulty("cut=5")) as stream:
+        with pytest.raises(Exception, match=r"(?i)peer closed connection|incomplete|connection error"):
+            stream.get_final_message()
+
+
+def test_an_answer_that_ends_early_in_good_framing_is_half_an_answer_to_the_sdk(base: str) -> None:
+    """What the SDK does not tell, the dialect's reader does: no terminal event was seen."""
+    with client(base) as made, made.messages.stream(**ASKED, extra_headers=faulty("early-end=5")) as stream:
+        final = stream.get_final_message()
+    assert (final.content[0].text, final.stop_reason) == ("Sag hallo", None)
+
+
+def test_sampling_parameters_are_refused_as_by_the_latest_version(base: str) -> None:
+    extra = {"anthropic-version": "2026-10-21"}
+    with client(base) as made, pytest.raises(anthropic.BadRequestError, match="top_k: not supported"):
+        made.messages.create(**ASKED, extra_body={"top_k": 1}, extra_headers=extra)
+
+
+async def test_under_trio_a_message_streams(base: str) -> None:
+    async with anthropic.AsyncAnthropic(base_url=base, api_key="k", max_retries=0) as made:
+        async with made.messages.stream(**ASKED) as stream:
+            assert [text async for text in stream.text_stream] == TOKENS
+            assert (await stream.get_final_message()).usage.output_tokens == 8
+        with pytest.raises(anthropic.RateLimitError):
+            await made.messages.create(**ASKED, stream=True, extra_headers=failing("429"))
+
+
+def test_anthropics_own_bedrock_client_reads_invoke_model(base: str) -> None:
+    pytest.importorskip("boto3", reason="needs boto3: pip install 'chunkwire[sdk]'")
+    keys = {"aws_access_key": "AKID", "aws_secret_key": "s", "aws_region": "us-east-1"}
+    with anthropic.AnthropicBedrock(base_url=base, max_retries=0, **keys) as made:
+        with made.messages.stream(**ASKED) as stream:
+            assert stream.get_final_text() == PROMPT

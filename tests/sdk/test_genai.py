@@ -1,0 +1,88 @@
+"""Google's SDK, sync: it takes nothing in a stream but data, so the mock sends nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS, failing, framed
+
+genai = pytest.importorskip("google.genai", reason="needs google-genai: pip install 'chunkwire[sdk]'")
+
+
+@contextmanager
+def client(base: str, headers: dict[str, str] | None = None, **options: Any) -> Iterator[Any]:
+    made = genai.Client(api_key="k", http_options={"base_url": base, "headers": headers or {}, **options})
+    try:
+        yield made.models
+    finally:
+        made.close()
+
+
+def asked(**config: Any) -> dict[str, Any]:
+    return {"model": "gemini-m", "contents": PROMPT, "config": config}
+
+
+def tools() -> list[Any]:
+    return [{"function_declarations": [{"name": "weather", "parameters": SCHEMA}]}]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_an_answer_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
+    with client(base, framed(framing)) as models:
+        chunks = list(models.generate_content_stream(**asked()))
+    assert [chunk.text for chunk in chunks] == TOKENS
+    assert chunks[-1].candidates[0].finish_reason == "STOP"
+    assert chunks[-1].usage_metadata.total_token_count == 16
+    assert {chunk.model_version for chunk in chunks} == {"gemini-m"}
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_both_versions_of_the_path_are_there(base: str, version: str) -> None:
+    with client(base, api_version=version) as models:
+        assert "".join(chunk.text for chunk in models.generate_content_stream(**asked())) == PROMPT
+
+
+def test_an_answer_calls_a_tool(base: str) -> None:
+    with client(base) as models:
+        (chunk,) = models.generate_content_stream(**asked(tools=tools()))
+        (call,) = chunk.function_calls
+        assert (call.name, call.args) == ("weather", CALL)
+        (whole,) = models.generate_content(**asked(tools=tools())).function_calls
+        assert whole.args == CALL
+
+
+def test_an_answer_in_one_body(base: str) -> None:
+    with client(base) as models:
+        whole = models.generate_content(**asked(max_output_tokens=2))
+    assert (whole.text, whole.candidates[0].finish_reason) == ("Sag hallo", "MAX_TOKENS")
+
+
+@pytest.mark.parametrize(
+    "what, error, code",
+    [
+        ("400", "ClientError", 400),
+        ("wrong-key", "ClientError", 400),
+        ("not-found", "ClientError", 404),
+        ("rate-limit", "ClientError", 429),
+        ("overloaded", "ServerError", 503),
+        ("overloaded@2", "ServerError", 503),
+    ],
+)
+def test_errors_are_the_sdks_own_before_the_stream_and_in_it(base: str, what: str, error: str, code: int) -> None:
+    from google.genai import errors
+
+    with client(base, failing(what)) as models:
+        chunks = models.generate_content_stream(**asked())
+        before = TOKENS[:2] if "@" in what else []
+        assert [next(chunks).text for _ in before] == before
+        with pytest.raises(getattr(errors, error), match="the mock was told to") as caught:
+            next(chunks)
+    assert caught.value.code == code
+
+
+def test_keep_alives_that_would_kill_the_sdk_are_not_sent(base: str) -> None:
+    slow = {"x-chunkwire-ttft": "200ms", "x-chunkwire-keep-alive": "20ms"}
+    with client(base, slow) as models:
+        assert "".join(chunk.text for chunk in models.generate_content_stream(**asked())) == PROMPT
