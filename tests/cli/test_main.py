@@ -1,0 +1,188 @@
+"""Verbs, flags, help and the environment; and what becomes of errors."""
+
+import argparse
+from types import ModuleType
+
+import pytest
+
+from chunkwire.cli import diff, flags
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import VERBS, is_there, main
+from tests.peers.command import CHUNKWIRE, chunkwire
+from tests.peers.process import run
+
+Captured = pytest.CaptureFixture[str]
+
+
+def refused(words: list[str], capsys: Captured) -> str:
+    """Return the one line that a wrong command line gets."""
+    assert main(words) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("chunkwire: ")
+    return line
+
+
+def test_help_lists_every_verb_that_is_there(capsys: Captured) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {verb}" in text for verb in VERBS if is_there(verb))
+    assert "examples:" in text
+    assert "exit codes:" in text
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if is_there(verb)])
+def test_every_verb_has_help_with_examples(verb: str, capsys: Captured) -> None:
+    assert main([verb, "-h"]) == 0
+    text = capsys.readouterr().out
+    assert f"chunkwire {verb}" in text
+    assert "examples:" in text
+    assert "--quiet" in text
+
+
+def test_no_words_give_the_help(capsys: Captured) -> None:
+    assert main([]) == 0
+    assert "chunkwire VERB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, culprit, suggestion",
+    [
+        (["wach"], "'wach'", "watch"),
+        (["xyzzy"], "'xyzzy'", ""),
+        (["watch", ":1/", "--sav", "x"], "--sav", "--save"),
+        (["watch", "--jsn"], "--jsn", "--json"),
+        (["--versio"], "--versio", "--version"),
+        (["-q"], "expected a verb", ""),
+        (["watch"], "URL|FILE|-", ""),
+        (["watch", ":1/", "extra"], "'extra'", ""),
+        (["watch", ":1/", "-m", "soon"], "'soon'", ""),
+        (["watch", ":1/", "--json", "--raw"], "--raw", ""),
+        (["watch", ":1/", "-H", "no colon"], "'no colon'", ""),
+        (["watch", ":1/", "-H", "Bad Name: x"], "Bad Name", ""),
+        (["watch", ":1/", "-H", "Content-Length: 3"], "Content-Length", ""),
+        (["watch", ":1/", "-d", "@no-such-file"], "no-such-file", ""),
+        (["watch", ":1/", "--cafile", "no-such-file"], "no-such-file", ""),
+        (["watch", ":1/", "-X", "GET /"], "GET /", ""),
+        (["watch", "gopher://x/"], "gopher", ""),
+        (["watch", "http://x:99999/"], "99999", ""),
+        (["watch", "nothing.jsonl"], "nothing.jsonl", ""),
+        (["watch", ":1/", "--save", "no/such/folder/x"], "no/such/folder/x", ""),
+        (["diff", "a.jsonl"], "B.jsonl", ""),
+        (["diff", "nothing.jsonl", "-"], "nothing.jsonl", ""),
+        (["demo", "-n", "0"], "'0'", ""),
+        (["demo", "--interval", "-1"], "--interval", ""),
+    ],
+)
+def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(
+    words: list[str], culprit: str, suggestion: str, capsys: Captured
+) -> None:
+    line = refused(words, capsys)
+    assert culprit in line
+    if suggestion:
+        assert f"did you mean {suggestion}?" in line
+
+
+def test_shared_flags_may_stand_before_the_verb(capsys: Captured) -> None:
+    assert "did you mean --quiet?" in refused(["--quit", "watch", ":1/"], capsys)
+    assert "nothing.jsonl" in refused(["-q", "watch", "nothing.jsonl"], capsys)
+
+
+def seen_by(verb: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> argparse.Namespace:
+    """Return the options that a verb is run with."""
+    given: list[argparse.Namespace] = []
+
+    def run(options: argparse.Namespace) -> int:
+        given.append(options)
+        return 0
+
+    monkeypatch.setattr(verb, "run", run)
+    assert main(words) == 0
+    return given[0]
+
+
+@pytest.mark.parametrize("name", ["CHUNKWIRE_GAPS", "CHUNKWIRE_DIFF_GAPS"])
+def test_the_environment_stands_below_the_flags(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "5ms")
+    assert seen_by(diff, monkeypatch, ["diff", "a", "b"]).gaps == 0.005
+    assert seen_by(diff, monkeypatch, ["diff", "a", "b", "--gaps", "1s"]).gaps == 1.0
+
+
+def test_the_environment_of_the_verb_stands_above_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_GAPS", "5ms")
+    monkeypatch.setenv("CHUNKWIRE_DIFF_GAPS", "7ms")
+    assert seen_by(diff, monkeypatch, ["diff", "a", "b"]).gaps == 0.007
+
+
+def test_the_environment_sets_switches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_QUIET", "yes")
+    monkeypatch.setenv("CHUNKWIRE_VERBOSE", "2")
+    options = seen_by(diff, monkeypatch, ["diff", "a", "b"])
+    assert (options.quiet, options.verbose) == (True, 2)
+
+
+@pytest.mark.parametrize("name, value", [("CHUNKWIRE_GAPS", "soon"), ("CHUNKWIRE_QUIET", "perhaps")])
+def test_a_wrong_environment_names_the_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv(name, value)
+    line = refused(["diff", "a", "b"], capsys)
+    assert name in line
+    assert value in line
+
+
+def raising(error: BaseException) -> object:
+    def run(_: argparse.Namespace) -> int:
+        raise error
+
+    return run
+
+
+def test_a_bug_is_one_line_and_says_how_to_learn_more(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(diff, "run", raising(KeyError("inner")))
+    assert main(["diff", "a", "b"]) == ExitCode.BUG
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a bug: KeyError: 'inner'" in line
+    assert "-v" in line
+
+
+def test_a_bug_shows_its_traceback_when_asked_to(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(diff, "run", raising(BaseExceptionGroup("group", [KeyError("inner")])))
+    assert main(["diff", "a", "b", "-v"]) == ExitCode.BUG
+    text = capsys.readouterr().err
+    assert "Traceback" in text
+    assert text.splitlines()[-1].startswith("chunkwire: a bug: KeyError")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BaseExceptionGroup("group", [KeyboardInterrupt()])])
+def test_an_interrupt_is_130_without_a_word(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(diff, "run", raising(error))
+    assert main(["diff", "a", "b"]) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "text, seconds", [("2", 2.0), ("1.5s", 1.5), ("250ms", 0.25), ("50us", 5e-05), ("5m", 300.0), ("1h", 3600.0)]
+)
+def test_a_duration_has_a_unit_or_is_seconds(text: str, seconds: float) -> None:
+    assert flags.duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "ms", "-1", "1d", "1 s", "inf", "nan", "1e3"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
+        flags.duration(text)
+
+
+def test_the_console_script_runs_as_a_module_too() -> None:
+    result = chunkwire("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith(b"chunkwire ")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    result = run(["bash", "-o", "pipefail", "-c", '"$@" | head -n 1', "bash", *CHUNKWIRE, "--help"])
+    assert (result.returncode, result.stderr) == (0, b"")

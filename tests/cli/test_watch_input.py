@@ -1,0 +1,141 @@
+"""`chunkwire watch FILE` and `-`, recordings saved and replayed, `diff` of two of them, and the demo."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli.exits import ExitCode
+from tests.cli.test_watch import HELLO, LAST, answered
+from tests.peers.command import CHUNKWIRE, chunkwire
+from tests.peers.plain import CHUNKED_HEAD
+from tests.peers.process import LOOPBACK, Reader, started
+
+WHOLE = HELLO + b"6;t=1\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
+
+
+def rows(said: str) -> list[list[str]]:
+    """Return the rows below the header, as words."""
+    return [line.split() for line in said.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("octets", [WHOLE, CHUNKED_HEAD + WHOLE], ids=["bare body", "with its head"])
+def test_captured_octets_in_a_file_are_annotated(octets: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "captured"
+    path.write_bytes(octets)
+    result = chunkwire("watch", str(path))
+    assert result.returncode == ExitCode.OK
+    assert rows(result.stdout.decode()) == [["5", "hello"], ["6;t=1", "world"], ["0", "last-chunk"], ["X-T:", "1"]]
+    assert b"* complete: 2 chunks, 11 octets" in result.stderr
+
+
+def test_a_pipe_is_annotated_as_it_comes() -> None:
+    with started([*CHUNKWIRE, "watch", "-"]) as process:
+        assert process.stdin is not None
+        shown = Reader(process.stdout, whose="watch -")
+        process.stdin.write(CHUNKED_HEAD + HELLO)
+        assert b"hello" in shown.until(b"hello\n")
+        process.stdin.write(b"5\r\nagain\r\n")
+        assert b"again" in shown.until(b"again\n")
+        process.stdin.close()
+        process.stdin = None
+        assert process.wait(30) == ExitCode.CUT
+
+
+@pytest.mark.parametrize(
+    "octets, code, words",
+    [
+        (b"", ExitCode.EMPTY, "empty input"),
+        (b"garbage", ExitCode.BROKEN, "malformed"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", ExitCode.BROKEN, "no colon"),
+        (b"HTTP/1.1 200 OK\r\n", ExitCode.BROKEN, "head"),
+        (b"{not json", ExitCode.USAGE, "not json"),
+        (b'{"v":1,"kind":"later"}\n', ExitCode.CUT, "stops before"),
+        (b"\xff\x00\x1b[31m", ExitCode.BROKEN, "malformed"),
+    ],
+)
+def test_garbage_on_standard_input_is_told_in_words(octets: bytes, code: ExitCode, words: str) -> None:
+    result = chunkwire("watch", "-", octets=octets)
+    assert result.returncode == code, result
+    assert words in result.stderr.decode()
+    assert b"\x1b" not in result.stdout + result.stderr
+
+
+def test_what_is_sent_needs_a_url(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(WHOLE)
+    result = chunkwire("watch", str(tmp_path / "x"), "-d", "body")
+    assert result.returncode == ExitCode.USAGE
+    assert b"-d is for a URL" in result.stderr
+
+
+def test_a_recording_replays_as_it_was_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    code, out, err = answered(CHUNKED_HEAD + WHOLE, "--save", str(path))
+    assert code == ExitCode.OK
+    replayed = chunkwire("watch", str(path))
+    assert (replayed.returncode, replayed.stdout.decode(), replayed.stderr.decode()) == (code, out, err)
+    piped = chunkwire("watch", "-", octets=path.read_bytes())
+    assert piped.stdout.decode() == out
+
+
+def test_a_recording_of_a_cut_stream_exits_as_the_stream_did(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    assert answered(CHUNKED_HEAD + HELLO, "--save", str(path))[0] == ExitCode.CUT
+    assert chunkwire("watch", str(path)).returncode == ExitCode.CUT
+
+
+def test_json_is_a_record_a_line_and_nothing_else() -> None:
+    code, out, err = answered(CHUNKED_HEAD + WHOLE, "--json")
+    assert (code, err) == (ExitCode.OK, "")
+    kinds = [json.loads(line)["kind"] for line in out.splitlines()]
+    assert kinds == ["request", "head", "frame", "frame", "frame", "trailers", "end"]
+
+
+def test_no_data_keeps_content_out_of_the_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    _, out, _ = answered(CHUNKED_HEAD + WHOLE, "--no-data", "--save", str(path))
+    assert "hello" not in out + path.read_text()
+
+
+def test_credentials_stay_out_of_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    answered(CHUNKED_HEAD + LAST, "--save", str(path), "-H", "Authorization: Bearer secret", "-v")
+    assert "secret" not in path.read_text()
+
+
+def test_diff_says_by_its_code_whether_two_recordings_are_the_same(tmp_path: Path) -> None:
+    a, b, c = (str(tmp_path / name) for name in ("a.jsonl", "b.jsonl", "c.jsonl"))
+    for path, octets in ((a, WHOLE), (b, WHOLE), (c, b"b\r\nhello world\r\n0\r\nX-T: 1\r\n\r\n")):
+        answered(CHUNKED_HEAD + octets, "--save", path)
+    assert chunkwire("diff", a, b).returncode == ExitCode.OK
+    differ = chunkwire("diff", a, c)
+    assert differ.returncode == ExitCode.FINDING
+    assert b"the same 11 octets of content, framed otherwise: 2 chunks in A, 1 chunk in B" in differ.stdout
+
+
+def test_the_demo_ends_by_itself_with_equal_octets() -> None:
+    result = chunkwire("demo", "-n", "3", "--interval", "5ms")
+    assert result.returncode == ExitCode.OK, result
+    said = result.stdout.decode()
+    assert [row[:2] for row in rows(said) if row[:1] == ["chunk"] and row[1].isdigit()][:3] == [
+        ["chunk", "1"],
+        ["chunk", "2"],
+        ["chunk", "3"],
+    ]
+    hashes = [line.split()[-1] for line in said.splitlines() if "SHA-256" in line]
+    assert len(hashes) == 2
+    assert hashes[0] == hashes[1]
+    assert "equal: 3 chunks" in said
+
+
+def test_the_demo_takes_free_ports_where_its_own_are_in_use() -> None:
+    with socket.socket() as taken:
+        try:
+            taken.bind((LOOPBACK, 8081))
+            taken.listen()
+        except OSError:
+            pass  # somebody else has it, which serves as well
+        result = chunkwire("demo", "-n", "1")
+    assert result.returncode == ExitCode.OK, result
+    assert b"port 8081 is in use; the origin takes" in result.stderr
