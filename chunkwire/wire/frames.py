@@ -3,12 +3,14 @@
 The rule here: a value keeps the octets it was read from. The `.raw` of the events of a body, joined, are the octets
 of that body, so whoever holds the values can send, store or hash exactly what came. What this module must not know:
 how the values are found.
+
+They are named tuples, not frozen dataclasses: as immutable, and made in a third of the time, three a chunk wherever
+somebody watches. Tuples are equal where their members are, so compare only values of one type.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 CRLF: Final = b"\r\n"
 
@@ -16,8 +18,7 @@ Trailers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """The field lines of a trailer section in their order: name as written, value without the OWS around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SizeLine:
+class SizeLine(NamedTuple):
     """A chunk begins: chunk-size [ chunk-ext ] CRLF, the size not 0 (RFC 9112 §7.1).
 
     Attributes:
@@ -38,8 +39,7 @@ class SizeLine:
         return self.line + CRLF
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """Some content, as soon as it was there: chunk-data, all or in part, or octets of a body without chunks.
 
     Attributes:
@@ -56,8 +56,7 @@ class Data:
         return self.octets
 
 
-@dataclass(frozen=True, slots=True)
-class DataEnd:
+class DataEnd(NamedTuple):
     """A chunk ends: the CRLF after its chunk-data."""
 
     offset: int
@@ -68,8 +67,7 @@ class DataEnd:
         return CRLF
 
 
-@dataclass(frozen=True, slots=True)
-class LastChunk:
+class LastChunk(NamedTuple):
     """The body ends: last-chunk, trailer section and final CRLF, whole and valid (RFC 9112 §7.1).
 
     As a frame it is the last one of every chunked body.
@@ -86,14 +84,13 @@ class LastChunk:
     line: bytes
     ext: bytes
     trailers: Trailers
-    raw: bytes = field(repr=False)
+    raw: bytes
 
 
 Event: TypeAlias = SizeLine | Data | DataEnd | LastChunk
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A whole chunk: size line, chunk-data, CRLF.
 
     Attributes:
@@ -108,7 +105,7 @@ class Chunk:
     line: bytes
     size: int
     ext: bytes
-    data: bytes = field(repr=False)
+    data: bytes
 
     @property
     def raw(self) -> bytes:

@@ -2,8 +2,10 @@
 
 The rule here: a record says what happened at one point, as written on the wire, and can be sent to a stranger:
 credentials never enter one. `record.schema.json` beside this file is the published form; readers ignore kinds and
-fields they do not know. Whoever observes tells the time. What this module must not know: who makes
-records (`records.Recorder` does), files, clocks, sockets.
+members they do not know. Whoever observes tells the time. What this module must not know: who makes records
+(`records.Recorder` does), files, clocks, sockets.
+
+Records are named tuples for the reason that frames are: one is made for each frame wherever somebody watches.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from chunkwire.wire.errors import LocalError
 
@@ -31,51 +32,47 @@ TextFields: TypeAlias = tuple[tuple[str, str], ...]
 """Field lines in their order, octets 0x80-0xFF as Latin-1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Observed:
-    """What every record says.
+class RequestRecord(NamedTuple):
+    """A request head.
 
     Attributes:
         stream: number of the exchange at this observer, from 1.
         point: where it was seen, one of `POINTS`.
+        t: s since the request, on a monotonic clock.
+        method: as sent.
+        target: as sent; secrets in its query redacted.
+        fields: the field lines; credentials redacted.
+        wall: s since the epoch at t, the only wall clock of a stream.
         way: the message it belongs to, "request" or "response".
         hop: which of several hops, such as "nginx:8080"; None where there is one.
-        t: s since the request, on a monotonic clock.
     """
-
-    kind: ClassVar[str]
 
     stream: int
     point: str
-    way: str = "response"
-    hop: str | None = None
     t: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRecord(_Observed):
-    """A request head; `wall` is s since the epoch at t, the only wall clock of a stream."""
-
-    kind = "request"
-
     method: str
     target: str
     fields: TextFields
     wall: float
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "request"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadRecord(_Observed):
-    """A response head, 1xx ones too; `status_line` is without its CRLF."""
+class HeadRecord(NamedTuple):
+    """A response head, 1xx ones too; `status_line` is without its CRLF, the rest as in `RequestRecord`."""
 
-    kind = "head"
-
+    stream: int
+    point: str
+    t: float
     status_line: str
     fields: TextFields
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "head"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameRecord(_Observed):
+class FrameRecord(NamedTuple):
     """A chunk, or with size 0 the last-chunk, at the moment its last octet was in.
 
     Attributes:
@@ -88,10 +85,13 @@ class FrameRecord(_Observed):
         data: its chunk-data; None where the recording leaves data out.
         cut: data holds the first octets only, because the observer keeps no more.
         partial: the body ended, or broke, in the middle of this chunk.
+
+    The others are those of `RequestRecord`.
     """
 
-    kind = "frame"
-
+    stream: int
+    point: str
+    t: float
     n: int
     gap: float | None
     read: int
@@ -101,14 +101,17 @@ class FrameRecord(_Observed):
     data: bytes | None
     cut: bool = False
     partial: bool = False
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "frame"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataRecord(_Observed):
+class DataRecord(NamedTuple):
     """Octets of one read of a body that is not chunked; attributes as in `FrameRecord`."""
 
-    kind = "data"
-
+    stream: int
+    point: str
+    t: float
     n: int
     gap: float | None
     read: int
@@ -116,10 +119,12 @@ class DataRecord(_Observed):
     size: int
     data: bytes | None
     cut: bool = False
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrailersRecord(_Observed):
+class TrailersRecord(NamedTuple):
     """The trailer section of the last-chunk whose `FrameRecord` came just before, where it has field lines.
 
     Attributes:
@@ -128,15 +133,18 @@ class TrailersRecord(_Observed):
         data: the section as written, without the final CRLF; None where data is left out or a field was redacted.
     """
 
-    kind = "trailers"
-
+    stream: int
+    point: str
+    t: float
     read: int
     fields: TextFields
     data: bytes | None
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "trailers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndRecord(_Observed):
+class EndRecord(NamedTuple):
     """The end of a body.
 
     Attributes:
@@ -152,8 +160,9 @@ class EndRecord(_Observed):
         data: octets after the valid prefix, as far as kept: the half size line of a cut, the start of a broken one.
     """
 
-    kind = "end"
-
+    stream: int
+    point: str
+    t: float
     framing: str
     application: str
     chunks: int
@@ -164,12 +173,20 @@ class EndRecord(_Observed):
     sha256: str
     error: str | None = None
     data: bytes | None = None
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "end"
 
 
 Record: TypeAlias = RequestRecord | HeadRecord | FrameRecord | DataRecord | TrailersRecord | EndRecord
 
 _KINDS: Final[dict[str, type[Record]]] = {
-    kind.kind: kind for kind in (RequestRecord, HeadRecord, FrameRecord, DataRecord, TrailersRecord, EndRecord)
+    "request": RequestRecord,
+    "head": HeadRecord,
+    "frame": FrameRecord,
+    "data": DataRecord,
+    "trailers": TrailersRecord,
+    "end": EndRecord,
 }
 
 # The order of the members in a line: where and when first, then what.
@@ -179,7 +196,7 @@ _ORDER: Final = (
     *("wire_octets", "sha256", "error", "cut", "partial", "data"),
 )
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    kind: tuple(sorted((each.name for each in fields(cls)), key=_ORDER.index)) for kind, cls in _KINDS.items()
+    kind: tuple(sorted(set(record._fields) - {"kind"}, key=_ORDER.index)) for kind, record in _KINDS.items()
 }
 _NUMBER: Final = (int, float)
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
@@ -192,6 +209,8 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "gap": (*_NUMBER, type(None)),
     "events": (int, type(None)),
 }
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def to_json(record: Record, with_data: bool = True) -> str:
@@ -217,7 +236,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
             except UnicodeDecodeError:
                 name, value = "data_b64", base64.b64encode(value).decode()
         line[name] = value
-    return json.dumps(line, separators=(",", ":"))
+    return _ENCODER.encode(line)
 
 
 def from_json(line: str | bytes) -> Record | None:
@@ -234,24 +253,23 @@ def from_json(line: str | bytes) -> Record | None:
         raise LocalError(f"expected a record in JSON, got {line[:64]!r}: {error}") from error
     if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):
         raise LocalError(f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {line[:64]!r}')
-    kind = _KINDS.get(members["kind"])
-    if kind is None:
+    kind = members["kind"]
+    if kind not in _KINDS:
         return None
     values: dict[str, Any] = {}
-    for name in _NAMES[kind.kind]:
+    for name in _NAMES[kind]:
         if name == "data":
             values[name] = _data_of(members)
         elif name == "fields":
             values[name] = _fields_of(members)
         elif name in members:
             values[name] = _checked(name, members[name])
-    for nullable in ("gap", "events"):
-        if nullable in _NAMES[kind.kind]:
-            values.setdefault(nullable, None)
+        elif name in ("gap", "events"):
+            values[name] = None
     try:
-        return kind(**values)
+        return _KINDS[kind](**values)
     except TypeError as error:
-        raise LocalError(f"expected every member of a {kind.kind} record, got {sorted(members)}") from error
+        raise LocalError(f"expected every member of a {kind} record, got {sorted(members)}") from error
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypedDict
+from typing import Final
 
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError
@@ -75,13 +75,6 @@ _SECRET_PARAMETER: Final = re.compile(
 _USERINFO: Final = re.compile(rb"^([A-Za-z][A-Za-z0-9+.\-]*+://)[^/?#@]*+@")
 
 
-class _Where(TypedDict):
-    stream: int
-    point: str
-    way: str
-    hop: str | None
-
-
 class Recorder:
     """Make the records of one message at one point, in the order it went by: head, then body, then end.
 
@@ -103,12 +96,15 @@ class Recorder:
         "_data_octets",
         "_emit",
         "_hash",
+        "_hop",
         "_last_read",
         "_last_t",
         "_n",
         "_octets",
+        "_point",
         "_reads",
-        "_where",
+        "_stream",
+        "_way",
         "_wire_octets",
     )
 
@@ -122,12 +118,10 @@ class Recorder:
         hop: str | None = None,
     ) -> None:
         self._emit = emit
-        self._where: _Where = {
-            "stream": stream,
-            "point": _one_of(POINTS, point),
-            "way": _one_of(WAYS, way),
-            "hop": hop,
-        }
+        self._stream = stream
+        self._point = _one_of(POINTS, point)
+        self._way = _one_of(WAYS, way)
+        self._hop = hop
         self._n = 0
         self._last_t: float | None = None
         self._last_read = 0
@@ -147,7 +141,10 @@ class Recorder:
         """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch."""
         self._emit(
             RequestRecord(
-                **self._where,
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
                 t=t,
                 method=method.decode("latin-1"),
                 target=_redact_target(target).decode("latin-1"),
@@ -160,7 +157,10 @@ class Recorder:
         """Record a response head; status_line is without its CRLF, such as b"HTTP/1.1 200 OK"."""
         self._emit(
             HeadRecord(
-                **self._where,
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
                 t=t,
                 status_line=status_line.decode("latin-1"),
                 fields=_redact_fields(fields),
@@ -179,10 +179,10 @@ class Recorder:
         if events and read != self._last_read:
             self._last_read = read
             self._reads += 1
+        wire_octets = b"".join([event.raw for event in events])
+        self._hash.update(wire_octets)
+        self._wire_octets += len(wire_octets)
         for event in events:
-            raw = event.raw
-            self._hash.update(raw)
-            self._wire_octets += len(raw)
             if isinstance(event, SizeLine):
                 self._chunk = event
             elif isinstance(event, Data):
@@ -222,7 +222,10 @@ class Recorder:
             self._frame(t, self._last_read, partial=True)
         self._emit(
             EndRecord(
-                **self._where,
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
                 t=t,
                 framing=framing,
                 application=application,
@@ -250,7 +253,10 @@ class Recorder:
         n, gap = self._next(t)
         self._emit(
             DataRecord(
-                **self._where,
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
                 t=t,
                 n=n,
                 gap=gap,
@@ -267,19 +273,26 @@ class Recorder:
         chunk = self._chunk
         assert chunk is not None
         n, gap = self._next(t)
+        data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
+        cut = self._data_octets == MAX_DATA_OCTETS < chunk.size
+        line = chunk.line.decode("latin-1")
+        # In the order of the fields: naming them costs as much again, and there is one of these for each frame.
         self._emit(
             FrameRecord(
-                **self._where,
-                t=t,
-                n=n,
-                gap=gap,
-                read=read,
-                offset=chunk.offset,
-                line=chunk.line.decode("latin-1"),
-                size=chunk.size,
-                data=b"".join(self._data),
-                cut=self._data_octets == MAX_DATA_OCTETS < chunk.size,
-                partial=partial,
+                self._stream,
+                self._point,
+                t,
+                n,
+                gap,
+                read,
+                chunk.offset,
+                line,
+                chunk.size,
+                data,
+                cut,
+                partial,
+                self._way,
+                self._hop,
             )
         )
         self._chunk = None
@@ -290,13 +303,37 @@ class Recorder:
         n, gap = self._next(t)
         line = event.line.decode("latin-1")
         self._emit(
-            FrameRecord(**self._where, t=t, n=n, gap=gap, read=read, offset=event.offset, line=line, size=0, data=b"")
+            FrameRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                n=n,
+                gap=gap,
+                read=read,
+                offset=event.offset,
+                line=line,
+                size=0,
+                data=b"",
+            )
         )
         if event.trailers:
             fields = _redact_fields(event.trailers)
             is_as_written = fields == _text_fields(event.trailers)
             section = event.raw[len(event.line) + 2 : -2] if is_as_written else None
-            self._emit(TrailersRecord(**self._where, t=t, read=read, fields=fields, data=section))
+            self._emit(
+                TrailersRecord(
+                    stream=self._stream,
+                    point=self._point,
+                    way=self._way,
+                    hop=self._hop,
+                    t=t,
+                    read=read,
+                    fields=fields,
+                    data=section,
+                )
+            )
 
     def _next(self, t: float) -> tuple[int, float | None]:
         """Return the number of the next frame, and its gap to the one before."""
