@@ -115,16 +115,18 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
 
 def no_verb(words: list[str]) -> NoReturn:
     """Answer a command line that names no verb: help, the version, or a refusal."""
+    summaries = ((name, importlib.import_module(f"chunkwire.cli.{name}").SUMMARY) for name in there())
+    verbs = "\n".join(f"  {name:<9} {summary}" for name, summary in summaries)
     parser = Parser(
-        prog="chunkwire", description=DESCRIPTION, epilog=EPILOG, formatter_class=Formatter, allow_abbrev=False
+        prog="chunkwire",
+        usage="chunkwire VERB [ARGUMENTS]\n       chunkwire VERB --help",
+        description=f"{DESCRIPTION}\n\nverbs:\n{verbs}",
+        epilog=EPILOG,
+        formatter_class=Formatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"chunkwire {version()}")
+    parser.add_argument("--version", action="version", version=f"chunkwire {version()}", help="the version, and exit")
     flags.add_common(parser)
-    parser.usage = "chunkwire VERB [ARGUMENTS]\n       chunkwire VERB --help"
-    verbs = parser.add_argument_group("verbs")
-    for name in there():
-        module = importlib.import_module(f"chunkwire.cli.{name}")
-        verbs.add_argument(name, nargs="?", help=module.SUMMARY)
     _, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(parser.unknown_flag(unknown[0]), "chunkwire")

@@ -81,6 +81,12 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         limits=limits,
         record_to=record_to,
     )
+    async with _opened(order, retry) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
         stream: Stream | None = None
