@@ -112,6 +112,8 @@ def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContex
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
+    # Some builds of Python set it (Debian's 3.11): a FIN without close_notify would then read as a body's end.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 
