@@ -11,7 +11,7 @@ from tests.peers.process import Reader, end, run, started
 def test_the_demo_ends_by_itself_and_says_that_the_octets_are_equal() -> None:
     result = chunkwire("demo")
     assert result.returncode == 0, result
-    hashes = re.findall(r"sha256 ([0-9a-f]+)", result.stdout.decode())
+    hashes = re.findall(r"SHA-256 ([0-9a-f]+)", result.stdout.decode())
     assert len(hashes) == 2
     assert hashes[0] == hashes[1]
     assert b"equal" in result.stdout
