@@ -236,7 +236,7 @@ async def serve_gateway(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
         if handle_signals:
-            nursery.start_soon(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
+            await nursery.start(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
         if metrics is not None:
             nursery.start_soon(serve_admin, admin_listeners, metrics, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))

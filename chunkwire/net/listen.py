@@ -150,9 +150,12 @@ class Drain:
                 self._idle.discard(scope)
 
 
-async def drain_on_signal(drain: Drain, stop: trio.CancelScope) -> None:
-    """Start the drain on the first SIGTERM; on a second one cancel `stop`."""
+async def drain_on_signal(
+    drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Start the drain on the first SIGTERM; on a second one cancel `stop`. Started once it listens for them."""
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        task_status.started()
         async for _ in signals:
             if drain.is_started:
                 stop.cancel()

@@ -140,7 +140,7 @@ class Origin:
             if response.state is BodyState.OPEN and not response.is_chunked:
                 connection.reset()  # or its end would be taken for the end of the body
             self._close(exchange, tap, ended)
-        if ended is not Ended.COMPLETE or response.must_close or self._drain.is_started:
+        if response.must_close or self._drain.is_started:
             return False
         return response.state is BodyState.COMPLETE and await body.drain()
 

@@ -64,7 +64,7 @@ async def serve_origin(
     async with open_pacer() as pacer, trio.open_nursery() as nursery:
         origin = Origin(pacer=pacer, settings=settings, record_to=record_to, drain=drain, on_end=on_end)
         if handle_signals:
-            nursery.start_soon(drain_on_signal, drain, nursery.cancel_scope, name="signals")
+            await nursery.start(drain_on_signal, drain, nursery.cancel_scope, name="signals")
         if admin_listeners:
             logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
             nursery.start_soon(serve_admin, admin_listeners, origin.metrics, drain, name="admin")

@@ -68,6 +68,7 @@ async def test_bare_lf_in_a_chunked_body_gets_a_400_that_names_the_flag() -> Non
         answer = await client.read_all()
     assert status_of(answer) == 400
     assert b"nc -C" in body_of(answer)
+    assert b"Connection: close\r\n" in answer
 
 
 async def test_an_empty_line_before_the_request_is_ignored() -> None:

@@ -141,6 +141,13 @@ async def test_a_plan_without_a_last_chunk_ends_in_a_cut() -> None:
     assert body == b"3\r\nabc\r\n2\r\nde\r\n"
 
 
+async def test_nothing_is_served_after_a_cut() -> None:
+    async with serving() as running:
+        answer = await running.ask(get("/frames?plan=3@0") + get("/frames?plan=2@0"))
+    assert body_of(answer) == b"3\r\nabc\r\n"
+    assert len(running.ended) == 1
+
+
 async def test_a_cut_to_http_1_0_is_a_reset() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(b"GET /frames?plan=3@0 HTTP/1.0\r\n\r\n")
