@@ -301,18 +301,23 @@ class Exchange:
                 raise ResponseTimeout(f"{connection.peer} sent no response head within {limit:g} s")
 
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:
-        """Bring a final response down: its head at once, then its body."""
+        """Bring a final response down: its head at once, with what of the body is there, then the rest."""
         settings = self._settings
         if settings.fault is not None and settings.fault.fault.before_head:
             raise FaultStruck(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         framing = response_framing(response, self._request.method)
-        await self._send_head(response, framing)
+        preface = self._head_octets(response, framing)
         scanner = framing.scanner(settings.limits, forbidden=named_by_connection(response))
         self.report.scanner = scanner
         options = MoveOptions(
-            settings.idle_timeout, settings.send_timeout, self._shape(framing), self._note_first, self._observer()
+            settings.idle_timeout,
+            settings.send_timeout,
+            self._shape(framing),
+            preface,
+            self._note_first,
+            self._observer(),
         )
         try:
             await self._mover.move(connection, self._client, scanner, options)
@@ -326,7 +331,8 @@ class Exchange:
             and not response.has_token(b"connection", b"close")
         )
 
-    async def _send_head(self, response: Response, framing: Framing) -> None:
+    def _head_octets(self, response: Response, framing: Framing) -> bytes:
+        """Return the head to send down, and note what it commits us to."""
         settings = self._settings
         is_old_client = self._request.version == b"1.0"
         self._closes_body = framing.kind is BodyKind.CLOSE or (is_old_client and framing.kind is BodyKind.CHUNKED)
@@ -336,10 +342,11 @@ class Exchange:
         )
         if self._tap is not None:
             self._tap.head(response, head)
+        octets = self._client.head_octets(head, self._request.method)
         self._response_began = True
         self.report.status = response.status
         self.report.keep_alive = self._request.keeps_alive and not self._closes_body and not closes
-        await self._as_sink(self._client.send_head(head, self._request.method))
+        return octets
 
     def _shape(self, framing: Framing) -> Shaper | None:
         """Return what makes the body other than it is; None relays it exactly."""

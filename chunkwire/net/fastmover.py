@@ -115,13 +115,15 @@ class FastMover:
             raise body.error
 
     def _begin(self, body: Body) -> None:
-        """Send what came with the head, and register both sockets unless that was all."""
+        """Send the preface and what came with the head, and register both sockets unless that was all."""
         octets = bytes(body.source.leftover)
         body.source.leftover.clear()
-        if body.scanner.is_complete:
-            body.held, body.is_done = octets, True
-        elif octets:
+        body.is_ended = body.scanner.is_complete
+        if octets and not body.is_ended:
             self._judge(body, octets, memoryview(octets), len(octets))
+        else:
+            body.held = octets
+            self._put(body, memoryview(b""))
         if not body.is_done:
             self._entries.setdefault(body.source_fd, Entry()).reads = body
             self._entries.setdefault(body.sink_fd, Entry()).writes = body
@@ -240,8 +242,8 @@ class FastMover:
             self._serve(self._look(wake_at))
             while not self._trio_is_ready and self._now < wake_at:
                 self._serve(self._look(wake_at))
-            if seconds and not self._trio_is_ready:
-                self._later(_nothing)  # a deadline is due: trio must not sleep for it a second time
+            if seconds and not self._trio_is_ready and _deadline_is_due():
+                self._later(_nothing)  # trio must not sleep for it a second time
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
             self._later(self._crashed.set)
@@ -347,13 +349,21 @@ class FastMover:
         if observe is not None and events is not None:
             observe.received(events)
         body.held = bytes(view[taken:end]) if taken < end else b""
-        sent = self._send(body, view[:taken]) if taken else 0
-        if sent == taken and not body.is_done:
+        self._put(body, view[:taken])
+
+    def _put(self, body: Body, octets: memoryview) -> None:
+        """Send octets, the preface before them; what the sink does not take pauses the source."""
+        if body.preface:
+            octets, body.preface = memoryview(body.preface + octets), b""
+        sent = self._send(body, octets) if octets else 0
+        if body.is_done:
+            return
+        if sent == len(octets):
             self._all_sent(body)
-        elif not body.is_done:
-            body.pending, body.sent_at = memoryview(bytes(view[sent:taken])), self._now
-            self._update(body.source_fd)
-            self._update(body.sink_fd)
+            return
+        body.pending, body.sent_at = memoryview(bytes(octets[sent:])), self._now
+        self._update(body.source_fd)
+        self._update(body.sink_fd)
 
     def _send(self, body: Body, octets: memoryview) -> int:
         """Return how many octets the sink's socket took."""
@@ -392,6 +402,10 @@ def _wake(body: Body) -> None:
     if body.task is not None:
         task, body.task = body.task, None
         trio.lowlevel.reschedule(task)
+
+
+def _deadline_is_due() -> bool:
+    return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0
 
 
 def _nothing() -> None:

@@ -25,6 +25,7 @@ class Body:
         "on_first",
         "options",
         "pending",
+        "preface",
         "read_at",
         "scanner",
         "sent_at",
@@ -44,6 +45,7 @@ class Body:
         self.options = options
         self.on_first = options.on_first
         self.held = b""
+        self.preface = options.preface
         self.pending: memoryview | None = None
         self.error: Exception | None = None
         self.is_ended = False  # nothing more is read for it

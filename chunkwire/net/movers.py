@@ -92,6 +92,7 @@ class MoveOptions:
         idle_timeout: seconds without an octet from the source; off by default, as streams may be silent.
         send_timeout: seconds without an octet taken by the sink.
         shape: None carries the octets exactly.
+        preface: octets to send before the body, its head: at once, and together with what of the body is there.
         on_first: called once, when the first octets of the body have been handed to the sink's socket.
         observe: None while nobody watches; then no event is built.
     """
@@ -99,6 +100,7 @@ class MoveOptions:
     idle_timeout: float = math.inf
     send_timeout: float = SEND_SECONDS
     shape: Shaper | None = None
+    preface: bytes = b""
     on_first: Callable[[], None] | None = None
     observe: Observer | None = None
 
@@ -178,6 +180,7 @@ class PlainMover:
     async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
         held = b""
         on_first = options.on_first
+        await _send(sink, options.preface, options)
         watched = options.observe is not None or options.shape is not None
         while not scanner.is_complete:
             octets = await _receive(source, sink, options)
