@@ -16,7 +16,6 @@ What must hold inside a batch, each learned from a failure:
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import time
@@ -36,16 +35,13 @@ from chunkwire.net.movers import (
     SinkGone,
     SourceGone,
 )
-from chunkwire.net.parking import Parking, find_trio_epoll
+from chunkwire.net.parking import POLL_SECONDS, Parking, Polling, deadline_is_due, find_trio_epoll
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
 BUFFER_OCTETS: Final = 256 * 1024  # one receive at most; beyond it a copy per octet costs more than the call
-POLL_SECONDS: Final = 50e-6  # how long to look for more before sleeping: about what a wake-up costs
 MAX_EVENTS: Final = 512
-CREDIT: Final = 8  # unpaid polls in a row after which they stop
-TRY_EVERY: Final = 32  # looks without a poll before one is tried again
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 _LEAVING: Final = _GONE | select.EPOLLRDHUP
@@ -65,9 +61,7 @@ class FastMover:
         self._memory = bytearray(BUFFER_OCTETS)
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
-        self._poll_seconds = poll_seconds
-        self._credit = 0  # turns for which polling goes on although it does not pay
-        self._looks_unpolled = 0
+        self._polling = Polling(poll_seconds)
         self._now = time.monotonic()
         self._token: trio.lowlevel.TrioToken | None = None
         self._trio_epoll = -1
@@ -123,7 +117,8 @@ class FastMover:
             self._judge(body, octets, memoryview(octets), len(octets))
         else:
             body.held = octets
-            self._put(body, memoryview(b""))
+            if body.preface or body.is_ended:
+                self._put(body, memoryview(b""))
         if not body.is_done:
             self._entries.setdefault(body.source_fd, Entry()).reads = body
             self._entries.setdefault(body.sink_fd, Entry()).writes = body
@@ -242,7 +237,7 @@ class FastMover:
             self._serve(self._look(wake_at))
             while not self._trio_is_ready and self._now < wake_at:
                 self._serve(self._look(wake_at))
-            if seconds and not self._trio_is_ready and _deadline_is_due():
+            if seconds and not self._trio_is_ready and deadline_is_due():
                 self._later(_nothing)  # trio must not sleep for it a second time
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
@@ -252,7 +247,7 @@ class FastMover:
         """Return what is ready: by polling while that pays, then asleep, and not beyond `wake_at`."""
         clock, poll = time.monotonic, self._epoll.poll
         now = clock()
-        spin = self._spin_seconds()
+        spin = self._polling.seconds()
         spin_until = min(now + spin, wake_at)
         events: list[tuple[int, int]] = []
         if spin or now >= wake_at:
@@ -262,19 +257,12 @@ class FastMover:
                 events = poll(0, MAX_EVENTS)
                 now = clock()
             if spin:
-                self._credit = CREDIT if events else max(0, self._credit - 1)
+                self._polling.note(has_paid=bool(events))
         if not events and now < wake_at:
             events = poll(wake_at - now, MAX_EVENTS)
             now = clock()
         self._now = now
         return events
-
-    def _spin_seconds(self) -> float:
-        """Return how long to poll: nothing while polls do not pay, save for a try now and then."""
-        if self._credit or self._poll_seconds in (0.0, math.inf):
-            return self._poll_seconds
-        self._looks_unpolled = (self._looks_unpolled + 1) % TRY_EVERY
-        return 0.0 if self._looks_unpolled else self._poll_seconds
 
     def _later(self, step: Callable[..., object], *arguments: object) -> None:
         """Run something that concerns tasks in trio's own time."""
@@ -348,6 +336,7 @@ class FastMover:
         body.is_ended = body.error is not None or scanner.is_complete
         if observe is not None and events is not None:
             observe.received(events)
+            body.is_observed = True
         body.held = bytes(view[taken:end]) if taken < end else b""
         self._put(body, view[:taken])
 
@@ -392,7 +381,8 @@ class FastMover:
         if body.on_first is not None and body.scanner.wire_octets:
             body.on_first()
             body.on_first = None
-        if body.options.observe is not None:
+        if body.is_observed and body.options.observe is not None:
+            body.is_observed = False
             body.options.observe.sent()
         if body.is_ended:
             self._finish(body, None)
@@ -402,10 +392,6 @@ def _wake(body: Body) -> None:
     if body.task is not None:
         task, body.task = body.task, None
         trio.lowlevel.reschedule(task)
-
-
-def _deadline_is_due() -> bool:
-    return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0
 
 
 def _nothing() -> None:

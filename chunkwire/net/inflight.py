@@ -22,6 +22,7 @@ class Body:
         "held",
         "is_done",
         "is_ended",
+        "is_observed",
         "on_first",
         "options",
         "pending",
@@ -49,6 +50,7 @@ class Body:
         self.pending: memoryview | None = None
         self.error: Exception | None = None
         self.is_ended = False  # nothing more is read for it
+        self.is_observed = False  # the observer has been told of octets that are still to be sent
         self.is_done = False  # and nothing more is sent
         self.read_at = self.sent_at = time.monotonic()
         self.task: trio.lowlevel.Task | None = None

@@ -12,13 +12,43 @@ what each epoll set watches, and trio's is the one that watches what a task of o
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import trio
+
+POLL_SECONDS: Final = 50e-6  # how long to poll before sleeping: about what a wake-up costs
+CREDIT: Final = 8  # unpaid polls in a row after which they stop
+TRY_EVERY: Final = 32  # sleeps without a poll before one is tried again
+
+
+class Polling:
+    """Decides how long to poll before each sleep: only while polls find something, so an idle process costs nothing.
+
+    Args:
+        seconds: how long a poll lasts; 0 never polls, `math.inf` always does.
+    """
+
+    def __init__(self, seconds: float = POLL_SECONDS) -> None:
+        self._seconds = seconds
+        self._credit = 0
+        self._unpolled = 0
+
+    def seconds(self) -> float:
+        """Return how long to poll before the next sleep: nothing while that does not pay, but for a try now and then."""
+        if self._credit or self._seconds in (0.0, math.inf):
+            return self._seconds
+        self._unpolled = (self._unpolled + 1) % TRY_EVERY
+        return 0.0 if self._unpolled else self._seconds
+
+    def note(self, *, has_paid: bool) -> None:
+        """Take note of whether the last poll found something."""
+        self._credit = CREDIT if has_paid else max(0, self._credit - 1)
 
 
 class Parking(trio.abc.Instrument):
@@ -34,6 +64,11 @@ class Parking(trio.abc.Instrument):
     def before_io_wait(self, timeout: float) -> None:
         """Take trio's place asleep."""
         self._park(timeout)
+
+
+def deadline_is_due() -> bool:
+    """Say whether a deadline of trio's has come; other limits on its sleep concern tests only."""
+    return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0
 
 
 async def find_trio_epoll() -> int | None:
