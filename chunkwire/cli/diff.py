@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ examples:
   chunkwire watch :8081/generate --save direct.jsonl
   chunkwire watch :8080/generate --save through.jsonl
   chunkwire diff direct.jsonl through.jsonl
+  chunkwire diff origin.jsonl#3 direct.jsonl       the third stream of what `serve --save origin.jsonl` wrote
 
 frames are the same when their size lines (digits and chunk-ext) and their data are; times differ from run to run and
   count only with --gaps. With -v every frame is shown, without it a run of equal ones takes one line.
@@ -63,6 +65,7 @@ def load_file(path: str) -> Recording:
     from chunkwire.wire.errors import LocalError
     from chunkwire.wire.record import Record, from_json
 
+    path, place = chosen(path)
     records: list[Record] = []
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
         for n, line in enumerate(file, 1):
@@ -72,4 +75,10 @@ def load_file(path: str) -> Recording:
                 raise LocalError(f"{path}, line {n}: {error}") from error
             if record is not None:
                 records.append(record)
-    return load(path, records)
+    return load(path, records, place=place)
+
+
+def chosen(path: str) -> tuple[str, int]:
+    """Return file and place of FILE#N, which names the N-th stream of a recording; without #N it is the first."""
+    name, mark, place = path.rpartition("#")
+    return (name, int(place)) if mark and place.isdecimal() and not os.path.exists(path) else (path, 1)

@@ -54,7 +54,9 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     if not isinstance(error, ChunkwireError):
         return None
     code = _exit_code_of_net(error)
-    return ExitCode.CUT if code is None and isinstance(error, IncompleteBody) else code
+    if code is not None:
+        return code
+    return ExitCode.CUT if isinstance(error, IncompleteBody) else ExitCode.BROKEN  # the peer did what it must not
 
 
 def _exit_code_of_net(error: BaseException) -> ExitCode | None:

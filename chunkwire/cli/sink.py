@@ -33,18 +33,15 @@ class Sink:
         self._options = options
         self._file: TextIO | None = open(options.save, "w", encoding="utf-8") if options.save else None  # noqa: SIM115
         self._pending: list[Record] = []
-        self._view: WatchView | None = None
-        if not (options.json or options.raw):
-            self._view = WatchView(
-                ViewOptions(
-                    width=width_of(sys.stdout),
-                    paint=Paint(is_coloured(sys.stdout, no_color=options.no_color)),
-                    is_timed=is_timed,
-                    is_hex=options.hex,
-                    has_data=not options.no_data,
-                    is_verbose=bool(options.verbose),
-                )
-            )
+        self._view_options = ViewOptions(
+            width=width_of(sys.stdout),
+            paint=Paint(is_coloured(sys.stdout, no_color=options.no_color)),
+            is_timed=is_timed,
+            is_hex=options.hex,
+            has_data=not options.no_data,
+            is_verbose=bool(options.verbose),
+        )
+        self._view = None if options.json or options.raw else WatchView(self._view_options)
 
     def __enter__(self) -> Sink:
         return self
@@ -89,6 +86,13 @@ class Sink:
         for record in batch:
             self.record(record)
         self.flush()
+
+    def begin(self, title: str) -> None:
+        """Begin another stream of a recording that holds several."""
+        self.status, self.end = 0, None
+        if self._view is not None:
+            self._view = WatchView(self._view_options)
+            self._print([Line(f"* {title}", is_message=True)])
 
     def octets(self, octets: bytes) -> None:
         """Print octets as they came, for --raw."""

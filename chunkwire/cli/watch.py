@@ -136,20 +136,36 @@ async def watch_capture(first: bytes, source: Input, options: argparse.Namespace
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
     """Show a recording as it was recorded; one that is still being written down a pipe, as it comes."""
-    from chunkwire.tools.watch import batches
+    from chunkwire.tools.watch import batches, streams
 
+    if source.is_file:
+        octets = b"".join([first, *[piece async for piece in source]])
+        found = streams(records(octets.split(b"\n")))
+        return next((code for code in [show_one(*item, sink, len(found)) for item in found.items()] if code), 0)
     held, octets = b"", first
-    pieces: list[bytes] = []
     while octets:
         *lines, held = (held + octets).split(b"\n")
-        if source.is_file:
-            pieces += lines
-        else:
-            for batch in batches(records(lines)):
-                sink.show(batch)
+        for batch in batches(records(lines)):
+            sink.show(batch)
         octets = await source.receive()
-    for batch in batches(records([*pieces, held])):
+    for batch in batches(records([held])):
         sink.show(batch)
+    return recorded(sink)
+
+
+def show_one(title: str, stream: list[Record], sink: Sink, streams: int) -> int:
+    """Show one stream of a recording, with its title where there are several; return its code."""
+    from chunkwire.tools.watch import batches
+
+    if streams > 1:
+        sink.begin(title)
+    for batch in batches(stream):
+        sink.show(batch)
+    return recorded(sink)
+
+
+def recorded(sink: Sink) -> int:
+    """Return the code of a stream that was replayed, which a recording may hold without its end."""
     if sink.end is None:
         print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
         return ExitCode.CUT

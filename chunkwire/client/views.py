@@ -143,6 +143,7 @@ class Events(View[SseEvent]):
                     raise
                 retry = self._decoder.retry
                 if not await self._resume(self._last_id, None if retry is None else retry / 1000, error):
+                    self._is_over = True
                     raise StopAsyncIteration from error
                 self._decoder = SseDecoder()
                 self._decoder.retry = retry

@@ -56,7 +56,7 @@ class Recording:
     content: str | None
     """SHA-256 of all its data, None where some was not recorded."""
     streams: int
-    """How many streams the file holds; the first is compared."""
+    """How many responses the file holds, where the first of them was taken for want of a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +80,30 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def load(name: str, records: Iterable[Record]) -> Recording:
-    """Return the first response in a recording.
+def load(name: str, records: Iterable[Record], *, place: int = 1) -> Recording:
+    """Return the response that stands at a place, from 1, among those in a recording.
 
     Raises:
         LocalError: there is none.
     """
     responses = [record for record in records if record.way == "response"]
     keys = list(dict.fromkeys((record.stream, record.hop, record.point) for record in responses))
-    chosen = [record for record in responses if (record.stream, record.hop, record.point) == keys[0]] if keys else []
+    if not 1 <= place <= len(keys):
+        found = f"{number(len(keys), 'response')}" if keys else "none"
+        raise LocalError(f"{name}: expected the records of response {place}, got {found}")
+    key = keys[place - 1]
+    chosen = [record for record in responses if (record.stream, record.hop, record.point) == key]
     bodies = [record for record in chosen if isinstance(record, FrameRecord | DataRecord)]
     ends = [record for record in chosen if isinstance(record, EndRecord)]
-    if not bodies and not ends:
-        raise LocalError(f"{name}: expected the records of a response, got none")
     trailers = tuple(field for record in chosen if isinstance(record, TrailersRecord) for field in record.fields)
     return Recording(
         name,
-        keys[0][2],
+        key[2],
         tuple(map(_row_of, bodies)),
         trailers,
         ends[0] if ends else None,
         _content_of(bodies),
-        len(keys),
+        0 if place > 1 else len(keys),
     )
 
 
@@ -196,7 +198,8 @@ def _common(a: Sequence[object], b: Sequence[object]) -> int:
 def _notes(a: Recording, b: Recording, rows: Sequence[Row]) -> Iterator[str]:
     for recording in (a, b):
         if recording.streams > 1:
-            yield f"{recording.name} holds {recording.streams} streams; its first, {recording.point}, is compared"
+            name = recording.name
+            yield f"{name} holds {recording.streams} streams; the first is compared, {name}#2 is the next"
     if a.content is None or b.content is None:
         yield "data was not recorded, or only in part: sizes and what there is of the data are compared"
         if a.end is not None and b.end is not None:

@@ -21,7 +21,7 @@ def dump(record: FrameRecord | DataRecord, after: Sequence[Record], paint: Paint
     for start in range(0, len(octets), _ROW):
         row = octets[start : start + _ROW]
         cells = [
-            paint("quiet" if data_start <= start + n < data_end else "mark", f"{o:02x}") for n, o in enumerate(row)
+            f"{o:02x}" if data_start <= start + n < data_end else paint("mark", f"{o:02x}") for n, o in enumerate(row)
         ]
         cells += ["  "] * (_ROW - len(row))
         text = "".join([chr(octet) if 0x20 <= octet < 0x7F else "." for octet in row])

@@ -153,10 +153,11 @@ class WatchView:
             return ""
         is_first = bracket in ("", "/")
         gap = "" if record.gap is None else f"+{record.gap * 1000:.1f}" if is_first else "."
-        read = ">" if record.way == "request" else str(record.read)
+        is_sent = record.way == "request"
+        read = self._paint("sent", f"{'>':>5}") if is_sent else f"{record.read:5}"
         return (
             self._paint("quiet", f"{record.t * 1000:10.1f}")
-            + f"{gap:>8}{read:>5} "
+            + f"{gap:>8}{read} "
             + (self._paint("mark", bracket) or " ")
         )
 
@@ -227,6 +228,19 @@ def brackets(rows: int) -> list[str]:
 def number(count: int, what: str) -> str:
     """Return `1 chunk`, `2 chunks`."""
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def streams(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return the records of a recording stream by stream, each named by its number and where it was seen.
+
+    What a client or an origin sent and received are two sides of one stream; a gateway's two sides are two places.
+    """
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        place = record.point if record.point.startswith("gateway") else record.point.partition(".")[0]
+        hop = f" {record.hop}" if record.hop else ""
+        found.setdefault(f"stream {record.stream} at {place}{hop}", []).append(record)
+    return found
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -1,16 +1,18 @@
 """`chunkwire watch FILE` and `-`, recordings saved and replayed, `diff` of two of them, and the demo."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
+import trio
 
+from chunkwire.cli.demo import start_one
 from chunkwire.cli.exits import ExitCode
+from chunkwire.net.listen import Address, bound_addresses, open_listeners
 from tests.cli.test_watch import HELLO, LAST, answered
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.plain import CHUNKED_HEAD
-from tests.peers.process import LOOPBACK, Reader, started
+from tests.peers.process import Reader, listening_socket, started
 
 WHOLE = HELLO + b"6;t=1\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
 
@@ -129,13 +131,28 @@ def test_the_demo_ends_by_itself_with_equal_octets() -> None:
     assert "equal: 3 chunks" in said
 
 
-def test_the_demo_takes_free_ports_where_its_own_are_in_use() -> None:
-    with socket.socket() as taken:
-        try:
-            taken.bind((LOOPBACK, 8081))
-            taken.listen()
-        except OSError:
-            pass  # somebody else has it, which serves as well
-        result = chunkwire("demo", "-n", "1")
-    assert result.returncode == ExitCode.OK, result
-    assert b"port 8081 is in use; the origin takes" in result.stderr
+async def test_the_demo_takes_a_free_port_where_its_own_is_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    async def serve(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        listeners = await open_listeners(where)
+        task_status.started(bound_addresses(listeners))
+        for listener in listeners:
+            await listener.aclose()
+
+    with listening_socket() as taken:
+        port = taken.getsockname()[1]
+        async with trio.open_nursery() as nursery:
+            bound = await start_one(nursery, "origin", f"127.0.0.1:{port}", serve)
+    assert bound.port not in (0, port)
+    assert capsys.readouterr().err == f"chunkwire: port {port} is in use; the origin takes {bound.port}\n"
+
+
+def test_a_recording_of_several_streams_is_shown_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    answered(CHUNKED_HEAD + WHOLE, "--save", str(path))
+    path.write_text(path.read_text() + path.read_text().replace('"stream":1', '"stream":2'))
+    result = chunkwire("watch", str(path))
+    assert result.returncode == ExitCode.OK
+    titles = [line for line in result.stderr.decode().splitlines() if " at " in line]
+    assert titles == ["* stream 1 at client", "* stream 2 at client"]
+    assert chunkwire("diff", f"{path}#1", f"{path}#2").returncode == ExitCode.OK
+    assert b"#3" not in chunkwire("diff", f"{path}#3", str(path)).stdout

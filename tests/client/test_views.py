@@ -79,6 +79,7 @@ async def test_a_204_ends_an_event_stream_that_is_taken_up() -> None:
     async with scripted(sends(first), sends(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
         async with client.open("GET", server.url()) as stream:
             assert [event.data async for event in stream.events(resume=True)] == ["a"]
+            assert [event async for event in stream.events(resume=True)] == []
 
 
 async def test_an_event_stream_without_ids_is_not_repeated() -> None:

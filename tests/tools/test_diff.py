@@ -116,3 +116,13 @@ def test_a_long_run_of_equal_frames_takes_one_line() -> None:
     found = compared(recording(*frames), recording(*frames))
     assert "     … 45 frames alike" in render(found)
     assert len(render(found, is_whole=True)) == len(frames) + 5
+
+
+def test_a_recording_of_several_streams_says_which_one_is_compared() -> None:
+    several = recording(*A) + [record._replace(stream=2) for record in recording(A[0], A[2])]
+    found = compared(several, recording(*A))
+    assert found.is_same
+    assert "a.jsonl holds 2 streams; the first is compared, a.jsonl#2 is the next" in found.notes
+    assert load("a.jsonl", several, place=2).rows[1].size == 0
+    with pytest.raises(LocalError, match="2 responses"):
+        load("a.jsonl", several, place=3)

@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire.tools.paint import Paint, columns, fitted
-from chunkwire.tools.watch import ViewOptions, WatchView, batches, brackets
+from chunkwire.tools.watch import ViewOptions, WatchView, batches, brackets, streams
 from chunkwire.wire.records import Record
 from chunkwire.wire.scanner import CloseScanner
 from tests.tools.seen import seen
@@ -169,3 +169,13 @@ def strip_colours(text: str) -> str:
 )
 def test_text_is_fitted_by_columns(text: str, width: int, shown: str) -> None:
     assert fitted(text, width) == shown
+
+
+def test_a_recording_is_shown_stream_by_stream() -> None:
+    records = seen([(1, LAST)])
+    gateway = [
+        record._replace(stream=2, point=f"gateway.{side}") for side in ("received", "sent") for record in records
+    ]
+    found = streams([*records, *gateway])
+    assert list(found) == ["stream 1 at client", "stream 2 at gateway.received", "stream 2 at gateway.sent"]
+    assert [len(group) for group in found.values()] == [len(records)] * 3

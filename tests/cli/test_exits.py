@@ -1,0 +1,55 @@
+"""Which error has which exit code."""
+
+import pytest
+
+from chunkwire import FramingError, IncompleteBody, LocalError
+from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of, message_of
+from chunkwire.client import Deadline, DialError, HeadError, IncompleteHead, MalformedBody, PeerGone, ResetBody
+from chunkwire.net.listen import ListenError
+from chunkwire.wire.record import FRAMING_VERDICTS
+from chunkwire.wire.sse import EventTooLong
+
+BARE_LF = FramingError("bare-lf", 1, b"\n", "RFC 9112 §2.2", "expected CRLF at 1, got LF")
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (LocalError("x"), 2),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2),
+        (DialError("dns", "x"), 7),
+        (DialError("refused", "x"), 7),
+        (DialError("tls", "x"), 7),
+        (DialError("timeout", "x"), 28),
+        (Deadline("idle", 1.0), 28),
+        (IncompleteBody(1, "chunk-data"), 18),
+        (ResetBody(1, "the body"), 56),
+        (BARE_LF, 56),
+        (MalformedBody(BARE_LF), 56),
+        (HeadError(400, "not-http", "x"), 56),
+        (PeerGone("x"), 56),
+        (IncompleteHead(b""), 52),
+        (IncompleteHead(b"HTTP"), 56),
+        (EventTooLong(1), 56),
+        (ListenError("x"), 71),
+        (KeyboardInterrupt(), 130),
+        (KeyError("x"), None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_an_error_has_its_exit_code(error: BaseException, code: int | None) -> None:
+    assert exit_code_of(error) == code
+
+
+def test_every_framing_verdict_has_an_exit_code() -> None:
+    assert set(FRAMING_EXITS) == set(FRAMING_VERDICTS)
+
+
+def test_the_codes_are_the_ones_that_scripts_rest_on() -> None:
+    assert [code.value for code in ExitCode] == [0, 1, 2, 7, 18, 22, 28, 52, 56, 70, 71, 130]
+
+
+def test_a_message_is_one_line() -> None:
+    assert message_of(ValueError("a\n  b")) == "a b"
+    assert message_of(ValueError()) == "ValueError"
+    assert message_of(FileNotFoundError(2, "No such file or directory", "x")) == "x: no such file or directory"
