@@ -38,6 +38,8 @@ class ErrorKind(StrEnum):
     TOO_LARGE = "too-large"
     RATE_LIMIT = "rate-limit"
     TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    """No connection, or one that went away before a response."""
     SERVER = "server"
     OVERLOADED = "overloaded"
     NOT_A_STREAM = "not-a-stream"

@@ -24,6 +24,7 @@ STATUS_OF: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.OVERLOADED: 503,
     ErrorKind.TIMEOUT: 504,
     # Ours for what a provider's stream lacked: to a client of a mock they are the server's failure.
+    ErrorKind.UNREACHABLE: 502,
     ErrorKind.NOT_A_STREAM: 500,
     ErrorKind.BROKEN: 500,
     ErrorKind.INCOMPLETE: 500,

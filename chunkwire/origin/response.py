@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.connection import ServerConnection
+from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import BodyKind, Field, Response
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
@@ -158,6 +158,19 @@ class Responder:
         self.state = BodyState.HANDED_OVER
         self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
         return self._connection
+
+    async def wait_departure(self) -> None:
+        """Return when the client has closed its side, or reset the connection.
+
+        For a responder to whom a FIN means that nobody listens; by itself it does not (a half-close, RFC 9112 §9.6).
+        A client that sends on, such as a next request, is taken to stay: what follows is seen by the next write.
+        """
+        self.watch.cancel()  # two tasks cannot wait for one socket
+        try:
+            if await self._connection.peek():
+                await trio.sleep_forever()
+        except PeerGone:
+            return  # a reset is a departure as well
 
     def close_unanswered(self) -> None:
         """End the exchange without an octet of a response: a fault, and a state of its own."""

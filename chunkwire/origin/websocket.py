@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from chunkwire.net.connection import ServerConnection
-from chunkwire.net.heads import Request
 from chunkwire.net.movers import SendTimeout
 from chunkwire.origin.refusal import Refusal
 from chunkwire.origin.request import IncomingRequest
@@ -34,16 +33,7 @@ _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame 
 async def ws(request: IncomingRequest, response: Responder) -> None:
     """Send `n` messages, one each `interval`, and close; meanwhile, or with n=0 until the client closes, echo."""
     n, interval = paced(request, n=0, interval=0.1)
-    try:
-        from wsproto import ConnectionType
-        from wsproto.connection import Connection
-        from wsproto.utilities import generate_accept_token
-    except ImportError as error:
-        message = "/ws: needs wsproto; pip install 'chunkwire[ws]' brings it"
-        raise Refusal(501, "no-websocket", message) from error
-    accept = generate_accept_token(check_handshake(request.head))
-    connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
-    socket = _Socket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
+    socket = await open_websocket(request, response)
     async with trio.open_nursery() as nursery:
         nursery.cancel_scope.deadline = trio.current_time() + request.settings.max_duration
         if n:
@@ -52,15 +42,36 @@ async def ws(request: IncomingRequest, response: Responder) -> None:
         nursery.cancel_scope.cancel()
 
 
-def check_handshake(head: Request) -> bytes:
+async def open_websocket(request: IncomingRequest, response: Responder) -> WebSocket:
+    """Answer an opening handshake and return the WebSocket; the connection is closed when the responder returns.
+
+    Raises:
+        Refusal: the request asks for none, or wsproto is not installed (501).
+    """
+    try:
+        from wsproto import ConnectionType
+        from wsproto.connection import Connection
+        from wsproto.utilities import generate_accept_token
+    except ImportError as error:
+        message = f"{request.path}: needs wsproto; pip install 'chunkwire[ws]' brings it"
+        raise Refusal(501, "no-websocket", message) from error
+    accept = generate_accept_token(check_handshake(request))
+    connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
+    return WebSocket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
+
+
+def check_handshake(request: IncomingRequest) -> bytes:
     """Return the Sec-WebSocket-Key of an opening handshake (RFC 6455 §4.2.1).
 
     Raises:
         Refusal: 426 where the client did not ask for a WebSocket, or for another version; 400 for a bad key.
     """
-    if not (head.has_token(b"upgrade", b"websocket") and head.has_token(b"connection", b"upgrade")):
+    head = request.head
+    if not asks_for_websocket(request):
         upgrade = ((b"Upgrade", b"websocket"),)  # RFC 9110 §15.5.22: a 426 names what it would upgrade to
-        raise Refusal(426, "no-upgrade", "/ws: expected Upgrade: websocket and Connection: Upgrade", fields=upgrade)
+        raise Refusal(
+            426, "no-upgrade", f"{request.path}: expected Upgrade: websocket and Connection: Upgrade", fields=upgrade
+        )
     if head.get(b"sec-websocket-version") != _VERSION:
         version = ((b"Sec-WebSocket-Version", _VERSION),)
         raise Refusal(426, "websocket-version", "Sec-WebSocket-Version: expected 13", fields=version)
@@ -74,8 +85,17 @@ def check_handshake(head: Request) -> bytes:
     return key
 
 
-class _Socket:
-    """Frames to octets and back; two tasks write, one at a time."""
+def asks_for_websocket(request: IncomingRequest) -> bool:
+    """Say whether a request is, or means to be, an opening handshake."""
+    return request.head.has_token(b"upgrade", b"websocket") and request.head.has_token(b"connection", b"upgrade")
+
+
+class WebSocket:
+    """Frames to octets and back; several tasks may write, one at a time.
+
+    Attributes:
+        frames: wsproto's state, whose `events()` follow each `receive`.
+    """
 
     def __init__(self, connection: ServerConnection, frames: Connection, send_timeout: float) -> None:
         self.frames = frames
@@ -106,7 +126,7 @@ class _Socket:
                 raise SendTimeout(f"{self._connection.peer} took nothing for {self._send_timeout:g} s") from error
 
 
-async def _tell(socket: _Socket, response: Responder, n: int, interval: float, scope: trio.CancelScope) -> None:
+async def _tell(socket: WebSocket, response: Responder, n: int, interval: float, scope: trio.CancelScope) -> None:
     from wsproto.events import CloseConnection, TextMessage
 
     start = response.pacer.now()
@@ -117,7 +137,7 @@ async def _tell(socket: _Socket, response: Responder, n: int, interval: float, s
     scope.deadline = trio.current_time() + _CLOSE_S
 
 
-async def _echo(socket: _Socket, response: Responder) -> None:
+async def _echo(socket: WebSocket, response: Responder) -> None:
     """Send every message back, a frame for each piece as it arrives, until either side has closed."""
     from wsproto.connection import ConnectionState
     from wsproto.events import CloseConnection, Message, Ping

@@ -92,7 +92,7 @@ def test_an_answer_that_failed_is_an_error_response(dialect: Dialect) -> None:
 def test_an_error_response_is_read_as_it_was_written(dialect: Dialect, kind: ErrorKind) -> None:
     reply = dialect.write_error(ProviderError(kind, "no, since"))
     error = dialect.read_error(reply.status, reply.fields, reply.body)
-    ours = kind in (ErrorKind.NOT_A_STREAM, ErrorKind.BROKEN, ErrorKind.INCOMPLETE)
+    ours = kind in (ErrorKind.UNREACHABLE, ErrorKind.NOT_A_STREAM, ErrorKind.BROKEN, ErrorKind.INCOMPLETE)
     assert error == ProviderError(ErrorKind.SERVER if ours else kind, "no, since", reply.status)
 
 
