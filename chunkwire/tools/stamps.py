@@ -1,0 +1,111 @@
+"""What a stream says of its own time: the stamps inside the content, found as the octets come.
+
+The rule here: content in, lines and stamps out, whatever the framing and however it was cut. Two forms are read: the
+JSON of our `/probe`, and the `T` + 19 digits (then `P` + 19 digits: planned) of a meter's origin. Both are ns since the
+epoch on the origin's clock. What this module must not know: when octets arrived, and what a late one means.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+_MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line bears no stamp
+_METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What one event says of itself.
+
+    Attributes:
+        n: its number in the stream, from 1; None where it has none.
+        of: events in the stream; None where it does not say.
+        nonce: of the run; empty where there is none.
+        planned_ns: when it was due; None where it does not say.
+        actual_ns: taken just before its write.
+    """
+
+    n: int | None
+    of: int | None
+    nonce: str
+    planned_ns: int | None
+    actual_ns: int
+
+
+def read_stamp(line: bytes) -> Stamp | None:
+    """Return the stamp that a line of content bears, None for any other line."""
+    text = line.removeprefix(b"data:").strip()
+    if text.startswith(b"{") and b'"actual_ns"' in text:
+        return _read_json(text)
+    found = _METER_STAMP.search(text)
+    if found is None:
+        return None
+    return Stamp(None, None, "", int(found[2]) if found[2] else None, int(found[1]))
+
+
+def _read_json(text: bytes) -> Stamp | None:
+    try:
+        about = json.loads(text)
+        of, planned = about.get("of"), about.get("planned_ns")
+        return Stamp(
+            int(about["n"]),
+            None if of is None else int(of),
+            str(about.get("nonce", "")),
+            None if planned is None else int(planned),
+            int(about["actual_ns"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None  # some other JSON that has a member of that name
+
+
+class ContentReader:
+    """Content as it comes, to stamps and to the ends of events.
+
+    Attributes:
+        is_readable: False once the content cannot be read on: an unknown coding, or octets that are missing in one.
+    """
+
+    def __init__(self, coding: str = "") -> None:
+        """Take the value of Content-Encoding, empty for none."""
+        self.is_readable = coding in ("", "identity", "gzip", "x-gzip", "deflate")
+        self._inflate = zlib.decompressobj(wbits=47) if self.is_readable and coding not in ("", "identity") else None
+        self._line = b""
+        self._has_data = False
+        self._skips = False
+
+    def feed(self, octets: bytes) -> tuple[list[Stamp], int]:
+        """Take content; return the stamps of the lines it completes, and how many events (SSE) it completes."""
+        if not self.is_readable:
+            return [], 0
+        if self._inflate is not None:
+            try:
+                octets = self._inflate.decompress(octets)
+            except zlib.error:
+                self.is_readable = False
+                return [], 0
+        *lines, self._line = (self._line + octets).split(b"\n")
+        if len(self._line) > _MAX_LINE_OCTETS:
+            self._line, self._skips = b"", True
+        stamps: list[Stamp] = []
+        events = 0
+        for line in lines:
+            if self._skips:
+                self._skips = False
+                continue
+            if line in (b"", b"\r"):
+                events += self._has_data
+                self._has_data = False
+                continue
+            self._has_data = self._has_data or line.startswith(b"data")
+            if (stamp := read_stamp(line)) is not None:
+                stamps.append(stamp)
+        return stamps, events
+
+    def lose(self) -> None:
+        """Take note that octets are missing here: the line they were in is skipped, a coding cannot be read on."""
+        self._line, self._skips = b"", True
+        self.is_readable = self.is_readable and self._inflate is None

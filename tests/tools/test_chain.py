@@ -1,0 +1,60 @@
+"""Chains from the inside out: the first hop that holds is named, and nothing behind it is judged."""
+
+import pytest
+
+from chunkwire.tools.judge import Hop, judge_chain
+from chunkwire.tools.verdict import Kind
+from tests.tools.synthesis import Holding, Path, Probe, for_time, hop_of, on_time, to_end, to_octets
+
+BEHIND = "not judged: behind a hop that holds"
+
+
+def lines(*holds: Holding) -> list[str]:
+    hops = [hop_of(Path(hold=hold), name=f"hop{n}") for n, hold in enumerate(holds)]
+    return [verdict.line for verdict in judge_chain(hops)]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_first_hop_that_holds_is_named_wherever_it_stands(place: int) -> None:
+    found = lines(*(to_end if n >= place else on_time for n in range(4)))
+    assert found[:place] == ["streams"] * place
+    assert found[place].startswith("HOLDS to the end")
+    assert found[place + 1 :] == [BEHIND] * (3 - place)
+
+
+@pytest.mark.parametrize("outer", [to_end, to_octets(4096), for_time(0.2)])
+def test_what_a_second_holder_adds_is_not_judged(outer: Holding) -> None:
+    assert lines(on_time, for_time(0.1), outer)[2] == BEHIND
+
+
+def test_a_stream_that_comes_through_is_said_to_whatever_holds_further_in() -> None:
+    assert lines(to_end, on_time)[1] == "streams; though hop0 holds: another way, or not always"
+
+
+def test_another_answer_behind_a_holder_is_still_told() -> None:
+    lost = hop_of(Path(status_line=b"HTTP/1.1 502 Bad Gateway"), name="outer")
+    verdicts = judge_chain([hop_of(Path(hold=to_end)), lost])
+    assert verdicts[1].kind is Kind.NOT_THE_STREAM
+
+
+def test_a_cut_is_put_down_to_the_first_hop_that_cuts() -> None:
+    verdicts = judge_chain([hop_of(Path()), hop_of(Path(cut=3)), hop_of(Path(cut=3))])
+    assert [verdict.kind for verdict in verdicts] == [Kind.STREAMS, Kind.CUT, Kind.NOT_JUDGED]
+
+
+def test_an_origin_that_bursts_is_named_once() -> None:
+    late = Path(lateness=lambda k: 0.25 - k % 5 * 0.05)
+    verdicts = judge_chain([hop_of(late), hop_of(late)])
+    assert verdicts[1].line == "not judged: behind an origin that bursts"
+
+
+def test_a_hop_without_answer_does_not_hide_the_next() -> None:
+    verdicts = judge_chain([hop_of(Path()), Hop("gone", error="refused"), hop_of(Path(hold=to_end))])
+    assert [verdict.kind for verdict in verdicts] == [Kind.STREAMS, Kind.UNREACHABLE, Kind.TO_END]
+
+
+def test_what_a_hop_says_of_itself_is_not_what_it_passed_on() -> None:
+    said = Path(fields=((b"Server", b"nginx"),))
+    inner, same = hop_of(said), hop_of(said, Probe())
+    other = hop_of(Path(fields=((b"Server", b"nginx"), (b"Via", b"1.1 Caddy"))))
+    assert [verdict.software for verdict in judge_chain([inner, same, other])] == ["nginx", "", "1.1 Caddy"]

@@ -1,0 +1,187 @@
+"""Each class of a verdict on its example, and beside it the nearest example that is not of the class."""
+
+import pytest
+
+from chunkwire.tools.judge import Hop, judge_hop
+from chunkwire.tools.verdict import HOLDING, Kind, Verdict
+from tests.tools.synthesis import (
+    Holding,
+    Path,
+    Probe,
+    close_behind,
+    for_time,
+    hop_of,
+    later,
+    on_time,
+    run_of,
+    to_end,
+    to_octets,
+)
+
+LARGER = tuple(Probe(size=size) for size in (512, 2048, 8192, 16384))
+
+
+def judged(path: Path, *probes: Probe, inner: Hop | None = None, repeat: int = 1) -> Verdict:
+    return judge_hop(hop_of(path, *probes, repeat=repeat, clock="here"), inner=inner)
+
+
+def test_events_that_arrive_when_they_were_written_stream() -> None:
+    verdict = judged(Path())
+    assert (verdict.kind, verdict.line) == (Kind.STREAMS, "streams")
+
+
+def test_jitter_below_a_hold_still_streams() -> None:
+    assert judged(Path(jitter=0.015)).kind is Kind.STREAMS
+
+
+def test_one_stall_of_the_machine_accuses_nobody() -> None:
+    def stall(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+        return [(max(t, 0.42) if 0.28 < t < 0.42 else t, octets) for t, octets in writes]
+
+    assert judged(Path(hold=stall)).kind is Kind.STREAMS
+
+
+def test_what_is_held_to_the_end_is_said_to_be() -> None:
+    verdict = judged(Path(hold=to_end), Probe(), *LARGER)
+    assert (verdict.kind, verdict.line) == (Kind.TO_END, "HOLDS to the end; 20 chunks became 1")
+    assert verdict.evidence.octets_held > 256 * 1024
+    assert verdict.evidence.longest_hold == pytest.approx(0.95)
+
+
+def test_what_leaves_early_when_events_are_larger_was_held_to_a_size() -> None:
+    verdict = judged(Path(hold=to_octets(4096)), Probe(), *LARGER)
+    assert (verdict.kind, verdict.octets) == (Kind.TO_OCTETS, 4096)
+    assert verdict.line == "HOLDS to 4096 octets; 20 chunks became 1"
+
+
+def test_events_larger_than_the_buffer_do_not_hide_it() -> None:
+    verdict = judged(Path(hold=to_octets(4096)), Probe(size=8192), Probe(size=512))
+    assert (verdict.kind, verdict.octets) == (Kind.TO_OCTETS, 4096)
+
+
+@pytest.mark.parametrize("seconds", [0.06, 0.1, 0.2, 0.4])
+def test_what_waits_as_long_at_another_rate_is_held_for_a_time(seconds: float) -> None:
+    verdict = judged(Path(hold=for_time(seconds)), Probe(), Probe(size=1024))
+    assert verdict.kind is Kind.FOR_TIME
+    assert verdict.seconds == pytest.approx(seconds, abs=0.05)
+
+
+def test_one_rate_alone_cannot_tell_a_size_from_a_time() -> None:
+    verdict = judged(Path(hold=for_time(0.2)))
+    assert verdict.kind is Kind.HOLDS
+    assert verdict.line.startswith("HOLDS, in bursts of ")
+
+
+def test_a_constant_hold_shows_against_the_hop_before() -> None:
+    inner = hop_of(Path(), clock="here")
+    assert judged(Path(hold=later(0.04)), inner=inner).kind is Kind.FOR_TIME
+    assert judged(Path(hold=later(0.04))).kind is Kind.STREAMS
+    assert judged(Path(hold=later(0.015)), inner=inner).kind is Kind.STREAMS
+
+
+def test_a_constant_hold_on_another_clock_proves_nothing() -> None:
+    assert judged(Path(hold=later(0.04)), inner=hop_of(Path(), clock="there")).kind is Kind.STREAMS
+
+
+def test_frames_close_behind_others_may_be_the_only_ones_held() -> None:
+    path = Path(hold=close_behind(0.04))
+    paced, pairs = Probe(), Probe(n=12, interval=0.06, burst=3)
+    assert judged(path, paced).kind is Kind.STREAMS
+    verdict = judged(path, paced, pairs)
+    assert verdict.kind is Kind.FOR_TIME
+    assert verdict.line == "HOLDS 40 ms what follows close behind another frame"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_lazy_coding_that_the_hop_added_is_named(coding: str) -> None:
+    verdict = judged(Path(coding=coding), inner=hop_of(Path()))
+    assert verdict.kind is Kind.COMPRESSED
+    assert verdict.line.startswith(f"COMPRESSED ({coding}), and then HOLDS to the end")
+
+
+def test_a_coding_that_is_flushed_streams() -> None:
+    assert judged(Path(coding="gzip", is_lazy=False)).kind is Kind.STREAMS
+
+
+def test_a_hop_that_holds_without_a_coding_too_is_not_put_down_to_it() -> None:
+    plain = Probe(accept=b"")
+    coded = (run_of(Probe(), Path(coding="gzip")), run_of(plain, Path(hold=to_end)))
+    freed = (run_of(Probe(), Path(coding="gzip")), run_of(plain, Path()))
+    assert judge_hop(Hop("hop", coded)).kind is Kind.TO_END
+    assert judge_hop(Hop("hop", freed)).kind is Kind.COMPRESSED
+
+
+def test_a_hop_that_streams_a_post_holds_only_the_get() -> None:
+    runs = (run_of(Probe(), Path(hold=to_end)), run_of(Probe(method=b"POST"), Path()))
+    verdict = judge_hop(Hop("hop", runs))
+    assert verdict.kind is Kind.GET_ONLY
+    assert verdict.line == "HOLDS a GET to the end, streams a POST; 20 chunks became 1"
+
+
+def test_a_head_that_waits_for_the_body_is_told_apart_from_a_held_body() -> None:
+    delayed = Probe(n=3, delay=0.3)
+    verdict = judged(Path(head_with_body=True), Probe(), delayed)
+    assert verdict.kind is Kind.HEAD_HELD
+    assert verdict.is_streaming
+    assert judged(Path(), Probe(), delayed).kind is Kind.STREAMS
+
+
+def test_a_head_that_was_held_before_is_not_this_hops_doing() -> None:
+    delayed = Probe(n=3, delay=0.3)
+    inner = hop_of(Path(head_with_body=True), Probe(), delayed)
+    assert judged(Path(head_with_body=True), Probe(), delayed, inner=inner).kind is Kind.STREAMS
+
+
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        (Path(keeps_marks=False), "streams; re-framed: extensions lost, trailer lost"),
+        (Path(chunks=False), "streams; re-framed: no longer chunked"),
+        (Path(hold=close_behind(0.0)), "streams"),
+    ],
+)
+def test_what_the_framing_lost_is_said_though_it_streams(path: Path, expected: str) -> None:
+    assert judged(path, Probe(), Probe(n=3, interval=0.02, mark=True)).line == expected
+
+
+def test_split_chunks_are_reframed() -> None:
+    def halve(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+        return [
+            (t + k * 1e-6, octets[k * 40 : k * 40 + 40]) for t, octets in writes for k in range(len(octets) // 40 + 1)
+        ]
+
+    assert judged(Path(hold=halve)).kind is Kind.REFRAMED
+
+
+def test_what_was_lost_further_in_is_not_lost_here() -> None:
+    marked = Probe(n=3, interval=0.02, mark=True)
+    inner = hop_of(Path(keeps_marks=False), Probe(), marked)
+    assert judged(Path(keeps_marks=False), Probe(), marked, inner=inner).kind is Kind.STREAMS
+
+
+def test_an_origin_that_writes_late_is_accused_itself() -> None:
+    verdict = judged(Path(lateness=lambda k: 0.25 - k % 5 * 0.05))
+    assert (verdict.kind, verdict.line) == (Kind.ORIGIN_BURSTS, "the origin itself bursts")
+
+
+@pytest.mark.parametrize("hold", [to_end, to_octets(600), for_time(0.2)])
+def test_a_run_that_disagrees_with_the_others_leaves_it_unsure(hold: Holding) -> None:
+    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (hold, on_time, on_time))
+    verdict = judge_hop(Hop("hop", runs))
+    assert (verdict.kind, verdict.line) == (Kind.UNSURE, "unsure: held in 1 of 3 runs")
+
+
+def test_two_of_three_runs_are_enough() -> None:
+    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (to_end, on_time, to_end))
+    assert judge_hop(Hop("hop", runs)).kind in HOLDING
+
+
+def test_holds_while_our_own_timer_was_late_do_not_count() -> None:
+    busy = run_of(Probe(), Path(hold=for_time(0.2)), our_delay=0.09)
+    verdict = judge_hop(Hop("hop", (busy, busy)))
+    assert verdict.line == "unsure: this machine was too busy, its own timer 90 ms late"
+
+
+def test_a_hop_without_a_run_had_no_answer() -> None:
+    verdict = judge_hop(Hop("hop", error="127.0.0.1:1 refused the connection"))
+    assert (verdict.kind, verdict.line) == (Kind.UNREACHABLE, "no answer: 127.0.0.1:1 refused the connection")
