@@ -252,11 +252,11 @@ def more(options: argparse.Namespace, origin: Address, gateway: Address) -> list
     if not options.keep:
         return ["", "  next: chunkwire demo --keep, and see it yourself with curl, nc and chunkwire watch"]
     request = "GET /generate?n=3 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
-    return [
-        "",
-        "  both keep serving until Ctrl-C; in another terminal:",
-        f"    curl -sN --raw http://{gateway}/generate              the frames, size lines and all",
-        f"    chunkwire watch 'http://{gateway}/generate?n=5'        when each of them came",
-        f"    printf '{request}' | nc {origin.host} {origin.port}",
-        f"    curl -s http://{origin}/                               what else the origin can stream",
-    ]
+    tries = (
+        (f"curl -sN --raw {gateway}/generate", "each frame, size line and all"),
+        (f"chunkwire watch '{gateway}/generate?n=5'", "when each of them came"),
+        (f"curl -s {origin}/", "what else the origin can stream"),
+        (f"printf '{request}' | nc {origin.host} {origin.port}", ""),
+    )
+    lines = [f"    {command:<46}  {what}".rstrip() for command, what in tries]
+    return ["", "  both keep serving until Ctrl-C; in another terminal:", *lines]
