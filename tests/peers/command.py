@@ -13,6 +13,7 @@ from tests.peers.process import WITHIN, PeerTrouble, Reader, end, run, started
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHUNKWIRE = (sys.executable, "-W", "error", "-m", "chunkwire")
+BRIEF = ("--grace", "1s")  # a stream that a test left open must not hold up its end
 _LISTENING = re.compile(r"listening on http://(\S+):(\d+)")
 
 
@@ -51,7 +52,7 @@ class Served:
 @contextmanager
 def serving(verb: str, *words: str) -> Generator[Served, None, None]:
     """Run `chunkwire serve` or `forward` on a free port; it must end when asked to, and print no traceback."""
-    with started([*CHUNKWIRE, verb, *words, "-l", "127.0.0.1:0"]) as process:
+    with started([*CHUNKWIRE, verb, *words, "-l", "127.0.0.1:0", *BRIEF]) as process:
         reader = Reader(process.stderr, whose=f"chunkwire {verb}")
         found = None
         lines: list[str] = []

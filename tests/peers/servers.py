@@ -27,13 +27,16 @@ class Server:
 
 
 @contextmanager
-def nginx(server: str, *, http: str = "", files: dict[str, bytes] | None = None) -> Generator[Server, None, None]:
+def nginx(
+    server: str, *, http: str = "", files: dict[str, bytes] | None = None, listen: str = ""
+) -> Generator[Server, None, None]:
     """Run nginx with one server block.
 
     Args:
         server: directives inside `server { }`, without `listen`.
         http: directives inside `http { }`, before the server.
         files: what lies under its `root`.
+        listen: parameters of its `listen`, such as `ssl`.
     """
     path = program("nginx")
     with workplace() as folder, listening_socket() as listener:
@@ -47,7 +50,7 @@ def nginx(server: str, *, http: str = "", files: dict[str, bytes] | None = None)
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr warn;\n"
             "events { worker_connections 256; }\n"
             f"http {{ access_log off; {temporary} root {folder}; {http}\n"
-            f"  server {{ listen {LOOPBACK}:{port}; {server} }}\n}}\n"
+            f"  server {{ listen {LOOPBACK}:{port} {listen}; {server} }}\n}}\n"
         )
         argv: list[str | Path] = [path, "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
         env = {"NGINX": f"{listener.fileno()};"}
