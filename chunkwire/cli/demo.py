@@ -228,6 +228,8 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
 
 def verdict(trace: Trace, paint: Paint, *, is_equal: bool) -> list[str]:
     """Return what stands below the table: one chunk as octets, the hashes, and what they mean."""
+    from chunkwire.tools.watch import number
+
     lines = [""]
     received = trace.points["client.received"]
     if received.frames and received.frames[0].size:
@@ -241,8 +243,9 @@ def verdict(trace: Trace, paint: Paint, *, is_equal: bool) -> list[str]:
         lines.append(f"  {paint('bad', 'different')}: the client did not get the octets that the origin sent")
         return lines
     end = received.end
-    lines.append(f"  {paint('good', 'equal')}: {end.chunks} chunks, {end.octets} octets, {end.wire_octets} on the wire")
-    if trace.is_prompt:
+    counts = f"{number(end.chunks, 'chunk')}, {number(end.octets, 'octet')}, {end.wire_octets} on the wire"
+    lines.append(f"  {paint('good', 'equal')}: {counts}")
+    if end.chunks > 1 and trace.is_prompt:
         lines.append("  prompt: each chunk was at the client before the origin wrote the next one")
     return lines
 
