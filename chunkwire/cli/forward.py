@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags
+from chunkwire.cli import flags, serving
 
 if TYPE_CHECKING:
+    import trio
+
     from chunkwire.forward.settings import Settings
+    from chunkwire.net.listen import Address
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
 EPILOG = """\
@@ -52,8 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_modes(parser)
     add_deadlines(parser)
     add_limits(parser)
-    parser.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
-    parser.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    serving.add_serving(parser)
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--poll",
@@ -121,18 +122,12 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    import trio
-
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import make_tls, parse_url
-    from chunkwire.net.listen import Address, parse_address
 
     settings = _settings(options)
-    admin = parse_address(options.admin) if options.admin else None
-    on_end = log_json if options.log_json else log_text
-    address = parse_address(options.listen)
     urls = [parse_url(text) for text in options.upstream]
     tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
     upstreams = [
@@ -140,25 +135,20 @@ def run(options: argparse.Namespace) -> int:
         for url in urls
     ]
 
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            bound = await nursery.start(_serve, name="gateway")
-            for where in bound if not options.quiet else ():
-                print(f"listening on http://{where}", file=sys.stderr, flush=True)
-
-    async def _serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+    async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         await serve_gateway(
-            address,
+            place.address,
             upstreams,
             settings=settings,
-            on_end=on_end,
-            admin=admin,
+            on_end=log_json if options.log_json else log_text,
+            admin=place.admin,
+            metrics=place.metrics,
+            reuse_port=place.reuse_port,
             handle_signals=True,
             task_status=task_status,
         )
 
-    trio.run(main)
-    return 0
+    return serving.run_server(options, "gateway", server)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

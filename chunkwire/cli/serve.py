@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags
+from chunkwire.cli import flags, serving
 from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
 
 if TYPE_CHECKING:
+    import trio
+
+    from chunkwire.net.listen import Address
     from chunkwire.origin.settings import Settings
     from chunkwire.wire.records import Record
 
@@ -28,8 +30,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the origin's flags."""
     flags.add_listen(parser, flags.DEFAULT_ORIGIN)
-    parser.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
-    parser.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    serving.add_serving(parser)
     parser.add_argument("--save", metavar="FILE", help="write a record of all that is sent to FILE")
     _add_caps(parser)
     _add_deadlines(parser)
@@ -80,37 +81,26 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    import trio
-
-    from chunkwire.net.listen import Address, parse_address
     from chunkwire.origin.access import log_json, log_text
     from chunkwire.origin.server import serve_origin
 
-    address = parse_address(options.listen)
-    admin = parse_address(options.admin) if options.admin else None
     settings = _settings(options)
-    on_end = log_json if options.log_json else log_text
 
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            bound = await nursery.start(_serve, name="origin")
-            for where in bound if not options.quiet else ():
-                print(f"listening on http://{where}", file=sys.stderr, flush=True)
-
-    async def _serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+    async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with _recording(options.save) as record_to:
             await serve_origin(
-                address,
+                place.address,
                 settings=settings,
                 record_to=record_to,
-                on_end=on_end,
-                admin=admin,
+                on_end=log_json if options.log_json else log_text,
+                admin=place.admin,
+                metrics=place.metrics,
+                reuse_port=place.reuse_port,
                 handle_signals=True,
                 task_status=task_status,
             )
 
-    trio.run(main, strict_exception_groups=True)
-    return 0
+    return serving.run_server(options, "origin", server)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -214,6 +214,8 @@ async def serve_gateway(
     record_to: Callable[[Record], None] | None = None,
     on_end: OnEnd = log_text,
     admin: Address | None = None,
+    metrics: Metrics | None = None,
+    reuse_port: bool = False,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -222,6 +224,8 @@ async def serve_gateway(
     Args:
         on_end: told of each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
+        metrics: counts what goes through; None counts nothing, unless there is an admin address.
+        reuse_port: share the address with other processes (SO_REUSEPORT).
         handle_signals: SIGTERM drains (main thread only).
         task_status: started with the bound addresses once accepting.
 
@@ -229,16 +233,17 @@ async def serve_gateway(
         ListenError: the address cannot be bound.
     """
     raise_file_limit()
-    listeners = await open_listeners(address)
+    listeners = await open_listeners(address, reuse_port=reuse_port)
     admin_listeners = await open_listeners(admin) if admin is not None else []
-    metrics = Metrics("gateway") if admin is not None else None
+    if admin is not None and metrics is None:
+        metrics = Metrics("gateway")
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
         if handle_signals:
             await nursery.start(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
-        if metrics is not None:
-            nursery.start_soon(serve_admin, admin_listeners, metrics, gateway.drain, name="admin")
+        if metrics is not None and admin_listeners:
+            nursery.start_soon(serve_admin, admin_listeners, metrics.read, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(
             listeners,

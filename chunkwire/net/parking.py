@@ -40,7 +40,7 @@ class Polling:
         self._unpolled = 0
 
     def seconds(self) -> float:
-        """Return how long to poll before the next sleep: nothing while that does not pay, but for a try now and then."""
+        """Return how long to poll before the next sleep: nothing while polls do not pay, but for a try now and then."""
         if self._credit or self._seconds in (0.0, math.inf):
             return self._seconds
         self._unpolled = (self._unpolled + 1) % TRY_EVERY

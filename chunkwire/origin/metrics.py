@@ -65,6 +65,10 @@ class Metrics:
         self.ends: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
 
+    async def read(self) -> str:
+        """Return `to_text`, for whoever may have to wait for such a text."""
+        return self.to_text()
+
     def to_text(self) -> str:
         """Return everything in the Prometheus text format, 0.0.4."""
         return "".join(line + "\n" for line in self._lines())
@@ -92,3 +96,31 @@ class Metrics:
 def _head(name: str, kind: str, text: str) -> Iterator[str]:
     yield f"# HELP chunkwire_{name} {text}"
     yield f"# TYPE chunkwire_{name} {kind}"
+
+
+def add_up(texts: Sequence[str]) -> str:
+    """Return several servers' texts as one: every sample here is a count, so like samples add up."""
+    families: dict[str, list[str]] = {}
+    samples: dict[str, dict[str, float]] = {}
+    for text in texts:
+        family = ""
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                family = line.split(" ", 3)[2]
+                families.setdefault(family, [])
+            if line.startswith("#"):
+                if line not in families[family]:
+                    families[family].append(line)
+                continue
+            name, _, value = line.rpartition(" ")
+            counted = samples.setdefault(family, {})
+            counted[name] = counted.get(name, 0.0) + float(value)
+    return "".join(
+        "".join(line + "\n" for line in head)
+        + "".join(f"{name} {_number(value)}\n" for name, value in samples.get(family, {}).items())
+        for family, head in families.items()
+    )
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.6f}"

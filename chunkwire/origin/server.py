@@ -6,7 +6,8 @@ The rule here: only assembly. How an exchange goes is the engine's; how connecti
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import trio
 
@@ -32,6 +33,8 @@ from chunkwire.wire.records import Record
 
 logger = logging.getLogger(__name__)
 
+ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
+
 
 async def serve_origin(
     address: Address,
@@ -40,6 +43,8 @@ async def serve_origin(
     record_to: Callable[[Record], None] | None = None,
     on_end: Callable[[Exchange], None] | None = None,
     admin: Address | None = None,
+    metrics: Metrics | None = None,
+    reuse_port: bool = False,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -49,6 +54,8 @@ async def serve_origin(
         record_to: takes the records of what is written; None makes none.
         on_end: told of each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
+        metrics: counts what is done; None makes its own.
+        reuse_port: share the address with other processes (SO_REUSEPORT).
         handle_signals: SIGTERM drains (main thread only).
         task_status: started with the bound addresses once accepting.
 
@@ -58,16 +65,18 @@ async def serve_origin(
     Cancellation: every stream is cut.
     """
     raise_file_limit()
-    listeners = await open_listeners(address)
+    listeners = await open_listeners(address, reuse_port=reuse_port)
     admin_listeners = await open_listeners(admin) if admin is not None else []
     drain = Drain()
     async with open_pacer() as pacer, trio.open_nursery() as nursery:
-        origin = Origin(pacer=pacer, settings=settings, record_to=record_to, drain=drain, on_end=on_end)
+        origin = Origin(
+            pacer=pacer, settings=settings, record_to=record_to, drain=drain, on_end=on_end, metrics=metrics
+        )
         if handle_signals:
             await nursery.start(drain_on_signal, drain, nursery.cancel_scope, name="signals")
         if admin_listeners:
             logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
-            nursery.start_soon(serve_admin, admin_listeners, origin.metrics, drain, name="admin")
+            nursery.start_soon(serve_admin, admin_listeners, origin.metrics.read, drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(
             listeners, origin.handle, drain=drain, grace=settings.grace, max_connections=settings.max_connections
@@ -75,23 +84,23 @@ async def serve_origin(
         nursery.cancel_scope.cancel()
 
 
-async def serve_admin(listeners: list[trio.SocketListener], metrics: Metrics, drain: Drain) -> None:
+async def serve_admin(listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain) -> None:
     """Serve `/metrics` and `/healthz` of one server, on addresses of their own, until drained or cancelled."""
-    served = admin_resources(metrics)
+    served = admin_resources(read)
     admin = Origin(pacer=PlainPacer(), drain=drain, resources=(list_resource(served), *served))
     await serve(listeners, admin.handle, drain=drain)
 
 
-def admin_resources(metrics: Metrics) -> tuple[Resource, ...]:
-    """Return the resources that tell how a server is doing."""
+def admin_resources(read: ReadMetrics) -> tuple[Resource, ...]:
+    """Return the resources that tell how a server is doing; `read` gives its metrics as text."""
 
-    async def read(_: IncomingRequest, response: Responder) -> None:
-        await response.fixed(200, ((b"Content-Type", CONTENT_TYPE),), metrics.to_text().encode())
+    async def metrics(_: IncomingRequest, response: Responder) -> None:
+        await response.fixed(200, ((b"Content-Type", CONTENT_TYPE),), (await read()).encode())
 
     async def healthz(_: IncomingRequest, response: Responder) -> None:
         await response.text(200, "ok\n")
 
     return (
-        Resource("/metrics", read, "counters and histograms, as Prometheus text", "{origin}/metrics"),
+        Resource("/metrics", metrics, "counters and histograms, as Prometheus text", "{origin}/metrics"),
         Resource("/healthz", healthz, "ok while connections are accepted", "{origin}/healthz"),
     )

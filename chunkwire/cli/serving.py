@@ -1,0 +1,117 @@
+"""What both servers' verbs share: saying where they listen, and running as several workers.
+
+The rule here: a server is one awaitable that is told where and how to listen; whether this process runs it or
+supervises others that do is decided here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import leaves
+
+if TYPE_CHECKING:
+    import trio
+
+    from chunkwire.net.listen import Address
+    from chunkwire.origin.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how one server process listens.
+
+    Attributes:
+        admin: where it serves `/metrics`; None for a worker, whose supervisor does.
+        metrics: what it counts into; None leaves that to the server.
+        reuse_port: it shares the address with others.
+    """
+
+    address: Address
+    admin: Address | None
+    metrics: Metrics | None
+    reuse_port: bool
+
+
+class Server(Protocol):
+    """A server: serves at a place until drained; `task_status` is started with the bound addresses."""
+
+    def __call__(self, place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> Awaitable[None]:
+        """Serve."""
+
+
+def add_serving(parser: argparse.ArgumentParser) -> None:
+    """Add `--admin`, `--log-json` and `--workers`."""
+    group = parser.add_argument_group("running")
+    group.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
+    group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    group.add_argument(
+        "--workers", type=flags.count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
+    )
+    group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
+
+
+def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
+    """Run a server, or a supervisor of several, until it has drained; return the exit code."""
+    import trio
+
+    from chunkwire.net.listen import parse_address
+    from chunkwire.origin.metrics import Metrics
+    from chunkwire.origin.workers import WorkerError, answer_supervisor, supervise
+
+    address = parse_address(options.listen)
+    admin = parse_address(options.admin) if options.admin else None
+
+    async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+        if options.workers > 1 and options.worker is None:
+            await supervise(worker_arguments(), options.workers, address, admin=admin, task_status=task_status)
+        else:
+            await server(Place(address, admin, None, reuse_port=False), task_status=task_status)
+
+    async def work() -> None:
+        metrics, accepting = Metrics(name), trio.Event()
+        async with trio.open_nursery() as nursery:
+
+            async def serve(task_status: trio.TaskStatus[list[Address]]) -> None:
+                await server(Place(address, None, metrics, reuse_port=True), task_status=task_status)
+                nursery.cancel_scope.cancel()
+
+            async def answer() -> None:
+                await answer_supervisor(options.worker, metrics, accepting)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(answer, name="answer the supervisor")
+            await nursery.start(serve, name=name)
+            accepting.set()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(start, name=name)
+            for where in bound if not options.quiet else ():
+                print(f"listening on http://{where}", file=sys.stderr, flush=True)
+
+    code = 0
+    try:
+        trio.run(main if options.worker is None else work)
+    except* WorkerError as failed:  # it has said why itself
+        code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
+    return code
+
+
+def worker_arguments() -> Sequence[str]:
+    """Return this process's command line without what its supervisor decides: address, admin and count."""
+    words = iter(sys.argv[1:])
+    kept: list[str] = []
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name in ("-l", "--listen", "--admin", "--workers"):
+            if not equals:
+                next(words, None)
+        elif not (word.startswith("-l") and not word.startswith("--")):
+            kept.append(word)
+    return kept
