@@ -168,7 +168,7 @@ class Origin:
         if head.version != b"1.0" and (expected := head.get(b"expect")) and not _awaits_continue(head):
             got = expected.decode("latin-1")
             raise Refusal(417, "expectation", f"Expect: expected 100-continue, got {got!r}")
-        if head.method == b"OPTIONS":
+        if head.method == b"OPTIONS" and not self._routes.answers_options(head):
             await response.fixed(204, ((b"Allow", self._routes.allowed(head)),))
             return
         resource, request.captures = self._routes.find(head)

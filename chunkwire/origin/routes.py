@@ -35,7 +35,7 @@ class Resource:
         responder: answers the request.
         summary: one line for the list at `/`.
         example: what to type after `curl -sN`; `{origin}` is replaced by the origin's URL.
-        methods: GET brings HEAD with it, and OPTIONS is answered for all.
+        methods: GET brings HEAD with it; OPTIONS is answered for all but a resource that names it.
         parameters: of the query; None takes any.
     """
 
@@ -50,7 +50,7 @@ class Resource:
     def allowed(self) -> tuple[str, ...]:
         """The methods as an Allow field lists them."""
         head = ("HEAD",) if "GET" in self.methods else ()
-        return (*self.methods, *head, "OPTIONS")
+        return (*dict.fromkeys((*self.methods, *head, "OPTIONS")),)
 
 
 class Routes:
@@ -79,6 +79,16 @@ class Routes:
             message = f"{resource.path}: expected one of {allow}, got {method}"
             raise Refusal(405, "method", message, fields=((b"Allow", allow.encode()),))
         return resource, captures
+
+    def answers_options(self, head: Request) -> bool:
+        """Say whether a request is an OPTIONS that its resource answers itself.
+
+        Raises:
+            Refusal: 404.
+        """
+        if head.method != b"OPTIONS" or head.target == b"*":
+            return False
+        return "OPTIONS" in self._match(head.target.partition(b"?")[0].decode("latin-1"))[0].methods
 
     def allowed(self, head: Request) -> bytes:
         """Return the value of Allow for what a request's target names; `*` names all of the server.

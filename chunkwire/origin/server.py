@@ -6,7 +6,7 @@ The rule here: only assembly. How an exchange goes is the engine's; how connecti
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import trio
@@ -41,6 +41,7 @@ async def serve_origin(
     *,
     settings: Settings = DEFAULT_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
+    resources: Sequence[Resource] | None = None,
     on_end: Callable[[Exchange], None] | None = None,
     admin: Address | None = None,
     metrics: Metrics | None = None,
@@ -52,6 +53,7 @@ async def serve_origin(
 
     Args:
         record_to: takes the records of what is written; None makes none.
+        resources: instead of the built-in ones.
         on_end: told of each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
         metrics: counts what is done; None makes its own.
@@ -70,7 +72,13 @@ async def serve_origin(
     drain = Drain()
     async with open_pacer() as pacer, trio.open_nursery() as nursery:
         origin = Origin(
-            pacer=pacer, settings=settings, record_to=record_to, drain=drain, on_end=on_end, metrics=metrics
+            pacer=pacer,
+            settings=settings,
+            record_to=record_to,
+            drain=drain,
+            resources=resources,
+            on_end=on_end,
+            metrics=metrics,
         )
         if handle_signals:
             await nursery.start(drain_on_signal, drain, nursery.cancel_scope, name="signals")

@@ -111,12 +111,12 @@ class WebSocket:
         return bool(octets)
 
     async def send(self, event: Event) -> None:
-        """Send one frame in one send; a message is dropped once either side is closing (RFC 6455 §5.5.1)."""
+        """Send one frame in one send; all but a Close is dropped once either side is closing (RFC 6455 §5.5.1)."""
         from wsproto.connection import ConnectionState
-        from wsproto.events import Message
+        from wsproto.events import CloseConnection
 
         async with self._turn:
-            if isinstance(event, Message) and self.frames.state is not ConnectionState.OPEN:
+            if self.frames.state is not ConnectionState.OPEN and not isinstance(event, CloseConnection):
                 return
             octets = self.frames.send(event)
             try:
@@ -148,7 +148,7 @@ async def _echo(socket: WebSocket, response: Responder) -> None:
                 if socket.frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
                     await socket.send(event.response())
                 return
-            if isinstance(event, Ping) and socket.frames.state is ConnectionState.OPEN:
+            if isinstance(event, Ping):
                 await socket.send(event.response())
             elif isinstance(event, Message):
                 await socket.send(type(event)(data=event.data, message_finished=event.message_finished))
