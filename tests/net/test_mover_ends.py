@@ -1,0 +1,186 @@
+"""Bodies that do not end well: the valid prefix arrives, no end is invented, and no other body suffers."""
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.movers import MoveOptions, SinkGone, SourceGone
+from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, open_carried, rule_of, running
+from tests.net.peer import reset
+
+LARGE = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "part", [b"", b"5", b"5\r\n", b"5\r\nhel", b"5\r\nhello", b"5\r\nhello\r", b"0\r\n", b"0\r\nX: 1\r"]
+)
+async def test_a_fin_inside_a_chunked_body_is_an_incomplete_one(make_mover: MakeMover, part: bytes) -> None:
+    async with carrying(make_mover) as carried:
+        await carried.send(FRAME + part)
+        await carried.upstream.send_eof()
+        received = await carried.read_rest()
+        assert (FRAME + part).startswith(received)
+        assert len(received) >= len(FRAME)
+        assert isinstance(await carried.wait_error(), IncompleteBody)
+
+
+async def test_a_fin_before_the_first_octet_is_an_incomplete_body(make_mover: MakeMover) -> None:
+    for scanner in (ChunkedScanner(), LengthScanner(1)):
+        async with carrying(make_mover, scanner) as carried:
+            await carried.upstream.send_eof()
+            assert await carried.read_rest() == b""
+            assert isinstance(await carried.wait_error(), IncompleteBody)
+
+
+async def test_a_fin_short_of_the_length_is_an_incomplete_body(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, LengthScanner(6)) as carried:
+        await carried.send(b"hello")
+        await carried.upstream.send_eof()
+        assert await carried.read_rest() == b"hello"
+        assert isinstance(await carried.wait_error(), IncompleteBody)
+
+
+@pytest.mark.parametrize("scanner", [ChunkedScanner, CloseScanner, lambda: LengthScanner(10**6)])
+async def test_a_reset_of_the_source_comes_after_all_that_came_before_it(
+    make_mover: MakeMover, scanner: type[BodyScanner]
+) -> None:
+    async with carrying(make_mover, scanner()) as carried:
+        await carried.send(FRAME + b"5\r\nhel")
+        await carried.expect(FRAME + b"5\r\nhel")
+        reset(carried.upstream)
+        assert await carried.read_rest() == b""
+        assert isinstance(await carried.wait_error(), SourceGone)
+
+
+async def test_a_reset_right_behind_octets_does_not_eat_them(make_mover: MakeMover) -> None:
+    for _ in range(20):
+        async with carrying(make_mover) as carried:
+            await carried.send(FRAME)
+            reset(carried.upstream)
+            assert await carried.read_rest() == FRAME
+            assert isinstance(await carried.wait_error(), SourceGone)
+
+
+@pytest.mark.parametrize(
+    "broken, prefix, rule",
+    [
+        (b"x", b"", "chunk-size"),
+        (b"5\nhello", b"", "bare-lf"),
+        (b"5\r\nhelloXX", b"5\r\nhello", "chunk-data-end"),
+        (b"5\r\nhello\n", b"5\r\nhello", "bare-lf"),
+        (b"0\r\nno colon\r\n\r\n", b"", "trailer-field"),
+        (b"0\r\nHost: x\r\n\r\n", b"", "trailer-forbidden"),
+        (b"5\r\nhello\r\n0\r\n\rX", b"5\r\nhello\r\n", "bare-cr"),
+    ],
+)
+async def test_a_broken_body_ends_after_its_valid_prefix(
+    make_mover: MakeMover, broken: bytes, prefix: bytes, rule: str
+) -> None:
+    async with carrying(make_mover) as carried:
+        await carried.send(FRAME + broken + END)
+        assert await carried.read_rest() == FRAME + prefix
+        assert rule_of(await carried.wait_error()) == rule
+
+
+async def test_a_broken_body_that_came_with_the_head_ends_the_same(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, leftover=FRAME + b"x") as carried:
+        assert await carried.read_rest() == FRAME
+        assert rule_of(await carried.wait_error()) == "chunk-size"
+
+
+async def test_the_prefix_of_a_broken_body_arrives_although_the_sink_is_slow(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, buffer_octets=4096) as carried, trio.open_nursery() as nursery:
+        nursery.start_soon(carried.send, LARGE * 3 + b"x", name="send")
+        await trio.testing.wait_all_tasks_blocked()
+        assert await carried.read_rest() == LARGE * 3
+        assert rule_of(await carried.wait_error()) == "chunk-size"
+
+
+async def test_a_sink_that_was_reset_ends_the_body(make_mover: MakeMover) -> None:
+    async with carrying(make_mover) as carried, trio.open_nursery() as nursery:
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        reset(carried.client)
+        nursery.start_soon(send_for_ever, carried, name="send")
+        assert isinstance(await carried.wait_error(), SinkGone)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_sink_that_was_closed_is_met_by_the_next_writes(make_mover: MakeMover) -> None:
+    async with carrying(make_mover) as carried, trio.open_nursery() as nursery:
+        await carried.client.aclose()
+        nursery.start_soon(send_for_ever, carried, name="send")
+        assert isinstance(await carried.wait_error(), SinkGone)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_sink_that_is_reset_while_it_takes_nothing_ends_the_body(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, buffer_octets=4096) as carried, trio.open_nursery() as nursery:
+        nursery.start_soon(send_for_ever, carried, name="send")
+        for _ in range(50):
+            await trio.testing.wait_all_tasks_blocked()
+        reset(carried.client)
+        assert isinstance(await carried.wait_error(), SinkGone)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_half_close_of_the_sink_ends_nothing(make_mover: MakeMover) -> None:
+    async with carrying(make_mover) as carried:
+        await carried.client.send_eof()
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        await carried.send(END)
+        assert await carried.read_rest() == END
+        assert await carried.wait_error() is None
+
+
+@pytest.mark.parametrize("end", [b"x", b"", None])
+async def test_one_body_that_fails_leaves_the_others_alone(make_mover: MakeMover, end: bytes | None) -> None:
+    good, bad = await open_carried(), await open_carried()
+    async with running(make_mover) as (mover, nursery):
+        for carried in (good, bad):
+            nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="carry")
+        await bad.send(end or FRAME)
+        if end is None:
+            await bad.expect(FRAME)
+            reset(bad.upstream)
+        else:
+            await bad.upstream.send_eof()
+        assert await bad.wait_error() is not None
+        await good.send(FRAME + END)
+        assert await good.read_rest() == FRAME + END
+        assert await good.wait_error() is None
+    await good.aclose()
+    await bad.aclose()
+
+
+class Faulty(Watcher):
+    """An observer with a bug."""
+
+    def received(self, events: list[Event]) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_an_observer_with_a_bug_ends_its_own_body_alone(make_mover: MakeMover) -> None:
+    good, bad = await open_carried(), await open_carried()
+    async with running(make_mover) as (mover, nursery):
+        nursery.start_soon(good.carry, mover, ChunkedScanner(), name="good")
+        nursery.start_soon(bad.carry, mover, ChunkedScanner(), MoveOptions(observe=Faulty()), name="bad")
+        await bad.send(FRAME)
+        assert isinstance(await bad.wait_error(), RuntimeError)
+        await good.send(FRAME + END)
+        assert await good.read_rest() == FRAME + END
+    await good.aclose()
+    await bad.aclose()
+
+
+async def send_for_ever(carried: Carried) -> None:
+    """Send frames until nobody reads them any more."""
+    while True:
+        try:
+            await carried.send(LARGE)
+        except trio.BrokenResourceError:
+            await trio.sleep_forever()

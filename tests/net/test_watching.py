@@ -1,0 +1,165 @@
+"""Watching for a peer that leaves while nothing is read from it."""
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.movers import Leaving, Mover
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.net.carry import END, FRAME, MakeMover, open_carried, running
+from tests.net.peer import PATIENCE, reset, tcp_pair
+
+
+class Told:
+    """What a watch has said so far."""
+
+    def __init__(self, mover: Mover, connection: Connection) -> None:
+        self.all: list[Leaving] = []
+        self._something = trio.Event()
+        mover.watch(connection, self._note)
+
+    def _note(self, how: Leaving) -> None:
+        self.all.append(how)
+        self._something.set()
+
+    async def wait(self) -> list[Leaving]:
+        with trio.fail_after(PATIENCE):
+            await self._something.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        return self.all
+
+
+async def test_a_half_close_is_told_once(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        told = Told(mover, Connection(near))
+        await trio.testing.wait_all_tasks_blocked()
+        assert told.all == []
+        await far.send_eof()
+        assert await told.wait() == [Leaving.FIN]
+
+
+async def test_a_half_close_before_the_watch_is_told_too(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        await far.send_eof()
+        assert await Told(mover, Connection(near)).wait() == [Leaving.FIN]
+
+
+async def test_a_reset_is_told_as_gone(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, running(make_mover) as (mover, _):
+        told = Told(mover, Connection(near))
+        await trio.testing.wait_all_tasks_blocked()
+        reset(far)
+        assert await told.wait() == [Leaving.GONE]
+
+
+async def test_a_reset_before_the_watch_is_told_too(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, running(make_mover) as (mover, _):
+        reset(far)
+        await trio.lowlevel.wait_readable(near.socket)
+        assert await Told(mover, Connection(near)).wait() == [Leaving.GONE]
+
+
+async def test_octets_that_come_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        connection = Connection(near)
+        told = Told(mover, connection)
+        await far.send_all(b"next request")
+        await trio.testing.wait_all_tasks_blocked()
+        assert told.all == []
+        mover.unwatch(connection)
+        assert await connection.receive_some() == b"next request"
+
+
+async def test_nothing_is_told_after_the_watch_has_ended(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, running(make_mover) as (mover, _):
+        connection = Connection(near)
+        told = Told(mover, connection)
+        await trio.testing.wait_all_tasks_blocked()
+        mover.unwatch(connection)
+        mover.unwatch(connection)
+        reset(far)
+        await trio.testing.wait_all_tasks_blocked()
+        assert told.all == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_watch_may_end_before_it_has_begun(make_mover: MakeMover, times: int) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        connection = Connection(near)
+        watches = []
+        for _ in range(times):
+            watches.append(Told(mover, connection))
+            mover.unwatch(connection)
+        await far.send_eof()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [told.all for told in watches] == [[]] * times
+        assert await Told(mover, connection).wait() == [Leaving.FIN]
+
+
+async def test_a_connection_may_be_read_as_soon_as_its_watch_has_ended(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, nursery):
+        connection = Connection(near)
+        for _ in range(3):
+            Told(mover, connection)
+            await trio.testing.wait_all_tasks_blocked()
+            mover.unwatch(connection)
+            nursery.start_soon(far.send_all, b"x", name="send")
+            assert await connection.receive_some() == b"x"
+
+
+async def test_a_connection_that_was_never_watched_may_be_unwatched(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        mover.unwatch(Connection(near))
+
+
+async def test_the_client_is_watched_while_it_is_the_sink_of_a_body(make_mover: MakeMover) -> None:
+    carried = await open_carried()
+    async with running(make_mover) as (mover, nursery):
+        told = Told(mover, carried.sink)
+        nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="carry")
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        await carried.client.send_eof()
+        assert await told.wait() == [Leaving.FIN]
+        await carried.send(END)
+        await carried.expect(END)
+        assert await carried.wait_error() is None
+        mover.unwatch(carried.sink)
+    await carried.aclose()
+
+
+async def test_a_watch_goes_on_while_other_bodies_are_carried(make_mover: MakeMover) -> None:
+    near, far = await tcp_pair()
+    carried = await open_carried()
+    async with near, far, running(make_mover) as (mover, nursery):
+        nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="carry")
+        told = Told(mover, Connection(near))
+        for _ in range(5):
+            await carried.send(FRAME)
+            await carried.expect(FRAME)
+        assert told.all == []
+        await far.send_eof()
+        assert await told.wait() == [Leaving.FIN]
+    await carried.aclose()
+
+
+async def test_one_watch_of_many_is_told_of_its_own_peer(make_mover: MakeMover) -> None:
+    pairs = [await tcp_pair() for _ in range(20)]
+    async with running(make_mover) as (mover, _):
+        watches = [Told(mover, Connection(near)) for near, _ in pairs]
+        await pairs[7][1].send_eof()
+        assert await watches[7].wait() == [Leaving.FIN]
+        assert [told.all for told in watches].count([]) == 19
+    for near, far in pairs:
+        await near.aclose()
+        await far.aclose()
