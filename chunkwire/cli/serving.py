@@ -57,50 +57,68 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
 
 
 def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
-    """Run a server, or a supervisor of several, until it has drained; return the exit code."""
+    """Run a server, a supervisor of several, or one of those, until it has drained; return the exit code."""
+    import trio
+
+    from chunkwire.origin.workers import WorkerError
+
+    code = 0
+    try:
+        if options.worker is None:
+            trio.run(_run_announced, options, name, server)
+        else:
+            trio.run(_run_worker, options, name, server)
+    except* WorkerError as failed:  # it has said why itself
+        code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
+    return code
+
+
+async def _run_announced(options: argparse.Namespace, name: str, server: Server) -> None:
+    """Run a server or a supervisor, and say on standard error where it listens."""
     import trio
 
     from chunkwire.net.listen import parse_address
-    from chunkwire.origin.metrics import Metrics
-    from chunkwire.origin.workers import WorkerError, answer_supervisor, supervise
+    from chunkwire.origin.workers import supervise
 
     address = parse_address(options.listen)
     admin = parse_address(options.admin) if options.admin else None
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
-        if options.workers > 1 and options.worker is None:
+        if options.workers > 1:
             await supervise(worker_arguments(), options.workers, address, admin=admin, task_status=task_status)
         else:
             await server(Place(address, admin, None, reuse_port=False), task_status=task_status)
 
-    async def work() -> None:
-        metrics, accepting = Metrics(name), trio.Event()
-        async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
+        bound = await nursery.start(start, name=name)
+        for where in bound if not options.quiet else ():
+            print(f"listening on http://{where}", file=sys.stderr, flush=True)
 
-            async def serve(task_status: trio.TaskStatus[list[Address]]) -> None:
-                await server(Place(address, None, metrics, reuse_port=True), task_status=task_status)
-                nursery.cancel_scope.cancel()
 
-            async def answer() -> None:
-                await answer_supervisor(options.worker, metrics, accepting)
-                nursery.cancel_scope.cancel()
+async def _run_worker(options: argparse.Namespace, name: str, server: Server) -> None:
+    """Run one of several processes on an address; it ends with its supervisor."""
+    import trio
 
-            nursery.start_soon(answer, name="answer the supervisor")
-            await nursery.start(serve, name=name)
-            accepting.set()
+    from chunkwire.net.listen import parse_address
+    from chunkwire.origin.metrics import Metrics
+    from chunkwire.origin.workers import answer_supervisor
 
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            bound = await nursery.start(start, name=name)
-            for where in bound if not options.quiet else ():
-                print(f"listening on http://{where}", file=sys.stderr, flush=True)
+    place = Place(parse_address(options.listen), None, Metrics(name), reuse_port=True)
+    accepting = trio.Event()
+    async with trio.open_nursery() as nursery:
 
-    code = 0
-    try:
-        trio.run(main if options.worker is None else work)
-    except* WorkerError as failed:  # it has said why itself
-        code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
-    return code
+        async def serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+            await server(place, task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+        async def answer() -> None:
+            if place.metrics is not None:
+                await answer_supervisor(options.worker, place.metrics, accepting)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(answer, name="answer the supervisor")
+        await nursery.start(serve, name=name)
+        accepting.set()
 
 
 def worker_arguments() -> Sequence[str]:
