@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+from _pytest.reports import CollectErrorRepr
 from hypothesis import HealthCheck, settings
 
 from tests.peers.programs import find_program
@@ -35,13 +36,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(NEEDS + ", ".join(missing))
 
 
+def missing_in_ci(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """Return why a skip is a failure here: its reason is `needs PROGRAM`, and nothing may be missing."""
+    if not (report.skipped and is_strict() and isinstance(report.longrepr, tuple)):
+        return None
+    reason = report.longrepr[2].removeprefix("Skipped: ")
+    if not reason.startswith(NEEDS):
+        return None
+    return f"{reason}: CI skips no test for want of a program or package; have .ci/run install it"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip whose reason is `needs PROGRAM` into a failure where nothing may be missing."""
+    """Let a test that lacks its program fail in CI."""
     report = yield
-    if report.skipped and is_strict() and isinstance(report.longrepr, tuple):
-        reason = report.longrepr[2].removeprefix("Skipped: ")
-        if reason.startswith(NEEDS):
-            report.outcome = "failed"
-            report.longrepr = f"{reason}: CI skips no test for want of a program; install it in .ci/run"
+    if message := missing_in_ci(report):
+        report.outcome, report.longrepr = "failed", message
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let a whole file that lacks its package fail in CI."""
+    report = yield
+    if message := missing_in_ci(report):
+        report.outcome, report.longrepr = "failed", CollectErrorRepr(message)
     return report
