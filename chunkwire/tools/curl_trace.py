@@ -13,7 +13,7 @@ refused: it drops octets that do not print, and with them the framing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,8 +91,8 @@ def read_trace(text: str, *, midnight: float = 0.0) -> Trace:
     return Trace(tuple(records), _connect(blocks))
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[Block]:
-    """Yield the entries of a trace."""
+def _blocks(lines: Sequence[str]) -> Iterator[Block]:
+    """Yield the entries of a trace; its last line may be half written."""
     title: tuple[float, str, int] | None = None
     octets = bytearray()
     last = 0.0
@@ -101,6 +101,8 @@ def _blocks(lines: Iterable[str]) -> Iterator[Block]:
             octets += bytes.fromhex(dump[1])
             continue
         if title is not None and len(octets) < title[2]:
+            if number == len(lines):
+                return
             _refuse_dump(line, number)
         if title is not None:
             yield Block(title[0], title[1], bytes(octets))
@@ -111,10 +113,10 @@ def _blocks(lines: Iterable[str]) -> Iterator[Block]:
         elif found := _TITLE.fullmatch(line):
             last = _time(found["h"], found["m"], found["s"], number, last)
             title = (last, found["what"], int(found["count"] or 0))
-        else:
+        elif number < len(lines):
             raise LocalError(f"expected a line of a curl trace in line {number}, got {line[:60]!r}")
     if title is not None and len(octets) == title[2]:
-        yield Block(title[0], title[1], bytes(octets))  # a last block that is not whole was being written
+        yield Block(title[0], title[1], bytes(octets))
 
 
 def _refuse_dump(line: str, number: int) -> None:

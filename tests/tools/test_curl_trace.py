@@ -106,7 +106,7 @@ def test_a_head_that_follows_an_interim_one_is_the_response() -> None:
     assert run.status == 200
 
 
-ASCII = "12:00:00.0 <= Recv header, 17 bytes (0x11)\n0000: HTTP/1.1 200 OK\n"
+ASCII = "12:00:00.0 <= Recv header, 17 bytes (0x11)\n0000: HTTP/1.1 200 OK\n12:00:00.0 <= Recv header, 2 bytes (0x2)\n0000: \n"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ ASCII = "12:00:00.0 <= Recv header, 17 bytes (0x11)\n0000: HTTP/1.1 200 OK\n"
         (trace(LAST, request=b"GET / HTTP/2\r\nHost: x\r\n\r\n"), "expected HTTP/1.1, got 'GET / HTTP/2'"),
         (trace(b"hello"), "--raw"),
         ("12:00:00.0 == Info: nothing\n", "expected a response in the trace, got none"),
-        ("hello\n", "expected a line of a curl trace in line 1, got 'hello'"),
+        ("hello\n\n", "expected a line of a curl trace in line 1, got 'hello'"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_command_that_would_do(text: str, message: str) -> None:
