@@ -1,0 +1,96 @@
+"""`setup`: short responses through a relay with wrk, so that an exchange's beginning and end are what costs.
+
+wrk is a closed loop: it sends when it has been answered, so what it says of latency leaves out what a stall held up.
+Only its rate is compared.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from bench.gateways import PEERS_OF_PYTHON, WITHOUT_POLLING, Command
+from bench.processes import Running, Trouble, free_port, need_program, pinned, running
+from bench.relays import relay, relay_commands
+from bench.results import Column, Round, Table
+from bench.rounds import DIRECT, Plan, interleave
+from bench.targets import judged
+from bench.workshop import PEERS, Workshop
+
+COLUMNS = (
+    Column("per_second", "exchanges", "/s"),
+    Column("cpu_us", "CPU an exchange", "µs"),
+    Column("failed", "failed"),
+    Column("connections", "connections"),
+)
+KINDS = {
+    "kept": "the client keeps its connections",
+    "new": "a connection for each exchange (Connection: close)",
+}
+CONNECTIONS = 32
+SECONDS, QUICK_SECONDS = 3, 1
+
+
+def setup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table for kept connections and one for new ones.
+
+    Raises:
+        Trouble: wrk or gcc is missing.
+    """
+    need_program("wrk")
+    commands = relay_commands(plan, {**WITHOUT_POLLING, **PEERS_OF_PYTHON}, own=["chunkwire"])
+    origin = free_port()
+    argv = [workshop.c_program("shortorigin"), str(origin)]
+    with running("shortorigin", argv, origin, core=workshop.cores.meter):
+        for kind in plan.choose(list(KINDS)):
+            measures: dict[str, Callable[[], Round]] = {
+                DIRECT: partial(_wrk, plan, workshop, origin, kind),
+                **{name: _through(plan, workshop, name, command, origin, kind) for name, command in commands.items()},
+            }
+            rows = interleave(measures, plan.rounds, what=f"setup/{kind}")
+            shows = f"responses of one 64-octet chunk, {CONNECTIONS} at once: {KINDS[kind]}"
+            note = "wrk is a closed loop: its rate is compared, its latency is not shown."
+            yield judged(Table(f"setup/{kind}", shows, COLUMNS, rows, note=note))
+
+
+def _through(
+    plan: Plan, workshop: Workshop, name: str, command: Command, origin: int, kind: str
+) -> Callable[[], Round]:
+    def once() -> Round:
+        with relay(workshop, name, command, upstream=origin) as server:
+            return _wrk(plan, workshop, server.port, kind, server)
+
+    return once
+
+
+def _wrk(plan: Plan, workshop: Workshop, port: int, kind: str, server: Running | None = None) -> Round:
+    """Run wrk once, after a warm-up a tenth as long."""
+    seconds = QUICK_SECONDS if plan.is_quick else SECONDS
+    close = ["-H", "Connection: close"] if kind == "new" else []
+    common = [need_program("wrk"), "-t1", f"-c{CONNECTIONS}", *close, "-s", str(PEERS / "wrk.lua")]
+    url = f"http://127.0.0.1:{port}/"
+    if not plan.is_quick:
+        _run(pinned([*common, "-d1s", url], workshop.cores.meter))
+    used = server.cpu_seconds() if server else 0.0
+    said = _run(pinned([*common, f"-d{seconds}s", url], workshop.cores.meter))
+    failed = sum(int(said[name]) for name in ("connect", "read", "write", "status", "timeout"))
+    figures = {
+        "per_second": said["requests"] / (said["duration_us"] / 1e6),
+        "failed": float(failed),
+        "connections": float(CONNECTIONS),
+    }
+    if server and said["requests"]:
+        figures["cpu_us"] = 1e6 * (server.cpu_seconds() - used) / said["requests"]
+    answered = said["requests"] - failed
+    return Round(figures, error="" if answered > 0 else "no exchange succeeded")
+
+
+def _run(argv: list[str]) -> dict[str, float]:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        raise Trouble(f"wrk gave no figures: {error}") from error
+    return result

@@ -1,0 +1,204 @@
+"""The relays that are compared: how each is started between an origin's port and a port of its own.
+
+The rule here: a peer is set to stream at once, in the words of its own documentation, on one thread, without logs;
+no other setting is touched. What a peer cannot do it is not asked to.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bench.processes import Trouble, find_program, need_program
+from bench.workshop import PEERS, Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a relay stands: it listens on `listen` and its origin on `origin`, both on 127.0.0.1.
+
+    Attributes:
+        is_tls: the origin speaks HTTPS, with the workshop's certificate for `localhost`.
+    """
+
+    listen: int
+    origin: int
+    is_tls: bool = False
+
+    @property
+    def origin_url(self) -> str:
+        """The origin as a URL."""
+        return f"https://localhost:{self.origin}" if self.is_tls else f"http://127.0.0.1:{self.origin}"
+
+
+Command: TypeAlias = Callable[[Workshop, Route], list[str]]
+"""Returns a relay's argv; raises Trouble where its program is missing."""
+
+NGINX = """worker_processes 1; daemon off; pid {tmp}/nginx.pid; error_log {tmp}/nginx.err;
+events {{ worker_connections 30000; }}
+http {{ access_log off; client_body_temp_path {tmp}/b; proxy_temp_path {tmp}/p; fastcgi_temp_path {tmp}/f;
+ uwsgi_temp_path {tmp}/u; scgi_temp_path {tmp}/s;
+ upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; }}
+ server {{ listen 127.0.0.1:{listen} backlog=8192; location / {{ proxy_pass {scheme}://origin; proxy_http_version 1.1;
+  proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 1h; {tls} }} }} }}
+"""
+NGINX_TLS = (
+    "proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost; proxy_ssl_server_name on;"
+)
+HAPROXY = """global
+  nbthread 1
+  maxconn 9000
+{extra}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  option http-no-delay
+frontend f
+  bind 127.0.0.1:{listen} backlog 8192
+  default_backend b
+backend b
+  server s 127.0.0.1:{origin} {tls}
+"""
+HAPROXY_TLS = "ssl verify required ca-file {ca} verifyhost localhost sni str(localhost)"
+CADDY = """{{
+ admin off
+ auto_https off
+}}
+http://127.0.0.1:{listen} {{
+ reverse_proxy {url} {{
+  flush_interval -1
+  {tls}
+ }}
+}}
+"""
+CADDY_TLS = "transport http {{\n   tls_trusted_ca_certs {ca}\n  }}"
+
+
+def _ca(workshop: Workshop, route: Route) -> str:
+    return str(workshop.certificate().file) if route.is_tls else ""
+
+
+def copy(workshop: Workshop, route: Route) -> list[str]:
+    """Return the floor's command: a loop in C that copies and knows nothing of HTTP."""
+    if route.is_tls:
+        raise Trouble("the copy relay speaks no TLS")
+    return [workshop.c_program("copyrelay"), str(route.origin), str(route.listen)]
+
+
+def nginx(workshop: Workshop, route: Route) -> list[str]:
+    """Return nginx's command."""
+    path = need_program("nginx")
+    tls = NGINX_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
+    scheme = "https" if route.is_tls else "http"
+    text = NGINX.format(tmp=workshop.folder, origin=route.origin, listen=route.listen, scheme=scheme, tls=tls)
+    return [path, "-p", str(workshop.folder), "-c", workshop.write("nginx.conf", text)]
+
+
+def haproxy(workshop: Workshop, route: Route, *, extra: str = "") -> list[str]:
+    """Return HAProxy's command; `extra` are lines of its global section."""
+    path = need_program("haproxy")
+    tls = HAPROXY_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
+    text = HAPROXY.format(extra=extra, origin=route.origin, listen=route.listen, tls=tls)
+    return [path, "-f", workshop.write(f"haproxy-{route.listen}.cfg", text)]
+
+
+def haproxy_busy(workshop: Workshop, route: Route) -> list[str]:
+    """Return the command of a HAProxy that polls and never sleeps."""
+    return haproxy(workshop, route, extra="  busy-polling")
+
+
+def caddy(workshop: Workshop, route: Route) -> list[str]:
+    """Return Caddy's command."""
+    path = need_program("caddy")
+    tls = CADDY_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
+    text = CADDY.format(listen=route.listen, url=route.origin_url, tls=tls)
+    home = [f"XDG_DATA_HOME={workshop.folder}", f"XDG_CONFIG_HOME={workshop.folder}"]
+    return [
+        need_program("env"),
+        *home,
+        path,
+        "run",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        workshop.write("Caddyfile", text),
+    ]
+
+
+def go(workshop: Workshop, route: Route) -> list[str]:
+    """Return the command of httputil.ReverseProxy."""
+    command = [workshop.go_program("relay"), route.origin_url, str(route.listen)]
+    return [*command, _ca(workshop, route)] if route.is_tls else command
+
+
+def node(workshop: Workshop, route: Route) -> list[str]:
+    """Return the command of node's http module, piped."""
+    command = [need_program("node"), str(PEERS / "relay.js"), route.origin_url, str(route.listen)]
+    return [*command, _ca(workshop, route)] if route.is_tls else command
+
+
+def python_proxy(module: str, *words: str) -> Command:
+    """Return what starts a Python proxy of `bench.peers`; `words` are its arguments between port and origin."""
+
+    def command(workshop: Workshop, route: Route) -> list[str]:
+        if route.is_tls:
+            raise Trouble("not compared over TLS")
+        python = workshop.peer_python()
+        return [python, "-m", f"bench.peers.{module}", str(route.listen), *words, route.origin_url]
+
+    return command
+
+
+PEERS_OF_DEBIAN: Mapping[str, Command] = {
+    "copy": copy,
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "haproxy-busy": haproxy_busy,
+    "caddy": caddy,
+    "go": go,
+    "node": node,
+}
+WITHOUT_POLLING = {name: command for name, command in PEERS_OF_DEBIAN.items() if name != "haproxy-busy"}
+PEERS_OF_PYTHON: Mapping[str, Command] = {
+    "uvicorn+httpx": python_proxy("run_uvicorn", "uvloop", "httptools"),
+    "hypercorn+httpx": python_proxy("run_hypercorn"),
+    "aiohttp": python_proxy("run_aiohttp"),
+}
+
+CHUNKWIRE = "{python} -m chunkwire forward {origin_url} --listen 127.0.0.1:{listen} -q {tls}"
+SUBJECTS: Mapping[str, str] = {
+    "chunkwire": CHUNKWIRE,
+    "nopoll": CHUNKWIRE + " --poll 0",
+    "always": CHUNKWIRE + " --poll always",
+}
+
+
+def subject(template: str) -> Command:
+    """Return what starts a relay given as a command line.
+
+    `{listen}` and `{origin}` stand for ports, `{origin_url}` for the origin, `{tls}` for the flags that trust the
+    run's certificate (nothing without TLS), `{python}` for the running interpreter.
+    """
+
+    def command(workshop: Workshop, route: Route) -> list[str]:
+        words = {
+            "python": shlex.quote(sys.executable),
+            "listen": route.listen,
+            "origin": route.origin,
+            "origin_url": route.origin_url,
+            "tls": f"--cafile {_ca(workshop, route)}" if route.is_tls else "",
+        }
+        return shlex.split(template.format(**words))
+
+    return command
+
+
+def is_installed(name: str) -> bool:
+    """Say whether a peer of Debian can be started here."""
+    programs = {"copy": "gcc", "haproxy-busy": "haproxy"}
+    return find_program(programs.get(name, name)) is not None

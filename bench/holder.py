@@ -1,0 +1,119 @@
+"""Many open streams that say nothing: each is asked for, answered with a head and one chunk, and then held.
+
+One thread and one selector play the client, and the origin too where one is wanted.
+"""
+
+from __future__ import annotations
+
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from bench.processes import HOST, Trouble
+
+REQUEST = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+)
+_WITHIN = 30.0  # s; what all the streams together may take for their first chunk
+_AT_ONCE = 100  # streams that are opened before their first chunks are waited for
+
+
+class Holder:
+    """Streams to hold. A context manager: leaving it closes them all.
+
+    Args:
+        origin_port: where to answer as the origin; None when the target is one.
+    """
+
+    def __init__(self, origin_port: int | None = None) -> None:
+        raise_file_limit()
+        self._selector = selectors.DefaultSelector()
+        self._clients: list[socket.socket] = []
+        self._waiting: dict[socket.socket, float] = {}
+        self.first_ms: list[float] = []
+        if origin_port is not None:
+            listener = socket.create_server((HOST, origin_port), backlog=8192)
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, self._accept)
+
+    def __enter__(self) -> Holder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for key in list(self._selector.get_map().values()):
+            sock = key.fileobj
+            assert isinstance(sock, socket.socket)
+            sock.close()
+        self._selector.close()
+
+    def open(self, port: int, count: int, *, path: str = "/") -> None:
+        """Open streams to a port and return when each has had the first octets of its answer.
+
+        Their times, from connect to first octet, are added to `first_ms`.
+
+        Raises:
+            Trouble: not all of them had an answer in time, or one was cut.
+        """
+        deadline = time.monotonic() + _WITHIN
+        for opened in range(count):
+            self._connect(port, path)
+            while len(self._waiting) >= _AT_ONCE or (opened == count - 1 and self._waiting):
+                self._serve(deadline)
+
+    def _connect(self, port: int, path: str) -> None:
+        began = time.monotonic()
+        try:
+            client = socket.create_connection((HOST, port), _WITHIN)
+            client.sendall(REQUEST % path.encode())
+        except OSError as error:
+            raise Trouble(f"stream {len(self._clients) + 1}: {error}") from error
+        client.setblocking(False)
+        self._clients.append(client)
+        self._waiting[client] = began
+        self._selector.register(client, selectors.EVENT_READ, self._read)
+
+    def _serve(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise Trouble(f"{len(self._waiting)} of {len(self._clients)} streams had no answer in {_WITHIN:.0f} s")
+        for key, _ in self._selector.select(0.1):
+            act: Callable[[socket.socket], None] = key.data
+            assert isinstance(key.fileobj, socket.socket)
+            act(key.fileobj)
+
+    def _accept(self, listener: socket.socket) -> None:
+        upstream, _ = listener.accept()
+        upstream.setblocking(False)
+        self._selector.register(upstream, selectors.EVENT_READ, self._answer)
+
+    def _answer(self, upstream: socket.socket) -> None:
+        if not _received(upstream):
+            self._selector.unregister(upstream)
+            upstream.close()
+            return
+        upstream.sendall(ANSWER)
+
+    def _read(self, client: socket.socket) -> None:
+        if not _received(client):
+            raise Trouble(f"a stream of {len(self._clients)} was cut")
+        began = self._waiting.pop(client, None)
+        if began is not None:
+            self.first_ms.append((time.monotonic() - began) * 1000)
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those it starts, open as many files as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _received(sock: socket.socket) -> bytes:
+    """Return what is there to read; nothing when the peer closed, whichever way."""
+    try:
+        return sock.recv(65536)
+    except ConnectionError:
+        return b""

@@ -1,0 +1,125 @@
+"""`relays`: what a relay adds to a chunk, and how many octets it moves; `tls`: the same with an HTTPS upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, Command, Route, is_installed, subject
+from bench.meter import WORKLOADS, Workload, measure
+from bench.processes import Running, free_port, need_program, running
+from bench.results import Round, Table
+from bench.rounds import DIRECT, Plan, interleave
+from bench.targets import judged
+from bench.workshop import Workshop
+
+TLS_WORKLOADS = ("rally", "one", "bulk64k", "bulk1k")
+# The clear frontend gives the row `direct`: the same hop without TLS.
+TERMINATOR = """global
+  nbthread 1
+  maxconn 9000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  option http-no-delay
+frontend f
+  bind 127.0.0.1:{secure} ssl crt {both} backlog 8192
+  bind 127.0.0.1:{clear} backlog 8192
+  default_backend b
+backend b
+  server s 127.0.0.1:{origin}
+"""
+
+
+def relay_commands(
+    plan: Plan, peers: Mapping[str, Command], *, own: Sequence[str] = tuple(SUBJECTS)
+) -> dict[str, Command]:
+    """Return what starts each relay of a table: the project's own, those named by --subject, and the peers.
+
+    Those peers that were not asked for by name are left out where they are not installed.
+    """
+    variants = own if plan.variants is None else [name for name in own if name in plan.variants]
+    templates = {**{name: SUBJECTS[name] for name in variants}, **plan.subjects}
+    subjects = {name: subject(template) for name, template in templates.items()}
+    chosen = {name: command for name, command in peers.items() if _is_wanted(plan, name)}
+    return {**subjects, **chosen}
+
+
+def _is_wanted(plan: Plan, name: str) -> bool:
+    if plan.peers is None:
+        return name in PEERS_OF_PYTHON or is_installed(name)
+    return name in plan.peers
+
+
+def relays(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table for each workload."""
+    peers = {**PEERS_OF_DEBIAN, **(PEERS_OF_PYTHON if plan.peers else {})}
+    commands = relay_commands(plan, peers)
+    for name in plan.choose(list(WORKLOADS)):
+        workload, origin = WORKLOADS[name], free_port()
+        measures = {
+            DIRECT: _direct(plan, workshop, workload, target=origin, origin=origin),
+            **{
+                each: _through(plan, workshop, workload, each, command=command, origin=origin, upstream=origin)
+                for each, command in commands.items()
+            },
+        }
+        yield judged(_table(f"relays/{name}", workload, measures, plan))
+
+
+def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table for each workload through relays whose upstream is HTTPS.
+
+    A HAProxy in front of the meter's origin, on the meter's core, ends the TLS; `direct` goes through its clear port.
+
+    Raises:
+        Trouble: HAProxy or openssl is missing.
+    """
+    commands = relay_commands(plan, {name: one for name, one in PEERS_OF_DEBIAN.items() if name != "copy"})
+    origin, secure, clear = free_port(), free_port(), free_port()
+    both = workshop.certificate().both
+    text = TERMINATOR.format(secure=secure, clear=clear, both=both, origin=origin)
+    argv = [need_program("haproxy"), "-f", workshop.write("terminator.cfg", text)]
+    with running("terminator", argv, clear, core=workshop.cores.meter):
+        for name in plan.choose(TLS_WORKLOADS):
+            workload = WORKLOADS[name]
+            measures = {
+                DIRECT: _direct(plan, workshop, workload, target=clear, origin=origin),
+                **{
+                    each: _through(plan, workshop, workload, each, command=command, origin=origin, upstream=secure)
+                    for each, command in commands.items()
+                },
+            }
+            yield _table(f"tls/{name}", workload, measures, plan)
+
+
+def _table(name: str, workload: Workload, measures: Mapping[str, Callable[[], Round]], plan: Plan) -> Table:
+    return Table(name, workload.shows, workload.columns, interleave(measures, plan.rounds, what=name))
+
+
+def _direct(plan: Plan, workshop: Workshop, workload: Workload, *, target: int, origin: int) -> Callable[[], Round]:
+    arguments = workload.of(is_quick=plan.is_quick)
+    return lambda: measure(workshop, arguments, target=target, origin=origin)
+
+
+def _through(
+    plan: Plan, workshop: Workshop, workload: Workload, name: str, *, command: Command, origin: int, upstream: int
+) -> Callable[[], Round]:
+    """Return what starts a relay, measures once and ends it. `upstream` is `origin`, or what ends TLS before it."""
+
+    def once() -> Round:
+        with relay(workshop, name, command, upstream=upstream, is_tls=upstream != origin) as server:
+            arguments = workload.of(is_quick=plan.is_quick)
+            return measure(workshop, arguments, target=server.port, origin=origin, server=server)
+
+    return once
+
+
+@contextmanager
+def relay(workshop: Workshop, name: str, command: Command, *, upstream: int, is_tls: bool = False) -> Iterator[Running]:
+    """Run a relay, on a port of its own, in front of an upstream's port."""
+    route = Route(free_port(), upstream, is_tls=is_tls)
+    with running(name, command(workshop, route), route.listen, core=workshop.cores.server) as server:
+        yield server

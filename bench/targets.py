@@ -1,0 +1,114 @@
+"""The targets that relays and origins are held to, and the verdicts on a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.results import Row, Table, Verdict
+
+_WORDS = {
+    "relay_rss_kb": "RSS",
+    "cpu_us_per_frame": "CPU a frame",
+    "mb_per_s": "MB/s",
+    "per_second": "exchanges/s",
+    "lost": "streams lost",
+    "late_p99": "late p99 in µs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a subject's median must come to.
+
+    Attributes:
+        table: `relays/rally`.
+        factor: how much of the reference, or the limit itself where `against` is empty.
+        against: the peers whose best median is the reference.
+        is_upper: at most; False for at least.
+    """
+
+    table: str
+    subject: str
+    key: str
+    factor: float
+    against: tuple[str, ...] = ()
+    is_upper: bool = True
+
+    @property
+    def text(self) -> str:
+        """The target in a line."""
+        what = _WORDS.get(self.key, self.key)
+        sign = "≤" if self.is_upper else "≥"
+        if not self.against:
+            return f"{self.subject} {what} {sign} {self.factor:g}"
+        whose = self.against[0] if len(self.against) == 1 else f"the best of {', '.join(self.against)}"
+        return f"{self.subject} {what} {sign} {self.factor:g} × {whose}"
+
+    def judge(self, table: Table) -> Verdict:
+        """Return what became of it."""
+        row = table.row(self.subject)
+        figure = None if row is None else _figure(row, self.key)
+        reference = 1.0 if not self.against else self._reference(table)
+        if figure is None or reference is None:
+            return Verdict(self.text, "no figure", None)
+        ratio = figure / reference if reference else float("inf")
+        holds = ratio <= self.factor if self.is_upper else ratio >= self.factor
+        return Verdict(self.text, f"{ratio:.3g}", holds)
+
+    def _reference(self, table: Table) -> float | None:
+        rows = [row for name in self.against if (row := table.row(name))]
+        found = [figure for row in rows if (figure := row.median(self.key)) is not None]
+        if not found:
+            return None
+        return min(found) if self.is_upper else max(found)
+
+
+def _figure(row: Row, key: str) -> float | None:
+    """Return the median of the rounds that count; of `lost`, the worst of all rounds."""
+    if key != "lost":
+        return row.median(key)
+    return max((one.figures["lost"] for one in row.rounds if "lost" in one.figures), default=None)
+
+
+def _at_least(table: str, factor: float, against: str) -> Target:
+    return Target(table, "chunkwire", "mb_per_s", factor, (against,), is_upper=False)
+
+
+_PYTHON = ("uvicorn", "uvicorn-h11", "hypercorn", "aiohttp")
+_SERVERS = ("go", *_PYTHON, "node")
+
+TARGETS: Sequence[Target] = (
+    Target("relays/rally", "chunkwire", "p50", 0.5, ("nginx",)),
+    Target("relays/rally", "chunkwire", "p50", 1.1, ("haproxy-busy",)),
+    Target("relays/one", "chunkwire", "p50", 1.15, ("nginx", "haproxy", "go")),
+    Target("relays/one", "always", "p50", 1.3, ("haproxy-busy",)),
+    Target("relays/many", "chunkwire", "p50", 1.0, ("nginx",)),
+    Target("relays/many", "chunkwire", "p99", 1.0, ("nginx",)),
+    Target("relays/many", "nopoll", "cpu_us_per_frame", 1.4, ("nginx",)),
+    Target("relays/crowd", "chunkwire", "lost", 0),
+    Target("relays/crowd", "chunkwire", "p50", 1.1, ("nginx",)),
+    Target("relays/crowd", "chunkwire", "relay_rss_kb", 1.0, ("nginx",)),
+    _at_least("relays/bulk64k", 1.3, "haproxy"),
+    _at_least("relays/bulk64k", 0.85, "copy"),
+    _at_least("relays/bulk1k", 1.2, "haproxy"),
+    _at_least("relays/bulk32", 1.0, "haproxy"),
+    _at_least("relays/bulkmix", 1.0, "haproxy"),
+    _at_least("relays/bulkmix", 1.0, "go"),
+    Target("origins/1", "chunkwire", "p50", 1.0, _SERVERS),
+    Target("origins/1", "chunkwire", "p99", 1.0, _SERVERS),
+    Target("origins/1", "chunkwire", "late_p99", 300),
+    Target("origins/1000", "chunkwire", "p50", 1.0, _SERVERS),
+    Target("origins/1000", "chunkwire", "p99", 2.0, ("go",)),
+    Target("origins/1000", "chunkwire", "cpu_us_per_frame", 1.0, ("uvicorn",)),
+    *(
+        Target("setup/kept", "chunkwire", "per_second", 1.0, (name,), is_upper=False)
+        for name in ("uvicorn+httpx", "hypercorn+httpx", "aiohttp")
+    ),
+)
+
+
+def judged(table: Table) -> Table:
+    """Return the table with a verdict for each target on it."""
+    verdicts = tuple(target.judge(table) for target in TARGETS if target.table == table.name)
+    return Table(table.name, table.shows, table.columns, table.rows, verdicts, table.note)

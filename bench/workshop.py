@@ -1,0 +1,160 @@
+"""What every experiment needs made: compiled programs, configuration files, a certificate, the Python peers' packages.
+
+The rule here: what is slow to make is kept in the user's cache folder under the hash of what it was made from;
+what belongs to one run lies in a temporary folder and goes with it. Nothing is written into the clone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.processes import ROOT, Cores, Trouble, choose_cores, need_program
+
+METER = ROOT / "bench" / "meter"
+PEERS = ROOT / "bench" / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """A folder for this run, a folder that stays, and the cores."""
+
+    folder: Path
+    cache: Path
+    cores: Cores
+    troubles: dict[str, str] = field(default_factory=dict)
+    """What could not be made, so that it is not tried again in each round."""
+    pythons: set[str] = field(default_factory=set)
+    """The interpreters of the Python peers, once one has been asked for."""
+
+    def c_program(self, name: str, *sources: str) -> str:
+        """Return the path of a program made of C files in `meter/`; without sources, of the one that bears its name."""
+        files = [METER / source for source in sources or (f"{name}.c",)]
+        made_from = [*files, *sorted(METER.glob("*.h"))]
+
+        def build(target: Path) -> None:
+            _run([need_program("gcc"), "-O2", "-Wall", "-o", str(target), *map(str, files), "-lpthread"])
+
+        return self._kept(name, made_from, build)
+
+    def go_program(self, name: str) -> str:
+        """Return the path of a program made of one Go file in `peers/`."""
+        source = PEERS / f"{name}.go"
+        go_cache = self.cache / "go-cache"
+
+        def build(target: Path) -> None:
+            env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(go_cache), "GOPATH": str(self.folder / "go")}
+            _run([need_program("go"), "build", "-o", str(target), str(source)], env=env)
+
+        return self._kept(f"go-{name}", [source], build)
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file of this run; return its path."""
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def certificate(self) -> Certificate:
+        """Return this run's certificate for localhost, made on first use."""
+        made = Certificate(self.folder / "certificate.pem", self.folder / "key.pem")
+        if not made.file.exists():
+            names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+            subject = ["-subj", "/CN=localhost", "-addext", names, "-days", "2"]
+            key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(made.key)]
+            _run([need_program("openssl"), "req", "-x509", *key, *subject, "-out", str(made.file)])
+            # HAProxy wants both in one file.
+            (self.folder / "both.pem").write_text(made.file.read_text() + made.key.read_text())
+        return made
+
+    def peer_python(self) -> str:
+        """Return the interpreter of the environment that the Python peers run in, made on first use.
+
+        Raises:
+            Trouble: it cannot be made here, and why.
+        """
+        home, requirements = self._peer_home, PEERS / "requirements.txt"
+        python, complete = home / "bin" / "python", home / "complete"
+        if "python" in self.troubles:
+            raise Trouble(self.troubles["python"])
+        if not complete.exists():
+            sys.stderr.write(f"bench: installing the Python peers into {home}\n")
+            try:
+                _run([sys.executable, "-m", "venv", "--clear", str(home)])
+                _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], within=600)
+            except Trouble as trouble:
+                self.troubles["python"] = f"Python peers not installable: {trouble}"
+                raise Trouble(self.troubles["python"]) from trouble
+            complete.touch()
+        self.pythons.add(str(python))
+        return str(python)
+
+    @property
+    def _peer_home(self) -> Path:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return self.cache / f"python{version}-{_digest([PEERS / 'requirements.txt'])}"
+
+    def _kept(self, name: str, made_from: Sequence[Path], build: Callable[[Path], None]) -> str:
+        target = self.cache / f"{name}-{_digest(made_from)}"
+        if not target.exists():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            unfinished = target.with_suffix(f".{os.getpid()}")
+            build(unfinished)
+            unfinished.replace(target)  # two runs at once may both build it; each finds it whole
+        return str(target)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate that signs itself, and its key, both PEM."""
+
+    file: Path
+    key: Path
+
+    @property
+    def both(self) -> Path:
+        """The file that holds certificate and key."""
+        return self.file.with_name("both.pem")
+
+
+@contextmanager
+def open_workshop() -> Iterator[Workshop]:
+    """Give a workshop; its temporary folder is readable for daemons that change their user."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    with tempfile.TemporaryDirectory(prefix="chunkwire-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield Workshop(folder, Path(base) / "chunkwire-bench", choose_cores())
+
+
+def _digest(files: Sequence[Path]) -> str:
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def _run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, within: float = 300) -> None:
+    """Run a command to its end.
+
+    Raises:
+        Trouble: it failed; the message ends in its last words.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Trouble(f"{Path(argv[0]).name}: {error}") from error
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise Trouble(f"{Path(argv[0]).name}: {last[0]}")
