@@ -25,7 +25,7 @@ class Gate:
 GATES = (
     Gate("format", "ruff format --check", (("ruff", "format", "--check", "--quiet", "."),)),
     Gate("lint", "ruff check", (("ruff", "check", "--quiet", "."),)),
-    Gate("types", "mypy --strict", (("mypy", "--strict", "--no-error-summary", "chunkwire", "tests"),)),
+    Gate("types", "mypy --strict", (("mypy", "--strict", "--no-error-summary", "chunkwire", "tests", "bench"),)),
     Gate(
         "wire",
         "pytest of the codec, every branch taken",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted([*ROOT.joinpath("chunkwire").rglob("*.py"), *ROOT.joinpath("tests").rglob("*.py")])
+FILES = sorted(path for folder in ("bench", "chunkwire", "tests") for path in ROOT.joinpath(folder).rglob("*.py"))
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40  # without its docstring
