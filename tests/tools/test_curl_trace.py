@@ -106,7 +106,10 @@ def test_a_head_that_follows_an_interim_one_is_the_response() -> None:
     assert run.status == 200
 
 
-ASCII = "12:00:00.0 <= Recv header, 17 bytes (0x11)\n0000: HTTP/1.1 200 OK\n12:00:00.0 <= Recv header, 2 bytes (0x2)\n0000: \n"
+ASCII = (
+    "12:00:00.0 <= Recv header, 17 bytes (0x11)\n0000: HTTP/1.1 200 OK\n"
+    "12:00:00.0 <= Recv header, 2 bytes (0x2)\n0000: \n"
+)
 
 
 @pytest.mark.parametrize(
