@@ -34,6 +34,7 @@ from chunkwire.wire.record import (
 
 __all__ = [
     "Recorder",
+    "redact_target",
     "Record",
     "RequestRecord",
     "HeadRecord",
@@ -147,7 +148,7 @@ class Recorder:
                 hop=self._hop,
                 t=t,
                 method=method.decode("latin-1"),
-                target=_redact_target(target).decode("latin-1"),
+                target=redact_target(target).decode("latin-1"),
                 fields=_redact_fields(fields),
                 wall=wall,
             )
@@ -360,9 +361,9 @@ def _redact_fields(fields: Iterable[tuple[bytes, bytes]]) -> TextFields:
 def _redact_value(name: bytes, value: bytes) -> bytes:
     if name in _CREDENTIALS:
         return REDACTED
-    return _redact_target(value) if name in _WITH_TARGETS else value
+    return redact_target(value) if name in _WITH_TARGETS else value
 
 
-def _redact_target(target: bytes) -> bytes:
-    """Blank the user of an absolute-form target, and each query parameter that is a secret by custom."""
+def redact_target(target: bytes) -> bytes:
+    """Return a target without the user of an absolute form and the query parameters that are secrets by custom."""
     return _SECRET_PARAMETER.sub(rb"\1" + REDACTED, _USERINFO.sub(rb"\1" + REDACTED + b"@", target))

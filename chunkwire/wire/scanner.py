@@ -6,8 +6,8 @@ section and final CRLF only when all of it is valid. So what was sent is always 
 peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
 octet that no valid body has there is refused when it comes, not when its line ends.
 
-A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. It never
-looks at an octet past `end`. What this module must not know: sockets, time, and who watches.
+A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. What lies
+past `end` in the buffer has no say in anything. What this module must not know: sockets, time, and who watches.
 """
 
 from __future__ import annotations
@@ -20,17 +20,11 @@ from chunkwire.wire import abnf
 from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, LocalError, Rule
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-from chunkwire.wire.lines import (
-    Buffer,
-    Refused,
-    SizeLineRead,
-    read_crlf,
-    read_field_line,
-    read_size_line,
-)
+from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
 from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
 
 _CR: Final = 0x0D
+
 _MAX_KNOWN_OCTETS: Final = 18
 """Octets of a size line that is remembered, CRLF included: 16 digits; one with more is read each time anew."""
 
@@ -57,7 +51,7 @@ class BodyScanner(Protocol):
         """Return n, so that buffer[:n] may be sent on now.
 
         Args:
-            buffer: only buffer[:end] is looked at. It begins with the octets not approved by the call before, the
+            buffer: only buffer[:end] counts. It begins with the octets not approved by the call before, the
                 same ones, followed by new ones. Octets after a complete body are not of this body: they stay.
             events: gets the events of the approved octets; for None no event is built.
 
@@ -128,7 +122,10 @@ class ChunkedScanner:
         self.chunks = 0
         self.is_complete = False
         self._limits = limits
-        self._forbidden = abnf.FORBIDDEN_TRAILERS.union(map(abnf.canonical_name, forbidden))
+        # The one set that all streams share, where nothing is added to it.
+        self._forbidden = abnf.FORBIDDEN_TRAILERS
+        if forbidden:
+            self._forbidden = self._forbidden.union(map(abnf.canonical_name, forbidden))
         self._state = _State.SIZE_LINE
         self._error: FramingError | None = None
         # Octets shown and not approved by the latest call.
