@@ -35,7 +35,7 @@ from chunkwire.net.movers import (
     SinkGone,
     SourceGone,
 )
-from chunkwire.net.parking import POLL_SECONDS, Parking, Polling, deadline_is_due, find_trio_epoll
+from chunkwire.net.parking import POLL_SECONDS, Parking, Polling, deadline_is_due, find_trio_epoll, take_parking
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
@@ -207,7 +207,8 @@ class FastMover:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._plain.run, name="plain mover")
             try:
-                await self._serve_parked(await find_trio_epoll())
+                with take_parking() as is_ours:
+                    await self._serve_parked(await find_trio_epoll() if is_ours else None)
             finally:
                 self._epoll.close()
 
@@ -373,6 +374,7 @@ class FastMover:
             body.sent_at = self._now
         body.pending = body.pending[sent:] if sent < len(body.pending) else None
         if body.pending is None and not body.is_done:
+            body.read_at = self._now  # nobody listened to the source until now: its silence begins here
             self._all_sent(body)
             self._update(body.source_fd)
             self._update(body.sink_fd)

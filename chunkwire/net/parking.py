@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ import trio
 POLL_SECONDS: Final = 50e-6  # how long to poll before sleeping: about what a wake-up costs
 CREDIT: Final = 8  # unpaid polls in a row after which they stop
 TRY_EVERY: Final = 32  # sleeps without a poll before one is tried again
+_IS_TAKEN: Final = trio.lowlevel.RunVar("chunkwire: parking is taken", default=False)
 
 
 class Polling:
@@ -64,6 +65,21 @@ class Parking(trio.abc.Instrument):
     def before_io_wait(self, timeout: float) -> None:
         """Take trio's place asleep."""
         self._park(timeout)
+
+
+@contextmanager
+def take_parking() -> Iterator[bool]:
+    """Say whether this run of trio has no parking yet, and have it while inside.
+
+    Two would wait for each other's sleep: while the first one sleeps, nobody looks at the set of the second.
+    """
+    is_ours = not _IS_TAKEN.get()
+    _IS_TAKEN.set(True)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            _IS_TAKEN.set(False)
 
 
 def deadline_is_due() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -28,8 +30,17 @@ def mover_makers() -> Iterator[MakeMover]:
     yield PlainMover
     if sys.platform == "linux":
         from chunkwire.net.fastmover import FastMover  # its epoll exists on Linux only
+        from chunkwire.net.parking import take_parking
+
+        class WaitingFastMover(FastMover):
+            """A fast mover that cannot sleep in trio's place, as the second one of a process cannot."""
+
+            async def run(self) -> None:
+                with take_parking():
+                    await super().run()
 
         yield FastMover
+        yield WaitingFastMover
 
 
 class Carried:
@@ -113,6 +124,26 @@ async def carrying(
             yield carried
     finally:
         await carried.aclose()
+
+
+def rally(carried: Carried, frames: Iterable[bytes]) -> None:
+    """Send each frame and wait for it at the far end, from a thread: trio has nothing to do then but to carry."""
+    with as_blocking(carried.upstream) as upstream, as_blocking(carried.client) as client:
+        for frame in frames:
+            upstream.sendall(frame)
+            rest = frame
+            while rest:
+                received = client.recv(len(rest))
+                assert received
+                assert rest.startswith(received)
+                rest = rest[len(received) :]
+
+
+def as_blocking(stream: trio.SocketStream) -> socket.socket:
+    """Return a second descriptor of a stream's socket that waits, but not longer than a test's patience."""
+    sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
+    sock.settimeout(PATIENCE)
+    return sock
 
 
 async def carry_pieces(make_mover: MakeMover, pieces: Iterable[bytes]) -> tuple[bytes, BaseException | None]:

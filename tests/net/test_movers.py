@@ -7,7 +7,7 @@ import trio.testing
 from chunkwire.net.movers import EXACT
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
-from tests.net.carry import END, FRAME, MakeMover, carrying, open_carried, running
+from tests.net.carry import END, FRAME, MakeMover, carrying, open_carried, rally, running
 from tests.net.peer import PATIENCE, read_exactly
 
 BODY = b'5\r\nhello\r\n0005;a=1;b="q\\""\r\nhello\r\nA\r\n\x00\r\n\xff456789\r\n000;z\r\nX-Sum: 1\r\nY:\t\x80\r\n\r\n'
@@ -56,6 +56,11 @@ async def test_each_frame_goes_at_once(make_mover: MakeMover) -> None:
             await carried.expect(frame)
         await carried.send(END)
         assert await carried.read_rest() == END
+
+
+async def test_each_frame_goes_at_once_while_trio_has_nothing_else_to_do(make_mover: MakeMover) -> None:
+    async with carrying(make_mover) as carried:
+        await trio.to_thread.run_sync(rally, carried, [encode_chunk(b"x" * n) for n in range(1, 200)])
 
 
 async def test_each_part_of_a_frame_goes_once_it_is_valid(make_mover: MakeMover) -> None:
@@ -175,10 +180,8 @@ async def test_both_ways_of_a_connection_go_at_once(make_mover: MakeMover) -> No
 
 async def test_two_movers_of_one_process_serve_each_their_own(make_mover: MakeMover) -> None:
     async with carrying(make_mover) as one, carrying(make_mover) as other:
-        for _ in range(10):
-            for carried in (one, other):
-                await carried.send(FRAME)
-                await carried.expect(FRAME)
+        for carried in (one, other, one, other):
+            await trio.to_thread.run_sync(rally, carried, [FRAME] * 10)
 
 
 async def test_what_one_mover_has_carried_another_may_go_on_with(make_mover: MakeMover) -> None:
