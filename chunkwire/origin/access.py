@@ -17,7 +17,11 @@ def log_text(exchange: Exchange) -> None:
     """Log one exchange at INFO; octets from the wire are escaped."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = exchange.start_line.decode("ascii", "backslashreplace").replace('"', "%22") if exchange.is_readable else "-"
+    line = (
+        exchange.request.start_line.decode("ascii", "backslashreplace").replace('"', "%22")
+        if exchange.is_readable
+        else "-"
+    )
     parts = [exchange.peer, f'"{line}"', str(exchange.status or "-")]
     for name, moment in (("head", exchange.head_sent), ("first", exchange.first_frame)):
         if moment is not None:

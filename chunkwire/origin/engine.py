@@ -218,7 +218,8 @@ class Origin:
         self.metrics.streams_open += 1
         if self._record_to is None:
             return exchange, None
-        return exchange, SentTap(self._record_to, head, stream=exchange.number, began=now)
+        wall = exchange.began_ns / 1e9
+        return exchange, SentTap(self._record_to, head, stream=exchange.number, began=now, wall=wall)
 
     def _close(self, exchange: Exchange, tap: SentTap | None, ended: Ended) -> None:
         exchange.ended = self._pacer.now()

@@ -17,6 +17,7 @@ from typing import Final
 
 from chunkwire.net.heads import Request
 from chunkwire.origin.metrics import Metrics
+from chunkwire.wire.records import redact_target
 
 # How a request arrived: what proxies add, what shapes a stream. Never a credential.
 _FIELDS_OF_INTEREST: Final = frozenset(
@@ -26,6 +27,9 @@ _FIELDS_OF_INTEREST: Final = frozenset(
 # Stands for a request whose head could not be read.
 UNREADABLE: Final = Request(b"-", b"-")
 JOURNAL_PATH: Final = b"/journal"
+_TARGET_OCTETS: Final = 2048  # of what is remembered; most targets are shorter, and a plan of 200 steps fits
+_VALUE_OCTETS: Final = 256
+_FIELD_LINES: Final = 32
 _NONCE_PARAMETER: Final = b"nonce="
 
 
@@ -45,6 +49,7 @@ class Exchange:
 
     Attributes:
         number: counts the exchanges of this origin, from 1.
+        request: what is remembered of its head: no key of an API, the fields that shape a stream, all cut to size.
         began: when its head was complete, in seconds on the pacer's clock.
         began_ns: the same moment, ns since the epoch.
         status: of the final response; 0 before it.
@@ -79,7 +84,7 @@ class Exchange:
     def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
         self.number = number
         self.metrics = metrics
-        self.request = request
+        self.request = _kept(request)
         self.peer = peer
         self.began = now
         self.began_ns = time.time_ns()
@@ -118,11 +123,6 @@ class Exchange:
         """There was a request head to read."""
         return self.request is not UNREADABLE
 
-    @property
-    def start_line(self) -> bytes:
-        """The request-line without its CRLF, and without the keys of an API."""
-        return replace(self.request, target=_without_keys(self.request.target)).start_line
-
     def to_json(self) -> dict[str, object]:
         """Return the exchange as a journal entry."""
         request = self.request
@@ -130,13 +130,9 @@ class Exchange:
             "n": self.number,
             "peer": self.peer,
             "method": request.method.decode("latin-1"),
-            "target": _without_keys(request.target).decode("latin-1"),
+            "target": request.target.decode("latin-1"),
             "version": request.version.decode("latin-1"),
-            "fields": [
-                [name.decode("latin-1"), value.decode("latin-1")]
-                for name, value in request.fields
-                if name.lower() in _FIELDS_OF_INTEREST
-            ],
+            "fields": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.fields],
             "nonce": self.nonce or None,
             "status": self.status or None,
             "rule": self.rule or None,
@@ -175,17 +171,18 @@ class Journal:
         return "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in chosen)
 
 
+def _kept(request: Request) -> Request:
+    """Return what is remembered of a request: a thousand of the largest heads would be 64 MiB."""
+    if request is UNREADABLE:
+        return request
+    fields = tuple(
+        (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST
+    )
+    return replace(request, target=redact_target(request.target)[:_TARGET_OCTETS], fields=fields[:_FIELD_LINES])
+
+
 def _nonce_in(target: bytes) -> str:
     for part in target.partition(b"?")[2].split(b"&"):
         if part.startswith(_NONCE_PARAMETER):
             return part.removeprefix(_NONCE_PARAMETER).decode("latin-1")
     return ""
-
-
-def _without_keys(target: bytes) -> bytes:
-    """Return a target with the values of API keys left out (`?key=` is how Gemini's clients may send theirs)."""
-    path, mark, query = target.partition(b"?")
-    parts = [
-        b"key=-" if part.lower().startswith((b"key=", b"api_key=", b"api-key=")) else part for part in query.split(b"&")
-    ]
-    return path + mark + b"&".join(parts)

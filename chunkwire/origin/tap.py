@@ -6,7 +6,6 @@ a fault shows what a strict reader makes of it, and the engine never tells a fra
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -25,16 +24,19 @@ class SentTap:
         emit: takes each record.
         stream: the exchange's number.
         began: when the request head was complete, on the clock of every `now` given later.
+        wall: the same moment, s since the epoch.
     """
 
-    def __init__(self, emit: Callable[[Record], None], request: Request, *, stream: int, began: float) -> None:
+    def __init__(
+        self, emit: Callable[[Record], None], request: Request, *, stream: int, began: float, wall: float
+    ) -> None:
         self._recorder = Recorder(emit, stream=stream, point="origin.sent")
         self._began = began
         self._held = b""
         self._scanner: BodyScanner | None = None
         self._writes = 0
         self._error: FramingError | None = None
-        self._recorder.request(0.0, request.method, request.target, request.fields, time.time())
+        self._recorder.request(0.0, request.method, request.target, request.fields, wall)
 
     def head(self, now: float, response: Response, kind: BodyKind) -> None:
         """Record a final head; `kind` is the framing of what will follow on the wire."""

@@ -142,7 +142,7 @@ def test_a_histogram_is_cumulative() -> None:
 async def test_the_admin_resources_are_prometheus_text_and_a_health_check() -> None:
     metrics = Metrics("origin")
     metrics.chunks = 7
-    async with serving(*admin_resources(metrics)) as running:
+    async with serving(*admin_resources(metrics.read)) as running:
         answer = await running.get("/metrics")
         health = await running.get("/healthz")
     assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in answer
@@ -158,3 +158,13 @@ async def test_ended_says_error_for_a_responder_that_fails(caplog: pytest.LogCap
         await running.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nzz")
         assert running.ended[0].ended_by is Ended.ERROR
         assert running.ended[0].rule == "chunk-size"
+
+
+async def test_the_journal_keeps_little_of_a_large_head() -> None:
+    """A thousand of the largest heads would be 64 MiB: what is kept of each is cut to size."""
+    async with serving() as running:
+        await running.ask(get("/stream/1?a=" + 10_000 * "a", b"X-Mine: " + 20_000 * b"b", b"Via: " + 9_000 * b"c"))
+        entry = body_of(await running.get("/journal"))
+    assert len(entry) < 4000
+    assert b"ccc" in entry
+    assert b"bbb" not in entry
