@@ -18,6 +18,8 @@ from bench.rounds import Plan, interleave
 from bench.workshop import Workshop
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
+from chunkwire.wire.lines import Buffer
+from chunkwire.wire.pattern import ShortCut
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.scanner import ChunkedScanner
 
@@ -84,9 +86,36 @@ def make_body(shape: Shape, octets: int) -> Body:
     return Body(data, shape.ext, reads, len(wire))
 
 
-def scan(body: Body, events: list[Event] | None = None) -> None:
-    """Scan a body read by read, as a relay does."""
+class NoShortCut(ShortCut):
+    """Takes nothing, so that the scanner's plain loop takes every chunk."""
+
+    __slots__ = ()
+
+    def skip(
+        self, buffer: Buffer, start: int, *, end: int, known: Mapping[bytes, int], seen: int
+    ) -> tuple[int, int, int]:
+        """Return that no chunk was taken."""
+        return start, 0, 0
+
+
+def scan_by_loop(body: Body) -> None:
+    """Scan a body as a relay does, without the pattern."""
     scanner = ChunkedScanner()
+    scanner._short_cut = NoShortCut()  # the scanner has no switch for it: nobody but a measurement wants one
+    _scan(scanner, body, None)
+
+
+def scan(body: Body) -> None:
+    """Scan a body as a relay does."""
+    _scan(ChunkedScanner(), body, None)
+
+
+def scan_watched(body: Body) -> None:
+    """Scan a body as a relay does that is watched: with an event for each part of each frame."""
+    _scan(ChunkedScanner(), body, [])
+
+
+def _scan(scanner: ChunkedScanner, body: Body, events: list[Event] | None) -> None:
     buffer, held = bytearray(2 * READ_OCTETS), 0
     for read in body.reads:
         end = held + len(read)
@@ -98,11 +127,6 @@ def scan(body: Body, events: list[Event] | None = None) -> None:
         if events is not None:
             events.clear()
     scanner.end_of_input()
-
-
-def scan_watched(body: Body) -> None:
-    """Scan a body as a relay does that is watched: with an event for each part of each frame."""
-    scan(body, [])
 
 
 def read_frames(body: Body) -> None:
@@ -138,6 +162,7 @@ def read_with_h11(body: Body) -> None:
 
 WORKS: Mapping[str, Work] = {
     "scan": scan,
+    "scan, loop only": scan_by_loop,
     "scan, watched": scan_watched,
     "frames": read_frames,
     "encode": encode,

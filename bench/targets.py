@@ -49,19 +49,18 @@ class Target:
         """Return what became of it."""
         row = table.row(self.subject)
         figure = None if row is None else _figure(row, self.key)
-        reference = 1.0 if not self.against else self._reference(table)
-        if figure is None or reference is None:
+        against = {name: peer.median(self.key) for name in self.against if (peer := table.row(name))}
+        there = [one for one in against.values() if one is not None]
+        if figure is None or (self.against and not there):
             return Verdict(self.text, "no figure", None)
+        reference = 1.0 if not self.against else min(there) if self.is_upper else max(there)
         ratio = figure / reference if reference else float("inf")
         holds = ratio <= self.factor if self.is_upper else ratio >= self.factor
-        return Verdict(self.text, f"{ratio:.3g}", holds)
-
-    def _reference(self, table: Table) -> float | None:
-        rows = [row for name in self.against if (row := table.row(name))]
-        found = [figure for row in rows if (figure := row.median(self.key)) is not None]
-        if not found:
-            return None
-        return min(found) if self.is_upper else max(found)
+        missing = [name for name in self.against if against.get(name) is None]
+        if not missing:
+            return Verdict(self.text, f"{ratio:.3g}", holds)
+        # What is missed against some is missed; what holds against some says nothing of the others.
+        return Verdict(self.text, f"{ratio:.3g} without {', '.join(missing)}", None if holds else False)
 
 
 def _figure(row: Row, key: str) -> float | None:

@@ -72,6 +72,14 @@ def test_a_target_at_least_a_factor_of_a_peer(mine: float, holds: bool) -> None:
     assert target.judge(table(*rows)).holds is holds
 
 
+@pytest.mark.parametrize("mine, holds", [(50.0, None), (51.0, False)])
+def test_a_target_that_some_peers_are_missing_for_can_only_be_missed(mine: float, holds: bool | None) -> None:
+    target = Target("relays/many", "chunkwire", "p50", 1.0, ("nginx", "go"))
+    verdict = target.judge(table(row("chunkwire", mine), row("nginx", 50.0)))
+    assert verdict.holds is holds
+    assert verdict.got.endswith("without go")
+
+
 def test_a_target_without_its_peer_has_no_verdict() -> None:
     verdict = Target("relays/many", "chunkwire", "p50", 1.0, ("nginx",)).judge(table(row("chunkwire", 1.0)))
     assert (verdict.holds, verdict.got) == (None, "no figure")
