@@ -1,0 +1,1 @@
+"""The gateway, between the test's own hands on both sides."""
