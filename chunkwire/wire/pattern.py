@@ -12,7 +12,8 @@ and this is faster or not used; it must never take what the loop would not. Ther
   last-chunk, which must be held;
 - it is asked only while there is no excess of overhead, and no line enters that could add to it: so the budget stays
   exact without a step a chunk;
-- each of its lines has as many digits as the others, and it counts by blocks: so the counts stay exact too;
+- it counts by blocks, and where its lines have two numbers of digits, those with fewer a second time: so the counts
+  of chunks and octets stay exact too, at no step a chunk;
 - it is made anew only after twice as many chunks as the time before, as making it takes as long as hundreds of
   them: a peer that keeps changing its sizes cannot make us do little else.
 
@@ -24,9 +25,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeAlias
 
 from chunkwire.wire.frames import CRLF
 from chunkwire.wire.lines import Buffer
@@ -54,16 +56,34 @@ _SURVEYED: Final = 512
 """Chunks looked at to choose the lines."""
 
 
+_Blocks: TypeAlias = tuple[tuple[int, re.Pattern[bytes]], ...]
+"""Patterns, each with the number of chunks that it matches; the larger first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What passes over the chunks of some size lines, and counts them.
+
+    Attributes:
+        chunks: matches so many chunks.
+        framing: octets of a chunk that are not data, where its size line has the more digits.
+        narrow: matches so many chunks whose line has fewer digits, and all before and between them.
+        fewer: how many digits fewer those have.
+    """
+
+    chunks: _Blocks
+    framing: int
+    narrow: _Blocks
+    fewer: int
+
+
 class ShortCut:
     """The pattern of one stream, once it is worth having one."""
 
-    __slots__ = ("_framing", "_next_survey", "_patterns", "_skipped")
+    __slots__ = ("_compiled", "_next_survey", "_skipped")
 
     def __init__(self) -> None:
-        # What is matched, in blocks of so many chunks.
-        self._patterns: Sequence[tuple[int, re.Pattern[bytes]]] = ()
-        # Octets of a chunk that are not data: the same in each chunk of the pattern.
-        self._framing = 0
+        self._compiled: _Compiled | None = None
         # Chunks it took, and at how many that it did not take to choose the lines again.
         self._skipped = 0
         self._next_survey = _FIRST_SURVEY
@@ -82,28 +102,36 @@ class ShortCut:
         if seen - self._skipped >= self._next_survey:
             self._next_survey *= 2
             self._choose(_survey(buffer, start, end, known), known)
-        position, chunks = start, 0
-        for block, pattern in self._patterns:
-            while (match := pattern.match(buffer, position, end)) is not None:
-                position = match.end()
-                chunks += block
+        compiled = self._compiled
+        if compiled is None:
+            return start, 0, 0
+        position, chunks = _match_blocks(compiled.chunks, buffer, start, end)
+        _, narrow = _match_blocks(compiled.narrow, buffer, start, position)
         self._skipped += chunks
-        return position, chunks, position - start - chunks * self._framing
+        return position, chunks, position - start - chunks * compiled.framing + narrow * compiled.fewer
 
     def _choose(self, sightings: Counter[bytes], known: Mapping[bytes, int]) -> None:
-        """Make the pattern of the lines seen most, if most chunks have one of them and one number of digits."""
-        often = Counter({line: seen for line, seen in sightings.items() if seen >= _MIN_SIGHTINGS})
-        digits = Counter[int]()
-        for line, seen in often.items():
-            digits[len(line)] += seen
-        width = max(digits, key=digits.__getitem__, default=0)
-        lines = [line for line, _ in often.most_common() if len(line) == width and known[line] <= _MAX_SIZE]
-        lines = sorted(lines[:_MAX_LINES])
+        """Compile the lines seen most, if most chunks have one of them and they have at most two widths."""
+        often = [line for line, seen in sightings.most_common() if seen >= _MIN_SIGHTINGS and known[line] <= _MAX_SIZE]
+        widths = Counter[int]()
+        for line in often:
+            widths[len(line)] += sightings[line]
+        two = [width for width, _ in widths.most_common(2)]
+        lines = [line for line in often if len(line) in two][:_MAX_LINES]
         if sum(sightings[line] for line in lines) * 4 >= sightings.total() * 3 > 0:
-            self._patterns = _compiled(tuple((line, known[line]) for line in lines))
-            self._framing = width + 2 * len(CRLF)
+            self._compiled = _compile(tuple((line, known[line]) for line in sorted(lines)))
         else:
-            self._patterns = ()
+            self._compiled = None
+
+
+def _match_blocks(blocks: _Blocks, buffer: Buffer, position: int, end: int) -> tuple[int, int]:
+    """Return how far the blocks go on from position, and how many chunks they have matched."""
+    chunks = 0
+    for block, pattern in blocks:
+        while (match := pattern.match(buffer, position, end)) is not None:
+            position = match.end()
+            chunks += block
+    return position, chunks
 
 
 def _survey(buffer: Buffer, position: int, end: int, known: Mapping[bytes, int]) -> Counter[bytes]:
@@ -120,10 +148,22 @@ def _survey(buffer: Buffer, position: int, end: int, known: Mapping[bytes, int])
 
 
 @lru_cache(maxsize=64)
-def _compiled(lines: tuple[tuple[bytes, int], ...]) -> Sequence[tuple[int, re.Pattern[bytes]]]:
-    """Compile the patterns of these size lines, sorted and of one length; streams that are alike share them."""
-    chunk = _chunk(lines, 0)
-    return tuple((block, re.compile(rb"%b{%d}+" % (chunk, block), re.DOTALL)) for block in _BLOCKS)
+def _compile(lines: tuple[tuple[bytes, int], ...]) -> _Compiled:
+    """Compile these size lines, sorted and of at most two widths; streams that are alike share the result."""
+    width = max(len(line) for line, _ in lines)
+    wide = [line for line in lines if len(line[0]) == width]
+    narrow = [line for line in lines if len(line[0]) < width]
+    return _Compiled(
+        chunks=_blocks(_chunk(lines, 0), _BLOCKS),
+        framing=width + 2 * len(CRLF),
+        # Down to single chunks: it counts all that the first one passed over.
+        narrow=_blocks(_chunk(wide, 0) + b"*+" + _chunk(narrow, 0), (*_BLOCKS, 1)) if narrow else (),
+        fewer=width - len(narrow[0][0]) if narrow else 0,
+    )
+
+
+def _blocks(chunk: bytes, sizes: Sequence[int]) -> _Blocks:
+    return tuple((size, re.compile(rb"(?:%b){%d}+" % (chunk, size), re.DOTALL)) for size in sizes)
 
 
 def _chunk(lines: Sequence[tuple[bytes, int]], depth: int) -> bytes:

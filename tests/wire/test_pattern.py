@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunkwire.wire.errors import Rule
+from chunkwire.wire.frames import Chunk
 from chunkwire.wire.limits import Limits
 from chunkwire.wire.pattern import ShortCut
+from chunkwire.wire.reader import decode
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import PIECES
 from tests.wire.relay import Relay
@@ -64,6 +66,15 @@ def test_short_cut_takes_a_mix_of_sizes() -> None:
     assert octets == position - 6 * 992
 
 
+@pytest.mark.parametrize("sizes", [range(1, 32), [1, 1024], [4096, 255, 255, 255]], ids=str)
+def test_short_cut_takes_sizes_of_two_widths(sizes: Sequence[int]) -> None:
+    body = stream(sizes, 1000)
+    position, chunks, octets = skipped(body, lines(sizes))
+    taken = stream(sizes, 992)
+    assert (chunks, position) == (992, len(taken))
+    assert octets == sum(chunk.size for chunk in decode(taken + END) if isinstance(chunk, Chunk))
+
+
 def test_short_cut_waits_until_many_chunks_were_seen() -> None:
     body = stream([32], 1000)
     assert skipped(body, lines([32]), seen=1023) == (0, 0, 0)
@@ -74,7 +85,9 @@ def test_short_cut_waits_until_many_chunks_were_seen() -> None:
     "sizes",
     [
         pytest.param(range(100, 600), id="too many to be seen often"),
-        pytest.param([*range(8, 16), *range(16, 24)], id="half of them with another number of digits"),
+        pytest.param(
+            [*range(8, 16), *range(16, 24), *range(256, 272)], id="half of them with a third number of digits"
+        ),
         pytest.param([9000], id="too large for a block"),
     ],
 )
