@@ -114,10 +114,15 @@ def go_writer(binary: Path) -> Generator[Writer, None, None]:
 
 
 def build_go_writer(folder: Path) -> Path:
-    """Compile the Go writer in a folder; nothing outside it is read (but the tool chain) or written."""
-    source = folder / "writer.go"
-    source.write_text(GO)
-    binary = folder / "writer"
+    """Compile the Go writer in a folder."""
+    return build_go(folder, GO)
+
+
+def build_go(folder: Path, text: str) -> Path:
+    """Compile a Go program in a folder; nothing outside it is read (but the tool chain) or written."""
+    source = folder / "program.go"
+    source.write_text(text)
+    binary = folder / "program"
     env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path")}
     build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
     assert build.returncode == 0, build.stderr.decode()
