@@ -28,6 +28,17 @@ HEAD_SHARE: Final = 0.5
 MERGED_SHARE: Final = 0.1
 """Chunks that may be merged or split without a word: a stall of a few ms makes a hop join two that it found waiting."""
 
+_NAMING: Final = ("server", "via", "x-powered-by")
+# Fields by which vendors' hops are known that do not name themselves.
+_MARKS: Final = {
+    "cf-ray": "Cloudflare",
+    "x-amz-cf-id": "CloudFront",
+    "apigw-requestid": "API Gateway",
+    "x-amz-apigw-id": "API Gateway",
+    "x-envoy-upstream-service-time": "Envoy",
+    "x-fastly-request-id": "Fastly",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Hop:
@@ -304,7 +315,9 @@ def _evidence(hop: Hop, looks: _Looks) -> Evidence:
 
 def _software(hop: Hop, inner: Hop | None) -> str:
     """Return what the hop says it is: Server and Via, as far as the hop before did not say the same."""
-    said = [(name, hop.runs[0].said(name)) for name in ("server", "via", "x-powered-by")]
-    before = inner.runs[0] if inner is not None else None
-    own = [value for name, value in said if value and (before is None or before.said(name) != value)]
-    return ", ".join(own)
+    run, before = hop.runs[0], inner.runs[0] if inner is not None else None
+    own = [
+        run.said(name) for name in _NAMING if run.said(name) and (before is None or before.said(name) != run.said(name))
+    ]
+    marks = [mark for name, mark in _MARKS.items() if run.said(name) and (before is None or not before.said(name))]
+    return ", ".join(dict.fromkeys((*own, *marks)))
