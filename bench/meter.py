@@ -174,4 +174,6 @@ def _what_is_missing(figures: Mapping[str, float], asked: Mapping[str, str | int
         least = 0.95 * int(asked["size"]) * int(asked["count"])
         return "" if figures["octets"] >= least else f"{figures['octets']:.0f} octets came, not {least:.0f}"
     unbegun = figures["streams"] - figures["begun"]
-    return f"{unbegun:.0f} streams without a chunk" if unbegun else ""
+    if unbegun:
+        return f"{unbegun:.0f} streams without a chunk"
+    return "" if figures["samples"] else "no sample: the first stream ended before all had begun and been warmed up"

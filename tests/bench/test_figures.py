@@ -135,7 +135,16 @@ def test_a_subject_that_fails_leaves_the_others_their_rounds() -> None:
     ]
 
 
-METERED = {"streams": 5, "begun": 5, "cut": 0, "unfinished": 0, "relay_rss_kb": 0, "cpu_us_per_frame": 0.0}
+NO_SAMPLE = "no sample: the first stream ended before all had begun and been warmed up"
+METERED = {
+    "samples": 9,
+    "streams": 5,
+    "begun": 5,
+    "cut": 0,
+    "unfinished": 0,
+    "relay_rss_kb": 0,
+    "cpu_us_per_frame": 0.0,
+}
 
 
 def test_figures_of_a_process_that_was_not_named_are_absent() -> None:
@@ -144,7 +153,12 @@ def test_figures_of_a_process_that_was_not_named_are_absent() -> None:
 
 @pytest.mark.parametrize(
     "change, error",
-    [({}, ""), ({"begun": 3}, "2 streams without a chunk"), ({"cut": 1}, "1 streams lost")],
+    [
+        ({}, ""),
+        ({"begun": 3}, "2 streams without a chunk"),
+        ({"cut": 1}, "1 streams lost"),
+        ({"samples": 0}, NO_SAMPLE),
+    ],
 )
 def test_a_round_that_lost_streams_does_not_count(change: dict[str, int], error: str) -> None:
     assert to_round({**METERED, **change}, {"mode": "paced"}).error == error
