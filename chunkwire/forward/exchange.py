@@ -131,12 +131,7 @@ class Exchange:
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
                 self._fail(Failure(Verdict.REFUSED, 501, "incremental_refused", details))
                 return
-            connection, response = await self._obtain(upstreams)
-            self.report.head_s = trio.current_time() - self.report.started
-            if response.status == 101:
-                await self._switch(connection, response)
-            else:
-                await self._deliver(connection, response)
+            await self._deliver(*await self._obtain(upstreams))
         except FaultStruck as error:
             await self._strike(error)
         except (SinkGone, SendTimeout) as error:
@@ -303,6 +298,10 @@ class Exchange:
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:
         """Bring a final response down: its head at once, with what of the body is there, then the rest."""
         settings = self._settings
+        self.report.head_s = trio.current_time() - self.report.started
+        if response.status == 101:
+            await self._switch(connection, response)
+            return
         if settings.fault is not None and settings.fault.fault.before_head:
             raise FaultStruck(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
@@ -319,17 +318,16 @@ class Exchange:
             self._note_first,
             self._observer(),
         )
+        may_serve_again = framing.kind is not BodyKind.CLOSE and response.version == b"1.1"
+        may_serve_again = may_serve_again and not response.has_token(b"connection", b"close")
+        del response, framing  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:
             if settings.on_client_gone == "drain":
                 await _read_to_end(connection, scanner)
             raise
-        self._upstream_may_serve_again = (
-            framing.kind is not BodyKind.CLOSE
-            and response.version == b"1.1"
-            and not response.has_token(b"connection", b"close")
-        )
+        self._upstream_may_serve_again = may_serve_again
 
     def _head_octets(self, response: Response, framing: Framing) -> bytes:
         """Return the head to send down, and note what it commits us to."""

@@ -36,7 +36,6 @@ from chunkwire.net.listen import (
 )
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.origin.metrics import Metrics
-from chunkwire.origin.server import serve_admin
 from chunkwire.wire.records import Record
 
 
@@ -243,6 +242,8 @@ async def serve_gateway(
         if handle_signals:
             await nursery.start(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
         if metrics is not None and admin_listeners:
+            from chunkwire.origin.server import serve_admin  # a whole origin: 2 MB that most gateways need not hold
+
             nursery.start_soon(serve_admin, admin_listeners, metrics.read, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(

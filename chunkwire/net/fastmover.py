@@ -25,7 +25,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import Connection
-from chunkwire.net.inflight import Body, Entry, check_deadlines, descriptor_of
+from chunkwire.net.inflight import Body, Entry, descriptor_of, overdue
 from chunkwire.net.movers import (
     EXACT,
     Leaving,
@@ -42,6 +42,7 @@ from chunkwire.wire.scanner import BodyScanner
 
 BUFFER_OCTETS: Final = 256 * 1024  # one receive at most; beyond it a copy per octet costs more than the call
 MAX_EVENTS: Final = 512
+DEADLINE_SECONDS: Final = 0.5  # how late a deadline may be noticed; they are seconds and minutes
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 _LEAVING: Final = _GONE | select.EPOLLRDHUP
@@ -58,6 +59,7 @@ class FastMover:
     def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._epoll = select.epoll()
         self._entries: dict[int, Entry] = {}
+        self._bodies: set[Body] = set()
         self._memory = bytearray(BUFFER_OCTETS)
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
@@ -100,10 +102,16 @@ class FastMover:
             return
         await trio.lowlevel.checkpoint_if_cancelled()
         self._begin(body)
-        try:
-            await self._wait_done(body)
-        finally:
-            self._release(body)
+        if body.is_done:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            self._bodies.add(body)
+            body.task = trio.lowlevel.current_task()
+            try:
+                await trio.lowlevel.wait_task_rescheduled(body.abandon)
+            finally:
+                self._bodies.discard(body)
+                self._release(body)
         source.leftover[:0] = body.held
         if body.error is not None:
             raise body.error
@@ -124,29 +132,6 @@ class FastMover:
             self._entries.setdefault(body.sink_fd, Entry()).writes = body
             self._update(body.source_fd)
             self._update(body.sink_fd)
-
-    async def _wait_done(self, body: Body) -> None:
-        """Sleep until the body ends; note progress and re-arm instead of moving a deadline for each frame."""
-        if body.is_done:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return
-        options = body.options
-        period = min(options.idle_timeout, options.send_timeout)
-        wake_at = trio.current_time() + period
-        while not body.is_done:
-            with trio.CancelScope(deadline=wake_at):
-                await self._sleep(body)
-            if not body.is_done:
-                wake_at = trio.current_time() + check_deadlines(body, time.monotonic())
-
-    async def _sleep(self, body: Body) -> None:
-        body.task = trio.lowlevel.current_task()
-
-        def abandon(_: object) -> trio.lowlevel.Abort:
-            body.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abandon)
 
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
@@ -206,11 +191,21 @@ class FastMover:
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._plain.run, name="plain mover")
+            nursery.start_soon(self._end_overdue, name="deadlines of bodies")
             try:
                 with take_parking() as is_ours:
                     await self._serve_parked(await find_trio_epoll() if is_ours else None)
             finally:
                 self._epoll.close()
+
+    async def _end_overdue(self) -> None:
+        """End bodies that are past a deadline; one look a second costs less than a deadline moved for each frame."""
+        while True:
+            await trio.sleep(DEADLINE_SECONDS)
+            now = time.monotonic()
+            for body in tuple(self._bodies):
+                if (error := overdue(body, now)) is not None:
+                    self._finish(body, error)
 
     async def _serve_parked(self, trio_epoll: int | None) -> None:
         """Serve whenever trio sleeps (`parking`); without that, whenever our set wakes this task."""

@@ -55,6 +55,11 @@ class Body:
         self.read_at = self.sent_at = time.monotonic()
         self.task: trio.lowlevel.Task | None = None
 
+    def abandon(self, _: object) -> trio.lowlevel.Abort:
+        """Let its task be cancelled while it waits."""
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
 
 class Entry:
     """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving."""
@@ -69,23 +74,15 @@ class Entry:
         self.saw_fin = False
 
 
-def check_deadlines(body: Body, now: float) -> float:
-    """Return the seconds to the next check.
-
-    Raises:
-        SendTimeout: the sink took nothing for `send_timeout`.
-        IdleTimeout: the source sent nothing for `idle_timeout`.
-    """
+def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
+    """Return the error of a body whose sink, or else whose source, was still for too long; None if it is in time."""
     options = body.options
     if body.pending is not None:
-        left = body.sent_at + options.send_timeout - now
-        if left <= 0:
-            raise SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
-        return left
-    left = body.read_at + options.idle_timeout - now
-    if left <= 0:
-        raise IdleTimeout(f"{body.source.peer} sent nothing for {options.idle_timeout:g} s")
-    return min(left, options.send_timeout)
+        if now - body.sent_at >= options.send_timeout:
+            return SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
+    elif now - body.read_at >= options.idle_timeout:
+        return IdleTimeout(f"{body.source.peer} sent nothing for {options.idle_timeout:g} s")
+    return None
 
 
 def descriptor_of(connection: Connection) -> int:
