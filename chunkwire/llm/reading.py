@@ -14,6 +14,7 @@ from chunkwire.llm.shape import glimpse, load_object
 from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
 _HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
+_FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")  # what an event stream begins with
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 
 
@@ -111,7 +112,7 @@ class SseReader:
         """Return what the answer lacks; see `Reader`."""
         if self._is_failed or self.is_complete:
             return None
-        if not self._items and self._head.strip():
+        if not self._items and self._head.strip() and not self._head.startswith(_FIELDS):
             head = glimpse(self._head[:_HEAD_OCTETS].strip())
             return self._fail(ErrorKind.NOT_A_STREAM, f"expected an event stream, got {head}")
         where = "" if self._decoder.is_between_events else " in the middle of an event"

@@ -54,6 +54,14 @@ def test_a_json_body_in_place_of_a_stream_is_named(dialect: Dialect) -> None:
     assert '{"error":{"message":"no"}}' in error.message
 
 
+@sse_dialects
+@pytest.mark.parametrize("half", [b'data: {"a', b"event: x\ndata: 1\n", b"id: 1", b": hi"])
+def test_half_an_event_is_an_event_stream_all_the_same(name: str, half: bytes) -> None:
+    (error,) = read(DIALECTS[name].reader(), half)
+    assert isinstance(error, ProviderError)
+    assert (error.kind, "in the middle of an event" in error.message) == (ErrorKind.INCOMPLETE, True)
+
+
 @dialects
 def test_nothing_at_all_is_incomplete(dialect: Dialect) -> None:
     (error,) = read(dialect.reader(), b"")

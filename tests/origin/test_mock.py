@@ -16,7 +16,7 @@ from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.origin.journal import Ended
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.responder import MOCKED
-from chunkwire.origin.mock.settings import MockSettings, parse_failure
+from chunkwire.origin.mock.settings import MockSettings, Source, parse_failure
 from chunkwire.origin.settings import Settings
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Chunk
@@ -316,7 +316,7 @@ async def test_an_answer_that_would_last_too_long_is_refused() -> None:
 
 
 async def test_a_share_of_requests_fails_in_every_way() -> None:
-    mock = MockSettings(failures=1.0, text="one two three four five six")
+    mock = MockSettings(failures=1.0, source=Source.TEXT, text="one two three four five six")
     statuses, verdicts = set(), set()
     async with serving(settings=Settings(mock=mock)) as running:
         for seed in range(40):

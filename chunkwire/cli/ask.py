@@ -1,0 +1,162 @@
+"""`chunkwire ask`: the answer endpoint in front of providers of language models."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import flags
+
+if TYPE_CHECKING:
+    from chunkwire.tools.ask.endpoint import AskSettings
+    from chunkwire.tools.ask.providers import Provider
+    from chunkwire.tools.ask.relay import Patience
+
+DEFAULT_ADDRESS = "127.0.0.1:8082"
+
+SUMMARY = "an answer endpoint: tokens of language models as they are made, providers in failover order"
+EPILOG = """\
+A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-responses, azure, anthropic, gemini and
+bedrock. Its key is read from the environment variable NAME_API_KEY: that of `my-ai=…` from MY_AI_API_KEY.
+
+examples:
+  chunkwire serve &                                        mocks of all dialects, no key needed
+  chunkwire ask a=openai:http://localhost:8081#m b=anthropic:http://localhost:8081#m
+  curl -sN 'localhost:8082/ask?q=Say+hello'                 server-sent events: data: {"t":"Say"}
+  curl -sN 'localhost:8082/ask?q=Say+hello&format=jsonl'    a line of JSON a token
+  curl -s  'localhost:8082/ask?q=Say+hello&stream=false'    one body
+  curl -s  localhost:8082/providers                         who answers, and which breaker is open"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the endpoint's flags."""
+    parser.add_argument("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
+    flags.add_listen(parser, DEFAULT_ADDRESS)
+    parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
+    parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
+    parser.add_argument("--max-tokens", type=flags.count, metavar="N", help="the most tokens of an answer")
+    parser.add_argument(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of ORIGIN read answers, such as https://app.example, or * for all (repeatable)",
+    )
+    parser.add_argument("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
+    parser.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    parser.add_argument("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")
+    _add_patience(parser)
+
+
+def _add_patience(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("patience (`off` is without end)")
+    for name, default, what in (
+        ("connect-timeout", "10s", "for a connection to a provider"),
+        ("first-token-timeout", "60s", "for its first token"),
+        ("idle-timeout", "60s", "without an octet from it after that"),
+        ("breaker-cooldown", "10s", "that a breaker stays open"),
+        ("keep-alive", "15s", "without a token until a caller gets a sign of life"),
+    ):
+        group.add_argument(
+            f"--{name}",
+            type=flags.timeout,
+            default=flags.timeout(default),
+            metavar="TIME",
+            help=f"{what} (default: {default})",
+        )
+    for name, number, what in (
+        ("attempts", 2, "with one provider, before the next is asked"),
+        ("breaker-failures", 5, "in a row, that open a provider's breaker"),
+    ):
+        group.add_argument(
+            f"--{name}", type=flags.count, default=number, metavar="N", help=f"{what} (default: {number})"
+        )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until the drain that SIGTERM starts is over."""
+    import trio
+
+    from chunkwire.net.dial import make_tls
+    from chunkwire.net.listen import Address, parse_address
+    from chunkwire.tools.ask.server import serve_ask
+
+    address = parse_address(options.listen)
+    providers = _providers(options)
+    ask_settings, patience = _settings(options)
+    has_https = any(provider.url.scheme == "https" for provider in providers)
+    tls = make_tls(options.cafile, verify=not options.insecure) if has_https else None
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for where in await nursery.start(_serve, name="ask"):
+                if not options.quiet:
+                    print(f"listening on http://{where}", file=sys.stderr, flush=True)
+
+    async def _serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+        with _auditing(options.audit) as write_audit:
+            await serve_ask(
+                address,
+                providers,
+                ask_settings=ask_settings,
+                patience=patience,
+                tls=tls,
+                write_audit=write_audit,
+                handle_signals=True,
+                task_status=task_status,
+            )
+
+    trio.run(main, strict_exception_groups=True)
+    return 0
+
+
+def _providers(options: argparse.Namespace) -> list[Provider]:
+    from chunkwire.tools.ask.providers import check_names, parse_provider
+
+    found = [
+        parse_provider(
+            spec,
+            os.environ,
+            model=options.model,
+            failures=options.breaker_failures,
+            cooldown=options.breaker_cooldown,
+        )
+        for spec in options.providers
+    ]
+    check_names(found)
+    return found
+
+
+def _settings(options: argparse.Namespace) -> tuple[AskSettings, Patience]:
+    from chunkwire.tools.ask.endpoint import AskSettings
+    from chunkwire.tools.ask.relay import Patience
+
+    ask_settings = AskSettings(
+        system=options.system,
+        max_tokens=options.max_tokens,
+        cors=frozenset(options.cors),
+        keep_alive=options.keep_alive,
+    )
+    patience = Patience(
+        connect=options.connect_timeout,
+        first_token=options.first_token_timeout,
+        idle=options.idle_timeout,
+        attempts=options.attempts,
+    )
+    return ask_settings, patience
+
+
+@contextmanager
+def _auditing(path: str | None) -> Iterator[Callable[[str], None] | None]:
+    """Give what writes audit lines at once, None where nobody wants them."""
+    if path is None:
+        yield None
+    elif path == "-":
+        yield lambda line: print(line, flush=True)
+    else:
+        with open(path, "a", encoding="utf-8", buffering=1) as file:
+            yield lambda line: print(line, file=file)

@@ -1,0 +1,147 @@
+"""One request from its first octet to its last, and the line that is left of it.
+
+The rule here: who asked, who answered, how long it took and how it ended; never what was said, and never a key.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chunkwire.llm.answer import ProviderError, StopReason, Usage
+
+logger = logging.getLogger("chunkwire.ask")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try with one provider; `error` is None where it answered, and "skipped" names an open breaker."""
+
+    provider: str
+    error: str | None
+    message: str
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for the line, and for an error that a caller gets."""
+        told: dict[str, object] = {"provider": self.provider, "ms": round(self.seconds * 1000, 1)}
+        return told if self.error is None else {**told, "error": self.error, "message": self.message}
+
+
+@dataclass(slots=True)
+class Account:
+    """What is known of one request, while it runs and after. Moments in seconds on one monotonic clock.
+
+    Attributes:
+        form: sse, jsonl, json or websocket.
+        tokens: pieces of text that were passed on; providers count their own in `usage`.
+        waits: times that the channel was full when a token came, and the provider had to wait for the caller.
+        first_token: when the first of them was written to the caller.
+        is_whole: a provider's terminal event was seen.
+        is_ending, is_told: the last event is being written, or has been.
+        ended: complete, error, client-gone, refused for a question that was none, or cut where the server stopped.
+    """
+
+    id: str
+    client: str
+    form: str
+    began: float
+    session: str = ""
+    provider: str = ""
+    model: str = ""
+    tokens: int = 0
+    waits: int = 0
+    usage: Usage | None = None
+    stop: StopReason | None = None
+    first_token: float | None = None
+    error: ProviderError | None = None
+    ended: str = "cut"
+    attempts: list[Attempt] = field(default_factory=list)
+    is_whole: bool = False
+    is_ending: bool = False
+    is_told: bool = False
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Take note that the last event is being written, and on leaving that it has been."""
+        self.is_ending = True
+        yield
+        self.is_told = True
+
+    @property
+    def verdict(self) -> str:
+        """How it ended, as far as the writing to the caller tells."""
+        if not self.is_told:
+            return "client-gone"
+        return "complete" if self.error is None else "error"
+
+    def since(self, moment: float | None) -> float | None:
+        """Return milliseconds from the request to a moment."""
+        return None if moment is None else round((moment - self.began) * 1000, 1)
+
+    def summary(self) -> dict[str, object]:
+        """Return what a caller is told at the end of a whole answer."""
+        usage = self.usage
+        return {
+            "id": self.id,
+            "provider": self.provider,
+            "model": self.model,
+            "stop": None if self.stop is None else self.stop.value,
+            "tokens": self.tokens,
+            "usage": None
+            if usage is None
+            else {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
+            "ttft_ms": self.since(self.first_token),
+        }
+
+    def trouble(self) -> dict[str, object]:
+        """Return what a caller is told of an error."""
+        error = self.error
+        if error is None:
+            raise AssertionError("expected an error to tell of")
+        told: dict[str, object] = {
+            "kind": error.kind.value,
+            "message": error.message,
+            "provider": self.provider or None,
+        }
+        if error.retry_after is not None:
+            told["retry_after_s"] = error.retry_after
+        return {**told, "id": self.id, "attempts": [attempt.to_json() for attempt in self.attempts]}
+
+    def to_json(self, now: float) -> dict[str, object]:
+        """Return the line's content."""
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "client": self.client,
+            "session": self.session or None,
+            "form": self.form,
+            **self.summary(),
+            "total_ms": self.since(now),
+            "waits": self.waits,
+            "ended": self.ended,
+            "error": None if self.error is None else {"kind": self.error.kind.value, "message": self.error.message},
+            "attempts": [attempt.to_json() for attempt in self.attempts],
+        }
+
+
+def audit(account: Account, now: float, write_to: Callable[[str], None] | None) -> None:
+    """Log a request that is over at INFO, and write its line of JSON where there is a place for it."""
+    provider = account.provider or "-"
+    logger.info(
+        "%s %s %s %s tokens=%d ttft=%s total=%s %s%s",
+        account.client,
+        account.form,
+        account.id,
+        provider,
+        account.tokens,
+        "-" if account.first_token is None else f"{account.since(account.first_token)}ms",
+        f"{account.since(now)}ms",
+        account.ended,
+        f" ({account.error.kind.value}: {account.error.message})" if account.error is not None else "",
+    )
+    if write_to is not None:
+        write_to(json.dumps(account.to_json(now), ensure_ascii=False))

@@ -1,0 +1,122 @@
+"""A circuit breaker: whether to ask a provider at all, from how it answered lately.
+
+    CLOSED     every question passes; so many failures in a row → OPEN
+    OPEN       none passes, until its time is over → HALF_OPEN
+    HALF_OPEN  one question passes as a trial: success → CLOSED, failure → OPEN, given up → the next one tries
+
+The rule here: pure; the time is given, in seconds on one monotonic clock. A pass that was given before the state last
+changed says nothing about the state there is.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import Final
+
+FAILURES: Final = 5  # in a row, until it opens (Hystrix: 20 in 10 s and half of them; Envoy's outlier detection: 5)
+COOLDOWN_S: Final = 10.0  # that it stays open (Envoy's base ejection time is 30 s, Hystrix's sleep window 5 s)
+MAX_COOLDOWN_S: Final = 300.0  # however long a provider's Retry-After is: minutes of quota, never hours
+
+
+@unique
+class BreakerState(StrEnum):
+    """See the module."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """The breaker of one provider.
+
+    Args:
+        failures: in a row, that open it.
+        cooldown: seconds that it stays open.
+    """
+
+    def __init__(self, *, failures: int = FAILURES, cooldown: float = COOLDOWN_S) -> None:
+        self._most = failures
+        self._cooldown = cooldown
+        self._failures = 0
+        self._open_until: float | None = None  # None is closed
+        self._has_trial = False
+        self._era = 0  # counts the changes of state
+
+    def state(self, now: float) -> BreakerState:
+        """Return the state."""
+        if self._open_until is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
+
+    def opens_in(self, now: float) -> float:
+        """Return the seconds until a question may pass; 0 when one may try."""
+        return max(0.0, (self._open_until or now) - now)
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row, so far."""
+        return self._failures
+
+    def try_pass(self, now: float) -> Pass | None:
+        """Return a pass for one question, None for no."""
+        state = self.state(now)
+        if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self._has_trial):
+            return None
+        if state is BreakerState.HALF_OPEN:
+            self._has_trial = True
+            self._era += 1
+        return Pass(self, self._era, is_trial=state is BreakerState.HALF_OPEN)
+
+    def note_success(self) -> None:
+        """Take note of a whole answer; `Pass` calls this."""
+        if self._open_until is not None:
+            self._era += 1
+        self._failures = 0
+        self._open_until = None
+        self._has_trial = False
+
+    def note_failure(self, now: float, at_least: float, *, is_trial: bool) -> None:
+        """Take note of a failure; `Pass` calls this."""
+        self._failures += 1
+        if is_trial or self._failures >= self._most or at_least > 0:
+            self._era += 1
+            self._has_trial = False
+            self._open_until = now + max(self._cooldown, min(at_least, MAX_COOLDOWN_S))
+
+    def note_nothing(self, *, is_trial: bool) -> None:
+        """Take note of a question that was given up; `Pass` calls this."""
+        if is_trial:
+            self._has_trial = False
+
+    def is_of(self, era: int) -> bool:
+        """Say whether the state is still that of an era; `Pass` calls this."""
+        return era == self._era
+
+
+class Pass:
+    """The permission to ask once; exactly one of its methods is called, and a second call does nothing."""
+
+    def __init__(self, breaker: Breaker, era: int, *, is_trial: bool) -> None:
+        self._breaker: Breaker | None = breaker
+        self._era = era
+        self._is_trial = is_trial
+
+    def succeed(self) -> None:
+        """Say that the provider answered."""
+        if (breaker := self._take()) is not None:
+            breaker.note_success()
+
+    def fail(self, now: float, *, at_least: float = 0.0) -> None:
+        """Say that it failed; `at_least` is how many seconds it asked to be left alone, which opens the breaker."""
+        if (breaker := self._take()) is not None:
+            breaker.note_failure(now, at_least, is_trial=self._is_trial)
+
+    def give_up(self) -> None:
+        """Say that nothing was learnt: the caller left."""
+        if (breaker := self._take()) is not None:
+            breaker.note_nothing(is_trial=self._is_trial)
+
+    def _take(self) -> Breaker | None:
+        breaker, self._breaker = self._breaker, None
+        return breaker if breaker is not None and breaker.is_of(self._era) else None

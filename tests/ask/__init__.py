@@ -1,0 +1,1 @@
+"""The answer endpoint: its pure parts, and the whole in front of mocked providers on real sockets."""

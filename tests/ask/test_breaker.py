@@ -1,0 +1,121 @@
+"""When a breaker lets a question pass."""
+
+from chunkwire.tools.ask.breaker import MAX_COOLDOWN_S, Breaker, BreakerState, Pass
+
+
+def must_pass(breaker: Breaker, now: float) -> Pass:
+    permit = breaker.try_pass(now)
+    assert permit is not None
+    return permit
+
+
+def opened(*, failures: int = 2) -> Breaker:
+    breaker = Breaker(failures=failures, cooldown=10)
+    for _ in range(failures):
+        must_pass(breaker, 0).fail(0)
+    return breaker
+
+
+def test_a_new_breaker_is_closed() -> None:
+    breaker = Breaker()
+    assert breaker.state(0) is BreakerState.CLOSED
+    assert breaker.opens_in(0) == 0
+    assert breaker.try_pass(0) is not None
+
+
+def test_it_opens_at_the_nth_failure_in_a_row_and_not_before() -> None:
+    breaker = Breaker(failures=3, cooldown=10)
+    for _ in range(2):
+        must_pass(breaker, 0).fail(0)
+    assert breaker.state(0) is BreakerState.CLOSED
+    must_pass(breaker, 0).fail(0)
+    assert breaker.state(0) is BreakerState.OPEN
+    assert breaker.try_pass(0) is None
+
+
+def test_a_success_between_failures_begins_the_count_anew() -> None:
+    breaker = Breaker(failures=2, cooldown=10)
+    must_pass(breaker, 0).fail(0)
+    must_pass(breaker, 0).succeed()
+    must_pass(breaker, 0).fail(0)
+    assert breaker.failures == 1
+    assert breaker.state(0) is BreakerState.CLOSED
+
+
+def test_it_stays_open_for_its_cooldown_and_is_then_half_open() -> None:
+    breaker = opened()
+    assert breaker.opens_in(4) == 6
+    assert breaker.state(9.999) is BreakerState.OPEN
+    assert breaker.state(10) is BreakerState.HALF_OPEN
+
+
+def test_half_open_it_lets_one_question_pass_at_a_time() -> None:
+    breaker = opened()
+    must_pass(breaker, 10)
+    assert breaker.try_pass(10) is None
+
+
+def test_a_trial_that_succeeds_closes_it() -> None:
+    breaker = opened()
+    must_pass(breaker, 10).succeed()
+    assert breaker.state(10) is BreakerState.CLOSED
+    assert breaker.failures == 0
+
+
+def test_a_trial_that_fails_opens_it_again() -> None:
+    breaker = opened()
+    must_pass(breaker, 10).fail(11)
+    assert breaker.state(20.9) is BreakerState.OPEN
+    assert breaker.state(21) is BreakerState.HALF_OPEN
+    assert breaker.try_pass(21) is not None
+
+
+def test_a_trial_that_is_given_up_lets_the_next_question_try() -> None:
+    breaker = opened()
+    must_pass(breaker, 10).give_up()
+    assert breaker.state(10) is BreakerState.HALF_OPEN
+    assert breaker.try_pass(10) is not None
+
+
+def test_a_question_that_is_given_up_while_closed_says_nothing() -> None:
+    breaker = Breaker(failures=1)
+    must_pass(breaker, 0).give_up()
+    assert breaker.state(0) is BreakerState.CLOSED
+
+
+def test_a_pass_from_before_the_state_changed_says_nothing() -> None:
+    breaker = Breaker(failures=1, cooldown=10)
+    late, later, failing = (must_pass(breaker, 0) for _ in range(3))
+    failing.fail(0)
+    late.succeed()
+    assert breaker.state(0) is BreakerState.OPEN
+    trial = must_pass(breaker, 10)
+    later.fail(10)
+    trial.succeed()
+    assert breaker.state(10) is BreakerState.CLOSED
+
+
+def test_a_second_word_about_a_pass_is_not_heard() -> None:
+    breaker = Breaker(failures=1, cooldown=10)
+    permit = must_pass(breaker, 0)
+    permit.succeed()
+    permit.fail(0)
+    assert breaker.state(0) is BreakerState.CLOSED
+
+
+def test_a_provider_that_asks_to_be_left_alone_is_left_alone_so_long() -> None:
+    breaker = Breaker(failures=5, cooldown=10)
+    must_pass(breaker, 0).fail(0, at_least=30)
+    assert breaker.opens_in(0) == 30
+
+
+def test_but_never_for_hours() -> None:
+    breaker = Breaker()
+    must_pass(breaker, 0).fail(0, at_least=86_400)
+    assert breaker.opens_in(0) == MAX_COOLDOWN_S
+
+
+def test_without_a_cooldown_the_next_question_is_a_trial_at_once() -> None:
+    breaker = Breaker(failures=1, cooldown=0)
+    must_pass(breaker, 5).fail(5)
+    assert breaker.state(5) is BreakerState.HALF_OPEN

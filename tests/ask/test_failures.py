@@ -1,0 +1,216 @@
+"""Providers that fail: before the first token the next is asked, after it the caller is told; and breakers remember."""
+
+import json
+from typing import Any
+
+import pytest
+import trio
+
+from chunkwire.llm.answer import ErrorKind
+from chunkwire.origin.mock.settings import MockSettings, Source, parse_failure, parse_strike
+from chunkwire.origin.request import IncomingRequest
+from chunkwire.origin.response import EVENT_STREAM, Responder
+from chunkwire.tools.ask.relay import Patience
+from tests.ask.endpoint import FAST, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
+from tests.origin.peer import LeapPacer, body_of, status_of
+
+
+def failing(what: str, **more: Any) -> MockSettings:
+    return MockSettings(0, 0, failure=parse_failure(what), **more)
+
+
+def striking(what: str) -> MockSettings:
+    return MockSettings(0, 0, strike=parse_strike(what))
+
+
+async def html(_: IncomingRequest, response: Responder) -> None:
+    await response.fixed(200, ((b"Content-Type", b"text/html"),), b"<!DOCTYPE html><h1>Sign in</h1>")
+
+
+async def silent(request: IncomingRequest, response: Responder) -> None:
+    await request.read_body(1 << 20)
+    async with response.chunked(fields=(EVENT_STREAM,)) as body:
+        await body.send_chunk(b": still here\n\n")
+        await trio.sleep_forever()
+
+
+NOBODY = 1  # the port of tcpmux, where nothing has listened for decades
+
+FAILURES: list[Any] = [
+    pytest.param(Fake(failing("503")), ErrorKind.OVERLOADED, 503, id="503"),
+    pytest.param(Fake(failing("500")), ErrorKind.SERVER, 502, id="500"),
+    pytest.param(Fake(failing("wrong-key")), ErrorKind.WRONG_KEY, 502, id="wrong key"),
+    pytest.param(Fake(failing("not-found")), ErrorKind.NOT_FOUND, 502, id="unknown model"),
+    pytest.param(Fake(failing("429")), ErrorKind.RATE_LIMIT, 429, id="429"),
+    pytest.param(Fake(port=NOBODY), ErrorKind.UNREACHABLE, 502, id="down"),
+    pytest.param(Fake(striking("empty")), ErrorKind.UNREACHABLE, 502, id="no response"),
+    pytest.param(Fake(responder=html), ErrorKind.NOT_A_STREAM, 502, id="html with 200"),
+    pytest.param(Fake(responder=chat(b'data: {"choices":[{"del\n\n')), ErrorKind.BROKEN, 502, id="broken JSON"),
+    pytest.param(Fake(responder=chat(b'data: {"choices":[{"del')), ErrorKind.INCOMPLETE, 502, id="half an event"),
+    pytest.param(Fake(striking("early-end=1")), ErrorKind.INCOMPLETE, 502, id="no terminal event"),
+    pytest.param(Fake(striking("cut=1")), ErrorKind.INCOMPLETE, 502, id="cut"),
+    pytest.param(Fake(striking("reset=1")), ErrorKind.INCOMPLETE, 502, id="reset"),
+    pytest.param(Fake(striking("bad-size=1")), ErrorKind.BROKEN, 502, id="broken framing"),
+    pytest.param(Fake(responder=silent), ErrorKind.TIMEOUT, 504, id="silence"),
+]
+QUICK = Patience(first_token=1.0, attempts=1)
+
+
+@pytest.mark.parametrize("fake, kind, status", FAILURES)
+async def test_a_failure_before_the_first_token_has_a_status_and_says_which(
+    fake: Fake, kind: ErrorKind, status: int
+) -> None:
+    async with asking(fake, patience=QUICK) as asked:
+        response = await asked.ask("hi")
+    error = error_of(response)
+    assert (status_of(response), error["kind"], error["provider"]) == (status, kind.value, "a")
+    assert error["attempts"][0]["error"] == kind.value
+    assert asked.audit[0]["ended"] == "error"
+    assert asked.audit[0]["error"] == {"kind": error["kind"], "message": error["message"]}
+
+
+@pytest.mark.parametrize("fake, kind, status", FAILURES)
+async def test_the_next_provider_is_asked_and_the_caller_sees_only_its_answer(
+    fake: Fake, kind: ErrorKind, status: int
+) -> None:
+    async with asking(fake, Fake(dialect="anthropic"), patience=QUICK) as asked:
+        response = await asked.ask("Say hello")
+    assert text_of(events_of(response)) == "Say hello"
+    assert last_of(response)[1]["provider"] == "b"
+    assert [(attempt["provider"], attempt.get("error")) for attempt in asked.audit[0]["attempts"]] == [
+        ("a", kind.value),
+        ("b", None),
+    ]
+    assert status >= 429
+
+
+@pytest.mark.parametrize(
+    "fake, kind",
+    [
+        (Fake(failing("overloaded@2")), "overloaded"),
+        (Fake(striking("early-end=3")), "incomplete"),
+        (Fake(striking("cut=3")), "incomplete"),
+        (Fake(striking("reset=3")), "incomplete"),
+        (Fake(responder=chat(delta("Say"), delta(" hello"), b"data: oops\n\n")), "broken"),
+    ],
+)
+async def test_after_the_first_token_nobody_else_is_asked_and_the_error_is_an_event(fake: Fake, kind: str) -> None:
+    async with asking(fake, Fake()) as asked:
+        response = await asked.ask("Say hello again")
+        whole = await asked.ask("Say hello again", "&stream=false")
+        assert (await asked.providers())[1]["asked"] == 0
+    events = events_of(response)
+    assert text_of(events) == "Say hello"
+    assert (events[-1].event, json.loads(events[-1].data)["kind"]) == ("error", kind)
+    assert json.loads(events[-1].data)["provider"] == "a"
+    assert (status_of(whole) >= 500, json.loads(body_of(whole))["text"]) == (True, "Say hello")
+    assert [line["ended"] for line in asked.audit] == ["error", "error"]
+
+
+async def test_a_terminal_event_is_enough_whatever_becomes_of_the_framing() -> None:
+    async with asking(Fake(striking("no-terminator"))) as asked:
+        assert last_of(await asked.ask("Say hello"))[0] == "done"
+
+
+async def test_a_provider_that_keeps_its_connection_open_after_the_end_keeps_nobody_waiting() -> None:
+    async def lingers(request: IncomingRequest, response: Responder) -> None:
+        await request.read_body(1 << 20)
+        async with response.chunked(fields=(EVENT_STREAM,)) as body:
+            await body.send_chunk(delta("hi") + b"data: [DONE]\n\n")
+            await trio.sleep_forever()
+
+    async with asking(Fake(responder=lingers)) as asked:
+        assert last_of(await asked.ask("x"))[0] == "done"
+
+
+async def test_a_question_that_is_itself_at_fault_is_asked_of_nobody_else() -> None:
+    async with asking(Fake(failing("400")), Fake()) as asked:
+        response = await asked.ask("hi")
+        told = await asked.providers()
+    assert (status_of(response), error_of(response)["kind"]) == (400, "bad-request")
+    assert [(provider["asked"], provider["failures_in_a_row"]) for provider in told] == [(1, 0), (0, 0)]
+
+
+async def test_a_provider_is_asked_again_before_the_next_where_that_may_help() -> None:
+    patience = Patience(attempts=3, backoff=(0.0, 0.0))
+    async with asking(Fake(failing("503")), Fake(failing("wrong-key")), Fake(), patience=patience) as asked:
+        await asked.ask("hi")
+    assert [attempt["provider"] for attempt in asked.audit[0]["attempts"]] == ["a", "a", "a", "b", "c"]
+
+
+async def test_a_breaker_opens_after_failures_in_a_row_and_its_provider_is_skipped() -> None:
+    async with asking(Fake(failing("503"), failures=2), Fake()) as asked:
+        for _ in range(3):
+            await asked.ask("hi")
+        first, second = await asked.providers()
+    assert (first["state"], first["asked"], first["failed"]) == ("open", 2, 2)
+    assert 0 < first["opens_in_s"] <= 1000
+    assert (second["state"], second["answered"], second["tokens"]) == ("closed", 3, 3)
+    assert [attempt["error"] for attempt in asked.audit[2]["attempts"] if "error" in attempt] == ["skipped"]
+
+
+async def test_when_every_breaker_is_open_the_caller_is_told_how_long() -> None:
+    async with asking(Fake(failing("503"), failures=1), Fake(failing("503"), failures=1, cooldown=7)) as asked:
+        await asked.ask("hi")
+        response = await asked.ask("hi")
+    assert status_of(response) == 503
+    assert b"Retry-After: 7\r\n" in response
+    assert "breaker" in error_of(response)["message"]
+
+
+async def test_a_retry_after_opens_the_breaker_for_so_long_and_reaches_the_caller() -> None:
+    async with asking(Fake(failing("429", retry_after=30.0), cooldown=0.0)) as asked:
+        response = await asked.ask("hi")
+        (told,) = await asked.providers()
+    assert (status_of(response), b"Retry-After: 30\r\n" in response) == (429, True)
+    assert error_of(response)["retry_after_s"] == 30
+    assert (told["state"], 0 < told["opens_in_s"] <= 30) == ("open", True)
+
+
+async def test_a_half_open_breaker_closes_with_the_first_whole_answer() -> None:
+    outcomes = iter([503, 200, 200])
+
+    async def recovers(request: IncomingRequest, response: Responder) -> None:
+        await request.read_body(1 << 20)
+        if next(outcomes) == 503:
+            await response.text(503, "not yet")
+            return
+        async with response.chunked(fields=(EVENT_STREAM,)) as body:
+            await body.send_chunk(delta("hi") + b"data: [DONE]\n\n")
+
+    async with asking(Fake(responder=recovers, failures=1, cooldown=0.0)) as asked:
+        assert status_of(await asked.ask("hi")) == 503
+        assert (await asked.providers())[0]["state"] == "half-open"
+        assert last_of(await asked.ask("hi"))[0] == "done"
+        assert (await asked.providers())[0]["state"] == "closed"
+
+
+async def test_every_answer_is_whole_or_clearly_failed_while_providers_fail_at_random() -> None:
+    flaky = MockSettings(0, 0, failures=0.5, source=Source.TEXT, text="one two three four five six")
+    fakes = (Fake(flaky, failures=3, cooldown=0.0), Fake(flaky, dialect="anthropic", failures=3, cooldown=0.0))
+    responses: list[bytes] = []
+    async with asking(*fakes, patience=Patience(attempts=2, backoff=(0.0, 0.01))) as asked:
+
+        async def one() -> None:
+            responses.append(await asked.ask("hi"))
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                for number in range(200):
+                    nursery.start_soon(one, name=f"question {number}")
+        open_streams = [running.origin.metrics.streams_open for running in asked.behind]
+    kinds = [last_of(response)[0] if status_of(response) == 200 else "status" for response in responses]
+    assert len(kinds) == 200
+    assert {"done", "error"} <= set(kinds) <= {"done", "error", "status"}
+    assert all(text_of(events_of(r)) == flaky.text for r, kind in zip(responses, kinds, strict=True) if kind == "done")
+    assert sorted(line["ended"] for line in asked.audit) == sorted(
+        "complete" if k == "done" else "error" for k in kinds
+    )
+    assert open_streams == [0, 0]
+
+
+async def test_keep_alives_of_a_provider_are_no_first_token() -> None:
+    mock = MockSettings(time_to_first_token=50.0, inter_token_latency=0.0, keep_alive=1.0)
+    async with asking(Fake(mock, pacer=LeapPacer())) as asked:
+        assert text_of(events_of(await asked.ask("Say hello"))) == "Say hello"
+    assert FAST.keep_alive == 0

@@ -1,0 +1,136 @@
+"""The endpoint's other pure parts: sessions, specs of providers, forms."""
+
+import json
+
+import pytest
+
+from chunkwire.llm.question import Message
+from chunkwire.tools.ask.forms import Events, Lines
+from chunkwire.tools.ask.providers import Provider, check_names, key_variable, parse_provider
+from chunkwire.tools.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.sse import SseDecoder
+
+
+def provider(spec: str, **environment: str) -> Provider:
+    return parse_provider(spec, environment, failures=5, cooldown=10)
+
+
+def test_a_session_remembers_questions_and_answers_in_order() -> None:
+    sessions = Sessions()
+    sessions.add("s", 0, question="a", answer="b")
+    sessions.add("s", 1, question="c", answer="d")
+    assert [(turn.role, turn.text) for turn in sessions.history("s", 2)] == [
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "c"),
+        ("assistant", "d"),
+    ]
+    assert sessions.history("t", 2) == ()
+
+
+def test_a_session_keeps_its_last_turns_in_pairs() -> None:
+    sessions = Sessions()
+    for number in range(MAX_TURNS // 2 + 1):
+        sessions.add("s", 0, question=f"q{number}", answer=f"a{number}")
+    history = sessions.history("s", 0)
+    assert len(history) == MAX_TURNS
+    assert history[0] == Message("user", "q1")
+
+
+def test_a_session_is_bounded_in_characters_too() -> None:
+    sessions = Sessions()
+    sessions.add("s", 0, question="q", answer="x" * (MAX_CHARACTERS - 1))
+    assert len(sessions.history("s", 0)) == 2
+    sessions.add("s", 0, question="q", answer="x")
+    assert [turn.text for turn in sessions.history("s", 0)] == ["q", "x"]
+    sessions.add("s", 0, question="q", answer="x" * MAX_CHARACTERS)
+    assert sessions.history("s", 0) == ()
+
+
+def test_the_session_unused_for_longest_is_forgotten_first() -> None:
+    sessions = Sessions()
+    for number in range(MAX_SESSIONS):
+        sessions.add(f"s{number}", 0, question="q", answer="a")
+    sessions.add("s0", 1, question="q", answer="a")
+    sessions.add("new", 1, question="q", answer="a")
+    assert len(sessions) == MAX_SESSIONS
+    assert sessions.history("s1", 1) == ()
+    assert len(sessions.history("s0", 1)) == 4
+
+
+def test_an_idle_session_is_forgotten() -> None:
+    sessions = Sessions()
+    sessions.add("s", 0, question="q", answer="a")
+    assert len(sessions.history("s", IDLE_S - 1)) == 2
+    assert sessions.history("s", IDLE_S) == ()
+    assert len(sessions) == 0
+
+
+def test_a_provider_is_read_from_its_spec_and_its_key_from_the_environment() -> None:
+    made = provider("my-ai=anthropic:https://api.example/base#claude-9", MY_AI_API_KEY="k")
+    assert (made.name, made.dialect.name, str(made.url)) == ("my-ai", "anthropic", "https://api.example/base")
+    assert (made.model, made.key) == ("claude-9", "k")
+    assert provider("a=openai:http://x#m").key == ""
+    assert key_variable("my-ai") == "MY_AI_API_KEY"
+
+
+def test_a_model_may_be_named_for_all() -> None:
+    made = parse_provider("a=openai:http://x", {}, model="m", failures=5, cooldown=10)
+    assert made.model == "m"
+
+
+def test_a_key_is_told_nowhere() -> None:
+    made = provider("a=openai:http://x#m", A_API_KEY="secret")
+    assert "secret" not in repr(made) + json.dumps(made.to_json(0))
+
+
+@pytest.mark.parametrize(
+    "spec, culprit",
+    [
+        ("openai:http://x#m", "expected NAME=DIALECT:URL#MODEL"),
+        ("=openai:http://x#m", "expected NAME=DIALECT:URL#MODEL"),
+        ("a=open:http://x#m", "a: expected a dialect out of azure, openai"),
+        ("a=openai:ftp://x#m", "expected http:// or https://"),
+        ("a=openai:http://x?y=1#m", "a: expected a URL without a query"),
+        ("a=openai:http://x", "a: expected a model"),
+    ],
+)
+def test_a_spec_that_is_none_is_refused_by_what_is_wrong(spec: str, culprit: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        provider(spec)
+    assert culprit in str(caught.value)
+
+
+def test_two_providers_of_one_name_are_refused() -> None:
+    check_names([provider("a=openai:http://x#m"), provider("b=openai:http://x#m")])
+    with pytest.raises(LocalError, match="'a' twice"):
+        check_names([provider("a=openai:http://x#m"), provider("a=gemini:http://y#m")])
+
+
+def test_no_token_can_forge_an_event() -> None:
+    token = 'x\n\nevent: done\ndata: {"usage":0}\n\n\r\u2028'
+    (event,) = SseDecoder().feed(Events("id").token(token))
+    assert (event.event, json.loads(event.data)) == ("message", {"t": token})
+    assert json.loads(Lines().token(token)) == {"t": token}
+    assert Lines().token(token).count(b"\n") == 1
+
+
+def test_the_first_event_alone_carries_the_id_which_stays() -> None:
+    form, decoder = Events("r1"), SseDecoder()
+    events = decoder.feed(form.token("a") + form.keep_alive() + form.token("b") + form.done({}))
+    assert [event.id for event in events] == ["r1"] * 3
+    assert b"id:" not in form.error({})
+
+
+def test_the_forms_tell_ends_and_errors_apart() -> None:
+    events = SseDecoder().feed(Events("r").done({"tokens": 1}) + Events("r").error({"kind": "server"}))
+    assert [(event.event, json.loads(event.data)) for event in events] == [
+        ("done", {"tokens": 1}),
+        ("error", {"kind": "server"}),
+    ]
+    lines = Lines().done({"tokens": 1}) + Lines().keep_alive() + Lines().error({"kind": "server"})
+    assert [json.loads(line) for line in lines.splitlines() if line] == [
+        {"done": {"tokens": 1}},
+        {"error": {"kind": "server"}},
+    ]
