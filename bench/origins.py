@@ -40,7 +40,7 @@ class Crowd:
     warmup_ms: int = 500
 
 
-CROWDS = {"1": Crowd(1, 1500, 2000), "1000": Crowd(1000, 80, 50000)}
+CROWDS = {"1": Crowd(1, 1500, 2000), "1000": Crowd(1000, 160, 50000)}
 QUICK = {"1": Crowd(1, 150, 2000, 20), "1000": Crowd(50, 12, 50000, 50)}
 
 
