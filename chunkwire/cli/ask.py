@@ -60,6 +60,8 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         ("idle-timeout", "60s", "without an octet from it after that"),
         ("breaker-cooldown", "10s", "that a breaker stays open"),
         ("keep-alive", "15s", "without a token until a caller gets a sign of life"),
+        ("send-timeout", "30s", "without an octet taken by a caller"),
+        ("grace", "10s", "for answers after SIGTERM"),
     ):
         group.add_argument(
             f"--{name}",
@@ -83,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
     from chunkwire.net.dial import make_tls
     from chunkwire.net.listen import Address, parse_address
+    from chunkwire.origin.settings import Settings
     from chunkwire.tools.ask.server import serve_ask
 
     address = parse_address(options.listen)
@@ -104,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
                 providers,
                 ask_settings=ask_settings,
                 patience=patience,
+                settings=Settings(send_timeout=options.send_timeout, grace=options.grace),
                 tls=tls,
                 write_audit=write_audit,
                 handle_signals=True,
