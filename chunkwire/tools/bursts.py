@@ -24,15 +24,18 @@ _LONGER_SECONDS: Final = 2 * HOLD_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """What a hop waits for; one of both is None where that is known, none where it is not.
+    """What a hop waits for; one of the first two is None where that is known, none where it is not.
 
     Attributes:
         octets: that gather before they are released.
         seconds: that they wait.
+        passing: octets of smaller events that are not held at all; None where none were seen. Then it is the end of
+            each large frame that waits for the next one, in a buffer that the frame does not fill.
     """
 
     octets: int | None
     seconds: float | None
+    passing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,14 @@ class _Measure:
 
     Attributes:
         floor: octets that were not enough: a release's without those of its last event.
+        event_octets: of one event.
     """
 
     rate: float
     octets: float
     floor: float
     seconds: float
+    event_octets: float
 
 
 def released_early(look: Look) -> list[Release]:
@@ -70,6 +75,9 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
     if not measures:
         return None
     slow = measures[0]
+    passing = [octets for looks in by_setting.values() if (octets := _passing(looks, slow)) is not None]
+    if passing:
+        return Buffer(round(slow.octets), slow.seconds, max(passing))
     is_by_octets = max(each.floor for each in measures) <= _SAME_OCTETS * min(each.octets for each in measures)
     waits = [each.seconds for each in measures]
     is_by_time = max(waits) <= _SAME_TIME * min(waits) + HOLD_SECONDS
@@ -79,6 +87,14 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
     if is_by_time and not is_by_octets:
         return Buffer(None, median(waits))
     return Buffer(round(slow.octets), slow.seconds)
+
+
+def _passing(looks: list[Look], slow: _Measure) -> int | None:
+    """Return the octets of events that passed at once though larger ones are held; None if these are not that."""
+    if any(look.shape is not Shape.ON_TIME for look in looks):
+        return None
+    octets = median(look.run.octets / len(look.run.units) for look in looks)
+    return round(octets) if octets < slow.event_octets else None
 
 
 def _is_outgrown(look: Look, slow: _Measure) -> bool:
@@ -96,4 +112,5 @@ def _measure(looks: list[Look]) -> _Measure | None:
         return None
     rate = median(look.run.octets / look.span for look in looks)
     floor = median(each.octets * (1 - 1 / each.events) for each in early)
-    return _Measure(rate, median(each.octets for each in early), floor, median(each.waited for each in early))
+    octets, waited = median(each.octets for each in early), median(each.waited for each in early)
+    return _Measure(rate, octets, floor, waited, median(look.run.octets / len(look.run.units) for look in looks))

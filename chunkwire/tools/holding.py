@@ -190,10 +190,12 @@ def _look_at_arrivals(run: Run) -> Look:
         return Look(run, Shape.TOO_SHORT)
     span = units[-1].t - units[0].t
     end = max(units[-1].t, run.end.t if run.end is not None else 0.0)
-    if end < MIN_SPAN_SECONDS or len(units) < MIN_HELD:
+    if end < MIN_SPAN_SECONDS:
         shape = Shape.TOO_SHORT
     elif span < MIN_SPAN_SECONDS:
         shape = Shape.ONE_BURST
+    elif len(units) < MIN_HELD:
+        shape = Shape.TOO_SHORT
     elif len(units) >= BURST_EVENTS * len(releases):
         shape = Shape.BURSTY
     else:

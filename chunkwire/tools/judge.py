@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
+from chunkwire.origin.query import parse_duration
 from chunkwire.tools.arrival import Run
 from chunkwire.tools.bursts import size_up
 from chunkwire.tools.defects import defect_of
@@ -148,7 +149,9 @@ def _held(name: str, looks: _Looks, inner: Run | None) -> Verdict:
     octets = seconds = None
     if buffer is not None:
         octets, seconds = buffer.octets, buffer.seconds
-        if seconds is None:
+        if buffer.passing is not None:
+            kind, reason = Kind.HOLDS, f"the end of a frame until the next; frames of {buffer.passing} octets pass"
+        elif seconds is None:
             kind, reason = Kind.TO_OCTETS, f"to {octets} octets"
         elif octets is None:
             kind, reason = Kind.FOR_TIME, milliseconds(seconds)
@@ -257,8 +260,7 @@ def _pause(run: Run) -> float:
 
 def _pause_asked(run: Run) -> float:
     """Return the pause between head and first event that the origin kept, s."""
-    text = run.asked.get("delay", "0")
-    return float(text.removesuffix("ms")) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
+    return parse_duration(run.asked.get("delay", "0")) or 0.0
 
 
 def _losses(looks: _Looks, inner: Hop | None) -> str:

@@ -31,7 +31,7 @@ class Kind(enum.Enum):
     FOR_TIME = "holds-for-time"
     """Held for so long: the wait stays when the rate changes; or every frame is as late, against the hop before."""
     HOLDS = "holds"
-    """Held, in bursts; one rate alone cannot tell a number of octets from a time."""
+    """Held in another way: in bursts, where one rate alone cannot tell octets from time, or only the end of frames."""
     COMPRESSED = "compressed-and-held"
     """Held where the hop adds a content coding; where it was tried, not held without one."""
     GET_ONLY = "holds-get-only"
@@ -148,7 +148,7 @@ class Verdict:
             case Kind.FOR_TIME:
                 return f"HOLDS {milliseconds(self.seconds)}{f' {reason}' if reason else ''}"
             case Kind.HOLDS:
-                return f"HOLDS, {reason}"
+                return f"HOLDS {reason}"
             case Kind.COMPRESSED:
                 return f"COMPRESSED ({self.evidence.coding}), and then HOLDS {reason}"
             case Kind.GET_ONLY:

@@ -69,7 +69,7 @@ def test_what_waits_as_long_at_another_rate_is_held_for_a_time(seconds: float) -
 def test_one_rate_alone_cannot_tell_a_size_from_a_time() -> None:
     verdict = judged(Path(hold=for_time(0.2)))
     assert verdict.kind is Kind.HOLDS
-    assert verdict.line.startswith("HOLDS, in bursts of ")
+    assert verdict.line.startswith("HOLDS in bursts of ")
 
 
 def test_a_constant_hold_shows_against_the_hop_before() -> None:

@@ -1,0 +1,189 @@
+"""`chunkwire probe URL|RECORDING …`: which hop holds the stream? from the inside out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from chunkwire.tools.judge import Hop
+    from chunkwire.tools.probing import Prober
+    from chunkwire.tools.verdict import Verdict
+    from chunkwire.wire.record import Record
+
+SUMMARY = "which hop holds the stream? each is asked, from the inside out"
+EPILOG = """\
+examples:
+  chunkwire probe :8081/probe http://nginx:8080/probe https://app.example/probe
+                                              the origin first (chunkwire serve), then each hop in front of it
+  chunkwire probe inside.jsonl https://app.example/probe       a recording stands for a hop out of reach
+  curl -sN --raw --http1.1 --trace pod.trace --trace-time URL  so does what curl leaves, made anywhere
+  chunkwire probe URL --why                   what frees it: fields, methods, sizes; its idle limit
+  chunkwire probe URL --report ticket.html    one page for whoever runs the hop, credentials redacted
+
+The path of our origin's resource must end in /probe on every hop: its events carry their own moments. Any other
+stream can be probed too; arrival times alone prove less, and the verdict says so.
+exit codes: 0 no hop holds (or none can be shown to), 1 a hop holds, or the stream comes in bursts or from a cache,
+  7 a hop cannot be reached, 18 cut, 22 HTTP error"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the hops and the flags."""
+    parser.add_argument("hops", nargs="+", metavar="URL|RECORDING", help="from the inside out: the origin first")
+    group = parser.add_argument_group("probe")
+    group.add_argument("--why", action="store_true", help="ask what frees the first hop that holds (else the last hop)")
+    group.add_argument(
+        "--idle",
+        type=flags.duration,
+        default=70.0,
+        metavar="TIME",
+        help="with --why: a silence to try, for the idle limit (default: 70s; 0 leaves it out)",
+    )
+    group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
+    group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
+    group.add_argument(
+        "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
+    )
+    flags.add_request(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe the hops, judge them, and say so."""
+    import trio
+
+    return trio.run(probe, options, strict_exception_groups=True)
+
+
+async def probe(options: argparse.Namespace) -> int:
+    """Probe and judge; return the exit code."""
+    from chunkwire.tools.judge import judge_chain
+
+    hops: list[Hop] = []
+    verdicts: list[Verdict] = []
+    with saving(options.save) as record_to, progress(options) as tell:
+        prober = make_prober(options, record_to, tell)
+        for source, name in name_sources(options.hops):
+            is_behind = any(verdict.is_holding for verdict in verdicts)
+            hops += await read_hops(prober, source, name, is_behind=is_behind)
+            verdicts = judge_chain(hops)
+    show(verdicts, options)
+    return exit_code(hops, verdicts)
+
+
+def make_prober(
+    options: argparse.Namespace, record_to: Callable[[Record], None] | None, tell: Callable[[str], None]
+) -> Prober:
+    """Return what asks the hops, as the request flags say."""
+    import math
+
+    from chunkwire.cli.asking import read_request
+    from chunkwire.tools.probing import Prober
+    from chunkwire.wire.errors import LocalError
+
+    asked = read_request(options)
+    if not isinstance(asked.body, bytes | None):
+        raise LocalError("-d -: expected a body that can be sent again, since every hop is asked several times")
+    return Prober(
+        method=asked.method,
+        fields=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in asked.fields),
+        body=asked.body,
+        tls=asked.tls,
+        max_time=None if math.isinf(options.max_time) else options.max_time,
+        record_to=record_to,
+        tell=tell,
+    )
+
+
+def name_sources(sources: list[str]) -> list[tuple[str, str]]:
+    """Return each source with what to call its hop: host and port, with the path where two would be called the same."""
+    from chunkwire.cli.watch import is_path
+    from chunkwire.net.dial import parse_url
+
+    named: list[tuple[str, str]] = []
+    for source in sources:
+        if is_path(source):
+            name = os.path.basename(source)
+        else:
+            url = parse_url(source)
+            name = url.authority.decode("ascii")
+            if name in [other for _, other in named]:
+                name += url.target.partition(b"?")[0].decode("latin-1")
+        named.append((source, name))
+    return named
+
+
+async def read_hops(prober: Prober, source: str, name: str, *, is_behind: bool) -> list[Hop]:
+    """Return the hop of a URL, or the hops of a recording."""
+    import trio
+
+    from chunkwire.cli.watch import is_path
+    from chunkwire.net.dial import parse_url
+    from chunkwire.tools.recordings import read_recording
+
+    if not is_path(source):
+        return [await prober.probe(name, parse_url(source), is_behind=is_behind)]
+    return read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
+
+
+@contextmanager
+def saving(path: str | None) -> Iterator[Callable[[Record], None] | None]:
+    """Give what writes records to a file, a line each; None without a file."""
+    if path is None:
+        yield None
+        return
+    from chunkwire.wire.record import to_json
+
+    with open(path, "w", encoding="ascii") as file:
+        yield lambda record: print(to_json(record), file=file)
+
+
+@contextmanager
+def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Give what shows one line that is rewritten, on a terminal; elsewhere, and with -q, it shows nothing."""
+    if options.quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda line: print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def show(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+    """Print what was found."""
+    from chunkwire.cli.terminal import is_coloured
+    from chunkwire.tools.paint import Paint
+    from chunkwire.tools.probe_view import conclusion, evidence_lines, table
+
+    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    for line in table(verdicts, paint):
+        print(line)
+    if options.verbose:
+        for verdict in verdicts:
+            print(f"{paint.text(verdict.hop)}:", *(f"  {line}" for line in evidence_lines(verdict)), sep="\n")
+    for line in conclusion(verdicts, paint):
+        print(line)
+
+
+def exit_code(hops: list[Hop], verdicts: list[Verdict]) -> int:
+    """Return the exit code of a chain: the worst that was found."""
+    from chunkwire.tools.verdict import Kind
+
+    kinds = {verdict.kind for verdict in verdicts}
+    if any(verdict.is_holding for verdict in verdicts) or kinds & {Kind.ORIGIN_BURSTS, Kind.CACHED}:
+        return ExitCode.FINDING
+    if Kind.UNREACHABLE in kinds:
+        return ExitCode.NO_CONNECTION
+    if kinds & {Kind.CUT, Kind.IDLE_CUT}:
+        return ExitCode.CUT
+    if Kind.NOT_THE_STREAM in kinds:
+        failed = any((hop.runs[0].status or 0) >= 400 for hop in hops if hop.runs)
+        return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
+    return ExitCode.OK
