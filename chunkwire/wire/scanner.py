@@ -193,7 +193,7 @@ class ChunkedScanner:
         return None
 
     def _scan_known_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
-        """Approve the whole chunks at start whose size lines are known.
+        """Approve the chunks at start whose size lines are known.
 
         The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
         """
@@ -211,32 +211,35 @@ class ChunkedScanner:
                 return position
 
     def _scan_burst(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
-        """Approve at most BURST such chunks, one by one."""
-        known, excess, chunks, octets = self._known, self._excess, self.chunks, self.octets
+        """Approve at most BURST such chunks, one by one, and the size line of one that is not whole yet."""
+        known, chunks, octets = self._known, self.chunks, self.octets
         find, startswith = buffer.find, buffer.startswith
         position = start
         for _ in range(BURST):
             line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS)
             line = bytes(buffer[position:line_end]) if line_end > 0 else b""
             size = known.get(line)
-            if size is None:
-                break
             data = line_end + 2
-            data_end = data + size
-            # A line that was found past the end is left alone here, as its data is past it too.
-            if data_end + 2 > end or not startswith(CRLF, data_end):
+            # A line that was found past the end is left to its step.
+            if size is None or data > end:
                 break
-            if excess:
-                excess = max(0, excess + _overhead(line, size))
+            if self._excess:
+                self._excess = max(0, self._excess + _overhead(line, size))
             if events is not None:
-                base = self.wire_octets
-                events.append(SizeLine(base + position, line, size, b""))
-                events.append(Data(base + data, _copy(buffer, data, data_end)))
-                events.append(DataEnd(base + data_end))
+                events.append(SizeLine(self.wire_octets + position, line, size, b""))
+            data_end = data + size
+            if data_end + 2 > end or not startswith(CRLF, data_end):
+                self._remaining = size
+                self._state = _State.DATA
+                position = data
+                break
+            if events is not None:
+                events.append(Data(self.wire_octets + data, _copy(buffer, data, data_end)))
+                events.append(DataEnd(self.wire_octets + data_end))
             position = data_end + 2
             octets += size
             chunks += 1
-        self._excess, self.chunks, self.octets = excess, chunks, octets
+        self.chunks, self.octets = chunks, octets
         return position
 
     def _scan_size_line(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
