@@ -154,8 +154,8 @@ def downstream_response(
 
 
 def informational_fields(response: Response) -> tuple[Field, ...]:
-    """Return the fields of a 1xx to pass on."""
-    return tuple(_end_to_end(response))
+    """Return the fields of a 1xx to pass on; no Content-Length may stand among them (RFC 9110 §8.6)."""
+    return tuple(field for field in _end_to_end(response) if field[0].lower() != b"content-length")
 
 
 def switching_fields(response: Response) -> tuple[Field, ...]:

@@ -11,9 +11,10 @@ async with forwarding(make_mover) as gateway, gateway.connect() as client:
 
 from __future__ import annotations
 
+import re
 import select
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -125,8 +126,9 @@ class Running:
         async with self.connect(request) as client, self.accept() as upstream:
             await client.send_eof()
             head = await upstream.read_head()
-            await upstream.send(response)
-            await upstream.send_eof()
+            with suppress(trio.BrokenResourceError):  # refused already, and reset
+                await upstream.send(response)
+                await upstream.send_eof()
             return head, await client.read_end()
 
     async def ask(self, octets: bytes) -> bytes:
@@ -170,10 +172,41 @@ async def forwarding(
         running = Running(gateway, port, behind, drain, nursery, records=records, metrics=metrics)
         nursery.start_soon(gateway.run, name="gateway")
         nursery.start_soon(lambda: serve(listeners, gateway.handle, drain=drain, grace=settings.grace), name="serve")
-        yield running
-        nursery.cancel_scope.cancel()
-    for listener in behind:
-        await listener.aclose()
+        try:
+            yield running
+        finally:
+            nursery.cancel_scope.cancel()
+            for listener in behind:
+                listener.socket.close()
+
+
+async def refuse_request(request: bytes, settings: Settings = DEFAULT_SETTINGS) -> int:
+    """Return the status that refuses a request: nothing reaches the upstream, and the GET after it is not run."""
+    async with forwarding(settings=settings) as gateway:
+        got = await gateway.ask(request + get())
+        assert count_answers(got) == 1
+        assert not gateway.is_asked()
+        assert b"\r\nConnection: close\r\n" in got
+        await gateway.wait_ended()
+        assert len(gateway.ended) == 1
+    return status_of(got)
+
+
+async def refuse_response(response: bytes, request: bytes | None = None) -> int:
+    """Return the status that stands for a response that is refused: nothing of it reaches the client."""
+    async with forwarding() as gateway, gateway.connect(request or get()) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(response)
+        got = await client.read_all()
+        assert await upstream.read_reset() == b""
+    assert count_answers(got) == 1
+    assert b"\r\nProxy-Status: chunkwire; error=" in got
+    return status_of(got[got.rindex(b"HTTP/1.1 ", 0, got.index(b"\r\nProxy-Status: ")) :])
+
+
+def count_answers(got: bytes) -> int:
+    """Return how many final responses these octets hold."""
+    return len(re.findall(rb"^HTTP/1\.1 [2-5]\d\d ", got, re.MULTILINE))
 
 
 def get(*lines: bytes, target: bytes = b"/", method: bytes = b"GET", version: bytes = b"1.1") -> bytes:
@@ -208,6 +241,7 @@ def values_of(head: bytes, name: bytes) -> list[bytes]:
 
 
 __all__ = [
-    "CHUNKED", "END", "PATIENCE", "TEXT", "Running", "Settings", "Wire",
-    "answer", "body_of", "chunked", "fields_of", "forwarding", "get", "post", "status_of", "values_of",
+    "CHUNKED", "END", "PATIENCE", "TEXT", "Running", "Settings", "Wire", "answer", "body_of", "chunked",
+    "count_answers", "fields_of", "forwarding", "get", "post", "refuse_request", "refuse_response", "status_of",
+    "values_of",
 ]  # fmt: skip

@@ -87,7 +87,7 @@ async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431() -> No
 
 
 async def test_a_target_over_the_limit_gets_414() -> None:
-    """Row 10: a request-line of 8000 octets works, one over our limit is told so."""
+    """Row 10. Fails where the limit is under 8000 octets, or where none ends an endless target with 414."""
     async with serving(resource(two_chunks)) as running:
         assert status_of(await running.ask(get("/x?" + 8000 * "a"))) == 200
         assert status_of(await running.ask(get("/x?" + 17000 * "a"))) == 414
@@ -108,14 +108,14 @@ async def test_a_wrong_method_gets_405_with_allow() -> None:
 
 
 async def test_an_unknown_method_gets_501() -> None:
-    """Row 11."""
+    """Row 11. Fails where an unknown method is a 405, or an endless one a bad request-line."""
     async with serving() as running:
         assert status_of(await running.ask(b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n")) == 501
         assert status_of(await running.ask(40 * b"X" + b" / HTTP/1.1\r\nHost: x\r\n\r\n")) == 501
 
 
 async def test_connect_is_refused() -> None:
-    """Row 67."""
+    """Rows 21 and 67. Fails where CONNECT is looked up as a path: a 404 would have a body that 2xx cannot."""
     async with serving() as running:
         answer = await running.ask(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n")
     assert status_of(answer) == 501
@@ -133,13 +133,13 @@ async def test_options_says_what_is_allowed() -> None:
 
 
 async def test_an_absolute_target_is_served() -> None:
-    """Row 14."""
+    """Row 14. Fails where the target is looked up as it stands."""
     async with serving(resource(two_chunks)) as running:
         assert status_of(await running.ask(get("http://example.org/x"))) == 200
 
 
 async def test_http_1_9_is_served_as_1_1() -> None:
-    """Row 9."""
+    """Row 9. Fails where the version is compared with 1.1: the answer would be delimited by close, or a 505."""
     async with serving(resource(two_chunks)) as running:
         answer = await running.ask(b"GET /x HTTP/1.9\r\nHost: x\r\n\r\n")
     assert body_of(answer).endswith(b"0\r\n\r\n")

@@ -92,14 +92,14 @@ async def test_a_chunked_body_is_not_chunked_again() -> None:
 
 
 async def test_the_name_of_the_coding_has_no_case() -> None:
-    """Row 34."""
+    """Row 34. Fails where the value is compared as it stands."""
     request = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ChunKed\r\n\r\n1\r\nx\r\n0\r\n\r\n"
     async with serving() as running:
         assert body_of(await running.ask(request)) == b"1\r\nx\r\n0\r\n\r\n"
 
 
 async def test_a_parameter_of_the_coding_is_refused() -> None:
-    """Row 37."""
+    """Row 37. Fails where what follows `;` is dropped."""
     request = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;x=y\r\n\r\n0\r\n\r\n"
     async with serving() as running:
         assert status_of(await running.ask(request)) == 400
@@ -114,7 +114,7 @@ async def test_an_extension_over_the_limit_gets_400(length: int, status: int) ->
 
 
 async def test_a_request_is_served_the_same_with_and_without_trailers() -> None:
-    """Row 47."""
+    """Row 47. Fails where trailers stay unread, or become content."""
 
     async def reads(request: IncomingRequest, response: Responder) -> None:
         await response.fixed(200, body=await request.read_body(10))
@@ -127,7 +127,7 @@ async def test_a_request_is_served_the_same_with_and_without_trailers() -> None:
 
 @pytest.mark.parametrize("target", ["/x", "/nowhere", "/x?bad"])
 async def test_every_final_response_has_a_date(target: str) -> None:
-    """Row 64."""
+    """Row 64. Fails where a refusal or a responder's own head goes without, or gets two."""
     async with serving(resource(two_chunks)) as running:
         answer = await running.get(target)
     assert re.search(rb"\r\nDate: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\n", answer)

@@ -1,0 +1,163 @@
+"""Rules about single fields: what a gateway adds, drops and leaves alone (RFC 9110 §7.6, §15.2)."""
+
+import re
+
+import pytest
+
+from tests.forward.wire import (
+    CHUNKED,
+    END,
+    TEXT,
+    answer,
+    body_of,
+    chunked,
+    fields_of,
+    forwarding,
+    get,
+    refuse_request,
+    refuse_response,
+    status_of,
+    values_of,
+)
+
+NOTHING = b"Content-Length: 0"
+
+
+async def relay_heads(request: bytes, response: bytes) -> tuple[bytes, bytes]:
+    """Return the head that the upstream got and the one that the client got."""
+    async with forwarding() as gateway:
+        return await gateway.relay(request, response)
+
+
+@pytest.mark.parametrize("te", [b"trailers", b"trailers, gzip;q=0.5", b"gzip, trailers"])
+async def test_te_goes_up_as_the_gateways_own_and_for_trailers_only(te: bytes) -> None:
+    """Row 48. Fails where TE is sent on as it came: gzip would be ours to decode."""
+    head, _ = await relay_heads(get(b"TE: " + te, b"Connection: TE"), answer(NOTHING))
+    assert values_of(head, b"te") == [b"trailers"]
+    assert values_of(head, b"connection") == [b"TE"]
+
+
+@pytest.mark.parametrize("lines", [(), (b"TE: gzip", b"Connection: TE"), (b"TE:",)])
+async def test_te_is_not_asked_for_where_the_client_did_not(lines: tuple[bytes, ...]) -> None:
+    """Row 48, the twin. Fails where a gateway that can relay trailers always asks for them."""
+    head, _ = await relay_heads(get(*lines), answer(NOTHING))
+    assert values_of(head, b"te") == values_of(head, b"connection") == []
+
+
+async def test_same_name_fields_keep_their_order() -> None:
+    """Row 63. Fails where fields go through a dictionary, or h11's list is joined."""
+    lines = [b"Set-Cookie: a=1", b"X-A: 1", b"set-cookie: b=2", b"X-A: 2", b"Set-Cookie: c=3, d"]
+    head, got = await relay_heads(get(*lines), answer(*lines, NOTHING))
+    for each in (head, got):
+        assert values_of(each, b"set-cookie") == [b"a=1", b"b=2", b"c=3, d"]
+        assert values_of(each, b"x-a") == [b"1", b"2"]
+    assert got.partition(b"\r\n")[2].startswith(b"\r\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "status", [b"200 OK", b"301 Moved Permanently", b"404 Not Found", b"500 Internal Server Error"]
+)
+async def test_a_missing_date_is_added_and_one_that_is_there_stays(status: bytes) -> None:
+    """Row 64. Fails where Date is only passed on, or always written anew."""
+    _, got = await relay_heads(get(), answer(NOTHING, status=status))
+    dates = values_of(got, b"date")
+    assert len(dates) == 1
+    assert re.fullmatch(rb"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", dates[0])
+    ours = b"Thu, 01 Jan 1970 00:00:00 GMT"
+    _, got = await relay_heads(get(), answer(NOTHING, b"Date: " + ours, status=status))
+    assert values_of(got, b"date") == [ours]
+
+
+@pytest.mark.parametrize("request_octets", [b"GET / HTTP/1.1\r\n\r\n", get(method=b"CONNECT", target=b"x:1"), b"\x00"])
+async def test_a_refusal_has_a_date(request_octets: bytes) -> None:
+    """Row 64, our own answers. Fails where only relayed heads get one."""
+    async with forwarding() as gateway:
+        assert len(values_of(await gateway.ask(request_octets), b"date")) == 1
+
+
+HOP_BY_HOP = [
+    b"Connection: x-hop, close, X-TWO",
+    b"X-Hop: 1",
+    b"x-two: 2",
+    b"Keep-Alive: timeout=5",
+    b"Proxy-Connection: keep-alive",
+    b"Upgrade: other",
+]
+
+
+async def test_connection_and_the_fields_it_names_are_dropped() -> None:
+    """Row 65. Fails where the list is compared with its case, or only the well-known names are dropped."""
+    head, got = await relay_heads(get(*HOP_BY_HOP, b"X-End: 3"), answer(*HOP_BY_HOP, b"X-End: 3", NOTHING))
+    for each in (head, got):
+        assert values_of(each, b"x-end") == [b"3"]
+        names = {name for name, _ in fields_of(each)}
+        assert names.isdisjoint({b"x-hop", b"x-two", b"keep-alive", b"proxy-connection", b"upgrade", b"te"})
+    assert values_of(head, b"connection") == []
+    assert values_of(got, b"connection") == [b"close"]  # the gateway's own: the client asked for it
+
+
+@pytest.mark.parametrize("name", [b"Host", b"Content-Length", b"Date"])
+async def test_connection_cannot_take_a_message_apart(name: bytes) -> None:
+    """Row 65, framing and routing. Fails where whatever Connection names is dropped."""
+    lines = (b"Connection: " + name, b"Date: Thu, 01 Jan 1970 00:00:00 GMT", b"Content-Length: 0")
+    head, got = await relay_heads(get(*lines, method=b"POST"), answer(*lines))
+    assert values_of(head, name.lower()) != []
+    assert values_of(got, name.lower()) != [] or name == b"Host"
+    assert values_of(got, b"date") == [b"Thu, 01 Jan 1970 00:00:00 GMT"]
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_via_names_the_received_version_after_those_before(version: bytes) -> None:
+    """Row 66. Fails where Via is replaced, left out, or says our own version."""
+    head, got = await relay_heads(get(b"Via: 1.1 a", version=version), answer(b"Via: 1.1 b", NOTHING, version=version))
+    assert values_of(head, b"via") == [b"1.1 a", version + b" chunkwire"]
+    assert values_of(got, b"via") == [b"1.1 b", version + b" chunkwire"]
+
+
+SWITCH = answer(b"Upgrade: other", b"Connection: Upgrade", status=b"101 Switching Protocols")
+ASKS = (b"Upgrade: other", b"Connection: Upgrade")
+
+
+async def test_a_101_that_was_asked_for_goes_down() -> None:
+    """Row 67. Fails where Upgrade is always stripped."""
+    async with forwarding() as gateway, gateway.connect(get(*ASKS)) as client, gateway.accept() as upstream:
+        assert values_of(await upstream.read_head(), b"upgrade") == [b"other"]
+        await upstream.send(SWITCH + b"raw")
+        assert status_of(await client.read_head()) == 101
+        await client.expect(b"raw")
+
+
+@pytest.mark.parametrize(
+    "request_octets",
+    [get(), get(b"Upgrade: other"), get(*ASKS, version=b"1.0"), get(b"Upgrade: h2c", b"Connection: Upgrade")],
+)
+async def test_a_101_that_was_not_asked_for_is_refused(request_octets: bytes) -> None:
+    """Row 67, the twin. Fails where any 101 makes a tunnel, as in nginx 1.22, or where 1.0 may upgrade."""
+    assert await refuse_response(SWITCH + b"raw", request_octets) == 502
+
+
+async def test_an_upgrade_with_a_body_and_connect_are_refused() -> None:
+    """Row 67, requests. Fails where a body hides what follows it, or CONNECT opens a way through."""
+    assert await refuse_request(get(*ASKS, CHUNKED, method=b"POST") + END) == 400
+    assert await refuse_request(get(method=b"CONNECT", target=b"x:80")) == 501
+
+
+HINTS = answer(b"Link: </a>", b"X-A: 1", status=b"103 Early Hints")
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_a_1xx_goes_down_but_not_to_http_1_0(version: bytes) -> None:
+    """Row 69. Fails where a 1xx is dropped, taken for the answer, or sent to a client that knows none."""
+    _, got = await relay_heads(get(version=version), HINTS + HINTS + chunked(TEXT + END))
+    count = 2 if version == b"1.1" else 0
+    assert got.count(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-A: 1\r\n\r\n") == count
+    assert got.count(b"HTTP/1.1 103 ") == count
+    assert body_of(got[got.index(b"HTTP/1.1 200 OK") :]) == (TEXT + END if count else b"hello")
+
+
+async def test_a_1xx_has_no_framing_field() -> None:
+    """Row 69, no body. Fails where Content-Length of a 103 is sent on (RFC 9110 §8.6): octets would be its body."""
+    early = answer(b"Content-Length: 5", b"Link: </a>", status=b"103 Early Hints")
+    _, got = await relay_heads(get(), early + answer(NOTHING))
+    assert got.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert await refuse_response(answer(CHUNKED, status=b"103 Early Hints") + answer(NOTHING)) == 502
