@@ -1,15 +1,17 @@
 """README.md is true: its examples run and print what it shows, its tables are those of the code.
 
 How it is read: in a fenced block of the language `console`, a line that opens with `$ ` is a command and the lines
-after it are what it prints. The commands run in order, with the ports of servers started for the test. A number counts
-as any number and a line `…` as any lines; blanks and the brackets of frames that shared a read are not compared, since
-a busy machine joins reads.
+after it are what it prints. The commands run in order, with the ports of servers started for the test, as the block
+that opens with `chunkwire serve` starts them. A number counts as any number, a line `…` as any lines, and `…` at the
+end of a line as any rest; blanks and the brackets of frames that shared a read are not compared, since a busy machine
+joins reads.
 """
 
 import os
 import re
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
@@ -24,9 +26,11 @@ from tests.test_layering import ROOMS
 README = ROOT.joinpath("README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"[+]?\b\d[\d.:]*\b")
-HASH = re.compile(r"\b[0-9a-f]{32}…")
+HASH = re.compile(r"\b(?:[0-9a-f]{32}…|[0-9a-f]{16}\b)")
+PORTS = {"serve": "8081", "forward": "8080", "ask": "8082"}  # where each listens unless told otherwise
 # What the demo says only where it is so: a port in use elsewhere, and a machine that kept up.
 ONLY_AT_TIMES = ("chunkwire: port 80", "  prompt: ")
+ANY_LINES = r"(?:.*\n)*?"
 JOINED = re.compile(r"; \d+ chunks came in one read")
 BRACKETS = frozenset("/|\\")
 
@@ -44,8 +48,8 @@ def always(lines: list[str]) -> list[str]:
 
 def pattern(shown: list[str]) -> re.Pattern[str]:
     """Return what matches the output that README shows."""
-    lines = [r"(?:.*\n)*?" if line.strip() == "…" else re.escape(plain(line)) + r"\n" for line in always(shown)]
-    return re.compile("".join(lines))
+    lines = [ANY_LINES if line.strip() == "…" else re.escape(plain(line)) + r"\n" for line in always(shown)]
+    return re.compile("".join(lines).replace("…\\n", ".*\\n"))
 
 
 def plain(line: str) -> str:
@@ -57,10 +61,23 @@ def plain(line: str) -> str:
 @pytest.fixture(scope="module")
 def servers() -> Generator[dict[str, Served], None, None]:
     """Run what README starts before its lessons, each on a free port; the keys are the ports that README names."""
-    assert re.search(r"^chunkwire serve\b", README, re.MULTILINE)
-    assert re.search(r"^chunkwire forward http://127\.0\.0\.1:8081\b", README, re.MULTILINE)
-    with serving("serve") as origin, serving("forward", origin.url("")) as gateway:
-        yield {"8081": origin, "8080": gateway}
+    first = re.search(r"^chunkwire serve\b.*\n(?:chunkwire .*\n)*", README, re.MULTILINE)
+    assert first
+    running: dict[str, Served] = {}
+    with ExitStack() as stack:
+        for line in first[0].splitlines():
+            verb, *words = on_free_ports(line.split(" # ")[0], running).split()[1:]
+            port = words.pop().strip(":") if "-l" in words else PORTS[verb]
+            served = serving(verb, *(word for word in words if word != "-l"))
+            running[port] = stack.enter_context(served)
+        yield running
+
+
+def on_free_ports(command: str, running: dict[str, Served]) -> str:
+    """Return a command of README with the ports that its servers have here."""
+    for port, served in running.items():
+        command = re.sub(rf"(?<=[: ]){port}\b", str(served.port), command)
+    return command
 
 
 @pytest.mark.needs("curl", "nc")
@@ -68,10 +85,8 @@ def servers() -> Generator[dict[str, Served], None, None]:
 def test_an_example_prints_what_readme_shows(block: str, servers: dict[str, Served], tmp_path: Path) -> None:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for command, shown in commands(block):
-        words = command
-        for port, served in servers.items():
-            words = words.replace(f":{port}", f":{served.port}").replace(f" {port}", f" {served.port}")
-        result = run(["bash", "-c", f"cd {tmp_path}; {{ {words}\n}} 2>&1"], env={"PATH": path})
+        words = f"cd {tmp_path}; {{ {on_free_ports(command, servers)}\n}} 2>&1"
+        result = run(["bash", "-c", words], env={"PATH": path}, within=60)
         said = result.stdout.decode().rstrip().splitlines()
         assert pattern(shown).fullmatch("".join(plain(line) + "\n" for line in always(said))), result.stdout.decode()
 
