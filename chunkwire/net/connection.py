@@ -155,6 +155,16 @@ class Connection:
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection") from error
 
+    def lift_unsent_limit(self) -> None:
+        """Let the kernel take what its send buffer holds, as it does by default.
+
+        trio limits octets not sent yet to 16 KiB (TCP_NOTSENT_LOWAT), which keeps a slow stream fresh. Where octets
+        come faster than they go, each write is then a partial one, and a relay does half as much with its time.
+        """
+        if self._socket is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            with suppress(OSError):  # closed: the next write says so
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
+
     async def send_eof(self) -> None:
         """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS this is a no-op."""
         if isinstance(self.stream, trio.SocketStream):

@@ -9,7 +9,7 @@ import time
 
 import trio
 
-from chunkwire.net.connection import Connection
+from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout
 from chunkwire.wire.scanner import BodyScanner
 
@@ -28,6 +28,7 @@ class Body:
         "pending",
         "preface",
         "read_at",
+        "room",
         "scanner",
         "sent_at",
         "sink",
@@ -49,6 +50,7 @@ class Body:
         self.preface = options.preface
         self.pending: memoryview | None = None
         self.error: Exception | None = None
+        self.room = READ_OCTETS  # octets that the next receive may give; more while the sink takes all
         self.is_ended = False  # nothing more is read for it
         self.is_observed = False  # the observer has been told of octets that are still to be sent
         self.is_done = False  # and nothing more is sent
