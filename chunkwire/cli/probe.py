@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chunkwire.tools.judge import Hop
     from chunkwire.tools.probing import Prober
     from chunkwire.tools.verdict import Verdict
+    from chunkwire.tools.why import Finding
     from chunkwire.wire.record import Record
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
@@ -73,8 +74,43 @@ async def probe(options: argparse.Namespace) -> int:
             is_behind = any(verdict.is_holding for verdict in verdicts)
             hops += await read_hops(prober, source, name, is_behind=is_behind)
             verdicts = judge_chain(hops)
-    show(verdicts, options)
+        findings = await ask_why(prober, verdicts, options) if options.why else []
+    show(verdicts, findings, options)
+    if options.report:
+        await write_report(hops, verdicts, findings, options.report)
     return exit_code(hops, verdicts)
+
+
+async def ask_why(prober: Prober, verdicts: list[Verdict], options: argparse.Namespace) -> list[Finding]:
+    """Return what each change does to the first hop that holds, or where none does to the outermost."""
+    from chunkwire.cli.watch import is_path
+    from chunkwire.net.dial import parse_url
+    from chunkwire.tools.probe_view import spoiler
+    from chunkwire.tools.why import find_why
+    from chunkwire.wire.errors import LocalError
+
+    blamed, _ = spoiler(verdicts)
+    named = [(source, name) for source, name in name_sources(options.hops) if not is_path(source)]
+    chosen = [(source, name) for source, name in named if blamed is None or name == blamed.hop]
+    if not chosen:
+        where = f"{blamed.hop}, which is a recording" if blamed is not None else "a recording"
+        raise LocalError(f"--why: expected a URL to ask, got {where}")
+    source, name = chosen[-1]
+    return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
+
+
+async def write_report(hops: list[Hop], verdicts: list[Verdict], findings: list[Finding], path: str) -> None:
+    """Write the page for a ticket: Markdown for *.md, else HTML."""
+    import datetime
+
+    import trio
+
+    from chunkwire.cli.main import version
+    from chunkwire.tools.probe_report import report, to_html
+
+    now = datetime.datetime.now().astimezone()
+    page = report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}")
+    await trio.Path(path).write_text(page if path.endswith(".md") else to_html(page), encoding="utf-8")
 
 
 def make_prober(
@@ -156,19 +192,21 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def show(verdicts: list[Verdict], options: argparse.Namespace) -> None:
+def show(verdicts: list[Verdict], findings: list[Finding], options: argparse.Namespace) -> None:
     """Print what was found."""
     from chunkwire.cli.terminal import is_coloured
     from chunkwire.tools.paint import Paint
-    from chunkwire.tools.probe_view import conclusion, evidence_lines, table
+    from chunkwire.tools.probe_json import verdict_lines
+    from chunkwire.tools.probe_view import conclusion, evidence_lines, finding_lines, table
 
     paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-    for line in table(verdicts, paint):
-        print(line)
-    if options.verbose:
-        for verdict in verdicts:
-            print(f"{paint.text(verdict.hop)}:", *(f"  {line}" for line in evidence_lines(verdict)), sep="\n")
-    for line in conclusion(verdicts, paint):
+    if options.json:
+        print(*verdict_lines(verdicts, findings), sep="\n")
+        return
+    print(*table(verdicts, paint), sep="\n")
+    for verdict in verdicts if options.verbose else ():
+        print(f"{paint.text(verdict.hop)}:", *(f"  {paint.text(line)}" for line in evidence_lines(verdict)), sep="\n")
+    for line in (*conclusion(verdicts, paint), *finding_lines(findings, paint)):
         print(line)
 
 

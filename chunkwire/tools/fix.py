@@ -24,8 +24,8 @@ class Whose(enum.Enum):
     """Who can make the change."""
 
     OPERATOR = "whoever runs this hop"
-    APPLICATION = "yours, in the application's response"
-    VENDOR = "the vendor's"
+    APPLICATION = "you, in the application's response"
+    VENDOR = "the vendor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

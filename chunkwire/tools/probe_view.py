@@ -11,6 +11,7 @@ from typing import Final
 from chunkwire.tools.fixes import lines_for
 from chunkwire.tools.paint import PLAIN, Paint
 from chunkwire.tools.verdict import Kind, Verdict, milliseconds
+from chunkwire.tools.why import Finding
 
 HOP_COLUMNS: Final = 23
 _HEADING: Final = "  {hop:<{width}}{first:>10}{chunks:>8}{reads:>7}{hold:>14}   {verdict}"
@@ -61,6 +62,16 @@ def conclusion(verdicts: Sequence[Verdict], paint: Paint = PLAIN) -> Iterator[st
         yield f"  {'try:' if not number else '    '} {line}"
 
 
+def finding_lines(findings: Sequence[Finding], paint: Paint = PLAIN) -> Iterator[str]:
+    """Yield what each change did."""
+    if findings:
+        yield "one change at a time:"
+    width = max((len(finding.change) for finding in findings), default=0)
+    for finding in findings:
+        role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
+        yield f"  {finding.change:<{width}}   {paint(role, PLAIN.text(finding.outcome))}"
+
+
 def spoiler(verdicts: Sequence[Verdict]) -> tuple[Verdict | None, str]:
     """Return the hop to blame, and of what; None where there is none."""
     for is_to_blame, sentence in _SPOILS:
@@ -75,7 +86,7 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
     if not evidence.runs:
         return
-    yield f"{evidence.runs} runs of the same request, held in {evidence.held_runs}"
+    yield f"runs of the same request: {evidence.runs}, held in {evidence.held_runs}"
     yield f"{evidence.events} events written over {milliseconds(evidence.span)}, {evidence.reads} reads"
     if evidence.connect is not None:
         head = (evidence.head or 0.0) * 1000

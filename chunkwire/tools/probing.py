@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -200,8 +200,7 @@ class Prober:
         self.streams.append(len(self.streams) + 1)
         if self.record_to is not None:
             for record in records:
-                named: Any = record  # `replace` does not take a union
-                self.record_to(replace(named, hop=name, stream=self.streams[-1]))
+                self.record_to(record._replace(hop=name, stream=self.streams[-1]))
 
     async def arrived(self, url: Url, nonce: str) -> str:
         """Return how a run's request reached the origin, by its journal: version, Via, Accept-Encoding; empty for none.
