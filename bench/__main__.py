@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from bench.answers import answers
 from bench.codec import codec
 from bench.conditions import command_line, conditions, python_peers
 from bench.exchanges import setup
@@ -33,6 +34,10 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str
     "polling": (polling, "CPU of a relay with nothing to do, and what polling starves"),
     "setup": (setup, "short responses through a relay, with wrk"),
     "origins": (origins, "how soon a chunk that a handler writes is at the client"),
+    "answers": (
+        answers,
+        "first tokens of a language model through gateway and ask, and how soon it hears of a departure",
+    ),
     "memory": (memory, "what an open stream costs"),
     "startup": (startup, "until a command has said its help, until a server listens"),
     "codec": (codec, "frames a second through the codec alone"),

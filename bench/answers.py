@@ -1,0 +1,161 @@
+"""`answers`: how soon the first token of a language model is at its reader, and how soon the model hears that he left.
+
+The model is the origin's mock, which plans its first token 100 ms after the question and one more every 20 ms. It is
+asked directly, through the gateway, and through `chunkwire ask`, one question at a time. Both ends are on one machine
+and read one clock: the reader here, the model in the origin's journal.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+
+from bench.processes import HOST, Trouble, free_port, running
+from bench.results import Column, Round, Table
+from bench.rounds import DIRECT, Plan, interleave
+from bench.stats import curve, summary
+from bench.workshop import Workshop
+
+FIRST = (
+    Column("p50", "p50", "ms"),
+    Column("p90", "p90", "ms"),
+    Column("max", "max", "ms"),
+    Column("samples", "n"),
+)
+LEAVING = (
+    Column("reset_p50", "reset: p50", "ms"),
+    Column("reset_max", "max", "ms"),
+    Column("reset_tokens", "tokens after it"),
+    Column("close_p50", "close: p50", "ms"),
+    Column("close_max", "max", "ms"),
+    Column("close_tokens", "tokens after it"),
+)
+TTFT_MS, ITL_MS, TOKENS = 100, 20, 15
+QUESTIONS, QUICK_QUESTIONS = 100, 2
+DEPARTURES, QUICK_DEPARTURES = 21, 1
+READ_BEFORE_LEAVING = 3  # tokens
+_PATIENCE = 10.0  # s
+_CHAT = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}'
+_TO_MODEL = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(_CHAT), _CHAT)
+_TO_ASK = b"GET /ask?q=x HTTP/1.1\r\nHost: x\r\n\r\n"
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+Way = tuple[int, bytes, bytes]
+"""A port, the request, and what begins every token in the answer."""
+
+
+def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table of first tokens and one of departures."""
+    with ExitStack() as servers:
+        origin, ways = _start(servers, workshop)
+        if plan.choose(["first"]):
+            measures: Mapping[str, Callable[[], Round]] = {
+                name: partial(_first_tokens, way, QUICK_QUESTIONS if plan.is_quick else QUESTIONS)
+                for name, way in ways.items()
+            }
+            rows = interleave(measures, plan.rounds, what="answers/first")
+            shows = (
+                f"from the question to the first token, which the model plans at {TTFT_MS} ms; a new connection each"
+            )
+            yield Table("answers/first", shows, FIRST, rows)
+        if plan.choose(["leaving"]):
+            measures = {
+                name: partial(_departures, way, origin, QUICK_DEPARTURES if plan.is_quick else DEPARTURES)
+                for name, way in ways.items()
+            }
+            rows = interleave(measures, plan.rounds, what="answers/leaving")
+            shows = f"from a reader's leaving in mid-answer to the end of the model's stream, a token every {ITL_MS} ms"
+            note = (
+                "reset: the reader's connection is reset. close: it is closed, and what the model writes next is "
+                "answered by a reset; only `ask` takes the FIN itself for a departure."
+            )
+            yield Table("answers/leaving", shows, LEAVING, rows, note=note)
+
+
+def _start(servers: ExitStack, workshop: Workshop) -> tuple[int, dict[str, Way]]:
+    """Start the model and what stands before it; return its port, and the ways to ask it."""
+    origin, gateway, ask, behind = (free_port() for _ in range(4))
+
+    def start(name: str, port: int, *words: str) -> None:
+        argv = [sys.executable, "-m", "chunkwire", *words, "-q", "--listen", f"{HOST}:{port}"]
+        servers.enter_context(running(name, argv, port, core=workshop.cores.server))
+
+    pace = ["--time-to-first-token", f"{TTFT_MS}ms", "--inter-token-latency", f"{ITL_MS}ms"]
+    start("origin", origin, "serve", *pace, "--llm-answer", "lorem", "--llm-tokens", str(TOKENS))
+    start("gateway", gateway, "forward", f"http://{HOST}:{origin}")
+    start("ask", ask, "ask", f"a=openai:http://{HOST}:{origin}#m")
+    start("ask behind", behind, "ask", f"a=openai:http://{HOST}:{gateway}#m")
+    token, passed = b'"delta":{"content":"', b'{"t":"'
+    return origin, {
+        DIRECT: (origin, _TO_MODEL, token),
+        "gateway": (gateway, _TO_MODEL, token),
+        "ask": (ask, _TO_ASK, passed),
+        "ask, gateway": (behind, _TO_ASK, passed),
+    }
+
+
+def _first_tokens(way: Way, questions: int) -> Round:
+    """Ask one question after another; the first counts for nothing."""
+    port, request, token = way
+    samples: list[float] = []
+    for _ in range(questions + 1):
+        with socket.create_connection((HOST, port), _PATIENCE) as peer:
+            began = time.perf_counter()
+            peer.sendall(request)
+            _read_tokens(peer, token, 1)
+            samples.append((time.perf_counter() - began) * 1000)
+            _read_tokens(peer, b"0\r\n\r\n", 1)  # its end: the next question finds idle servers
+    return Round(summary(samples[1:]), curve(samples[1:]))
+
+
+def _departures(way: Way, origin: int, count: int) -> Round:
+    figures: dict[str, float] = {}
+    for how in ("reset", "close"):
+        told = sorted(_leave(way, origin, how) for _ in range(count))
+        figures[f"{how}_p50"] = told[len(told) // 2][0]
+        figures[f"{how}_max"] = told[-1][0]
+        figures[f"{how}_tokens"] = float(max(tokens for _, tokens in told))
+    return Round(figures)
+
+
+def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
+    """Leave in mid-answer; return how many ms later the model's stream ended, and its tokens in that time."""
+    port, request, token = way
+    with socket.create_connection((HOST, port), _PATIENCE) as peer:
+        peer.sendall(request)
+        _read_tokens(peer, token, READ_BEFORE_LEAVING)
+        if how == "reset":
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        left = time.time_ns()
+    ended, frames = _end_of_stream(origin)
+    return (ended - left) / 1e6, max(0, frames - 1 - READ_BEFORE_LEAVING)  # one frame opens the answer
+
+
+def _read_tokens(peer: socket.socket, token: bytes, count: int) -> None:
+    """Read until so many tokens have begun."""
+    got = b""
+    while got.count(token) < count:
+        octets = peer.recv(65536)
+        if not octets:
+            raise Trouble(f"expected {count} of {token!r}, got the end of the connection")
+        got += octets
+
+
+def _end_of_stream(origin: int) -> tuple[int, int]:
+    """Return when the last stream of the model ended, ns since the epoch, and the frames it wrote."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with socket.create_connection((HOST, origin), _PATIENCE) as peer:
+            peer.sendall(b"GET /journal HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            got = b"".join(iter(partial(peer.recv, 65536), b""))
+        last = json.loads(got.rstrip().rpartition(b"\n")[2])
+        if last["ended_ns"] is not None:
+            return int(last["ended_ns"]), int(last["frames"])
+        time.sleep(0.01)
+    raise Trouble("the model's stream did not end")
