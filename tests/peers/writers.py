@@ -115,14 +115,14 @@ def go_writer(binary: Path) -> Generator[Writer, None, None]:
 
 def build_go_writer(folder: Path) -> Path:
     """Compile the Go writer in a folder."""
-    return build_go(folder, GO)
+    return build_go(folder, GO, "writer")
 
 
-def build_go(folder: Path, text: str) -> Path:
-    """Compile a Go program in a folder; nothing outside it is read (but the tool chain) or written."""
-    source = folder / "program.go"
+def build_go(folder: Path, text: str, name: str) -> Path:
+    """Compile a Go program of one file in a folder; nothing outside it is read (but the tool chain) or written."""
+    source = folder / f"{name}.go"
     source.write_text(text)
-    binary = folder / "program"
+    binary = folder / name
     env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path")}
     build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
     assert build.returncode == 0, build.stderr.decode()
