@@ -23,7 +23,7 @@ from typing import Final
 from chunkwire.origin.faults import FAULTS
 
 README: Final = Path(__file__).resolve().parent.parent / "README.md"
-MARKS: Final = ("<!-- faults: python -m bench.faults --write -->", "<!-- /faults -->")
+MARKS: Final = ("<!-- faults:begin -->", "<!-- faults:end -->")
 # Four chunks, the fault after two of them; a stall holds for a second, then FIN.
 QUERY: Final = "?n=4&at=2&duration=1s"
 WITHIN: Final = 30.0  # s; for one client and one fault
