@@ -10,6 +10,7 @@ the connection closes without a last-chunk, and is reset where only the close sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -30,6 +31,7 @@ from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
     downstream_response,
     informational_fields,
+    may_repeat,
     named_by_connection,
     switching_fields,
     upstream_request,
@@ -49,8 +51,6 @@ from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
-# RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
-IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
 _STRUCK: Final = {
@@ -111,6 +111,9 @@ class Exchange:
                     async with trio.open_nursery() as self._nursery:
                         await self._serve(upstreams)
                         self._nursery.cancel_scope.cancel()
+            if self._scope.cancelled_caught:  # by the client's side, which said why, or by the deadline
+                limit = self._settings.response_timeout
+                self._fail(upstream_failure(ResponseTimeout(f"no response head came within {limit:g} s")))
         finally:
             self._mover.unwatch(self._client)
             self._settle_upstream()
@@ -206,6 +209,7 @@ class Exchange:
             self._scope.cancel()
             return
         self._request_is_sent = True
+        self._expect_response()
         self._mover.watch(self._client, self._client_left)
 
     def _client_left(self, how: Leaving) -> None:
@@ -230,7 +234,7 @@ class Exchange:
         refused: DialError | None = None
         for upstream in upstreams:
             self._upstream, self.report.upstream = upstream, str(upstream)
-            self._connection = upstream.take_idle() if self._may_repeat else None
+            self._connection = upstream.take_idle() if may_repeat(self._request, self._framing) else None
             if self._connection is not None:
                 try:
                     return self._connection, await self._ask(upstream, self._connection)
@@ -245,11 +249,6 @@ class Exchange:
                 continue
             return self._connection, await self._ask(upstream, self._connection)
         raise refused or DialError("unreachable", "no upstream")
-
-    @property
-    def _may_repeat(self) -> bool:
-        """The request may be sent a second time: it is idempotent and has no body."""
-        return self._framing.is_empty and self._request.method in IDEMPOTENT
 
     async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
         """Send the request head, start its body, and return the final response head."""
@@ -266,34 +265,34 @@ class Exchange:
         if self._tap is not None:
             self._tap.request(head)
         await connection.send_request(head)
+        self._expect_response()
         if self._nursery is not None:
             self._nursery.start_soon(self._bring_up, connection, name="request body")
         return await self._final_head(connection)
+
+    def _expect_response(self) -> None:
+        """Give the response head its time; while a request body is on its way up, time does not count."""
+        if self._request_is_sent and self.report.head_s is None:
+            self._scope.deadline = trio.current_time() + self._settings.response_timeout
 
     async def _final_head(self, connection: ClientConnection) -> Response:
         """Return the final response head, passing 1xx on (RFC 9110 §15.2).
 
         Raises:
-            ResponseTimeout: it did not come in time. While a request body is on its way up, time does not count.
             TooManyInformational: more 1xx came than are passed on.
+
+        Cancellation: by the exchange's scope, where it does not come in time.
         """
         for _ in range(self._settings.max_informational + 1):
-            response = await self._next_head(connection)
+            response = await connection.receive_response()
             if response.status >= 200 or response.status == 101:
+                self._scope.deadline = math.inf
                 return response
             response_framing(response, self._request.method)
             if self._request.version != b"1.0":
                 fields = informational_fields(response)
                 await self._as_sink(self._client.send_informational(response.status, fields, response.reason))
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
-
-    async def _next_head(self, connection: ClientConnection) -> Response:
-        limit = self._settings.response_timeout
-        while True:
-            with trio.move_on_after(limit):
-                return await connection.receive_response()
-            if self._request_is_sent:
-                raise ResponseTimeout(f"{connection.peer} sent no response head within {limit:g} s")
 
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:
         """Bring a final response down: its head at once, with what of the body is there, then the rest."""

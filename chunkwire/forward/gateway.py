@@ -97,9 +97,14 @@ class Gateway:
         if received is None:
             return False
         request, framing = received
+        if self._settings.max_streams_per_client:
+            return await self._run_limited(client, request, framing, self._settings.max_streams_per_client)
+        return await self._run_exchange(client, request, framing)
+
+    async def _run_limited(self, client: ServerConnection, request: Request, framing: Framing, limit: int) -> bool:
+        """Run an exchange unless its client has as many as it may."""
         host = client.peer.rpartition(":")[0]
-        limit = self._settings.max_streams_per_client
-        if limit and self._by_client[host] >= limit:
+        if self._by_client[host] >= limit:
             details = f"expected at most {limit} streams at once from one address"
             await self._refuse(client, Failure(Verdict.REFUSED, 429, "connection_limit_reached", details), request)
             return False
@@ -161,8 +166,11 @@ class Gateway:
         """Return the next request and its framing; None when there is none, or when it was refused."""
         request = None
         try:
-            with trio.fail_after(self._settings.head_timeout):
+            if client.has_whole_head():
                 request = await client.receive_request()
+            else:
+                with trio.fail_after(self._settings.head_timeout):
+                    request = await client.receive_request()
             if request is None:
                 return None
             framing = request_framing(request)

@@ -20,6 +20,8 @@ HOP_BY_HOP: Final = frozenset(
 )
 # A Connection field that names these would take a message's framing or routing away; they stay.
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
+# RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
+_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
 _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
@@ -47,6 +49,11 @@ def check_request(request: Request, framing: Framing) -> None:
         raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {expect[:40]!r}")
     if wanted_upgrade(request) and not framing.is_empty:
         raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
+
+
+def may_repeat(request: Request, framing: Framing) -> bool:
+    """Say whether a request may be sent a second time: it is idempotent and has no body."""
+    return framing.is_empty and request.method in _IDEMPOTENT
 
 
 def wants_incremental(head: Request | Response) -> bool:

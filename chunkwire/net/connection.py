@@ -252,6 +252,11 @@ class ServerConnection(Connection):
         self._h11 = parser
         return request
 
+    def has_whole_head(self) -> bool:
+        """Say whether `receive_request` has nothing to wait for."""
+        self._drop_empty_lines()
+        return find_head_end(self.leftover, 0) is not None
+
     def _check(self, head: bytes) -> None:
         check_head(head, self.limits, is_request=True, bare_lf=self._bare_lf)
 

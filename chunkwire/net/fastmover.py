@@ -102,9 +102,7 @@ class FastMover:
             return
         await trio.lowlevel.checkpoint_if_cancelled()
         self._begin(body)
-        if body.is_done:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        else:
+        if not body.is_done:
             self._bodies.add(body)
             body.task = trio.lowlevel.current_task()
             try:

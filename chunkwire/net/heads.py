@@ -94,7 +94,8 @@ class _Fields:
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a field, same-name lines joined by `, `; None when absent. `name` is lower case."""
-        values = [value for key, value in self.fields if key.lower() == name]
+        size = len(name)  # compared first: most names differ there, and heads are asked for a dozen fields
+        values = [value for key, value in self.fields if len(key) == size and key.lower() == name]
         return b", ".join(values) if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:

@@ -13,9 +13,9 @@ import re
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Final, TypeAlias
 
 import trio
@@ -137,17 +137,32 @@ class Drain:
         """Wait until `start` is called."""
         await self._started.wait()
 
-    @contextmanager
-    def idle(self, *, timeout: float = math.inf) -> Iterator[trio.CancelScope]:
+    def idle(self, *, timeout: float = math.inf) -> Idle:
         """Give a scope that ends when the drain begins or after `timeout` seconds, for waiting between exchanges."""
-        with trio.move_on_after(timeout) as scope:
-            self._idle.add(scope)
-            if self.is_started:
-                scope.cancel()
-            try:
-                yield scope
-            finally:
-                self._idle.discard(scope)
+        return Idle(self, self._idle, timeout)
+
+
+class Idle:
+    """A cancel scope that a `Drain` ends; see `Drain.idle`. A class, since each exchange enters one."""
+
+    __slots__ = ("_drain", "_idle", "_scope")
+
+    def __init__(self, drain: Drain, idle: set[trio.CancelScope], timeout: float) -> None:
+        self._drain = drain
+        self._idle = idle
+        self._scope = trio.CancelScope(deadline=trio.current_time() + timeout)
+
+    def __enter__(self) -> trio.CancelScope:
+        self._idle.add(self._scope)
+        if self._drain.is_started:
+            self._scope.cancel()
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._idle.discard(self._scope)
+        return self._scope.__exit__(kind, error, trace)
 
 
 async def drain_on_signal(

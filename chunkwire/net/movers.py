@@ -138,7 +138,8 @@ class Mover(Protocol):
             IdleTimeout: nothing came for `idle_timeout`.
             SendTimeout: nothing could be sent for `send_timeout`.
 
-        Cancellation: some of what was received may not have been sent.
+        Cancellation: some of what was received may not have been sent. Not guaranteed: that other tasks run
+        meanwhile, where all of the body was there already.
         """
 
 
