@@ -1,0 +1,63 @@
+"""What these tests share: an origin, what it answers itself, and programs that are built or installed once."""
+
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+
+import pytest
+import trio
+
+from chunkwire.net.dial import parse_url
+from chunkwire.tools.judge import Hop, judge_hop
+from chunkwire.tools.probing import Prober
+from chunkwire.tools.verdict import Verdict
+from tests.peers.command import Served, serving
+from tests.real_probe.proxies import build_go_proxy, install_compression, install_mitmproxy
+
+Judge = Callable[..., Awaitable[Verdict]]
+
+
+@pytest.fixture(scope="session")
+def origin() -> Generator[Served, None, None]:
+    """Run the origin once."""
+    with serving("serve") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def inner(origin: Served) -> Hop:
+    """Return what the origin itself answers."""
+    return trio.run(Prober().probe, "origin", parse_url(origin.url("/probe")), strict_exception_groups=True)
+
+
+@pytest.fixture
+def judge(inner: Hop) -> Judge:
+    """Return what probes a hop in front of that origin and judges it: give its URL, and what to add to the query."""
+
+    async def judge_it(url: str, *asked: str, name: str = "hop") -> Verdict:
+        target = "/probe" + ("?" + "&".join(asked) if asked else "")
+        return judge_hop(await Prober().probe(name, parse_url(url.rstrip("/") + target)), inner=inner)
+
+    return judge_it
+
+
+@pytest.fixture(scope="session")
+def go_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Go proxy, compiled."""
+    return build_go_proxy(tmp_path_factory.mktemp("go"))
+
+
+@pytest.fixture(scope="session")
+def node_modules(pytestconfig: pytest.Config) -> Path:
+    """Return a folder with node's compression middleware, kept between runs."""
+    return install_compression(_kept(pytestconfig, "node-compression"))
+
+
+@pytest.fixture(scope="session")
+def mitmdump(pytestconfig: pytest.Config) -> Path:
+    """Return mitmproxy's program, kept between runs."""
+    return install_mitmproxy(_kept(pytestconfig, "mitmproxy"))
+
+
+def _kept(config: pytest.Config, name: str) -> Path:
+    assert config.cache is not None
+    return config.cache.mkdir(name)

@@ -1,0 +1,186 @@
+"""Proxies that the other peers have no helper for: Apache, Go, node with compression, mitmproxy, and Nagle."""
+
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.peers.process import (
+    LOOPBACK,
+    WITHIN,
+    Reader,
+    free_port,
+    listening_socket,
+    run,
+    started,
+    wait_listening,
+    workplace,
+)
+from tests.peers.programs import program
+
+_APACHE_MODULES = Path("/usr/lib/apache2/modules")
+_ALWAYS = ("mpm_event", "authz_core", "proxy", "proxy_http")
+
+GO = """
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"time"
+)
+
+func main() {
+	upstream, err := url.Parse(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	proxy.FlushInterval, err = time.ParseDuration(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	panic(http.Serve(listener, proxy))
+}
+"""
+
+NODE = """
+const http = require('http');
+const compression = require('compression')({threshold: 0});
+const [port, flushes] = process.argv.slice(1);
+http.createServer((request, response) => compression(request, response, () => {
+  const {method, headers, url: path} = request;
+  const upstream = http.request({port, path, method, headers}, its => {
+    response.writeHead(its.statusCode, its.headers);
+    its.on('data', data => { response.write(data); if (flushes === 'flush') response.flush(); });
+    its.on('end', () => response.end());
+  });
+  request.pipe(upstream);
+})).listen(0, '127.0.0.1', function () { console.log(this.address().port); });
+"""
+
+
+@contextmanager
+def apache(site: str, *modules: str) -> Generator[str, None, None]:
+    """Run Apache with these modules and directives; give its URL without a path."""
+    path, port = program("apache2"), free_port()
+    with workplace() as folder:
+        loads = [f"LoadModule {name}_module {_APACHE_MODULES}/mod_{name}.so" for name in (*_ALWAYS, *modules)]
+        own = [f"ServerRoot {folder}", f"PidFile {folder}/pid", f"ErrorLog {folder}/log", f"Listen {LOOPBACK}:{port}"]
+        config = folder / "apache.conf"
+        config.write_text("\n".join([*loads, *own, "ServerName localhost", "User nobody", "Group nogroup", site, ""]))
+        with started([path, "-X", "-f", config]) as process:
+            wait_listening(port, process)
+            yield f"http://{LOOPBACK}:{port}"
+
+
+def build_go_proxy(folder: Path) -> Path:
+    """Compile the Go proxy in a folder; nothing outside it is written."""
+    source, binary = folder / "proxy.go", folder / "proxy"
+    source.write_text(GO)
+    env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path")}
+    build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
+    assert build.returncode == 0, build.stderr.decode()
+    return binary
+
+
+@contextmanager
+def go_proxy(binary: Path, upstream: str, *, flush: str = "0s") -> Generator[str, None, None]:
+    """Run the Go proxy before an upstream; give its URL without a path."""
+    with started([binary, upstream, flush]) as process:
+        yield f"http://{LOOPBACK}:{Reader(process.stdout, whose='the Go proxy').line()}"
+
+
+def install_compression(folder: Path) -> Path:
+    """Install node's compression middleware in a folder, once; skip where that cannot be done."""
+    if not (folder / "node_modules" / "compression").is_dir():
+        npm = shutil.which("npm")
+        words = ["install", "--prefix", str(folder), "--no-audit", "--no-fund", "compression@1.8"]
+        if npm is None or run([npm, *words], within=110).returncode:
+            pytest.skip("needs npm")
+    return folder / "node_modules"
+
+
+@contextmanager
+def node_proxy(modules: Path, port: int, *, flush: bool = False) -> Generator[str, None, None]:
+    """Run a node proxy with the compression middleware; `flush` calls res.flush() after each write."""
+    words = [program("node"), "-e", NODE, str(port), "flush" if flush else "lazy"]
+    with started(words, env={"NODE_PATH": str(modules)}) as process:
+        yield f"http://{LOOPBACK}:{Reader(process.stdout, whose='the node proxy').line()}"
+
+
+def install_mitmproxy(folder: Path) -> Path:
+    """Install mitmproxy in an environment of its own, once: it pins another h11. Skip where that cannot be done."""
+    found = shutil.which("mitmdump")
+    if found is not None:
+        return Path(found)
+    mitmdump = folder / "bin" / "mitmdump"
+    if not mitmdump.exists():
+        run([sys.executable, "-m", "venv", folder], within=110)
+        if run([folder / "bin" / "pip", "install", "-q", "mitmproxy>=11,<13"], within=600).returncode:
+            pytest.skip("needs mitmproxy")
+    return mitmdump
+
+
+@contextmanager
+def mitmproxy(mitmdump: Path, upstream: str, *options: str) -> Generator[str, None, None]:
+    """Run mitmproxy as a reverse proxy; give its URL without a path."""
+    port = free_port()
+    with workplace() as folder:
+        words: list[str | Path] = [mitmdump, "-q", "--mode", f"reverse:{upstream}", "--listen-host", LOOPBACK]
+        words += ["-p", str(port), "--set", f"confdir={folder}"]
+        for option in options:
+            words += ["--set", option]
+        with started(words) as process:
+            wait_listening(port, process)
+            yield f"http://{LOOPBACK}:{port}"
+
+
+@contextmanager
+def three_writes(port: int, *, nodelay: bool) -> Generator[str, None, None]:
+    """Relay raw octets, each read as three small writes: what a server does that writes a frame piece by piece."""
+    with listening_socket() as listener:
+        listener.settimeout(0.2)
+        ended = threading.Event()
+        thread = threading.Thread(target=_accept, args=(listener, port, nodelay, ended), name="three writes")
+        thread.start()
+        try:
+            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        finally:
+            ended.set()
+            thread.join(WITHIN)
+
+
+def _accept(listener: socket.socket, port: int, nodelay: bool, ended: threading.Event) -> None:
+    while not ended.is_set():
+        try:
+            client, _ = listener.accept()
+        except TimeoutError:
+            continue
+        threading.Thread(target=_relay, args=(client, port, nodelay), name="three writes, one client").start()
+
+
+def _relay(client: socket.socket, port: int, nodelay: bool) -> None:
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+    with client, socket.create_connection((LOOPBACK, port), WITHIN) as server:
+        try:
+            server.sendall(client.recv(65536))
+            while octets := server.recv(65536):
+                for piece in (octets[:4], octets[4:-2], octets[-2:]):
+                    client.sendall(piece)
+        except OSError:
+            return  # the client left, as it may

@@ -1,0 +1,40 @@
+"""Caddy: its default streams; `encode gzip` holds what it compresses before 2.9."""
+
+import pytest
+
+from chunkwire.tools.fixes import fixes_for
+from chunkwire.tools.verdict import Kind
+from tests.peers.command import Served
+from tests.peers.process import run
+from tests.peers.programs import program
+from tests.peers.servers import caddy
+from tests.real_probe.conftest import Judge
+
+pytestmark = pytest.mark.needs("caddy")
+
+# Caddy compresses what begins with 512 octets or more.
+LARGE = "size=1024"
+MATCHED = "encode {\n gzip\n match {\n header Content-Type text/html*\n }\n}\n"
+
+
+def flushes_compressed() -> bool:
+    version = run([program("caddy"), "version"]).stdout.decode().lstrip("v").split(".")
+    return (int(version[0]), int(version[1])) >= (2, 9)
+
+
+@pytest.mark.parametrize("block", ["", "{\n flush_interval -1\n}"])
+async def test_a_plain_reverse_proxy_streams(origin: Served, judge: Judge, block: str) -> None:
+    with caddy(f"reverse_proxy 127.0.0.1:{origin.port} {block}") as server:
+        assert (await judge(server.url(""))).is_streaming
+
+
+async def test_a_matcher_that_leaves_events_out_frees_the_stream(origin: Served, judge: Judge) -> None:
+    proxy = f"reverse_proxy 127.0.0.1:{origin.port}"
+    with caddy(f"encode gzip\n{proxy}") as held, caddy(MATCHED + proxy) as freed:
+        verdict = await judge(held.url(""), LARGE)
+        if flushes_compressed():
+            assert verdict.is_streaming
+        else:
+            assert verdict.kind is Kind.COMPRESSED
+            assert "encode {" in fixes_for(verdict)[0].change
+        assert (await judge(freed.url(""), LARGE)).is_streaming

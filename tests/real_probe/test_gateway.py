@@ -1,0 +1,31 @@
+"""The gateway's own modes: exact streams, and each other is what it says."""
+
+import pytest
+
+from chunkwire.tools.fixes import fixes_for
+from chunkwire.tools.verdict import Kind
+from tests.peers.command import Served, serving
+from tests.real_probe.conftest import Judge
+
+ROWS = {
+    "exact": {Kind.STREAMS},
+    "reframe": {Kind.STREAMS, Kind.REFRAMED},
+    "slice=40": {Kind.REFRAMED},
+    "buffer": {Kind.TO_END},
+    "coalesce=4096": {Kind.TO_OCTETS},
+    "coalesce=200ms": {Kind.FOR_TIME},
+}
+
+
+@pytest.mark.parametrize("mode", ROWS)
+async def test_each_mode_is_told_for_what_it_is(origin: Served, judge: Judge, mode: str) -> None:
+    with serving("forward", origin.url(""), "--mode", mode) as gateway:
+        assert (await judge(gateway.url(""))).kind in ROWS[mode]
+
+
+async def test_the_exact_mode_frees_the_stream(origin: Served, judge: Judge) -> None:
+    with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
+        assert fixes_for(await judge(gateway.url("")))[0].change == "--mode exact"
+    with serving("forward", origin.url(""), "--mode", "exact") as gateway:
+        verdict = await judge(gateway.url(""))
+    assert verdict.line == "streams"

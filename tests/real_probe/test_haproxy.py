@@ -1,0 +1,25 @@
+"""HAProxy: its default asks the kernel to wait for more, `option http-no-delay` does not."""
+
+import pytest
+
+from chunkwire.tools.fixes import fixes_for
+from chunkwire.tools.verdict import Kind
+from tests.peers.command import Served
+from tests.peers.servers import haproxy
+from tests.real_probe.conftest import Judge
+
+pytestmark = pytest.mark.needs("haproxy")
+
+
+async def test_the_default_holds_for_a_time(origin: Served, judge: Judge) -> None:
+    with haproxy(f"  server s 127.0.0.1:{origin.port}") as server:
+        verdict = await judge(server.url(""))
+    assert verdict.kind is Kind.FOR_TIME
+    assert verdict.seconds is not None
+    assert 0.1 < verdict.seconds < 0.4
+    assert [fix.change.split(" (")[0] for fix in fixes_for(verdict)] == ["option http-no-delay"]
+
+
+async def test_http_no_delay_frees_the_stream(origin: Served, judge: Judge) -> None:
+    with haproxy(f"  server s 127.0.0.1:{origin.port}", defaults="  option http-no-delay") as server:
+        assert (await judge(server.url(""))).is_streaming
