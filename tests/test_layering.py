@@ -78,7 +78,7 @@ def test_a_pure_room_imports_neither_io_nor_clock(room: str) -> None:
 
 def test_h11_is_imported_in_one_file() -> None:
     files = {named(path) for path in python_files() for module in imports(path) if module.split(".")[0] == "h11"}
-    assert files == {"net/connection.py"}
+    assert files == {"net/seam.py"}
 
 
 def test_nothing_is_imported_beyond_the_declared_dependencies() -> None:

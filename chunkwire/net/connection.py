@@ -1,9 +1,7 @@
-"""One HTTP/1.1 connection: heads through h11, body octets left as they came.
+"""One HTTP/1.1 connection: heads in and out, body octets left as they came.
 
-The rule here: this is the only file that imports h11, and the only one that turns an `OSError` of a socket
-into one of our errors. h11 sees heads, whole and already checked (`heads`), never a body octet: what follows
-a head stays in `leftover` for a mover. One `h11.Connection` serves one exchange and is then dropped, because
-h11's idea of the body never advances.
+The rule here: the only file that turns an `OSError` of a socket into one of our errors. What heads say is for `heads`
+and `seam`; what follows a head stays in `leftover` for a mover.
 """
 
 from __future__ import annotations
@@ -11,28 +9,14 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
-import h11
 import trio
 
-from chunkwire.net.heads import (
-    BodyKind,
-    Field,
-    HeadError,
-    Request,
-    Response,
-    check_head,
-    check_partial_head,
-    find_head_end,
-    read_request,
-    read_response,
-    request_framing,
-    response_framing,
-    settle_target,
-)
+from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
+from chunkwire.net.seam import judge_request, judge_response, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -41,7 +25,6 @@ DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close it
 DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
-_INVENTED = b"\r\nTransfer-Encoding: chunked\r\n"  # the spelling in which h11 adds it
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, 0 s
 
 
@@ -198,8 +181,8 @@ class Connection:
     def _drop_empty_lines(self) -> None:
         """Drop what may stand before a head: nothing, unless a request is awaited."""
 
-    async def _receive_head(self, role: Callable[[bytes], None], *, is_request: bool) -> bytes | None:
-        """Return one whole, checked head; None when the peer closed before its first octet."""
+    async def _receive_head(self, *, is_request: bool) -> bytes | None:
+        """Return one whole head; None when the peer closed before its first octet."""
         searched = 0
         while True:
             self._drop_empty_lines()
@@ -207,7 +190,6 @@ class Connection:
             if end is not None:
                 head = bytes(self.leftover[:end])
                 del self.leftover[:end]
-                role(head)
                 return head
             searched = len(self.leftover)
             check_partial_head(self.leftover, self.limits, is_request=is_request)
@@ -227,7 +209,7 @@ class ServerConnection(Connection):
     def __init__(self, stream: trio.abc.Stream, *, bare_lf: bool, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
         super().__init__(stream, limits=limits)
         self._bare_lf = bare_lf
-        self._h11: h11.Connection | None = None
+        self._request: Request | None = None
 
     async def receive_request(self) -> Request | None:
         """Return the next request head, its target settled; None when the peer closed before a first octet.
@@ -238,27 +220,19 @@ class ServerConnection(Connection):
             HeadError: what to answer. Nothing more may be read from this connection after it.
             PeerGone: the peer reset the connection.
         """
-        self._h11 = None
-        head = await self._receive_head(self._check, is_request=True)
+        self._request = None
+        head = await self._receive_head(is_request=True)
         if head is None:
             if self.leftover:
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
             return None
-        # Our rules judge first, in their words; h11 is the second opinion, and collapses two equal lengths.
-        request = settle_target(read_request(head))
-        request_framing(request)
-        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.max_head_octets)
-        _parse(parser, head)
-        self._h11 = parser
-        return request
+        self._request = judge_request(head, self.limits, bare_lf=self._bare_lf)
+        return self._request
 
     def has_whole_head(self) -> bool:
         """Say whether `receive_request` has nothing to wait for."""
         self._drop_empty_lines()
         return find_head_end(self.leftover, 0) is not None
-
-    def _check(self, head: bytes) -> None:
-        check_head(head, self.limits, is_request=True, bare_lf=self._bare_lf)
 
     def _drop_empty_lines(self) -> None:
         """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
@@ -267,46 +241,27 @@ class ServerConnection(Connection):
             del self.leftover[: found.end()]
 
     async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
-        """Send a 1xx head (RFC 9110 §15.2)."""
-        with _local_errors():
-            event = h11.InformationalResponse(status_code=status, headers=list(fields), reason=reason)
-        await self.send_all(_serialize(self._h11 or h11.Connection(h11.SERVER), event))
+        """Send a 1xx head (RFC 9110 §15.2).
+
+        Raises:
+            LocalError: the fields are no legal field lines.
+            PeerGone: the peer closed the connection.
+        """
+        await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._request))
 
     async def send_head(self, response: Response, method: bytes = b"GET") -> None:
         """Send a final response head; the body is the caller's, and the framing is the one the fields state."""
         await self.send_all(self.head_octets(response, method))
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head.
-
-        h11 adds `Connection: close` where the request asked for it. Where the body is delimited by close, the
-        head comes from an h11 that has seen no request: it then states no framing and says `Connection: close`.
-
-        Raises:
-            LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
-        """
-        try:
-            kind = response_framing(response, method).kind
-        except HeadError as error:
-            raise LocalError(str(error)) from error
-        is_silent = response.get(b"transfer-encoding") is None and response.get(b"content-length") is None
-        if response.status == 204 and not is_silent:
-            raise LocalError("expected no framing field in a 204 (RFC 9112 §6.1, RFC 9110 §8.6)")
-        if kind is BodyKind.CHUNKED and (self._h11 is None or self._h11.their_http_version == b"1.0"):
-            raise LocalError("expected no Transfer-Encoding to a client that did not say HTTP/1.1 (RFC 9112 §6.1)")
-        speaker = None if kind is BodyKind.CLOSE else self._h11
-        with _local_errors():
-            event = h11.Response(status_code=response.status, headers=list(response.fields), reason=response.reason)
-        octets = _serialize(speaker or h11.Connection(h11.SERVER), event)
-        self._h11 = None  # it has said all it will; a stream may hold this connection for hours
-        # h11 answers a HEAD as it would the GET, and takes a head without framing for one of a chunked body.
-        return octets.replace(_INVENTED, b"\r\n") if method == b"HEAD" and is_silent else octets
+        """Return the octets of a final response head, as an answer to the latest request; see `seam.write_response`."""
+        return write_response(response, self._request, method)
 
 
 class ClientConnection(Connection):
     """The client's end: one request head out, response heads in."""
 
-    _h11: h11.Connection | None = None
+    _request: Request | None = None
 
     async def send_request(self, request: Request) -> None:
         """Send a request head; the body is the caller's.
@@ -315,10 +270,8 @@ class ClientConnection(Connection):
             LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
         """
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=self.limits.max_head_octets)
-        with _local_errors():
-            event = h11.Request(method=request.method, target=request.target, headers=list(request.fields))
-        await self.send_all(_serialize(self._h11, event))
+        self._request = request
+        await self.send_all(write_request(request))
 
     async def receive_response(self) -> Response:
         """Return the next response head: a 1xx (status under 200; call again) or the final one.
@@ -329,43 +282,12 @@ class ClientConnection(Connection):
             PeerGone: the peer reset the connection.
             LocalError: no request was sent.
         """
-        if self._h11 is None:
+        if self._request is None:
             raise LocalError("expected a request to be sent first")
-        head = await self._receive_head(self._check, is_request=False)
+        head = await self._receive_head(is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
-        response = read_response(head)
-        response_framing(response, b"GET")  # for what it refuses; which body there is depends on the method
-        _parse(self._h11, head)
-        if response.status >= 200:
-            self._h11 = None
-        return response
-
-    def _check(self, head: bytes) -> None:
-        check_head(head, self.limits, is_request=False, bare_lf=False)
-
-
-def _parse(parser: h11.Connection, head: bytes) -> None:
-    """Let h11 read a head: for its own refusals, and so that it knows what a response may say."""
-    try:
-        parser.receive_data(head)
-        parser.next_event()
-    except h11.RemoteProtocolError as error:
-        raise HeadError(error.error_status_hint, "bad-head", f"expected a legal head: {error}") from error
-
-
-def _serialize(writer: h11.Connection, event: h11.Event) -> bytes:
-    with _local_errors():
-        return writer.send(event) or b""
-
-
-@contextmanager
-def _local_errors() -> Iterator[None]:
-    """Translate what h11 says of our own caller's fields; they are refused before an octet leaves."""
-    try:
-        yield
-    except h11.LocalProtocolError as error:
-        raise LocalError(str(error)) from error
+        return judge_response(head, self.limits, self._request)
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
