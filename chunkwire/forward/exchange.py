@@ -51,6 +51,8 @@ from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
+# RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
+BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
 _STRUCK: Final = {
@@ -319,6 +321,7 @@ class Exchange:
         )
         may_serve_again = framing.kind is not BodyKind.CLOSE and response.version == b"1.1"
         may_serve_again = may_serve_again and not response.has_token(b"connection", b"close")
+        may_serve_again = may_serve_again and (self._framing.is_empty or self._request.method not in BODILESS)
         del response, framing  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)

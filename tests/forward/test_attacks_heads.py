@@ -1,0 +1,239 @@
+"""Attacks by the head of a message: two framings, half framings, look-alikes, upgrades.
+
+Each request is followed by another one on its connection: what would be smuggled must not run.
+"""
+
+import pytest
+import trio
+
+from chunkwire.forward.access import log_text
+from chunkwire.forward.settings import DEFAULT_SETTINGS
+from tests.forward.wire import (
+    CHUNKED,
+    END,
+    PATIENCE,
+    TEXT,
+    answer,
+    chunked,
+    forwarding,
+    get,
+    post,
+    refuse_request,
+    refuse_response,
+    status_of,
+    values_of,
+)
+from tests.net.carry import MakeMover
+from tests.origin.peer import serving
+
+POST = b"POST"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("lines", [(b"Content-Length: 6", CHUNKED), (CHUNKED, b"Content-Length: 6")])
+async def test_cl_te_is_refused(lines: tuple[bytes, ...]) -> None:
+    """Attack CL.TE. Fails where the last framing line wins, or where both are sent on (h11 keeps both)."""
+    assert await refuse_request(get(*lines, method=POST) + b"0\r\n\r\nG") == 400
+
+
+async def test_te_cl_is_refused() -> None:
+    """Attack TE.CL. Fails where Transfer-Encoding is believed and the length sent on beside it."""
+    request = get(CHUNKED, b"Content-Length: 4", method=POST)
+    assert await refuse_request(request + b"2b\r\n" + SMUGGLED + b"\r\n" + END) == 400
+
+
+TE_TE = {
+    b"Transfer-Encoding: ,chunked": 501,
+    b"Transfer-Encoding: xchunked": 501,
+    b"Transfer-Encoding:\x0bchunked": 400,
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity": 400,
+    b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked": 400,
+    b"Transfer-Encoding : chunked": 400,
+    b"Transfer-Encoding:\r\n chunked": 400,
+    b"Transfer_Encoding: chunked": 400,
+    b"Transfer-Encoding: chunked\x00": 400,
+    b'Transfer-Encoding: "chunked"': 501,
+    b"Transfer-Encoding: chunked;q=1": 501,
+}
+
+
+@pytest.mark.parametrize("lines", TE_TE)
+async def test_te_te_is_refused(lines: bytes) -> None:
+    """Attack TE.TE. Fails where a coding is looked for in the value: one hop would find it and the other not."""
+    status = await refuse_request(get(lines, b"Content-Length: 4", method=POST) + b"0\r\n\r\n")
+    assert status in (400, TE_TE[lines])
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b"CHUNKED", b" \tchunked \t"])
+async def test_te_te_has_a_legal_twin(make_mover: MakeMover, coding: bytes) -> None:
+    """Attack TE.TE, the twin. Fails where case or blanks around the value count; one line goes on, as `chunked`."""
+    async with forwarding(make_mover) as gateway:
+        async with gateway.connect(get(b"Transfer-Encoding:" + coding, method=POST) + TEXT + END) as client:
+            async with gateway.accept() as upstream:
+                assert values_of(await upstream.read_head(), b"transfer-encoding") == [b"chunked"]
+                await upstream.expect(TEXT + END)
+                await upstream.send(chunked(END))
+                assert status_of(await client.read_head()) == 200
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_cl_0_never_meets_the_next_request(method: bytes) -> None:
+    """Attack CL.0 / 0.CL. Fails where an upstream that ignores a body is kept: it would read the body as a request."""
+    body = get(b"Content-Length: %d" % len(SMUGGLED), method=method) + SMUGGLED
+    async with forwarding() as gateway, gateway.connect(body[:-10]) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 0"))
+            assert values_of(await client.read_all(), b"connection") == [b"close"]
+            await upstream.read_reset()
+        async with gateway.connect(get(target=b"/next")), gateway.accept() as upstream:
+            assert (await upstream.read_head()).startswith(b"GET /next ")
+
+
+@pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"DELETE"])
+@pytest.mark.parametrize("framing", [CHUNKED, b"Content-Length: %d" % len(TEXT + END)])
+async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, framing: bytes) -> None:
+    """Attack TE.0 (and CL.0). Fails where an upstream is kept that may have taken the body for the next request."""
+    async with forwarding(make_mover) as gateway:
+        async with gateway.connect(get(framing, method=method) + TEXT + END) as client:
+            async with gateway.accept() as upstream:
+                await upstream.read_head()
+                await upstream.expect(TEXT + END)
+                await upstream.send(answer(b"Content-Length: 0"))
+                assert status_of(await client.read_head()) == 200
+                assert await upstream.read_reset() == b""
+        async with gateway.connect(get(target=b"/next")), gateway.accept() as upstream:
+            assert (await upstream.read_head()).startswith(b"GET /next ")
+
+
+async def test_an_h2_preface_is_no_request() -> None:
+    """Attack H2 downgrade: there is no HTTP/2 here. Fails where `PRI *` is relayed as a request with a body."""
+    assert await refuse_request(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") in (400, 505)
+
+
+@pytest.mark.parametrize("line", [b"Content-Length : 5", b"Transfer-Encoding\t: chunked", b"X-A : 1"])
+async def test_a_blank_before_a_colon_is_refused(line: bytes) -> None:
+    """Attack llhttp CVE-2021-22959. Fails where the blank is stripped, or becomes part of the name."""
+    assert await refuse_request(get(line, method=POST) + b"hello") == 400
+    assert await refuse_response(answer(line) + b"hello") == 502
+
+
+LINE_ENDS = [
+    b"Transfer-Encoding: chunked\rX: y",
+    b"Transfer-Encoding:\r\n\tchunked",
+    b"X: y\r\rTransfer-Encoding: chunked",
+    b"X: y\rTransfer-Encoding: chunked",
+    b"X: y\nTransfer-Encoding: chunked",
+    b"X: y\r\n\rTransfer-Encoding: chunked",
+]
+
+
+@pytest.mark.parametrize("lines", LINE_ENDS)
+async def test_no_head_line_ends_in_anything_but_crlf(lines: bytes) -> None:
+    """Attack llhttp CVE-2022-32213 and its kin. Fails where CR alone ends a line, or a folded coding is joined."""
+    assert await refuse_request(get(lines, b"Content-Length: 5", method=POST) + b"hello") == 400
+    assert await refuse_response(answer(lines) + END) == 502
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"identity", b"chunked, identity", b"chunked\r\nTransfer-Encoding: gzip"])
+async def test_an_unknown_or_repeated_coding_is_never_ignored(coding: bytes) -> None:
+    """Attack gunicorn CVE-2024-1135. Fails where an unknown coding is passed over and the length used."""
+    line = b"Transfer-Encoding: " + coding
+    assert await refuse_request(get(line, b"Content-Length: 5", method=POST) + b"hello") in (400, 501)
+    assert await refuse_response(answer(line, b"Content-Length: 5") + b"hello") == 502
+
+
+async def test_what_servers_on_h11_take_is_refused() -> None:
+    """Attack hypercorn #277, #279, uvicorn #2238. Fails where h11's word on a head is the last one."""
+    assert await refuse_request(get(target=b"x:80", method=b"CONNECT")) == 501
+    assert await refuse_request(get(CHUNKED, b"Content-Length: 5", method=POST) + END) == 400
+    async with forwarding() as gateway, gateway.connect(get(b"Connection: close") + SMUGGLED) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 0"))
+            await client.read_all()
+            assert not gateway.is_asked()
+
+
+@pytest.mark.parametrize("lines", [(CHUNKED,), (CHUNKED, b"Content-Length: 5"), (b"Transfer-Encoding: gzip",)])
+async def test_http_1_0_with_a_coding_is_refused(lines: tuple[bytes, ...]) -> None:
+    """Attack Pingora CVE-2026-2835. Fails where such a body is taken as delimited by close."""
+    assert await refuse_request(get(*lines, method=POST, version=b"1.0") + END) in (400, 501)
+
+
+@pytest.mark.parametrize("name", [b"Transfer_Encoding", b"content_length", b"Transfer_encoding"])
+@pytest.mark.parametrize("framing", [b"X: y", CHUNKED])
+async def test_a_framing_name_with_an_underscore_is_refused(name: bytes, framing: bytes) -> None:
+    """Attack header names `_`. Fails where it goes on: a CGI-like backend takes `_` for `-`."""
+    body = END if framing is CHUNKED else b""
+    assert await refuse_request(get(framing, name + b": 5", method=POST) + body) == 400
+
+
+UPGRADE = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
+
+
+async def test_nothing_is_tunnelled_before_a_101() -> None:
+    """Attack Upgrade smuggling. Fails where the gateway goes raw on the request: Pingora CVE-2026-2833."""
+    async with forwarding() as gateway, gateway.connect(get(*UPGRADE) + SMUGGLED) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            assert upstream.received == b""
+            await upstream.send(answer(b"Content-Length: 2") + b"no")
+            assert status_of(await client.read_head()) == 200
+            await client.expect(b"no")
+            assert (await upstream.read_head()).startswith(b"GET /smuggled HTTP/1.1\r\n")  # a request, judged as one
+    assert await refuse_request(post(TEXT + END, *UPGRADE)) == 400
+
+
+async def test_a_websocket_that_is_refused_is_no_tunnel() -> None:
+    """Attack websocket smuggling. Fails where an Upgrade tunnels whatever the answer: here it is 426."""
+    request = get(*UPGRADE[:2], b"Sec-WebSocket-Version: 777")
+    async with forwarding() as gateway, gateway.connect(request) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(answer(b"Content-Length: 0", status=b"426 Upgrade Required"))
+        assert status_of(await client.read_head()) == 426
+        await client.send(b"GET /smuggled HTTP/1.1\r\n\r\n")  # no Host: a tunnel would not mind
+        assert status_of(await client.read_all()) == 400
+        async with gateway.connect(get(target=b"/next")):
+            assert (await upstream.read_head()).startswith(b"GET /next ")  # nothing came before it
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"H2C", b"websocket, h2c"])
+async def test_h2c_is_stripped(upgrade: bytes) -> None:
+    """Attack h2c smuggling. Fails where Upgrade or HTTP2-Settings goes on: the backend would speak HTTP/2."""
+    lines = (
+        b"Connection: Upgrade, HTTP2-Settings",
+        b"Upgrade: " + upgrade,
+        b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+    )
+    async with forwarding() as gateway:
+        head, got = await gateway.relay(get(*lines), answer(b"Content-Length: 0"))
+    assert [values_of(head, name) for name in (b"upgrade", b"http2-settings", b"connection")] == [[], [], []]
+    assert status_of(got) == 200
+    assert await refuse_response(answer(b"Upgrade: h2c", status=b"101 Switching"), get(*lines)) == 502
+
+
+@pytest.mark.parametrize("octets", [b"\x1b[31m", b"\r\x1b[2K", b"\x07"])
+async def test_control_octets_reach_no_log(octets: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Attack log injection. Fails where octets from the wire are logged as they are: a terminal would obey them."""
+    caplog.set_level("DEBUG", "chunkwire")
+    async with forwarding() as gateway:
+        for body in (b"5;a=" + octets + b"\r\nhello\r\n", b"0\r\nX: " + octets + b"\r\n\r\n"):
+            await gateway.relay(get(), chunked(TEXT + body))
+            await gateway.wait_ended()
+        assert status_of(await gateway.ask(get(b"traceparent: " + octets))) == 400
+        await gateway.wait_ended()
+        for request, report in gateway.ended:
+            assert report.verdict in ("malformed", "refused")
+            log_text("client", request, report, DEFAULT_SETTINGS)
+    assert caplog.text.count(" client ") == len(gateway.ended) == 3
+    assert not set("\x1b\x07\r") & set(caplog.text)
+
+
+async def test_the_origin_refuses_two_framings_too() -> None:
+    """Attack CL.TE at the origin. Fails where what follows a refused head is run."""
+    async with serving() as origin:
+        with trio.fail_after(PATIENCE):
+            got = await origin.ask(get(CHUNKED, b"Content-Length: 6", method=POST) + END + SMUGGLED)
+    assert status_of(got) == 400
+    assert got.count(b"HTTP/1.1 ") == 1
