@@ -34,9 +34,9 @@ GATES = (
     Gate(
         "rooms",
         "pytest of the other rooms",
-        (("pytest", "-q", "tests", "--ignore=tests/wire", "--ignore=tests/real"),),
+        (("pytest", "-q", "tests", "--ignore=tests/wire", "--ignore=tests/real", "--ignore=tests/real_probe"),),
     ),
-    Gate("real", "pytest with real programs", (("pytest", "-q", "tests/real"),)),
+    Gate("real", "pytest with real programs", (("pytest", "-q", "tests/real", "tests/real_probe"),)),
 )
 
 

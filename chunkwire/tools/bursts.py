@@ -18,6 +18,8 @@ _SAME_OCTETS: Final = 1.25
 _SAME_TIME: Final = 1.3
 """A timer is as late as the scheduler, and counts from an octet a little earlier than the first event's last one."""
 
+_PUSHED_SHARE: Final = 0.5
+"""Octets that gather leave when more are written; what leaves at other moments waited for time."""
 _LONGER_SECONDS: Final = 2 * HOLD_SECONDS
 """So much longer than the waits in another run must a run be that was held to its end, or a timer explains both."""
 
@@ -45,6 +47,7 @@ class _Measure:
     Attributes:
         floor: octets that were not enough: a release's without those of its last event.
         event_octets: of one event.
+        pushed: share of its releases that came with a write.
     """
 
     rate: float
@@ -52,6 +55,7 @@ class _Measure:
     floor: float
     seconds: float
     event_octets: float
+    pushed: float
 
 
 def released_early(look: Look) -> list[Release]:
@@ -79,6 +83,7 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
     if passing:
         return Buffer(round(slow.octets), slow.seconds, max(passing))
     is_by_octets = max(each.floor for each in measures) <= _SAME_OCTETS * min(each.octets for each in measures)
+    is_by_octets = is_by_octets and min(each.pushed for each in measures) >= _PUSHED_SHARE
     waits = [each.seconds for each in measures]
     is_by_time = max(waits) <= _SAME_TIME * min(waits) + HOLD_SECONDS
     is_filled = any(_is_outgrown(look, slow) for same in by_setting.values() for look in same)
@@ -113,4 +118,5 @@ def _measure(looks: list[Look]) -> _Measure | None:
     rate = median(look.run.octets / look.span for look in looks)
     floor = median(each.octets * (1 - 1 / each.events) for each in early)
     octets, waited = median(each.octets for each in early), median(each.waited for each in early)
-    return _Measure(rate, octets, floor, waited, median(look.run.octets / len(look.run.units) for look in looks))
+    event_octets = median(look.run.octets / len(look.run.units) for look in looks)
+    return _Measure(rate, octets, floor, waited, event_octets, sum(each.is_pushed for each in early) / len(early))

@@ -68,12 +68,14 @@ class Release:
         waited: s that the longest-held of them had waited; 0.0 where nothing says.
         octets: of content that came with it, as received.
         events: how many.
+        is_pushed: it came when the origin wrote its last event, or the one after: what was written pushed it out.
     """
 
     t: float
     waited: float
     octets: int
     events: int
+    is_pushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,15 @@ def _is_origin_late(run: Run) -> bool:
 def _releases(run: Run, holds: Sequence[float]) -> list[Release]:
     """Return the groups of units that arrived together, the octets between two of them counted to the later one."""
     groups = _together(run.units)
+    written = [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
     releases: list[Release] = []
     index = taken = 0
     for group in groups:
         waited = max(holds[index : index + len(group)], default=0.0)
         index += len(group)
-        releases.append(Release(group[0].t, waited, group[-1].end - taken, len(group)))
+        came = written[index - 1] + holds[index - 1] if written else 0.0
+        is_pushed = any(abs(came - moment) <= TOGETHER_SECONDS for moment in written[index - 1 : index + 1])
+        releases.append(Release(group[0].t, waited, group[-1].end - taken, len(group), is_pushed))
         taken = group[-1].end
     return releases
 

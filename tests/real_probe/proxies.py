@@ -152,35 +152,50 @@ def mitmproxy(mitmdump: Path, upstream: str, *options: str) -> Generator[str, No
 
 @contextmanager
 def three_writes(port: int, *, nodelay: bool) -> Generator[str, None, None]:
-    """Relay raw octets, each read as three small writes: what a server does that writes a frame piece by piece."""
+    """Relay raw octets, each read as three small writes, to a reader that delays its ACKs as long as it may.
+
+    What a server does that writes a frame piece by piece, and what a peer's kernel does in a conversation.
+    """
+    with _relaying(port, split=True, nodelay=nodelay) as writer, _relaying(writer, split=False, nodelay=True) as reader:
+        yield f"http://{LOOPBACK}:{reader}"
+
+
+@contextmanager
+def _relaying(port: int, *, split: bool, nodelay: bool) -> Generator[int, None, None]:
     with listening_socket() as listener:
         listener.settimeout(0.2)
         ended = threading.Event()
-        thread = threading.Thread(target=_accept, args=(listener, port, nodelay, ended), name="three writes")
+
+        def accept() -> None:
+            while not ended.is_set():
+                try:
+                    client, _ = listener.accept()
+                except TimeoutError:
+                    continue
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+                threading.Thread(target=_relay, args=(client, port, split), name="one client").start()
+
+        thread = threading.Thread(target=accept, name="three writes")
         thread.start()
         try:
-            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+            yield int(listener.getsockname()[1])
         finally:
             ended.set()
             thread.join(WITHIN)
 
 
-def _accept(listener: socket.socket, port: int, nodelay: bool, ended: threading.Event) -> None:
-    while not ended.is_set():
-        try:
-            client, _ = listener.accept()
-        except TimeoutError:
-            continue
-        threading.Thread(target=_relay, args=(client, port, nodelay), name="three writes, one client").start()
-
-
-def _relay(client: socket.socket, port: int, nodelay: bool) -> None:
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+def _relay(client: socket.socket, port: int, split: bool) -> None:
     with client, socket.create_connection((LOOPBACK, port), WITHIN) as server:
         try:
             server.sendall(client.recv(65536))
-            while octets := server.recv(65536):
-                for piece in (octets[:4], octets[4:-2], octets[-2:]):
+            while True:
+                if not split:
+                    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)  # the kernel forgets it again
+                octets = server.recv(65536)
+                if not octets:
+                    return
+                third = len(octets) // 3 if split else 0
+                for piece in (octets[:third], octets[third : 2 * third], octets[2 * third :]):
                     client.sendall(piece)
         except OSError:
             return  # the client left, as it may
