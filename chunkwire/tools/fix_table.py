@@ -276,14 +276,14 @@ ANY: Final = (
     ),
     Fix(
         software="",
-        kinds=_HELD,
+        kinds=_HELD | {Kind.FOR_TIME},
         change="X-Accel-Buffering: no in the response",
         whose=Whose.APPLICATION,
         source="nginx's field, which others read too",
     ),
     Fix(
         software="",
-        kinds=_HELD,
+        kinds=_HELD | {Kind.FOR_TIME},
         change="Incremental: ?1 in the response",
         whose=Whose.APPLICATION,
         source="RFC 10036",
