@@ -23,8 +23,8 @@ _TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _FIELD_LINE = re.compile(rb"[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n")
 _FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
 
-# request-line = method SP request-target SP HTTP-version (RFC 9112 §3)
-_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r?\n")
+# request-line = method SP request-target SP HTTP-version (RFC 9112 §3). No form of target has a `#` (§3.2).
+_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21\x22\x24-\x7e]++) HTTP/(\d)\.(\d)\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
 # reason is often left out by old servers; it is taken here and always written by us.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")

@@ -146,3 +146,10 @@ async def test_tokens_of_a_list_are_found_in_any_case_over_several_lines() -> No
     assert request.has_token(b"connection", b"te")
     assert not request.has_token(b"connection", b"keep")
     assert not request.keeps_alive
+
+
+async def test_a_fragment_in_the_target_is_refused_and_its_escape_is_not() -> None:
+    status, _ = await refuse_request(get(start=b"GET /a#b HTTP/1.1"))
+    assert status == 400
+    request = await accept_request(get(start=b"GET /a%23b HTTP/1.1"))
+    assert request.target == b"/a%23b"
