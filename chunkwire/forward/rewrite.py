@@ -22,6 +22,8 @@ HOP_BY_HOP: Final = frozenset(
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
 # RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+_COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
+_MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
 _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
 _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
@@ -40,13 +42,16 @@ def check_request(request: Request, framing: Framing) -> None:
     """Refuse what this gateway does not do.
 
     Raises:
-        HeadError: 501 for CONNECT, 417 for an unknown expectation, 400 for an Upgrade with a body.
+        HeadError: 501 for CONNECT and for a TRACE or OPTIONS that may go no further (RFC 9110 §7.6.2: an answer as
+            the final recipient), 417 for an unknown expectation, 400 for an Upgrade with a body.
     """
     if request.method == b"CONNECT":
         raise HeadError(501, "connect", "expected a request for this gateway's upstream, got CONNECT: it is no tunnel")
     expect = request.get(b"expect")
     if expect is not None and request.version != b"1.0" and expect.lower() != b"100-continue":
         raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {expect[:40]!r}")
+    if _max_forwards(request) == 0:
+        raise HeadError(501, "last-hop", "expected Max-Forwards of at least 1: this gateway answers nothing itself")
     if wanted_upgrade(request) and not framing.is_empty:
         raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
 
@@ -54,6 +59,12 @@ def check_request(request: Request, framing: Framing) -> None:
 def may_repeat(request: Request, framing: Framing) -> bool:
     """Say whether a request may be sent a second time: it is idempotent and has no body."""
     return framing.is_empty and request.method in _IDEMPOTENT
+
+
+def _max_forwards(request: Request) -> int | None:
+    """Return how many more hops a request may take; None where it does not say, or says it in no number."""
+    value = request.get(b"max-forwards") or b"" if request.method in _COUNTS_HOPS else b""
+    return int(value) if _MAX_FORWARDS.fullmatch(value) else None
 
 
 def wants_incremental(head: Request | Response) -> bool:
@@ -92,6 +103,8 @@ def upstream_request(
     kept = [field for field in _end_to_end(request) if field[0].lower() != b"host"]
     if request.version == b"1.0":
         kept = [field for field in kept if field[0].lower() != b"expect"]  # RFC 9110 §10.1.1: ignored from 1.0
+    if hops := _max_forwards(request):
+        kept = [(name, b"%d" % (hops - 1) if name.lower() == b"max-forwards" else value) for name, value in kept]
     fields = [(b"Host", host if preserve_host and host else url.authority), *kept]
     fields.append((b"Via", b"%b %b" % (request.version, name.encode("ascii"))))
     if forwarded_for is not None:

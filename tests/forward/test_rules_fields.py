@@ -114,6 +114,21 @@ async def test_via_names_the_received_version_after_those_before(version: bytes)
     assert values_of(got, b"via") == [b"1.1 b", version + b" chunkwire"]
 
 
+@pytest.mark.parametrize(
+    "method, value, sent", [(b"OPTIONS", b"7", b"6"), (b"TRACE", b"1", b"0"), (b"GET", b"0", b"0")]
+)
+async def test_max_forwards_counts_the_hops_of_trace_and_options(method: bytes, value: bytes, sent: bytes) -> None:
+    """RFC 9110 §7.6.2. Fails where the field is sent on as it came, or counts for other methods."""
+    head, _ = await relay_heads(get(b"Max-Forwards: " + value, method=method), answer(NOTHING))
+    assert values_of(head, b"max-forwards") == [sent]
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+async def test_a_request_that_may_go_no_further_is_answered_here(method: bytes) -> None:
+    """RFC 9110 §7.6.2, zero. Fails where the upstream is asked all the same."""
+    assert await refuse_request(get(b"Max-Forwards: 0", method=method)) == 501
+
+
 SWITCH = answer(b"Upgrade: other", b"Connection: Upgrade", status=b"101 Switching Protocols")
 ASKS = (b"Upgrade: other", b"Connection: Upgrade")
 
