@@ -96,6 +96,7 @@ class Exchange:
         self._request_is_sent = framing.is_empty
         self._response_began = False  # an octet of the final head may have gone down
         self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
+        self._upstream_has_ended = False  # its response was whole, or its tunnel was
         self._upstream_may_serve_again = False
         self._failure: Failure | None = None
 
@@ -160,13 +161,15 @@ class Exchange:
     # ---- the ends ------------------------------------------------------------------------------------------
 
     def _settle_upstream(self) -> None:
-        """Keep the upstream connection where it may serve again; otherwise end it so that the next hop knows."""
+        """Keep the upstream connection where it may serve again; reset it where the next hop must know at once."""
         connection, upstream = self._connection, self._upstream
         if connection is None or upstream is None:
             return
-        is_clean = self._failure is None and self._request_is_sent and not connection.leftover
-        if is_clean and self._upstream_may_serve_again and connection.is_cleartext:
+        is_clean = self._failure is None and self._request_is_sent and self._upstream_has_ended
+        if is_clean and self._upstream_may_serve_again and connection.is_cleartext and not connection.leftover:
             upstream.keep(connection)
+        elif is_clean:
+            connection.close_nowait()
         else:
             connection.reset()
 
@@ -203,14 +206,13 @@ class Exchange:
         observer = self._tap.body("request") if self._tap is not None else None
         options = MoveOptions(self._settings.idle_timeout, self._settings.send_timeout, observe=observer)
         try:
-            await self._mover.move(self._client, connection, scanner, options)
-        except (SinkGone, SendTimeout):
-            return  # the upstream takes no more of the body; its answer may be on the way (RFC 9112 §9.5)
+            with suppress(SinkGone, SendTimeout):  # it takes no more; its answer may be on the way (RFC 9112 §9.5)
+                await self._mover.move(self._client, connection, scanner, options)
+                self._request_is_sent = True
         except ChunkwireError as error:
             self._fail(client_failure(error))
             self._scope.cancel()
             return
-        self._request_is_sent = True
         self._expect_response()
         self._mover.watch(self._client, self._client_left)
 
@@ -266,15 +268,16 @@ class Exchange:
         )
         if self._tap is not None:
             self._tap.request(head)
+        if self._nursery is None:
+            self._expect_response()
         await connection.send_request(head)
-        self._expect_response()
         if self._nursery is not None:
             self._nursery.start_soon(self._bring_up, connection, name="request body")
         return await self._final_head(connection)
 
     def _expect_response(self) -> None:
-        """Give the response head its time; while a request body is on its way up, time does not count."""
-        if self._request_is_sent and self.report.head_s is None:
+        """Give the response head its time, once no more of the request goes up: until then time does not count."""
+        if self.report.head_s is None:
             self._scope.deadline = trio.current_time() + self._settings.response_timeout
 
     async def _final_head(self, connection: ClientConnection) -> Response:
@@ -285,13 +288,13 @@ class Exchange:
 
         Cancellation: by the exchange's scope, where it does not come in time.
         """
-        for _ in range(self._settings.max_informational + 1):
+        for left in range(self._settings.max_informational, -1, -1):
             response = await connection.receive_response()
             if response.status >= 200 or response.status == 101:
                 self._scope.deadline = math.inf
                 return response
             response_framing(response, self._request.method)
-            if self._request.version != b"1.0":
+            if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
                 await self._as_sink(self._client.send_informational(response.status, fields, response.reason))
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
@@ -329,7 +332,7 @@ class Exchange:
             if settings.on_client_gone == "drain":
                 await _read_to_end(connection, scanner)
             raise
-        self._upstream_may_serve_again = may_serve_again
+        self._upstream_has_ended, self._upstream_may_serve_again = True, may_serve_again
 
     def _head_octets(self, response: Response, framing: Framing) -> bytes:
         """Return the head to send down, and note what it commits us to."""
@@ -374,6 +377,7 @@ class Exchange:
         await self._as_sink(self._client.send_informational(101, switching_fields(response), response.reason))
         self._mover.unwatch(self._client)
         await tunnel(self._client, connection)
+        self._upstream_has_ended = True
 
     async def _as_sink(self, sending: Awaitable[None]) -> None:
         """Send something down within the send deadline.

@@ -29,6 +29,9 @@ Handler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
 BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's peers are set, capped by somaxconn
 MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
 GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker kills after 10 s)
+# A peer that vanished sends no FIN, and a silent stream writes nothing that would find out: some two minutes, then
+# the kernel ends the connection (RFC 9293 §3.8.4; nginx: so_keepalive, off by default).
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_GAP_SECONDS, KEEPALIVE_PROBES = 60, 15, 4
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
 
 
@@ -86,6 +89,7 @@ async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[
 async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: bool) -> trio.socket.SocketType:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _set_keepalive(sock)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if reuse_port:
@@ -96,6 +100,15 @@ async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: boo
         sock.close()
         raise
     return sock
+
+
+def _set_keepalive(sock: trio.socket.SocketType) -> None:
+    """Let the kernel look for peers that vanished; accepted sockets inherit it, so that no accept pays for it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system's own times, hours
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_GAP_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
 
 
 def bound_addresses(listeners: Sequence[trio.SocketListener]) -> list[Address]:

@@ -159,7 +159,7 @@ async def forwarding(
     listeners = await open_listeners(Address("127.0.0.1", 0))
     drain, records, metrics = Drain(), list[Record](), Metrics("gateway")
     gateway = Gateway(
-        Upstreams([Upstream(url, connect_timeout=settings.connect_timeout) for url in urls]),
+        Upstreams([Upstream(url, None, settings.connect_timeout, settings.head_limits) for url in urls]),
         settings=settings,
         mover=make_mover() if make_mover is not None else default_mover(settings.poll),
         drain=drain,

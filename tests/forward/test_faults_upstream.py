@@ -1,0 +1,212 @@
+"""Upstreams that break: before their head, in it, in the body, after it. What came goes down; no end is made up."""
+
+from dataclasses import replace
+
+import pytest
+
+from chunkwire.forward.settings import DEFAULT_SETTINGS
+from tests.forward.wire import (
+    CHUNKED,
+    END,
+    TEXT,
+    answer,
+    body_of,
+    chunked,
+    count_answers,
+    forwarding,
+    get,
+    refuse_response,
+    status_of,
+)
+from tests.net.carry import MakeMover
+
+BRIEF = 0.1  # s; a deadline that must pass: nothing here rests on how soon it does
+PART = TEXT + b"5;a=1\r\nhe"
+
+
+@pytest.mark.parametrize("ending", ["reset", "close"])
+async def test_an_upstream_that_ends_in_a_chunk_is_passed_on_as_a_cut(make_mover: MakeMover, ending: str) -> None:
+    """Faults 1 and 2. Fails where a last-chunk is written, where what came is lost, or where the request goes again."""
+    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(PART))
+            await client.read_head()
+            await client.expect(PART)
+            upstream.reset() if ending == "reset" else await upstream.close()
+            assert await client.read_all() == b""
+        report = await gateway.wait_ended()
+        assert report.verdict == ("reset" if ending == "reset" else "cut")
+        assert report.scanner is not None
+        assert (report.scanner.chunks, report.scanner.octets) == (1, 7)
+        assert not gateway.is_asked()
+
+
+@pytest.mark.parametrize("body", [TEXT, b"", TEXT + b"0\r\n", TEXT + b"0\r\nX: y\r\n", TEXT + b"0\r\nX: y\r\n\r"])
+async def test_a_fin_without_the_end_of_the_body_is_a_cut(make_mover: MakeMover, body: bytes) -> None:
+    """Fault 3. Fails where octets of the last-chunk go before all of it came: http.client takes `0` for the end."""
+    async with forwarding(make_mover) as gateway:
+        _, got = await gateway.relay(get(), chunked(body))
+        assert body_of(got) == (TEXT if body else b"")
+        assert (await gateway.wait_ended()).verdict == "cut"
+
+
+@pytest.mark.parametrize("ending", ["reset", "close"])
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nX: y\r\n"])
+async def test_an_upstream_that_ends_before_its_head_does_is_a_502(head: bytes, ending: str) -> None:
+    """Faults 4 and 5. Fails where half a head is parsed, or where the client is left with nothing."""
+    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(head)
+        upstream.reset() if ending == "reset" else await upstream.close()
+        got = await client.read_all()
+        assert status_of(got) == 502
+        assert b"\r\nProxy-Status: chunkwire; error=" in got
+        assert not gateway.is_asked()
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", answer(status=b"103 Early Hints")])
+async def test_an_upstream_that_never_answers_is_a_504(head: bytes) -> None:
+    """Fault 6. Fails where a 1xx or a part of a head counts as an answer, or where the upstream stays open."""
+    settings = replace(DEFAULT_SETTINGS, response_timeout=BRIEF)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(head)
+            got = await client.read_all()
+            assert await upstream.read_reset() == b""
+    assert count_answers(got) == 1
+    assert b"HTTP/1.1 504 Gateway Timeout\r\n" in got
+    assert b"error=http_response_timeout" in got
+
+
+async def test_an_upstream_that_stalls_in_the_body_is_cut(make_mover: MakeMover) -> None:
+    """Fault 7. Fails where the idle time-out ends in a last-chunk, or leaves the upstream open."""
+    settings = replace(DEFAULT_SETTINGS, idle_timeout=BRIEF)
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            assert body_of(await client.read_all()) == TEXT
+            assert await upstream.read_reset() == b""
+        assert (await gateway.wait_ended()).verdict == "timeout"
+
+
+@pytest.mark.parametrize("octets, status", [(4000, 200), (5000, 502)])
+async def test_a_huge_head_from_upstream_is_a_502(octets: int, status: int) -> None:
+    """Fault 14. Fails where only incomplete heads are counted, as h11 does: this one comes in one read."""
+    limits = replace(DEFAULT_SETTINGS.head_limits, max_head_octets=4500)
+    async with forwarding(settings=replace(DEFAULT_SETTINGS, head_limits=limits)) as gateway:
+        async with gateway.connect(get(b"Connection: close")) as client, gateway.accept() as upstream:
+            upstream_head = await upstream.read_head()
+            assert len(upstream_head) < 4500
+            await upstream.send(answer(b"Content-Length: 0", b"X: " + octets * b"x"))
+            assert status_of(await client.read_all()) == status
+
+
+@pytest.mark.parametrize("count, status", [(5, 200), (6, 502), (200, 502)])
+async def test_a_flood_of_1xx_is_a_502(count: int, status: int) -> None:
+    """Fault 15. Fails where 1xx are passed on without end, as HAProxy does; five are, the sixth is one too many."""
+    async with forwarding() as gateway, gateway.connect(get(b"Connection: close")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(count * answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
+            got = await client.read_all()
+    assert got.count(b"HTTP/1.1 103 ") == 5
+    assert b"HTTP/1.1 %d " % status in got
+
+
+@pytest.mark.parametrize("extra", [b"x", b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+async def test_octets_after_a_response_are_dropped(make_mover: MakeMover, extra: bytes) -> None:
+    """Fault 16. Fails where they go down, or where the connection they came on is used again."""
+    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT + END + extra))
+            await client.read_head()
+            await client.expect(TEXT + END)
+            assert await upstream.read_reset() == b""
+        await client.send(get(target=b"/next"))
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 0"))
+            assert status_of(await client.read_head()) == 200
+
+
+async def test_a_response_with_two_framings_is_a_502() -> None:
+    """Fault 17. Fails where the length is dropped and the body relayed, as nginx 1.22 and HAProxy do."""
+    assert await refuse_response(answer(CHUNKED, b"Content-Length: 5") + TEXT + END) == 502
+    assert await refuse_response(answer(CHUNKED, version=b"1.0") + TEXT + END) == 502
+
+
+@pytest.mark.parametrize("lines", [(), (b"Connection: Upgrade", b"Upgrade: h2c")])
+async def test_a_101_that_nobody_asked_for_is_a_502(lines: tuple[bytes, ...]) -> None:
+    """Fault 18. Fails where the gateway tunnels after any 101, as nginx 1.22 does."""
+    response = answer(b"Connection: Upgrade", b"Upgrade: websocket", status=b"101 Switching Protocols")
+    assert await refuse_response(response + b"raw", get(*lines)) == 502
+
+
+@pytest.mark.parametrize(
+    "method, status", [(b"GET", b"204 No Content"), (b"HEAD", b"200 OK"), (b"GET", b"304 Not Modified")]
+)
+async def test_a_body_that_may_not_be_is_dropped(make_mover: MakeMover, method: bytes, status: bytes) -> None:
+    """Fault 19. Fails where octets after such a head go down: the client reads them as its next response."""
+    async with forwarding(make_mover) as gateway, gateway.connect(get(method=method)) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 5", status=status) + b"hello")
+            await client.read_head()
+            assert await upstream.read_reset() == b""
+        await client.send(get(b"Connection: close", target=b"/next"))
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 2") + b"ok")
+            assert (await client.read_all()).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("lines", [b"X: a\r\n b", b"X: a\x00b", b"X: a\rb", b"X : a", b"no colon"])
+async def test_a_broken_response_head_is_a_502(lines: bytes) -> None:
+    """Fault 23. Fails where obs-fold or NUL goes through, as in HAProxy 2.6."""
+    assert await refuse_response(answer(lines, b"Content-Length: 0")) == 502
+
+
+@pytest.mark.parametrize("body, is_whole", [(TEXT + b"1;a\r\n!\r\n0\r\nX: y\r\n\r\n", True), (TEXT, False)])
+async def test_an_http_1_0_client_gets_content_and_a_reset_for_a_cut(
+    make_mover: MakeMover, body: bytes, is_whole: bool
+) -> None:
+    """Fault 28. Fails where it gets chunks (HAProxy 2.6), or a FIN for a body that was cut (nginx)."""
+    async with forwarding(make_mover) as gateway, gateway.connect(get(version=b"1.0")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(b""))
+            assert b"Transfer-Encoding" not in await client.read_head()
+            await upstream.send(body)
+            await client.expect(b"hello!" if is_whole else b"hello")
+            await upstream.close()
+            assert await (client.read_all() if is_whole else client.read_reset()) == b""
+
+
+async def test_an_answer_before_a_reset_survives_it() -> None:
+    """Beside fault 20. Fails where the reset that follows an early answer throws the answer away."""
+    async with forwarding() as gateway:
+        async with gateway.connect(get(b"Content-Length: 100000", method=b"POST")) as client:
+            async with gateway.accept() as upstream:
+                await upstream.read_head()
+                await upstream.send(answer(b"Content-Length: 2", status=b"413 Content Too Large") + b"no")
+                assert status_of(await client.read_head()) == 413
+                await client.expect(b"no")
+                upstream.reset()
+                assert await client.read_end() == b""
+
+
+async def test_a_size_line_that_comes_octet_by_octet_is_one_line(make_mover: MakeMover) -> None:
+    """Beside fault 3. Fails where a part of a size line goes down: the `0` of `0005` looks like the end."""
+    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(chunked(b""))
+        await client.read_head()
+        for octet in b"0005;a=1":
+            await upstream.send(bytes([octet]))
+        assert client.received == b""
+        await upstream.send(b"\r\nhello\r\n")
+        await client.expect(b"0005;a=1\r\nhello\r\n")
