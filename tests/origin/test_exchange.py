@@ -130,6 +130,13 @@ async def test_100_is_sent_only_when_the_body_is_read() -> None:
         assert (await client.read_until(b"hi")).startswith(b"HTTP/1.1 200 OK")
 
 
+async def test_nobody_gets_a_100_unasked() -> None:
+    """Row 68. Fails where every body is invited: a client that did not ask takes the 100 for its answer."""
+    async with serving() as running, connect(running.port) as client:
+        await client.send(post("/echo", b"1\r\nx\r\n"))
+        assert (await client.read_until(b"1\r\nx\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 async def test_a_final_status_without_the_body_closes_where_100_was_waited_for() -> None:
     """Row 68: the client may send the body or leave it out, and nobody can tell. Fails where it is drained."""
     async with serving(resource(answer_ok)) as running, connect(running.port) as client:
