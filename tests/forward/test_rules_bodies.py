@@ -171,6 +171,16 @@ async def test_a_body_without_its_last_chunk_stays_without_one(make_mover: MakeM
         assert await carry_down(gateway, body) == (body.partition(b"0")[0], "cut")
 
 
+@pytest.mark.parametrize("body", [TEXT, b"5\r\nhel", TEXT + b"0\r\n"])
+async def test_a_request_without_its_last_chunk_stays_without_one(make_mover: MakeMover, body: bytes) -> None:
+    """Row 49, requests. Fails where a half-close ends the body upstream: it would be run as if it were whole."""
+    async with forwarding(make_mover) as gateway:
+        went, got = await carry_up(gateway, body)
+        assert body.partition(b"0")[0].startswith(went)
+        assert status_of(got) == 400
+        assert (await gateway.wait_ended()).verdict == "cut"
+
+
 @pytest.mark.parametrize("name", [b"X-Sum", b"x-sum"])
 async def test_a_trailer_that_connection_names_is_refused(make_mover: MakeMover, name: bytes) -> None:
     """Row 65, trailers. Fails where only the head is looked at: a relay of octets cannot drop one line."""

@@ -67,16 +67,20 @@ async def test_trailers_are_announced_and_follow_the_last_chunk() -> None:
 
 ILLEGAL: dict[str, tuple[tuple[Field, ...], tuple[Field, ...]]] = {
     "CRLF in a field value": (((b"X-A", b"1\r\nX-B: 2"),), ()),
+    "bare CR in a field value": (((b"X-A", b"1\rX-B: 2"),), ()),
+    "a folded field value": (((b"X-A", b"1\r\n X-B: 2"),), ()),
     "LF in a field name": (((b"X-A\nB", b"1"),), ()),
     "framing of its own": (((b"Content-Length", b"3"),), ()),
     "CRLF in a trailer": ((), ((b"X-A", b"1\r\nX-B: 2"),)),
+    "bare CR in a trailer": ((), ((b"X-A", b"1\rX-B: 2"),)),
+    "a folded trailer": ((), ((b"X-A", b"1\r\n X-B: 2"),)),
     "a forbidden trailer": ((), ((b"Content-Length", b"1"),)),
 }
 
 
 @pytest.mark.parametrize("name", ILLEGAL)
 async def test_what_must_not_reach_the_head_or_trailers_does_not(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Rows 45 and 60. Fails where fields are joined to text without a look."""
+    """Rows 3, 17, 26, 45 and 60. Fails where fields are joined to text without a look."""
     fields, trailers = ILLEGAL[name]
 
     async def illegal(_: IncomingRequest, response: Responder) -> None:

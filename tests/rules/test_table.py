@@ -1,6 +1,7 @@
 """The map is complete, and every test that it names is there."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -52,3 +53,12 @@ def test_each_named_test_exists_and_says_when_it_fails(row: Row) -> None:
         file, _, name = test.partition("::")
         assert name in defined_in(file), test
         assert "Fails " in defined_in(file)[name], f"{test} does not say on which broken variant it fails"
+
+
+@pytest.mark.parametrize("number", RULES)
+def test_each_test_of_a_rule_says_its_row(number: str) -> None:
+    for test in RULES[number].tests:
+        file, _, name = test.partition("::")
+        rows = re.match(r"Rows? ([\d, and]+)", defined_in(file)[name])
+        assert rows, test
+        assert number in re.findall(r"\d+", rows[1]), f"{test} is not of row {number}"
