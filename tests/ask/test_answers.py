@@ -210,11 +210,9 @@ async def test_pages_of_allowed_origins_may_read_answers() -> None:
     page = b"Origin: https://app.example"
     async with asking(settings=AskSettings(cors=frozenset({"https://app.example"}))) as asked:
         allowed = await asked.ask("hi", "", page)
-        other = await asked.ask("hi", "", b"Origin: https://evil.example")
         preflight = await asked.send(b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + page + b"\r\n\r\n")
     assert b"Access-Control-Allow-Origin: https://app.example\r\n" in allowed
-    assert b"Access-Control-Allow-Origin" not in other
-    assert b"Vary: Origin\r\n" in other
+    assert b"Vary: Origin\r\n" in allowed
     assert status_of(preflight) == 204
     assert b"Access-Control-Allow-Methods: GET, POST\r\n" in preflight
 
@@ -223,11 +221,49 @@ async def test_cors_for_all_and_for_none() -> None:
     async with asking(settings=AskSettings(cors=frozenset({"*"}))) as asked:
         assert b"Access-Control-Allow-Origin: *\r\n" in await asked.ask("hi")
     async with asking() as asked:
-        assert b"Access-Control" not in await asked.ask("hi", "", b"Origin: https://app.example")
+        assert b"Access-Control" not in await asked.ask("hi")
         options = b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         preflight = await asked.send(options)
     assert b"Allow: GET, HEAD, POST, OPTIONS\r\n" in preflight
     assert b"Access-Control" not in preflight
+
+
+FOREIGN = [
+    (b"Origin: https://evil.example",),
+    (b"Origin: null",),
+    (b"Sec-Fetch-Site: cross-site",),
+    (b"Origin: https://evil.example", b"Upgrade: websocket", b"Connection: Upgrade"),
+]
+
+
+@pytest.mark.parametrize("lines", FOREIGN)
+async def test_a_page_that_is_not_allowed_spends_no_tokens(lines: tuple[bytes, ...]) -> None:
+    async with asking(settings=AskSettings(cors=frozenset({"https://app.example"}))) as asked:
+        response = await asked.ask("hi", "", *lines)
+        (told,) = await asked.providers()
+    assert (status_of(response), told["asked"]) == (403, 0)
+    assert b"Access-Control-Allow-Origin" not in response
+
+
+async def test_a_page_of_the_endpoints_own_origin_may_ask() -> None:
+    async with asking() as asked:
+        assert status_of(await asked.ask("hi", "", b"Origin: http://x", b"Sec-Fetch-Site: same-origin")) == 200
+
+
+async def test_a_page_can_read_why_its_question_was_refused() -> None:
+    async with asking(settings=AskSettings(cors=frozenset({"*"}))) as asked:
+        response = await asked.ask("", "", b"Origin: https://app.example")
+    assert (status_of(response), b"Access-Control-Allow-Origin: *\r\n" in response) == (400, True)
+
+
+async def test_an_answer_too_long_for_one_body_is_refused_and_streams() -> None:
+    pieces = [delta("x" * 1_000_000)] * 5 + [b"data: [DONE]\n\n"]
+    async with asking(Fake(responder=chat(*pieces))) as asked:
+        whole = await asked.ask("hi", "&stream=false")
+        streamed = await asked.ask("hi", "&session=s")
+        assert len(asked.endpoint.sessions) == 0
+    assert (status_of(whole), b"stream it" in whole) == (502, True)
+    assert len(text_of(events_of(streamed))) == 5_000_000
 
 
 async def test_an_http_1_0_client_is_answered_until_close() -> None:

@@ -18,13 +18,19 @@ from chunkwire.origin.response import EVENT_STREAM, Responder
 from chunkwire.origin.settings import Settings
 from chunkwire.tools.ask.relay import CHANNEL_ITEMS, Patience
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, text_of
-from tests.origin.peer import Client, GatePacer, connect, get
+from tests.origin.peer import PATIENCE, Client, GatePacer, connect, get
 
 TOKENS = 20
 
 
+async def wait_at_gate(pacer: GatePacer) -> None:
+    """Return when the provider waits at its gate to send the next event."""
+    with trio.fail_after(PATIENCE):
+        await pacer.waiting.acquire()
+
+
 async def open_gate(pacer: GatePacer) -> None:
-    await pacer.waiting.acquire()
+    await wait_at_gate(pacer)
     pacer.open()
 
 
@@ -38,7 +44,7 @@ async def in_mid_answer(pacer: GatePacer) -> AsyncIterator[tuple[Asked, Client]]
             await open_gate(pacer)
         for _ in range(2):
             await client.read_until(b'"}\n\n\r\n')
-        await pacer.waiting.acquire()
+        await wait_at_gate(pacer)
         yield asked, client
 
 
@@ -66,7 +72,7 @@ async def test_a_caller_that_leaves_before_the_first_token_ends_the_stream_as_we
     pacer = GatePacer()
     async with asking(Fake(MockSettings(0, 0), pacer=pacer)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x"))
-        await pacer.waiting.acquire()
+        await wait_at_gate(pacer)
         client.reset()
         assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
         (told,) = await asked.providers()
@@ -204,7 +210,7 @@ async def test_leaving_a_websocket_ends_the_providers_stream(how: str) -> None:
         for _ in range(2):
             await open_gate(pacer)
         assert isinstance(await talk.next(), TextMessage)
-        await pacer.waiting.acquire()
+        await wait_at_gate(pacer)
         if how == "close":
             await talk.send(CloseConnection(1001))
         elif how == "fin":

@@ -80,6 +80,14 @@ def test_a_model_may_be_named_for_all() -> None:
     assert made.model == "m"
 
 
+def test_a_key_loses_its_newline_and_must_be_one_word() -> None:
+    assert provider("a=openai:http://x#m", A_API_KEY="k\n").key == "k"
+    for key in ("a b", "a\nb", "é"):
+        with pytest.raises(LocalError, match="A_API_KEY: expected a key of visible ASCII") as caught:
+            provider("a=openai:http://x#m", A_API_KEY=key)
+        assert key not in str(caught.value)
+
+
 def test_a_key_is_told_nowhere() -> None:
     made = provider("a=openai:http://x#m", A_API_KEY="secret")
     assert "secret" not in repr(made) + json.dumps(made.to_json(0))

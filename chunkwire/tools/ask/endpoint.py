@@ -21,6 +21,7 @@ from chunkwire.llm.question import Message, Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Field
 from chunkwire.net.movers import SendTimeout
+from chunkwire.origin.query import shown
 from chunkwire.origin.refusal import Refusal
 from chunkwire.origin.request import IncomingRequest
 from chunkwire.origin.response import Responder
@@ -34,6 +35,7 @@ from chunkwire.tools.ask.session import Sessions
 from chunkwire.tools.ask.wish import PARAMETERS, Wish, read_session, read_wish, wants_events
 
 KEEP_ALIVE_S: Final = 15.0  # without an octet; WHATWG HTML §9.2.7: "include a comment line … every 15 seconds or so"
+MAX_WHOLE_CHARACTERS: Final = 4 << 20  # of an answer kept whole; the longest that providers give have some 0.5 Mi
 _JSON: Final[Field] = (b"Content-Type", b"application/json")
 _NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")  # an answer is for who asked, once
 _ALLOW: Final[Field] = (b"Allow", b"GET, HEAD, POST, OPTIONS")
@@ -105,6 +107,8 @@ class Endpoint:
             await response.fixed(204, (_ALLOW, *self._preflight(request)))
         elif request.head.method == b"HEAD":
             await response.fixed(200, ((b"Content-Type", Events.content_type), *self._cors(request)))
+        elif (refusal := self._refused_page(request)) is not None:
+            raise refusal
         elif request.head.get(b"last-event-id"):
             await response.fixed(204, self._cors(request))  # an EventSource that lost its answer, or has had it
         elif asks_for_websocket(request):
@@ -127,6 +131,7 @@ class Endpoint:
             account = self.account(request, form="-", session="")
             account.error, account.ended = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), refusal.status), "refused"
             audit(account, account.began, self._write_audit)
+            refusal.fields = (*refusal.fields, *self._cors(request))
             raise
 
     def account(self, request: IncomingRequest, *, form: str, session: str) -> Account:
@@ -161,7 +166,7 @@ class Endpoint:
                 nursery.cancel_scope.cancel()
         finally:
             audit(account, trio.current_time(), self._write_audit)
-        if account.session and account.ended == "complete":
+        if account.session and items.keeps_text and account.ended == "complete":
             self.sessions.add(account.session, trio.current_time(), question=question, answer=items.text)
         if gone is not None:
             raise gone
@@ -201,8 +206,13 @@ class Endpoint:
 
     async def _write_whole(self, request: IncomingRequest, response: Responder, account: Account, items: Items) -> None:
         items.keeps_text = True
-        while isinstance(await items.next(float("inf")), Token):
+        while isinstance(await items.next(float("inf")), Token) and items.keeps_text:
             note_token(account)
+        if not items.keeps_text:
+            message = (
+                f"expected an answer of at most {MAX_WHOLE_CHARACTERS} characters in one body, got more; stream it"
+            )
+            account.error, account.is_whole = ProviderError(ErrorKind.BROKEN, message), False
         if account.error is not None:
             await self._refuse(request, response, account, text=items.text)
             return
@@ -235,6 +245,22 @@ class Endpoint:
             return (vary,)
         return ((b"Access-Control-Allow-Origin", origin), vary)
 
+    def _refused_page(self, request: IncomingRequest) -> Refusal | None:
+        """Return the refusal of a page that may not ask: it would spend somebody's tokens, even if it cannot read them.
+
+        A browser names the page's origin, or that it is another one (Fetch Metadata, `Sec-Fetch-Site`); no other client
+        does, and a WebSocket is not held to CORS at all (RFC 6455 §10.2).
+        """
+        head = request.head
+        origin = (head.get(b"origin") or b"").decode("latin-1")
+        is_own = origin.partition("://")[2].encode("latin-1") == head.get(b"host")
+        is_allowed = "*" in self.settings.cors or origin in self.settings.cors or (is_own and origin != "")
+        is_foreign = origin != "" or (head.get(b"sec-fetch-site") or b"") in (b"cross-site", b"same-site")
+        if is_allowed or not is_foreign:
+            return None
+        message = f"Origin: expected one that --cors allows, got {shown(origin) or 'none'!r}"
+        return Refusal(403, "origin", message, fields=self._cors(request))
+
     def _preflight(self, request: IncomingRequest) -> tuple[Field, ...]:
         """Return what lets such a page send JSON (WHATWG Fetch §3.3.3)."""
         allowed = self._cors(request)
@@ -245,12 +271,17 @@ class Endpoint:
 
 
 class Items:
-    """What comes out of the channel; `text` joins it where somebody wants to keep it."""
+    """What comes out of the channel; `text` joins it where somebody wants to keep it.
+
+    Attributes:
+        keeps_text: becomes False, and the text "", when there is more than can be kept.
+    """
 
     def __init__(self, channel: trio.MemoryReceiveChannel[Item], *, keeps_text: bool) -> None:
         self.keeps_text = keeps_text
         self._channel = channel
         self._pieces: list[str] = []
+        self._characters = 0
 
     @property
     def text(self) -> str:
@@ -262,9 +293,16 @@ class Items:
         with trio.move_on_after(patience):
             item = await self._channel.receive()
             if self.keeps_text and isinstance(item, Token):
-                self._pieces.append(item.text)
+                self._keep(item.text)
             return item
         return None
+
+    def _keep(self, text: str) -> None:
+        self._pieces.append(text)
+        self._characters += len(text)
+        if self._characters > MAX_WHOLE_CHARACTERS:
+            self.keeps_text = False
+            self._pieces.clear()
 
 
 def note_token(account: Account) -> None:

@@ -18,6 +18,7 @@ from chunkwire.tools.ask.breaker import Breaker
 from chunkwire.wire.errors import LocalError
 
 _SPEC: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
+_KEY: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(slots=True)
@@ -90,12 +91,19 @@ def parse_provider(
     if not (model := found["model"] or model):
         raise LocalError(f"{name}: expected a model: {spec}#MODEL, or --model for all")
     breaker = Breaker(failures=failures, cooldown=cooldown)
-    return Provider(name, dialect, url, model, environment.get(key_variable(name), ""), breaker)
+    return Provider(name, dialect, url, model, _key(key_variable(name), environment), breaker)
 
 
 def key_variable(name: str) -> str:
     """Return the environment variable that holds a provider's key: `my-openai` → `MY_OPENAI_API_KEY`."""
     return name.upper().replace("-", "_") + "_API_KEY"
+
+
+def _key(variable: str, environment: Mapping[str, str]) -> str:
+    key = environment.get(variable, "").strip()  # a key that was read from a file often ends in a newline
+    if key and not _KEY.fullmatch(key):
+        raise LocalError(f"{variable}: expected a key of visible ASCII characters")
+    return key
 
 
 def check_names(providers: Sequence[Provider]) -> None:

@@ -93,13 +93,13 @@ class Relay:
         Cancellation: the provider's stream is ended with a reset; the account tells how far it had come.
         """
         async with channel:
+            error: ProviderError | None = None
             for provider in self.providers:
-                if await self._ask(provider, question, account, channel) or account.tokens:
+                error = await self._ask(provider, question, account, channel) or error
+                if account.is_whole or account.tokens or (error is not None and error.is_callers_fault):
                     break
-                if account.error is not None and account.error.is_callers_fault:
-                    break
-            if account.error is None and not account.is_whole:
-                account.error = self._nobody()
+            if not account.is_whole:
+                account.error = error or self._nobody()
             await channel.send(End())
 
     def _nobody(self) -> ProviderError:
@@ -111,28 +111,28 @@ class Relay:
 
     async def _ask(
         self, provider: Provider, question: Question, account: Account, channel: trio.MemorySendChannel[Item]
-    ) -> bool:
-        """Ask one provider, again where that may help; True for a whole answer."""
+    ) -> ProviderError | None:
+        """Ask one provider, again where that may help; None for a whole answer, and where its breaker says no."""
+        error: ProviderError | None = None
         for attempt in range(1, self._patience.attempts + 1):
             began = trio.current_time()
             permit = provider.breaker.try_pass(began)
             if permit is None:
                 wait = provider.breaker.opens_in(began)
                 account.attempts.append(Attempt(provider.name, "skipped", f"breaker open for {wait:.1f} s more", 0.0))
-                return False
+                return error
             account.provider, account.model, account.usage, account.stop = provider.name, provider.model, None, None
-            account.error = await self._try(provider, replace(question, model=provider.model), account, channel, permit)
-            error = account.error
+            error = await self._try(provider, replace(question, model=provider.model), account, channel, permit)
             kind = None if error is None else error.kind.value
             seconds = trio.current_time() - began
             account.attempts.append(Attempt(provider.name, kind, "" if error is None else error.message, seconds))
             if error is None:
                 account.is_whole = True
-                return True
+                return None
             if account.tokens or not error.is_retryable or error.retry_after or attempt == self._patience.attempts:
-                return False
+                break
             await trio.sleep(self._retry.wait(attempt, chance=self._chance))
-        return False
+        return error
 
     async def _try(
         self,
