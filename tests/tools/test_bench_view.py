@@ -35,7 +35,7 @@ def test_the_table_is_the_designs() -> None:
 
 def test_a_percentile_with_few_samples_beyond_is_blank() -> None:
     _, first, *_ = table(gathered())
-    assert first == "  first      2.00                               2.00   ms  request sent → first frame complete"
+    assert first == "  first      2.00                                2.00   ms  request sent → first frame complete"
 
 
 def test_a_quantity_without_samples_has_no_row() -> None:
