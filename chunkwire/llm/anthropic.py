@@ -30,7 +30,6 @@ from chunkwire.llm.question import (
     Message,
     ModelRequest,
     Question,
-    Role,
     Tool,
     body_of,
     join_path,
@@ -39,6 +38,7 @@ from chunkwire.llm.question import (
     stream_flag,
     text_of,
     turns,
+    two_sided,
 )
 from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
@@ -214,14 +214,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     messages: list[Message] = []
     if system := text_of(at(body, "system")):
         messages.append(Message("system", system))
-    required(body, "messages", list)
-    for number, item in enumerate(items_at(body, "messages")):
-        role = text_at(item, "role")
-        if role not in ("user", "assistant"):
-            raise refuse(f"messages.{number}.role: expected user or assistant, got {at(item, 'role')!r:.60}")
-        is_result = any(text_at(block, "type") == "tool_result" for block in items_at(item, "content"))
-        speaker: Role = "tool" if is_result else "user" if role == "user" else "assistant"
-        messages.append(Message(speaker, text_of(at(item, "content"))))
+    messages += two_sided(body, lambda block: text_at(block, "type") == "tool_result")
     if version >= _NO_SAMPLING_VERSION and (refused := [name for name in _SAMPLING if name in body]):
         raise refuse(f"{refused[0]}: not supported from version {_NO_SAMPLING_VERSION.decode()} on")
     tools = [] if text_at(body, "tool_choice", "type") == "none" else items_at(body, "tools")

@@ -33,16 +33,15 @@ from chunkwire.llm.question import (
     Message,
     ModelRequest,
     Question,
-    Role,
     Tool,
     body_of,
     join_path,
     percent_decode,
     percent_encode,
     refuse,
-    required,
     text_of,
     turns,
+    two_sided,
 )
 from chunkwire.llm.reading import BrokenStream, ToolIndex
 from chunkwire.llm.shape import at, dump, glimpse, items_at, load_object, number_at, text_at
@@ -359,14 +358,7 @@ def _error_of(frame: Frame) -> ProviderError:
 def _messages(body: dict[str, object]) -> Iterator[Message]:
     if system := text_of(at(body, "system")):
         yield Message("system", system)
-    required(body, "messages", list)
-    for number, item in enumerate(items_at(body, "messages")):
-        role = text_at(item, "role")
-        if role not in ("user", "assistant"):
-            raise refuse(f"messages.{number}.role: expected user or assistant, got {at(item, 'role')!r:.60}")
-        is_result = any(isinstance(at(block, "toolResult"), dict) for block in items_at(item, "content"))
-        speaker: Role = "tool" if is_result else "user" if role == "user" else "assistant"
-        yield Message(speaker, text_of(at(item, "content")))
+    yield from two_sided(body, lambda block: isinstance(at(block, "toolResult"), dict))
 
 
 def _tools(body: dict[str, object]) -> Iterator[Tool]:

@@ -7,12 +7,12 @@ provider, connections, and who holds which key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
-from chunkwire.llm.shape import at, load_object, text_at
+from chunkwire.llm.shape import at, items_at, load_object, text_at
 from chunkwire.wire.errors import ChunkwireError
 
 Field = tuple[bytes, bytes]
@@ -169,6 +169,22 @@ def text_of(content: object) -> str:
     if isinstance(content, list):
         return "".join(text_at(part, "text") for part in content)
     return text_at([content], 0)
+
+
+def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
+    """Yield the `messages` of a body between user and assistant, where a tool's result is a block of the user's.
+
+    Raises:
+        RequestRefused: there are none, or one of another role.
+    """
+    required(body, "messages", list)
+    for number, item in enumerate(items_at(body, "messages")):
+        role = text_at(item, "role")
+        if role not in ("user", "assistant"):
+            raise refuse(f"messages.{number}.role: expected user or assistant, got {at(item, 'role')!r:.60}")
+        has_result = any(is_result(block) for block in items_at(item, "content"))
+        speaker: Role = "tool" if has_result else "user" if role == "user" else "assistant"
+        yield Message(speaker, text_of(at(item, "content")))
 
 
 def turns(messages: Iterable[Message], *roles: Role) -> list[Message]:
