@@ -142,7 +142,7 @@ async def test_an_extra_response_is_nobodys(make_mover: MakeMover, response: byt
             await upstream.send(response + extra)
             await client.read_head()
             await client.expect(response.partition(b"\r\n\r\n")[2])
-            assert await upstream.read_reset() == b""
+            assert await upstream.read_end() == b""
             await ask_next(gateway, upstream)
             assert client.received == b""
 

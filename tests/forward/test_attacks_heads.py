@@ -101,7 +101,7 @@ async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, fram
                 await upstream.expect(TEXT + END)
                 await upstream.send(answer(b"Content-Length: 0"))
                 assert status_of(await client.read_head()) == 200
-                assert await upstream.read_reset() == b""
+                assert await upstream.read_end() == b""
         async with gateway.connect(get(target=b"/next")), gateway.accept() as upstream:
             assert (await upstream.read_head()).startswith(b"GET /next ")
 

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from chunkwire.forward import gateway as module
+from chunkwire.forward.rewrite import check_request
 from chunkwire.forward.settings import DEFAULT_SETTINGS
 from chunkwire.net.heads import Framing, Request
 from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of
@@ -135,12 +136,11 @@ async def test_an_error_of_ours_ends_one_connection(
     error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Fault 27. Fails where it ends the server, as trio.serve_listeners would have it; groups too."""
-    check = module.check_request
 
     def fail(request: Request, framing: Framing) -> None:
         if request.target == b"/bug":
             raise error
-        check(request, framing)
+        check_request(request, framing)
 
     monkeypatch.setattr(module, "check_request", fail)
     async with forwarding() as gateway, gateway.connect(get()) as before, gateway.accept() as upstream:

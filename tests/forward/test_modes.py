@@ -1,0 +1,166 @@
+"""Relay modes and faults: what they make of frames, and that neither can be forgotten running."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+import chunkwire
+from chunkwire.forward.access import log_text
+from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.forward.shape import parse_fault, parse_mode
+from chunkwire.origin.faults import FAULTS, FaultEnding
+from chunkwire.wire.errors import LocalError
+from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
+from tests.net.carry import MakeMover
+
+TRAILED = b"0;z=1\r\nX-Sum: 1\r\n\r\n"
+BODY = b"5;a=1\r\nhello\r\n3\r\nabc\r\n"
+
+
+def settings_of(mode: str = "exact", fault: str = "") -> Settings:
+    return replace(DEFAULT_SETTINGS, mode=parse_mode(mode), fault=parse_fault(fault) if fault else None)
+
+
+MODES = {
+    "exact": BODY + TRAILED,
+    "reframe": b"8\r\nhelloabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "buffer": b"8\r\nhelloabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "coalesce=6": b"8\r\nhelloabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "coalesce=50ms": b"8\r\nhelloabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "slice=3": b"3\r\nhel\r\n3\r\nloa\r\n2\r\nbc\r\n0\r\nX-Sum: 1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_mode_makes_its_frames_of_one_read(make_mover: MakeMover, mode: str) -> None:
+    """Fails where a mode loses data or trailers, or where `exact` writes anything anew."""
+    async with forwarding(make_mover, settings_of(mode)) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(BODY + TRAILED))
+            head = await client.read_head()
+            await client.expect(MODES[mode])
+    assert values_of(head, b"chunkwire-mode") == ([] if mode == "exact" else [mode.encode()])
+
+
+async def hold(upstream: Wire, client: Wire, *frames: bytes) -> None:
+    """Send frames, of which nothing may come down before the end, and then the end."""
+    for frame in frames:
+        await upstream.send(frame)
+    await upstream.send(END)
+    await client.expect(b"a\r\nhellohello\r\n" + END)
+
+
+@pytest.mark.parametrize("mode", ["buffer", "coalesce=64", "coalesce=1000s"])
+async def test_a_mode_that_gathers_makes_one_chunk_of_many_reads(make_mover: MakeMover, mode: str) -> None:
+    """Fails where each read goes down as it comes: the frame must hold both."""
+    async with forwarding(make_mover, settings_of(mode)) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(b""))
+            await client.read_head()
+            await hold(upstream, client, TEXT, TEXT)
+
+
+async def test_gathered_data_goes_down_when_its_time_is_over(make_mover: MakeMover) -> None:
+    """Fails where `coalesce=MS` waits for more data or the end: neither comes before the client has this."""
+    async with forwarding(make_mover, settings_of("coalesce=20ms")) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            await client.read_head()
+            await client.expect(TEXT)
+            await upstream.send(TEXT)
+            await client.expect(TEXT)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_no_mode_ends_a_body_that_was_cut(make_mover: MakeMover, mode: str) -> None:
+    """Fails where a mode that writes frames of its own writes a last-chunk too."""
+    async with forwarding(make_mover, settings_of(mode)) as gateway:
+        _, got = await gateway.relay(get(), chunked(BODY))
+        assert b"0\r\n\r\n" not in got
+        assert (await gateway.wait_ended()).verdict == "cut"
+
+
+STRUCK = [name for name, fault in FAULTS.items() if not fault.before_head and fault.ending is not FaultEnding.HOLD]
+
+
+@pytest.mark.parametrize("name", STRUCK)
+async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Fails where a fault ends as a complete body that it should not, or runs without saying so."""
+    caplog.set_level(logging.INFO, "chunkwire.access")
+    settings = settings_of(fault=f"{name}=1")
+    async with forwarding(make_mover, settings) as gateway:
+        async with gateway.connect(get()) as client, gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT + TEXT + END))
+            head = await client.read_head()
+            body = await client.read_end() if name != "tiny" else await client.read_until(END)
+        report = await gateway.wait_ended()
+        log_text("client", gateway.ended[-1][0], report, settings)
+    assert values_of(head, b"chunkwire-fault") == [f"{name}=1".encode()]
+    assert f"fault={name}=1" in caplog.text
+    is_whole = FAULTS[name].ending is FaultEnding.COMPLETE or name in ("tiny", "early-end")
+    assert is_decodable(body) == is_whole
+
+
+def is_decodable(body: bytes) -> bool:
+    try:
+        chunkwire.decode(body)
+    except (chunkwire.FramingError, chunkwire.IncompleteBody):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "parse, text",
+    [
+        (parse_mode, "fast"),
+        (parse_mode, "slice"),
+        (parse_mode, "slice=0"),
+        (parse_mode, "coalesce=0ms"),
+        (parse_mode, "buffer=1"),
+        (parse_fault, "boom"),
+        (parse_fault, "cut=x"),
+        (parse_fault, "cut="),
+    ],
+)
+def test_a_mode_or_fault_that_is_none_is_one_line(parse: Callable[[str], object], text: str) -> None:
+    """Fails where a typing error runs as `exact`, or as a traceback."""
+    with pytest.raises(LocalError, match="expected ") as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [b"?1", b"?1;a=b"])
+async def test_a_request_that_must_not_be_buffered_is_refused_by_a_mode_that_does(value: bytes) -> None:
+    """Fails where `Incremental: ?1` is ignored in `buffer` mode (RFC 10036)."""
+    async with forwarding(settings=settings_of("buffer")) as gateway:
+        got = await gateway.ask(get(b"Incremental: " + value))
+        assert not gateway.is_asked()
+    assert status_of(got) == 501
+    assert b"\r\nProxy-Status: chunkwire; error=incremental_refused" in got
+
+
+@pytest.mark.parametrize("value", [b"?0", b"1", b"true", b"?1, ?1", b"yes"])
+async def test_another_incremental_is_no_wish(value: bytes) -> None:
+    """Fails where a value that is no true Boolean counts as one; in `exact` mode, `?1` goes through."""
+    async with forwarding(settings=settings_of("buffer")) as gateway:
+        head, got = await gateway.relay(get(b"Incremental: " + value), answer(b"Content-Length: 0"))
+    assert values_of(head, b"incremental") == [value]
+    assert status_of(got) == 200
+
+
+async def test_a_response_that_must_not_be_buffered_is_a_502_in_a_mode_that_does() -> None:
+    """Fails where the response's own wish is overlooked; in `exact` mode it goes through."""
+    response = answer(CHUNKED, b"Incremental: ?1") + TEXT + END
+    async with forwarding(settings=settings_of("buffer")) as gateway:
+        _, got = await gateway.relay(get(), response)
+    assert status_of(got) == 502
+    assert b"error=incremental_refused" in got
+    async with forwarding() as gateway:
+        _, got = await gateway.relay(get(b"Incremental: ?1"), response)
+    assert values_of(got, b"incremental") == [b"?1"]

@@ -1,0 +1,173 @@
+"""Where requests go: failover order, one more try where that is safe, connections kept only where that is proved."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+
+from chunkwire.forward.gateway import Gateway
+from chunkwire.forward.upstreams import MAX_IDLE, Upstream, Upstreams
+from chunkwire.net.connection import ClientConnection
+from chunkwire.net.dial import Url, parse_url
+from tests.forward.wire import (
+    END,
+    TEXT,
+    Wire,
+    answer,
+    chunked,
+    forwarding,
+    get,
+    post,
+    status_of,
+)
+from tests.net.peer import tcp_pair
+from tests.peers.process import free_port
+
+OK = answer(b"Content-Length: 2") + b"ok"
+
+
+async def serve_ok(upstream: Wire, client: Wire) -> None:
+    """Carry one exchange."""
+    await upstream.read_head()
+    await upstream.send(OK)
+    assert status_of(await client.read_head()) == 200
+    await client.expect(b"ok")
+
+
+@pytest.mark.parametrize("request_octets", [get(), post(TEXT + END)])
+async def test_the_next_upstream_serves_where_one_cannot_be_reached(request_octets: bytes) -> None:
+    """Fails where a refused connection is the end, or where a POST that was never sent is not."""
+    async with forwarding(upstreams=2) as gateway, gateway.connect(request_octets) as client:
+        gateway.listeners[0].socket.close()
+        async with gateway.accept(1) as upstream:
+            await serve_ok(upstream, client)
+        assert str(gateway.listeners[1].socket.getsockname()[1]) in (await gateway.wait_ended()).upstream
+
+
+async def test_no_upstream_that_can_be_reached_is_a_502_at_once() -> None:
+    """Fails where the client waits, or where it is not told what happened."""
+    async with forwarding(upstreams=2) as gateway:
+        for listener in gateway.listeners:
+            listener.socket.close()
+        got = await gateway.ask(get())
+    assert status_of(got) == 502
+    assert b"\r\nProxy-Status: chunkwire; error=connection_refused; details=" in got
+
+
+async def test_an_upstream_name_without_an_address_is_a_502(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where an error of the resolver is a traceback."""
+    async with forwarding() as gateway:
+        behind = next(iter(gateway.gateway.upstreams))
+        behind.url = replace(behind.url, host="nosuch.invalid")
+        got = await gateway.ask(get())
+    assert status_of(got) == 502
+    assert b"error=dns_error" in got
+
+
+@pytest.mark.parametrize("octets", [b"", b"HTTP/1.1 2"])
+async def test_an_upstream_that_answered_badly_is_not_replaced(octets: bytes) -> None:
+    """Fails where failover goes on after a request was sent: the other upstream would run it a second time."""
+    async with forwarding(upstreams=2) as gateway, gateway.connect(post(END)) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(octets)
+        assert status_of(await client.read_all()) == 502
+        assert not gateway.is_asked(1)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT"])
+async def test_a_kept_connection_that_ends_without_an_octet_is_replaced_once(method: bytes) -> None:
+    """Fails where a stale connection is a 502: the upstream closed it while the request was on its way."""
+    async with forwarding() as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await serve_ok(upstream, client)
+            await gateway.wait_ended()
+            await client.send(get(method=method))
+            await upstream.read_head()
+        async with gateway.accept() as fresh:
+            assert (await fresh.read_head()).startswith(method)
+        assert status_of(await client.read_all()) == 502
+        assert not gateway.is_asked()
+
+
+async def test_a_kept_connection_that_began_an_answer_is_not_replaced() -> None:
+    """Fails where the request is sent again after an octet of a response: it has been run."""
+    async with forwarding() as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await serve_ok(upstream, client)
+            await gateway.wait_ended()
+            await client.send(get())
+            await upstream.read_head()
+            await upstream.send(b"H")
+        assert status_of(await client.read_all()) == 502
+        assert not gateway.is_asked()
+
+
+async def test_a_request_that_may_not_be_repeated_gets_a_fresh_connection() -> None:
+    """Fails where a POST goes out on a kept connection: were that stale, nobody could tell whether it was run."""
+    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
+        await serve_ok(upstream, client)
+        await gateway.wait_ended()
+        await client.send(get(b"Content-Length: 0", method=b"POST"))
+        async with gateway.accept() as fresh:
+            await serve_ok(fresh, client)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        answer(b"Content-Length: 2", version=b"1.0") + b"ok",
+        answer(b"Content-Length: 2", b"Connection: close") + b"ok",
+        answer(b"Content-Length: 2") + b"ok!",
+        chunked(TEXT + END + b"0"),
+    ],
+)
+async def test_an_upstream_is_kept_under_no_other_condition(response: bytes) -> None:
+    """Fails where HTTP/1.0, `close` or an octet left over is no reason against keeping it (forwarding §0.8)."""
+    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(response)
+        await client.read_head()
+        assert await upstream.read_end() == b""
+
+
+async def test_so_many_idle_upstreams_are_kept_and_no_more() -> None:
+    """Fails where idle connections pile up: the oldest one goes."""
+    upstream = Upstream(Url("http", "x", 80, b"/"))
+    pairs = [await tcp_pair() for _ in range(MAX_IDLE + 1)]
+    for _, ours in pairs:
+        upstream.keep(ClientConnection(ours))
+    assert len(upstream.idle) == MAX_IDLE
+    with pytest.raises(trio.BrokenResourceError):
+        await pairs[0][0].receive_some()
+    upstream.close()
+    for theirs, _ in pairs:
+        await theirs.aclose()
+
+
+async def test_closed_idle_upstreams_are_swept(autojump_clock: trio.abc.Clock) -> None:
+    """Fails where a closed idle connection keeps its descriptor until somebody asks again."""
+    upstream = Upstream(Url("http", "x", 80, b"/"))
+    theirs, ours = await tcp_pair()
+    upstream.keep(ClientConnection(ours))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Upstreams([upstream]).run, name="sweep")
+        await trio.sleep(5)
+        assert len(upstream.idle) == 1
+        await theirs.aclose()
+        await trio.sleep(2)
+        assert len(upstream.idle) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_path_of_the_upstream_is_a_prefix() -> None:
+    """Fails where UPSTREAM's path replaces the target, or is doubled at the slash."""
+    async with forwarding(path="/v1/") as gateway:
+        head, _ = await gateway.relay(get(target=b"/chat?q=1"), OK)
+    assert head.startswith(b"GET /v1/chat?q=1 HTTP/1.1\r\n")
+
+
+async def test_a_gateway_on_a_closed_port_needs_no_special_word() -> None:
+    """Fails where the gateway refuses to be made before its upstream is there."""
+    gateway = Gateway(Upstreams([Upstream(parse_url(f"http://127.0.0.1:{free_port()}"))]))
+    assert gateway.date().endswith(b"GMT")
