@@ -126,7 +126,7 @@ async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, r
             await upstream.read_head()
             await upstream.send(response + TEXT + END)
             assert status_of(await client.read_head()) == int(response[9:12])
-            assert await upstream.read_reset() == b""
+            assert await upstream.read_end() == b""
         await client.send(get(b"Connection: close"))
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -183,7 +183,7 @@ async def test_octets_after_a_response_are_dropped_with_the_connection(make_move
             await upstream.send(response + poison)
             await client.read_head()
             await client.expect(response.partition(b"\r\n\r\n")[2])
-            assert await upstream.read_reset() == b""
+            assert await upstream.read_end() == b""
         await client.send(get())
         async with gateway.accept() as upstream:
             await upstream.read_head()
