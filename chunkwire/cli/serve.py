@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
+    from chunkwire.origin.routes import Resource
     from chunkwire.origin.settings import Settings
     from chunkwire.wire.records import Record
 
@@ -24,6 +26,7 @@ examples:
   curl -sN --raw 'localhost:8081/generate?n=5&interval=1s'
   curl -sN --raw 'localhost:8081/frames?plan=5@0,6:a=1@500,0@1000&text=hello+world'
   curl -sN --raw localhost:8081/fault/cut                 one of the ways a stream goes wrong
+  chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 
 
@@ -32,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_listen(parser, flags.DEFAULT_ORIGIN)
     serving.add_serving(parser)
     parser.add_argument("--save", metavar="FILE", help="write a record of all that is sent to FILE")
+    parser.add_argument("--replay", metavar="FILE", help="serve a recording instead: its frames, at its moments")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
+    )
     _add_caps(parser)
     _add_deadlines(parser)
     add_llm_arguments(parser)
@@ -85,12 +92,14 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.origin.server import serve_origin
 
     settings = _settings(options)
+    resources = _replayed(options) if options.replay else None
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with _recording(options.save) as record_to:
             await serve_origin(
                 place.address,
                 settings=settings,
+                resources=resources,
                 record_to=record_to,
                 on_end=log_json if options.log_json else log_text,
                 admin=place.admin,
@@ -119,6 +128,21 @@ def _settings(options: argparse.Namespace) -> Settings:
         grace=options.grace,
         mock=mock_settings(options),
     )
+
+
+def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
+    """Return the resources of a recording, and the list of them; say what of it is not exact."""
+    from chunkwire.cli.watch import records
+    from chunkwire.origin.resources import list_resource
+    from chunkwire.tools.replay import plan_replays, replay_resources
+
+    with open(options.replay, "rb") as file:
+        replays = plan_replays(records(file), speed=options.speed)
+    inexact = sum(not replay.is_exact for replay in replays)
+    if inexact and not options.quiet:
+        print(f"chunkwire: {inexact} of {len(replays)} responses are not replayed octet for octet", file=sys.stderr)
+    served = replay_resources(replays)
+    return (list_resource(served), *served)
 
 
 @contextmanager

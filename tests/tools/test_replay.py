@@ -1,0 +1,89 @@
+"""Recordings to plans: what leaves in which write, when, and how it ends."""
+
+import pytest
+
+from chunkwire.tools.replay import Replay, plan_replays, replay_resources
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.records import FrameRecord, Record
+from chunkwire.wire.scanner import CloseScanner
+from tests.tools.seen import seen
+
+FRAMES = b"5;n=1\r\nhello\r\n"
+SECOND = b"1\r\nx\r\n"
+LAST = b"0;e\r\nX-T: 1\r\nX-U:2\r\n\r\n"
+
+
+def planned(records: list[Record], *, speed: float = 1.0) -> Replay:
+    (replay,) = plan_replays(records, speed=speed)
+    return replay
+
+
+def test_the_octets_are_those_that_were_recorded() -> None:
+    replay = planned(seen([(10.0, FRAMES), (20.0, SECOND), (30.0, LAST)]))
+    assert replay.octets == FRAMES + SECOND + LAST
+    assert (replay.is_exact, replay.ending, replay.path) == (True, "complete", "/frames")
+
+
+def test_frames_of_one_read_leave_in_one_write() -> None:
+    replay = planned(seen([(10.0, FRAMES + SECOND), (30.0, LAST)]))
+    assert [step.octets for step in replay.steps] == [FRAMES + SECOND, LAST]
+    assert [(step.chunks, step.content) for step in replay.steps] == [(2, 6), (0, 0)]
+
+
+@pytest.mark.parametrize("speed, moments", [(1.0, [0.009, 0.019]), (2.0, [0.0045, 0.0095])])
+def test_moments_count_from_the_head_at_the_speed_asked_for(speed: float, moments: list[float]) -> None:
+    replay = planned(seen([(10.0, FRAMES), (20.0, LAST)]), speed=speed)
+    assert [step.t for step in replay.steps] == pytest.approx(moments)
+
+
+def test_a_body_that_broke_off_breaks_off_again() -> None:
+    replay = planned(seen([(10.0, FRAMES + b"10\r\nhalf of ")]))
+    assert replay.octets == FRAMES + b"10\r\nhalf of "
+    assert replay.ending == "cut"
+
+
+def test_what_a_scanner_refused_is_sent_all_the_same() -> None:
+    replay = planned(seen([(10.0, FRAMES + b"zz\r\nnot hex")]))
+    assert replay.octets.startswith(FRAMES)
+    assert replay.ending == "cut"
+
+
+def test_what_was_not_chunked_becomes_a_chunk_a_read() -> None:
+    replay = planned(seen([(10.0, b"hello"), (20.0, b"x")], scanner=CloseScanner()))
+    assert replay.octets == b"5\r\nhello\r\n1\r\nx\r\n0\r\n\r\n"
+    assert not replay.is_exact
+
+
+def test_content_that_was_left_out_is_filled_with_dots() -> None:
+    bare = [r._replace(data=None) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
+    replay = planned(bare)
+    assert replay.octets == FRAMES.replace(b"hello", b".....") + LAST
+    assert not replay.is_exact
+
+
+def test_a_frame_that_was_kept_in_part_cannot_be_replayed() -> None:
+    cut = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
+    with pytest.raises(LocalError, match="keeps no more"):
+        plan_replays(cut)
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0])
+def test_a_speed_is_above_zero(speed: float) -> None:
+    with pytest.raises(LocalError, match="above 0"):
+        plan_replays(seen([(1.0, LAST)]), speed=speed)
+
+
+def test_a_recording_without_a_response_is_refused() -> None:
+    with pytest.raises(LocalError, match="got none"):
+        plan_replays([])
+
+
+def test_fields_of_the_connection_are_left_out_and_the_others_kept() -> None:
+    head = (b"HTTP/1.1 201 Created", ((b"Date", b"x"), (b"X-A", b"1"), (b"Transfer-Encoding", b"chunked")))
+    replay = planned(seen([(1.0, LAST)], head=head))
+    assert (replay.status, replay.fields) == (201, ((b"X-A", b"1"),))
+
+
+def test_each_path_is_a_resource_and_replay_is_the_first() -> None:
+    resources = replay_resources(plan_replays(seen([(1.0, LAST)])))
+    assert [resource.path for resource in resources] == ["/frames", "/replay"]
