@@ -31,6 +31,7 @@ from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
     downstream_response,
     informational_fields,
+    is_in_step,
     may_repeat,
     named_by_connection,
     switching_fields,
@@ -51,8 +52,6 @@ from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
-# RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
-BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
 _STRUCK: Final = {
@@ -165,8 +164,8 @@ class Exchange:
         connection, upstream = self._connection, self._upstream
         if connection is None or upstream is None:
             return
-        is_clean = self._failure is None and self._request_is_sent and self._upstream_has_ended
-        if is_clean and self._upstream_may_serve_again and connection.is_cleartext and not connection.leftover:
+        is_clean = self._upstream_has_ended and self._request_is_sent and not (self._failure or connection.leftover)
+        if is_clean and self._upstream_may_serve_again and connection.is_cleartext:
             upstream.keep(connection)
         elif is_clean:
             connection.close_nowait()
@@ -268,10 +267,10 @@ class Exchange:
         )
         if self._tap is not None:
             self._tap.request(head)
+        await connection.send_request(head)
         if self._nursery is None:
             self._expect_response()
-        await connection.send_request(head)
-        if self._nursery is not None:
+        else:
             self._nursery.start_soon(self._bring_up, connection, name="request body")
         return await self._final_head(connection)
 
@@ -322,9 +321,7 @@ class Exchange:
             self._note_first,
             self._observer(),
         )
-        may_serve_again = framing.kind is not BodyKind.CLOSE and response.version == b"1.1"
-        may_serve_again = may_serve_again and not response.has_token(b"connection", b"close")
-        may_serve_again = may_serve_again and (self._framing.is_empty or self._request.method not in BODILESS)
+        may_serve_again = is_in_step(self._request, self._framing, response=response, response_framing=framing)
         del response, framing  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)

@@ -190,7 +190,8 @@ class Gateway:
         )
         method = request.method if request is not None else b"GET"
         octets = client.head_octets(head, method)
-        await client.send_all(octets if method == b"HEAD" else octets + content)
+        with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers
+            await client.send_all(octets if method == b"HEAD" else octets + content)
         await client.close()
         report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
         self._ended(client.peer, request or Request(b"-", b"-"), report)

@@ -20,6 +20,8 @@ HOP_BY_HOP: Final = frozenset(
 )
 # A Connection field that names these would take a message's framing or routing away; they stay.
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
+# RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
+_BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 # RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
@@ -65,6 +67,20 @@ def _max_forwards(request: Request) -> int | None:
     """Return how many more hops a request may take; None where it does not say, or says it in no number."""
     value = request.get(b"max-forwards") or b"" if request.method in _COUNTS_HOPS else b""
     return int(value) if _MAX_FORWARDS.fullmatch(value) else None
+
+
+def is_in_step(request: Request, framing: Framing, *, response: Response, response_framing: Framing) -> bool:
+    """Say whether both ends of a connection agree, after this exchange, where the next one begins (RFC 9112 §9.3).
+
+    A 204 with a Transfer-Encoding (§6.1: "MUST NOT") comes from a server that may send a body all the same.
+    """
+    if response_framing.kind is BodyKind.CLOSE or response.version != b"1.1":
+        return False
+    if response.has_token(b"connection", b"close"):
+        return False
+    if response.status == 204 and response.get(b"transfer-encoding") is not None:
+        return False
+    return framing.is_empty or request.method not in _BODILESS
 
 
 def wants_incremental(head: Request | Response) -> bool:

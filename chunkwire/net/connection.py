@@ -6,6 +6,7 @@ and `seam`; what follows a head stays in `leftover` for a mover.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import struct
@@ -57,6 +58,7 @@ class Connection:
         self.leftover = bytearray()
         self.limits = limits
         self._socket = _socket_under(stream)
+        self._plain_socket = self._socket if self.is_cleartext else None
         self.peer = _peer_name(self._socket)
 
     @property
@@ -113,6 +115,21 @@ class Connection:
         try:
             return await self._socket.send(octets)
         except (trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} closed the connection") from error
+
+    def send_nowait(self, octets: bytes) -> int:
+        """Send what the kernel takes at once and return how many octets that was; 0 over TLS, which has to wait.
+
+        Raises:
+            PeerGone: as `send_all`.
+        """
+        if self._plain_socket is None:
+            return 0
+        try:
+            return os.write(self._plain_socket.fileno(), octets)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
             raise PeerGone(f"{self.peer} closed the connection") from error
 
     async def wait_octets(self) -> bool:
@@ -177,6 +194,11 @@ class Connection:
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._socket.close()
+
+    def close_nowait(self) -> None:
+        """Close at once; what has been sent is still delivered, unless the peer goes on sending (RFC 9112 §9.6)."""
+        if self._socket is not None:
+            self._socket.close()
 
     def _drop_empty_lines(self) -> None:
         """Drop what may stand before a head: nothing, unless a request is awaited."""
