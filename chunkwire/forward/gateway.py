@@ -6,6 +6,7 @@ refused head is answered once and nothing after it is read.
 
 from __future__ import annotations
 
+import logging
 import select
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ from chunkwire.net.listen import (
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.origin.metrics import Metrics
 from chunkwire.wire.records import Record
+
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -253,6 +256,7 @@ async def serve_gateway(
         if metrics is not None and admin_listeners:
             from chunkwire.origin.server import serve_admin  # a whole origin: 2 MB that most gateways need not hold
 
+            logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
             nursery.start_soon(serve_admin, admin_listeners, metrics.read, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))
         await serve(

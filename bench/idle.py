@@ -1,0 +1,94 @@
+"""Idle connections held by the gateway: what each costs, and whether a new stream is still served at once.
+
+`python -m bench.idle --connections 10000` runs `chunkwire forward`, opens so many connections that ask nothing,
+then as many that have had one answer and are kept, and asks for one more stream beside each crowd.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from bench.holder import raise_file_limit
+from bench.processes import HOST, Running, choose_cores, free_port, running
+
+GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+STREAM: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"
+WITHIN: Final = 30.0  # s; for any one answer
+
+
+def serve(listener: socket.socket) -> None:
+    """Be the upstream: an answer to each request, on a connection at a time, until the listener is closed."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection, suppress(ConnectionError):  # reset when the gateway ends
+            connection.settimeout(WITHIN)
+            while request := connection.recv(65536):
+                connection.sendall(STREAM if request.startswith(b"GET /stream ") else OK)
+
+
+def ask(client: socket.socket, request: bytes, end: bytes) -> None:
+    """Ask on a connection and read up to the end of the answer."""
+    client.sendall(request)
+    got = b""
+    while not got.endswith(end):
+        octets = client.recv(65536)
+        assert octets, f"expected an answer, got the end after {got!r}"
+        got += octets
+
+
+def hold(server: Running, count: int, *, has_asked: bool) -> str:
+    """Open connections, ask for a stream beside them, and return a line of figures; they are closed after it."""
+    before, began = server.resident_kib(), time.monotonic()
+    clients: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            clients.append(socket.create_connection((HOST, server.port), WITHIN))
+            if has_asked:
+                ask(clients[-1], GET, b"\r\n\r\nok")
+        opened = time.monotonic() - began
+        asked = time.monotonic()
+        with socket.create_connection((HOST, server.port), WITHIN) as client:
+            ask(client, GET.replace(b"GET /", b"GET /stream"), b"0\r\n\r\n")
+        served = time.monotonic() - asked
+        time.sleep(1)
+        full = server.resident_kib()
+    finally:
+        for client in clients:
+            client.close()
+    what = "kept after an answer" if has_asked else "that asked nothing  "
+    return (
+        f"{count} connections {what}: {(full - before) / count:.1f} KiB each ({before / 1024:.0f} to "
+        f"{full / 1024:.0f} MB), opened in {opened:.1f} s; a new stream served in {served * 1e3:.1f} ms"
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.idle", description="idle connections at the gateway")
+    parser.add_argument("--connections", type=int, default=10_000)
+    options = parser.parse_args(words)
+    raise_file_limit()
+    core, port = choose_cores().server, free_port()
+    for has_asked in (False, True):
+        with socket.create_server((HOST, 0), backlog=1024) as listener:
+            threading.Thread(target=serve, args=(listener,), name="upstream", daemon=True).start()
+            url = f"http://{HOST}:{listener.getsockname()[1]}"
+            argv = [sys.executable, "-m", "chunkwire", "-q", "forward", url, "-l", f"{HOST}:{port}"]
+            with running("chunkwire", [*argv, "--keep-alive-timeout", "1h"], port, core=core) as server:
+                sys.stdout.write(hold(server, options.connections, has_asked=has_asked) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Seeing it run: access lines, metrics, limits as flags, several workers; `chunkwire` as its users run it."""
+
+import json
+import os
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chunkwire.forward.settings import DEFAULT_SETTINGS
+from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of, values_of
+from tests.peers import command, plain
+from tests.peers.process import WITHIN, run
+
+TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def fetch(url: str) -> str:
+    """Return what curl gets, an octet a character."""
+    return run(["curl", "-s", "--max-time", "20", url]).stdout.decode("latin-1")
+
+
+def admin_of(served: command.Served) -> str:
+    return served.wait_log("admin on").split()[-1]
+
+
+def relay(served: command.Served, upstream: plain.Upstream, response: bytes) -> bytes:
+    """Carry one exchange with a traceparent; return the head that the upstream got."""
+    with plain.dialled(served.port, get(TRACE, b"Connection: close")) as client:
+        other = upstream.accept()
+        head = other.read_head()
+        other.send(response)
+        other.close()
+        client.read_rest()
+    return head
+
+
+def test_an_access_line_says_what_an_exchange_came_to() -> None:
+    """Fails where a part of the line is missing; traceparent goes through untouched and stands in it."""
+    with plain.upstream() as upstream, command.serving("forward", upstream.url(), "--mode", "slice=3") as served:
+        assert TRACE in relay(served, upstream, chunked(TEXT + END))
+        line = served.wait_log("GET / HTTP/1.1")
+    wanted = (
+        r'127\.0\.0\.1:\d+ "GET / HTTP/1\.1" 200 127\.0\.0\.1:\d+ head=[\d.]+ms first=[\d.]+ms '
+        r"chunks=1 octets=5 mode=slice=3 traceparent=00-0af\S+-01 complete"
+    )
+    assert re.search(wanted, line)
+
+
+def test_an_access_line_can_be_json() -> None:
+    """Fails where a member is missing, or where a fault does not stand in it."""
+    words = ("--log-json", "--fault", "cut=1")
+    with plain.upstream() as upstream, command.serving("forward", upstream.url(), *words) as served:
+        relay(served, upstream, chunked(TEXT + TEXT + END))
+        entry = json.loads(served.wait_log('"request"'))
+    assert (entry["status"], entry["framing"], entry["fault"], entry["mode"]) == (200, "cut", "cut=1", "exact")
+    assert entry["traceparent"].encode() in TRACE
+
+
+@pytest.mark.needs("curl")
+def test_metrics_count_what_went_through() -> None:
+    """Fails where a stream, a chunk, a verdict or a refusal is not counted, or where they are served to clients."""
+    words = ("--admin", "127.0.0.1:0")
+    with plain.upstream() as upstream, command.serving("forward", upstream.url(), *words) as served:
+        relay(served, upstream, chunked(TEXT + TEXT + END))
+        relay(served, upstream, chunked(TEXT))
+        with plain.dialled(served.port, b"GET / HTTP/1.1\r\n\r\n") as client:
+            client.read_rest()
+        text = fetch(admin_of(served) + "/metrics")
+        assert fetch(admin_of(served) + "/healthz") == "ok\n"
+    for pattern in (
+        r"chunkwire_streams_open\{.*\} 0\b",
+        r"chunkwire_chunks_total\{.*\} 3\b",
+        r"chunkwire_octets_total\{.*\} 15\b",
+        r'\{.*"complete".*\} 1\b',
+        r'\{.*"cut".*\} 1\b',
+        r'\{.*"no-host".*\} 1\b',
+        r"first_frame\w*_count\{.*\} 2\b",
+        r"gap\w*_count\{.*\} 2\b",
+    ):
+        assert re.search(pattern, text), (pattern, text)
+
+
+@pytest.mark.parametrize(
+    "flag, legal, illegal",
+    [
+        ("--max-ext-octets=10", b"1;" + 9 * b"a" + b"\r\nx\r\n" + END, b"1;" + 10 * b"a" + b"\r\nx\r\n" + END),
+        ("--max-trailer-fields=1", b"0\r\nA: 1\r\n\r\n", b"0\r\nA: 1\r\nB: 2\r\n\r\n"),
+        ("--max-trailer-octets=6", b"0\r\nA: 1\r\n\r\n", b"0\r\nA: 12\r\n\r\n"),
+        ("--max-overhead=20", b"1;" + 30 * b"a" + b"\r\nx\r\n" + END, b"1;" + 50 * b"a" + b"\r\nx\r\n" + END),
+    ],
+)
+def test_a_limit_of_bodies_is_a_flag(flag: str, legal: bytes, illegal: bytes) -> None:
+    """Fails where a flag does not reach the scanner, or is off by one."""
+    with plain.upstream() as upstream, command.serving("forward", upstream.url(), flag, "--log-json") as served:
+        for body, verdict in ((legal, "complete"), (illegal, "malformed")):
+            relay(served, upstream, chunked(body))
+            assert served.wait_log(f'"framing": "{verdict}"')
+
+
+async def test_streams_of_one_client_have_a_limit() -> None:
+    """Fails where the limit is off by one, or where a stream that ended still counts."""
+    settings = replace(DEFAULT_SETTINGS, max_streams_per_client=2)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as one, gateway.connect(get()) as two:
+        async with gateway.accept() as upstream, gateway.accept() as other:
+            await upstream.read_head()
+            await other.read_head()
+            assert status_of(await gateway.ask(get())) == 429
+            for wire in (upstream, other):
+                await wire.send(answer(b"Content-Length: 0"))
+            for client in (one, two):
+                assert status_of(await client.read_head()) == 200
+        async with gateway.connect(get()) as client, gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 0"))
+            assert status_of(await client.read_head()) == 200
+
+
+async def test_fields_of_a_head_have_a_limit() -> None:
+    """Fails where the limit is off by one: Host is a field too."""
+    limits = replace(DEFAULT_SETTINGS.head_limits, max_fields=3)
+    async with forwarding(settings=replace(DEFAULT_SETTINGS, head_limits=limits)) as gateway:
+        assert status_of(await gateway.ask(get(b"A: 1", b"B: 2", b"C: 3"))) == 431
+        head, got = await gateway.relay(get(b"A: 1", b"B: 2"), answer(b"Content-Length: 0"))
+    assert status_of(got) == 200
+    assert values_of(head, b"b") == [b"2"]
+
+
+WORKERS = ("--workers", "2", "--admin", "127.0.0.1:0")
+
+
+def children(served: command.Served) -> list[int]:
+    """Return the workers of a supervisor."""
+    files = Path(f"/proc/{served.process.pid}/task").glob("*/children")  # of each thread that started one
+    return [int(word) for file in files for word in file.read_text().split()]
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("verb", ["serve", "forward"])
+def test_workers_share_an_address_and_add_their_metrics_up(verb: str) -> None:
+    """Fails where one worker's metrics stand for all, or where a dead worker is not replaced."""
+    with command.serving("serve") as origin:
+        words = (origin.url(), *WORKERS) if verb == "forward" else WORKERS
+        with command.serving(verb, *words) as served:
+            for _ in range(20):
+                assert fetch(served.url("/stream-bytes/3?seed=1")) == fetch(origin.url("/stream-bytes/3"))
+            text = fetch(admin_of(served) + "/metrics")
+            assert re.search(r'\{.*"complete".*\} 20\b', text), text
+            before = children(served)
+            assert len(before) == 2
+            os.kill(before[0], signal.SIGKILL)
+            served.wait_log("starting another")
+            while len(set(children(served)) - {before[0]}) < 2:
+                """Wait for the new one to be started."""
+            for _ in range(20):
+                assert fetch(served.url("/stream-bytes/3?seed=1"))
+            served.process.send_signal(signal.SIGTERM)
+            assert served.process.wait(WITHIN) == 0
+
+
+def test_sigterm_drains_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where the supervisor ends before its workers, or ends them with a stream open."""
+    monkeypatch.setattr(command, "BRIEF", ("--grace", "1h"))
+    with plain.upstream() as upstream, command.serving("forward", upstream.url(), *WORKERS) as served:
+        with plain.dialled(served.port, get()) as client:
+            other = upstream.accept()
+            other.read_head()
+            other.send(chunked(TEXT))
+            client.read_head()
+            assert len(children(served)) == 2
+            served.process.send_signal(signal.SIGTERM)
+            while len(children(served)) == 2:
+                """Wait for the idle one to end."""
+            other.send(TEXT + END)
+            assert client.read_rest()[0].endswith(TEXT + TEXT + END)
+        assert served.process.wait(WITHIN) == 0
+
+
+def test_the_file_limit_is_raised_at_start() -> None:
+    """Fails where a gateway keeps the soft limit of its shell: 1024 on most systems."""
+    with plain.upstream() as upstream, command.serving("forward", upstream.url()) as served:
+        with open(f"/proc/{served.process.pid}/limits") as file:
+            (line,) = [line for line in file if line.startswith("Max open files")]
+    soft, hard = line.split()[3:5]
+    assert soft == hard

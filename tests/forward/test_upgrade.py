@@ -1,0 +1,105 @@
+"""Upgrades: a real WebSocket client and server through the gateway, octet for octet; and what is no upgrade."""
+
+import pytest
+import trio
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+
+from chunkwire.forward.gateway import Gateway
+from chunkwire.forward.upstreams import Upstream, Upstreams
+from chunkwire.net.dial import parse_url
+from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve
+from tests.forward.wire import Wire, answer, forwarding, get, refuse_request, status_of, values_of
+from tests.origin.peer import connect, serving
+from tests.origin.test_websocket import KEY, UPGRADE, Peer
+
+SWITCHING = answer(b"Connection: Upgrade", b"Upgrade: websocket", status=b"101 Switching Protocols")
+
+
+async def test_a_real_websocket_client_and_server_talk_through_the_gateway() -> None:
+    """Fails where a frame is changed, held, or lost with the 101: messages, a ping and the close, both ways."""
+    async with serving() as origin, trio.open_nursery() as nursery:
+        upstream = Upstream(parse_url(f"http://127.0.0.1:{origin.port}"))
+        gateway, listeners = Gateway(Upstreams([upstream])), await open_listeners(Address("127.0.0.1", 0))
+        nursery.start_soon(gateway.run, name="gateway")
+        nursery.start_soon(lambda: serve(listeners, gateway.handle, drain=Drain()), name="serve")
+        async with connect(bound_addresses(listeners)[0].port) as client:
+            await client.send(get(*UPGRADE, KEY, target=b"/ws"))
+            assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+            peer = Peer(client)
+            exchanged: list[tuple[Event, Event]] = [
+                (TextMessage("Grüße"), TextMessage("Grüße")),
+                (BytesMessage(bytes(range(256)) * 300), BytesMessage(bytes(range(256)) * 300)),
+                (Ping(b"x"), Pong(b"x")),
+            ]
+            for sent, expected in exchanged:
+                await peer.send(sent)
+                assert await read_message(peer) == expected
+            await peer.send(CloseConnection(1000))
+            assert isinstance(await peer.next(), CloseConnection)
+        nursery.cancel_scope.cancel()
+
+
+async def read_message(peer: Peer) -> Event:
+    """Return the next event, a message in pieces as one."""
+    event = await peer.next()
+    while isinstance(event, BytesMessage) and not event.message_finished:
+        more = await peer.next()
+        assert isinstance(more, BytesMessage)
+        event = BytesMessage(bytes(event.data) + bytes(more.data), message_finished=more.message_finished)
+    return BytesMessage(bytes(event.data)) if isinstance(event, BytesMessage) else event
+
+
+async def open_tunnel(client: Wire, upstream: Wire, early: bytes = b"") -> None:
+    """Switch, with these octets in one read with the 101."""
+    await upstream.read_head()
+    await upstream.send(SWITCHING + early)
+    assert status_of(await client.read_head()) == 101
+
+
+async def test_octets_that_come_with_the_101_are_not_lost() -> None:
+    """Fails where what was read beyond a head stays there: a server may speak first, a client at once."""
+    async with forwarding() as gateway, gateway.connect(get(*UPGRADE, KEY) + b"early up") as client:
+        async with gateway.accept() as upstream:
+            await open_tunnel(client, upstream, b"early down")
+            await client.expect(b"early down")
+            await upstream.expect(b"early up")
+
+
+async def test_a_tunnel_passes_each_half_close_on() -> None:
+    """Fails where one side's FIN ends both ways: the other still has something to say."""
+    async with forwarding() as gateway, gateway.connect(get(*UPGRADE, KEY)) as client:
+        async with gateway.accept() as upstream:
+            await open_tunnel(client, upstream)
+            await client.send(b"last")
+            await client.send_eof()
+            assert await upstream.read_all() == b"last"
+            await upstream.send(b"answer")
+            await client.expect(b"answer")
+            await upstream.send_eof()
+            assert await client.read_all() == b""
+
+
+@pytest.mark.parametrize("who", ["client", "upstream"])
+async def test_a_reset_in_a_tunnel_reaches_the_other_side(who: str) -> None:
+    """Fails where a reset becomes a FIN, or nothing: what came would look whole."""
+    async with forwarding() as gateway, gateway.connect(get(*UPGRADE, KEY)) as client:
+        async with gateway.accept() as upstream:
+            await open_tunnel(client, upstream)
+            one, other = (client, upstream) if who == "client" else (upstream, client)
+            one.reset()
+            assert await other.read_reset() == b""
+
+
+async def test_upgrade_goes_up_as_it_was_asked_for_and_no_other_way() -> None:
+    """Fails where Upgrade goes on without Connection naming it, or from HTTP/1.0."""
+    async with forwarding() as gateway:
+        for request in (get(b"Upgrade: websocket"), get(*UPGRADE, version=b"1.0")):
+            head, _ = await gateway.relay(request, answer(b"Content-Length: 0"))
+            assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([], [])
+        head, _ = await gateway.relay(get(*UPGRADE, KEY), answer(b"Content-Length: 0"))
+        assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([b"websocket"], [b"Upgrade"])
+
+
+async def test_connect_is_refused() -> None:
+    """Fails where the gateway would be an open proxy."""
+    assert await refuse_request(get(target=b"example.com:443", method=b"CONNECT")) == 501
