@@ -1,0 +1,72 @@
+"""The bench against real streams: agreement with the meter in C on the same stamps, limits, a baseline, its files."""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers.command import ROOT, Served, chunkwire, serving
+from tests.peers.process import free_port, run, started, wait_listening
+from tests.peers.programs import program
+
+INTERVAL_US = 20_000
+STREAMS = 10
+TRIES = 3
+"""The two take turns; what the machine does meanwhile is not theirs. One of three pairs of medians must agree."""
+
+
+def figures(*words: str) -> tuple[int, dict[str, dict[str, float]]]:
+    result = chunkwire("bench", *words, "--json", within=100)
+    return result.returncode, json.loads(result.stdout)["quantities"]
+
+
+@pytest.mark.needs("gcc")
+def test_its_median_agrees_with_the_meter_in_c(tmp_path: Path) -> None:
+    meter, source = tmp_path / "flushmeter", ROOT / "bench" / "meter"
+    files = [source / name for name in ("flushmeter.c", "client.c", "origin.c")]
+    assert run([program("gcc"), "-O2", "-o", meter, *files, "-lpthread"]).returncode == 0
+    port, n = free_port(), 2_500_000 // INTERVAL_US
+    path = f"/?n={n}&us={INTERVAL_US}"
+    words = ["--external", "--target", str(port), "--streams", str(STREAMS), "--count", str(n), "--path", path]
+    pairs = []
+    with started([sys.executable, "-m", "bench.peers.origin_chunkwire", str(port)], cwd=ROOT) as origin:
+        wait_listening(port, origin)
+        url = f"http://127.0.0.1:{port}/?n=10000&us={INTERVAL_US}"
+        for _ in range(TRIES):
+            theirs, ours = [], []
+            for _ in range(3):
+                theirs.append(json.loads(run([meter, *words]).stdout)["p50"])
+                ours.append(figures(url, "-c", str(STREAMS), "-z", "2s")[1]["added"]["p50"] * 1000)
+            pairs.append((statistics.median(theirs), statistics.median(ours)))
+            if agree(*pairs[-1]):
+                break
+    assert agree(*pairs[-1]), pairs
+
+
+def agree(theirs_us: float, ours_us: float) -> bool:
+    return abs(ours_us - theirs_us) <= 30 + 0.2 * theirs_us
+
+
+def test_a_limit_far_away_holds_and_one_that_nothing_keeps_is_missed(origin: Served) -> None:
+    assert figures(origin.url("/probe"), "-c", "5", "-z", "2s", "--limit", "hold.max=5s")[0] == 0
+    assert figures(origin.url("/probe"), "-c", "5", "-z", "2s", "--limit", "gap.p50=1us")[0] == 1
+
+
+def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:
+    with serving("forward", origin.url(""), "--mode", "coalesce=300ms") as gateway:
+        words = (gateway.url("/probe"), "--baseline", origin.url("/probe"), "-c", "5", "-z", "5s", "--warmup", "200ms")
+        result = chunkwire("bench", *words, "--json", within=100)
+    told = json.loads(result.stdout)
+    assert told["quantities"]["hold"]["p50"] > 50 > told["baseline"]["hold"]["p50"]
+
+
+def test_its_page_and_its_records_are_written(origin: Served, tmp_path: Path) -> None:
+    page, saved = tmp_path / "b.html", tmp_path / "b.jsonl"
+    words = ("-c", "3", "-n", "6", "--html", str(page), "--save", str(saved))
+    assert figures(origin.url("/probe?n=10&interval=20ms"), *words)[0] == 0
+    assert page.read_text().count("<svg") == 2
+    kinds = [json.loads(line)["kind"] for line in saved.read_text().splitlines()]
+    assert kinds.count("end") == 6
+    assert chunkwire("probe", str(saved)).returncode == 0
