@@ -81,10 +81,10 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, parameters, method, fields in varied:
         prober.tell(f"{name}: {change}")
-        yield _finding(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
+        yield told(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
     prober.tell(f"{name}: without content codings")
-    yield _finding("Accept-Encoding: identity", await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield _finding("HTTP/1.0", await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
+    yield told("Accept-Encoding: identity", await prober.run(name, without_field(ask, b"Accept-Encoding")))
+    yield told("HTTP/1.0", await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
     if not is_probe(url):
         return
     prober.tell(f"{name}: leaving early")
@@ -98,7 +98,7 @@ def _limit(prober: Prober, ask: Ask) -> float:
     return prober.max_time if prober.max_time is not None else (ask.duration or 0.0) + GRACE_SECONDS
 
 
-def _finding(change: str, run: Run) -> Finding:
+def told(change: str, run: Run) -> Finding:
     """Return what came of a change, in the words of a verdict; a single run accuses nobody, it only tells."""
     defect = defect_of(run, None)
     if defect is not None:

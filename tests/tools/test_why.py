@@ -1,0 +1,43 @@
+"""What --why says of a run, and how it is told."""
+
+import pytest
+
+from chunkwire.tools.probe_view import finding_lines
+from chunkwire.tools.probing import describe_arrival
+from chunkwire.tools.why import Finding, told
+from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
+
+
+@pytest.mark.parametrize(
+    "path, outcome, frees",
+    [
+        (Path(), "streams", True),
+        (Path(coding="gzip", is_lazy=False), "streams, gzip", True),
+        (Path(hold=to_end), "held to the end, 2251 octets", False),
+        (
+            Path(status_line=b"HTTP/1.1 405 Method Not Allowed", fields=()),
+            "not the stream: 405 Method Not Allowed",
+            False,
+        ),
+    ],
+)
+def test_a_change_is_told_in_the_words_of_a_verdict(path: Path, outcome: str, frees: bool) -> None:
+    finding = told("a change", run_of(Probe(), path))
+    assert (finding.outcome, finding.frees) == (outcome, frees)
+
+
+def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
+    finding = told("a change", run_of(Probe(), Path(hold=for_time(0.2))))
+    assert finding.outcome.startswith("held for up to 200 ms, the first octets after ")
+    assert finding.frees is False
+
+
+def test_findings_stand_in_two_columns() -> None:
+    lines = list(finding_lines([Finding("POST", "streams", True), Finding("silence", "no limit within 70 s")]))
+    assert lines == ["one change at a time:", "  POST      streams", "  silence   no limit within 70 s"]
+    assert list(finding_lines([])) == []
+
+
+def test_the_journal_tells_how_a_request_arrived_in_one_line() -> None:
+    entry: dict[str, object] = {"version": "1.0", "fields": [["Host", "x"], ["Connection", "close"], ["Via", "1.1 a"]]}
+    assert describe_arrival(entry) == "HTTP/1.0, Connection: close, Via: 1.1 a"
