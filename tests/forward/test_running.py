@@ -145,7 +145,7 @@ def test_workers_share_an_address_and_add_their_metrics_up(verb: str) -> None:
         words = (origin.url(), *WORKERS) if verb == "forward" else WORKERS
         with command.serving(verb, *words) as served:
             for _ in range(20):
-                assert fetch(served.url("/stream-bytes/3?seed=1")) == fetch(origin.url("/stream-bytes/3"))
+                assert fetch(served.url("/stream-bytes/3?seed=1")) == fetch(origin.url("/stream-bytes/3?seed=1"))
             text = fetch(admin_of(served) + "/metrics")
             assert re.search(r'\{.*"complete".*\} 20\b', text), text
             before = children(served)
