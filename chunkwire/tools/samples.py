@@ -102,6 +102,7 @@ class StreamSampler:
         self._sent_ns = sent_ns
         self._recorder = recorder
         self._held = b""
+        self._is_over = False
         self._is_plain = framing.kind is not BodyKind.CHUNKED
         self._number = 0
         self._last_ns = 0
@@ -125,7 +126,12 @@ class StreamSampler:
         return self._scanner.is_complete
 
     def take(self, now_ns: int, octets: bytes) -> bool:
-        """Take what one receive returned at a moment; False when the stream is over, whole or broken."""
+        """Take what one receive returned at a moment; False once the stream is over, whole or broken."""
+        if not self._is_over:
+            self._is_over = not self._take(now_ns, octets)
+        return not self._is_over
+
+    def _take(self, now_ns: int, octets: bytes) -> bool:
         if not octets:
             self._end_of_input(now_ns)
             return False

@@ -84,6 +84,11 @@ def test_a_stream_that_does_not_end_well_is_counted(end: bytes, failed: int) -> 
     assert sampled([(10.0, encode_chunk(b"a")), (20.0, end)]).failed == failed
 
 
+def test_what_follows_the_end_counts_no_more() -> None:
+    gathered = sampled([(10.0, encode_chunk(b"a") + encode_last_chunk()), (20.0, encode_chunk(b"b")), (30.0, b"")])
+    assert (gathered.frames, gathered.failed) == (1, 0)
+
+
 def test_what_arrives_may_be_recorded() -> None:
     records: list[Record] = []
     recorder = Recorder(records.append, stream=1, point="client.received")
