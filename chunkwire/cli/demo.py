@@ -253,7 +253,7 @@ def verdict(trace: Trace, paint: Paint, *, is_equal: bool) -> list[str]:
 def more(options: argparse.Namespace, origin: Address, gateway: Address) -> list[str]:
     """Return what to try next."""
     if not options.keep:
-        return ["", "  next: chunkwire demo --keep, and see it yourself with curl, nc and chunkwire watch"]
+        return ["", "  next: chunkwire demo --keep, and look yourself: curl, nc, chunkwire watch"]
     request = "GET /generate?n=3 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
     tries = (
         (f"curl -sN --raw {gateway}/generate", "each frame, size line and all"),

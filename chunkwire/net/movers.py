@@ -196,8 +196,12 @@ class PlainMover:
             except FramingError:
                 await _pass_on(sink, buffer, scanner.wire_octets - before, events, options)
                 raise
-            await _pass_on(sink, buffer, taken, events, options)
             held = buffer[taken:]
+            try:
+                await _pass_on(sink, buffer, taken, events, options)
+            except SinkGone:
+                source.leftover[:0] = held  # for a caller who reads on without a sink: the scanner expects them
+                raise
             if on_first is not None and taken:
                 on_first()
                 on_first = None
