@@ -176,15 +176,18 @@ class Responder:
         """End the exchange without an octet of a response: a fault, and a state of its own."""
         self.state = BodyState.CUT
 
-    async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
+    async def write(self, raw: bytes, *, chunks: int, octets: int, has_yielded: bool = False) -> None:
         """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
+
+        Args:
+            has_yielded: other tasks have had their turn since the last write, so none is owed to them here.
 
         Raises:
             SendTimeout: the client took nothing for `send_timeout`.
             PeerGone: the client closed the connection.
         """
         now = self.pacer.now()
-        await self._send(raw)
+        await self._send(raw, has_yielded=has_yielded)
         self.exchange.note_frame(now, chunks=chunks, octets=octets, wire_octets=len(raw))
         if self._tap is not None:
             self._tap.sent(now, raw)
@@ -215,17 +218,23 @@ class Responder:
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
 
-    async def _send(self, octets: bytes) -> None:
-        """Send octets in one send if the kernel takes them; the deadline runs anew while it takes some."""
+    async def _send(self, octets: bytes, *, has_yielded: bool = False) -> None:
+        """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        taken = self._connection.send_nowait(octets)
+        if taken < len(octets):
+            await self._send_slowly(memoryview(octets)[taken:])
+        elif not has_yielded:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _send_slowly(self, rest: memoryview) -> None:
+        """Send octets as the kernel takes them; the deadline runs anew while it takes some."""
         timeout = self._request.settings.send_timeout
-        rest: bytes | memoryview = octets
         try:
-            while True:
+            while rest:
                 with trio.fail_after(timeout):
                     taken = await self._connection.send_some(rest)
-                if taken == len(rest):
-                    return
-                rest = memoryview(rest)[taken:]
+                rest = rest[taken:]
         except trio.TooSlowError as error:
             raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
 
@@ -240,11 +249,13 @@ class ChunkedBody:
         self._responder = responder
         self._trailers = trailers
         self._pacer = responder.pacer
+        self._has_yielded = False
         self.start = self._pacer.now()
 
     async def wait_until(self, seconds: float) -> None:
         """Wait until `seconds` after the start; a moment that has passed is only a checkpoint."""
         await self._pacer.wait_until(self.start + seconds)
+        self._has_yielded = True
 
     async def send_chunk(self, data: bytes, ext: bytes = b"") -> None:
         """Send one chunk in one send. `ext` begins with its `;`.
@@ -256,12 +267,14 @@ class ChunkedBody:
 
         Cancellation: some of the chunk may have left; the connection cannot go on.
         """
-        self._check_open()
-        chunk = encode_chunk(data, ext)
-        if self._responder.is_chunked:
-            await self._responder.write(chunk, chunks=1, octets=len(data))
-        else:
-            await self._responder.write(data, chunks=0, octets=len(data))
+        responder = self._responder
+        if responder.state is not BodyState.OPEN:
+            self._check_open()
+        raw, chunks = encode_chunk(data, ext), 1
+        if not responder.is_chunked:
+            raw, chunks = data, 0
+        has_yielded, self._has_yielded = self._has_yielded, False
+        await responder.write(raw, chunks=chunks, octets=len(data), has_yielded=has_yielded)
 
     async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
         """Send octets of a chunked body as they stand, legal or not: for faults, and for frames kept as they came.

@@ -39,14 +39,14 @@ async def test_each_frame_leaves_at_once() -> None:
 async def test_one_frame_is_one_send(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails where size line, data and CRLF go in sends of their own, or head and frame in one."""
     sends: list[bytes] = []
-    send_some = ServerConnection.send_some
+    send_nowait = ServerConnection.send_nowait
 
-    async def noted(connection: ServerConnection, octets: bytes) -> int:
-        sends.append(bytes(octets))
-        return await send_some(connection, octets)
+    def noted(connection: ServerConnection, octets: bytes) -> int:
+        sends.append(octets)
+        return send_nowait(connection, octets)
 
     async with serving(resource(two_chunks)) as running:
-        monkeypatch.setattr(ServerConnection, "send_some", noted)
+        monkeypatch.setattr(ServerConnection, "send_nowait", noted)
         await running.ask(get("/x"))
     assert sends[0].endswith(b"\r\n\r\n")
     assert sends[1:] == [b"3\r\none\r\n", b"3\r\ntwo\r\n", b"0\r\n\r\n"]
