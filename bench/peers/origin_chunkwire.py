@@ -8,6 +8,7 @@ import trio
 
 from bench.peers.stamps import planned_moments, stamped
 from chunkwire.net.listen import Address, Drain, open_listeners, raise_file_limit, serve
+from chunkwire.net.moments import MomentClock
 from chunkwire.net.pacing import open_pacer
 from chunkwire.origin.engine import Origin
 from chunkwire.origin.request import IncomingRequest
@@ -36,4 +37,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]))
+    trio.run(main, int(sys.argv[1]), clock=MomentClock())

@@ -60,14 +60,15 @@ def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
     """Run a server, a supervisor of several, or one of those, until it has drained; return the exit code."""
     import trio
 
+    from chunkwire.net.moments import MomentClock
     from chunkwire.origin.workers import WorkerError
 
-    code = 0
+    code, clock = 0, MomentClock()
     try:
         if options.worker is None:
-            trio.run(_run_announced, options, name, server)
+            trio.run(_run_announced, options, name, server, clock=clock)
         else:
-            trio.run(_run_worker, options, name, server)
+            trio.run(_run_worker, options, name, server, clock=clock)
     except* WorkerError as failed:  # it has said why itself
         code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
     return code
