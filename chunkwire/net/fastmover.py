@@ -119,6 +119,7 @@ class FastMover:
         octets = bytes(body.source.leftover)
         body.source.leftover.clear()
         body.is_ended = body.scanner.is_complete
+        self._now = body.read_at
         if octets and not body.is_ended:
             self._judge(body, octets, memoryview(octets), len(octets))
         else:
