@@ -7,7 +7,8 @@ What a maintainer must know of this room:
   into octets, and remembers its latest answers. `connection` leaves every body octet undecoded.
 - `movers` carry one body from one connection to another. They hold back what the scanner has not approved,
   so what was sent is always a prefix of some valid body.
-- `dial` opens connections, `listen` accepts them, `pacing` waits for planned moments.
+- `dial` opens connections, `listen` accepts them, `pacing` waits for planned moments, most closely in a run of trio
+  whose clock is the one of `moments`.
 
 This room knows nothing of origins, gateways, records or the command line.
 """
