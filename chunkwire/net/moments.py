@@ -3,8 +3,8 @@
 A timerfd that a task waits for costs each moment a turn of trio's loop: a task woken, the timer read and set, trio's
 epoll set changed. But trio asks its clock how long it may sleep, whenever it has nothing to run. This clock sleeps
 then, on trio's own set, which wakes it for everything that concerns trio; it sleeps by select(2), which counts
-microseconds where epoll counts milliseconds. Whoever's moment has come is in the turn that follows. An awakening costs
-as much as several frames: where moments lie close, one serves all that came within `BATCH_SECONDS`.
+microseconds where epoll counts milliseconds. Whoever's moment has come is in the turn that follows. An awakening has
+a cost of its own: where moments lie close, one serves all that came within `BATCH_SECONDS`.
 
 The rule here: nothing of trio's is touched; the clock is the one given to `trio.run`. Not guaranteed: that
 `trio.testing.wait_all_tasks_blocked` returns while somebody waits for a moment, as trio does not sleep then.

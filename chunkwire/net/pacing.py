@@ -3,7 +3,7 @@
 The rule here: a moment is planned from the start of a stream and waited for on one clock, so that lateness
 never adds up. trio counts its timeouts in whole milliseconds (epoll does), which is 0.6 to 0.85 ms late at
 the median; a timerfd is 0.05 to 0.2 ms late. One timerfd serves the whole process, over a heap of moments.
-Where trio runs with a `MomentClock` it does without (`moments`), at half the cost.
+Where trio runs with a `MomentClock` it does without (`moments`).
 
 `PlainPacer` waits on trio's clock: for other platforms, and for tests that jump the clock.
 """
