@@ -54,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_patience(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("patience (`off` is without end)")
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.timeout,
+        "TIME",
         ("connect-timeout", "10s", "for a connection to a provider"),
         ("first-token-timeout", "60s", "for its first token"),
         ("idle-timeout", "60s", "without an octet from it after that"),
@@ -62,21 +65,14 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         ("keep-alive", "15s", "without a token until a caller gets a sign of life"),
         ("send-timeout", "30s", "without an octet taken by a caller"),
         ("grace", "10s", "for answers after SIGTERM"),
-    ):
-        group.add_argument(
-            f"--{name}",
-            type=flags.timeout,
-            default=flags.timeout(default),
-            metavar="TIME",
-            help=f"{what} (default: {default})",
-        )
-    for name, number, what in (
-        ("attempts", 2, "with one provider, before the next is asked"),
-        ("breaker-failures", 5, "in a row, that open a provider's breaker"),
-    ):
-        group.add_argument(
-            f"--{name}", type=flags.count, default=number, metavar="N", help=f"{what} (default: {number})"
-        )
+    )
+    flags.add_each(
+        group,
+        flags.count,
+        "N",
+        ("attempts", "2", "with one provider, before the next is asked"),
+        ("breaker-failures", "5", "in a row, that open a provider's breaker"),
+    )
 
 
 def run(options: argparse.Namespace) -> int:

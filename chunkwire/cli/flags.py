@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
 
 DEFAULT_GATEWAY = "127.0.0.1:8080"
 DEFAULT_ORIGIN = "127.0.0.1:8081"
@@ -55,6 +56,16 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "-v", "--verbose", action="count", default=0, help="say more; twice: debug; bugs show a traceback"
     )
     group.add_argument("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
+
+
+def add_each(
+    group: argparse._ArgumentGroup, kind: Callable[[str], object], metavar: str, *rows: tuple[str, str, str]
+) -> None:
+    """Add a flag for each row of name, default and what it is, all of one kind of value."""
+    for name, default, what in rows:
+        group.add_argument(
+            f"--{name}", type=kind, default=kind(default), metavar=metavar, help=f"{what} (default: {default})"
+        )
 
 
 def add_listen(parser: argparse.ArgumentParser, default: str) -> None:

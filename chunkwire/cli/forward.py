@@ -68,7 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_deadlines(parser: argparse.ArgumentParser) -> None:
     """Add the gateway's deadlines: name, default and what it is measured between."""
     group = parser.add_argument_group("deadlines (`off` is none)")
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.timeout,
+        "TIME",
         ("connect-timeout", "10s", "name, TCP and TLS of an upstream"),
         ("head-timeout", "5m", "a whole request head; people type"),
         ("keep-alive-timeout", "75s", "between two requests of a connection"),
@@ -76,14 +79,7 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
         ("send-timeout", "30s", "without an octet taken by a peer"),
         ("idle-timeout", "off", "without an octet inside a body"),
         ("grace", "10s", "for streams after SIGTERM"),
-    ):
-        group.add_argument(
-            f"--{name}",
-            type=flags.timeout,
-            default=flags.timeout(default),
-            metavar="TIME",
-            help=f"{what} (default: {default})",
-        )
+    )
 
 
 def add_modes(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +99,10 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add the gateway's limits: name, default, unit and reason."""
     group = parser.add_argument_group("limits")
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.whole_number,
+        "N",
         ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
         ("max-streams-per-client", "0", "exchanges at once from one address, over it 429; 0 is no limit"),
         ("max-head-octets", "64k", "octets of a head, over it 431"),
@@ -113,11 +112,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         ("max-overhead", "16k", "octets of framing beyond 16 + 2 x data, summed"),
         ("max-trailer-octets", "8k", "octets of a trailer section"),
         ("max-trailer-fields", "64", "field lines of a trailer section"),
-    ):
-        value = flags.whole_number(default)
-        group.add_argument(
-            f"--{name}", type=flags.whole_number, default=value, metavar="N", help=f"{what} (default: {default})"
-        )
+    )
 
 
 def run(options: argparse.Namespace) -> int:

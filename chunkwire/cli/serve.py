@@ -46,19 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_caps(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("caps (on what a request may ask for)")
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.count,
+        "N",
         ("max-chunks", "1000000", "chunks of one stream"),
         ("max-octets", "1g", "octets of one stream"),
         ("max-chunk-octets", "16m", "octets of one chunk"),
         ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
-    ):
-        group.add_argument(
-            f"--{name}",
-            type=flags.count,
-            default=flags.count(default),
-            metavar="N",
-            help=f"{what} (default: {default})",
-        )
+    )
     group.add_argument(
         "--max-duration",
         type=flags.duration,
@@ -70,20 +66,16 @@ def _add_caps(parser: argparse.ArgumentParser) -> None:
 
 def _add_deadlines(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("deadlines (`off` is none)")
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.timeout,
+        "TIME",
         ("keep-alive-timeout", "5m", "between two requests of a connection"),
         ("head-timeout", "5m", "a whole request head; people type"),
         ("body-timeout", "5m", "without an octet of a request body that is read"),
         ("send-timeout", "30s", "without an octet taken by a client"),
         ("grace", "10s", "for streams after SIGTERM"),
-    ):
-        group.add_argument(
-            f"--{name}",
-            type=flags.timeout,
-            default=flags.timeout(default),
-            metavar="TIME",
-            help=f"{what} (default: {default})",
-        )
+    )
 
 
 def run(options: argparse.Namespace) -> int:
