@@ -13,7 +13,9 @@ from chunkwire.tools.verdict import Kind, Verdict
 IDLE_SECONDS: Final = 0.5
 """A cut after so much silence is put down to the silence: the pauses of a probe are a tenth of it."""
 
-_ENDED_EARLY: Final = frozenset({"cut", "reset", "malformed"})
+BROKEN: Final = frozenset({"cut", "reset", "malformed"})
+"""How a body ends that did not come to its own end, and not by our doing."""
+
 # How those who ask "are you human?" say so; Cloudflare's and AWS WAF's own fields.
 _CHALLENGES: Final = ("cf-mitigated", "x-amzn-waf-action")
 
@@ -67,7 +69,7 @@ def _cut(run: Run) -> Verdict | None:
     of = next((stamp.of for stamp in run.stamps if stamp.of is not None), None)
     last = max((stamp.n for stamp in run.stamps if stamp.n is not None), default=None)
     missing = run.is_whole and of is not None and last is not None and last < of
-    if run.end is None or not (run.end.framing in _ENDED_EARLY or (missing and run.end.framing == "complete")):
+    if run.end is None or not (run.end.framing in BROKEN or (missing and run.end.framing == "complete")):
         return None
     silence = run.end.t - (run.pieces[-1].t if run.pieces else run.head.t if run.head is not None else 0.0)
     came = f"{last} of {of} events" if of is not None and last is not None else f"{run.octets} octets"

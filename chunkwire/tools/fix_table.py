@@ -113,7 +113,7 @@ CADDY: Final = (
         versions="2.7 and up (caddy#5257)",
         kinds=_CODED,
         says=_CADDY,
-        change="Cache-Control: no-transform in the response",
+        change="Cache-Control: no-transform in the response (Caddy 2.7 and up)",
         whose=Whose.APPLICATION,
         source="caddy#5257",
     ),

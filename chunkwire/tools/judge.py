@@ -15,7 +15,7 @@ from typing import Final
 from chunkwire.origin.query import parse_duration
 from chunkwire.tools.arrival import Run
 from chunkwire.tools.bursts import size_up
-from chunkwire.tools.defects import defect_of
+from chunkwire.tools.defects import BROKEN, defect_of
 from chunkwire.tools.holding import BUSY_SECONDS, HOLD_SECONDS, Look, Shape, look_at
 from chunkwire.tools.variations import Variation, vary
 from chunkwire.tools.verdict import Evidence, Kind, Verdict, milliseconds
@@ -277,6 +277,8 @@ def _losses(looks: _Looks, inner: Hop | None) -> str:
     for mark, has in (("extensions", _has_extensions), ("trailer", _has_trailer)):
         if run.is_chunked and not has(looks) and (before is None or has(before)):
             lost.append(f"{mark} lost")
+    if any(look.run.end is not None and look.run.end.framing in BROKEN for look in looks.of(Variation.MARK)):
+        lost.append("a body with a trailer broken off")
     return ", ".join(lost)
 
 

@@ -19,7 +19,9 @@ async def test_streaming_every_body_frees_the_stream(origin: Served, judge: Judg
     assert verdict.kind is Kind.TO_END
     assert fixes_for(verdict)[0].change.startswith("--set stream_large_bodies=1,")
     with mitmproxy(mitmdump, origin.url(""), "stream_large_bodies=1") as url:
-        assert (await judge(url)).is_streaming
+        freed = await judge(url)
+    assert freed.is_streaming
+    assert "trailer" in freed.line
 
 
 async def test_a_large_limit_still_holds(origin: Served, judge: Judge, mitmdump: Path) -> None:
