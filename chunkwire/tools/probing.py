@@ -96,20 +96,24 @@ class Prober:
         """
         ask = replace(plain_ask(url, method=self.method, fields=self.fields), body=self.body)
         self.tell(f"{name}: asking")
-        connect = await self.connect(url)
-        if isinstance(connect, DialError):
-            return Hop(name, error=str(connect))
-        runs = [await self.run(name, ask, connect=connect)]
-        if runs[0].head is None or defect_of(runs[0], None) is not None:
-            return Hop(name, tuple(runs), error=_error_of(runs[0]))
-        if is_behind:
-            return Hop(name, tuple(runs))
+        runs: list[Run] = []
+        try:
+            await self._ask(name, ask, runs, is_behind=is_behind)
+        except DialError as error:
+            if not runs:
+                return Hop(name, error=str(error))
+        arrived = await self.arrived(url, ask.nonce) if is_probe(url) and not is_behind else ""
+        return Hop(name, tuple(runs), arrived=arrived)
+
+    async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
+        """Gather the runs of a hop."""
+        runs.append(await self.run(name, ask, connect=await self.connect(ask.url)))
+        if is_behind or defect_of(runs[0], None) is not None:
+            return
         if runs[0].is_stamped:
             await self._follow_up(name, ask, runs)
         elif look_at(runs[0]).shape in (Shape.ONE_BURST, Shape.BURSTY):
             await self._repeat(name, ask, runs)
-        arrived = await self.arrived(url, ask.nonce) if is_probe(url) else ""
-        return Hop(name, tuple(runs), arrived=arrived)
 
     async def _follow_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
         look = look_at(runs[0])
@@ -161,20 +165,26 @@ class Prober:
             if not look_at(runs[-1]).is_held:
                 return
 
-    async def connect(self, url: Url) -> float | DialError:
-        """Return s that a TCP connection to a hop takes to open, or why none does."""
+    async def connect(self, url: Url) -> float:
+        """Return s that a TCP connection to a hop takes to open.
+
+        Raises:
+            DialError: none does.
+        """
         began = trio.current_time()
-        try:
-            connection = await dial(url.host, url.port)
-        except DialError as error:
-            return error
+        connection = await dial(url.host, url.port)
         took = trio.current_time() - began
         await trio.aclose_forcefully(connection.stream)
         return took
 
     async def run(self, name: str, ask: Ask, *, connect: float | None = None) -> Run:
-        """Return one run, whatever became of it."""
+        """Return one run, whatever became of it.
+
+        Raises:
+            DialError: there was no connection to ask on.
+        """
         records: list[Record] = []
+        failed: DialError | None = None
         limit = self.max_time
         if limit is None:
             limit = UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
@@ -190,8 +200,12 @@ class Prober:
                     record_to=records.append,
                 ) as stream:
                     await stream.drain()
+            except DialError as error:
+                failed = error  # raised below: out of here it would come in a group
             except ChunkwireError:
                 pass  # the records say how it ended
+        if failed is not None:
+            raise failed
         self._pass_on(name, records)
         runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
         return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
@@ -241,10 +255,6 @@ def describe_arrival(entry: dict[str, object]) -> str:
         f"{name}: {value}" for name, value in pairs if str(name).lower() in ("connection", "via", "accept-encoding")
     ]
     return ", ".join((f"HTTP/{entry.get('version')}", *told))
-
-
-def _error_of(run: Run) -> str:
-    return (run.end.error or "") if run.head is None and run.end is not None else ""
 
 
 @asynccontextmanager
