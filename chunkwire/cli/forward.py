@@ -131,17 +131,19 @@ def run(options: argparse.Namespace) -> int:
     ]
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        await serve_gateway(
-            place.address,
-            upstreams,
-            settings=settings,
-            on_end=log_json if options.log_json else log_text,
-            admin=place.admin,
-            metrics=place.metrics,
-            reuse_port=place.reuse_port,
-            handle_signals=True,
-            task_status=task_status,
-        )
+        with serving.recording(options.save) as record_to:
+            await serve_gateway(
+                place.address,
+                upstreams,
+                settings=settings,
+                record_to=record_to,
+                on_end=log_json if options.log_json else log_text,
+                admin=place.admin,
+                metrics=place.metrics,
+                reuse_port=place.reuse_port,
+                handle_signals=True,
+                task_status=task_status,
+            )
 
     return serving.run_server(options, "gateway", server)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags, serving
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from chunkwire.net.listen import Address
     from chunkwire.origin.routes import Resource
     from chunkwire.origin.settings import Settings
-    from chunkwire.wire.records import Record
 
 SUMMARY = "the origin: streams whose every chunk is written by hand, at its moment"
 EPILOG = """\
@@ -34,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the origin's flags."""
     flags.add_listen(parser, flags.DEFAULT_ORIGIN)
     serving.add_serving(parser)
-    parser.add_argument("--save", metavar="FILE", help="write a record of all that is sent to FILE")
     parser.add_argument("--replay", metavar="FILE", help="serve a recording instead: its frames, at its moments")
     parser.add_argument(
         "--speed", type=float, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
@@ -87,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     resources = _replayed(options) if options.replay else None
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        with _recording(options.save) as record_to:
+        with serving.recording(options.save) as record_to:
             await serve_origin(
                 place.address,
                 settings=settings,
@@ -135,15 +132,3 @@ def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
         print(f"chunkwire: {inexact} of {len(replays)} responses are not replayed octet for octet", file=sys.stderr)
     served = replay_resources(replays)
     return (list_resource(served), *served)
-
-
-@contextmanager
-def _recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
-    """Give what writes records to a file, a line each, at once; None without a file."""
-    if path is None:
-        yield None
-        return
-    from chunkwire.wire.records import to_json
-
-    with open(path, "w", encoding="ascii", buffering=1) as file:
-        yield lambda record: print(to_json(record), file=file)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from chunkwire.net.listen import Address
     from chunkwire.origin.metrics import Metrics
+    from chunkwire.wire.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,11 @@ class Server(Protocol):
 
 
 def add_serving(parser: argparse.ArgumentParser) -> None:
-    """Add `--admin`, `--log-json` and `--workers`."""
+    """Add `--admin`, `--log-json`, `--save` and `--workers`."""
     group = parser.add_argument_group("running")
     group.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
     group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    group.add_argument("--save", metavar="FILE", help="write a record of each frame that goes through to FILE")
     group.add_argument(
         "--workers", type=flags.count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
     )
@@ -62,7 +65,10 @@ def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
 
     from chunkwire.net.moments import MomentClock
     from chunkwire.origin.workers import WorkerError
+    from chunkwire.wire.errors import LocalError
 
+    if options.save and options.workers > 1:
+        raise LocalError("--save goes with one process, not with --workers")
     code, clock = 0, MomentClock()
     try:
         if options.worker is None:
@@ -134,3 +140,15 @@ def worker_arguments() -> Sequence[str]:
         elif not (word.startswith("-l") and not word.startswith("--")):
             kept.append(word)
     return kept
+
+
+@contextmanager
+def recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
+    """Give what writes records to a file, a line each, at once; None without a file."""
+    if path is None:
+        yield None
+        return
+    from chunkwire.wire.records import to_json
+
+    with open(path, "w", encoding="ascii", buffering=1) as file:
+        yield lambda record: print(to_json(record), file=file)
