@@ -8,8 +8,7 @@ limit leaves no room for. What this module must not know: what came before the l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import Rule
@@ -37,8 +36,7 @@ class Refused(Exception):
         self.shown = 1 if rule in (Rule.BARE_LF, Rule.BARE_CR) else shown
 
 
-@dataclass(frozen=True, slots=True)
-class SizeLineRead:
+class SizeLineRead(NamedTuple):
     """A valid size line: `line` without CRLF, its `size` and `ext`, and the index `stop` after its CRLF."""
 
     line: bytes
@@ -47,8 +45,7 @@ class SizeLineRead:
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class FieldLineRead:
+class FieldLineRead(NamedTuple):
     """A valid field line: `name`, `value` without OWS, and the index `stop` after its CRLF."""
 
     name: bytes

@@ -25,8 +25,8 @@ from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
 
 _CR: Final = 0x0D
 
-_MAX_KNOWN_OCTETS: Final = 18
-"""Octets of a size line that is remembered, CRLF included: 16 digits; one with more is read each time anew."""
+_MAX_KNOWN_DIGITS: Final = 16
+"""Digits of a size line that is remembered; one with more is read each time anew."""
 
 _MAX_KNOWN_LINES: Final = 256
 """Size lines remembered a stream: those of most streams, in some 30 KB; a peer that varies more pays a little time."""
@@ -216,7 +216,7 @@ class ChunkedScanner:
         find, startswith = buffer.find, buffer.startswith
         position = start
         for _ in range(BURST):
-            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS)
+            line_end = find(CRLF, position, position + _MAX_KNOWN_DIGITS + 2)
             line = bytes(buffer[position:line_end]) if line_end > 0 else b""
             size = known.get(line)
             data = line_end + 2
@@ -247,19 +247,20 @@ class ChunkedScanner:
         if read is None:
             return None
         overhead = _overhead(read.line, read.size)
+        if read.size and not read.ext and overhead <= 0 and len(read.line) <= _MAX_KNOWN_DIGITS:
+            if len(self._known) == _MAX_KNOWN_LINES:
+                self._known.clear()
+            self._known[read.line] = read.size
+            return self._scan_burst(buffer, start, end, events)
         self._excess = max(0, self._excess + overhead)
         if self._excess > self._limits.max_overhead:
             expected = f"at most {self._limits.max_overhead} octets of overhead"
             raise Refused(Rule.OVERHEAD, start, expected=expected)
-        if read.size == 0:
+        if not read.size:
             self._last_chunk = read
             self._tail = read.stop - start
             self._state = _State.TRAILER_SECTION
-            return start
-        if not read.ext and overhead <= 0:
-            if len(self._known) == _MAX_KNOWN_LINES:
-                self._known.clear()
-            self._known[read.line] = read.size
+            return self._scan_trailer_section(buffer, start, end, events)
         if events is not None:
             events.append(SizeLine(self.wire_octets + start, read.line, read.size, read.ext))
         self._remaining = read.size
