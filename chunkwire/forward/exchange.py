@@ -27,15 +27,13 @@ from chunkwire.forward.failure import (
     failure_response,
     upstream_failure,
 )
+from chunkwire.forward.plan import Gate, answer_down, request_up
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
-    downstream_response,
     informational_fields,
-    is_in_step,
     may_repeat,
     named_by_connection,
     switching_fields,
-    upstream_request,
     wanted_upgrade,
     wants_incremental,
 )
@@ -53,6 +51,7 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
+_TURNS_TO_END: Final = 3  # of trio's loop, from a mover's last send to the end of the task that waits for it
 _GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
 _STRUCK: Final = {
     FaultEnding.CLOSE: Verdict.CUT,
@@ -72,6 +71,7 @@ class Exchange:
         framing: Framing,
         *,
         settings: Settings,
+        gate: Gate,
         mover: Mover,
         date: Callable[[], bytes],
         tap: Tap | None = None,
@@ -82,6 +82,7 @@ class Exchange:
         self._request = request
         self._framing = framing
         self._settings = settings
+        self._gate = gate
         self._mover = mover
         self._date = date
         self._tap = tap
@@ -255,16 +256,8 @@ class Exchange:
 
     async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
         """Send the request head, start its body, and return the final response head."""
-        settings = self._settings
-        client = self._client.peer.rpartition(":")[0].strip("[]")
-        head = upstream_request(
-            self._request,
-            self._framing,
-            upstream.url,
-            name=settings.name,
-            preserve_host=settings.preserve_host,
-            forwarded_for=client if settings.forwarded else None,
-        )
+        client = self._client.peer.rpartition(":")[0].strip("[]") if self._settings.forwarded else None
+        head = request_up(self._request, self._framing, upstream.url, self._gate, client)
         if self._tap is not None:
             self._tap.request(head)
         await connection.send_request(head)
@@ -309,44 +302,38 @@ class Exchange:
             raise FaultStruck(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
-        framing = response_framing(response, self._request.method)
-        preface = self._head_octets(response, framing)
-        scanner = framing.scanner(settings.limits, forbidden=named_by_connection(response))
+        closes = self._is_draining() or not await self._upload_is_over()
+        answer = answer_down(response, self._request, self._framing, self._gate, self._date(), closes)
+        if self._tap is not None:
+            self._tap.head(response, answer.head)
+        self._closes_body, self._response_began = answer.closes_body, True
+        self.report.status, self.report.keep_alive = response.status, answer.keeps_client
+        scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
         self.report.scanner = scanner
         options = MoveOptions(
             settings.idle_timeout,
             settings.send_timeout,
-            self._shape(framing),
-            preface,
+            self._shape(answer.framing),
+            answer.octets,
             self._note_first,
             self._observer(),
         )
-        may_serve_again = is_in_step(self._request, self._framing, response=response, response_framing=framing)
-        del response, framing  # a stream may last for hours, and there may be thousands
+        del response  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:
             if settings.on_client_gone == "drain":
                 await _read_to_end(connection, scanner)
             raise
-        self._upstream_has_ended, self._upstream_may_serve_again = True, may_serve_again
+        self._upstream_has_ended, self._upstream_may_serve_again = True, answer.keeps_upstream
 
-    def _head_octets(self, response: Response, framing: Framing) -> bytes:
-        """Return the head to send down, and note what it commits us to."""
-        settings = self._settings
-        is_old_client = self._request.version == b"1.0"
-        self._closes_body = framing.kind is BodyKind.CLOSE or (is_old_client and framing.kind is BodyKind.CHUNKED)
-        closes = self._is_draining() or not self._request_is_sent
-        head = downstream_response(
-            response, framing, self._request, name=settings.name, date=self._date(), close=closes, extra=settings.marks
-        )
-        if self._tap is not None:
-            self._tap.head(response, head)
-        octets = self._client.head_octets(head, self._request.method)
-        self._response_began = True
-        self.report.status = response.status
-        self.report.keep_alive = self._request.keeps_alive and not self._closes_body and not closes
-        return octets
+    async def _upload_is_over(self) -> bool:
+        """Say whether the request has been sent; its task may have come to the end and not had its turn yet."""
+        for _ in range(_TURNS_TO_END):
+            if self._request_is_sent:
+                break
+            await trio.lowlevel.checkpoint()
+        return self._request_is_sent
 
     def _shape(self, framing: Framing) -> Shaper | None:
         """Return what makes the body other than it is; None relays it exactly."""

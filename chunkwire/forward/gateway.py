@@ -19,13 +19,13 @@ import trio
 from chunkwire.forward.access import OnEnd, log_text
 from chunkwire.forward.exchange import Exchange
 from chunkwire.forward.failure import Failure, Verdict, client_failure, failure_response
+from chunkwire.forward.plan import Gate, admitted_framing
 from chunkwire.forward.report import Report
-from chunkwire.forward.rewrite import check_request
 from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
 from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone, ServerConnection
-from chunkwire.net.heads import Framing, HeadError, Request, request_framing
+from chunkwire.net.heads import Framing, HeadError, Request
 from chunkwire.net.listen import (
     Address,
     Drain,
@@ -65,6 +65,7 @@ class Gateway:
         self.upstreams = upstreams
         self.drain = drain or Drain()
         self._settings = settings
+        self._gate = Gate(settings.name, settings.preserve_host, settings.marks)
         self._mover: Mover = mover or default_mover(settings.poll)
         self._record_to = record_to
         self._on_end = on_end
@@ -158,6 +159,7 @@ class Gateway:
             request,
             framing,
             settings=self._settings,
+            gate=self._gate,
             mover=self._mover,
             date=self.date,
             tap=tap,
@@ -176,8 +178,7 @@ class Gateway:
                     request = await client.receive_request()
             if request is None:
                 return None
-            framing = request_framing(request)
-            check_request(request, framing)
+            framing = admitted_framing(request)
         except HeadError as error:
             await self._refuse(client, client_failure(error), request)
             return None

@@ -84,7 +84,9 @@ class Connection:
 
     async def _receive(self, max_octets: int = READ_OCTETS) -> bytes:
         try:
-            return bytes(await self.stream.receive_some(max_octets))
+            if self._plain_socket is None:
+                return bytes(await self.stream.receive_some(max_octets))
+            return await _receive_plain(self._plain_socket, max_octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection") from error
 
@@ -286,14 +288,17 @@ class ClientConnection(Connection):
     _request: Request | None = None
 
     async def send_request(self, request: Request) -> None:
-        """Send a request head; the body is the caller's.
+        """Send a request head; the body is the caller's. A checkpoint only where the kernel does not take it at once.
 
         Raises:
             LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
         """
         self._request = request
-        await self.send_all(write_request(request))
+        octets = write_request(request)
+        taken = self.send_nowait(octets)
+        if taken < len(octets):
+            await self.send_all(memoryview(octets)[taken:])
 
     async def receive_response(self) -> Response:
         """Return the next response head: a 1xx (status under 200; call again) or the final one.
@@ -310,6 +315,17 @@ class ClientConnection(Connection):
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
         return judge_response(head, self.limits, self._request)
+
+
+async def _receive_plain(sock: trio.socket.SocketType, max_octets: int) -> bytes:
+    """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
+    while True:
+        descriptor = sock.fileno()
+        if descriptor < 0:
+            raise trio.ClosedResourceError("closed by this side")
+        await trio.lowlevel.wait_readable(descriptor)
+        with suppress(BlockingIOError):
+            return os.read(descriptor, max_octets)
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

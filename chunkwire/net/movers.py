@@ -13,8 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import trio
 
@@ -84,8 +83,7 @@ class Shaper(Protocol):
         """Return what has been kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class MoveOptions:
+class MoveOptions(NamedTuple):
     """How one body is carried.
 
     Attributes:

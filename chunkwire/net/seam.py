@@ -62,7 +62,7 @@ def write_request(request: Request) -> bytes:
     Raises:
         LocalError: the fields are no legal field lines.
     """
-    write = _write_request if _octets(request) <= MEMORABLE_OCTETS else _write_request.__wrapped__
+    write = _write_request if is_memorable(request) else _write_request.__wrapped__
     return write(request)
 
 
@@ -88,7 +88,7 @@ def write_response(response: Response, request: Request | None, method: bytes) -
         LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
     """
     version = request.version if request is not None else b""
-    write = _write_response if _octets(response) <= MEMORABLE_OCTETS else _write_response.__wrapped__
+    write = _write_response if is_memorable(response) else _write_response.__wrapped__
     return write(response, method, version, request is not None and request.keeps_alive)
 
 
@@ -166,9 +166,9 @@ def _speaker(method: bytes, version: bytes, *, keeps_alive: bool, upgrade: bool 
     return speaker
 
 
-def _octets(head: Request | Response) -> int:
-    """Return about how many octets a head has."""
-    return sum([len(name) + len(value) for name, value in head.fields])
+def is_memorable(head: Request | Response) -> bool:
+    """Say whether what follows from this head may be kept: it is not one of the large ones."""
+    return sum([len(name) + len(value) for name, value in head.fields]) <= MEMORABLE_OCTETS
 
 
 def _feed(reader: h11.Connection, head: bytes) -> None:

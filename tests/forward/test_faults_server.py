@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from chunkwire.forward import gateway as module
-from chunkwire.forward.rewrite import check_request
+from chunkwire.forward.plan import admitted_framing
 from chunkwire.forward.settings import DEFAULT_SETTINGS
 from chunkwire.net.heads import Framing, Request
 from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of
@@ -137,12 +137,12 @@ async def test_an_error_of_ours_ends_one_connection(
 ) -> None:
     """Fault 27. Fails where it ends the server, as trio.serve_listeners would have it; groups too."""
 
-    def fail(request: Request, framing: Framing) -> None:
+    def fail(request: Request) -> Framing:
         if request.target == b"/bug":
             raise error
-        check_request(request, framing)
+        return admitted_framing(request)
 
-    monkeypatch.setattr(module, "check_request", fail)
+    monkeypatch.setattr(module, "admitted_framing", fail)
     async with forwarding() as gateway, gateway.connect(get()) as before, gateway.accept() as upstream:
         assert await gateway.ask(get(target=b"/bug")) == b""
         await serve_both(upstream, before)
