@@ -19,6 +19,7 @@ TRIES = 3
 
 def figures(*words: str) -> tuple[int, dict[str, dict[str, float]]]:
     result = chunkwire("bench", *words, "--json", within=100)
+    assert result.returncode in (0, 1), result.stderr
     return result.returncode, json.loads(result.stdout)["quantities"]
 
 
