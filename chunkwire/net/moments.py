@@ -4,7 +4,8 @@ A timerfd that a task waits for costs each moment a turn of trio's loop: a task 
 epoll set changed. But trio asks its clock how long it may sleep, whenever it has nothing to run. This clock sleeps
 then, on trio's own set, which wakes it for everything that concerns trio; it sleeps by select(2), which counts
 microseconds where epoll counts milliseconds. Whoever's moment has come is in the turn that follows. An awakening has
-a cost of its own: where moments lie close, one serves all that came within `BATCH_SECONDS`.
+a cost of its own, a sleep above all: where moments lie close, one serves all that came within `BATCH_SECONDS`, in a
+crowd all that came within `CROWD_SECONDS`.
 
 The rule here: nothing of trio's is touched; the clock is the one given to `trio.run`. Not guaranteed: that
 `trio.testing.wait_all_tasks_blocked` returns while somebody waits for a moment, as trio does not sleep then.
@@ -13,38 +14,27 @@ The rule here: nothing of trio's is touched; the clock is the one given to `trio
 from __future__ import annotations
 
 import ctypes
-import heapq
 import itertools
 import math
 import random
 import select
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from heapq import heappop, heappush
+from time import monotonic
 from typing import Final
 
 import trio
+from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
 from chunkwire.net.parking import find_trio_epoll
 
-BATCH_SECONDS: Final = 250e-6  # between two awakenings for moments, at least: under load one serves several
+BATCH_SECONDS: Final = 250e-6  # between two awakenings for moments, at least, for each task that the first one woke
+CROWD_SECONDS: Final = 1e-3  # but no longer: what epoll(7) counts in, and so what other servers' timers are late by
 _FD_SETSIZE: Final = 1024  # select(2) takes descriptors below it
 _PR_SET_TIMERSLACK: Final = 29  # prctl(2)
 _PR_GET_TIMERSLACK: Final = 30
-
-
-class _Wait:
-    """One task that waits for a moment; without a task it has been cancelled."""
-
-    __slots__ = ("task",)
-
-    def __init__(self, task: trio.lowlevel.Task) -> None:
-        self.task: trio.lowlevel.Task | None = task
-
-    def abandon(self, _: object) -> trio.lowlevel.Abort:
-        self.task = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class MomentClock(trio.abc.Clock):
@@ -52,10 +42,11 @@ class MomentClock(trio.abc.Clock):
 
     def __init__(self) -> None:
         self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
-        self._heap: list[tuple[float, int, _Wait]] = []
+        self._heap: list[tuple[float, int]] = []  # moments, and the tickets of those who wait
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; who was cancelled is not in it
         self._next = math.inf  # the first of them
-        self._woken = 0.0  # when a moment woke us last
-        self._order = itertools.count()
+        self._rest = 0.0  # no moment wakes us before this
+        self._tickets = itertools.count()
         self._epoll: int | None = None
 
     async def find_epoll(self) -> bool:
@@ -70,18 +61,24 @@ class MomentClock(trio.abc.Clock):
 
     def now(self) -> float:
         """Return CLOCK_MONOTONIC in seconds."""
-        return time.monotonic()
+        return monotonic()
 
     async def wait_until(self, moment: float) -> None:
         """Wait for `moment`; one that has passed is only a checkpoint."""
-        if moment <= time.monotonic():
+        if moment <= monotonic():
             await trio.lowlevel.checkpoint()
             return
-        wait = _Wait(trio.lowlevel.current_task())
-        heapq.heappush(self._heap, (moment, next(self._order), wait))
+        task = current_task()
+        ticket = task.custom_sleep_data = next(self._tickets)  # trio forgets it when the task is woken or cancelled
+        self._tasks[ticket] = task
+        heappush(self._heap, (moment, ticket))
         if moment < self._next:
             self._next = moment
-        await trio.lowlevel.wait_task_rescheduled(wait.abandon)
+        try:
+            await wait_task_rescheduled(_give_up)
+        except BaseException:
+            self._tasks.pop(ticket, None)
+            raise
 
     # ---- trio's clock ----------------------------------------------------------------------------------------
 
@@ -90,30 +87,36 @@ class MomentClock(trio.abc.Clock):
 
     def current_time(self) -> float:
         """Return trio's time; trio asks in each turn, before it runs tasks, and so those whose moment has come run."""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._next:
             self._wake_due(now)
         return now + self._offset
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Sleep in trio's place while somebody waits for a moment; then trio only looks for events."""
-        now = time.monotonic()
+        now = monotonic()
         seconds = deadline - self._offset - now
         if self._next == math.inf or self._epoll is None:
             return seconds
-        seconds = min(seconds, max(self._next, self._woken + BATCH_SECONDS) - now)
+        seconds = min(seconds, max(self._next, self._rest) - now)
         if seconds > 0:
             select.select((self._epoll,), (), (), seconds)
         return 0.0
 
     def _wake_due(self, now: float) -> None:
-        self._woken = now
-        heap = self._heap
-        while heap and (heap[0][0] <= now or heap[0][2].task is None):
-            task = heapq.heappop(heap)[2].task
-            if task is not None:
-                trio.lowlevel.reschedule(task)
+        heap, tasks, woken = self._heap, self._tasks, 0
+        while heap and (heap[0][0] <= now or heap[0][1] not in tasks):
+            ticket = heappop(heap)[1]
+            task = tasks.pop(ticket, None)
+            if task is not None and task.custom_sleep_data == ticket:
+                reschedule(task)
+                woken += 1
         self._next = heap[0][0] if heap else math.inf
+        self._rest = now + min(woken * BATCH_SECONDS, CROWD_SECONDS)
+
+
+def _give_up(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
 
 
 @contextmanager

@@ -100,18 +100,19 @@ class Exchange:
         self.ended: float | None = None
         self.ended_by: Ended | None = None
 
-    def note_frame(self, now: float, *, chunks: int, octets: int, wire_octets: int) -> None:
+    def note_frame(self, now: float, chunks: int, octets: int, wire_octets: int) -> None:
         """Count what one write put on the wire."""
         self.frames += chunks
         self.octets += octets
         self.wire_octets += wire_octets
-        self.metrics.chunks += chunks
-        self.metrics.octets += octets
-        if self.last_frame is None:
+        metrics, last = self.metrics, self.last_frame
+        metrics.chunks += chunks
+        metrics.octets += octets
+        if last is None:
             self.first_frame = now
-            self.metrics.first_frame.observe(now - self.began)
+            metrics.first_frame.observe(now - self.began)
         else:
-            self.metrics.gap.observe(now - self.last_frame)
+            metrics.gap.observe(now - last)
         self.last_frame = now
 
     def at_ns(self, moment: float) -> int:

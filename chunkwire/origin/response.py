@@ -8,7 +8,7 @@ client that said 1.0); to HEAD it is a head. A responder does not need to know w
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from http import HTTPStatus
@@ -78,6 +78,8 @@ class Responder:
         self.exchange = exchange
         self.pacer = pacer
         self.watch = trio.CancelScope()
+        self._now = pacer.now
+        self._send_nowait = connection.send_nowait
         self._connection = connection
         self._request = request
         self._tap = tap
@@ -176,21 +178,24 @@ class Responder:
         """End the exchange without an octet of a response: a fault, and a state of its own."""
         self.state = BodyState.CUT
 
-    async def write(self, raw: bytes, *, chunks: int, octets: int, has_yielded: bool = False) -> None:
+    async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
         """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
-
-        Args:
-            has_yielded: other tasks have had their turn since the last write, so none is owed to them here.
 
         Raises:
             SendTimeout: the client took nothing for `send_timeout`.
             PeerGone: the client closed the connection.
         """
-        now = self.pacer.now()
-        await self._send(raw, has_yielded=has_yielded)
-        self.exchange.note_frame(now, chunks=chunks, octets=octets, wire_octets=len(raw))
-        if self._tap is not None:
-            self._tap.sent(now, raw)
+        now = self._now()
+        await self._send(raw)
+        self._note_write(now, raw, chunks, octets)
+
+    async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
+        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less."""
+        now = self._now()
+        taken = self._send_nowait(raw)
+        if taken < len(raw):
+            await self._send_slowly(memoryview(raw)[taken:])
+        self._note_write(now, raw, chunks, octets)
 
     def reset(self) -> None:
         """End the connection at once, so that the client cannot take what it has for the whole."""
@@ -218,13 +223,18 @@ class Responder:
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
 
-    async def _send(self, octets: bytes, *, has_yielded: bool = False) -> None:
+    def _note_write(self, now: float, raw: bytes, chunks: int, octets: int) -> None:
+        self.exchange.note_frame(now, chunks, octets, len(raw))
+        if self._tap is not None:
+            self._tap.sent(now, raw)
+
+    async def _send(self, octets: bytes) -> None:
         """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        taken = self._connection.send_nowait(octets)
+        taken = self._send_nowait(octets)
         if taken < len(octets):
             await self._send_slowly(memoryview(octets)[taken:])
-        elif not has_yielded:
+        else:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send_slowly(self, rest: memoryview) -> None:
@@ -252,10 +262,10 @@ class ChunkedBody:
         self._has_yielded = False
         self.start = self._pacer.now()
 
-    async def wait_until(self, seconds: float) -> None:
+    def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
         """Wait until `seconds` after the start; a moment that has passed is only a checkpoint."""
-        await self._pacer.wait_until(self.start + seconds)
         self._has_yielded = True
+        return self._pacer.wait_until(self.start + seconds)
 
     async def send_chunk(self, data: bytes, ext: bytes = b"") -> None:
         """Send one chunk in one send. `ext` begins with its `;`.
@@ -273,8 +283,11 @@ class ChunkedBody:
         raw, chunks = encode_chunk(data, ext), 1
         if not responder.is_chunked:
             raw, chunks = data, 0
-        has_yielded, self._has_yielded = self._has_yielded, False
-        await responder.write(raw, chunks=chunks, octets=len(data), has_yielded=has_yielded)
+        if self._has_yielded:
+            self._has_yielded = False
+            await responder.write_after_checkpoint(raw, chunks, len(data))
+        else:
+            await responder.write(raw, chunks=chunks, octets=len(data))
 
     async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
         """Send octets of a chunked body as they stand, legal or not: for faults, and for frames kept as they came.

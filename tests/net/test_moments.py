@@ -56,6 +56,22 @@ def test_a_cancelled_wait_leaves_the_others() -> None:
     run(promise)
 
 
+def test_a_wait_that_is_cancelled_as_its_moment_comes_ends_once() -> None:
+    """Fails where the clock wakes a task that its cancellation has woken in the same turn: trio's run breaks."""
+
+    async def promise(pacer: Pacer) -> None:
+        moment = pacer.now() + 0.01
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pacer.wait_until, moment, name="waits")
+            for _ in range(3):  # turns until it does; one is enough
+                await trio.lowlevel.checkpoint()
+            while pacer.now() < moment:
+                continue
+            nursery.cancel_scope.cancel()
+
+    run(promise)
+
+
 def test_a_deadline_does_not_wait_for_a_moment() -> None:
     async def promise(pacer: Pacer) -> None:
         with trio.move_on_after(0.001) as scope:
