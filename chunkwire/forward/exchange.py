@@ -10,7 +10,6 @@ the connection closes without a last-chunk, and is reset where only the close sa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -43,6 +42,7 @@ from chunkwire.forward.tap import Both, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
+from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, Observer, SendTimeout, Shaper, SinkGone
@@ -73,6 +73,7 @@ class Exchange:
         settings: Settings,
         gate: Gate,
         mover: Mover,
+        deadlines: Deadlines,
         date: Callable[[], bytes],
         tap: Tap | None = None,
         meter: Observer | None = None,
@@ -84,6 +85,7 @@ class Exchange:
         self._settings = settings
         self._gate = gate
         self._mover = mover
+        self._deadlines = deadlines
         self._date = date
         self._tap = tap
         self._meter = meter
@@ -118,7 +120,8 @@ class Exchange:
                 limit = self._settings.response_timeout
                 self._fail(upstream_failure(ResponseTimeout(f"no response head came within {limit:g} s")))
         finally:
-            self._mover.unwatch(self._client)
+            self._deadlines.lift(self)
+            self._mover.rest(self._client)
             self._settle_upstream()
         await self._settle_client()
         if self._tap is not None:
@@ -128,6 +131,7 @@ class Exchange:
     def abort(self) -> None:
         """End the client's connection so that nothing on it looks whole; for use when `run` was cancelled."""
         if self._response_began and self._closes_body:
+            self._mover.unwatch(self._client)
             self._client.reset()
 
     async def _serve(self, upstreams: Upstreams) -> None:
@@ -177,9 +181,11 @@ class Exchange:
         """End the client's side as the exchange ended: keep it, close it in stages, answer, or abort."""
         report, failure = self.report, self._failure
         report.keep_alive = report.keep_alive and failure is None and self._request_is_sent
+        if report.keep_alive:
+            return
+        self._mover.unwatch(self._client)
         if failure is None:
-            if not report.keep_alive:
-                await self._client.close()
+            await self._client.close()
             return
         report.verdict, report.details, report.rule = failure.verdict, failure.details, failure.rule
         if not failure.status or (self._response_began and self._closes_body):
@@ -270,7 +276,7 @@ class Exchange:
     def _expect_response(self) -> None:
         """Give the response head its time, once no more of the request goes up: until then time does not count."""
         if self.report.head_s is None:
-            self._scope.deadline = trio.current_time() + self._settings.response_timeout
+            self._deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
 
     async def _final_head(self, connection: ClientConnection) -> Response:
         """Return the final response head, passing 1xx on (RFC 9110 §15.2).
@@ -283,7 +289,7 @@ class Exchange:
         for left in range(self._settings.max_informational, -1, -1):
             response = await connection.receive_response()
             if response.status >= 200 or response.status == 101:
-                self._scope.deadline = math.inf
+                self._deadlines.lift(self)
                 return response
             response_framing(response, self._request.method)
             if left and self._request.version != b"1.0":

@@ -85,16 +85,17 @@ class Gateway:
         """Serve one client's connection until either side ends it."""
         client = ServerConnection(stream, bare_lf=False, limits=self._settings.head_limits)
         patience = self._settings.head_timeout
-        with suppress(PeerGone):
-            while await self._serve_one(client, patience):
-                patience = self._settings.keep_alive_timeout
+        try:
+            with suppress(PeerGone):
+                while await self._serve_one(client, patience):
+                    patience = self._settings.keep_alive_timeout
+        finally:
+            self._mover.unwatch(client)
 
     async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
         """Serve the next request; False when the connection has ended."""
-        with self.drain.idle(timeout=patience) as idle:
-            if not await client.wait_octets():
-                return False
-        if idle.cancelled_caught:
+        if not await self.drain.wait_next(client, patience):
+            self._mover.unwatch(client)
             await client.close()
             return False
         received = await self._receive(client)
@@ -161,6 +162,7 @@ class Gateway:
             settings=self._settings,
             gate=self._gate,
             mover=self._mover,
+            deadlines=self.drain.deadlines,
             date=self.date,
             tap=tap,
             meter=Gaps(self._metrics.gap) if self._metrics is not None else None,
@@ -194,6 +196,7 @@ class Gateway:
         )
         method = request.method if request is not None else b"GET"
         octets = client.head_octets(head, method)
+        self._mover.unwatch(client)
         with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers
             await client.send_all(octets if method == b"HEAD" else octets + content)
         await client.close()

@@ -59,6 +59,7 @@ class Connection:
         self.limits = limits
         self._socket = _socket_under(stream)
         self._plain_socket = self._socket if self.is_cleartext else None
+        self._is_woken = False
         self.peer = _peer_name(self._socket)
 
     @property
@@ -135,14 +136,24 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection") from error
 
     async def wait_octets(self) -> bool:
-        """Wait until there is something to read; False when the peer closed instead.
+        """Wait until there is something to read; False when the peer closed, or `wake` was called, instead.
 
         Raises:
             PeerGone: the peer reset the connection.
         """
         if not self.leftover:
-            self.leftover += await self._receive()
+            try:
+                self.leftover += await self._receive()
+            except PeerGone:
+                if not self._is_woken:
+                    raise
         return bool(self.leftover)
+
+    def wake(self) -> None:
+        """End a running `wait_octets`, as if the peer had closed. Not guaranteed for streams that are no sockets."""
+        if self._socket is not None:
+            self._is_woken = True
+            trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
         """Wait until there is something to read, and leave it there; False at the peer's FIN. Cleartext only.
@@ -324,8 +335,10 @@ async def _receive_plain(sock: trio.socket.SocketType, max_octets: int) -> bytes
         if descriptor < 0:
             raise trio.ClosedResourceError("closed by this side")
         await trio.lowlevel.wait_readable(descriptor)
-        with suppress(BlockingIOError):
+        try:
             return os.read(descriptor, max_octets)
+        except BlockingIOError:
+            continue
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

@@ -25,16 +25,8 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
-from chunkwire.net.inflight import Body, Entry, descriptor_of, overdue
-from chunkwire.net.movers import (
-    EXACT,
-    Leaving,
-    MoveOptions,
-    OnLeaving,
-    PlainMover,
-    SinkGone,
-    SourceGone,
-)
+from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
+from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
 from chunkwire.net.parking import POLL_SECONDS, Parking, Polling, deadline_is_due, find_trio_epoll, take_parking
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
@@ -77,16 +69,23 @@ class FastMover:
         if descriptor < 0:
             self._plain.watch(connection, on_leaving)
             return
-        entry = self._entries.setdefault(descriptor, Entry())
+        entry = entry_of(connection, self._entries)
         entry.on_leaving = on_leaving
         entry.saw_fin = False
         self._update(descriptor)
+
+    def rest(self, connection: Connection) -> None:
+        """Leave it in the set, so that the next `watch` costs no call; see `Mover.rest`."""
+        self._plain.rest(connection)
+        entry = self._entries.get(descriptor_of(connection))
+        if entry is not None:
+            entry.on_leaving = None
 
     def unwatch(self, connection: Connection) -> None:
         """Watch no more; see `Mover.unwatch`."""
         self._plain.unwatch(connection)
         entry = self._entries.get(descriptor_of(connection))
-        if entry is not None and entry.on_leaving is not None:
+        if entry is not None:
             entry.on_leaving = None
             self._settle(descriptor_of(connection), entry)
 
@@ -127,8 +126,8 @@ class FastMover:
             if body.preface or body.is_ended:
                 self._put(body, memoryview(b""))
         if not body.is_done:
-            self._entries.setdefault(body.source_fd, Entry()).reads = body
-            self._entries.setdefault(body.sink_fd, Entry()).writes = body
+            entry_of(body.source, self._entries).reads = body
+            entry_of(body.sink, self._entries).writes = body
             self._update(body.source_fd)
             self._update(body.sink_fd)
 
@@ -277,7 +276,7 @@ class FastMover:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
                 self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
-            elif entry.on_leaving is not None and mask & _LEAVING:
+            elif mask & _LEAVING:
                 self._tell(descriptor, entry, mask)
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
                 self._guarded(self._write_pending, writes)

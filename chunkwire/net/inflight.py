@@ -64,16 +64,29 @@ class Body:
 
 
 class Entry:
-    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving."""
+    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving.
 
-    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "writes")
+    `stream` is whose descriptor it is: numbers are given anew to others.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "stream", "writes")
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
         self.mask = 0
         self.reads: Body | None = None
         self.writes: Body | None = None
         self.on_leaving: OnLeaving | None = None
         self.saw_fin = False
+
+
+def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
+    """Return what is known of a connection's descriptor: nothing yet, where it was another's, now closed."""
+    descriptor = descriptor_of(connection)
+    entry = entries.get(descriptor)
+    if entry is None or entry.stream is not connection.stream:
+        entry = entries[descriptor] = Entry(connection.stream)
+    return entry
 
 
 def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:

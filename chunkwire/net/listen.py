@@ -15,11 +15,12 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, TypeAlias
 
 import trio
 
+from chunkwire.net.connection import Connection
+from chunkwire.net.deadlines import Deadlines
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
@@ -128,12 +129,16 @@ def raise_file_limit() -> int:
 class Drain:
     """The way down: set once; idle connections end at once, busy ones get a grace time.
 
-    `is_started` tells a handler not to begin another exchange; `idle` ends a wait for the next request.
+    `is_started` tells a handler not to begin another exchange; `wait_next` waits for one.
+
+    Attributes:
+        deadlines: of the waits of this server's connections; `serve` keeps them.
     """
 
     def __init__(self) -> None:
+        self.deadlines = Deadlines()
         self._started = trio.Event()
-        self._idle: set[trio.CancelScope] = set()
+        self._idle: set[Connection] = set()
 
     @property
     def is_started(self) -> bool:
@@ -143,39 +148,33 @@ class Drain:
     def start(self) -> None:
         """Begin to drain; again is no different."""
         self._started.set()
-        for scope in self._idle:
-            scope.cancel()
+        for connection in self._idle:
+            connection.wake()
 
     async def wait_started(self) -> None:
         """Wait until `start` is called."""
         await self._started.wait()
 
-    def idle(self, *, timeout: float = math.inf) -> Idle:
-        """Give a scope that ends when the drain begins or after `timeout` seconds, for waiting between exchanges."""
-        return Idle(self, self._idle, timeout)
+    async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
+        """Wait for the first octets of the next request; False when the peer closed instead.
 
+        The same when the time is over, or a drain begins. A wait is woken, not cancelled: who has octets already
+        goes on with them.
 
-class Idle:
-    """A cancel scope that a `Drain` ends; see `Drain.idle`. A class, since each exchange enters one."""
-
-    __slots__ = ("_drain", "_idle", "_scope")
-
-    def __init__(self, drain: Drain, idle: set[trio.CancelScope], timeout: float) -> None:
-        self._drain = drain
-        self._idle = idle
-        self._scope = trio.CancelScope(deadline=trio.current_time() + timeout)
-
-    def __enter__(self) -> trio.CancelScope:
-        self._idle.add(self._scope)
-        if self._drain.is_started:
-            self._scope.cancel()
-        return self._scope.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        self._idle.discard(self._scope)
-        return self._scope.__exit__(kind, error, trace)
+        Raises:
+            PeerGone: the peer reset the connection.
+        """
+        if connection.leftover:
+            return True
+        if self.is_started:
+            return False
+        self._idle.add(connection)
+        self.deadlines.set(connection, timeout, connection.wake)
+        try:
+            return await connection.wait_octets()
+        finally:
+            self.deadlines.lift(connection)
+            self._idle.discard(connection)
 
 
 async def drain_on_signal(
@@ -208,15 +207,18 @@ async def serve(
     Cancellation: closes the listeners and every connection.
     """
     places = trio.CapacityLimiter(max_connections)
-    async with trio.open_nursery() as connections:
-        async with trio.open_nursery() as accepting:
-            for listener in listeners:
-                accepting.start_soon(
-                    _accept, listener, handler, connections, places, name=f"accept {listener.socket.getsockname()}"
-                )
-            await drain.wait_started()
-            accepting.cancel_scope.cancel()
-        connections.cancel_scope.deadline = trio.current_time() + grace
+    async with trio.open_nursery() as beside:
+        beside.start_soon(drain.deadlines.run, name="deadlines of waits")
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                for listener in listeners:
+                    accepting.start_soon(
+                        _accept, listener, handler, connections, places, name=f"accept {listener.socket.getsockname()}"
+                    )
+                await drain.wait_started()
+                accepting.cancel_scope.cancel()
+            connections.cancel_scope.deadline = trio.current_time() + grace
+        beside.cancel_scope.cancel()
 
 
 async def _accept(

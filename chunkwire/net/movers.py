@@ -118,8 +118,11 @@ class Mover(Protocol):
         Not guaranteed: that a FIN is seen behind octets which nobody reads.
         """
 
+    def rest(self, connection: Connection) -> None:
+        """Tell of nothing until the next `watch`; for a connection that stays open, between two exchanges."""
+
     def unwatch(self, connection: Connection) -> None:
-        """Watch no more; before the connection is read again, and before it is closed."""
+        """Watch no more; before the connection is closed, and before anything but a head is read from it."""
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -158,6 +161,10 @@ class PlainMover:
         if self._nursery is not None:
             scope = self._watches[connection] = trio.CancelScope()
             self._nursery.start_soon(_wait_leaving, connection, on_leaving, scope, name=f"watch {connection.peer}")
+
+    def rest(self, connection: Connection) -> None:
+        """Cancel the watching task."""
+        self.unwatch(connection)
 
     def unwatch(self, connection: Connection) -> None:
         """Cancel the watching task."""

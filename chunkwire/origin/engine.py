@@ -97,10 +97,7 @@ class Origin:
 
     async def _serve_next(self, connection: ServerConnection) -> bool:
         """Serve the next request; False when nothing more can be read from this connection."""
-        has_begun = False
-        with self._drain.idle(timeout=self.settings.keep_alive_timeout):
-            has_begun = await connection.wait_octets()
-        if not has_begun:
+        if not await self._drain.wait_next(connection, self.settings.keep_alive_timeout):
             return False
         try:
             with trio.fail_after(self.settings.head_timeout):

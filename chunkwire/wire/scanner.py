@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum, unique
+from functools import lru_cache
 from typing import Final, Protocol
 
 from chunkwire.wire import abnf
@@ -29,7 +30,17 @@ _MAX_KNOWN_DIGITS: Final = 16
 """Digits of a size line that is remembered; one with more is read each time anew."""
 
 _MAX_KNOWN_LINES: Final = 256
-"""Size lines remembered a stream: those of most streams, in some 30 KB; a peer that varies more pays a little time."""
+"""Size lines remembered: those of most streams, in some 30 KB. All streams share them; one that would remember more
+begins a set of its own, so a peer that varies its sizes takes nothing from the others and pays a little time."""
+
+_PLAIN_END: Final = b"0\r\n\r\n"
+"""The end of most bodies: a last-chunk without chunk-ext, and no trailer."""
+
+
+@lru_cache(maxsize=16)
+def _known_lines(limits: Limits) -> dict[bytes, int]:
+    """Return the set that streams with these limits share."""
+    return {}
 
 
 class BodyScanner(Protocol):
@@ -134,8 +145,8 @@ class ChunkedScanner:
         self._remaining = 0
         # Framing beyond what the data excuses so far; see Limits.max_overhead.
         self._excess = 0
-        # Size lines of this stream that have no chunk-ext and never add to the excess, with their sizes.
-        self._known: dict[bytes, int] = {}
+        # Size lines that have no chunk-ext and never add to the excess, with their sizes.
+        self._known = _known_lines(limits)
         self._short_cut = ShortCut()
         # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
         # read, and its field lines so far.
@@ -243,13 +254,17 @@ class ChunkedScanner:
         return position
 
     def _scan_size_line(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
+        if events is None and start + len(_PLAIN_END) <= end and buffer.startswith(_PLAIN_END, start):
+            self._state = _State.COMPLETE
+            self.is_complete = True
+            return start + len(_PLAIN_END)
         read = read_size_line(buffer, start, end=end, limits=self._limits)
         if read is None:
             return None
         overhead = _overhead(read.line, read.size)
         if read.size and not read.ext and overhead <= 0 and len(read.line) <= _MAX_KNOWN_DIGITS:
             if len(self._known) == _MAX_KNOWN_LINES:
-                self._known.clear()
+                self._known = {}
             self._known[read.line] = read.size
             return self._scan_burst(buffer, start, end, events)
         self._excess = max(0, self._excess + overhead)

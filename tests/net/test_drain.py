@@ -3,13 +3,18 @@
 import math
 import os
 import signal
+from collections.abc import AsyncGenerator
+from typing import TypeAlias
 
 import pytest
 import trio
 import trio.testing
 
+from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.listen import Address, Drain, Handler, bound_addresses, drain_on_signal, open_listeners, serve
-from tests.net.peer import PATIENCE, read_exactly, read_to_end
+from tests.net.peer import PATIENCE, read_exactly, read_to_end, reset, tcp_pair
+
+Waiting: TypeAlias = tuple[Connection, trio.SocketStream]
 
 
 class Server:
@@ -99,42 +104,68 @@ async def test_after_the_grace_time_a_busy_connection_is_cut(
         assert await read_to_end(client) == b""
 
 
-async def test_an_idle_wait_ends_when_the_drain_begins(nursery: trio.Nursery) -> None:
+@pytest.fixture
+async def waiting() -> AsyncGenerator[Waiting, None]:
+    """A connection that may wait for its next request, and its client."""
+    near, far = await tcp_pair()
+    async with near, far:
+        yield Connection(near), far
+
+
+async def test_an_idle_wait_ends_when_the_drain_begins(nursery: trio.Nursery, waiting: Waiting) -> None:
+    drain, answers = Drain(), list[bool]()
+
+    async def wait() -> None:
+        answers.append(await drain.wait_next(waiting[0]))
+
+    async with trio.open_nursery() as until_woken:
+        until_woken.start_soon(wait, name="wait")
+        await trio.testing.wait_all_tasks_blocked()
+        drain.start()
+    assert answers == [False]
+
+
+async def test_an_idle_wait_does_not_begin_while_draining(waiting: Waiting) -> None:
     drain = Drain()
-
-    async def wait_for_a_request(task_status: trio.TaskStatus[None]) -> None:
-        with drain.idle() as scope:
-            task_status.started()
-            await wait_for_ever()
-        assert scope.cancelled_caught
-
-    await nursery.start(wait_for_a_request)
+    drain.start()
     drain.start()
     with trio.fail_after(PATIENCE):
-        await drain.wait_started()
+        assert not await drain.wait_next(waiting[0])
 
 
-async def test_an_idle_wait_does_not_begin_while_draining() -> None:
+async def test_an_idle_wait_has_its_own_limit(nursery: trio.Nursery, waiting: Waiting) -> None:
     drain = Drain()
-    drain.start()
-    drain.start()
-    with trio.fail_after(PATIENCE), drain.idle() as scope:
-        await wait_for_ever()
-    assert scope.cancelled_caught
+    nursery.start_soon(drain.deadlines.run, name="deadlines")
+    with trio.fail_after(PATIENCE):
+        assert not await drain.wait_next(waiting[0], 0.05)
 
 
-async def test_an_idle_wait_has_its_own_limit(autojump_clock: trio.testing.MockClock) -> None:
-    with Drain().idle(timeout=5) as scope:
-        await wait_for_ever()
-    assert (scope.cancelled_caught, trio.current_time()) == (True, 5)
-
-
-async def test_work_after_an_idle_wait_is_not_ended_by_the_drain() -> None:
+async def test_a_request_that_is_there_already_is_served_while_draining(waiting: Waiting) -> None:
     drain = Drain()
-    with drain.idle():
-        await trio.lowlevel.checkpoint()
+    waiting[0].leftover += b"GET"
     drain.start()
-    await trio.lowlevel.checkpoint()
+    assert await drain.wait_next(waiting[0])
+
+
+async def test_work_after_an_idle_wait_is_not_ended_by_the_drain(waiting: Waiting) -> None:
+    drain, (connection, client) = Drain(), waiting
+    await client.send_all(b"GET ")
+    assert await drain.wait_next(connection)
+    connection.leftover.clear()
+    drain.start()
+    await client.send_all(b"/")
+    assert await connection.receive_some() == b"/"
+
+
+async def test_a_client_that_closed_ends_an_idle_wait(waiting: Waiting) -> None:
+    await waiting[1].send_eof()
+    assert not await Drain().wait_next(waiting[0])
+
+
+async def test_a_client_that_reset_is_gone(waiting: Waiting) -> None:
+    reset(waiting[1])
+    with pytest.raises(PeerGone):
+        await Drain().wait_next(waiting[0])
 
 
 async def test_the_first_sigterm_drains_and_the_second_ends_at_once(nursery: trio.Nursery) -> None:

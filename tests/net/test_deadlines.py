@@ -1,0 +1,47 @@
+"""Deadlines that are looked at now and then: never early, hardly late, and gone when lifted."""
+
+import math
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.deadlines import Deadlines
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1, 5, 60])
+async def test_a_deadline_is_told_of_never_early_and_an_eighth_late_at_most(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, seconds: float
+) -> None:
+    deadlines, told = Deadlines(), trio.Event()
+    deadlines.set("a", seconds, told.set)
+    nursery.start_soon(deadlines.run, name="deadlines")
+    await told.wait()
+    assert seconds <= trio.current_time() <= seconds * 9 / 8 + 1e-9
+
+
+async def test_a_deadline_that_was_lifted_or_has_been_told_of_is_not_told_again(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    deadlines = Deadlines()
+    told: list[str] = []
+    nursery.start_soon(deadlines.run, name="deadlines")
+    deadlines.set("lifted", 1, lambda: told.append("lifted"))
+    deadlines.set("kept", 1, lambda: told.append("kept"))
+    deadlines.lift("lifted")
+    deadlines.lift("never set")
+    await trio.sleep(10)
+    assert told == ["kept"]
+
+
+async def test_a_key_has_one_deadline_and_one_without_end_is_none(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    deadlines = Deadlines()
+    told: list[str] = []
+    nursery.start_soon(deadlines.run, name="deadlines")
+    deadlines.set("key", 1, lambda: told.append("first"))
+    deadlines.set("key", 4, lambda: told.append("second"))
+    deadlines.set("endless", math.inf, lambda: told.append("endless"))
+    await trio.sleep(100)
+    assert told == ["second"]
