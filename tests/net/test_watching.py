@@ -163,3 +163,36 @@ async def test_one_watch_of_many_is_told_of_its_own_peer(make_mover: MakeMover) 
     for near, far in pairs:
         await near.aclose()
         await far.aclose()
+
+
+async def test_a_watch_at_rest_tells_nothing_and_the_next_one_tells_what_happened_meanwhile(
+    make_mover: MakeMover,
+) -> None:
+    near, far = await tcp_pair()
+    async with near, far, running(make_mover) as (mover, _):
+        connection = Connection(near)
+        before = Told(mover, connection)
+        await trio.testing.wait_all_tasks_blocked()
+        mover.rest(connection)
+        await far.send_eof()
+        await trio.testing.wait_all_tasks_blocked()
+        assert before.all == []
+        assert await Told(mover, connection).wait() == [Leaving.FIN]
+
+
+async def test_a_descriptor_that_was_at_rest_when_closed_is_watched_for_its_next_owner(make_mover: MakeMover) -> None:
+    async with running(make_mover) as (mover, _):
+        near, far = await tcp_pair()
+        Told(mover, Connection(near))
+        await trio.testing.wait_all_tasks_blocked()
+        mover.rest(Connection(near))
+        number = near.socket.fileno()
+        near.socket.close()
+        far.socket.close()
+        again, other = await tcp_pair()
+        assert number in (again.socket.fileno(), other.socket.fileno())
+        ours, theirs = (again, other) if again.socket.fileno() == number else (other, again)
+        async with ours, theirs:
+            told = Told(mover, Connection(ours))
+            await theirs.send_eof()
+            assert await told.wait() == [Leaving.FIN]

@@ -148,3 +148,10 @@ def test_size_line_that_adds_to_the_overhead_is_counted_every_time() -> None:
     limits = Limits(max_overhead=10)
     assert relay(costs_two * 5 + b"0\r\n\r\n", scanner=ChunkedScanner(limits)).verdict == "accept"
     assert relay(costs_two * 6, scanner=ChunkedScanner(limits)).verdict == "reject"
+
+
+def test_size_lines_that_one_stream_has_taken_are_no_leave_for_one_with_narrower_limits() -> None:
+    body = b"100\r\n" + bytes(256) + b"\r\n0\r\n\r\n"
+    assert relay(body).verdict == "accept"
+    narrow = relay(body, scanner=ChunkedScanner(Limits(max_chunk_size=255)))
+    assert (narrow.verdict, narrow.sent) == ("reject", b"")
