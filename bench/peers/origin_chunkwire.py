@@ -20,7 +20,7 @@ async def stamp_chunks(request: IncomingRequest, response: Responder) -> None:
     """Send the chunks that the query plans, each at its moment."""
     query = urlsplit(request.head.target).query.decode("ascii")
     async with response.chunked(fields=((b"Content-Type", b"text/event-stream"),)) as body:
-        start_ns = time.time_ns()
+        start_ns = time.time_ns() - round((response.pacer.now() - body.start) * 1e9)  # or each chunk would be early
         for due_ns in planned_moments(query):
             await body.wait_until((due_ns - start_ns) / 1e9)
             await body.send_chunk(stamped(due_ns))
