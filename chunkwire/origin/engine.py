@@ -146,9 +146,9 @@ class Origin:
     ) -> Ended:
         """Respond, and stop when the client resets the connection (RFC 9112 §9.5), even between two frames."""
         ended = Ended.CLIENT_GONE
-        async with trio.open_nursery() as nursery:
-            scope = nursery.cancel_scope
-            nursery.start_soon(_cancel_on_reset, connection, request.body, response.watch, scope, name="reset watch")
+
+        async def respond(scope: trio.CancelScope) -> None:
+            nonlocal ended
             try:
                 if refusal is not None:
                     raise refusal
@@ -157,6 +157,12 @@ class Origin:
             except Exception as error:  # noqa: BLE001 - `_fail` logs what nobody expected; groups are Exceptions too
                 ended = await self._fail(request, response, error)
             scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            scope = nursery.cancel_scope
+            # The responder is the one with a task of its own: each step of a task goes down its whole stack.
+            nursery.start_soon(respond, scope, name="responder")
+            await _cancel_on_reset(connection, request.body, response.watch, scope)
         return ended
 
     async def _respond(self, request: IncomingRequest, response: Responder) -> None:
