@@ -31,6 +31,7 @@ static double cpu_seconds(int pid) {
     if (!tasks) return 0;
     for (struct dirent *task; (task = readdir(tasks));) {
         unsigned long long ns = 0;
+        if (task->d_name[0] == '.') continue; /* task/../schedstat is there too: the main thread's */
         snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, task->d_name);
         FILE *file = fopen(path, "r");
         if (!file) continue;
