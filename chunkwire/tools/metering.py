@@ -91,11 +91,13 @@ class Loop:
     waiting: dict[int, _Waiting] = field(default_factory=dict)
     backlog: deque[tuple[_Waiting, int, bytes]] = field(default_factory=deque)
     is_over: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
 
     def add(self, waiting: _Waiting) -> None:
         """Watch a stream; may be called from another thread."""
-        self.waiting[waiting.sock.fileno()] = waiting
-        self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
+        with self.lock:
+            self.waiting[waiting.sock.fileno()] = waiting
+            self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
         """Run until over; then read apart what is left."""
@@ -110,7 +112,9 @@ class Loop:
         self.poll.close()
 
     def _receive(self, fd: int) -> None:
-        waiting = self.waiting[fd]
+        waiting = self.waiting.get(fd)
+        if waiting is None:
+            return  # its stream was cancelled since the poll
         try:
             octets = waiting.sock.recv(READ_OCTETS)
             now_ns = time.time_ns()
@@ -118,17 +122,22 @@ class Loop:
             return
         except OSError:
             octets, now_ns = b"", time.time_ns()
-        if not octets:
-            self.poll.unregister(fd)
-            del self.waiting[fd]
+        if not octets and not self.forget(fd):
+            return
         self.backlog.append((waiting, now_ns, octets))
+
+    def forget(self, fd: int) -> bool:
+        """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
+        with self.lock:
+            if self.waiting.pop(fd, None) is None:
+                return False
+            self.poll.unregister(fd)
+            return True
 
     def _scan(self, waiting: _Waiting, now_ns: int, octets: bytes) -> None:
         if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets):
             return
-        fd = waiting.sock.fileno()
-        if self.waiting.pop(fd, None) is not None:
-            self.poll.unregister(fd)
+        self.forget(waiting.sock.fileno())
         self.token.run_sync_soon(waiting.ended.set)
 
 
@@ -277,8 +286,7 @@ async def _hand_over(connection: ClientConnection, sampler: StreamSampler, loop:
         loop.add(waiting)
         await waiting.ended.wait()
     finally:
-        if loop.waiting.pop(sock.fileno(), None) is not None:
-            loop.poll.unregister(sock.fileno())
+        loop.forget(sock.fileno())
         sock.close()
 
 
