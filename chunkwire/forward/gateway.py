@@ -76,7 +76,10 @@ class Gateway:
         self._date_second = 0
 
     async def run(self) -> None:
-        """Do what connections need done beside them, until cancelled: the mover, and idle upstreams."""
+        """Do what connections need done beside them, until cancelled: the mover, and idle upstreams.
+
+        Their deadlines are kept by `serve`, which must be given this gateway's drain.
+        """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover")
             nursery.start_soon(self.upstreams.run, name="idle upstreams")

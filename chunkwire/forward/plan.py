@@ -1,7 +1,7 @@
 """What an exchange's heads decide, worked out once for all exchanges whose heads are the same.
 
 The rule here: pure functions of heads and settings. Clients and servers send the same heads again and again, so the
-latest answers are kept; what they say is for `rewrite` and `net.seam`.
+latest answers are kept, the small ones, whatever they carry; what they say is for `rewrite` and `net.seam`.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def answer_down(response: Response, request: Request, framing: Framing, gate: Ga
 
     Raises:
         HeadError: the response's framing is refused.
+        LocalError: its fields are no legal field lines.
     """
     plan = _answer_down if is_memorable(response) and is_memorable(request) else _answer_down.__wrapped__
     return plan(response, request, framing, gate, date, close)

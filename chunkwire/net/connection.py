@@ -87,9 +87,20 @@ class Connection:
         try:
             if self._plain_socket is None:
                 return bytes(await self.stream.receive_some(max_octets))
-            return await _receive_plain(self._plain_socket, max_octets)
+            return await self._receive_plain(self._plain_socket, max_octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection") from error
+
+    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> bytes:
+        """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
+        while True:
+            if sock.fileno() < 0 or self._is_woken:
+                raise trio.ClosedResourceError("closed by this side")
+            await trio.lowlevel.wait_readable(sock)
+            try:
+                return os.read(sock.fileno(), max_octets)  # asked anew: closed meanwhile, its number may be another's
+            except BlockingIOError:
+                continue
 
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
         """Send all octets: one socket send if the kernel takes them at once.
@@ -147,6 +158,8 @@ class Connection:
             except PeerGone:
                 if not self._is_woken:
                     raise
+            finally:
+                self._is_woken = False
         return bool(self.leftover)
 
     def wake(self) -> None:
@@ -304,6 +317,8 @@ class ClientConnection(Connection):
         Raises:
             LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
+
+        Cancellation: as `send_all`.
         """
         self._request = request
         octets = write_request(request)
@@ -326,19 +341,6 @@ class ClientConnection(Connection):
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
         return judge_response(head, self.limits, self._request)
-
-
-async def _receive_plain(sock: trio.socket.SocketType, max_octets: int) -> bytes:
-    """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
-    while True:
-        descriptor = sock.fileno()
-        if descriptor < 0:
-            raise trio.ClosedResourceError("closed by this side")
-        await trio.lowlevel.wait_readable(descriptor)
-        try:
-            return os.read(descriptor, max_octets)
-        except BlockingIOError:
-            continue
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

@@ -1,7 +1,8 @@
 """Deadlines that cost next to nothing to set and to lift, for waits that hardly ever come to theirs.
 
-A deadline of a trio scope is a place in a heap, taken and given back; an exchange sets three. These are seconds and
-minutes, and none is due while all goes well: so they stand in a dictionary, and one task looks at it now and then.
+A deadline of a trio scope is a place in a heap, taken and given back; an exchange sets two. These are seconds and
+minutes, and none is due while all goes well: so they stand in a dictionary for each length of time, in the order in
+which they will be due, and one task looks at the first of each now and then.
 
 The rule here: late is allowed, early and never are not. A deadline is noticed an eighth of its time late, at most.
 """
@@ -14,7 +15,7 @@ from typing import Final
 
 import trio
 
-_SLOWEST_SECONDS: Final = 0.5  # between two looks: one at ten thousand deadlines takes a millisecond
+_SLOWEST_SECONDS: Final = 0.5  # between two looks
 _FASTEST_SECONDS: Final = 0.01
 _PART: Final = 8  # looks in the shortest time that was asked for
 
@@ -23,24 +24,43 @@ class Deadlines:
     """Deadlines by key; `run` must be going."""
 
     def __init__(self) -> None:
-        self._due: dict[object, tuple[float, Callable[[], object]]] = {}
+        self._of_length: dict[float, dict[object, tuple[float, Callable[[], object]]]] = {}
+        self._length_of: dict[object, float] = {}
         self._every = _SLOWEST_SECONDS
+        self._sleep = trio.CancelScope()
 
     def set(self, key: object, seconds: float, on_due: Callable[[], object]) -> None:
         """Call `on_due` in so many seconds, on trio's clock, unless `lift` comes first; a key has one deadline."""
-        if seconds < math.inf:
-            self._due[key] = (trio.current_time() + seconds, on_due)
-            if seconds < self._every * _PART:
-                self._every = max(_FASTEST_SECONDS, seconds / _PART)
+        self.lift(key)
+        if seconds == math.inf:
+            return
+        same = self._of_length.get(seconds)
+        if same is None:
+            same = self._begin(seconds)
+        same[key] = (trio.current_time() + seconds, on_due)
+        self._length_of[key] = seconds
 
     def lift(self, key: object) -> None:
         """Forget a deadline, if there is one."""
-        self._due.pop(key, None)
+        seconds = self._length_of.pop(key, None)
+        if seconds is not None:
+            del self._of_length[seconds][key]
+
+    def _begin(self, seconds: float) -> dict[object, tuple[float, Callable[[], object]]]:
+        """Return the place for deadlines of a length not met before; there are few: settings have them."""
+        every = max(_FASTEST_SECONDS, seconds / _PART)
+        if every < self._every:
+            self._every = every
+            self._sleep.cancel()
+        return self._of_length.setdefault(seconds, {})
 
     async def run(self) -> None:
         """Look for what is due until cancelled."""
         while True:
-            await trio.sleep(self._every)
+            with trio.CancelScope() as self._sleep:
+                await trio.sleep(self._every)
             now = trio.current_time()
-            for key in [key for key, (moment, _) in self._due.items() if moment <= now]:
-                self._due.pop(key)[1]()
+            for same in tuple(self._of_length.values()):
+                while same and (first := next(iter(same.items())))[1][0] <= now:
+                    self.lift(first[0])
+                    first[1][1]()

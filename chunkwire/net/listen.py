@@ -132,7 +132,7 @@ class Drain:
     `is_started` tells a handler not to begin another exchange; `wait_next` waits for one.
 
     Attributes:
-        deadlines: of the waits of this server's connections; `serve` keeps them.
+        deadlines: of the waits of this server's connections. `serve` keeps them; without it there are none.
     """
 
     def __init__(self) -> None:
@@ -158,8 +158,8 @@ class Drain:
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
         """Wait for the first octets of the next request; False when the peer closed instead.
 
-        The same when the time is over, or a drain begins. A wait is woken, not cancelled: who has octets already
-        goes on with them.
+        The same when the time is over, or a drain begins (a stream that is no socket notices neither). A wait is
+        woken, not cancelled: who has octets already goes on with them.
 
         Raises:
             PeerGone: the peer reset the connection.

@@ -122,7 +122,7 @@ class Mover(Protocol):
         """Tell of nothing until the next `watch`; for a connection that stays open, between two exchanges."""
 
     def unwatch(self, connection: Connection) -> None:
-        """Watch no more; before the connection is closed, and before anything but a head is read from it."""
+        """Watch no more; before the connection is closed, and before a task of its own waits to read from it."""
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT

@@ -168,7 +168,8 @@ def _speaker(method: bytes, version: bytes, *, keeps_alive: bool, upgrade: bool 
 
 def is_memorable(head: Request | Response) -> bool:
     """Say whether what follows from this head may be kept: it is not one of the large ones."""
-    return sum([len(name) + len(value) for name, value in head.fields]) <= MEMORABLE_OCTETS
+    octets = len(head.start_line) + sum([len(name) + len(value) for name, value in head.fields])
+    return octets <= MEMORABLE_OCTETS
 
 
 def _feed(reader: h11.Connection, head: bytes) -> None:

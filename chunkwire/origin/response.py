@@ -190,7 +190,10 @@ class Responder:
         self._note_write(now, raw, chunks, octets)
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
-        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less."""
+        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less.
+
+        Cancellation: what the kernel took at once has left.
+        """
         now = self._now()
         taken = self._send_nowait(raw)
         if taken < len(raw):
@@ -263,7 +266,10 @@ class ChunkedBody:
         self.start = self._pacer.now()
 
     def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
-        """Wait until `seconds` after the start; a moment that has passed is only a checkpoint."""
+        """Wait until `seconds` after the start; a moment that has passed is only a checkpoint.
+
+        The next chunk is sent without one, even where the wait was cancelled by a scope inside the responder.
+        """
         self._has_yielded = True
         return self._pacer.wait_until(self.start + seconds)
 

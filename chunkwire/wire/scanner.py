@@ -30,8 +30,8 @@ _MAX_KNOWN_DIGITS: Final = 16
 """Digits of a size line that is remembered; one with more is read each time anew."""
 
 _MAX_KNOWN_LINES: Final = 256
-"""Size lines remembered: those of most streams, in some 30 KB. All streams share them; one that would remember more
-begins a set of its own, so a peer that varies its sizes takes nothing from the others and pays a little time."""
+"""Size lines remembered: those of most streams, in some 30 KB. All streams share them until there are so many; one
+that would remember more begins a set of its own, which costs a little time and bounds what a peer can make us keep."""
 
 _PLAIN_END: Final = b"0\r\n\r\n"
 """The end of most bodies: a last-chunk without chunk-ext, and no trailer."""
@@ -263,7 +263,7 @@ class ChunkedScanner:
             return None
         overhead = _overhead(read.line, read.size)
         if read.size and not read.ext and overhead <= 0 and len(read.line) <= _MAX_KNOWN_DIGITS:
-            if len(self._known) == _MAX_KNOWN_LINES:
+            if len(self._known) >= _MAX_KNOWN_LINES:
                 self._known = {}
             self._known[read.line] = read.size
             return self._scan_burst(buffer, start, end, events)
