@@ -324,14 +324,15 @@ class Exchange:
             self._note_first,
             self._observer(),
         )
-        del response  # a stream may last for hours, and there may be thousands
+        keeps_upstream = answer.keeps_upstream
+        del response, answer  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:
             if settings.on_client_gone == "drain":
                 await _read_to_end(connection, scanner)
             raise
-        self._upstream_has_ended, self._upstream_may_serve_again = True, answer.keeps_upstream
+        self._upstream_has_ended, self._upstream_may_serve_again = True, keeps_upstream
 
     async def _upload_is_over(self) -> bool:
         """Say whether the request has been sent; its task may have come to the end and not had its turn yet."""

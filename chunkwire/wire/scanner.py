@@ -29,6 +29,8 @@ _CR: Final = 0x0D
 _MAX_KNOWN_DIGITS: Final = 16
 """Digits of a size line that is remembered; one with more is read each time anew."""
 
+_MAX_KNOWN_OCTETS: Final = _MAX_KNOWN_DIGITS + len(CRLF)
+
 _MAX_KNOWN_LINES: Final = 256
 """Size lines remembered: those of most streams, in some 30 KB. All streams share them until there are so many; one
 that would remember more begins a set of its own, which costs a little time and bounds what a peer can make us keep."""
@@ -227,7 +229,7 @@ class ChunkedScanner:
         find, startswith = buffer.find, buffer.startswith
         position = start
         for _ in range(BURST):
-            line_end = find(CRLF, position, position + _MAX_KNOWN_DIGITS + 2)
+            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS)
             line = bytes(buffer[position:line_end]) if line_end > 0 else b""
             size = known.get(line)
             data = line_end + 2
