@@ -26,10 +26,8 @@ from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
 
 _CR: Final = 0x0D
 
-_MAX_KNOWN_DIGITS: Final = 16
-"""Digits of a size line that is remembered; one with more is read each time anew."""
-
-_MAX_KNOWN_OCTETS: Final = _MAX_KNOWN_DIGITS + len(CRLF)
+_MAX_KNOWN_OCTETS: Final = 18
+"""Octets of a size line that is remembered, CRLF included: 16 digits; one with more is read each time anew."""
 
 _MAX_KNOWN_LINES: Final = 256
 """Size lines remembered: those of most streams, in some 30 KB. All streams share them until there are so many; one
@@ -264,7 +262,7 @@ class ChunkedScanner:
         if read is None:
             return None
         overhead = _overhead(read.line, read.size)
-        if read.size and not read.ext and overhead <= 0 and len(read.line) <= _MAX_KNOWN_DIGITS:
+        if read.size and not read.ext and overhead <= 0 and read.stop - start <= _MAX_KNOWN_OCTETS:
             if len(self._known) >= _MAX_KNOWN_LINES:
                 self._known = {}
             self._known[read.line] = read.size
