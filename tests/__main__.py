@@ -29,12 +29,12 @@ GATES = (
     Gate(
         "wire",
         "pytest of the codec, every branch taken",
-        (("coverage", "run", "-m", "pytest", "-q", "tests/wire"), ("coverage", "report")),
+        (("coverage", "run", "-m", "pytest", "-q", "tests/wire", "tests/record"), ("coverage", "report")),
     ),
     Gate(
         "rooms",
         "pytest of the other rooms",
-        (("pytest", "-q", "tests", "--ignore=tests/wire", "--ignore=tests/real", "--ignore=tests/real_probe"),),
+        (("pytest", "-q", "tests", "--ignore=tests/wire", "--ignore=tests/record", "--ignore=tests/real", "--ignore=tests/real_probe"),),
     ),
     Gate("real", "pytest with real programs", (("pytest", "-q", "tests/real", "tests/real_probe"),)),
 )

@@ -11,8 +11,22 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "chunkwire"
 
 # In the order of the design: a room imports only from itself and from rooms above it.
-ROOMS = ("wire", "llm", "net", "client", "origin", "forward", "tools", "testing", "page", "cli")
-PURE_ROOMS = ("wire", "llm")
+ROOMS = (
+    "wire",
+    "record",
+    "llm",
+    "net",
+    "server",
+    "client",
+    "origin",
+    "forward",
+    "ask",
+    "tools",
+    "testing",
+    "lab",
+    "cli",
+)
+PURE_ROOMS = ("wire", "record", "llm")
 # What a pure room is given, or does without: I/O, clocks, threads, randomness, the two libraries.
 IMPURE = frozenset(
     {"trio", "h11", "wsproto", "socket", "ssl", "select", "selectors", "asyncio", "urllib", "http"}

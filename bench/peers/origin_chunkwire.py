@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 import trio
 
 from bench.peers.stamps import planned_moments, stamped
-from chunkwire.net.listen import Address, Drain, open_listeners, raise_file_limit, serve
+from chunkwire.net.listen import Address, Drain, open_listeners, raise_file_limit, serve_connections
 from chunkwire.net.moments import MomentClock
 from chunkwire.net.pacing import open_pacer
-from chunkwire.origin.engine import Origin
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.routes import Resource
+from chunkwire.server.engine import Server
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import Resource
 
 
 async def stamp_chunks(request: IncomingRequest, response: Responder) -> None:
@@ -32,8 +32,8 @@ async def main(port: int) -> None:
     listeners = await open_listeners(Address("127.0.0.1", port))
     async with open_pacer() as pacer:
         resource = Resource("/", stamp_chunks, "stamped chunks", parameters=None)
-        origin = Origin(pacer=pacer, resources=(resource,))
-        await serve(listeners, origin.handle, drain=Drain())
+        origin = Server((resource,), pacer=pacer)
+        await serve_connections(listeners, origin.handle, drain=Drain())
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from chunkwire.cli import flags
 
 if TYPE_CHECKING:
-    from chunkwire.tools.ask.endpoint import AskSettings
-    from chunkwire.tools.ask.providers import Provider
-    from chunkwire.tools.ask.relay import Patience
+    from chunkwire.ask.endpoint import AskSettings
+    from chunkwire.ask.providers import Provider
+    from chunkwire.ask.relay import Patience
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
 
@@ -79,10 +79,10 @@ def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     import trio
 
+    from chunkwire.ask.server import serve_ask
     from chunkwire.net.dial import make_tls
     from chunkwire.net.listen import Address, parse_address
-    from chunkwire.origin.settings import Settings
-    from chunkwire.tools.ask.server import serve_ask
+    from chunkwire.server.settings import ServerSettings
 
     address = parse_address(options.listen)
     providers = _providers(options)
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
                 providers,
                 ask_settings=ask_settings,
                 patience=patience,
-                settings=Settings(send_timeout=options.send_timeout, grace=options.grace),
+                settings=ServerSettings(send_timeout=options.send_timeout, grace=options.grace),
                 tls=tls,
                 write_audit=write_audit,
                 handle_signals=True,
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _providers(options: argparse.Namespace) -> list[Provider]:
-    from chunkwire.tools.ask.providers import check_names, parse_provider
+    from chunkwire.ask.providers import check_names, parse_provider
 
     found = [
         parse_provider(
@@ -132,8 +132,8 @@ def _providers(options: argparse.Namespace) -> list[Provider]:
 
 
 def _settings(options: argparse.Namespace) -> tuple[AskSettings, Patience]:
-    from chunkwire.tools.ask.endpoint import AskSettings
-    from chunkwire.tools.ask.relay import Patience
+    from chunkwire.ask.endpoint import AskSettings
+    from chunkwire.ask.relay import Patience
 
     ask_settings = AskSettings(
         system=options.system,

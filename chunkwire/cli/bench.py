@@ -13,9 +13,9 @@ from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from chunkwire.net.dial import Url
-    from chunkwire.tools.metering import Load
-    from chunkwire.tools.samples import Gathered
-    from chunkwire.wire.record import Record
+    from chunkwire.record.values import Record
+    from chunkwire.tools.bench.metering import Load
+    from chunkwire.tools.bench.samples import Gathered
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     import trio
 
     from chunkwire.cli.exits import leaves
-    from chunkwire.tools.metering import NotOpened
+    from chunkwire.tools.bench.metering import NotOpened
 
     try:
         return trio.run(bench, options, strict_exception_groups=True)
@@ -79,7 +79,7 @@ async def bench(options: argparse.Namespace) -> int:
     """Run the rounds; return the exit code."""
     from chunkwire.cli.probe import progress, saving
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.bench_view import missed, parse_limit
+    from chunkwire.tools.bench.view import missed, parse_limit
 
     limits = [parse_limit(text) for text in options.limit]
     url = parse_url(options.url)
@@ -101,8 +101,8 @@ async def rounds(
     tell: Callable[[str], None],
 ) -> tuple[Gathered, Gathered | None]:
     """Return what the target's turns gathered, and what the baseline's did, where there is one."""
-    from chunkwire.tools.metering import Meter
-    from chunkwire.tools.samples import Gathered
+    from chunkwire.tools.bench.metering import Meter
+    from chunkwire.tools.bench.samples import Gathered
 
     gathered, baseline = Gathered(), Gathered() if base is not None else None
     turns = ROUNDS if base is not None else 1
@@ -130,9 +130,9 @@ def make_load(
 ) -> Load:
     """Return one turn's load; our own origin is asked for streams that outlast it."""
     from chunkwire.cli.asking import read_request
-    from chunkwire.origin.query import parse_duration
-    from chunkwire.tools.metering import Load
-    from chunkwire.tools.probe_requests import is_probe, parameters, with_parameters
+    from chunkwire.server.query import parse_duration
+    from chunkwire.tools.bench.metering import Load
+    from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
     from chunkwire.wire.errors import LocalError
 
     asked = read_request(options)
@@ -174,8 +174,8 @@ async def show(options: argparse.Namespace, gathered: Gathered, baseline: Gather
     """Print the figures and write the page."""
     import trio
 
-    from chunkwire.tools.bench_html import page
-    from chunkwire.tools.bench_view import notes, table, to_json
+    from chunkwire.tools.bench.page import page
+    from chunkwire.tools.bench.view import notes, table, to_json
 
     told = conditions(options)
     if options.json:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
+    from chunkwire.record.values import EndRecord, FrameRecord, Record
     from chunkwire.tools.paint import Paint
-    from chunkwire.wire.record import EndRecord, FrameRecord, Record
 
 SUMMARY = "one stream through origin and gateway, watched at each, in one command"
 EPILOG = """\
@@ -64,7 +64,7 @@ class Point:
         return self.wall + record.t
 
 
-class Trace:
+class DemoTrace:
     """Gathers the records of the one stream at three places.
 
     Attributes:
@@ -78,7 +78,7 @@ class Trace:
 
     def record(self, record: Record) -> None:
         """Take one record from any of the three."""
-        from chunkwire.wire.record import EndRecord, FrameRecord, RequestRecord
+        from chunkwire.record.values import EndRecord, FrameRecord, RequestRecord
 
         if self.ended.is_set():
             return  # a later stream, with --keep
@@ -135,7 +135,7 @@ async def show(options: argparse.Namespace) -> int:
     from chunkwire.tools.paint import Paint
 
     paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-    trace = Trace(trio.Event())
+    trace = DemoTrace(trio.Event())
     async with trio.open_nursery() as nursery:
         origin, gateway = await start(nursery, trace.record)
         print(heading(options, origin, gateway, paint))
@@ -155,7 +155,7 @@ async def start(nursery: trio.Nursery, record_to: Callable[[Record], None]) -> t
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
-    from chunkwire.origin.server import serve_origin
+    from chunkwire.origin.serving import serve_origin
 
     async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         await serve_origin(where, record_to=record_to, task_status=task_status)
@@ -181,7 +181,7 @@ async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callabl
     return bound[0]
 
 
-async def watch(options: argparse.Namespace, gateway: Address, trace: Trace, paint: Paint) -> ExitCode:
+async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace, paint: Paint) -> ExitCode:
     """Read the stream through the gateway, a row as each frame comes; say whether its octets are the origin's."""
     import trio
 
@@ -226,9 +226,9 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
     )
 
 
-def verdict(trace: Trace, paint: Paint, *, is_equal: bool) -> list[str]:
+def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
     """Return what stands below the table: one chunk as octets, the hashes, and what they mean."""
-    from chunkwire.tools.watch import number
+    from chunkwire.tools.watch.view import number
 
     lines = [""]
     received = trace.points["client.received"]

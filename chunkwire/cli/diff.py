@@ -12,7 +12,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.tools.diff import Recording
+    from chunkwire.tools.diff.compare import Recording
 
 SUMMARY = "two recordings of one stream, frame by frame"
 EPILOG = """\
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and say by the exit code whether the streams are the same."""
     from chunkwire.cli.terminal import is_coloured, width_of
-    from chunkwire.tools.diff import compare, render
+    from chunkwire.tools.diff.compare import compare, render
     from chunkwire.tools.paint import Paint
 
     found = compare(load_file(options.a), load_file(options.b), gap_tolerance=options.gaps)
@@ -61,9 +61,9 @@ def load_file(path: str) -> Recording:
         LocalError: a line that is no record; the message says which.
         OSError: the file cannot be read.
     """
-    from chunkwire.tools.diff import load
+    from chunkwire.record.values import Record, from_json
+    from chunkwire.tools.diff.compare import load
     from chunkwire.wire.errors import LocalError
-    from chunkwire.wire.record import Record, from_json
 
     path, place = chosen(path)
     records: list[Record] = []

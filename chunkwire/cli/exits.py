@@ -36,7 +36,7 @@ FRAMING_EXITS = {
     "timeout": ExitCode.TIMEOUT,
     "client-gone": ExitCode.OK,  # whoever read it had enough
 }
-"""The exit code of a tool that watched a body end with this verdict (see `chunkwire.wire.records`)."""
+"""The exit code of a tool that watched a body end with this verdict (see `chunkwire.record.recorder`)."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode | None:

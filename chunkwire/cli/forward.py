@@ -11,7 +11,7 @@ from chunkwire.cli import flags, serving
 if TYPE_CHECKING:
     import trio
 
-    from chunkwire.forward.settings import Settings
+    from chunkwire.forward.settings import GatewaySettings
     from chunkwire.net.listen import Address
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
@@ -148,12 +148,12 @@ def run(options: argparse.Namespace) -> int:
     return serving.run_server(options, "gateway", server)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    from chunkwire.forward.settings import Settings
+def _settings(options: argparse.Namespace) -> GatewaySettings:
+    from chunkwire.forward.settings import GatewaySettings
     from chunkwire.forward.shape import parse_fault, parse_mode
     from chunkwire.wire.limits import HeadLimits, Limits
 
-    return Settings(
+    return GatewaySettings(
         preserve_host=options.preserve_host,
         forwarded=options.forwarded,
         on_client_fin=options.on_client_fin,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chunkwire.cli import flags
 
 if TYPE_CHECKING:
-    from chunkwire.origin.mock.settings import MockSettings, Source
+    from chunkwire.origin.mock.settings import MockSettings, WordSource
 
 T = TypeVar("T")
 
@@ -57,13 +57,13 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
         LocalError: a value that cannot be understood, by the name of its flag.
     """
     from chunkwire.origin.mock import settings as mock
-    from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings, Source
+    from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings, WordSource
 
     def read(name: str, parse: Callable[[str], T], default: T) -> T:
         text = getattr(options, name)
         return default if text is None else _parsed(f"--{name.replace('_', '-')}", text, parse)
 
-    source, text = read("llm_answer", _source, (Source.ECHO, ""))
+    source, text = read("llm_answer", _source, (WordSource.ECHO, ""))
     return MockSettings(
         time_to_first_token=options.time_to_first_token,
         inter_token_latency=options.inter_token_latency,
@@ -83,13 +83,13 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
     )
 
 
-def _source(value: str) -> tuple[Source, str]:
-    from chunkwire.origin.mock.settings import Source, parse_source
+def _source(value: str) -> tuple[WordSource, str]:
+    from chunkwire.origin.mock.settings import WordSource, parse_source
 
     if not value.startswith("@"):
         return parse_source(value), ""
     try:
-        return Source.TEXT, Path(value[1:]).read_text("utf-8")
+        return WordSource.TEXT, Path(value[1:]).read_text("utf-8")
     except OSError as error:
         raise ValueError(f"cannot read {value[1:]!r}: {error.strerror}") from error
 

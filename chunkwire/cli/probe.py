@@ -13,11 +13,11 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.tools.judge import Hop
-    from chunkwire.tools.probing import Prober
-    from chunkwire.tools.verdict import Verdict
-    from chunkwire.tools.why import Finding
-    from chunkwire.wire.record import Record
+    from chunkwire.record.values import Record
+    from chunkwire.tools.probe.judge import Hop
+    from chunkwire.tools.probe.probing import Prober
+    from chunkwire.tools.probe.verdict import HopVerdict
+    from chunkwire.tools.probe.why import Finding
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
@@ -64,10 +64,10 @@ def run(options: argparse.Namespace) -> int:
 
 async def probe(options: argparse.Namespace) -> int:
     """Probe and judge; return the exit code."""
-    from chunkwire.tools.judge import judge_chain
+    from chunkwire.tools.probe.judge import judge_chain
 
     hops: list[Hop] = []
-    verdicts: list[Verdict] = []
+    verdicts: list[HopVerdict] = []
     with saving(options.save) as record_to, progress(options) as tell:
         prober = make_prober(options, record_to, tell)
         for source, name in name_sources(options.hops):
@@ -81,12 +81,12 @@ async def probe(options: argparse.Namespace) -> int:
     return exit_code(hops, verdicts)
 
 
-async def ask_why(prober: Prober, verdicts: list[Verdict], options: argparse.Namespace) -> list[Finding]:
+async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
     """Return what each change does to the first hop that holds, or where none does to the outermost."""
     from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.probe_view import spoiler
-    from chunkwire.tools.why import find_why
+    from chunkwire.tools.probe.view import spoiler
+    from chunkwire.tools.probe.why import find_why
     from chunkwire.wire.errors import LocalError
 
     blamed, _ = spoiler(verdicts)
@@ -99,14 +99,14 @@ async def ask_why(prober: Prober, verdicts: list[Verdict], options: argparse.Nam
     return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
 
 
-async def write_report(hops: list[Hop], verdicts: list[Verdict], findings: list[Finding], path: str) -> None:
+async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], path: str) -> None:
     """Write the page for a ticket: Markdown for *.md, else HTML."""
     import datetime
 
     import trio
 
     from chunkwire.cli.main import version
-    from chunkwire.tools.probe_report import report, to_html
+    from chunkwire.tools.probe.report import report, to_html
 
     now = datetime.datetime.now().astimezone()
     page = report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}")
@@ -120,7 +120,7 @@ def make_prober(
     import math
 
     from chunkwire.cli.asking import read_request
-    from chunkwire.tools.probing import Prober
+    from chunkwire.tools.probe.probing import Prober
     from chunkwire.wire.errors import LocalError
 
     asked = read_request(options)
@@ -161,7 +161,7 @@ async def read_hops(prober: Prober, source: str, name: str, *, is_behind: bool) 
 
     from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.recordings import read_recording
+    from chunkwire.tools.probe.recordings import read_recording
 
     if not is_path(source):
         return [await prober.probe(name, parse_url(source), is_behind=is_behind)]
@@ -174,7 +174,7 @@ def saving(path: str | None) -> Iterator[Callable[[Record], None] | None]:
     if path is None:
         yield None
         return
-    from chunkwire.wire.record import to_json
+    from chunkwire.record.values import to_json
 
     with open(path, "w", encoding="ascii") as file:
         yield lambda record: print(to_json(record), file=file)
@@ -192,12 +192,12 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def show(verdicts: list[Verdict], findings: list[Finding], options: argparse.Namespace) -> None:
+def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace) -> None:
     """Print what was found."""
     from chunkwire.cli.terminal import is_coloured
     from chunkwire.tools.paint import Paint
-    from chunkwire.tools.probe_json import verdict_lines
-    from chunkwire.tools.probe_view import conclusion, evidence_lines, finding_lines, table
+    from chunkwire.tools.probe.json_view import verdict_lines
+    from chunkwire.tools.probe.view import conclusion, evidence_lines, finding_lines, table
 
     paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
     if options.json:
@@ -210,9 +210,9 @@ def show(verdicts: list[Verdict], findings: list[Finding], options: argparse.Nam
         print(line)
 
 
-def exit_code(hops: list[Hop], verdicts: list[Verdict]) -> int:
+def exit_code(hops: list[Hop], verdicts: list[HopVerdict]) -> int:
     """Return the exit code of a chain: the worst that was found."""
-    from chunkwire.tools.verdict import Kind
+    from chunkwire.tools.probe.verdict import Kind
 
     kinds = {verdict.kind for verdict in verdicts}
     if any(verdict.is_holding for verdict in verdicts) or kinds & {Kind.ORIGIN_BURSTS, Kind.CACHED}:

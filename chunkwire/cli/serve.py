@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
-    from chunkwire.origin.routes import Resource
-    from chunkwire.origin.settings import Settings
+    from chunkwire.server.routes import Resource
+    from chunkwire.server.settings import ServerSettings
 
 SUMMARY = "the origin: streams whose every chunk is written by hand, at its moment"
 EPILOG = """\
@@ -77,10 +77,10 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    from chunkwire.origin.access import log_json, log_text
-    from chunkwire.origin.server import serve_origin
+    from chunkwire.origin.serving import serve_origin
+    from chunkwire.server.access import log_json, log_text
 
-    settings = _settings(options)
+    settings, mock = _settings(options), mock_settings(options)
     resources = _replayed(options) if options.replay else None
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
             await serve_origin(
                 place.address,
                 settings=settings,
+                mock=mock,
                 resources=resources,
                 record_to=record_to,
                 on_end=log_json if options.log_json else log_text,
@@ -101,10 +102,10 @@ def run(options: argparse.Namespace) -> int:
     return serving.run_server(options, "origin", server)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    from chunkwire.origin.settings import Settings
+def _settings(options: argparse.Namespace) -> ServerSettings:
+    from chunkwire.server.settings import ServerSettings
 
-    return Settings(
+    return ServerSettings(
         max_chunks=options.max_chunks,
         max_octets=options.max_octets,
         max_chunk_octets=options.max_chunk_octets,
@@ -115,20 +116,17 @@ def _settings(options: argparse.Namespace) -> Settings:
         body_timeout=options.body_timeout,
         send_timeout=options.send_timeout,
         grace=options.grace,
-        mock=mock_settings(options),
     )
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
     """Return the resources of a recording, and the list of them; say what of it is not exact."""
     from chunkwire.cli.watch import records
-    from chunkwire.origin.resources import list_resource
-    from chunkwire.tools.replay import plan_replays, replay_resources
+    from chunkwire.origin.replay import plan_replays, replay_resources
 
     with open(options.replay, "rb") as file:
         replays = plan_replays(records(file), speed=options.speed)
     inexact = sum(not replay.is_exact for replay in replays)
     if inexact and not options.quiet:
         print(f"chunkwire: {inexact} of {len(replays)} responses are not replayed octet for octet", file=sys.stderr)
-    served = replay_resources(replays)
-    return (list_resource(served), *served)
+    return replay_resources(replays)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
-    from chunkwire.origin.metrics import Metrics
-    from chunkwire.wire.records import Record
+    from chunkwire.record.values import Record
+    from chunkwire.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
     import trio
 
     from chunkwire.net.moments import MomentClock
-    from chunkwire.origin.workers import WorkerError
+    from chunkwire.server.workers import WorkerError
     from chunkwire.wire.errors import LocalError
 
     if options.save and options.workers > 1:
@@ -85,7 +85,7 @@ async def _run_announced(options: argparse.Namespace, name: str, server: Server)
     import trio
 
     from chunkwire.net.listen import parse_address
-    from chunkwire.origin.workers import supervise
+    from chunkwire.server.workers import supervise
 
     address = parse_address(options.listen)
     admin = parse_address(options.admin) if options.admin else None
@@ -107,8 +107,8 @@ async def _run_worker(options: argparse.Namespace, name: str, server: Server) ->
     import trio
 
     from chunkwire.net.listen import parse_address
-    from chunkwire.origin.metrics import Metrics
-    from chunkwire.origin.workers import answer_supervisor
+    from chunkwire.server.metrics import Metrics
+    from chunkwire.server.workers import answer_supervisor
 
     place = Place(parse_address(options.listen), None, Metrics(name), reuse_port=True)
     accepting = trio.Event()
@@ -148,7 +148,7 @@ def recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
     if path is None:
         yield None
         return
-    from chunkwire.wire.records import to_json
+    from chunkwire.record.values import to_json
 
     with open(path, "w", encoding="ascii", buffering=1) as file:
         yield lambda record: print(to_json(record), file=file)

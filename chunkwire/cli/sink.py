@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TextIO
 
 from chunkwire.cli.terminal import is_coloured, width_of
+from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
-from chunkwire.tools.watch import Line, ViewOptions, WatchView
-from chunkwire.wire.record import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
+from chunkwire.tools.watch.view import Line, ViewOptions, WatchView
 
 
 class Sink:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
-    from chunkwire.wire.record import Record
+    from chunkwire.record.values import Record
 
 SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
 EPILOG = """\
@@ -136,7 +136,7 @@ async def watch_capture(first: bytes, source: Input, options: argparse.Namespace
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
     """Show a recording as it was recorded; one that is still being written down a pipe, as it comes."""
-    from chunkwire.tools.watch import batches, streams
+    from chunkwire.tools.watch.view import batches, streams
 
     if source.is_file:
         octets = b"".join([first, *[piece async for piece in source]])
@@ -155,7 +155,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
 
 def show_one(title: str, stream: list[Record], sink: Sink, streams: int) -> int:
     """Show one stream of a recording, with its title where there are several; return its code."""
-    from chunkwire.tools.watch import batches
+    from chunkwire.tools.watch.view import batches
 
     if streams > 1:
         sink.begin(title)
@@ -174,7 +174,7 @@ def recorded(sink: Sink) -> int:
 
 def records(lines: Iterable[bytes]) -> Iterator[Record]:
     """Yield the records of lines, leaving out empty lines and kinds of a later version."""
-    from chunkwire.wire.record import from_json
+    from chunkwire.record.values import from_json
 
     for line in lines:
         if line.strip() and (record := from_json(line)) is not None:

@@ -13,7 +13,7 @@ from chunkwire.client.body import Read
 from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
 from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwire.client.open
 from chunkwire.client.retry import Retry
-from chunkwire.client.stream import Counts, Stream, Verdict
+from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.throttle import throttled
 from chunkwire.net.connection import IncompleteHead, PeerGone
 from chunkwire.net.dial import DialError
@@ -24,7 +24,7 @@ __all__ = [
     "Stream",
     "Read",
     "Counts",
-    "Verdict",
+    "BodyEnd",
     "Retry",
     "throttled",
     "Request",

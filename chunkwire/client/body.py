@@ -17,9 +17,9 @@ import trio
 from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
 from chunkwire.net.connection import PeerGone
+from chunkwire.record.recorder import Recorder
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, Event, Frame, LastChunk, Trailers
-from chunkwire.wire.records import Recorder
 from chunkwire.wire.scanner import BodyScanner
 
 MAX_RECEIVED_OCTETS: Final = 1 << 20  # of content that an error may carry: a long answer has some 100 KB
@@ -47,7 +47,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlines:
+class ReadDeadlines:
     """When reading gives up: seconds between receives, and a moment on trio's clock with the seconds it stood for."""
 
     idle: float = math.inf
@@ -71,7 +71,7 @@ class BodyReader:
         *,
         began: float,
         completion: Completion,
-        deadlines: Deadlines,
+        deadlines: ReadDeadlines,
         recorder: Recorder | None,
         waiting_since: float | None = None,
     ) -> None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import trio
 
-from chunkwire.client.body import BodyReader, Deadlines
+from chunkwire.client.body import BodyReader, ReadDeadlines
 from chunkwire.client.completion import Completion, is_event_stream
 from chunkwire.client.exchange import POINT
 from chunkwire.net.connection import ClientConnection
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-from chunkwire.wire.records import Record, Recorder
 
 Receive = Callable[[], Awaitable[bytes]]
 
@@ -87,7 +88,7 @@ async def open_capture(
         framing.scanner(limits),
         began=began,
         completion=Completion(is_event_stream=head is not None and is_event_stream(head)),
-        deadlines=Deadlines(idle_timeout, trio.current_time() + total_timeout, total_timeout),
+        deadlines=ReadDeadlines(idle_timeout, trio.current_time() + total_timeout, total_timeout),
         recorder=recorder,
         waiting_since=time.monotonic() if connection.leftover else None,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import trio
 
-from chunkwire.client.body import BodyReader, Deadlines
+from chunkwire.client.body import BodyReader, ReadDeadlines
 from chunkwire.client.completion import Completion, is_event_stream
 from chunkwire.client.errors import Deadline
 from chunkwire.client.request import Body, is_chunked
@@ -22,9 +22,10 @@ from chunkwire.client.upload import Upload
 from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.heads import HeadError, Request, Response, response_framing
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-from chunkwire.wire.records import Record, Recorder
 
 POINT = "client.received"
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
@@ -63,7 +64,7 @@ class Order:
         return Recorder(self.record_to, stream=stream, point=point, way=way)
 
 
-class Exchange:
+class ClientExchange:
     """A request that has been sent; the response's head after `receive_head`.
 
     Attributes:
@@ -124,7 +125,7 @@ class Exchange:
             framing.scanner(self.order.limits),
             began=self.began,
             completion=Completion(is_event_stream=is_event_stream(self.head)),
-            deadlines=Deadlines(self.order.idle_timeout, self.order.end, self.order.total),
+            deadlines=ReadDeadlines(self.order.idle_timeout, self.order.end, self.order.total),
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
         )
@@ -160,7 +161,7 @@ class Exchange:
         self.connection.reset()
 
 
-async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> Exchange:
+async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> ClientExchange:
     """Connect, send, and receive the head.
 
     Raises:
@@ -171,7 +172,7 @@ async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> Ex
     """
     patience = min(order.connect_timeout, order.end - trio.current_time())
     connection = await dial(order.url.host, order.url.port, tls=order.tls, timeout=max(0.0, patience))
-    exchange = Exchange(connection, order, number)
+    exchange = ClientExchange(connection, order, number)
     try:
         await exchange.send(nursery)
         await exchange.receive_head()

@@ -17,15 +17,15 @@ import trio
 
 from chunkwire.client.completion import is_event_stream
 from chunkwire.client.errors import Deadline
-from chunkwire.client.exchange import Exchange, Order, begin_exchange
+from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
 from chunkwire.client.request import AnyField, Body, build_request
 from chunkwire.client.retry import NO_RETRY, Retry, retry_after
 from chunkwire.client.stream import Stream
 from chunkwire.net.connection import IncompleteHead, PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, make_tls, parse_url
+from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-from chunkwire.wire.records import Record
 
 RESUME = Retry(attempts=10, first=1.0)
 
@@ -60,7 +60,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         total_timeout: seconds for all of it, retries too. Off: a stream has no total limit.
         tls: the context for https; None takes the system's roots and checks the name.
         retry: what to do while no response has come; the default tries once.
-        record_to: called with each record (`chunkwire.wire.records`), points `client.sent` and `client.received`.
+        record_to: called with each record (`chunkwire.record.recorder`), points `client.sent` and `client.received`.
 
     Raises:
         LocalError: the URL or a field is none.
@@ -114,11 +114,11 @@ class Opener:
         self._number = 0
         self._chance = random.Random()
 
-    async def open(self) -> Exchange:
+    async def open(self) -> ClientExchange:
         """Return an exchange whose head is in, after as many attempts as the policy allows."""
         return await self._open(self._order, self._retry)
 
-    async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> Exchange | None:
+    async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> ClientExchange | None:
         """Take an event stream up after `last_id`; None when the server says that there is no more (204).
 
         Raises:
@@ -141,7 +141,7 @@ class Opener:
             raise error
         return exchange
 
-    async def _open(self, order: Order, policy: Retry) -> Exchange:
+    async def _open(self, order: Order, policy: Retry) -> ClientExchange:
         for attempt in range(1, policy.attempts + 1):
             self._number += 1
             is_last = attempt == policy.attempts
@@ -164,7 +164,7 @@ class Opener:
             return error.kind not in ("tls", "files")  # nothing was sent, so even a streamed body is untouched
         return self._is_replayable and policy.may_repeat(self._order.request.method) and not _is_total(error)
 
-    def _asks_again(self, exchange: Exchange, policy: Retry) -> bool:
+    def _asks_again(self, exchange: ClientExchange, policy: Retry) -> bool:
         is_asked = exchange.head.status in policy.statuses
         return is_asked and self._is_replayable and policy.may_repeat(self._order.request.method)
 

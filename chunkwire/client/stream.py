@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from chunkwire.client.body import BodyReader, Read
 from chunkwire.client.errors import Deadline, MalformedBody
-from chunkwire.client.exchange import Exchange
+from chunkwire.client.exchange import ClientExchange
 from chunkwire.client.views import Events, Frames, Lines, Reads, content
 from chunkwire.net.heads import Request, Response
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError
@@ -18,7 +18,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 T = TypeVar("T")
 
-Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[Exchange | None]]
+Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[ClientExchange | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BodyEnd:
     """How a body ended, twice over.
 
     Attributes:
@@ -52,7 +52,7 @@ class Stream:
     Not guaranteed: that frame boundaries mean anything. RFC 9112 §7.1 lets every hop choose its own.
     """
 
-    def __init__(self, exchange: Exchange, reopen: Reopen) -> None:
+    def __init__(self, exchange: ClientExchange, reopen: Reopen) -> None:
         self._exchange = exchange
         self._reopen = reopen
         self._kind: str | None = None
@@ -86,12 +86,12 @@ class Stream:
         return Counts(scanner.chunks, body.completion.events, body.reads, scanner.octets, scanner.wire_octets)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> BodyEnd:
         """How it ended, both ways; while it runs `framing` is None."""
         body = self._body
         if body.framing is None:
-            return Verdict(None, body.completion.verdict(is_complete=True))
-        return Verdict(body.framing, body.application)
+            return BodyEnd(None, body.completion.verdict(is_complete=True))
+        return BodyEnd(body.framing, body.application)
 
     @property
     def _body(self) -> BodyReader:

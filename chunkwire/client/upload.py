@@ -15,9 +15,9 @@ import trio
 
 from chunkwire.client.request import Body
 from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.record.recorder import Recorder
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Data, Event
-from chunkwire.wire.records import Recorder
 from chunkwire.wire.scanner import ChunkedScanner
 
 

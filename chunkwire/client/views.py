@@ -23,7 +23,7 @@ from chunkwire.wire.sse import SseDecoder, SseEvent
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class ReadSource(Protocol):
     """Where views get their reads from."""
 
     async def next_read(self) -> Read | None:
@@ -33,7 +33,7 @@ class Source(Protocol):
 class View(abc.ABC, Generic[T]):
     """An async iterator over what the reads of a source turn into."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ReadSource) -> None:
         self._source = source
         self._ready: deque[T] = deque()
         self._is_over = False
@@ -65,7 +65,7 @@ class View(abc.ABC, Generic[T]):
 class Frames(View[Frame | Data]):
     """Whole frames as they become whole; for a body that is not chunked, its data as it comes."""
 
-    def __init__(self, source: Source, *, is_chunked: bool) -> None:
+    def __init__(self, source: ReadSource, *, is_chunked: bool) -> None:
         super().__init__(source)
         self._whole = Assembly(is_chunked=is_chunked)
 
@@ -76,7 +76,7 @@ class Frames(View[Frame | Data]):
 class Reads(View[Read]):
     """Receives, each with the frames that it completed."""
 
-    def __init__(self, source: Source, *, is_chunked: bool, whole_frames: bool) -> None:
+    def __init__(self, source: ReadSource, *, is_chunked: bool, whole_frames: bool) -> None:
         super().__init__(source)
         self._whole = Assembly(is_chunked=is_chunked) if whole_frames else None
 
@@ -101,7 +101,7 @@ class Assembly:
 class Lines(View[str]):
     """Lines without their ends (LF or CRLF), each once its end is in; the last one needs none."""
 
-    def __init__(self, source: Source, *, charset: str) -> None:
+    def __init__(self, source: ReadSource, *, charset: str) -> None:
         super().__init__(source)
         self._decoder = codecs.getincrementaldecoder(charset)("replace")
         self._held = ""
@@ -125,7 +125,7 @@ class Events(View[SseEvent]):
     """
 
     def __init__(
-        self, source: Source, *, resume: Callable[[str, float | None, ChunkwireError], Awaitable[bool]] | None
+        self, source: ReadSource, *, resume: Callable[[str, float | None, ChunkwireError], Awaitable[bool]] | None
     ) -> None:
         super().__init__(source)
         self._decoder = SseDecoder()

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from chunkwire.forward.report import Report
-from chunkwire.forward.settings import Settings
+from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
 
 logger = logging.getLogger("chunkwire.access")
 
-OnEnd: TypeAlias = Callable[[str, Request, Report, Settings], None]
+OnEnd: TypeAlias = Callable[[str, Request, Report, GatewaySettings], None]
 
 
-def log_text(peer: str, request: Request, report: Report, settings: Settings) -> None:
+def log_text(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
     """Log one exchange at INFO as text; octets from the wire are escaped."""
     if not logger.isEnabledFor(logging.INFO):
         return
@@ -43,7 +43,7 @@ def log_text(peer: str, request: Request, report: Report, settings: Settings) ->
     logger.info("%s", " ".join(parts))
 
 
-def log_json(peer: str, request: Request, report: Report, settings: Settings) -> None:
+def log_json(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
     """Log one exchange at INFO as one JSON object; times in milliseconds."""
     if not logger.isEnabledFor(logging.INFO):
         return

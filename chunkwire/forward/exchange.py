@@ -19,9 +19,9 @@ import trio
 from chunkwire.forward.failure import (
     Failure,
     IncrementalRefused,
+    Outcome,
     ResponseTimeout,
     TooManyInformational,
-    Verdict,
     client_failure,
     failure_response,
     upstream_failure,
@@ -36,7 +36,7 @@ from chunkwire.forward.rewrite import (
     wanted_upgrade,
     wants_incremental,
 )
-from chunkwire.forward.settings import Settings
+from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import Dechunk, FaultStruck, ModeName, fault_shaper, shaper
 from chunkwire.forward.tap import Both, Tap
 from chunkwire.forward.tunnel import tunnel
@@ -52,12 +52,12 @@ from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _TURNS_TO_END: Final = 3  # of trio's loop, from a mover's last send to the end of the task that waits for it
-_GONE: Final = Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", "the client left")
+_GONE: Final = Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", "the client left")
 _STRUCK: Final = {
-    FaultEnding.CLOSE: Verdict.CUT,
-    FaultEnding.RESET: Verdict.RESET,
-    FaultEnding.HOLD: Verdict.TIMEOUT,
-    FaultEnding.COMPLETE: Verdict.COMPLETE,
+    FaultEnding.CLOSE: Outcome.CUT,
+    FaultEnding.RESET: Outcome.RESET,
+    FaultEnding.HOLD: Outcome.TIMEOUT,
+    FaultEnding.COMPLETE: Outcome.COMPLETE,
 }
 
 
@@ -70,7 +70,7 @@ class Exchange:
         request: Request,
         framing: Framing,
         *,
-        settings: Settings,
+        settings: GatewaySettings,
         gate: Gate,
         mover: Mover,
         deadlines: Deadlines,
@@ -139,7 +139,7 @@ class Exchange:
         try:
             if self._settings.mode.name is ModeName.BUFFER and wants_incremental(self._request):
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
-                self._fail(Failure(Verdict.REFUSED, 501, "incremental_refused", details))
+                self._fail(Failure(Outcome.REFUSED, 501, "incremental_refused", details))
                 return
             await self._deliver(*await self._obtain(upstreams))
         except FaultStruck as error:

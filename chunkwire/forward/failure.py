@@ -19,7 +19,7 @@ from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 
-class Verdict(enum.StrEnum):
+class Outcome(enum.StrEnum):
     """How an exchange ended; the words of the record (`end.framing`) and of the log."""
 
     COMPLETE = "complete"
@@ -53,7 +53,7 @@ class Failure:
         rule: which rule of ours the peer broke, where there is one.
     """
 
-    verdict: Verdict
+    verdict: Outcome
     status: int
     error: str
     details: str
@@ -75,41 +75,41 @@ def upstream_failure(error: ChunkwireError) -> Failure:
     details = str(error)
     if isinstance(error, DialError):
         status, kind = _DIAL[error.kind]
-        return Failure(Verdict.TIMEOUT if status == 504 else Verdict.RESET, status, kind, details)
+        return Failure(Outcome.TIMEOUT if status == 504 else Outcome.RESET, status, kind, details)
     if isinstance(error, IncrementalRefused):
-        return Failure(Verdict.REFUSED, 502, "incremental_refused", details)
+        return Failure(Outcome.REFUSED, 502, "incremental_refused", details)
     if isinstance(error, ResponseTimeout):
-        return Failure(Verdict.TIMEOUT, 504, "http_response_timeout", details)
+        return Failure(Outcome.TIMEOUT, 504, "http_response_timeout", details)
     if isinstance(error, IdleTimeout | SendTimeout):
-        return Failure(Verdict.TIMEOUT, 504, "connection_read_timeout", details)
+        return Failure(Outcome.TIMEOUT, 504, "connection_read_timeout", details)
     if isinstance(error, IncompleteHead | IncompleteBody):
-        return Failure(Verdict.CUT, 502, "http_response_incomplete", details)
+        return Failure(Outcome.CUT, 502, "http_response_incomplete", details)
     if isinstance(error, PeerGone | SourceGone):
-        return Failure(Verdict.RESET, 502, "connection_terminated", details)
+        return Failure(Outcome.RESET, 502, "connection_terminated", details)
     kind = (
         "http_response_header_section_size"
         if isinstance(error, HeadError) and error.status == 431
         else "http_protocol_error"
     )
-    return Failure(Verdict.MALFORMED, 502, kind, details)
+    return Failure(Outcome.MALFORMED, 502, kind, details)
 
 
 def client_failure(error: ChunkwireError) -> Failure:
     """Return what an error on the client's side means."""
     if isinstance(error, HeadError):
-        return Failure(Verdict.REFUSED, error.status, "http_request_error", str(error), error.rule)
+        return Failure(Outcome.REFUSED, error.status, "http_request_error", str(error), error.rule)
     if isinstance(error, FramingError):
         hint = "; nc sends CRLF with `nc -C` (macOS: `nc -c`)" if error.rule == "bare-lf" else ""
-        return Failure(Verdict.MALFORMED, 400, "http_request_error", f"{error}{hint}", error.rule)
+        return Failure(Outcome.MALFORMED, 400, "http_request_error", f"{error}{hint}", error.rule)
     if isinstance(error, IncompleteBody):
-        return Failure(Verdict.CUT, 400, "http_request_error", str(error))
+        return Failure(Outcome.CUT, 400, "http_request_error", str(error))
     if isinstance(error, IdleTimeout):
-        return Failure(Verdict.TIMEOUT, 408, "http_request_error", str(error))
+        return Failure(Outcome.TIMEOUT, 408, "http_request_error", str(error))
     if isinstance(error, SendTimeout):
-        return Failure(Verdict.TIMEOUT, 0, "connection_write_timeout", str(error))
+        return Failure(Outcome.TIMEOUT, 0, "connection_write_timeout", str(error))
     if isinstance(error, PeerGone | SourceGone | SinkGone):
-        return Failure(Verdict.CLIENT_GONE, 0, "connection_terminated", str(error))
-    return Failure(Verdict.MALFORMED, 400, "http_request_error", str(error))
+        return Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", str(error))
+    return Failure(Outcome.MALFORMED, 400, "http_request_error", str(error))
 
 
 def failure_response(

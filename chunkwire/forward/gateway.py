@@ -18,10 +18,10 @@ import trio
 
 from chunkwire.forward.access import OnEnd, log_text
 from chunkwire.forward.exchange import Exchange
-from chunkwire.forward.failure import Failure, Verdict, client_failure, failure_response
+from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_response
 from chunkwire.forward.plan import Gate, admitted_framing
 from chunkwire.forward.report import Report
-from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone, ServerConnection
@@ -33,11 +33,11 @@ from chunkwire.net.listen import (
     drain_on_signal,
     open_listeners,
     raise_file_limit,
-    serve,
+    serve_connections,
 )
 from chunkwire.net.movers import Mover, PlainMover
-from chunkwire.origin.metrics import Metrics
-from chunkwire.wire.records import Record
+from chunkwire.record.values import Record
+from chunkwire.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Gateway:
         self,
         upstreams: Upstreams,
         *,
-        settings: Settings = DEFAULT_SETTINGS,
+        settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
         mover: Mover | None = None,
         drain: Drain | None = None,
         record_to: Callable[[Record], None] | None = None,
@@ -114,7 +114,7 @@ class Gateway:
         host = client.peer.rpartition(":")[0]
         if self._by_client[host] >= limit:
             details = f"expected at most {limit} streams at once from one address"
-            await self._refuse(client, Failure(Verdict.REFUSED, 429, "connection_limit_reached", details), request)
+            await self._refuse(client, Failure(Outcome.REFUSED, 429, "connection_limit_reached", details), request)
             return False
         self._by_client[host] += 1
         try:
@@ -133,7 +133,7 @@ class Gateway:
             report = await exchange.run(self.upstreams)
         except BaseException:
             exchange.abort()
-            exchange.report.verdict = Verdict.CUT
+            exchange.report.verdict = Outcome.CUT
             raise
         finally:
             if metrics is not None:
@@ -189,7 +189,7 @@ class Gateway:
             return None
         except trio.TooSlowError:
             details = f"expected a whole request head within {self._settings.head_timeout:g} s"
-            await self._refuse(client, Failure(Verdict.TIMEOUT, 408, "http_request_error", details), request)
+            await self._refuse(client, Failure(Outcome.TIMEOUT, 408, "http_request_error", details), request)
             return None
         return request, framing
 
@@ -228,7 +228,7 @@ async def serve_gateway(
     address: Address,
     upstreams: Sequence[Upstream],
     *,
-    settings: Settings = DEFAULT_SETTINGS,
+    settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
     on_end: OnEnd = log_text,
     admin: Address | None = None,
@@ -261,12 +261,12 @@ async def serve_gateway(
         if handle_signals:
             await nursery.start(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
         if metrics is not None and admin_listeners:
-            from chunkwire.origin.server import serve_admin  # a whole origin: 2 MB that most gateways need not hold
+            from chunkwire.server.serve import serve_admin  # a whole origin: 2 MB that most gateways need not hold
 
             logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
             nursery.start_soon(serve_admin, admin_listeners, metrics.read, gateway.drain, name="admin")
         task_status.started(bound_addresses(listeners))
-        await serve(
+        await serve_connections(
             listeners,
             gateway.handle,
             drain=gateway.drain,

@@ -29,7 +29,7 @@ class Gate(NamedTuple):
     marks: tuple[Field, ...] = ()
 
 
-class Answer(NamedTuple):
+class DownstreamHead(NamedTuple):
     """A final response as it goes down.
 
     Attributes:
@@ -79,7 +79,9 @@ def _request_up(request: Request, framing: Framing, url: Url, gate: Gate, forwar
     )
 
 
-def answer_down(response: Response, request: Request, framing: Framing, gate: Gate, date: bytes, close: bool) -> Answer:
+def answer_down(
+    response: Response, request: Request, framing: Framing, gate: Gate, date: bytes, close: bool
+) -> DownstreamHead:
     """Return how a final response goes down.
 
     Args:
@@ -98,11 +100,11 @@ def answer_down(response: Response, request: Request, framing: Framing, gate: Ga
 @lru_cache(REMEMBERED)
 def _answer_down(
     response: Response, request: Request, framing: Framing, gate: Gate, date: bytes, close: bool
-) -> Answer:
+) -> DownstreamHead:
     body = response_framing(response, request.method)
     head = downstream_response(response, body, request, name=gate.name, date=date, close=close, extra=gate.marks)
     closes_body = body.kind is BodyKind.CLOSE or (request.version == b"1.0" and body.kind is BodyKind.CHUNKED)
-    return Answer(
+    return DownstreamHead(
         body,
         head,
         write_response(head, request, request.method),

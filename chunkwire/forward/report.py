@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from chunkwire.forward.failure import Verdict
+from chunkwire.forward.failure import Outcome
 from chunkwire.wire.scanner import BodyScanner
 
 
@@ -23,7 +23,7 @@ class Report:
         keep_alive: another request may follow on the client's connection.
     """
 
-    verdict: Verdict = Verdict.COMPLETE
+    verdict: Outcome = Outcome.COMPLETE
     status: int = 0
     upstream: str = "-"
     details: str = ""

@@ -17,7 +17,7 @@ OnClientGone: TypeAlias = Literal["cancel", "drain"]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GatewaySettings:
     """The gateway's settings; every timeout in seconds.
 
     Attributes:
@@ -69,4 +69,4 @@ class Settings:
         return mode + fault
 
 
-DEFAULT_SETTINGS = Settings()
+DEFAULT_GATEWAY_SETTINGS = GatewaySettings()

@@ -173,7 +173,7 @@ class FaultStruck(ChunkwireError):
         self.fault = fault
 
 
-class Strike(_Shape):
+class FaultShape(_Shape):
     """The body as it is for so many frames, and then a fault."""
 
     def __init__(self, fault: Fault, after: int) -> None:
@@ -222,7 +222,7 @@ def parse_fault(text: str) -> FaultPlan:
 
 def fault_shaper(plan: FaultPlan) -> Shaper:
     """Return what plays a fault on a chunked body."""
-    return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else Strike(plan.fault, plan.after)
+    return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else FaultShape(plan.fault, plan.after)
 
 
 def _content(events: list[Event]) -> bytes:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from chunkwire.forward.failure import Verdict
+from chunkwire.forward.failure import Outcome
 from chunkwire.net.heads import Request, Response
 from chunkwire.net.movers import Observer
-from chunkwire.origin.metrics import Histogram
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
+from chunkwire.server.metrics import Histogram
 from chunkwire.wire.frames import DataEnd, Event, LastChunk
-from chunkwire.wire.records import Record, Recorder
 
 RECEIVED = "gateway.received"
 SENT = "gateway.sent"
@@ -112,7 +113,7 @@ class Tap:
         """Return an observer of the body that goes this way: `request` (up) or `response` (down)."""
         return BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock)
 
-    def end(self, verdict: Verdict) -> None:
+    def end(self, verdict: Outcome) -> None:
         """Record how the response ended."""
         for point in (RECEIVED, SENT):
             self._recorders["response", point].end(self.clock(), str(verdict))

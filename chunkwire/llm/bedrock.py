@@ -26,8 +26,8 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.dialect import JSON, Piece, Reader, Reply
 from chunkwire.llm.errors import STATUS_OF, kind_of_name, read_error, retry_fields
+from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder, encode_message
-from chunkwire.llm.eventstream import Message as Frame
 from chunkwire.llm.question import (
     Field,
     Message,

@@ -34,7 +34,7 @@ class BrokenMessage(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class BinaryMessage:
     """One message; `headers` are those with a text as value."""
 
     headers: dict[str, str]
@@ -64,7 +64,7 @@ class MessageDecoder:
         """Nothing is held: the end of input here loses no message."""
         return not self._held
 
-    def feed(self, octets: bytes, found: list[Message]) -> None:
+    def feed(self, octets: bytes, found: list[BinaryMessage]) -> None:
         """Append to `found` the messages that these octets complete.
 
         Raises:
@@ -93,13 +93,13 @@ class MessageDecoder:
         return int(total)
 
 
-def _read_message(octets: bytes) -> Message:
+def _read_message(octets: bytes) -> BinaryMessage:
     (crc,) = _CRC.unpack_from(octets, len(octets) - _CRC.size)
     if zlib.crc32(octets[: -_CRC.size]) != crc:
         raise BrokenMessage(f"expected the CRC of a message, got {crc:08x}")
     _, headers, _ = _PRELUDE.unpack_from(octets)
     end = _PRELUDE.size + headers
-    return Message(_read_headers(octets[_PRELUDE.size : end]), octets[end : -_CRC.size])
+    return BinaryMessage(_read_headers(octets[_PRELUDE.size : end]), octets[end : -_CRC.size])
 
 
 def _read_headers(octets: bytes) -> dict[str, str]:

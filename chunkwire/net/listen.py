@@ -191,7 +191,7 @@ async def drain_on_signal(
                 drain.start()
 
 
-async def serve(
+async def serve_connections(
     listeners: Sequence[trio.SocketListener],
     handler: Handler,
     *,

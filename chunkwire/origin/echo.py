@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.net.heads import BodyKind
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import OCTET_STREAM, ChunkedBody, Responder
-from chunkwire.origin.routes import Resource
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder
+from chunkwire.server.routes import Resource
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
 # A chunk is held until it is whole, so that it goes back in one send; a longer one goes back piece by piece.

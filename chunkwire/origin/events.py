@@ -11,13 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.origin.journal import Exchange
-from chunkwire.origin.query import bad_value, format_duration, shown
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import EVENT_STREAM, JSON_LINES, ChunkedBody, Responder
-from chunkwire.origin.routes import Resource
 from chunkwire.origin.streams import check_chunks, paced
+from chunkwire.server.journal import JournalEntry
+from chunkwire.server.query import bad_value, format_duration, shown
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, ChunkedBody, Responder
+from chunkwire.server.routes import Resource
 from chunkwire.wire.sse import encode_comment, encode_event
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")
@@ -114,7 +114,7 @@ async def ndjson(request: IncomingRequest, response: Responder) -> None:
             await body.send_chunk(json.dumps(about).encode() + b"\n")
 
 
-def _timestamp(exchange: Exchange, body: ChunkedBody, moment: float) -> int:
+def _timestamp(exchange: JournalEntry, body: ChunkedBody, moment: float) -> int:
     """Return a planned moment as Unix milliseconds, as go-httpbin's events have it."""
     return exchange.at_ns(body.start + moment) // 1_000_000
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.origin.faults import FAULTS, Fault, FaultEnding
-from chunkwire.origin.query import shown
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import TEXT, ChunkedBody, Responder
-from chunkwire.origin.routes import Resource
 from chunkwire.origin.streams import paced
+from chunkwire.server.query import shown
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, ChunkedBody, Responder
+from chunkwire.server.routes import Resource
 
 
 async def fault(request: IncomingRequest, response: Responder) -> None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import Field
-from chunkwire.origin.query import bad_value, format_duration, shown
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import TEXT, Responder
-from chunkwire.origin.routes import Resource
-from chunkwire.origin.settings import Settings
 from chunkwire.origin.streams import check_chunks
+from chunkwire.server.query import bad_value, format_duration, shown
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, Responder
+from chunkwire.server.routes import Resource
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
@@ -27,7 +27,7 @@ _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedFrame:
     """One frame of a plan.
 
     Attributes:
@@ -41,20 +41,20 @@ class Step:
     moment: float
 
 
-def parse_plan(text: str, settings: Settings) -> tuple[Step, ...]:
+def parse_plan(text: str, settings: ServerSettings) -> tuple[PlannedFrame, ...]:
     """Return the frames of a plan.
 
     Raises:
         Refusal: 400, naming the step that is wrong.
     """
-    steps: list[Step] = []
+    steps: list[PlannedFrame] = []
     position = 0
     while position < len(text) or not steps:
         found = _STEP.match(text, position)
         if not found or (found.end() < len(text) and text[found.end()] != ","):
             raise bad_value("plan", "SIZE[:EXT]@MS,SIZE[:EXT]@MS,…", text[position:])
         ext = b";" + found[2].encode() if found[2] else b""
-        steps.append(Step(int(found[1]), ext, float(found[3]) / 1000))
+        steps.append(PlannedFrame(int(found[1]), ext, float(found[3]) / 1000))
         _check_step(steps, found[0], settings)
         position = found.end() + 1
     if text.endswith(","):
@@ -62,9 +62,9 @@ def parse_plan(text: str, settings: Settings) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _check_step(steps: list[Step], text: str, settings: Settings) -> None:
+def _check_step(steps: list[PlannedFrame], text: str, settings: ServerSettings) -> None:
     step = steps[-1]
-    before = steps[-2] if len(steps) > 1 else Step(1, b"", 0.0)
+    before = steps[-2] if len(steps) > 1 else PlannedFrame(1, b"", 0.0)
     if not before.size:
         raise bad_value("plan", "nothing after the last-chunk (size 0)", text)
     if step.moment < before.moment:

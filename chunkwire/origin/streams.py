@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qs
 
-from chunkwire.origin.query import bad_value, format_duration, whole_number
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import JSON_LINES, OCTET_STREAM, TEXT, Responder
-from chunkwire.origin.routes import Resource
+from chunkwire.server.query import bad_value, format_duration, whole_number
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import JSON_LINES, OCTET_STREAM, TEXT, Responder
+from chunkwire.server.routes import Resource
 
 _WORD: Final = 4  # octets; what the generator draws
 _RANDOM_BLOCK: Final = 1 << 16  # octets drawn at once, at most

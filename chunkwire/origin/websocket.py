@@ -15,11 +15,11 @@ import trio
 
 from chunkwire.net.connection import ServerConnection
 from chunkwire.net.movers import SendTimeout
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.routes import Resource
 from chunkwire.origin.streams import paced
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import Resource
 
 if TYPE_CHECKING:
     from wsproto.connection import Connection

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from chunkwire.ask.breaker import Breaker
+from chunkwire.ask.endpoint import AskSettings, Endpoint
+from chunkwire.ask.providers import Provider
+from chunkwire.ask.relay import Patience, Relay
 from chunkwire.llm import DIALECTS
 from chunkwire.net.dial import parse_url
 from chunkwire.net.pacing import Pacer, PlainPacer
 from chunkwire.origin.mock.settings import MockSettings
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import EVENT_STREAM, Responder
-from chunkwire.origin.routes import Resource, ResponderFunction
-from chunkwire.origin.settings import Settings
-from chunkwire.tools.ask.breaker import Breaker
-from chunkwire.tools.ask.endpoint import AskSettings, Endpoint
-from chunkwire.tools.ask.providers import Provider
-from chunkwire.tools.ask.relay import Patience, Relay
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.routes import Resource, ResponderFunction
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseDecoder, SseEvent
@@ -75,7 +75,10 @@ class Asked:
 
 @asynccontextmanager
 async def asking(
-    *fakes: Fake, settings: AskSettings | None = None, patience: Patience = AT_ONCE, limits: Settings | None = None
+    *fakes: Fake,
+    settings: AskSettings | None = None,
+    patience: Patience = AT_ONCE,
+    limits: ServerSettings | None = None,
 ) -> AsyncIterator[Asked]:
     """Serve an endpoint in front of these providers, named a, b, c."""
     async with AsyncExitStack() as stack:
@@ -92,7 +95,7 @@ async def asking(
         lines: list[str] = []
         endpoint = Endpoint(Relay(providers, patience), settings or AskSettings(), write_audit=lines.append)
         running = await stack.enter_async_context(
-            serving(*endpoint.resources(), pacer=PlainPacer(), settings=limits or Settings())
+            serving(*endpoint.resources(), pacer=PlainPacer(), settings=limits or ServerSettings())
         )
         yield Asked(endpoint, running, behind, lines)
 
@@ -102,7 +105,7 @@ async def _provider(fake: Fake) -> AsyncIterator[Running]:
     resources: Sequence[Resource] = ()
     if fake.responder is not None:
         resources = (Resource(CHAT, fake.responder, "a test's own", methods=("POST",), parameters=None),)
-    async with serving(*resources, settings=Settings(mock=fake.mock), pacer=fake.pacer or PlainPacer()) as running:
+    async with serving(*resources, mock=fake.mock, pacer=fake.pacer or PlainPacer()) as running:
         yield running
 
 

@@ -6,12 +6,12 @@ from urllib.parse import quote
 import pytest
 import trio
 
+from chunkwire.ask.endpoint import AskSettings
 from chunkwire.llm import DIALECTS
-from chunkwire.origin.journal import Ended
 from chunkwire.origin.mock.settings import MockSettings
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import EVENT_STREAM, Responder
-from chunkwire.tools.ask.endpoint import AskSettings
+from chunkwire.server.journal import Ended
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.wire.sse import SseComment, SseDecoder
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, last_of, text_of
 from tests.origin.peer import body_of, connect, get, status_of

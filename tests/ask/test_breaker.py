@@ -1,6 +1,6 @@
 """When a breaker lets a question pass."""
 
-from chunkwire.tools.ask.breaker import MAX_COOLDOWN_S, Breaker, BreakerState, Pass
+from chunkwire.ask.breaker import MAX_COOLDOWN_S, Breaker, BreakerState, Pass
 
 
 def must_pass(breaker: Breaker, now: float) -> Pass:

@@ -11,12 +11,12 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import CloseConnection, Event, TextMessage
 
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.mock.settings import MockSettings, Source
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import EVENT_STREAM, Responder
-from chunkwire.origin.settings import Settings
-from chunkwire.tools.ask.relay import CHANNEL_ITEMS, Patience
+from chunkwire.ask.relay import CHANNEL_ITEMS, Patience
+from chunkwire.origin.mock.settings import MockSettings, WordSource
+from chunkwire.server.journal import Ended
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.settings import ServerSettings
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, text_of
 from tests.origin.peer import PATIENCE, Client, GatePacer, connect, get
 
@@ -37,7 +37,7 @@ async def open_gate(pacer: GatePacer) -> None:
 @asynccontextmanager
 async def in_mid_answer(pacer: GatePacer) -> AsyncIterator[tuple[Asked, Client]]:
     """Give an endpoint and a caller that has had two tokens, while the provider waits at its gate to make the third."""
-    mock = MockSettings(0, 1.0, source=Source.LOREM, tokens=TOKENS)
+    mock = MockSettings(0, 1.0, source=WordSource.LOREM, tokens=TOKENS)
     async with asking(Fake(mock, pacer=pacer)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x"))
         for _ in range(3):  # the opening event, and two tokens
@@ -118,7 +118,7 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
 
 async def test_a_caller_that_takes_nothing_for_too_long_is_reset() -> None:
     pieces = [delta("x" * 65_536)] * 1000
-    limits = Settings(send_timeout=0.2)
+    limits = ServerSettings(send_timeout=0.2)
     async with asking(Fake(responder=chat(*pieces)), limits=limits) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x"))
         assert await asked.running.wait_ended() is Ended.TIMEOUT
@@ -205,7 +205,7 @@ async def test_an_error_is_a_message_and_the_conversation_goes_on() -> None:
 @pytest.mark.parametrize("how", ["close", "fin", "reset"])
 async def test_leaving_a_websocket_ends_the_providers_stream(how: str) -> None:
     pacer = GatePacer()
-    mock = MockSettings(0, 1.0, source=Source.LOREM, tokens=TOKENS)
+    mock = MockSettings(0, 1.0, source=WordSource.LOREM, tokens=TOKENS)
     async with asking(Fake(mock, pacer=pacer)) as asked, talking(asked, "?q=x") as talk:
         for _ in range(2):
             await open_gate(pacer)

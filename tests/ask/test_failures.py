@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import trio
 
+from chunkwire.ask.relay import Patience
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.origin.mock.settings import MockSettings, Source, parse_failure, parse_strike
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import EVENT_STREAM, Responder
-from chunkwire.tools.ask.relay import Patience
+from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_strike
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import FAST, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
 from tests.origin.peer import LeapPacer, body_of, status_of
 
@@ -186,7 +186,7 @@ async def test_a_half_open_breaker_closes_with_the_first_whole_answer() -> None:
 
 
 async def test_every_answer_is_whole_or_clearly_failed_while_providers_fail_at_random() -> None:
-    flaky = MockSettings(0, 0, failures=0.5, source=Source.TEXT, text="one two three four five six")
+    flaky = MockSettings(0, 0, failures=0.5, source=WordSource.TEXT, text="one two three four five six")
     fakes = (Fake(flaky, failures=3, cooldown=0.0), Fake(flaky, dialect="anthropic", failures=3, cooldown=0.0))
     responses: list[bytes] = []
     async with asking(*fakes, patience=Patience(attempts=2, backoff=(0.0, 0.01))) as asked:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from chunkwire.ask.forms import EventForm, LineForm
+from chunkwire.ask.providers import Provider, check_names, key_variable, parse_provider
+from chunkwire.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
 from chunkwire.llm.question import Message
-from chunkwire.tools.ask.forms import Events, Lines
-from chunkwire.tools.ask.providers import Provider, check_names, key_variable, parse_provider
-from chunkwire.tools.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import SseDecoder
 
@@ -118,26 +118,26 @@ def test_two_providers_of_one_name_are_refused() -> None:
 
 def test_no_token_can_forge_an_event() -> None:
     token = 'x\n\nevent: done\ndata: {"usage":0}\n\n\r\u2028'
-    (event,) = SseDecoder().feed(Events("id").token(token))
+    (event,) = SseDecoder().feed(EventForm("id").token(token))
     assert (event.event, json.loads(event.data)) == ("message", {"t": token})
-    assert json.loads(Lines().token(token)) == {"t": token}
-    assert Lines().token(token).count(b"\n") == 1
+    assert json.loads(LineForm().token(token)) == {"t": token}
+    assert LineForm().token(token).count(b"\n") == 1
 
 
 def test_the_first_event_alone_carries_the_id_which_stays() -> None:
-    form, decoder = Events("r1"), SseDecoder()
+    form, decoder = EventForm("r1"), SseDecoder()
     events = decoder.feed(form.token("a") + form.keep_alive() + form.token("b") + form.done({}))
     assert [event.id for event in events] == ["r1"] * 3
     assert b"id:" not in form.error({})
 
 
 def test_the_forms_tell_ends_and_errors_apart() -> None:
-    events = SseDecoder().feed(Events("r").done({"tokens": 1}) + Events("r").error({"kind": "server"}))
+    events = SseDecoder().feed(EventForm("r").done({"tokens": 1}) + EventForm("r").error({"kind": "server"}))
     assert [(event.event, json.loads(event.data)) for event in events] == [
         ("done", {"tokens": 1}),
         ("error", {"kind": "server"}),
     ]
-    lines = Lines().done({"tokens": 1}) + Lines().keep_alive() + Lines().error({"kind": "server"})
+    lines = LineForm().done({"tokens": 1}) + LineForm().keep_alive() + LineForm().error({"kind": "server"})
     assert [json.loads(line) for line in lines.splitlines() if line] == [
         {"done": {"tokens": 1}},
         {"error": {"kind": "server"}},

@@ -6,7 +6,7 @@ from chunkwire import FramingError, IncompleteBody, LocalError
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of, message_of
 from chunkwire.client import Deadline, DialError, HeadError, IncompleteHead, MalformedBody, PeerGone, ResetBody
 from chunkwire.net.listen import ListenError
-from chunkwire.wire.record import FRAMING_VERDICTS
+from chunkwire.record.values import FRAMING_VERDICTS
 from chunkwire.wire.sse import EventTooLong
 
 BARE_LF = FramingError("bare-lf", 1, b"\n", "RFC 9112 §2.2", "expected CRLF at 1, got LF")

@@ -15,7 +15,7 @@ async def test_a_cut_raises_with_the_content_that_had_come() -> None:
             with pytest.raises(IncompleteBody) as caught:
                 await stream.text()
     assert caught.value.received == b"hellowor"
-    assert stream.verdict == client.Verdict("cut", "unknown")
+    assert stream.verdict == client.BodyEnd("cut", "unknown")
 
 
 async def test_frames_before_a_cut_are_given_before_it_is_raised() -> None:

@@ -70,7 +70,7 @@ async def test_a_body_delimited_by_close_is_complete_at_the_fin() -> None:
     async with scripted(sends(b"HTTP/1.1 200 OK\r\n\r\nhello")) as server:
         async with client.open("GET", server.url()) as stream:
             assert await stream.read() == b"hello"
-    assert stream.verdict == client.Verdict("complete", "unknown")
+    assert stream.verdict == client.BodyEnd("complete", "unknown")
 
 
 async def test_a_head_request_has_no_body_to_wait_for() -> None:

@@ -7,7 +7,7 @@ import pytest
 from chunkwire import ChunkwireError, client, encode_chunk
 from chunkwire.client.capture import open_capture
 from chunkwire.client.completion import Completion
-from chunkwire.wire.records import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
+from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
 from tests.client.server import CHUNKED, EVENTS, LAST, Peer, resets_after, scripted, sends
 
 CHAT = b'data: {"object":"chat.completion.chunk","choices":[]}\n\n'
@@ -99,7 +99,7 @@ async def test_an_answer_can_be_whole_where_its_framing_is_cut() -> None:
         async with client.open("GET", server.url()) as stream:
             with pytest.raises(ChunkwireError):
                 await stream.drain()
-    assert stream.verdict == client.Verdict("cut", "complete")
+    assert stream.verdict == client.BodyEnd("cut", "complete")
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])

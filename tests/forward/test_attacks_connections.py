@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import trio
 
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -59,14 +59,14 @@ async def send_until_the_end(client: Wire, octets: Callable[[], bytes]) -> bytes
 
 async def test_a_head_that_drips_ends_at_a_total_deadline() -> None:
     """Attack Slowloris. Fails where the deadline is an idle timer: an octet comes all the while, up to 431."""
-    settings = replace(DEFAULT_SETTINGS, head_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, head_timeout=BRIEF)
     async with forwarding(settings=settings) as gateway, gateway.connect(b"GET / HTTP/1.1\r\nX: ") as client:
         assert status_of(await send_until_the_end(client, lambda: b"x")) == 408
 
 
 async def test_a_slow_reader_holds_its_upstream_up_and_ends_at_a_deadline(make_mover: MakeMover) -> None:
     """Attack slow read. Fails where what a client does not take is piled up, or kept for ever."""
-    settings = replace(DEFAULT_SETTINGS, send_timeout=1.0)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=1.0)
     frame, sent = b"10000\r\n" + 65536 * b"x" + b"\r\n", 0
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()), gateway.accept() as upstream:
         await upstream.read_head()
@@ -81,7 +81,7 @@ async def test_a_slow_reader_holds_its_upstream_up_and_ends_at_a_deadline(make_m
 
 async def test_a_body_that_stops_ends_at_a_deadline_down(make_mover: MakeMover) -> None:
     """Attack slow body, from upstream. Fails where nothing limits the wait inside a chunk of 2^52 octets."""
-    settings = replace(DEFAULT_SETTINGS, idle_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, idle_timeout=BRIEF)
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -94,7 +94,7 @@ async def test_a_body_that_stops_ends_at_a_deadline_down(make_mover: MakeMover) 
 
 async def test_a_body_that_stops_ends_at_a_deadline_up(make_mover: MakeMover) -> None:
     """Attack slow body, from the client. Fails where an upload may stand still for ever."""
-    settings = replace(DEFAULT_SETTINGS, idle_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, idle_timeout=BRIEF)
     async with forwarding(make_mover, settings) as gateway, gateway.connect(post(b"5\r\nhel")) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()

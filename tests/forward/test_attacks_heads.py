@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from chunkwire.forward.access import log_text
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -225,7 +225,7 @@ async def test_control_octets_reach_no_log(octets: bytes, caplog: pytest.LogCapt
         await gateway.wait_ended()
         for request, report in gateway.ended:
             assert report.verdict in ("malformed", "refused")
-            log_text("client", request, report, DEFAULT_SETTINGS)
+            log_text("client", request, report, DEFAULT_GATEWAY_SETTINGS)
     assert caplog.text.count(" client ") == len(gateway.ended) == 3
     assert not set("\x1b\x07\r") & set(caplog.text)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import trio
 
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -69,7 +69,7 @@ async def test_a_half_close_keeps_the_stream(make_mover: MakeMover) -> None:
 
 async def test_a_half_close_ends_the_stream_where_that_is_wanted(make_mover: MakeMover) -> None:
     """Fault 9, `--on-client-fin cancel`. Fails where the upstream is not told of it at once."""
-    settings = replace(DEFAULT_SETTINGS, on_client_fin="cancel")
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_fin="cancel")
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_ends_its_upstream_within_a_write(
 
 async def test_a_client_that_leaves_is_read_out_where_that_is_wanted(make_mover: MakeMover) -> None:
     """Fault 10, `--on-client-gone drain`. Fails where the upstream is cut: it must be able to finish."""
-    settings = replace(DEFAULT_SETTINGS, on_client_gone="drain")
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain")
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_is_read_out_where_that_is_wanted(make_mover:
 
 async def test_a_client_that_takes_nothing_ends_at_a_deadline(make_mover: MakeMover) -> None:
     """Fault 11, while frames come. Fails where a client that vanished holds its upstream for ever."""
-    settings = replace(DEFAULT_SETTINGS, send_timeout=1.0)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=1.0)
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()), gateway.accept() as upstream:
         await upstream.read_head()
         await upstream.send(chunked(b""))
@@ -136,7 +136,7 @@ async def test_a_client_that_vanished_is_looked_for_by_the_kernel() -> None:
 @pytest.mark.parametrize("octets", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 async def test_a_head_that_does_not_end_is_a_408_or_a_close(octets: bytes) -> None:
     """Fault 12. Fails where half a head is waited for without end; before an octet of it there is no answer."""
-    settings = replace(DEFAULT_SETTINGS, head_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, head_timeout=BRIEF)
     async with forwarding(settings=settings) as gateway, gateway.connect(octets) as client:
         got = await client.read_all()
     assert status_of(got) == 408 if octets else got == b""
@@ -145,8 +145,8 @@ async def test_a_head_that_does_not_end_is_a_408_or_a_close(octets: bytes) -> No
 @pytest.mark.parametrize("octets, status", [(4000, 200), (5000, 431)])
 async def test_a_huge_head_from_a_client_is_a_431(octets: int, status: int) -> None:
     """Fault 13. Fails where only incomplete heads are counted, as h11 does: this one comes in one read."""
-    limits = replace(DEFAULT_SETTINGS.head_limits, max_head_octets=4500)
-    settings = replace(DEFAULT_SETTINGS, head_limits=limits)
+    limits = replace(DEFAULT_GATEWAY_SETTINGS.head_limits, max_head_octets=4500)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, head_limits=limits)
     request = get(b"Connection: close", b"X: " + octets * b"x")
     if status == 431:
         assert await refuse_request(request, settings) == status

@@ -15,7 +15,7 @@ import trio
 
 from chunkwire.forward import gateway as module
 from chunkwire.forward.plan import admitted_framing
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.heads import Framing, Request
 from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of
 from tests.net.carry import MakeMover
@@ -123,7 +123,7 @@ async def test_a_thousand_idle_connections_hold_nobody_up(make_mover: MakeMover)
 
 async def test_an_idle_connection_ends_at_its_deadline() -> None:
     """Fault 26. Fails where a connection may stay for ever after a request, or before one."""
-    settings = replace(DEFAULT_SETTINGS, keep_alive_timeout=0.1)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, keep_alive_timeout=0.1)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()

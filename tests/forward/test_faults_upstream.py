@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -68,7 +68,7 @@ async def test_an_upstream_that_ends_before_its_head_does_is_a_502(head: bytes, 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", answer(status=b"103 Early Hints")])
 async def test_an_upstream_that_never_answers_is_a_504(head: bytes) -> None:
     """Fault 6. Fails where a 1xx or a part of a head counts as an answer, or where the upstream stays open."""
-    settings = replace(DEFAULT_SETTINGS, response_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, response_timeout=BRIEF)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -82,7 +82,7 @@ async def test_an_upstream_that_never_answers_is_a_504(head: bytes) -> None:
 
 async def test_an_upstream_that_stalls_in_the_body_is_cut(make_mover: MakeMover) -> None:
     """Fault 7. Fails where the idle time-out ends in a last-chunk, or leaves the upstream open."""
-    settings = replace(DEFAULT_SETTINGS, idle_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, idle_timeout=BRIEF)
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -95,8 +95,8 @@ async def test_an_upstream_that_stalls_in_the_body_is_cut(make_mover: MakeMover)
 @pytest.mark.parametrize("octets, status", [(4000, 200), (5000, 502)])
 async def test_a_huge_head_from_upstream_is_a_502(octets: int, status: int) -> None:
     """Fault 14. Fails where only incomplete heads are counted, as h11 does: this one comes in one read."""
-    limits = replace(DEFAULT_SETTINGS.head_limits, max_head_octets=4500)
-    async with forwarding(settings=replace(DEFAULT_SETTINGS, head_limits=limits)) as gateway:
+    limits = replace(DEFAULT_GATEWAY_SETTINGS.head_limits, max_head_octets=4500)
+    async with forwarding(settings=replace(DEFAULT_GATEWAY_SETTINGS, head_limits=limits)) as gateway:
         async with gateway.connect(get(b"Connection: close")) as client, gateway.accept() as upstream:
             upstream_head = await upstream.read_head()
             assert len(upstream_head) < 4500

@@ -8,7 +8,7 @@ import pytest
 
 import chunkwire
 from chunkwire.forward.access import log_text
-from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.origin.faults import FAULTS, FaultEnding
 from chunkwire.wire.errors import LocalError
@@ -19,8 +19,8 @@ TRAILED = b"0;z=1\r\nX-Sum: 1\r\n\r\n"
 BODY = b"5;a=1\r\nhello\r\n3\r\nabc\r\n"
 
 
-def settings_of(mode: str = "exact", fault: str = "") -> Settings:
-    return replace(DEFAULT_SETTINGS, mode=parse_mode(mode), fault=parse_fault(fault) if fault else None)
+def settings_of(mode: str = "exact", fault: str = "") -> GatewaySettings:
+    return replace(DEFAULT_GATEWAY_SETTINGS, mode=parse_mode(mode), fault=parse_fault(fault) if fault else None)
 
 
 MODES = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import trio
 
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import answer, forwarding, get, status_of
 from tests.net.carry import MakeMover
 
@@ -14,7 +14,7 @@ SWITCH = answer(b"Upgrade: other", b"Connection: Upgrade", status=b"101 Switchin
 
 async def test_an_upstream_that_neither_reads_nor_answers_is_a_504(make_mover: MakeMover) -> None:
     """Fails where the response's deadline waits for a request body that has stopped for good."""
-    settings = replace(DEFAULT_SETTINGS, send_timeout=BRIEF, response_timeout=BRIEF)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=BRIEF, response_timeout=BRIEF)
     head = get(b"Content-Length: 1000000000", method=b"POST")
     async with forwarding(make_mover, settings) as gateway, gateway.connect(head) as client, gateway.accept():
         async with trio.open_nursery() as nursery:

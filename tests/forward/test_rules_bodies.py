@@ -9,8 +9,8 @@ from tests.forward.wire import (
     CHUNKED,
     END,
     TEXT,
+    GatewaySettings,
     Running,
-    Settings,
     answer,
     body_of,
     chunked,
@@ -157,7 +157,7 @@ MODES = [Mode(), Mode(ModeName.REFRAME), Mode(ModeName.BUFFER), Mode(ModeName.SL
 @pytest.mark.parametrize("mode", MODES, ids=str)
 async def test_trailers_are_never_merged_into_the_head(make_mover: MakeMover, mode: Mode) -> None:
     """Row 44. Fails where a mode that holds the body to its end reads trailers as fields, or loses them."""
-    async with forwarding(make_mover, Settings(mode=mode)) as gateway:
+    async with forwarding(make_mover, GatewaySettings(mode=mode)) as gateway:
         for version in (b"1.1", b"1.0"):
             _, got = await gateway.relay(get(version=version), chunked(TEXT + b"0\r\nX-A: 1\r\n\r\n"))
             assert values_of(got, b"x-a") == []

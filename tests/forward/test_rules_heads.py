@@ -4,7 +4,7 @@ import pytest
 
 from tests.forward.wire import (
     END,
-    Settings,
+    GatewaySettings,
     answer,
     chunked,
     forwarding,
@@ -19,9 +19,9 @@ from tests.forward.wire import (
 NOTHING = b"Content-Length: 0"
 
 
-async def serve_request(request: bytes, settings: Settings | None = None) -> bytes:
+async def serve_request(request: bytes, settings: GatewaySettings | None = None) -> bytes:
     """Return the head that the upstream got for a request, which must be served."""
-    async with forwarding(settings=settings or Settings()) as gateway:
+    async with forwarding(settings=settings or GatewaySettings()) as gateway:
         head, got = await gateway.relay(request, answer(NOTHING))
     assert status_of(got) == 200
     return head
@@ -134,7 +134,7 @@ async def test_no_host_two_hosts_or_a_bad_one_get_400(lines: list[bytes]) -> Non
 
 async def test_an_absolute_target_replaces_host() -> None:
     """Row 14. Fails where the Host line is believed beside an absolute-form target, or the target is sent on whole."""
-    head = await serve_request(get(target=b"http://real:81/p?q"), Settings(preserve_host=True))
+    head = await serve_request(get(target=b"http://real:81/p?q"), GatewaySettings(preserve_host=True))
     assert head.startswith(b"GET /p?q HTTP/1.1\r\n")
     assert values_of(head, b"host") == [b"real:81"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.forward.settings import DEFAULT_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of, values_of
 from tests.peers import command, plain
 from tests.peers.process import WITHIN, run
@@ -102,7 +102,7 @@ def test_a_limit_of_bodies_is_a_flag(flag: str, legal: bytes, illegal: bytes) ->
 
 async def test_streams_of_one_client_have_a_limit() -> None:
     """Fails where the limit is off by one, or where a stream that ended still counts."""
-    settings = replace(DEFAULT_SETTINGS, max_streams_per_client=2)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, max_streams_per_client=2)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as one, gateway.connect(get()) as two:
         async with gateway.accept() as upstream, gateway.accept() as other:
             await upstream.read_head()
@@ -120,8 +120,8 @@ async def test_streams_of_one_client_have_a_limit() -> None:
 
 async def test_fields_of_a_head_have_a_limit() -> None:
     """Fails where the limit is off by one: Host is a field too."""
-    limits = replace(DEFAULT_SETTINGS.head_limits, max_fields=3)
-    async with forwarding(settings=replace(DEFAULT_SETTINGS, head_limits=limits)) as gateway:
+    limits = replace(DEFAULT_GATEWAY_SETTINGS.head_limits, max_fields=3)
+    async with forwarding(settings=replace(DEFAULT_GATEWAY_SETTINGS, head_limits=limits)) as gateway:
         assert status_of(await gateway.ask(get(b"A: 1", b"B: 2", b"C: 3"))) == 431
         head, got = await gateway.relay(get(b"A: 1", b"B: 2"), answer(b"Content-Length: 0"))
     assert status_of(got) == 200

@@ -7,7 +7,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from chunkwire.forward.gateway import Gateway
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
-from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve
+from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from tests.forward.wire import Wire, answer, forwarding, get, refuse_request, status_of, values_of
 from tests.origin.peer import connect, serving
 from tests.origin.test_websocket import KEY, UPGRADE, Peer
@@ -21,7 +21,7 @@ async def test_a_real_websocket_client_and_server_talk_through_the_gateway() -> 
         upstream = Upstream(parse_url(f"http://127.0.0.1:{origin.port}"))
         gateway, listeners = Gateway(Upstreams([upstream])), await open_listeners(Address("127.0.0.1", 0))
         nursery.start_soon(gateway.run, name="gateway")
-        nursery.start_soon(lambda: serve(listeners, gateway.handle, drain=Drain()), name="serve")
+        nursery.start_soon(lambda: serve_connections(listeners, gateway.handle, drain=Drain()), name="serve")
         async with connect(bound_addresses(listeners)[0].port) as client:
             await client.send(get(*UPGRADE, KEY, target=b"/ws"))
             assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")

@@ -22,14 +22,14 @@ import trio
 
 from chunkwire.forward.gateway import Gateway, default_mover
 from chunkwire.forward.report import Report
-from chunkwire.forward.settings import DEFAULT_SETTINGS, Settings
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import Request
-from chunkwire.net.listen import Address, Drain, open_listeners, serve
+from chunkwire.net.listen import Address, Drain, open_listeners, serve_connections
 from chunkwire.net.movers import Mover
-from chunkwire.origin.metrics import Metrics
-from chunkwire.wire.records import Record
+from chunkwire.record.values import Record
+from chunkwire.server.metrics import Metrics
 from tests.origin.peer import PATIENCE, Client, body_of, status_of
 
 CHUNKED: Final = b"Transfer-Encoding: chunked"
@@ -87,7 +87,7 @@ class Running:
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
     _signal: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
 
-    def note_end(self, peer: str, request: Request, report: Report, settings: Settings) -> None:
+    def note_end(self, peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
         self.ended.append((request, report))
         self._signal.release()
 
@@ -141,7 +141,7 @@ class Running:
 @asynccontextmanager
 async def forwarding(
     make_mover: Callable[[], Mover] | None = None,
-    settings: Settings = DEFAULT_SETTINGS,
+    settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
     *,
     upstreams: int = 1,
     path: str = "",
@@ -171,7 +171,9 @@ async def forwarding(
     async with trio.open_nursery() as nursery:
         running = Running(gateway, port, behind, drain, nursery, records=records, metrics=metrics)
         nursery.start_soon(gateway.run, name="gateway")
-        nursery.start_soon(lambda: serve(listeners, gateway.handle, drain=drain, grace=settings.grace), name="serve")
+        nursery.start_soon(
+            lambda: serve_connections(listeners, gateway.handle, drain=drain, grace=settings.grace), name="serve"
+        )
         try:
             yield running
         finally:
@@ -180,7 +182,7 @@ async def forwarding(
                 listener.socket.close()
 
 
-async def refuse_request(request: bytes, settings: Settings = DEFAULT_SETTINGS) -> int:
+async def refuse_request(request: bytes, settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS) -> int:
     """Return the status that refuses a request: nothing reaches the upstream, and the GET after it is not run."""
     async with forwarding(settings=settings) as gateway:
         got = await gateway.ask(request + get())
@@ -241,7 +243,7 @@ def values_of(head: bytes, name: bytes) -> list[bytes]:
 
 
 __all__ = [
-    "CHUNKED", "END", "PATIENCE", "TEXT", "Running", "Settings", "Wire", "answer", "body_of", "chunked",
+    "CHUNKED", "END", "PATIENCE", "TEXT", "Running", "GatewaySettings", "Wire", "answer", "body_of", "chunked",
     "count_answers", "fields_of", "forwarding", "get", "post", "refuse_request", "refuse_response", "status_of",
     "values_of",
 ]  # fmt: skip

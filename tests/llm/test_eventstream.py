@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.llm.eventstream import MAX_HEADERS_OCTETS, BrokenMessage, Message, MessageDecoder, encode_message
+from chunkwire.llm.eventstream import MAX_HEADERS_OCTETS, BinaryMessage, BrokenMessage, MessageDecoder, encode_message
 
 HEADERS = {":event-type": "messageStart", ":message-type": "event"}
 OCTETS = encode_message(HEADERS, b'{"role":"assistant"}')
 
 
-def decode(octets: bytes) -> list[Message]:
-    found: list[Message] = []
+def decode(octets: bytes) -> list[BinaryMessage]:
+    found: list[BinaryMessage] = []
     MessageDecoder().feed(octets, found)
     return found
 
@@ -29,16 +29,16 @@ def seal(headers: bytes, payload: bytes = b"", *, total: int | None = None, head
 
 def test_the_smallest_message_is_the_one_of_the_specification() -> None:
     assert encode_message({}, b"") == bytes.fromhex("000000100000000005c248eb7d98c8ff")
-    assert decode(bytes.fromhex("000000100000000005c248eb7d98c8ff")) == [Message({}, b"")]
+    assert decode(bytes.fromhex("000000100000000005c248eb7d98c8ff")) == [BinaryMessage({}, b"")]
 
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3), st.binary(max_size=40))
 def test_what_is_written_is_what_is_read(headers: dict[str, str], payload: bytes) -> None:
-    assert decode(encode_message(headers, payload)) == [Message(headers, payload)]
+    assert decode(encode_message(headers, payload)) == [BinaryMessage(headers, payload)]
 
 
 def test_messages_are_the_same_octet_by_octet() -> None:
-    decoder, found = MessageDecoder(), list[Message]()
+    decoder, found = MessageDecoder(), list[BinaryMessage]()
     for number, octet in enumerate(OCTETS * 2, 1):
         decoder.feed(bytes([octet]), found)
         assert decoder.is_between_messages == (number % len(OCTETS) == 0)
@@ -60,14 +60,14 @@ def test_a_wrong_crc_is_named(place: int, what: str) -> None:
 
 
 def test_what_came_before_a_wrong_crc_is_kept() -> None:
-    found: list[Message] = []
+    found: list[BinaryMessage] = []
     with pytest.raises(BrokenMessage):
         MessageDecoder().feed(OCTETS + OCTETS[:-1] + b"\0", found)
     assert found == decode(OCTETS)
 
 
 def test_a_message_of_exactly_the_limit_is_read_and_one_octet_more_refused() -> None:
-    found: list[Message] = []
+    found: list[BinaryMessage] = []
     MessageDecoder(max_message_octets=len(OCTETS)).feed(OCTETS, found)
     assert len(found) == 1
     with pytest.raises(BrokenMessage, match="at most"):
@@ -93,7 +93,7 @@ def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
         9: b"\0" * 16,
     }
     octets = b"".join(b"\1n" + bytes([kind]) + value for kind, value in values.items()) + b"\1t\7\0\1x"
-    assert decode(seal(octets, b"p")) == [Message({"t": "x"}, b"p")]
+    assert decode(seal(octets, b"p")) == [BinaryMessage({"t": "x"}, b"p")]
 
 
 @pytest.mark.parametrize("header", [b"\1", b"\1n", b"\1n\x0a", b"\1n\7\0\5abc", b"\1n\7\0", b"\1n\4\0", b"\5n"])

@@ -6,7 +6,7 @@ import pytest
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import StopReason, Usage
-from chunkwire.llm.eventstream import Message, MessageDecoder, encode_message
+from chunkwire.llm.eventstream import BinaryMessage, MessageDecoder, encode_message
 from chunkwire.wire.sse import SseDecoder, SseEvent
 from tests.llm.answers import ASKED, CALLING, FAILING, HELLO, Told, read, told
 
@@ -198,10 +198,10 @@ def test_gemini_without_alt_sse_is_one_json_array() -> None:
 
 def test_bedrock_is_written_in_its_full_order_one_message_a_piece() -> None:
     pieces = DIALECTS["bedrock"].write(HELLO, ASKED)
-    found: list[Message] = []
+    found: list[BinaryMessage] = []
     MessageDecoder().feed(BEDROCK, found)
     names = [message.headers[":event-type"] for message in found]
-    written: list[Message] = []
+    written: list[BinaryMessage] = []
     for piece in pieces:
         decoder = MessageDecoder()
         decoder.feed(piece.octets, written)
@@ -211,7 +211,7 @@ def test_bedrock_is_written_in_its_full_order_one_message_a_piece() -> None:
 
 
 def test_bedrocks_error_is_an_exception_message() -> None:
-    found: list[Message] = []
+    found: list[BinaryMessage] = []
     MessageDecoder().feed(DIALECTS["bedrock"].write(FAILING, ASKED)[-1].octets, found)
     assert found[0].headers[":message-type"] == "exception"
     assert found[0].headers[":exception-type"] == "serviceUnavailableException"

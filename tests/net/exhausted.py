@@ -11,7 +11,14 @@ import sys
 import trio
 import trio.testing
 
-from chunkwire.net.listen import ACCEPT_PAUSE_SECONDS, Address, Drain, bound_addresses, open_listeners, serve
+from chunkwire.net.listen import (
+    ACCEPT_PAUSE_SECONDS,
+    Address,
+    Drain,
+    bound_addresses,
+    open_listeners,
+    serve_connections,
+)
 from tests.net.peer import read_exactly
 
 
@@ -48,7 +55,7 @@ async def main(clock: trio.testing.MockClock) -> None:
     listeners = await open_listeners(Address("127.0.0.1", 0))
     where = ("127.0.0.1", bound_addresses(listeners)[0].port)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: serve(listeners, echo, drain=Drain()), name="serve")
+        nursery.start_soon(lambda: serve_connections(listeners, echo, drain=Drain()), name="serve")
         there = await trio.open_tcp_stream(*where)
         await ask(there)
         sock = trio.socket.socket()

@@ -11,7 +11,15 @@ import trio
 import trio.testing
 
 from chunkwire.net.connection import Connection, PeerGone
-from chunkwire.net.listen import Address, Drain, Handler, bound_addresses, drain_on_signal, open_listeners, serve
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    Handler,
+    bound_addresses,
+    drain_on_signal,
+    open_listeners,
+    serve_connections,
+)
 from tests.net.peer import PATIENCE, read_exactly, read_to_end, reset, tcp_pair
 
 Waiting: TypeAlias = tuple[Connection, trio.SocketStream]
@@ -31,7 +39,7 @@ class Server:
         listeners = await open_listeners(Address("127.0.0.1", 0))
         self.port = bound_addresses(listeners)[0].port
         task_status.started()
-        await serve(listeners, self._handler, drain=self.drain, grace=self._grace)
+        await serve_connections(listeners, self._handler, drain=self.drain, grace=self._grace)
         self.ended.set()
 
     async def connect(self) -> trio.SocketStream:

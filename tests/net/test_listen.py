@@ -18,7 +18,7 @@ from chunkwire.net.listen import (
     ListenError,
     bound_addresses,
     open_listeners,
-    serve,
+    serve_connections,
 )
 from tests.net.peer import PATIENCE, read_exactly, read_to_end
 
@@ -32,7 +32,7 @@ async def serving(handler: Handler, *, max_connections: int = 100) -> AsyncItera
     listeners = await open_listeners(LOOPBACK)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(
-            lambda: serve(listeners, handler, drain=Drain(), max_connections=max_connections), name="serve"
+            lambda: serve_connections(listeners, handler, drain=Drain(), max_connections=max_connections), name="serve"
         )
         yield bound_addresses(listeners)[0].port
         nursery.cancel_scope.cancel()

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 
 import trio
 
-from chunkwire.net.listen import Address, Drain, open_listeners, serve
+from chunkwire.net.listen import Address, Drain, open_listeners, serve_connections
 from chunkwire.net.pacing import Pacer
-from chunkwire.origin.engine import Origin
-from chunkwire.origin.journal import Ended, Exchange
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.routes import Resource, ResponderFunction
-from chunkwire.origin.settings import DEFAULT_SETTINGS, Settings
-from chunkwire.wire.records import Record
+from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
+from chunkwire.origin.resources import origin_resources
+from chunkwire.record.values import Record
+from chunkwire.server.engine import Server
+from chunkwire.server.journal import Ended, Journal, JournalEntry
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import Resource, ResponderFunction
+from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 
 PATIENCE = 10.0  # s; only a failing test waits this long
 
@@ -64,14 +66,14 @@ class GatePacer(LeapPacer):
 class Running:
     """An origin that serves, and what it told."""
 
-    origin: Origin
+    origin: Server
     port: int
     drain: Drain
-    ended: list[Exchange] = field(default_factory=list)
+    ended: list[JournalEntry] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     _signal: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
 
-    def note_end(self, exchange: Exchange) -> None:
+    def note_end(self, exchange: JournalEntry) -> None:
         self.ended.append(exchange)
         self._signal.release()
 
@@ -148,19 +150,21 @@ async def connect(port: int) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def serving(
     *resources: Resource,
-    settings: Settings = DEFAULT_SETTINGS,
+    settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
+    mock: MockSettings = DEFAULT_MOCK,
     pacer: Pacer | None = None,
     record: bool = False,
 ) -> AsyncIterator[Running]:
     """Serve the built-in resources, or these, on a free port."""
     listeners = await open_listeners(Address("127.0.0.1", 0))
-    drain, records = Drain(), list[Record]()
+    drain, records, journal = Drain(), list[Record](), Journal(settings.journal_entries)
     running = Running(
-        Origin(
+        Server(
+            resources or origin_resources(journal, mock),
             settings=settings,
             pacer=pacer or LeapPacer(),
             drain=drain,
-            resources=resources or None,
+            journal=journal,
             record_to=records.append if record else None,
             on_end=lambda exchange: running.note_end(exchange),
         ),
@@ -169,7 +173,9 @@ async def serving(
         records=records,
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: serve(listeners, running.origin.handle, drain=drain, grace=1.0), name="serve")
+        nursery.start_soon(
+            lambda: serve_connections(listeners, running.origin.handle, drain=drain, grace=1.0), name="serve"
+        )
         yield running
         nursery.cancel_scope.cancel()
 

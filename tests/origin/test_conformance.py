@@ -10,12 +10,13 @@ import trio.testing
 
 import chunkwire
 from chunkwire.net.pacing import PlainPacer
-from chunkwire.origin.engine import Origin
+from chunkwire.origin.resources import RESOURCES
+from chunkwire.server.engine import Server
 from tests.conformance.vectors import Vector, load
 from tests.origin.peer import PATIENCE, body_of, get, post, status_of
 
 
-async def converse(origin: Origin, *pieces: bytes) -> bytes:
+async def converse(origin: Server, *pieces: bytes) -> bytes:
     """Return all that the origin answers to these reads, the last of them followed by a FIN."""
     ours, theirs = trio.testing.memory_stream_pair()
     answer = bytearray()
@@ -34,7 +35,7 @@ async def converse(origin: Origin, *pieces: bytes) -> bytes:
     return bytes(answer)
 
 
-def check(vector: Vector, answer: bytes, origin: Origin) -> None:
+def check(vector: Vector, answer: bytes, origin: Server) -> None:
     """Hold an answer against what the vector allows."""
     scanner = chunkwire.ChunkedScanner()
     echoed = body_of(answer) if status_of(answer) == 200 else b""
@@ -49,14 +50,14 @@ def check(vector: Vector, answer: bytes, origin: Origin) -> None:
 
 @pytest.mark.parametrize("vector", load(), ids=str)
 async def test_a_body_comes_back_only_as_far_as_it_is_valid(vector: Vector) -> None:
-    origin = Origin(pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=PlainPacer())
     check(vector, await converse(origin, post("/echo", vector.octets)), origin)
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if len(vector.octets) < 60], ids=str)
 async def test_a_body_in_two_reads_comes_back_only_as_far_as_it_is_valid(vector: Vector) -> None:
     for cut in range(1, len(vector.octets)):
-        origin = Origin(pacer=PlainPacer())
+        origin = Server(RESOURCES, pacer=PlainPacer())
         answer = await converse(origin, post("/echo", vector.octets[:cut]), vector.octets[cut:])
         check(vector, answer, origin)
 
@@ -64,14 +65,14 @@ async def test_a_body_in_two_reads_comes_back_only_as_far_as_it_is_valid(vector:
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
 async def test_no_request_hides_in_a_body_that_is_refused(vector: Vector) -> None:
     """Attacks §2.1: whatever another parser makes of the body, here the connection is over."""
-    origin = Origin(pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=PlainPacer())
     await converse(origin, post("/echo", vector.octets), get("/generate?n=1&interval=0"))
     assert len(list(origin.journal)) == 1
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
 async def test_no_request_hides_in_a_refused_body_that_nobody_reads(vector: Vector) -> None:
-    origin = Origin(pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=PlainPacer())
     answer = await converse(origin, post("/", vector.octets) + get("/generate?n=1&interval=0"))
     assert status_of(answer) == 405
     assert len(list(origin.journal)) == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chunkwire.origin.journal import Ended
+from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseComment, SseDecoder, SseEvent

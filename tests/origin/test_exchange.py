@@ -3,10 +3,10 @@
 import trio
 import trio.testing
 
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.settings import Settings
+from chunkwire.server.journal import Ended
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.settings import ServerSettings
 from tests.origin.peer import (
     TWO_CHUNKS,
     GatePacer,
@@ -170,7 +170,7 @@ async def test_a_small_body_that_nobody_read_is_drained() -> None:
 
 async def test_a_long_body_that_nobody_read_closes_the_connection() -> None:
     """Row 52. Fails where a drain has no bound."""
-    settings = Settings(unread_octets=10)
+    settings = ServerSettings(unread_octets=10)
     async with serving(resource(answer_ok), settings=settings) as running, connect(running.port) as client:
         await client.send(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n")
         answer = await client.read_all()
@@ -179,7 +179,7 @@ async def test_a_long_body_that_nobody_read_closes_the_connection() -> None:
 
 
 async def test_a_chunked_body_over_the_drain_bound_closes_the_connection() -> None:
-    settings = Settings(unread_octets=10)
+    settings = ServerSettings(unread_octets=10)
     async with serving(resource(answer_ok), settings=settings) as running, connect(running.port) as client:
         await client.send(post("/x", b"40\r\n" + 64 * b"x"))
         assert (await client.read_all()).count(b"HTTP/1.1 200 OK") == 1
@@ -193,7 +193,7 @@ async def test_a_broken_body_that_nobody_read_closes_the_connection() -> None:
 
 async def test_the_last_octets_survive_a_client_that_still_sends() -> None:
     """Row 58. Fails where the socket is closed with octets unread: the reset would eat the answer."""
-    settings = Settings(unread_octets=10)
+    settings = ServerSettings(unread_octets=10)
     async with serving(resource(answer_ok), settings=settings) as running, connect(running.port) as client:
         await client.send(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + 200_000 * b"x")
         await running.wait_ended()
@@ -202,13 +202,13 @@ async def test_the_last_octets_survive_a_client_that_still_sends() -> None:
 
 
 async def test_an_idle_connection_ends_at_its_deadline_in_silence(autojump_clock: trio.abc.Clock) -> None:
-    async with serving(settings=Settings(keep_alive_timeout=5)) as running, connect(running.port) as client:
+    async with serving(settings=ServerSettings(keep_alive_timeout=5)) as running, connect(running.port) as client:
         assert await client.read_all() == b""
 
 
 async def test_a_head_that_drips_ends_with_408(autojump_clock: trio.abc.Clock) -> None:
     """Fault 12: the deadline is total. Fails where each octet starts it anew."""
-    async with serving(settings=Settings(head_timeout=5)) as running, connect(running.port) as client:
+    async with serving(settings=ServerSettings(head_timeout=5)) as running, connect(running.port) as client:
         await client.send(b"GET /")
         with trio.fail_after(9):
             for octet in b" HTTP/1.1\r\nHo"[:4]:
@@ -219,13 +219,13 @@ async def test_a_head_that_drips_ends_with_408(autojump_clock: trio.abc.Clock) -
 
 
 async def test_a_body_that_never_comes_gets_408(autojump_clock: trio.abc.Clock) -> None:
-    async with serving(settings=Settings(body_timeout=5)) as running, connect(running.port) as client:
+    async with serving(settings=ServerSettings(body_timeout=5)) as running, connect(running.port) as client:
         await client.send(post("/echo", b""))
         assert status_of(await client.read_all()) == 408
 
 
 async def test_a_body_that_stops_after_the_head_went_is_cut(autojump_clock: trio.abc.Clock) -> None:
-    async with serving(settings=Settings(body_timeout=5)) as running, connect(running.port) as client:
+    async with serving(settings=ServerSettings(body_timeout=5)) as running, connect(running.port) as client:
         await client.send(post("/echo", b"5\r\nhello\r\n"))
         answer = await client.read_all()
     assert body_of(answer) == b"5\r\nhello\r\n"

@@ -13,11 +13,11 @@ import chunkwire
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, KeepAlive, ProviderError, StopReason
 from chunkwire.llm.question import Message, Question, Tool
-from chunkwire.origin.journal import Ended
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.responder import MOCKED
-from chunkwire.origin.mock.settings import MockSettings, Source, parse_failure
-from chunkwire.origin.settings import Settings
+from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure
+from chunkwire.server.journal import Ended
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
@@ -299,26 +299,26 @@ async def test_a_fraction_may_be_written_in_any_way(jitter: str) -> None:
 @dialects
 async def test_a_wrong_key_and_an_unknown_model_are_refused(name: str) -> None:
     mock = MockSettings(keys=frozenset({"right"}), models=frozenset({"m"}))
-    async with serving(settings=Settings(mock=mock)) as running:
+    async with serving(mock=mock) as running:
         error = DIALECTS[name].read_error(0, (), body_of(await asked(running, name)))
         assert error.message == "expected an API key that this mock knows, got another"
-        mock_open = Settings(mock=replace(mock, keys=frozenset({"k"})))
-    async with serving(settings=mock_open) as running:
+        mock_open = replace(mock, keys=frozenset({"k"}))
+    async with serving(mock=mock_open) as running:
         assert status_of(await asked(running, name)) == 200
         unknown = await asked(running, name, question=replace(ASKED, model="m-8"))
         assert (status_of(unknown), b"'m-8' does not exist" in unknown) == (404, True)
 
 
 async def test_an_answer_that_would_last_too_long_is_refused() -> None:
-    async with serving(settings=Settings(max_duration=10)) as running:
+    async with serving(settings=ServerSettings(max_duration=10)) as running:
         response = await asked(running, "openai", "x-chunkwire-ttft: 11s")
     assert (status_of(response), b"expected an answer of at most 10s" in response) == (400, True)
 
 
 async def test_a_share_of_requests_fails_in_every_way() -> None:
-    mock = MockSettings(failures=1.0, source=Source.TEXT, text="one two three four five six")
+    mock = MockSettings(failures=1.0, source=WordSource.TEXT, text="one two three four five six")
     statuses, verdicts = set(), set()
-    async with serving(settings=Settings(mock=mock)) as running:
+    async with serving(mock=mock) as running:
         for seed in range(40):
             async with connect(running.port) as client:
                 await client.send(asking("openai", f"x-chunkwire-seed: {seed}", "Connection: close"))

@@ -7,7 +7,7 @@ import pytest
 
 from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.origin.mock.settings import DEFAULT_MOCK, Framing, Layout, MockSettings, Source, Strike
+from chunkwire.origin.mock.settings import DEFAULT_MOCK, EventFraming, Layout, MockFault, MockSettings, WordSource
 from chunkwire.wire.errors import LocalError
 
 
@@ -34,10 +34,10 @@ def test_every_flag_is_heard() -> None:
         keep_alive=2.0,
         jitter=0.5,
         seed=3,
-        source=Source.LOREM,
+        source=WordSource.LOREM,
         tokens=4,
-        framing=Framing(Layout.JOIN, 2),
-        strike=Strike("cut", 5),
+        framing=EventFraming(Layout.JOIN, 2),
+        strike=MockFault("cut", 5),
         failures=0.1,
         retry_after=2.0,
         keys=frozenset({"a", "b"}),
@@ -55,7 +55,7 @@ def test_an_answer_can_be_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
     path.write_text("Grüße", "utf-8")
     given = settings("--llm-answer", f"@{path}")
-    assert (given.source, given.text) == (Source.TEXT, "Grüße")
+    assert (given.source, given.text) == (WordSource.TEXT, "Grüße")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chunkwire.origin.settings import Settings
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import HeadLimits
 from tests.origin.peer import body_of, connect, get, post, resource, serving, status_of, two_chunks
 
@@ -80,7 +80,7 @@ async def test_an_empty_line_before_the_request_is_ignored() -> None:
 async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431() -> None:
     """Row 62. Fails where only a head that is still incomplete is measured."""
     room = len(get("/x", b"A: "))
-    settings = Settings(head_limits=HeadLimits(max_head_octets=room + 50))
+    settings = ServerSettings(head_limits=HeadLimits(max_head_octets=room + 50))
     async with serving(resource(two_chunks), settings=settings) as running:
         assert status_of(await running.ask(get("/x", b"A: " + 50 * b"a"))) == 200
         assert status_of(await running.ask(get("/x", b"A: " + 51 * b"a"))) == 431

@@ -8,10 +8,12 @@ import trio
 import trio.testing
 
 import chunkwire
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.resources import RESOURCES
+from chunkwire.origin.resources import origin_resources
+from chunkwire.server.journal import Ended, Journal
 from chunkwire.wire.frames import Chunk, LastChunk
 from tests.origin.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
+
+RESOURCES = origin_resources(Journal(1))
 
 
 def chunks_of(response: bytes) -> list[bytes]:
@@ -26,7 +28,7 @@ async def test_the_list_names_every_resource_with_an_example() -> None:
         text = body_of(await running.get("/")).decode()
     for resource in RESOURCES:
         assert f"{' '.join(resource.methods)} {resource.path}\n    {resource.summary}\n" in text
-    assert text.count("    curl -sN ") == len(RESOURCES) + 1
+    assert text.count("    curl -sN ") == len(RESOURCES)
     assert "curl -sN 'http://x/generate?n=5&interval=500ms'" in text
 
 
@@ -34,7 +36,7 @@ async def test_every_example_of_the_list_is_answered() -> None:
     async with serving() as running:
         text = body_of(await running.get("/")).decode()
         listed = re.findall(r"^([A-Z ]+) /\S*\n.*\n.*http://x(/[^' \n]*)", text, re.MULTILINE)
-        assert len(listed) == len(RESOURCES) + 1
+        assert len(listed) == len(RESOURCES)
         for methods, target in listed:
             expected = 426 if target.startswith("/ws") else 200 if "GET" in methods else 405
             assert status_of(await running.get(target)) == expected

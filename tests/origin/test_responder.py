@@ -7,10 +7,10 @@ import trio
 
 from chunkwire.net.connection import ServerConnection
 from chunkwire.net.heads import Field
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.settings import Settings
+from chunkwire.server.journal import Ended
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import LocalError
 from tests.origin.peer import GatePacer, body_of, connect, get, post, resource, serving, status_of, two_chunks
 
@@ -154,10 +154,10 @@ async def test_an_exception_before_the_head_gets_500() -> None:
     async def failing_at_once(_: IncomingRequest, response: Responder) -> None:
         raise ValueError("a responder's own")
 
-    logging.getLogger("chunkwire.origin.engine").setLevel(logging.CRITICAL)
+    logging.getLogger("chunkwire.server.engine").setLevel(logging.CRITICAL)
     async with serving(resource(failing_at_once)) as running:
         assert status_of(await running.get("/x")) == 500
-    logging.getLogger("chunkwire.origin.engine").setLevel(logging.NOTSET)
+    logging.getLogger("chunkwire.server.engine").setLevel(logging.NOTSET)
 
 
 async def test_a_responder_that_answers_nothing_gets_500(caplog: pytest.LogCaptureFixture) -> None:
@@ -224,7 +224,7 @@ async def test_a_reset_after_the_request_body_ends_a_responder_that_waits() -> N
 
 async def test_a_client_that_takes_nothing_is_reset_at_the_send_deadline(autojump_clock: trio.abc.Clock) -> None:
     """Fault 11. Fails where a write waits for ever."""
-    async with serving(settings=Settings(send_timeout=5)) as running, connect(running.port) as client:
+    async with serving(settings=ServerSettings(send_timeout=5)) as running, connect(running.port) as client:
         await client.send(get("/stream-bytes/100000000?chunk_size=1000000"))
         assert await running.wait_ended() is Ended.TIMEOUT
         assert running.ended[0].octets < 100_000_000

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import Responder
-from chunkwire.origin.settings import Settings
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import Limits
 from tests.origin.peer import body_of, get, post, resource, serving, status_of, two_chunks
 
@@ -109,7 +109,7 @@ async def test_a_parameter_of_the_coding_is_refused() -> None:
 async def test_an_extension_over_the_limit_gets_400(length: int, status: int) -> None:
     """Row 41. Fails where the limits of the settings do not reach the scanner."""
     ext = b";" + (length - 1) * b"a"
-    async with serving(settings=Settings(limits=Limits(max_ext_octets=20))) as running:
+    async with serving(settings=ServerSettings(limits=Limits(max_ext_octets=20))) as running:
         assert status_of(await running.ask(post("/echo", b"1" + ext + b"\r\nx\r\n0\r\n\r\n"))) == status
 
 

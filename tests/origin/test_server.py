@@ -11,10 +11,10 @@ import trio.testing
 
 from chunkwire.net.listen import Address, ListenError
 from chunkwire.net.pacing import PlainPacer
-from chunkwire.origin.engine import Origin
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.server import serve_origin
-from chunkwire.wire.records import EndRecord, from_json
+from chunkwire.origin.serving import serve_origin
+from chunkwire.record.values import EndRecord, from_json
+from chunkwire.server.engine import Server
+from chunkwire.server.journal import Ended
 from tests.origin.peer import (
     GatePacer,
     body_of,
@@ -111,7 +111,7 @@ async def test_any_stream_of_octets_can_be_handled() -> None:
     """The engine needs no socket: a pair in memory serves as well."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        origin = Origin(pacer=PlainPacer(), resources=(resource(two_chunks),))
+        origin = Server((resource(two_chunks),), pacer=PlainPacer())
         nursery.start_soon(origin.handle, theirs, name="origin")
         await ours.send_all(get("/x", b"Connection: close"))
         with trio.fail_after(5):

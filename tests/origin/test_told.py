@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from chunkwire.origin.journal import Ended
-from chunkwire.origin.metrics import Histogram, Metrics
-from chunkwire.origin.server import admin_resources
-from chunkwire.origin.settings import Settings
-from chunkwire.wire.records import EndRecord, FrameRecord, HeadRecord, RequestRecord
+from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, RequestRecord
+from chunkwire.server.journal import Ended
+from chunkwire.server.metrics import Histogram, Metrics
+from chunkwire.server.serve import admin_resources
+from chunkwire.server.settings import ServerSettings
 from tests.origin.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
 
 
@@ -51,7 +51,7 @@ async def test_the_journal_tells_that_a_client_left() -> None:
 
 
 async def test_the_journal_forgets_the_oldest() -> None:
-    async with serving(settings=Settings(journal_entries=2)) as running:
+    async with serving(settings=ServerSettings(journal_entries=2)) as running:
         for n in (1, 2, 3):
             await running.get(f"/stream-bytes/{n}")
         lines = body_of(await running.get("/journal")).splitlines()

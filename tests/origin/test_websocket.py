@@ -12,7 +12,7 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
-from chunkwire.origin.journal import Ended
+from chunkwire.server.journal import Ended
 from tests.origin.peer import Client, LeapPacer, Running, connect, get, serving, status_of
 
 UPGRADE = (b"Upgrade: websocket", b"Connection: keep-alive, Upgrade", b"Sec-WebSocket-Version: 13")

@@ -7,13 +7,13 @@ import pytest
 import trio
 
 from chunkwire.net.dial import parse_url
-from chunkwire.tools.judge import Hop, judge_hop
-from chunkwire.tools.probing import Prober
-from chunkwire.tools.verdict import Verdict
+from chunkwire.tools.probe.judge import Hop, judge_hop
+from chunkwire.tools.probe.probing import Prober
+from chunkwire.tools.probe.verdict import HopVerdict
 from tests.peers.command import Served, serving
 from tests.real_probe.proxies import build_go_proxy, install_compression, install_mitmproxy
 
-Judge = Callable[..., Awaitable[Verdict]]
+Judge = Callable[..., Awaitable[HopVerdict]]
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def inner(origin: Served) -> Hop:
 def judge(inner: Hop) -> Judge:
     """Return what probes a hop in front of that origin and judges it: give its URL, and what to add to the query."""
 
-    async def judge_it(url: str, *asked: str, name: str = "hop") -> Verdict:
+    async def judge_it(url: str, *asked: str, name: str = "hop") -> HopVerdict:
         target = "/probe" + ("?" + "&".join(asked) if asked else "")
         return judge_hop(await Prober().probe(name, parse_url(url.rstrip("/") + target)), inner=inner)
 

@@ -4,9 +4,9 @@ import pytest
 import trio
 
 from chunkwire.net.dial import parse_url
-from chunkwire.tools.judge import Hop, judge_hop
-from chunkwire.tools.probing import Prober
-from chunkwire.tools.verdict import Kind
+from chunkwire.tools.probe.judge import Hop, judge_hop
+from chunkwire.tools.probe.probing import Prober
+from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served, serving
 
 RUNS = 50

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chunkwire.tools.fixes import fixes_for
-from chunkwire.tools.verdict import Kind
+from chunkwire.tools.probe.fixes import fixes_for
+from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served
 from tests.peers.servers import haproxy
 from tests.real_probe.conftest import Judge

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.tools.fixes import fixes_for
-from chunkwire.tools.verdict import Kind
+from chunkwire.tools.probe.fixes import fixes_for
+from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served
 from tests.real_probe.conftest import Judge
 from tests.real_probe.proxies import mitmproxy

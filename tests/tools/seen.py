@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Event
-from chunkwire.wire.records import Record, Recorder
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 
 HEAD = (b"HTTP/1.1 200 OK", ((b"Date", b"today"), (b"Transfer-Encoding", b"chunked")))

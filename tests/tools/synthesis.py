@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from chunkwire.net.heads import Field
-from chunkwire.tools.arrival import Run, read_runs
-from chunkwire.tools.judge import Hop
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
+from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.judge import Hop
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
-from chunkwire.wire.records import Record, Recorder
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner
 
 Octets = tuple[float, bytes]

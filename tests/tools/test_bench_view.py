@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from chunkwire.tools.bench_html import page
-from chunkwire.tools.bench_view import missed, notes, parse_limit, table, to_json
-from chunkwire.tools.samples import Gathered
+from chunkwire.tools.bench.page import page
+from chunkwire.tools.bench.samples import Gathered
+from chunkwire.tools.bench.view import missed, notes, parse_limit, table, to_json
 from chunkwire.wire.errors import LocalError
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chunkwire.tools.judge import Hop, judge_chain
-from chunkwire.tools.verdict import Kind
+from chunkwire.tools.probe.judge import Hop, judge_chain
+from chunkwire.tools.probe.verdict import Kind
 from tests.tools.synthesis import Holding, Path, Probe, for_time, hop_of, on_time, to_end, to_octets
 
 BEHIND = "not judged: behind a hop that holds"

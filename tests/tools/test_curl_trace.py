@@ -2,10 +2,10 @@
 
 import pytest
 
-from chunkwire.tools.arrival import read_runs
-from chunkwire.tools.curl_trace import is_trace, read_trace
+from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, RequestRecord
+from chunkwire.tools.probe.arrival import read_runs
+from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.records import EndRecord, FrameRecord, HeadRecord, RequestRecord
 
 REQUEST = b"GET /probe?nonce=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 1\r\n\r\n"
 HEAD = (b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n")

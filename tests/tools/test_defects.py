@@ -2,14 +2,14 @@
 
 import pytest
 
-from chunkwire.tools.judge import judge_hop
-from chunkwire.tools.verdict import Kind, Verdict
+from chunkwire.tools.probe.judge import judge_hop
+from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.tools.synthesis import Path, Probe, hop_of
 
 HTML = ((b"Content-Type", b"text/html"),)
 
 
-def judged(path: Path) -> Verdict:
+def judged(path: Path) -> HopVerdict:
     return judge_hop(hop_of(path))
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from chunkwire import LocalError
-from chunkwire.tools.diff import Comparison, compare, load, render
-from chunkwire.wire.records import FrameRecord, Record
+from chunkwire.record.values import FrameRecord, Record
+from chunkwire.tools.diff.compare import Comparison, compare, load, render
 from tests.tools.seen import seen
 
 A = b"5\r\nhello\r\n", b"6;t=1\r\n world\r\n", b"0\r\n\r\n"

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.tools.fix import Fix
-from chunkwire.tools.fix_table import FIXES
-from chunkwire.tools.fixes import fixes_for, lines_for
-from chunkwire.tools.verdict import HOLDING, Evidence, Kind, Verdict
+from chunkwire.tools.probe.fix import Fix
+from chunkwire.tools.probe.fix_table import FIXES
+from chunkwire.tools.probe.fixes import fixes_for, lines_for
+from chunkwire.tools.probe.verdict import HOLDING, Evidence, HopVerdict, Kind
 
 PROOFS = Path(__file__).resolve().parent.parent / "real_probe"
 
 
 def changes(kind: Kind, *, software: str = "", seconds: float | None = None, arrived: str = "") -> list[str]:
-    verdict = Verdict(hop="hop", kind=kind, software=software, seconds=seconds, evidence=Evidence(arrived=arrived))
+    verdict = HopVerdict(hop="hop", kind=kind, software=software, seconds=seconds, evidence=Evidence(arrived=arrived))
     return [fix.change for fix in fixes_for(verdict)]
 
 
@@ -36,7 +36,7 @@ def test_what_a_hop_says_of_itself_chooses_the_rows() -> None:
 
 
 def test_the_name_of_a_host_may_say_it_too() -> None:
-    verdict = Verdict(hop="nginx:8080", kind=Kind.TO_END)
+    verdict = HopVerdict(hop="nginx:8080", kind=Kind.TO_END)
     assert list(lines_for(verdict)) == ["proxy_buffering off;   or X-Accel-Buffering: no in the response"]
 
 
@@ -64,7 +64,7 @@ def test_what_is_not_wrong_is_not_mended(kind: Kind) -> None:
 
 
 def test_alternatives_stand_side_by_side_the_rest_one_a_line() -> None:
-    verdict = Verdict(hop="hop", kind=Kind.COMPRESSED, software="nginx")
+    verdict = HopVerdict(hop="hop", kind=Kind.COMPRESSED, software="nginx")
     assert list(lines_for(verdict)) == [
         "proxy_buffering off;   or X-Accel-Buffering: no in the response",
         "gzip off; for this location",
@@ -75,4 +75,4 @@ def test_every_row_has_a_date_and_applies_to_something() -> None:
     for fix in FIXES:
         assert fix.checked.year >= 2026
         assert fix.kinds
-        assert replace(fix, kinds=frozenset()).applies(Verdict(hop="", kind=Kind.TO_END)) is False
+        assert replace(fix, kinds=frozenset()).applies(HopVerdict(hop="", kind=Kind.TO_END)) is False

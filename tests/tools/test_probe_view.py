@@ -2,14 +2,14 @@
 
 import json
 
-from chunkwire.tools.arrival import Run
-from chunkwire.tools.judge import Hop
 from chunkwire.tools.paint import Paint
-from chunkwire.tools.probe_json import verdict_lines
-from chunkwire.tools.probe_report import report, to_html
-from chunkwire.tools.probe_view import conclusion, table
-from chunkwire.tools.verdict import Evidence, Kind, Verdict
-from chunkwire.tools.why import Finding
+from chunkwire.tools.probe.arrival import Run
+from chunkwire.tools.probe.json_view import verdict_lines
+from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.probe.report import report, to_html
+from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind
+from chunkwire.tools.probe.view import conclusion, table
+from chunkwire.tools.probe.why import Finding
 from tests.tools.synthesis import Path, hop_of, to_end
 
 
@@ -18,9 +18,11 @@ def seen(first: float, chunks: int, reads: int, hold: float) -> Evidence:
 
 
 CHAIN = (
-    Verdict(hop="127.0.0.1:8081", kind=Kind.STREAMS, evidence=seen(0.0012, 20, 20, 0.0006)),
-    Verdict(hop="nginx:8080", kind=Kind.TO_END, details=("20 chunks became 1",), evidence=seen(0.9534, 1, 1, 0.9509)),
-    Verdict(
+    HopVerdict(hop="127.0.0.1:8081", kind=Kind.STREAMS, evidence=seen(0.0012, 20, 20, 0.0006)),
+    HopVerdict(
+        hop="nginx:8080", kind=Kind.TO_END, details=("20 chunks became 1",), evidence=seen(0.9534, 1, 1, 0.9509)
+    ),
+    HopVerdict(
         hop="app.example",
         kind=Kind.NOT_JUDGED,
         reason="behind a hop that holds",
@@ -41,18 +43,18 @@ def test_it_is_the_picture_of_the_design() -> None:
 
 
 def test_a_long_name_widens_its_column() -> None:
-    verdict = Verdict(hop="a" * 40, kind=Kind.STREAMS, evidence=seen(0.001, 1, 1, 0.0))
+    verdict = HopVerdict(hop="a" * 40, kind=Kind.STREAMS, evidence=seen(0.001, 1, 1, 0.0))
     heading, row = table([verdict])
     assert heading.index("verdict") == row.index("streams")
 
 
 def test_a_hop_that_nobody_reached_has_no_figures() -> None:
-    _, row = table([Verdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")])
+    _, row = table([HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")])
     assert row.split() == ["hop", "-", "-", "-", "-", "no", "answer:", "refused"]
 
 
 def test_what_a_peer_said_cannot_steer_a_terminal() -> None:
-    verdict = Verdict(hop="hop", kind=Kind.NOT_THE_STREAM, reason="302 Found, to \x1b[31m")
+    verdict = HopVerdict(hop="hop", kind=Kind.NOT_THE_STREAM, reason="302 Found, to \x1b[31m")
     assert "\x1b" not in "".join(table([verdict], Paint(is_coloured=False)))
 
 

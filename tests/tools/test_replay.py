@@ -2,9 +2,9 @@
 
 import pytest
 
-from chunkwire.tools.replay import Replay, plan_replays, replay_resources
+from chunkwire.origin.replay import Replay, plan_replays, replay_resources
+from chunkwire.record.values import FrameRecord, Record
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.records import FrameRecord, Record
 from chunkwire.wire.scanner import CloseScanner
 from tests.tools.seen import seen
 

@@ -3,9 +3,10 @@
 import pytest
 
 from chunkwire.net.heads import BodyKind, Framing
-from chunkwire.tools.samples import Gathered, OpenWindow, StreamSampler
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import EndRecord, FrameRecord, Record
+from chunkwire.tools.bench.samples import Gathered, OpenWindow, StreamSampler
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
-from chunkwire.wire.records import EndRecord, FrameRecord, Record, Recorder
 
 MS = 1_000_000
 CHUNKED = Framing(BodyKind.CHUNKED)

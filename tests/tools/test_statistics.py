@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.tools.statistics import ALIASES, DEFINITIONS, MIN_BEYOND, curve, percentile, summarize
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MIN_BEYOND, curve, percentile, summarize
 
 
 @pytest.mark.parametrize("percentage, expected", [(50.0, 500), (90.0, 900), (99.0, 990), (0.1, 1)])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chunkwire.tools.judge import Hop, judge_hop
-from chunkwire.tools.verdict import HOLDING, Kind, Verdict
+from chunkwire.tools.probe.judge import Hop, judge_hop
+from chunkwire.tools.probe.verdict import HOLDING, HopVerdict, Kind
 from tests.tools.synthesis import (
     Holding,
     Path,
@@ -21,7 +21,7 @@ from tests.tools.synthesis import (
 LARGER = tuple(Probe(size=size) for size in (512, 2048, 8192, 16384))
 
 
-def judged(path: Path, *probes: Probe, inner: Hop | None = None, repeat: int = 1) -> Verdict:
+def judged(path: Path, *probes: Probe, inner: Hop | None = None, repeat: int = 1) -> HopVerdict:
     return judge_hop(hop_of(path, *probes, repeat=repeat, clock="here"), inner=inner)
 
 

@@ -5,12 +5,13 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.tools.arrival import read_runs
-from chunkwire.tools.judge import Hop, judge_hop
-from chunkwire.tools.verdict import HOLDING, Kind
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
+from chunkwire.tools.probe.arrival import read_runs
+from chunkwire.tools.probe.judge import Hop, judge_hop
+from chunkwire.tools.probe.verdict import HOLDING, Kind
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.frames import Event
-from chunkwire.wire.records import Record, Recorder
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.tools.synthesis import Path, Probe, for_time, hop_of, later, to_end, to_octets
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from chunkwire.record.values import Record
 from chunkwire.tools.paint import Paint, columns, fitted
-from chunkwire.tools.watch import ViewOptions, WatchView, batches, brackets, streams
-from chunkwire.wire.records import Record
+from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, streams
 from chunkwire.wire.scanner import CloseScanner
 from tests.tools.seen import seen
 

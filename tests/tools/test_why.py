@@ -2,9 +2,9 @@
 
 import pytest
 
-from chunkwire.tools.probe_view import finding_lines
-from chunkwire.tools.probing import describe_arrival
-from chunkwire.tools.why import Finding, told
+from chunkwire.tools.probe.probing import describe_arrival
+from chunkwire.tools.probe.view import finding_lines
+from chunkwire.tools.probe.why import Finding, told
 from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
 
 

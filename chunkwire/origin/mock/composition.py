@@ -14,7 +14,7 @@ from chunkwire.llm.answer import Answer, StopReason, ToolCall, Usage
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import Question, Tool
 from chunkwire.llm.shape import at, dump, items_at, text_at
-from chunkwire.origin.mock.settings import MockSettings, Source
+from chunkwire.origin.mock.settings import MockSettings, WordSource
 
 _TOKEN: Final = re.compile(r"\s*\S{1,12}|\s+")
 _ID_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -75,9 +75,9 @@ def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]
 
 
 def _words(question: Question, wishes: MockSettings, chance: random.Random) -> list[str]:
-    if wishes.source is Source.LOREM or (wishes.source is Source.ECHO and not question.prompt):
+    if wishes.source is WordSource.LOREM or (wishes.source is WordSource.ECHO and not question.prompt):
         return _lorem(_LOREM_TOKENS if wishes.tokens is None else wishes.tokens, chance)
-    words = tokens(wishes.text if wishes.source is Source.TEXT else question.prompt)
+    words = tokens(wishes.text if wishes.source is WordSource.TEXT else question.prompt)
     if wishes.tokens is None:
         return words
     return [words[n % len(words)] for n in range(wishes.tokens)] if words else []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chunkwire.llm.dialect import Piece
-from chunkwire.origin.mock.settings import Framing, Layout, MockSettings
+from chunkwire.origin.mock.settings import EventFraming, Layout, MockSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def schedule(pieces: Sequence[Piece], wishes: MockSettings, chance: random.Rando
     return [Due(moment, piece.octets) for moment, piece in zip(moments, pieces, strict=True)]
 
 
-def lay_out(events: Sequence[Due], framing: Framing, chance: random.Random) -> Iterator[Due]:
+def lay_out(events: Sequence[Due], framing: EventFraming, chance: random.Random) -> Iterator[Due]:
     """Yield the frames; none is empty, and joined they are the events.
 
     Joined events leave when the last of them is due, the pieces of a split one all at its moment.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from chunkwire.llm import route
@@ -19,12 +20,12 @@ from chunkwire.origin.faults import FAULTS
 from chunkwire.origin.misbehave import strike
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
-from chunkwire.origin.mock.settings import MockSettings, Strike, parse_failure, with_wishes
-from chunkwire.origin.query import format_duration
-from chunkwire.origin.refusal import Refusal
-from chunkwire.origin.request import IncomingRequest
-from chunkwire.origin.response import ChunkedBody, Responder
-from chunkwire.origin.routes import Resource
+from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
+from chunkwire.server.query import format_duration
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.server.routes import Resource
 
 MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents
 _HOLD_S: Final = 30.0  # how long a stall is kept up; `/fault/stall` holds as long by default
@@ -36,8 +37,8 @@ _FAILURES: Final = ("429", "500", "503", "overloaded@3", "cut=4", "early-end=4",
 _PAGE: Final = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>\n"
 
 
-async def answer_question(request: IncomingRequest, response: Responder) -> None:
-    """Answer as the provider would whose path was asked for."""
+async def answer_question(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
+    """Answer as the provider would whose path was asked for; the request may ask for more than the settings do."""
     dialect = route(request.path)
     if dialect is None:
         raise Refusal(404, "not-found", f"no dialect of language models at {request.path}")
@@ -46,7 +47,7 @@ async def answer_question(request: IncomingRequest, response: Responder) -> None
     )
     chance = random.Random()
     try:
-        wishes = with_wishes(request.settings.mock, asked.fields)
+        wishes = with_wishes(settings, asked.fields)
         chance.seed(wishes.seed)
         question = _understand(dialect, asked, wishes)
         if chance.random() < wishes.failures:
@@ -85,7 +86,7 @@ def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> 
 def _failing(wishes: MockSettings, picked: str) -> MockSettings:
     name, _, after = picked.partition("=")
     if after:
-        return replace(wishes, strike=Strike(name, int(after)))
+        return replace(wishes, strike=MockFault(name, int(after)))
     return replace(wishes, failure=parse_failure(picked))
 
 
@@ -141,7 +142,7 @@ def _request_id(dialect: Dialect, chance: random.Random) -> Field:
 
 def _resource(path: str, summary: str, model: str, *, body: str, more: str = "") -> Resource:
     example = f"-d '{body}' {more}'{{origin}}{path.replace('{model}', model)}'"
-    return Resource(path, answer_question, summary, example, methods=("POST",), parameters=None)
+    return Resource(path, partial(answer_question, DEFAULT_MOCK), summary, example, methods=("POST",), parameters=None)
 
 
 _CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'
@@ -182,3 +183,9 @@ MOCKED: Final = (
     ),
     _resource("/model/{model}/invoke", "the same in one body", "m", body=_INVOKE_BODY),
 )
+
+
+def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
+    """Return the resources of all providers, answering as `settings` say where a request does not."""
+    responder = partial(answer_question, settings)
+    return tuple(replace(resource, responder=responder) for resource in MOCKED)

@@ -15,7 +15,7 @@ from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import Field, refuse
 from chunkwire.origin.faults import FAULTS
-from chunkwire.origin.query import parse_duration, shown
+from chunkwire.server.query import parse_duration, shown
 
 PREFIX: Final = b"x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer: more than any provider gives (128 Ki is the largest limit published)
@@ -25,7 +25,7 @@ _FRACTION: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 
 
 @unique
-class Source(StrEnum):
+class WordSource(StrEnum):
     """Where an answer's words come from."""
 
     ECHO = "echo"
@@ -44,7 +44,7 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class EventFraming:
     """How events lie in frames: one a frame; `n` a frame; cut every `n` octets; cut at random octets."""
 
     layout: Layout = Layout.EVENT
@@ -52,7 +52,7 @@ class Framing:
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class MockFault:
     """A fault of the one vocabulary (`origin.faults`), after so many events; None is after the last."""
 
     name: str
@@ -60,7 +60,7 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class MockFailure:
     """An error of the provider: before the stream (`after` is None), or in it after so many tokens."""
 
     error: ProviderError
@@ -90,13 +90,13 @@ class MockSettings:
     inter_token_latency: float = 0.02
     jitter: float = 0.0
     seed: int | None = None
-    source: Source = Source.ECHO
+    source: WordSource = WordSource.ECHO
     text: str = ""
     tokens: int | None = None
-    framing: Framing = Framing()
+    framing: EventFraming = EventFraming()
     keep_alive: float = 0.0
-    strike: Strike | None = None
-    failure: Failure | None = None
+    strike: MockFault | None = None
+    failure: MockFailure | None = None
     retry_after: float | None = None
     failures: float = 0.0
     keys: frozenset[str] = frozenset()
@@ -106,7 +106,7 @@ class MockSettings:
 DEFAULT_MOCK: Final = MockSettings()
 
 
-def parse_framing(text: str) -> Framing:
+def parse_framing(text: str) -> EventFraming:
     """Return `event`, `join=N`, `split=N` or `split=random`.
 
     Raises:
@@ -114,15 +114,15 @@ def parse_framing(text: str) -> Framing:
     """
     name, _, value = text.partition("=")
     if text == "event":
-        return Framing()
+        return EventFraming()
     if text == "split=random":
-        return Framing(Layout.RANDOM)
+        return EventFraming(Layout.RANDOM)
     if name in ("join", "split") and _NUMBER.fullmatch(value) and int(value) > 0:
-        return Framing(Layout(name), int(value))
+        return EventFraming(Layout(name), int(value))
     raise ValueError(f"expected event, join=N, split=N or split=random, got {shown(text)!r}")
 
 
-def parse_strike(text: str) -> Strike:
+def parse_strike(text: str) -> MockFault:
     """Return `NAME` or `NAME=N`: a fault, and after how many events it strikes.
 
     Raises:
@@ -134,10 +134,10 @@ def parse_strike(text: str) -> Strike:
         raise ValueError(f"expected one of {', '.join(known)}, got {shown(text)!r}")
     if has_number and not _NUMBER.fullmatch(value):
         raise ValueError(f"expected {name}=N, a whole number of events, got {shown(text)!r}")
-    return Strike(name, int(value) if has_number else None)
+    return MockFault(name, int(value) if has_number else None)
 
 
-def parse_failure(text: str) -> Failure:
+def parse_failure(text: str) -> MockFailure:
     """Return `KIND` or `STATUS`, alone for a response, or with `@N` for an error after N tokens.
 
     Raises:
@@ -149,11 +149,11 @@ def parse_failure(text: str) -> Failure:
     after = int(value) if has_number else None
     if _NUMBER.fullmatch(what) and 400 <= int(what) <= 599:
         kind, status = kind_of_status(int(what)), int(what)
-        return Failure(ProviderError(kind, f"the mock was told to answer {status}", status), after)
+        return MockFailure(ProviderError(kind, f"the mock was told to answer {status}", status), after)
     if what not in [kind.value for kind in ErrorKind]:
         kinds = ", ".join(kind.value for kind in ErrorKind)
         raise ValueError(f"expected a status from 400 to 599 or one of {kinds}, got {shown(text)!r}")
-    return Failure(ProviderError(ErrorKind(what), f"the mock was told to fail: {what}"), after)
+    return MockFailure(ProviderError(ErrorKind(what), f"the mock was told to fail: {what}"), after)
 
 
 def parse_wait(text: str) -> float:
@@ -202,15 +202,15 @@ def parse_tokens(text: str) -> int:
     return number
 
 
-def parse_source(text: str) -> Source:
+def parse_source(text: str) -> WordSource:
     """Return `echo` or `lorem`.
 
     Raises:
         ValueError: expected, got.
     """
-    if text not in (Source.ECHO, Source.LOREM):
+    if text not in (WordSource.ECHO, WordSource.LOREM):
         raise ValueError(f"expected echo or lorem, got {shown(text)!r}")
-    return Source(text)
+    return WordSource(text)
 
 
 _WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
@@ -251,5 +251,5 @@ def with_wishes(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettin
         except ValueError as error:
             raise refuse(f"{label}: {error}") from error
     if "text" in wishes:
-        wishes["source"] = Source.TEXT
+        wishes["source"] = WordSource.TEXT
     return replace(settings, **wishes)  # type: ignore[arg-type]

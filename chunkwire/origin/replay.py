@@ -1,0 +1,233 @@
+"""A recording played again: exactly its frames, at its moments, with its end, faults and all.
+
+The rule here: records in, a plan out (pure), and a resource that carries it out. Frames that came in one read leave in
+one write, because where a stream was split is part of it. What a recording does not hold cannot be played: content that
+was left out is filled with dots, and what was not chunked is played a chunk a read; then the replay is not exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from chunkwire.net.heads import Field
+from chunkwire.record.values import (
+    DataRecord,
+    EndRecord,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    RequestRecord,
+    TrailersRecord,
+)
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.server.routes import KNOWN_METHODS, Resource
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import LocalError
+
+REPLAY_PATH: Final = "/replay"
+_METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}, key=lambda method: method != "GET"))
+# What belongs to the connection that was recorded, or is decided by the one that replays.
+_LEFT_OUT: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "upgrade"})
+_BODYLESS: Final = frozenset({204, 304})
+_ENDINGS: Final = {"complete": "complete", "reset": "reset", "timeout": "silence", "client-gone": "silence"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWrite:
+    """One write.
+
+    Attributes:
+        t: s from the response head, at the speed of the plan.
+        octets: as they stand on the wire.
+        chunks: whole chunks in it; content: octets of chunk-data.
+    """
+
+    t: float
+    octets: bytes
+    chunks: int
+    content: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """One recorded response.
+
+    Attributes:
+        path: of the request, without its query; "/replay" where the recording has no request.
+        ending: "complete", "cut", "reset" or "silence": cut after a while in which nothing came.
+        ends_at: s from the head, when it ends.
+        is_exact: the octets are those that were recorded, by their SHA-256.
+    """
+
+    path: str
+    status: int
+    fields: tuple[Field, ...]
+    steps: tuple[ReplayWrite, ...]
+    ending: str
+    ends_at: float
+    is_exact: bool
+
+    @property
+    def octets(self) -> bytes:
+        """The body as it goes on the wire."""
+        return b"".join(step.octets for step in self.steps)
+
+
+def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Replay]:
+    """Return the responses of a recording, in its order.
+
+    Args:
+        speed: how many times as fast; 2 halves every pause.
+
+    Raises:
+        LocalError: no response is in it, a frame is kept in part only, or the speed is not above 0.
+    """
+    if speed <= 0:
+        raise LocalError(f"expected a speed above 0, got {speed:g}")
+    streams: dict[tuple[str | None, str, int], list[Record]] = {}
+    requests: dict[tuple[str | None, int], RequestRecord] = {}
+    for record in records:
+        if isinstance(record, RequestRecord):
+            requests.setdefault((record.hop, record.stream), record)
+        elif record.way == "response":
+            streams.setdefault((record.hop, record.point, record.stream), []).append(record)
+    found = []
+    for (hop, _, stream), its_records in streams.items():
+        heads = [record for record in its_records if isinstance(record, HeadRecord)]
+        if heads:
+            found.append(_plan(heads[-1], requests.get((hop, stream)), its_records, speed))
+    if not found:
+        raise LocalError("expected a response with its head in the recording, got none")
+    return found
+
+
+def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Record], speed: float) -> Replay:
+    end = next((record for record in records if isinstance(record, EndRecord)), None)
+    pieces = list(_pieces(records))
+    sha256 = hashlib.sha256(b"".join(piece.octets for piece in pieces)).hexdigest()
+    last = end.t if end is not None else max((record.t for record in records), default=head.t)
+    if end is not None and end.data:
+        pieces.append(_Piece(end.t, 0, end.data))
+    if end is not None and end.framing == "complete" and not any(isinstance(each, FrameRecord) for each in records):
+        pieces.append(_Piece(end.t, 0, encode_last_chunk()))
+    code = head.status_line.split(" ", 2)[1]
+    return Replay(
+        path=_path(request),
+        status=int(code) if code.isdigit() else 200,
+        fields=tuple(
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in head.fields
+            if name.lower() not in _LEFT_OUT
+        ),
+        steps=tuple(_steps(pieces, began=head.t, speed=speed)),
+        ending=_ending(end),
+        ends_at=max(0.0, last - head.t) / speed,
+        is_exact=end is not None and sha256 == end.sha256,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one record puts on the wire, the read that brought it, and its chunks and octets (see `ReplayWrite`)."""
+
+    t: float
+    read: int
+    octets: bytes
+    chunks: int = 0
+    content: int = 0
+
+
+def _steps(pieces: Iterable[_Piece], *, began: float, speed: float) -> Iterator[ReplayWrite]:
+    """Yield a write for each read."""
+    for _, same in groupby(pieces, key=lambda piece: piece.read):
+        read = list(same)
+        octets = b"".join(piece.octets for piece in read)
+        chunks, content = sum(piece.chunks for piece in read), sum(piece.content for piece in read)
+        yield ReplayWrite(max(0.0, read[0].t - began) / speed, octets, chunks, content)
+
+
+def _pieces(records: Iterable[Record]) -> Iterator[_Piece]:
+    """Yield what the records of a body put on the wire."""
+    last: FrameRecord | None = None
+    for record in records:
+        if isinstance(record, FrameRecord):
+            data = _data(record)
+            raw = record.line.encode("latin-1") + b"\r\n" + data
+            is_whole = bool(record.size) and not record.partial
+            yield _Piece(record.t, record.read, raw + (b"\r\n" if is_whole else b""), int(is_whole), len(data))
+            last = None if record.size else record
+        elif isinstance(record, DataRecord) and record.size:
+            data = _data(record)
+            yield _Piece(record.t, record.read, encode_chunk(data), 1, len(data))
+        elif isinstance(record, TrailersRecord):
+            lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in record.fields)
+            yield _Piece(record.t, record.read, record.data if record.data is not None else lines)
+    if last is not None:
+        yield _Piece(last.t, last.read, b"\r\n")  # the empty line after the last-chunk and its trailers
+
+
+def _data(record: FrameRecord | DataRecord) -> bytes:
+    if record.cut:
+        raise LocalError(f"expected all of frame {record.n}, got its first octets: the recording keeps no more of one")
+    return record.data if record.data is not None else b"." * record.size
+
+
+def _path(request: RequestRecord | None) -> str:
+    return request.target.partition("?")[0] if request is not None else REPLAY_PATH
+
+
+def _ending(end: EndRecord | None) -> str:
+    if end is None:
+        return "cut"
+    return _ENDINGS.get(end.framing, "cut")
+
+
+def replay_resources(replays: Sequence[Replay]) -> tuple[Resource, ...]:
+    """Return a resource for each path of a recording, and `/replay` for its first response.
+
+    Several responses of one path are given in turn.
+    """
+    by_path: dict[str, list[Replay]] = {}
+    for replay in replays:
+        by_path.setdefault(replay.path, []).append(replay)
+    by_path.setdefault(REPLAY_PATH, [replays[0]])
+    return tuple(_resource(path, its) for path, its in by_path.items())
+
+
+def _resource(path: str, replays: list[Replay]) -> Resource:
+    given = 0
+
+    async def play(request: IncomingRequest, response: Responder) -> None:
+        nonlocal given
+        replay = replays[given % len(replays)]
+        given += 1
+        if replay.status in _BODYLESS:
+            await response.fixed(replay.status, replay.fields)
+            return
+        if not response.is_chunked:
+            raise Refusal(400, "replay-version", f"{path}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
+        async with response.chunked(replay.status, fields=replay.fields) as body:
+            await _play(replay, body)
+
+    seconds, frames = replays[0].ends_at, len(replays[0].steps)
+    summary = f"a recording: {frames} writes over {seconds:.2f} s, {replays[0].ending}"
+    return Resource(path, play, summary, f"--raw '{{origin}}{path}'", methods=_METHODS, parameters=None)
+
+
+async def _play(replay: Replay, body: ChunkedBody) -> None:
+    for step in replay.steps:
+        await body.wait_until(step.t)
+        await body.send_octets(step.octets, chunks=step.chunks, octets=step.content)
+    await body.wait_until(replay.ends_at)
+    if replay.ending == "complete":
+        body.mark_complete()
+    elif replay.ending == "reset":
+        body.reset()
+    else:
+        body.cut()

@@ -1,0 +1,369 @@
+"""Records from what a mover or a client saw: the one way from events to observations.
+
+The rule here: told the time and the events of a message, it emits records and keeps counts; what it keeps of a
+frame is bounded, and what may name a credential is redacted before a record exists. What this module must not know:
+who reads the records, and the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from chunkwire.record.values import (
+    APPLICATION_VERDICTS,
+    FRAMING_VERDICTS,
+    POINTS,
+    WAYS,
+    DataRecord,
+    EndRecord,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    RequestRecord,
+    TextFields,
+    TrailersRecord,
+    from_json,
+    to_json,
+)
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
+
+__all__ = [
+    "Recorder",
+    "redact_target",
+    "Record",
+    "RequestRecord",
+    "HeadRecord",
+    "FrameRecord",
+    "DataRecord",
+    "TrailersRecord",
+    "EndRecord",
+    "TextFields",
+    "to_json",
+    "from_json",
+    "POINTS",
+    "WAYS",
+    "FRAMING_VERDICTS",
+    "APPLICATION_VERDICTS",
+    "MAX_DATA_OCTETS",
+    "REDACTED",
+]
+
+MAX_DATA_OCTETS: Final = 65536
+"""Octets of one frame that a record keeps: more than any event of a stream, and a bound on memory a watcher costs."""
+
+REDACTED: Final = b"[redacted]"
+
+_CREDENTIALS: Final = frozenset(
+    b"authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key x-amz-security-token".split()
+)
+"""Fields whose value is a secret: RFC 9110 §11, RFC 6265, and the keys of the providers of language models."""
+
+_WITH_TARGETS: Final = frozenset((b"location", b"referer"))
+"""Fields whose value is a URL, which may carry a key as a target does."""
+
+# Query parameters that carry a secret by custom: Google's key=, signed URLs, OAuth 2.0's access_token (RFC 6750 §2.3).
+_SECRET_PARAMETER: Final = re.compile(
+    rb"([?&](?:key|api[-_]?key|(?:access_|id_)?token|sig|signature|x-amz-(?:signature|credential|security-token))=)"
+    rb"[^&#]*+",
+    re.IGNORECASE,
+)
+# scheme "://" userinfo "@"                                           RFC 3986 §3.2.1
+_USERINFO: Final = re.compile(rb"^([A-Za-z][A-Za-z0-9+.\-]*+://)[^/?#@]*+@")
+
+
+class Recorder:
+    """Make the records of one message at one point, in the order it went by: head, then body, then end.
+
+    Args:
+        emit: called with each record from within the calls below; an error of its own passes through.
+        stream: number of the exchange at this observer, from 1.
+        point: one of `POINTS`.
+        way: "request" or "response".
+        hop: which of several hops, None where there is one.
+
+    Raises:
+        LocalError: an unknown point or way.
+    """
+
+    __slots__ = (
+        "_chunk",
+        "_chunks",
+        "_data",
+        "_data_octets",
+        "_emit",
+        "_hash",
+        "_hop",
+        "_last_read",
+        "_last_t",
+        "_n",
+        "_octets",
+        "_point",
+        "_reads",
+        "_stream",
+        "_way",
+        "_wire_octets",
+    )
+
+    def __init__(
+        self,
+        emit: Callable[[Record], None],
+        *,
+        stream: int,
+        point: str,
+        way: str = "response",
+        hop: str | None = None,
+    ) -> None:
+        self._emit = emit
+        self._stream = stream
+        self._point = _one_of(POINTS, point)
+        self._way = _one_of(WAYS, way)
+        self._hop = hop
+        self._n = 0
+        self._last_t: float | None = None
+        self._last_read = 0
+        self._reads = 0
+        self._chunks = 0
+        self._octets = 0
+        self._wire_octets = 0
+        self._hash = hashlib.sha256()
+        # The chunk that has begun, and the first octets of its data in the pieces they came in.
+        self._chunk: SizeLine | None = None
+        self._data: list[bytes] = []
+        self._data_octets = 0
+
+    def request(
+        self, t: float, method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]], wall: float
+    ) -> None:
+        """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch."""
+        self._emit(
+            RequestRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                method=method.decode("latin-1"),
+                target=redact_target(target).decode("latin-1"),
+                fields=_redact_fields(fields),
+                wall=wall,
+            )
+        )
+
+    def head(self, t: float, status_line: bytes, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """Record a response head; status_line is without its CRLF, such as b"HTTP/1.1 200 OK"."""
+        self._emit(
+            HeadRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                status_line=status_line.decode("latin-1"),
+                fields=_redact_fields(fields),
+            )
+        )
+
+    def body(self, t: float, events: Sequence[Event], read: int) -> None:
+        """Record what one call of a scanner approved: a frame when its last octet is in, or a read of content.
+
+        Args:
+            t: s since the request.
+            events: in order; each octet of the body once.
+            read: number of the receive that brought them, from 1. Octets held before came with an earlier one:
+                a frame counts to the read that completed it.
+        """
+        if events and read != self._last_read:
+            self._last_read = read
+            self._reads += 1
+        wire_octets = b"".join([event.raw for event in events])
+        self._hash.update(wire_octets)
+        self._wire_octets += len(wire_octets)
+        for event in events:
+            if isinstance(event, SizeLine):
+                self._chunk = event
+            elif isinstance(event, Data):
+                self._content(t, event, read)
+            elif isinstance(event, DataEnd):
+                self._chunks += 1
+                self._frame(t, read)
+            else:
+                self._last_chunk(t, event, read)
+
+    def end(
+        self,
+        t: float,
+        framing: str,
+        application: str = "unknown",
+        *,
+        events: int | None = None,
+        error: str | None = None,
+        held: bytes = b"",
+    ) -> None:
+        """Record the end of the body, and first the chunk that it cut, if it did.
+
+        Args:
+            t: s since the request.
+            framing: one of `FRAMING_VERDICTS`.
+            application: one of `APPLICATION_VERDICTS`.
+            events: server-sent events, where somebody counted.
+            error: one line, what was wrong.
+            held: octets that came and that the scanner did not approve.
+
+        Raises:
+            LocalError: an unknown verdict.
+        """
+        _one_of(FRAMING_VERDICTS, framing)
+        _one_of(APPLICATION_VERDICTS, application)
+        if self._chunk is not None:
+            self._frame(t, self._last_read, partial=True)
+        self._emit(
+            EndRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                framing=framing,
+                application=application,
+                chunks=self._chunks,
+                events=events,
+                reads=self._reads,
+                octets=self._octets,
+                wire_octets=self._wire_octets,
+                sha256=self._hash.hexdigest(),
+                error=error,
+                data=held[:MAX_DATA_OCTETS] or None,
+            )
+        )
+
+    def _content(self, t: float, event: Data, read: int) -> None:
+        """Keep chunk-data until its chunk is whole; record other content at once."""
+        octets = event.octets
+        self._octets += len(octets)
+        if self._chunk is not None:
+            if self._data_octets < MAX_DATA_OCTETS:
+                self._data.append(octets[: MAX_DATA_OCTETS - self._data_octets])
+                self._data_octets += len(self._data[-1])
+            return
+        size = len(octets)
+        n, gap = self._next(t)
+        self._emit(
+            DataRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                n=n,
+                gap=gap,
+                read=read,
+                offset=event.offset,
+                size=size,
+                data=octets[:MAX_DATA_OCTETS],
+                cut=size > MAX_DATA_OCTETS,
+            )
+        )
+
+    def _frame(self, t: float, read: int, *, partial: bool = False) -> None:
+        """Record the chunk that has begun, now whole or, if partial, as far as it came."""
+        chunk = self._chunk
+        assert chunk is not None
+        n, gap = self._next(t)
+        data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
+        cut = self._data_octets == MAX_DATA_OCTETS < chunk.size
+        line = chunk.line.decode("latin-1")
+        # In the order of the fields: naming them costs as much again, and there is one of these for each frame.
+        self._emit(
+            FrameRecord(
+                self._stream,
+                self._point,
+                t,
+                n,
+                gap,
+                read,
+                chunk.offset,
+                line,
+                chunk.size,
+                data,
+                cut,
+                partial,
+                self._way,
+                self._hop,
+            )
+        )
+        self._chunk = None
+        self._data.clear()
+        self._data_octets = 0
+
+    def _last_chunk(self, t: float, event: LastChunk, read: int) -> None:
+        n, gap = self._next(t)
+        line = event.line.decode("latin-1")
+        self._emit(
+            FrameRecord(
+                stream=self._stream,
+                point=self._point,
+                way=self._way,
+                hop=self._hop,
+                t=t,
+                n=n,
+                gap=gap,
+                read=read,
+                offset=event.offset,
+                line=line,
+                size=0,
+                data=b"",
+            )
+        )
+        if event.trailers:
+            fields = _redact_fields(event.trailers)
+            is_as_written = fields == _text_fields(event.trailers)
+            section = event.raw[len(event.line) + 2 : -2] if is_as_written else None
+            self._emit(
+                TrailersRecord(
+                    stream=self._stream,
+                    point=self._point,
+                    way=self._way,
+                    hop=self._hop,
+                    t=t,
+                    read=read,
+                    fields=fields,
+                    data=section,
+                )
+            )
+
+    def _next(self, t: float) -> tuple[int, float | None]:
+        """Return the number of the next frame, and its gap to the one before."""
+        gap = None if self._last_t is None else t - self._last_t
+        self._last_t = t
+        self._n += 1
+        return self._n, gap
+
+
+def _one_of(known: tuple[str, ...], value: str) -> str:
+    if value not in known:
+        raise LocalError(f"expected one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def _text_fields(fields: Iterable[tuple[bytes, bytes]]) -> TextFields:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+
+
+def _redact_fields(fields: Iterable[tuple[bytes, bytes]]) -> TextFields:
+    return _text_fields((name, _redact_value(abnf.canonical_name(name), value)) for name, value in fields)
+
+
+def _redact_value(name: bytes, value: bytes) -> bytes:
+    if name in _CREDENTIALS:
+        return REDACTED
+    return redact_target(value) if name in _WITH_TARGETS else value
+
+
+def redact_target(target: bytes) -> bytes:
+    """Return a target without the user of an absolute form and the query parameters that are secrets by custom."""
+    return _SECRET_PARAMETER.sub(rb"\1" + REDACTED, _USERINFO.sub(rb"\1" + REDACTED + b"@", target))

@@ -1,0 +1,268 @@
+"""The origin: one exchange after another on each connection.
+
+The shape is that of h11's trio example: assume that the easy thing is what is happening, and when it is not, do
+the least that leads back to it or ends the connection well. In order, for each request:
+
+    wait for its first octet → its head → the resource → the responder → how it ended → the rest of its body
+
+What ends a connection, and how. Asked for, or out of step: in stages, so that the last octets arrive (RFC 9112
+§9.6). A stream that stopped early: FIN without a last-chunk, or a reset where only the end of the connection
+delimits the body. A client that left: at once.
+
+A half-close is no loss of interest: the client's FIN is met when the next request is waited for, not before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone, ServerConnection
+from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_framing
+from chunkwire.net.listen import Drain
+from chunkwire.net.movers import SendTimeout
+from chunkwire.net.pacing import Pacer
+from chunkwire.record.values import Record
+from chunkwire.server.journal import UNREADABLE, Ended, Journal, JournalEntry
+from chunkwire.server.metrics import Metrics
+from chunkwire.server.refusal import Refusal, from_body_error, from_head_error
+from chunkwire.server.request import IncomingRequest, RequestBody
+from chunkwire.server.responder import BodyState, Responder
+from chunkwire.server.routes import Resource, Routes, known_parameters
+from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.server.tap import SentTap
+from chunkwire.wire.errors import FramingError, IncompleteBody
+
+logger = logging.getLogger(__name__)
+
+_NO_BODY: Final = Framing(BodyKind.NONE)
+_ENDED: Final = {
+    BodyState.COMPLETE: Ended.COMPLETE,
+    BodyState.HANDED_OVER: Ended.COMPLETE,
+    BodyState.CUT: Ended.CUT,
+    BodyState.RESET: Ended.RESET,
+}
+
+
+class Server:
+    """An HTTP/1.1 server: resources, and the loop that serves them.
+
+    Args:
+        resources: what is served; their list stands at `/` unless one of them does.
+        pacer: the clock of every moment told or waited for.
+        record_to: takes the records of what is written, at the point `origin.sent`; None makes none.
+        drain: the server's way down; without one the origin is never drained.
+        journal: filled with the exchanges; None makes one of its own.
+        metrics: counted into.
+        on_end: told of each exchange when it is over, for an access line.
+    """
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        *,
+        pacer: Pacer,
+        settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
+        record_to: Callable[[Record], None] | None = None,
+        drain: Drain | None = None,
+        journal: Journal | None = None,
+        metrics: Metrics | None = None,
+        on_end: Callable[[JournalEntry], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.journal = journal or Journal(settings.journal_entries)
+        self.metrics = metrics or Metrics("origin")
+        self._pacer = pacer
+        self._record_to = record_to
+        self._drain = drain or Drain()
+        self._routes = Routes(resources)
+        self._on_end = on_end
+        self._numbers = itertools.count(1)
+
+    async def handle(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection to its end.
+
+        Resource handling: closes the stream.
+        """
+        connection = ServerConnection(stream, bare_lf=True, limits=self.settings.head_limits)
+        try:
+            while await self._serve_next(connection):
+                pass
+        except PeerGone as error:
+            logger.debug("%s", error)  # it left between two exchanges, where nothing is lost
+        await connection.close()
+
+    async def _serve_next(self, connection: ServerConnection) -> bool:
+        """Serve the next request; False when nothing more can be read from this connection."""
+        if not await self._drain.wait_next(connection, self.settings.keep_alive_timeout):
+            return False
+        try:
+            with trio.fail_after(self.settings.head_timeout):
+                head = await connection.receive_request()
+        except HeadError as error:
+            refusal = from_head_error(error, bytes(connection.leftover[:2]))
+        except trio.TooSlowError:
+            expected = f"expected its empty line within {self.settings.head_timeout:g} s"
+            refusal = Refusal(408, "head-timeout", f"request head: {expected}, got no end")
+        else:
+            return head is not None and await self._serve(connection, head)
+        return await self._serve(connection, UNREADABLE, refusal)
+
+    async def _serve(self, connection: ServerConnection, head: Request, refusal: Refusal | None = None) -> bool:
+        """Serve one exchange; True if another may follow on this connection."""
+        framing = _NO_BODY
+        try:
+            framing = request_framing(head)
+        except HeadError as error:
+            refusal = from_head_error(error)
+        exchange, tap = self._open(connection, head)
+        body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
+        request = IncomingRequest(head, body=body, peer=connection.peer, settings=self.settings)
+        response = Responder(
+            connection,
+            request,
+            exchange,
+            pacer=self._pacer,
+            drain=self._drain,
+            tap=tap,
+            must_close=refusal is not None,
+        )
+        ended = Ended.CUT  # what it is if the drain's grace time cancels us here
+        try:
+            ended = await self._respond_unless_reset(connection, request, response, refusal)
+        finally:
+            if response.state is BodyState.OPEN and not response.is_chunked:
+                connection.reset()  # or its end would be taken for the end of the body
+            self._close(exchange, tap, ended)
+        if response.must_close or self._drain.is_started:
+            return False
+        return response.state is BodyState.COMPLETE and await body.drain()
+
+    async def _respond_unless_reset(
+        self, connection: ServerConnection, request: IncomingRequest, response: Responder, refusal: Refusal | None
+    ) -> Ended:
+        """Respond, and stop when the client resets the connection (RFC 9112 §9.5), even between two frames."""
+        ended = Ended.CLIENT_GONE
+
+        async def respond(scope: trio.CancelScope) -> None:
+            nonlocal ended
+            try:
+                if refusal is not None:
+                    raise refusal
+                await self._respond(request, response)
+                ended = _ENDED[response.state]
+            except Exception as error:  # noqa: BLE001 - `_fail` logs what nobody expected; groups are Exceptions too
+                ended = await self._fail(request, response, error)
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            scope = nursery.cancel_scope
+            # The responder is the one with a task of its own: each step of a task goes down its whole stack.
+            nursery.start_soon(respond, scope, name="responder")
+            await _cancel_on_reset(connection, request.body, response.watch, scope)
+        return ended
+
+    async def _respond(self, request: IncomingRequest, response: Responder) -> None:
+        """Find the resource and let its responder answer."""
+        head = request.head
+        if head.version != b"1.0" and (expected := head.get(b"expect")) and not _awaits_continue(head):
+            got = expected.decode("latin-1")
+            raise Refusal(417, "expectation", f"Expect: expected 100-continue, got {got!r}")
+        if head.method == b"OPTIONS" and not self._routes.answers_options(head):
+            await response.fixed(204, ((b"Allow", self._routes.allowed(head)),))
+            return
+        resource, request.captures = self._routes.find(head)
+        known = known_parameters(resource)
+        if known is not None:
+            request.query.refuse_unknown(known, resource.path)
+        await resource.responder(request, response)
+        if response.state is BodyState.UNSENT:
+            raise RuntimeError(f"expected a response from the responder of {resource.path}, got none")
+
+    async def _fail(self, request: IncomingRequest, response: Responder, error: Exception) -> Ended:
+        """Answer an error if no octet has left, or give the response up; say how the exchange ended."""
+        cause = _sole_cause(error)
+        if isinstance(cause, PeerGone):
+            return Ended.CLIENT_GONE
+        if isinstance(cause, SendTimeout):
+            response.reset()
+            return Ended.TIMEOUT
+        if isinstance(cause, FramingError | IncompleteBody):
+            response.must_close = True
+            response.exchange.rule = "incomplete-body" if isinstance(cause, IncompleteBody) else cause.rule
+            cause = from_body_error(cause)
+        if not isinstance(cause, Refusal):
+            logger.error("%s: the responder failed", request.head.start_line.decode("latin-1"), exc_info=error)
+            cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
+        if response.state is not BodyState.UNSENT:
+            response.must_close = True
+            return Ended.ERROR
+        return await self._refuse(response, cause)
+
+    async def _refuse(self, response: Responder, refusal: Refusal) -> Ended:
+        response.exchange.rule = refusal.rule
+        self.metrics.refusals[refusal.rule] += 1
+        try:
+            await response.text(refusal.status, refusal.text, refusal.fields)
+        except PeerGone:
+            return Ended.CLIENT_GONE
+        except SendTimeout:
+            response.reset()
+            return Ended.TIMEOUT
+        return Ended.ERROR if refusal.status == 500 else Ended.COMPLETE
+
+    def _open(self, connection: ServerConnection, head: Request) -> tuple[JournalEntry, SentTap | None]:
+        now = self._pacer.now()
+        exchange = JournalEntry(next(self._numbers), head, peer=connection.peer, now=now, metrics=self.metrics)
+        self.journal.add(exchange)
+        self.metrics.streams_open += 1
+        if self._record_to is None:
+            return exchange, None
+        wall = exchange.began_ns / 1e9
+        return exchange, SentTap(self._record_to, head, stream=exchange.number, began=now, wall=wall)
+
+    def _close(self, exchange: JournalEntry, tap: SentTap | None, ended: Ended) -> None:
+        exchange.ended = self._pacer.now()
+        exchange.ended_by = ended
+        self.metrics.streams_open -= 1
+        self.metrics.ends[ended.value] += 1
+        if tap is not None:
+            tap.end(exchange.ended, ended)
+        if self._on_end is not None:
+            self._on_end(exchange)
+
+
+async def _cancel_on_reset(
+    connection: ServerConnection, body: RequestBody, watch: trio.CancelScope, scope: trio.CancelScope
+) -> None:
+    with watch:
+        await body.wait_complete()  # until then whoever reads the body meets the reset
+        try:
+            await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
+        except PeerGone:
+            scope.cancel()
+
+
+def _awaits_continue(head: Request) -> bool:
+    """Say whether a client waits for a 100; one that speaks HTTP/1.0 does not (RFC 9110 §10.1.1)."""
+    return head.version != b"1.0" and (head.get(b"expect") or b"").strip().lower() == b"100-continue"
+
+
+def _sole_cause(error: Exception) -> Exception:
+    """Return what a group of errors comes down to where all of them are of one expected kind; else the error."""
+    leaves: list[Exception] = []
+    waiting: list[Exception] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ExceptionGroup):
+            waiting.extend(one.exceptions)
+        else:
+            leaves.append(one)
+    for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
+        if all(isinstance(leaf, kind) for leaf in leaves):
+            return leaves[0]
+    return error

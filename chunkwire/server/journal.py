@@ -1,0 +1,189 @@
+"""What is known of each exchange, and a bounded memory of the last ones.
+
+The rule here: one `JournalEntry` is filled in while an exchange runs, and everything that tells of it reads from
+there: the journal, the access line, the metrics. Times are taken from one monotonic clock and told as
+nanoseconds since the epoch, so that they compare with those of other programs on the same machine.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.net.heads import Request
+from chunkwire.record.recorder import redact_target
+from chunkwire.server.metrics import Metrics
+
+# How a request arrived: what proxies add, what shapes a stream. Never a credential.
+_FIELDS_OF_INTEREST: Final = frozenset(
+    b"host via forwarded x-forwarded-for x-forwarded-proto accept accept-encoding te connection expect upgrade "
+    b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
+)
+# Stands for a request whose head could not be read.
+UNREADABLE: Final = Request(b"-", b"-")
+JOURNAL_PATH: Final = b"/journal"
+_TARGET_OCTETS: Final = 2048  # of what is remembered; most targets are shorter, and a plan of 200 steps fits
+_VALUE_OCTETS: Final = 256
+_FIELD_LINES: Final = 32
+_NONCE_PARAMETER: Final = b"nonce="
+
+
+class Ended(enum.Enum):
+    """How an exchange ended."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+    RESET = "reset"
+    CLIENT_GONE = "client-gone"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+class JournalEntry:
+    """One request and its response, as far as they have come.
+
+    Attributes:
+        number: counts the exchanges of this origin, from 1.
+        request: what is remembered of its head: no key of an API, the fields that shape a stream, all cut to size.
+        began: when its head was complete, in seconds on the pacer's clock.
+        began_ns: the same moment, ns since the epoch.
+        status: of the final response; 0 before it.
+        frames: chunks written, the last-chunk not counted; 0 where the body is not chunked.
+        octets: chunk-data written, or content.
+        wire_octets: the body as on the wire.
+        first_frame, last_frame: when their write began, on the pacer's clock; None before.
+        ended_by: None while it runs.
+        rule: of the refusal, where the request was refused.
+    """
+
+    __slots__ = (
+        "began",
+        "began_ns",
+        "ended",
+        "ended_by",
+        "first_frame",
+        "frames",
+        "head_sent",
+        "last_frame",
+        "metrics",
+        "nonce",
+        "number",
+        "octets",
+        "peer",
+        "request",
+        "rule",
+        "status",
+        "wire_octets",
+    )
+
+    def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
+        self.number = number
+        self.metrics = metrics
+        self.request = _kept(request)
+        self.peer = peer
+        self.began = now
+        self.began_ns = time.time_ns()
+        self.nonce = _nonce_in(request.target)
+        self.status = 0
+        self.rule = ""
+        self.frames = 0
+        self.octets = 0
+        self.wire_octets = 0
+        self.head_sent: float | None = None
+        self.first_frame: float | None = None
+        self.last_frame: float | None = None
+        self.ended: float | None = None
+        self.ended_by: Ended | None = None
+
+    def note_frame(self, now: float, chunks: int, octets: int, wire_octets: int) -> None:
+        """Count what one write put on the wire."""
+        self.frames += chunks
+        self.octets += octets
+        self.wire_octets += wire_octets
+        metrics, last = self.metrics, self.last_frame
+        metrics.chunks += chunks
+        metrics.octets += octets
+        if last is None:
+            self.first_frame = now
+            metrics.first_frame.observe(now - self.began)
+        else:
+            metrics.gap.observe(now - last)
+        self.last_frame = now
+
+    def at_ns(self, moment: float) -> int:
+        """Return a moment of the pacer's clock as ns since the epoch."""
+        return self.began_ns + round((moment - self.began) * 1e9)
+
+    @property
+    def is_readable(self) -> bool:
+        """There was a request head to read."""
+        return self.request is not UNREADABLE
+
+    def to_json(self) -> dict[str, object]:
+        """Return the exchange as a journal entry."""
+        request = self.request
+        return {
+            "n": self.number,
+            "peer": self.peer,
+            "method": request.method.decode("latin-1"),
+            "target": request.target.decode("latin-1"),
+            "version": request.version.decode("latin-1"),
+            "fields": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.fields],
+            "nonce": self.nonce or None,
+            "status": self.status or None,
+            "rule": self.rule or None,
+            "frames": self.frames,
+            "octets": self.octets,
+            "wire_octets": self.wire_octets,
+            "began_ns": self.began_ns,
+            "head_ns": self._told(self.head_sent),
+            "first_frame_ns": self._told(self.first_frame),
+            "last_frame_ns": self._told(self.last_frame),
+            "ended_ns": self._told(self.ended),
+            "ended_by": self.ended_by.value if self.ended_by else None,
+        }
+
+    def _told(self, moment: float | None) -> int | None:
+        return None if moment is None else self.at_ns(moment)
+
+
+class Journal:
+    """The last exchanges, oldest first; those still running stand in it too."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._entries: deque[JournalEntry] = deque(maxlen=max_entries)
+
+    def __iter__(self) -> Iterator[JournalEntry]:
+        return iter(self._entries)
+
+    def add(self, exchange: JournalEntry) -> None:
+        """Remember an exchange; the oldest one is forgotten, and questions to the journal are not remembered."""
+        if exchange.request.target.partition(b"?")[0] != JOURNAL_PATH:
+            self._entries.append(exchange)
+
+    def lines(self, nonce: str = "") -> str:
+        """Return the entries as JSON Lines; with a nonce, only those whose query carried it."""
+        chosen = [entry for entry in self if not nonce or entry.nonce == nonce]
+        return "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in chosen)
+
+
+def _kept(request: Request) -> Request:
+    """Return what is remembered of a request: a thousand of the largest heads would be 64 MiB."""
+    if request is UNREADABLE:
+        return request
+    fields = tuple(
+        (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST
+    )
+    return replace(request, target=redact_target(request.target)[:_TARGET_OCTETS], fields=fields[:_FIELD_LINES])
+
+
+def _nonce_in(target: bytes) -> str:
+    for part in target.partition(b"?")[2].split(b"&"):
+        if part.startswith(_NONCE_PARAMETER):
+            return part.removeprefix(_NONCE_PARAMETER).decode("latin-1")
+    return ""

@@ -1,0 +1,102 @@
+"""Parameters of a request: asked for by name, given back with their type, refused with one clear line.
+
+The rule here: a value that is not what was expected raises `Refusal`, and its message names the parameter,
+what was expected and what came. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import parse_qsl
+
+from chunkwire.server.refusal import Refusal
+
+MAX_PARAMETERS: Final = 256  # Python's own default is without a limit; PHP max_input_vars: 1000
+_SHOWN_OCTETS: Final = 60  # of a bad value, in a message
+
+# go-httpbin takes Go's duration or a bare number of seconds. Signs are left out: no wait is negative.
+_DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_DURATION: Final = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
+_SECONDS: Final = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
+_COUNT: Final = re.compile(r"\d{1,18}", re.ASCII)
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float | None:
+    """Return seconds for `100ms`, `1.5s`, `250us`, `1m30s` or a bare number of seconds; None for anything else."""
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as a person would write them: `250ms`, `2s`."""
+    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
+
+
+class Query:
+    """The parameters of one request, in order, percent-decoded as UTF-8; `+` is a blank."""
+
+    def __init__(self, octets: bytes = b"") -> None:
+        try:
+            pairs = parse_qsl(octets.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise Refusal(400, "parameters", f"expected at most {MAX_PARAMETERS} parameters") from error
+        self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a parameter that may repeat."""
+        return [value for key, value in self.pairs if key == name]
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the one value of a parameter."""
+        values = self.values(name)
+        if len(values) > 1:
+            raise Refusal(400, "parameter", f"{name}: expected once, got {len(values)} times")
+        return values[0] if values else default
+
+    def count(self, name: str, default: int, *, at_most: int, at_least: int = 0) -> int:
+        """Return a whole number within its bounds, both included."""
+        text = self.text(name)
+        if not text and not self.values(name):
+            return default
+        return whole_number(name, text, at_least=at_least, at_most=at_most)
+
+    def duration(self, name: str, default: float, *, at_most: float) -> float:
+        """Return seconds, from zero to `at_most`."""
+        text = self.text(name)
+        if not text and not self.values(name):
+            return default
+        seconds = parse_duration(text)
+        if seconds is None:
+            raise bad_value(name, "a duration like 100ms, 1.5s or 2 (seconds)", text)
+        if seconds > at_most:
+            raise bad_value(name, f"a duration of at most {format_duration(at_most)}", text)
+        return seconds
+
+    def refuse_unknown(self, known: frozenset[str], path: str) -> None:
+        """Refuse a parameter that the resource does not have."""
+        for name, _ in self.pairs:
+            if name not in known:
+                has = f"has {', '.join(sorted(known))}" if known else "has no parameters"
+                raise Refusal(400, "unknown-parameter", f"{shown(name)}: not a parameter of {path}, which {has}")
+
+
+def whole_number(name: str, text: str, *, at_least: int, at_most: int) -> int:
+    """Return a whole number that stands in a parameter or in a path."""
+    if not _COUNT.fullmatch(text) or not at_least <= int(text) <= at_most:
+        raise bad_value(name, f"a whole number from {at_least} to {at_most}", text)
+    return int(text)
+
+
+def bad_value(name: str, expected: str, got: str) -> Refusal:
+    """Return the refusal of one parameter's value."""
+    return Refusal(400, "parameter", f"{name}: expected {expected}, got {shown(got)!r}")
+
+
+def shown(text: str) -> str:
+    """Return a value short enough for a message of one line."""
+    return text if len(text) <= _SHOWN_OCTETS else text[:_SHOWN_OCTETS] + "…"

@@ -1,0 +1,190 @@
+"""A request as a responder sees it: its head, its parameters, and its body, frame by frame.
+
+The rule here: a body is read when a responder asks for it and not before, since that is what `Expect:
+100-continue` waits for. What nobody read is drained afterwards, within bounds, by the engine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
+
+import trio
+
+from chunkwire.net.connection import ServerConnection
+from chunkwire.net.heads import Framing, Request
+from chunkwire.server.query import Query
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.settings import ServerSettings
+from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.scanner import BodyScanner
+
+
+class RequestBody:
+    """The body of one request, read from its connection as far as somebody asks.
+
+    Attributes:
+        framing: which framing it has.
+        is_complete: its last octet has been read (a body that does not exist is complete).
+        awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
+    """
+
+    def __init__(
+        self, connection: ServerConnection, framing: Framing, settings: ServerSettings, *, awaits_continue: bool
+    ) -> None:
+        self.framing = framing
+        self.awaits_continue = awaits_continue and not framing.is_empty
+        self._connection = connection
+        self._settings = settings
+        self._scanner: BodyScanner = framing.scanner(settings.limits)
+        self._held = bytearray()
+        self._error: FramingError | None = None
+        self._completed = trio.Event()
+        if framing.is_empty:
+            self._completed.set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether the last octet has been read."""
+        return self._completed.is_set()
+
+    @property
+    def is_small(self) -> bool:
+        """The rest can be drained within bounds, as far as the head tells."""
+        return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
+
+    async def wait_complete(self) -> None:
+        """Wait until somebody has read the last octet."""
+        await self._completed.wait()
+
+    async def invite(self) -> None:
+        """Send 100 (Continue) if the client waits for it; at most once."""
+        if self.awaits_continue:
+            self.awaits_continue = False
+            await self._connection.send_informational(100, reason=b"Continue")
+
+    async def receive_events(self) -> list[Event]:
+        """Return what one receive completed, maybe nothing yet; an empty body or its end gives no more to wait for.
+
+        Raises:
+            FramingError: the body is out of the grammar.
+            IncompleteBody: the client ended it early.
+            PeerGone: the client reset the connection.
+            Refusal: 408, nothing came for `body_timeout`.
+        """
+        if self._error is not None:
+            raise self._error
+        if self.is_complete:
+            return []
+        await self.invite()
+        try:
+            with trio.fail_after(self._settings.body_timeout):
+                octets = await self._connection.receive_some()
+        except trio.TooSlowError as error:
+            wait = f"{self._settings.body_timeout:g} s"
+            raise Refusal(408, "body-timeout", f"request body: expected more within {wait}, got nothing") from error
+        if not octets:
+            self._scanner.end_of_input()
+        return self._scan(octets)
+
+    def _scan(self, octets: bytes) -> list[Event]:
+        self._held += octets
+        events: list[Event] = []
+        try:
+            taken = self._scanner.scan(self._held, len(self._held), events)
+        except FramingError as error:
+            self._error = error  # what came before it is given first, wherever the reads happen to end
+            if not events:
+                raise
+            return events
+        del self._held[:taken]
+        if self._scanner.is_complete:
+            self._connection.leftover[:0] = self._held
+            self._held.clear()
+            self._completed.set()
+        return events
+
+    async def drain(self) -> bool:
+        """Read and drop the rest; False if that takes too much, too long, or cannot be done."""
+        if not self._completed.is_set() and not self.is_small:
+            return False
+        most = self._scanner.wire_octets + self._settings.unread_octets
+        try:
+            with trio.move_on_after(self._settings.unread_timeout):
+                while not self._completed.is_set() and self._scanner.wire_octets <= most:
+                    await self.receive_events()
+        except (FramingError, IncompleteBody, Refusal):
+            return False
+        return self._completed.is_set()
+
+
+class IncomingRequest:
+    """One request.
+
+    Attributes:
+        head: method, target, version, field lines.
+        path: of the target, percent-encoded as it came, without the query.
+        captures: what the placeholders of the resource's path stand for.
+        body: to read from where `body_events` is not fine enough.
+        peer: the client's address.
+    """
+
+    def __init__(self, head: Request, *, body: RequestBody, peer: str, settings: ServerSettings) -> None:
+        self.head = head
+        self.path = head.target.partition(b"?")[0].decode("latin-1")
+        self.captures: Mapping[str, str] = {}
+        self.body = body
+        self.peer = peer
+        self.settings = settings
+
+    @cached_property
+    def query(self) -> Query:
+        """The parameters of the target."""
+        return Query(self.head.target.partition(b"?")[2])
+
+    def body_events(self) -> AsyncIterator[Event]:
+        """Iterate over the events of the body as they arrive; the first step sends the 100 a client waits for.
+
+        A body that is not chunked gives `Data` only.
+        """
+        return _BodyEvents(self.body)
+
+    async def read_body(self, max_octets: int) -> bytes:
+        """Return the whole content (chunk-data joined).
+
+        Raises:
+            Refusal: 413, it is longer than `max_octets`.
+        """
+        if (self.body.framing.length or 0) > max_octets:
+            raise _too_long(max_octets)
+        content = bytearray()
+        async for event in self.body_events():
+            if isinstance(event, Data):
+                content += event.octets
+            if len(content) > max_octets:
+                raise _too_long(max_octets)
+        return bytes(content)
+
+
+class _BodyEvents:
+    """An iterator rather than a generator: one that is dropped half-way leaves nothing to close."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._events: deque[Event] = deque()
+
+    def __aiter__(self) -> _BodyEvents:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._body.is_complete:
+                raise StopAsyncIteration
+            self._events.extend(await self._body.receive_events())
+        return self._events.popleft()
+
+
+def _too_long(max_octets: int) -> Refusal:
+    return Refusal(413, "long-body", f"request body: expected at most {max_octets} octets")

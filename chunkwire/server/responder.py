@@ -1,0 +1,348 @@
+"""How a responder answers: a fixed body, or frames, each written by one explicit send at the moment it is told to.
+
+The rule here: the framing is ours, decided before h11 sees the fields. To HTTP/1.1 a stream is chunked; to
+HTTP/1.0 it is its raw content, ended by the end of the connection (RFC 9112 §6.1: no Transfer-Encoding to a
+client that said 1.0); to HEAD it is a head. A responder does not need to know which.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone, ServerConnection
+from chunkwire.net.heads import BodyKind, Field, Response
+from chunkwire.net.listen import Drain
+from chunkwire.net.movers import SendTimeout
+from chunkwire.net.pacing import Pacer
+from chunkwire.server.journal import JournalEntry
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.tap import SentTap
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import LocalError
+
+TEXT: Final[Field] = (b"Content-Type", b"text/plain; charset=utf-8")
+JSON_LINES: Final[Field] = (b"Content-Type", b"application/x-ndjson")
+EVENT_STREAM: Final[Field] = (b"Content-Type", b"text/event-stream")
+OCTET_STREAM: Final[Field] = (b"Content-Type", b"application/octet-stream")
+
+# Says to a reader of an HTTP/1.0 response why there are no frames to see, and that an early end cannot be told.
+DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (HTTP/1.0 has no chunks)")
+
+_OURS: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
+_BODYLESS: Final = frozenset({204, 304})
+
+
+class BodyState(enum.Enum):
+    """Where a response's body stands, and so what may become of the connection."""
+
+    UNSENT = "no octet of a final response has been sent"
+    OPEN = "the head has been sent, the body not to its end"
+    COMPLETE = "sent to its end"
+    CUT = "ended early by the responder, with a FIN where that cannot be taken for the end"
+    RESET = "ended early by the responder, with a reset"
+    HANDED_OVER = "the connection speaks another protocol"
+
+
+class Responder:
+    """The response to one request; exactly one of its methods is called, once.
+
+    Attributes:
+        state: how far it has come.
+        must_close: the connection ends after this response.
+        is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
+        watch: the scope of whoever watches the connection for a reset, until it is handed over.
+    """
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        request: IncomingRequest,
+        exchange: JournalEntry,
+        *,
+        pacer: Pacer,
+        drain: Drain,
+        tap: SentTap | None = None,
+        must_close: bool = False,
+    ) -> None:
+        self.state = BodyState.UNSENT
+        self._drain = drain
+        self.must_close = must_close or not request.head.keeps_alive
+        self.is_chunked = request.head.version != b"1.0"
+        self.exchange = exchange
+        self.pacer = pacer
+        self.watch = trio.CancelScope()
+        self._now = pacer.now
+        self._send_nowait = connection.send_nowait
+        self._connection = connection
+        self._request = request
+        self._tap = tap
+        self._is_head = request.head.method == b"HEAD"
+
+    @asynccontextmanager
+    async def chunked(
+        self, status: int = 200, fields: Iterable[Field] = (), trailers: Iterable[Field] = ()
+    ) -> AsyncIterator[ChunkedBody]:
+        """Send the head at once and give the body to write; leaving the block sends the last-chunk.
+
+        Trailers given here are announced in a Trailer field (RFC 9110 §6.6.2). To HEAD, the block is left at
+        its first checkpoint. An exception leaves the body without its last-chunk.
+
+        Raises:
+            LocalError: a field or trailer is not legal; no octet has left.
+            PeerGone: the client closed the connection.
+
+        Cancellation: the head, or part of it, may have left; the connection cannot go on.
+        """
+        if status in _BODYLESS:
+            raise LocalError(f"expected a status whose response has a body, got {status}")
+        planned = tuple(trailers)
+        encode_last_chunk(planned)
+        fields = list(fields)
+        if planned:
+            fields.append((b"Trailer", b", ".join(name for name, _ in planned)))
+        if self.is_chunked:
+            await self._send_head(status, fields, ((b"Transfer-Encoding", b"chunked"),), BodyKind.CHUNKED)
+        else:
+            self.must_close = True
+            await self._send_head(status, fields, (DELIMITED_BY_CLOSE,), BodyKind.CLOSE)
+        body = ChunkedBody(self, planned)
+        if not self._is_head:
+            yield body
+            if self.state is BodyState.OPEN:
+                await body.finish()
+            return
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            yield body
+        self.state = BodyState.COMPLETE
+
+    async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
+        """Send a whole response whose length is known.
+
+        Raises:
+            LocalError: a field is not legal; no octet has left.
+            PeerGone: the client closed the connection.
+
+        Cancellation: some of it may have left; the connection cannot go on.
+        """
+        has_none = status in _BODYLESS
+        length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
+        await self._send_head(status, list(fields), length, BodyKind.NONE if has_none else BodyKind.LENGTH)
+        if body and not has_none and not self._is_head:
+            await self.write(body, chunks=0, octets=len(body))
+        self.state = BodyState.COMPLETE
+
+    async def text(self, status: int, text: str, fields: Iterable[Field] = ()) -> None:
+        """Send a short text as UTF-8; see `fixed`."""
+        await self.fixed(status, (TEXT, *fields), text.encode())
+
+    async def switch_protocols(self, protocol: bytes, fields: Iterable[Field] = ()) -> ServerConnection:
+        """Send 101 and hand over the connection, which is closed when the responder returns (RFC 9110 §7.8).
+
+        Raises:
+            LocalError: the client did not ask for this protocol, or asked in HTTP/1.0.
+        """
+        head = self._request.head
+        asked = head.has_token(b"upgrade", protocol.lower()) and head.has_token(b"connection", b"upgrade")
+        if not asked or head.version == b"1.0":
+            raise LocalError(f"expected a request to upgrade to {protocol.decode('latin-1')}")
+        upgrade = ((b"Upgrade", protocol), (b"Connection", b"Upgrade"))
+        self.state = BodyState.OPEN
+        await self._connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
+        self.exchange.status = 101
+        self.state = BodyState.HANDED_OVER
+        self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
+        return self._connection
+
+    async def wait_departure(self) -> None:
+        """Return when the client has closed its side, or reset the connection.
+
+        For a responder to whom a FIN means that nobody listens; by itself it does not (a half-close, RFC 9112 §9.6).
+        A client that sends on, such as a next request, is taken to stay: what follows is seen by the next write.
+        """
+        self.watch.cancel()  # two tasks cannot wait for one socket
+        try:
+            if await self._connection.peek():
+                await trio.sleep_forever()
+        except PeerGone:
+            return  # a reset is a departure as well
+
+    def close_unanswered(self) -> None:
+        """End the exchange without an octet of a response: a fault, and a state of its own."""
+        self.state = BodyState.CUT
+
+    async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
+        """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
+
+        Raises:
+            SendTimeout: the client took nothing for `send_timeout`.
+            PeerGone: the client closed the connection.
+        """
+        now = self._now()
+        await self._send(raw)
+        self._note_write(now, raw, chunks, octets)
+
+    async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
+        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less.
+
+        Cancellation: what the kernel took at once has left.
+        """
+        now = self._now()
+        taken = self._send_nowait(raw)
+        if taken < len(raw):
+            await self._send_slowly(memoryview(raw)[taken:])
+        self._note_write(now, raw, chunks, octets)
+
+    def reset(self) -> None:
+        """End the connection at once, so that the client cannot take what it has for the whole."""
+        self.state = BodyState.RESET
+        self._connection.reset()
+
+    async def _send_head(self, status: int, fields: list[Field], framing: tuple[Field, ...], kind: BodyKind) -> None:
+        if self.state is not BodyState.UNSENT:
+            raise LocalError("expected one response a request, got a second one")
+        if ours := [name for name, _ in fields if name.lower() in _OURS]:
+            raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
+        if not self._request.body.is_complete and not self._request.body.is_small:
+            self.must_close = True  # what is not read must not be taken for the next request (RFC 9112 §9.3)
+        if self._drain.is_started:
+            self.must_close = True
+        closing = ((b"Connection", b"close"),) if self.must_close else ()
+        date = (b"Date", formatdate(usegmt=True).encode())
+        response = Response(status, _reason(status), fields=(date, *fields, *framing, *closing))
+        octets = self._connection.head_octets(response, self._request.head.method)
+        now = self.pacer.now()
+        self.state = BodyState.OPEN
+        await self._send(octets)
+        self.exchange.status = status
+        self.exchange.head_sent = now
+        if self._tap is not None:
+            self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
+
+    def _note_write(self, now: float, raw: bytes, chunks: int, octets: int) -> None:
+        self.exchange.note_frame(now, chunks, octets, len(raw))
+        if self._tap is not None:
+            self._tap.sent(now, raw)
+
+    async def _send(self, octets: bytes) -> None:
+        """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        taken = self._send_nowait(octets)
+        if taken < len(octets):
+            await self._send_slowly(memoryview(octets)[taken:])
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _send_slowly(self, rest: memoryview) -> None:
+        """Send octets as the kernel takes them; the deadline runs anew while it takes some."""
+        timeout = self._request.settings.send_timeout
+        try:
+            while rest:
+                with trio.fail_after(timeout):
+                    taken = await self._connection.send_some(rest)
+                rest = rest[taken:]
+        except trio.TooSlowError as error:
+            raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
+
+
+class ChunkedBody:
+    """The body of a stream, written frame by frame.
+
+    Moments are counted from the start of the body: the moment its head had been sent.
+    """
+
+    def __init__(self, responder: Responder, trailers: tuple[Field, ...]) -> None:
+        self._responder = responder
+        self._trailers = trailers
+        self._pacer = responder.pacer
+        self._has_yielded = False
+        self.start = self._pacer.now()
+
+    def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
+        """Wait until `seconds` after the start; a moment that has passed is only a checkpoint.
+
+        The next chunk is sent without one, even where the wait was cancelled by a scope inside the responder.
+        """
+        self._has_yielded = True
+        return self._pacer.wait_until(self.start + seconds)
+
+    async def send_chunk(self, data: bytes, ext: bytes = b"") -> None:
+        """Send one chunk in one send. `ext` begins with its `;`.
+
+        Raises:
+            LocalError: empty data (it would be a last-chunk), or an ext out of the grammar; no octet has left.
+            PeerGone: the client closed the connection.
+            SendTimeout: the client took nothing for `send_timeout`.
+
+        Cancellation: some of the chunk may have left; the connection cannot go on.
+        """
+        responder = self._responder
+        if responder.state is not BodyState.OPEN:
+            self._check_open()
+        raw, chunks = encode_chunk(data, ext), 1
+        if not responder.is_chunked:
+            raw, chunks = data, 0
+        if self._has_yielded:
+            self._has_yielded = False
+            await responder.write_after_checkpoint(raw, chunks, len(data))
+        else:
+            await responder.write(raw, chunks=chunks, octets=len(data))
+
+    async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
+        """Send octets of a chunked body as they stand, legal or not: for faults, and for frames kept as they came.
+
+        Raises:
+            LocalError: the body is not chunked on the wire.
+            PeerGone: the client closed the connection.
+        """
+        self._check_open()
+        if not self._responder.is_chunked:
+            raise LocalError("expected a chunked body: to HTTP/1.0 no framing is sent")
+        await self._responder.write(raw, chunks=chunks, octets=octets)
+
+    async def finish(self, trailers: Iterable[Field] | None = None, ext: bytes = b"") -> None:
+        """Send the last-chunk, with these trailers instead of the planned ones; nothing can follow.
+
+        Raises:
+            LocalError: a trailer or the ext is not legal; no octet has left.
+        """
+        self._check_open()
+        raw = encode_last_chunk(self._trailers if trailers is None else tuple(trailers), ext)
+        if self._responder.is_chunked:
+            await self._responder.write(raw, chunks=0, octets=0)
+        self._responder.state = BodyState.COMPLETE
+
+    def cut(self) -> None:
+        """End the body here, without a last-chunk: FIN, or a reset where the body is delimited by close."""
+        self._check_open()
+        if self._responder.is_chunked:
+            self._responder.state = BodyState.CUT
+        else:
+            self._responder.reset()
+
+    def reset(self) -> None:
+        """End the body here with a reset of the connection."""
+        self._check_open()
+        self._responder.reset()
+
+    def mark_complete(self) -> None:
+        """Say that octets sent by `send_octets` ended the body in good order."""
+        self._responder.state = BodyState.COMPLETE
+
+    def _check_open(self) -> None:
+        if self._responder.state is not BodyState.OPEN:
+            raise LocalError(f"expected an open body, got one that is {self._responder.state.value}")
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""

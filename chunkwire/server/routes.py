@@ -1,0 +1,140 @@
+"""Resources and how a request finds its own.
+
+The rule here: a resource is one line of a table: path, responder, what it is, and an example that runs. The
+table is built statically, by whoever assembles it; nothing registers itself on import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import unquote
+
+from chunkwire.net.heads import Request
+from chunkwire.server.query import shown
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+
+ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
+
+# Methods that RFC 9110 §9 and RFC 5789 define: known here, though a resource may not allow them (405, not 501).
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+_COMMON_PARAMETERS: Final = frozenset({"nonce"})  # names the run in the journal, on every resource
+_PLACEHOLDER: Final = re.compile(r"\\{(\w+)\\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a server.
+
+    Attributes:
+        path: `/stream/{n}`; a placeholder stands for one segment, percent-decoded.
+        responder: answers the request.
+        summary: one line for the list at `/`.
+        example: what to type after `curl -sN`; `{origin}` is replaced by the origin's URL.
+        methods: GET brings HEAD with it; OPTIONS is answered for all but a resource that names it.
+        parameters: of the query; None takes any.
+    """
+
+    path: str
+    responder: ResponderFunction
+    summary: str = ""
+    example: str = ""
+    methods: tuple[str, ...] = ("GET",)
+    parameters: frozenset[str] | None = frozenset()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods as an Allow field lists them."""
+        head = ("HEAD",) if "GET" in self.methods else ()
+        return (*dict.fromkeys((*self.methods, *head, "OPTIONS")),)
+
+
+class Routes:
+    """The resources of one server, found by path; their list is served at `/` unless one of them is."""
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        if all(resource.path != "/" for resource in resources):
+            resources = (_index(tuple(resources)), *resources)
+        self.resources = tuple(resources)
+        self._exact = {resource.path: resource for resource in resources if "{" not in resource.path}
+        self._patterns = [(_pattern(resource.path), resource) for resource in resources if "{" in resource.path]
+
+    def find(self, head: Request) -> tuple[Resource, Mapping[str, str]]:
+        """Return the resource that a request asks for, and what its path's placeholders stand for.
+
+        Raises:
+            Refusal: 404, 405 with Allow, or 501 for a method that is not known here.
+        """
+        method = head.method.decode("latin-1")
+        if method not in KNOWN_METHODS:
+            raise Refusal(501, "unknown-method", f"expected a method of HTTP, got {shown(method)!r}")
+        if method == "CONNECT":
+            raise Refusal(501, "connect", "expected a request for a resource: this is an origin, not a tunnel")
+        path = head.target.partition(b"?")[0].decode("latin-1")
+        resource, captures = self._match(path)
+        if method not in resource.allowed:
+            allow = ", ".join(resource.allowed)
+            message = f"{resource.path}: expected one of {allow}, got {method}"
+            raise Refusal(405, "method", message, fields=((b"Allow", allow.encode()),))
+        return resource, captures
+
+    def answers_options(self, head: Request) -> bool:
+        """Say whether a request is an OPTIONS that its resource answers itself.
+
+        Raises:
+            Refusal: 404.
+        """
+        if head.method != b"OPTIONS" or head.target == b"*":
+            return False
+        return "OPTIONS" in self._match(head.target.partition(b"?")[0].decode("latin-1"))[0].methods
+
+    def allowed(self, head: Request) -> bytes:
+        """Return the value of Allow for what a request's target names; `*` names all of the server.
+
+        Raises:
+            Refusal: 404.
+        """
+        if head.target == b"*":
+            found = {method for resource in self.resources for method in resource.allowed}
+            return ", ".join(sorted(found)).encode()
+        return ", ".join(self._match(head.target.partition(b"?")[0].decode("latin-1"))[0].allowed).encode()
+
+    def _match(self, path: str) -> tuple[Resource, Mapping[str, str]]:
+        if resource := self._exact.get(unquote(path)):
+            return resource, {}
+        for pattern, candidate in self._patterns:
+            if found := pattern.fullmatch(path):
+                return candidate, {name: unquote(value) for name, value in found.groupdict().items()}
+        raise Refusal(404, "not-found", f"no resource at {shown(unquote(path))}; GET / lists them")
+
+
+def known_parameters(resource: Resource) -> frozenset[str] | None:
+    """Return the parameter names that a resource takes, None for any."""
+    return None if resource.parameters is None else resource.parameters | _COMMON_PARAMETERS
+
+
+def _index(resources: tuple[Resource, ...]) -> Resource:
+    """Return the resource `/` that lists the others."""
+
+    async def index(request: IncomingRequest, response: Responder) -> None:
+        host = (request.head.get(b"host") or b"127.0.0.1").decode("latin-1")
+        await response.text(200, _list_text(resources, f"http://{host}"))
+
+    return Resource("/", index, "this list", "{origin}/")
+
+
+def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
+    """Return each resource with its summary and a command that shows it."""
+    lines = ["chunkwire: each chunk is written by hand, at the moment it is told to. What there is:", ""]
+    for resource in resources:
+        lines += [f"{' '.join(resource.methods)} {resource.path}", f"    {resource.summary}"]
+        lines += [f"    curl -sN {resource.example.replace('{origin}', origin)}", ""]
+    return "\n".join(lines)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(path)))

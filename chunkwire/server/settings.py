@@ -1,0 +1,55 @@
+"""What a server allows: caps on what may be asked of it, and deadlines.
+
+Every number stands with its unit, its reason and a precedent. The command line sets them; tests build their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from chunkwire.net.listen import GRACE_SECONDS, MAX_CONNECTIONS
+from chunkwire.net.movers import SEND_SECONDS
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, HeadLimits, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Caps and deadlines of a server. Seconds and octets.
+
+    Attributes:
+        max_chunks: chunks one stream may ask for.
+        max_octets: chunk-data one stream may ask for; 1 GiB is what the back-pressure check needs.
+        max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
+        max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
+        keep_alive_timeout: for the first octet of a request on a connection that is idle (nginx: 75 s). Long:
+            people who opened nc think before they type.
+        head_timeout: for a whole request head, in total (an idle timer would let it drip). Long: people type.
+        body_timeout: for the next octets of a request body that is being read.
+        send_timeout: for one write, when the client takes nothing.
+        unread_octets: of a request body that nobody read, drained so that the connection can go on
+            (Go's net/http: 256 KiB). Beyond it the connection is closed.
+        unread_timeout: for that drain, in total.
+        grace: for streams that run when SIGTERM comes.
+        max_connections: beyond it new ones wait in the kernel's backlog.
+        journal_entries: exchanges that the journal remembers.
+    """
+
+    max_chunks: int = 1_000_000
+    max_octets: int = 1 << 30
+    max_chunk_octets: int = 16 << 20
+    max_duration: float = 3600.0
+    keep_alive_timeout: float = 300.0
+    head_timeout: float = 300.0
+    body_timeout: float = 300.0
+    send_timeout: float = SEND_SECONDS
+    unread_octets: int = 256 << 10
+    unread_timeout: float = 2.0
+    grace: float = GRACE_SECONDS
+    max_connections: int = MAX_CONNECTIONS
+    journal_entries: int = 1000
+    limits: Limits = field(default=DEFAULT_LIMITS)
+    head_limits: HeadLimits = field(default=DEFAULT_HEAD_LIMITS)
+
+
+DEFAULT_SERVER_SETTINGS: Final = ServerSettings()

@@ -1,0 +1,1 @@
+"""How late do frames arrive? Many open streams timed, their samples, and the figures made of them."""

@@ -1,0 +1,216 @@
+"""Reads of many streams to samples of a bench. Pure: told what arrived when.
+
+The rule here: a moment is taken by whoever received; here octets are scanned, frames told apart, stamps found, and the
+quantities of `statistics` made. A frame arrives when its last octet does. Only frames inside the window count, but
+for `first`, of which each stream has one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.record.recorder import Recorder
+from chunkwire.tools.stamps import ContentReader, Stamp
+from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.frames import Data, DataEnd, Event
+
+SHOWN_STREAMS: Final = 3
+"""Streams whose arrivals are kept against their plan, for a chart."""
+SHOWN_FRAMES: Final = 400
+
+
+class Window(Protocol):
+    """When samples count, ns on the receiver's clock."""
+
+    opens_ns: float
+    closes_ns: float
+
+
+@dataclass(slots=True)
+class OpenWindow:
+    """A window that its owner opens and closes."""
+
+    opens_ns: float = math.inf
+    closes_ns: float = math.inf
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Samples in seconds, and counts, of one target.
+
+    Attributes:
+        first, late, added, hold, gap, tpot: as `statistics` defines them.
+        frames, reads: inside the window.
+        streams: that were opened; failed: that had no 200, or ended early.
+        shown: (planned or None, arrived) of the first streams' frames, s since the stream's request.
+    """
+
+    first: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    added: list[float] = field(default_factory=list)
+    hold: list[float] = field(default_factory=list)
+    gap: list[float] = field(default_factory=list)
+    tpot: list[float] = field(default_factory=list)
+    frames: int = 0
+    reads: int = 0
+    streams: int = 0
+    failed: int = 0
+    shown: list[list[tuple[float | None, float]]] = field(default_factory=list)
+
+    def samples(self, quantity: str) -> list[float]:
+        """Return the samples of a quantity by its name."""
+        samples: list[float] = getattr(self, quantity)
+        return samples
+
+    def add(self, other: Gathered) -> None:
+        """Take another round's samples in."""
+        for quantity in ("first", "late", "added", "hold", "gap", "tpot"):
+            self.samples(quantity).extend(other.samples(quantity))
+        self.frames += other.frames
+        self.reads += other.reads
+        self.streams += other.streams
+        self.failed += other.failed
+        self.shown = self.shown or other.shown
+
+
+class StreamSampler:
+    """One stream: what it brought, read after read.
+
+    Args:
+        sent_ns: when its request was sent, on the clock of `take`; the stamps' clock, where `late` is to mean anything.
+        recorder: records what arrives, where somebody saves it.
+    """
+
+    def __init__(
+        self,
+        gathered: Gathered,
+        window: Window,
+        *,
+        framing: Framing,
+        coding: str,
+        sent_ns: int,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._gathered = gathered
+        self._window = window
+        self._scanner = framing.scanner()
+        self._content = ContentReader(coding)
+        self._sent_ns = sent_ns
+        self._recorder = recorder
+        self._held = b""
+        self._is_over = False
+        self._is_plain = framing.kind is not BodyKind.CHUNKED
+        self._number = 0
+        self._last_ns = 0
+        self._first_ns = 0
+        self._frames = 0
+        self._added: list[float] = []
+        self._shown: list[tuple[float | None, float]] | None = None
+        gathered.streams += 1
+        if len(gathered.shown) < SHOWN_STREAMS:
+            self._shown = []
+            gathered.shown.append(self._shown)
+
+    @property
+    def has_begun(self) -> bool:
+        """Say whether a frame has come."""
+        return self._frames > 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether the body has come to its end."""
+        return self._scanner.is_complete
+
+    def take(self, now_ns: int, octets: bytes) -> bool:
+        """Take what one receive returned at a moment; False once the stream is over, whole or broken."""
+        if not self._is_over:
+            self._is_over = not self._take(now_ns, octets)
+        return not self._is_over
+
+    def _take(self, now_ns: int, octets: bytes) -> bool:
+        if not octets:
+            self._end_of_input(now_ns)
+            return False
+        self._number += 1
+        buffer, before = self._held + octets, self._scanner.wire_octets
+        events: list[Event] = []
+        try:
+            self._scanner.scan(buffer, len(buffer), events)
+        except FramingError as error:
+            self._gathered.failed += 1
+            self._record(now_ns, events, "malformed", str(error))
+            return False
+        self._held = buffer[self._scanner.wire_octets - before :]
+        self._read(now_ns, events)
+        self._record(now_ns, events, "complete" if self._scanner.is_complete else None, None)
+        return not self._scanner.is_complete
+
+    def finish(self) -> None:
+        """Count what only a whole stream tells; to be called once, when nothing more is taken."""
+        if self._frames > 1:
+            self._gathered.tpot.append((self._last_ns - self._first_ns) / 1e9 / (self._frames - 1))
+        base = min(self._added, default=0.0)
+        self._gathered.hold.extend(added - base for added in self._added)
+
+    def _end_of_input(self, now_ns: int) -> None:
+        try:
+            if not self._scanner.is_complete:
+                self._scanner.end_of_input()
+            self._record(now_ns, (), "complete", None)
+        except IncompleteBody as error:
+            self._gathered.failed += 1
+            self._record(now_ns, (), "cut", str(error))
+
+    def _record(self, now_ns: int, events: Sequence[Event], verdict: str | None, error: str | None) -> None:
+        if self._recorder is None:
+            return
+        t = (now_ns - self._sent_ns) / 1e9
+        self._recorder.body(t, events, self._number)
+        if verdict is not None:
+            self._recorder.end(t, verdict, error=error)
+
+    def _read(self, now_ns: int, events: Sequence[Event]) -> None:
+        counts = self._window.opens_ns <= now_ns <= self._window.closes_ns
+        stamps: list[Stamp] = []
+        frames = 0
+        for event in events:
+            if isinstance(event, Data):
+                stamps += self._content.feed(event.octets)[0]
+                frames += self._is_plain
+            elif isinstance(event, DataEnd):
+                frames += 1
+        if counts:
+            self._gathered.reads += bool(events)
+            self._gathered.frames += frames
+        for number in range(frames):
+            self._frame(now_ns, stamps[number] if number < len(stamps) else None, counts=counts)
+        for stamp in stamps[frames:]:
+            self._stamped(now_ns, stamp, counts=counts)
+
+    def _frame(self, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
+        if not self._frames:
+            self._first_ns = now_ns
+            self._gathered.first.append((now_ns - self._sent_ns) / 1e9)
+        elif counts and self._last_ns >= self._window.opens_ns:
+            self._gathered.gap.append((now_ns - self._last_ns) / 1e9)
+        self._frames += 1
+        self._last_ns = now_ns
+        if stamp is not None:
+            self._stamped(now_ns, stamp, counts=counts)
+        elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
+            self._shown.append((None, (now_ns - self._sent_ns) / 1e9))
+
+    def _stamped(self, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
+        planned_ns = stamp.planned_ns
+        if counts:
+            self._added.append((now_ns - stamp.actual_ns) / 1e9)
+            self._gathered.added.append(self._added[-1])
+            if planned_ns is not None:
+                self._gathered.late.append((now_ns - planned_ns) / 1e9)
+        if self._shown is not None and len(self._shown) < SHOWN_FRAMES:
+            planned = None if planned_ns is None else (planned_ns - self._sent_ns) / 1e9
+            self._shown.append((planned, (now_ns - self._sent_ns) / 1e9))

@@ -1,0 +1,1 @@
+"""Two recordings of one stream, compared frame by frame; pure."""

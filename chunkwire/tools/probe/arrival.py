@@ -1,0 +1,251 @@
+"""One stream as it arrived at one point, made from its records: what every verdict and every figure rests on.
+
+The rule here: records in, values out; nothing is judged. A `Run` is one request and its response as one observer saw
+them. Its units are the smallest things whose arrival is known: the stamped events of a probe, else the events of an
+event stream, else the frames or reads of the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from chunkwire.record.values import (
+    DataRecord,
+    EndRecord,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    RequestRecord,
+    TextFields,
+    TrailersRecord,
+)
+from chunkwire.tools.stamps import ContentReader, Stamp
+
+# The points of a response, from the inside out.
+_POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Something whose arrival is known.
+
+    Attributes:
+        t: s since the request, when its last octet was in.
+        read: number of the receive that brought it.
+        end: octets of content, as received, up to the frame that brought it, that frame included.
+        stamp: what it says of itself; None where it bears none.
+    """
+
+    t: float
+    read: int
+    end: int
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One request and its response at one point.
+
+    Attributes:
+        hop: what the point is called, such as "nginx:8080".
+        point: where it was seen, one of `chunkwire.record.recorder.POINTS`.
+        head: of the final response; None where none came.
+        units: in the order of their arrival, all stamped or none.
+        pieces: frames, the last-chunk left out, or the reads of a body that is not chunked.
+        chunks: whole or begun; 0 where the body is not chunked.
+        extended: chunks with an extension.
+        trailers: names of the trailer fields.
+        is_chunked: a frame was seen, be it the last-chunk.
+        is_whole: the records hold all content, and it could be read.
+        connect: s that opening a TCP connection took just before; None where unknown.
+        our_delay: s, how late the observer's own timer was at the worst, 0 where nobody looked.
+        clock: names the clock that `t` and the request's wall time were read from; runs of one clock compare.
+    """
+
+    hop: str
+    point: str = "client.received"
+    request: RequestRecord | None = None
+    head: HeadRecord | None = None
+    units: tuple[Unit, ...] = ()
+    pieces: tuple[Unit, ...] = ()
+    chunks: int = 0
+    extended: int = 0
+    trailers: tuple[str, ...] = ()
+    is_chunked: bool = False
+    is_whole: bool = True
+    end: EndRecord | None = None
+    connect: float | None = None
+    our_delay: float = 0.0
+    clock: str | None = None
+
+    @property
+    def is_stamped(self) -> bool:
+        """Say whether the units bear stamps."""
+        return bool(self.units) and self.units[0].stamp is not None
+
+    @property
+    def stamps(self) -> tuple[Stamp, ...]:
+        """The stamps of the units."""
+        return tuple(unit.stamp for unit in self.units if unit.stamp is not None)
+
+    @property
+    def status(self) -> int | None:
+        """The status of the final response; None without one."""
+        if self.head is None:
+            return None
+        word = self.head.status_line.split(" ", 2)[1:2]
+        return int(word[0]) if word and word[0].isdigit() else None
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The query parameters of the request."""
+        return dict(parse_qsl(urlsplit(self.request.target).query)) if self.request is not None else {}
+
+    @property
+    def setting(self) -> tuple[object, ...]:
+        """What distinguishes this request from others of a probe; equal for repetitions."""
+        if self.request is None:
+            return ()
+        asked = {name: value for name, value in self.asked.items() if name != "nonce"}
+        coding = joined(self.request.fields, "accept-encoding")
+        return (self.request.method, self.request.target.partition("?")[0], tuple(sorted(asked.items())), coding)
+
+    @property
+    def coding(self) -> str:
+        """The content coding of the response; empty for none."""
+        coding = self.said("content-encoding").strip().lower()
+        return "" if coding == "identity" else coding
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the response without its parameters; empty where it says none."""
+        return self.said("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def octets(self) -> int:
+        """Octets of content that came, as received."""
+        return self.pieces[-1].end if self.pieces else 0
+
+    @property
+    def reads(self) -> int:
+        """Receives that brought pieces."""
+        return len({piece.read for piece in self.pieces})
+
+    @property
+    def first(self) -> float | None:
+        """When the first frame was complete, s since the request; None where none came."""
+        return self.pieces[0].t if self.pieces else None
+
+    def said(self, name: str) -> str:
+        """Return the value of a field of the response head, same-name values joined; empty for none."""
+        return joined(self.head.fields, name) if self.head is not None else ""
+
+
+def joined(fields: TextFields, name: str) -> str:
+    """Return the value of a field by its lower-case name, same-name values joined; empty for none."""
+    return ", ".join(value for key, value in fields if key.lower() == name)
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """A run that is being read."""
+
+    hop: str
+    point: str
+    request: RequestRecord | None = None
+    head: HeadRecord | None = None
+    stamped: list[Unit] = field(default_factory=list)
+    events: list[Unit] = field(default_factory=list)
+    pieces: list[Unit] = field(default_factory=list)
+    chunks: int = 0
+    extended: int = 0
+    trailers: tuple[str, ...] = ()
+    is_chunked: bool = False
+    is_whole: bool = True
+    octets: int = 0
+    end: EndRecord | None = None
+    reader: ContentReader = field(default_factory=ContentReader)
+
+    def take(self, record: Record) -> None:
+        if isinstance(record, HeadRecord):
+            if not record.status_line.split(" ", 2)[1:2] < ["200"]:  # not an informational one
+                self.head = record
+                self.reader = ContentReader(joined(record.fields, "content-encoding").strip().lower())
+        elif isinstance(record, FrameRecord):
+            self.is_chunked = True
+            if record.size:
+                self.chunks += 1
+                self.extended += ";" in record.line
+                self._piece(record)
+        elif isinstance(record, DataRecord):
+            self._piece(record)
+        elif isinstance(record, TrailersRecord):
+            self.trailers = tuple(name for name, _ in record.fields)
+        elif isinstance(record, EndRecord):
+            self.end = record
+
+    def _piece(self, record: FrameRecord | DataRecord) -> None:
+        is_partial = isinstance(record, FrameRecord) and record.partial
+        data = record.data
+        self.octets += len(data or b"") if is_partial else record.size
+        unit = Unit(record.t, record.read, self.octets)
+        self.pieces.append(unit)
+        stamps, events = self.reader.feed(data or b"")
+        self.stamped += [Unit(unit.t, unit.read, unit.end, stamp) for stamp in stamps]
+        self.events += [unit] * events
+        if data is None or record.cut:
+            self.is_whole = False
+            self.reader.lose()
+
+    def run(self, *, connect: float | None, our_delay: float, clock: str | None) -> Run:
+        units = self.stamped or (self.events if self.is_whole and len(self.events) > 1 else self.pieces)
+        return Run(
+            self.hop,
+            self.point,
+            self.request,
+            self.head,
+            tuple(units),
+            tuple(self.pieces),
+            self.chunks,
+            self.extended,
+            self.trailers,
+            self.is_chunked,
+            self.is_whole and self.reader.is_readable,
+            self.end,
+            connect,
+            our_delay,
+            clock,
+        )
+
+
+def read_runs(
+    records: Iterable[Record],
+    *,
+    hop: str | None = None,
+    connect: float | None = None,
+    our_delay: float = 0.0,
+    clock: str | None = None,
+) -> list[Run]:
+    """Return the responses that records tell of, those of inner points first, each point's in their order.
+
+    Args:
+        hop: what to call a hop that the records do not name.
+        connect, our_delay, clock: see `Run`.
+    """
+    found: dict[tuple[str | None, str, int], _Gathering] = {}
+    requests: dict[tuple[str | None, int], RequestRecord] = {}
+    for record in records:
+        if isinstance(record, RequestRecord):
+            requests.setdefault((record.hop, record.stream), record)
+        elif record.way == "response" and record.point in _POINTS:
+            key = (record.hop, record.point, record.stream)
+            if key not in found:
+                found[key] = _Gathering(record.hop or hop or record.point, record.point)
+            found[key].take(record)
+    for (its_hop, _, stream), gathering in found.items():
+        gathering.request = requests.get((its_hop, stream))
+    gathered = sorted(found.values(), key=lambda each: _POINTS.index(each.point))
+    return [each.run(connect=connect, our_delay=our_delay, clock=clock) for each in gathered]

@@ -1,0 +1,122 @@
+"""By octets or by time: what holds in bursts, told from runs at different rates.
+
+The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits the less
+the faster it fills; one that waits for time does the reverse. So one rate proves neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Release, Shape
+
+_SAME_OCTETS: Final = 1.25
+"""A buffer may release a little more or less each time: a coding's blocks, framing of its own."""
+_SAME_TIME: Final = 1.3
+"""A timer is as late as the scheduler, and counts from an octet a little earlier than the first event's last one."""
+
+_PUSHED_SHARE: Final = 0.5
+"""Octets that gather leave when more are written; what leaves at other moments waited for time."""
+_LONGER_SECONDS: Final = 2 * HOLD_SECONDS
+"""So much longer than the waits in another run must a run be that was held to its end, or a timer explains both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """What a hop waits for; one of the first two is None where that is known, none where it is not.
+
+    Attributes:
+        octets: that gather before they are released.
+        seconds: that they wait.
+        passing: octets of smaller events that are not held at all; None where none were seen. Then it is the end of
+            each large frame that waits for the next one, in a buffer that the frame does not fill.
+    """
+
+    octets: int | None
+    seconds: float | None
+    passing: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Runs with one request: octets a second, and what a typical release had.
+
+    Attributes:
+        floor: octets that were not enough: a release's without those of its last event.
+        event_octets: of one event.
+        pushed: share of its releases that came with a write.
+    """
+
+    rate: float
+    octets: float
+    floor: float
+    seconds: float
+    event_octets: float
+    pushed: float
+
+
+def released_early(look: Look) -> list[Release]:
+    """Return the releases before the last one, which the end of the stream brings about."""
+    return list(look.releases[:-1])
+
+
+def size_up(looks: Iterable[Look]) -> Buffer | None:
+    """Return what a hop waits for, as far as these runs of one hop tell; None where nothing left early in any.
+
+    Looks of runs that were held to the end, or not at all, count too: a buffer that small events do not fill and
+    larger ones do is one of octets.
+    """
+    by_setting: dict[tuple[object, ...], list[Look]] = {}
+    for look in looks:
+        if look.span and look.longest is not None:
+            by_setting.setdefault(look.run.setting, []).append(look)
+    measures = sorted(
+        (measure for same in by_setting.values() if (measure := _measure(same)) is not None), key=lambda each: each.rate
+    )
+    if not measures:
+        return None
+    slow = measures[0]
+    passing = [octets for looks in by_setting.values() if (octets := _passing(looks, slow)) is not None]
+    if passing:
+        return Buffer(round(slow.octets), slow.seconds, max(passing))
+    is_by_octets = max(each.floor for each in measures) <= _SAME_OCTETS * min(each.octets for each in measures)
+    is_by_octets = is_by_octets and min(each.pushed for each in measures) >= _PUSHED_SHARE
+    waits = [each.seconds for each in measures]
+    is_by_time = max(waits) <= _SAME_TIME * min(waits) + HOLD_SECONDS
+    is_filled = any(_is_outgrown(look, slow) for same in by_setting.values() for look in same)
+    if is_filled or (is_by_octets and not is_by_time):
+        return Buffer(round(slow.octets), None)
+    if is_by_time and not is_by_octets:
+        return Buffer(None, median(waits))
+    return Buffer(round(slow.octets), slow.seconds)
+
+
+def _passing(looks: list[Look], slow: _Measure) -> int | None:
+    """Return the octets of events that passed at once though larger ones are held; None if these are not that."""
+    if any(look.shape is not Shape.ON_TIME for look in looks):
+        return None
+    octets = median(look.run.octets / len(look.run.units) for look in looks)
+    return round(octets) if octets < slow.event_octets else None
+
+
+def _is_outgrown(look: Look, slow: _Measure) -> bool:
+    """Say whether a run shows that octets matter: larger events pass at once, or smaller ones never filled it.
+
+    Held to the end proves that only if the run was clearly longer than what a timer would have waited.
+    """
+    return look.shape is Shape.ON_TIME or (look.shape is Shape.TO_END and look.span > slow.seconds + _LONGER_SECONDS)
+
+
+def _measure(looks: list[Look]) -> _Measure | None:
+    early = [release for look in looks if look.shape is Shape.IN_BURSTS for release in released_early(look)]
+    early = [release for release in early if release.waited > HOLD_SECONDS and release.octets > 0]
+    if not early:
+        return None
+    rate = median(look.run.octets / look.span for look in looks)
+    floor = median(each.octets * (1 - 1 / each.events) for each in early)
+    octets, waited = median(each.octets for each in early), median(each.waited for each in early)
+    event_octets = median(look.run.octets / len(look.run.units) for look in looks)
+    return _Measure(rate, octets, floor, waited, event_octets, sum(each.is_pushed for each in early) / len(early))

@@ -1,0 +1,79 @@
+"""What makes a run no stream to judge: another answer, an old one, a broken one.
+
+The rule here: pure, one run at a time; a verdict without a hop's name is returned, or None where the run can be judged.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chunkwire.tools.probe.arrival import Run
+from chunkwire.tools.probe.verdict import HopVerdict, Kind
+
+IDLE_SECONDS: Final = 0.5
+"""A cut after so much silence is put down to the silence: the pauses of a probe are a tenth of it."""
+
+BROKEN: Final = frozenset({"cut", "reset", "malformed"})
+"""How a body ends that did not come to its own end, and not by our doing."""
+
+# How those who ask "are you human?" say so; Cloudflare's and AWS WAF's own fields.
+_CHALLENGES: Final = ("cf-mitigated", "x-amzn-waf-action")
+
+
+def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
+    """Return what is wrong with a response before its timing is looked at; None where nothing is.
+
+    Args:
+        inner: a run of a hop further in, to compare media types with.
+    """
+    if run.head is None:
+        if run.units:
+            return None  # a bare body, as `curl --raw` prints it
+        error = run.end.error if run.end is not None else None
+        return HopVerdict(hop="", kind=Kind.UNREACHABLE, reason=error or "no response")
+    if run.status != 200:
+        return _not_the_stream(run, run.head.status_line.partition(" ")[2])
+    return _not_ours(run, inner) or _cached(run) or _cut(run)
+
+
+def _not_the_stream(run: Run, what: str) -> HopVerdict:
+    media = f", {run.media_type}" if run.media_type else ""
+    where = f", to {run.said('location')}" if run.said("location") else ""
+    challenge = ", a challenge page" if any(run.said(name) == "challenge" for name in _CHALLENGES) else ""
+    return HopVerdict(hop="", kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}")
+
+
+def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
+    if run.is_stamped or not run.is_whole or not run.pieces:
+        return None
+    if any(run.said(name) == "challenge" for name in _CHALLENGES):
+        return _not_the_stream(run, "200")
+    if run.asked.get("nonce") is not None or (inner is not None and inner.is_stamped):
+        return _not_the_stream(run, "no event of a probe in it")
+    if inner is not None and inner.media_type != run.media_type:
+        return _not_the_stream(run, f"{inner.media_type or 'no type'} at the hop before")
+    return None
+
+
+def _cached(run: Run) -> HopVerdict | None:
+    asked, age = run.asked.get("nonce"), run.said("age").strip()
+    nonces = {stamp.nonce for stamp in run.stamps if stamp.nonce}
+    if asked is not None and nonces and asked not in nonces:
+        return HopVerdict(hop="", kind=Kind.CACHED, reason="its nonce is that of another run")
+    if age.isdigit() and int(age) > 0:
+        return HopVerdict(hop="", kind=Kind.CACHED, reason=f"Age: {age}")
+    return None
+
+
+def _cut(run: Run) -> HopVerdict | None:
+    of = next((stamp.of for stamp in run.stamps if stamp.of is not None), None)
+    last = max((stamp.n for stamp in run.stamps if stamp.n is not None), default=None)
+    missing = run.is_whole and of is not None and last is not None and last < of
+    if run.end is None or not (run.end.framing in BROKEN or (missing and run.end.framing == "complete")):
+        return None
+    silence = run.end.t - (run.pieces[-1].t if run.pieces else run.head.t if run.head is not None else 0.0)
+    came = f"{last} of {of} events" if of is not None and last is not None else f"{run.octets} octets"
+    ended = {"cut": "", "complete": ", its framing complete"}.get(run.end.framing, f", {run.end.framing}")
+    if silence >= IDLE_SECONDS and run.end.framing != "malformed":
+        return HopVerdict(hop="", kind=Kind.IDLE_CUT, seconds=silence, details=(f"{came} came{ended}",))
+    return HopVerdict(hop="", kind=Kind.CUT, reason=f"{came} came{ended}")

@@ -1,0 +1,208 @@
+"""How one run was held: what its arrival times show, before anybody is accused.
+
+The rule here: one run in, one `Look` out, and every threshold stands here with its reason. Stamped events are judged
+by their hold: arrival minus actual write, less the smallest such difference of the run, so that neither another
+clock nor a long way counts. Without stamps only the shape of the arrivals is told, and a shape proves little.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from chunkwire.tools.probe.arrival import Run, Unit
+
+HOLD_SECONDS: Final = 0.020
+"""A hold worth the name. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle then waits
+for; a corked socket waits 200 ms), and several times what the scheduler of a busy machine adds (3-5 ms measured)."""
+
+HELD_SHARE: Final = 0.25
+"""Share of the events that must be held. One stall of a machine delays a few neighbours; a buffer delays most."""
+
+MIN_HELD: Final = 3
+"""And at least so many, for short streams: one stall of 100 ms reaches two events that are 50 ms apart."""
+
+MIN_SPAN_SECONDS: Final = 0.1
+"""The origin must have written over at least this long: five holds. In less, everything is one burst anyway."""
+
+END_SHARE: Final = 0.9
+"""Held to the end: the first event waited for nine tenths of the time that the origin took for all of them."""
+
+TOGETHER_SECONDS: Final = 0.005
+"""Events arrived together when not more than this lies between two: a read, and time to write the rest of a burst."""
+
+BURST_EVENTS: Final = 3
+"""Events to a burst, on average, before unstamped arrivals are called bursts: tokens do come in twos."""
+
+BUSY_SECONDS: Final = HOLD_SECONDS
+"""When our own timer was late by a hold, what we call a hold may be our own lateness."""
+
+
+class Shape(enum.Enum):
+    """What the arrivals of one run look like; the stamped ones rest on holds, the last three on arrivals alone."""
+
+    ON_TIME = "each event arrives when it was written"
+    TO_END = "nothing arrives until everything was written"
+    IN_BURSTS = "events wait, and arrive together"
+    BACK_TO_BACK = "events written together arrive apart"
+    ORIGIN_LATE = "the origin writes late, in bursts"
+    TOO_SHORT = "too short to tell"
+    SPREAD = "arrivals are spread"
+    ONE_BURST = "everything arrives at one moment"
+    BURSTY = "arrivals come in bursts"
+
+
+HELD_SHAPES: Final = frozenset({Shape.TO_END, Shape.IN_BURSTS, Shape.BACK_TO_BACK})
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Events that arrived together.
+
+    Attributes:
+        t: when, s since the request.
+        waited: s that the longest-held of them had waited; 0.0 where nothing says.
+        octets: of content that came with it, as received.
+        events: how many.
+        is_pushed: it came when the origin wrote its last event, or the one after: what was written pushed it out.
+    """
+
+    t: float
+    waited: float
+    octets: int
+    events: int
+    is_pushed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one run shows.
+
+    Attributes:
+        longest: s, the longest hold; None without stamps.
+        held: events held longer than `HOLD_SECONDS`.
+        span: s from the origin's first write to its last; without stamps, from the first arrival to the last.
+        releases: the groups in which events arrived.
+        base: s, the smallest difference of arrival and write, across two clocks: only differences of it mean
+            something; None without stamps or without a wall clock.
+    """
+
+    run: Run
+    shape: Shape
+    longest: float | None = None
+    held: int = 0
+    span: float = 0.0
+    releases: tuple[Release, ...] = ()
+    base: float | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Say whether this run alone shows holding."""
+        return self.shape in HELD_SHAPES
+
+
+def look_at(run: Run) -> Look:
+    """Return what a run shows."""
+    return _look_at_stamped(run) if run.is_stamped else _look_at_arrivals(run)
+
+
+def holds_of(run: Run) -> list[float]:
+    """Return how long each stamped unit was held, s, by the least held one of its run."""
+    delays = _delays(run)
+    base = min(delays, default=0.0)
+    return [delay - base for delay in delays]
+
+
+def _delays(run: Run) -> list[float]:
+    """Return arrival minus write of each unit, s, up to a constant of the run."""
+    stamps = run.stamps
+    return [
+        unit.t - (stamp.actual_ns - stamps[0].actual_ns) / 1e9 for unit, stamp in zip(run.units, stamps, strict=True)
+    ]
+
+
+def _look_at_stamped(run: Run) -> Look:
+    holds = holds_of(run)
+    written = [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
+    held = sum(hold > HOLD_SECONDS for hold in holds)
+    longest = max(holds)
+    span = max(written) - min(written)
+    is_held = held >= max(MIN_HELD, HELD_SHARE * len(holds))
+    if span < MIN_SPAN_SECONDS:
+        shape = Shape.BACK_TO_BACK if is_held and len(holds) > MIN_HELD else Shape.TOO_SHORT
+    elif _is_origin_late(run):
+        shape = Shape.ORIGIN_LATE
+    elif holds[0] >= END_SHARE * span and held >= END_SHARE * (len(holds) - 1):
+        shape = Shape.TO_END
+    else:
+        shape = Shape.IN_BURSTS if is_held else Shape.ON_TIME
+    return Look(run, shape, longest, held, span, tuple(_releases(run, holds)), _base(run))
+
+
+def _base(run: Run) -> float | None:
+    if run.request is None or not run.request.wall:
+        return None
+    wall_ns = round(run.request.wall * 1e9)
+    return min((wall_ns - stamp.actual_ns) / 1e9 + unit.t for unit, stamp in zip(run.units, run.stamps, strict=True))
+
+
+def _is_origin_late(run: Run) -> bool:
+    """Say whether the origin wrote a quarter of the events late by a hold, and by half the pause between them."""
+    planned = [stamp.planned_ns for stamp in run.stamps if stamp.planned_ns is not None]
+    if len(planned) < len(run.stamps):
+        return False
+    pauses = [(after - before) / 1e9 for before, after in pairwise(planned) if after > before]
+    limit = max(HOLD_SECONDS, median(pauses) / 2 if pauses else 0.0)
+    late = sum((stamp.actual_ns - due) / 1e9 > limit for stamp, due in zip(run.stamps, planned, strict=True))
+    return late >= max(MIN_HELD, HELD_SHARE * len(planned))
+
+
+def _releases(run: Run, holds: Sequence[float]) -> list[Release]:
+    """Return the groups of units that arrived together, the octets between two of them counted to the later one."""
+    groups = _together(run.units)
+    written = [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
+    releases: list[Release] = []
+    index = taken = 0
+    for group in groups:
+        waited = max(holds[index : index + len(group)], default=0.0)
+        index += len(group)
+        came = written[index - 1] + holds[index - 1] if written else 0.0
+        is_pushed = any(abs(came - moment) <= TOGETHER_SECONDS for moment in written[index - 1 : index + 1])
+        releases.append(Release(group[0].t, waited, group[-1].end - taken, len(group), is_pushed))
+        taken = group[-1].end
+    return releases
+
+
+def _together(units: Sequence[Unit]) -> list[list[Unit]]:
+    groups: list[list[Unit]] = []
+    for unit in units:
+        if groups and unit.t - groups[-1][-1].t <= TOGETHER_SECONDS:
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    return groups
+
+
+def _look_at_arrivals(run: Run) -> Look:
+    """Say what shape the arrivals have where nothing tells when the units were written."""
+    units = run.units
+    releases = tuple(_releases(run, [0.0] * len(units)))
+    if not units:
+        return Look(run, Shape.TOO_SHORT)
+    span = units[-1].t - units[0].t
+    end = max(units[-1].t, run.end.t if run.end is not None else 0.0)
+    if end < MIN_SPAN_SECONDS:
+        shape = Shape.TOO_SHORT
+    elif span < MIN_SPAN_SECONDS:
+        shape = Shape.ONE_BURST
+    elif len(units) < MIN_HELD:
+        shape = Shape.TOO_SHORT
+    elif len(units) >= BURST_EVENTS * len(releases):
+        shape = Shape.BURSTY
+    else:
+        shape = Shape.SPREAD
+    return Look(run, shape, None, 0, span, releases)

@@ -1,0 +1,53 @@
+"""A chain of verdicts as JSON, a line a hop and one for the chain. Readers ignore members they do not know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from chunkwire.tools.probe.fix import Fix
+from chunkwire.tools.probe.fixes import fixes_for
+from chunkwire.tools.probe.verdict import HopVerdict
+from chunkwire.tools.probe.view import spoiler
+from chunkwire.tools.probe.why import Finding
+
+VERSION = 1
+
+
+def verdict_lines(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = ()) -> Iterator[str]:
+    """Yield a line for each hop, for each finding of `--why`, and for the chain; times are in seconds."""
+    for verdict in verdicts:
+        yield _line(
+            kind="verdict",
+            hop=verdict.hop,
+            verdict=verdict.kind.value,
+            line=verdict.line,
+            is_holding=verdict.is_holding,
+            octets=verdict.octets,
+            seconds=verdict.seconds,
+            software=verdict.software,
+            evidence=asdict(verdict.evidence),
+            fixes=[_fix(fix) for fix in fixes_for(verdict)],
+        )
+    for finding in findings:
+        yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
+    blamed, sentence = spoiler(verdicts)
+    holds = blamed.hop if blamed is not None and blamed.is_holding else None
+    yield _line(kind="chain", holds=holds, blamed=blamed.hop if blamed else None, sentence=sentence)
+
+
+def _fix(fix: Fix) -> dict[str, str]:
+    return {
+        "software": fix.software,
+        "versions": fix.versions,
+        "change": fix.change,
+        "whose": fix.whose.value,
+        "proof": fix.proof,
+        "source": fix.source,
+        "checked": fix.checked.isoformat(),
+    }
+
+
+def _line(**members: object) -> str:
+    return json.dumps({"v": VERSION, **members}, separators=(",", ":"))

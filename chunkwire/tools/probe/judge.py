@@ -1,0 +1,329 @@
+"""From runs to verdicts: one hop by its runs, a chain of hops from the inside out.
+
+The rule here: pure, and slow to accuse. A hop is held only if most of its runs with the same request are; runs in which
+our own timer was late do not count. The first hop that holds is named; what lies behind it is not judged, because
+nothing it does could be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+from chunkwire.server.query import parse_duration
+from chunkwire.tools.probe.arrival import Run
+from chunkwire.tools.probe.bursts import size_up
+from chunkwire.tools.probe.defects import BROKEN, defect_of
+from chunkwire.tools.probe.holding import BUSY_SECONDS, HOLD_SECONDS, Look, Shape, look_at
+from chunkwire.tools.probe.variations import Variation, vary
+from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind, milliseconds
+
+AGREEING: Final = 2 / 3
+"""Share of a hop's runs that must be held before it is said to hold: two of three, and the one of a recording."""
+
+HEAD_SHARE: Final = 0.5
+"""A head is held when it came in the later half of the pause that the origin left between head and first event."""
+
+MERGED_SHARE: Final = 0.1
+"""Chunks that may be merged or split without a word: a stall of a few ms makes a hop join two that it found waiting."""
+
+_NAMING: Final = ("server", "via", "x-powered-by")
+# Fields by which vendors' hops are known that do not name themselves.
+_MARKS: Final = {
+    "cf-ray": "Cloudflare",
+    "x-amz-cf-id": "CloudFront",
+    "apigw-requestid": "API Gateway",
+    "x-amz-apigw-id": "API Gateway",
+    "x-envoy-upstream-service-time": "Envoy",
+    "x-fastly-request-id": "Fastly",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What is known of one hop.
+
+    Attributes:
+        name: such as "nginx:8080".
+        runs: repetitions of one request first, then variations of it.
+        error: why there is no run; empty where there is.
+        arrived: how the request reached the origin, by its journal; empty where nobody asked.
+    """
+
+    name: str
+    runs: tuple[Run, ...] = ()
+    error: str = ""
+    arrived: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """The looks at one hop, by what was varied."""
+
+    plain: tuple[Look, ...]
+    varied: dict[Variation, tuple[Look, ...]]
+
+    def of(self, variation: Variation) -> tuple[Look, ...]:
+        return self.varied.get(variation, ())
+
+
+def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
+    """Return a verdict for each hop; they come from the inside out, the origin first."""
+    verdicts: list[HopVerdict] = []
+    inner: Hop | None = None
+    for hop in hops:
+        verdict = judge_hop(hop, inner=inner)
+        holder = next((each for each in verdicts if each.is_holding), None)
+        cutter = next((each for each in verdicts if each.kind in (Kind.CUT, Kind.IDLE_CUT)), None)
+        if verdict.kind is Kind.ORIGIN_BURSTS and any(each.kind is Kind.ORIGIN_BURSTS for each in verdicts):
+            verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind an origin that bursts")
+        elif holder is not None and (verdict.is_holding or verdict.kind is Kind.UNSURE):
+            verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that holds", details=())
+        elif cutter is not None and verdict.kind in (Kind.CUT, Kind.IDLE_CUT):
+            verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that cuts", details=())
+        elif holder is not None and verdict.is_streaming:
+            detail = f"though {holder.hop} holds: another way, or not always"
+            verdict = replace(verdict, details=(*verdict.details, detail))
+        verdicts.append(verdict)
+        if verdict.is_streaming or (inner is None and verdict.kind is Kind.UNSURE):
+            inner = hop
+    return verdicts
+
+
+def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
+    """Return the verdict on one hop.
+
+    Args:
+        inner: the nearest hop further in that streams, for what only a comparison can prove.
+    """
+    if not hop.runs:
+        return HopVerdict(hop=hop.name, kind=Kind.UNREACHABLE, reason=hop.error or "no run of it")
+    looks = _looks(hop)
+    verdict = _judge(hop, looks, inner)
+    return replace(verdict, evidence=_evidence(hop, looks), software=_software(hop, inner))
+
+
+def _looks(hop: Hop) -> _Looks:
+    base = hop.runs[0]
+    by_variation: dict[Variation, list[Look]] = {}
+    for run in hop.runs:
+        by_variation.setdefault(vary(base, run), []).append(look_at(run))
+    plain = tuple(by_variation.pop(Variation.NONE))
+    return _Looks(plain, {variation: tuple(looks) for variation, looks in by_variation.items()})
+
+
+def _judge(hop: Hop, looks: _Looks, inner: Hop | None) -> HopVerdict:
+    name = hop.name
+    inner_run = inner.runs[0] if inner is not None else None
+    defects = [defect for look in looks.plain if (defect := defect_of(look.run, inner_run)) is not None]
+    if len(defects) * 2 > len(looks.plain):
+        return replace(defects[0], hop=name)
+    quiet = tuple(look for look in looks.plain if look.run.our_delay < BUSY_SECONDS)
+    shapes = [look.shape for look in quiet]
+    held = sum(look.is_held for look in quiet)
+    if 2 * shapes.count(Shape.ORIGIN_LATE) > len(looks.plain):
+        return HopVerdict(hop=name, kind=Kind.ORIGIN_BURSTS)
+    if held and held >= AGREEING * len(quiet):
+        return _held(name, replace(looks, plain=quiet), inner_run)
+    if not quiet and any(look.is_held for look in looks.plain):
+        late = milliseconds(max(look.run.our_delay for look in looks.plain))
+        return _unsure(name, f"this machine was too busy, its own timer {late} late")
+    if held:
+        return _unsure(name, f"held in {held} of {len(quiet)} runs")
+    if not looks.plain[0].run.is_stamped:
+        return _by_arrivals(name, looks.plain, inner)
+    return _streaming(name, looks, inner)
+
+
+def _unsure(hop: str, reason: str) -> HopVerdict:
+    return HopVerdict(hop=hop, kind=Kind.UNSURE, reason=reason)
+
+
+def _held(name: str, looks: _Looks, inner: Run | None) -> HopVerdict:
+    """Return in which way a hop holds; the plain runs are held."""
+    details = _details(looks.plain)
+    buffer = size_up((*looks.plain, *looks.of(Variation.SIZE)))
+    kind, reason = Kind.TO_END, "to the end"
+    octets = seconds = None
+    if buffer is not None:
+        octets, seconds = buffer.octets, buffer.seconds
+        if buffer.passing is not None:
+            kind, reason = Kind.HOLDS, f"the end of a frame until the next; frames of {buffer.passing} octets pass"
+        elif seconds is None:
+            kind, reason = Kind.TO_OCTETS, f"to {octets} octets"
+        elif octets is None:
+            kind, reason = Kind.FOR_TIME, milliseconds(seconds)
+        else:
+            kind, reason = Kind.HOLDS, f"in bursts of {octets} octets or {milliseconds(seconds)}"
+    if _is_freed(looks.of(Variation.POST)):
+        kind = Kind.GET_ONLY
+    elif _is_compressed(looks, inner):
+        kind = Kind.COMPRESSED
+    reason = "" if kind in (Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME) else reason
+    return HopVerdict(hop=name, kind=kind, reason=reason, details=details, octets=octets, seconds=seconds)
+
+
+def _is_freed(looks: Sequence[Look]) -> bool:
+    """Say whether a variation was tried, and no run of it was held."""
+    return bool(looks) and all(look.shape is Shape.ON_TIME for look in looks)
+
+
+def _is_compressed(looks: _Looks, inner: Run | None) -> bool:
+    """Say whether the hop adds a coding, and holds because of it as far as was tried."""
+    coding = looks.plain[0].run.coding
+    if not coding or (inner is not None and inner.coding == coding):
+        return False
+    plain = looks.of(Variation.IDENTITY)
+    return not plain or _is_freed(plain)
+
+
+def _details(plain: Sequence[Look]) -> tuple[str, ...]:
+    run = plain[0].run
+    if run.is_chunked and run.is_stamped and run.chunks < len(run.units):
+        return (f"{len(run.units)} chunks became {run.chunks}",)
+    return ()
+
+
+def _by_arrivals(name: str, looks: Sequence[Look], inner: Hop | None) -> HopVerdict:
+    """Return what can be said without stamps: by arrival times, and against the hop before."""
+    look = looks[0]
+    first = look.run.units[0].t if look.run.units else 0.0
+    before = [look_at(run) for run in inner.runs[:1]] if inner is not None else []
+    is_spread_before = bool(before) and before[0].shape is Shape.SPREAD
+    bursts = f"{len(look.releases)} bursts"
+    if look.run.point == "origin.sent" and look.shape in (Shape.ONE_BURST, Shape.BURSTY):
+        return HopVerdict(hop=name, kind=Kind.ORIGIN_BURSTS)
+    match look.shape:
+        case Shape.SPREAD:
+            detail = "by arrival times alone, which show no short hold"
+            return HopVerdict(hop=name, kind=Kind.STREAMS, details=(detail,))
+        case Shape.ONE_BURST if is_spread_before and first > before[0].span / 2:
+            return HopVerdict(hop=name, kind=Kind.TO_END, details=("by comparison with the hop before",))
+        case Shape.BURSTY if is_spread_before:
+            return HopVerdict(hop=name, kind=Kind.HOLDS, reason=f"in {bursts}, spread out at the hop before")
+        case Shape.ONE_BURST:
+            reason = f"all of it at once, after {milliseconds(first)}: held, or written so"
+            return _unsure(name, f"{reason}; probe a hop further in")
+        case Shape.BURSTY:
+            return _unsure(name, f"{bursts}: held, or written so; probe a hop further in")
+    return _unsure(name, "too short, or too few events, for arrival times to tell")
+
+
+def _streaming(name: str, looks: _Looks, inner: Hop | None) -> HopVerdict:
+    """Return what else is to say of a hop whose paced events are on time."""
+    if looks.plain[0].shape is Shape.TOO_SHORT:
+        return _unsure(name, "too few events, or too close, for a hold to show")
+    bursts = [look for look in looks.of(Variation.BURST) if look.run.our_delay < BUSY_SECONDS]
+    if bursts and all(look.is_held for look in bursts):
+        seconds = median(look.longest or 0.0 for look in bursts)
+        return HopVerdict(
+            hop=name, kind=Kind.FOR_TIME, seconds=seconds, reason="what follows close behind another frame"
+        )
+    constant = _constant_hold(looks.plain, inner)
+    if constant is not None:
+        return HopVerdict(
+            hop=name, kind=Kind.FOR_TIME, seconds=constant, reason="each frame alike, against the hop before"
+        )
+    losses = _losses(looks, inner)
+    if _is_head_held(looks) and not (inner is not None and _is_head_held(_looks(inner))):
+        details = (f"re-framed: {losses}",) if losses else ()
+        return HopVerdict(hop=name, kind=Kind.HEAD_HELD, details=details)
+    return HopVerdict(hop=name, kind=Kind.REFRAMED if losses else Kind.STREAMS, reason=losses)
+
+
+def _constant_hold(plain: Sequence[Look], inner: Hop | None) -> float | None:
+    """Return a delay that all events share, s, beyond what the way explains; None where there is none.
+
+    Both hops' runs must have been timed by one clock, against one origin's clock. The way may be as long as both
+    connects take together: a packet each way for either.
+    """
+    before = [look_at(run) for run in inner.runs] if inner is not None else []
+    ours = [look.base for look in plain if look.base is not None]
+    clock = plain[0].run.clock
+    theirs = [look.base for look in before if look.base is not None and look.run.clock == clock and not look.is_held]
+    if clock is None or not ours or not theirs:
+        return None
+    way = (plain[0].run.connect or 0.0) + (before[0].run.connect or 0.0)
+    added = min(ours) - min(theirs)
+    return added if added > HOLD_SECONDS + 2 * way else None
+
+
+def _is_head_held(looks: _Looks) -> bool:
+    delayed = [look.run for look in looks.of(Variation.DELAY) if look.run.head is not None and look.run.stamps]
+    late = [run for run in delayed if run.head is not None and _pause(run) < HEAD_SHARE * _pause_asked(run)]
+    return bool(delayed) and len(late) == len(delayed)
+
+
+def _pause(run: Run) -> float:
+    return run.units[0].t - run.head.t if run.head is not None else 0.0
+
+
+def _pause_asked(run: Run) -> float:
+    """Return the pause between head and first event that the origin kept, s."""
+    return parse_duration(run.asked.get("delay", "0")) or 0.0
+
+
+def _losses(looks: _Looks, inner: Hop | None) -> str:
+    """Return what of the framing did not survive this hop, in words; empty for nothing."""
+    run = looks.plain[0].run
+    before = _looks(inner) if inner is not None else None
+    theirs = before.plain[0].run if before is not None else None
+    lost = []
+    sent = len(run.units) if theirs is None else theirs.chunks
+    if (theirs is None or theirs.is_chunked) and not run.is_chunked:
+        lost.append("no longer chunked")
+    elif run.is_chunked and all(abs(look.run.chunks - sent) > MERGED_SHARE * sent for look in looks.plain):
+        lost.append(f"{sent} chunks became {run.chunks}")
+    for mark, has in (("extensions", _has_extensions), ("trailer", _has_trailer)):
+        if run.is_chunked and not has(looks) and (before is None or has(before)):
+            lost.append(f"{mark} lost")
+    if any(look.run.end is not None and look.run.end.framing in BROKEN for look in looks.of(Variation.MARK)):
+        lost.append("a body with a trailer broken off")
+    return ", ".join(lost)
+
+
+def _has_extensions(looks: _Looks) -> bool:
+    marked = looks.of(Variation.MARK)
+    return not marked or any(look.run.extended for look in marked)
+
+
+def _has_trailer(looks: _Looks) -> bool:
+    marked = looks.of(Variation.MARK)
+    return not marked or any(look.run.trailers for look in marked)
+
+
+def _evidence(hop: Hop, looks: _Looks) -> Evidence:
+    runs = [look.run for look in looks.plain]
+    firsts = [run.units[0].t for run in runs if run.units]
+    heads = [run.head.t for run in runs if run.head is not None]
+    longest = [look.longest for look in looks.plain if look.longest is not None]
+    connects = [run.connect for run in runs if run.connect is not None]
+    everything = [*looks.plain, *(look for some in looks.varied.values() for look in some)]
+    return Evidence(
+        runs=len(runs),
+        held_runs=sum(look.is_held for look in looks.plain),
+        first=median(firsts) if firsts else None,
+        head=median(heads) if heads else None,
+        events=len(runs[0].units),
+        chunks=runs[0].chunks,
+        reads=runs[0].reads,
+        longest_hold=median(longest) if longest else None,
+        span=looks.plain[0].span,
+        connect=min(connects) if connects else None,
+        our_delay=max(run.our_delay for run in runs),
+        coding=runs[0].coding,
+        arrived=hop.arrived,
+        octets_held=max((look.run.octets for look in everything if look.shape is Shape.TO_END), default=0),
+    )
+
+
+def _software(hop: Hop, inner: Hop | None) -> str:
+    """Return what the hop says it is: Server and Via, as far as the hop before did not say the same."""
+    run, before = hop.runs[0], inner.runs[0] if inner is not None else None
+    own = [
+        run.said(name) for name in _NAMING if run.said(name) and (before is None or before.said(name) != run.said(name))
+    ]
+    marks = [mark for name, mark in _MARKS.items() if run.said(name) and (before is None or not before.said(name))]
+    return ", ".join(dict.fromkeys((*own, *marks)))

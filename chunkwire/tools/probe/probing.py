@@ -1,0 +1,274 @@
+"""Probe hops as they are: ask, record, repeat before accusing, and ask larger where something holds.
+
+The rule here: this file only asks; what the answers mean is `judge`'s. A hop that streams is asked four times, a
+few seconds in all. One that seems to hold is asked again, so that a stall of this machine accuses nobody, and then with
+larger events, without a content coding and with a POST, so that the verdict can say what it waits for.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import trio
+
+from chunkwire import client
+from chunkwire.net.dial import DialError, Url, dial
+from chunkwire.record.values import Record
+from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.defects import defect_of
+from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, look_at
+from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.probe.requests import (
+    BURSTS,
+    DELAYED,
+    MARKED,
+    Ask,
+    is_probe,
+    journal_url,
+    larger_sizes,
+    other_size,
+    plain_ask,
+    vary_ask,
+    without_field,
+)
+from chunkwire.wire.errors import ChunkwireError
+
+REPEATS: Final = 2
+"""More runs of a request that seems held: three in all, of which two must agree."""
+
+MAX_BUSY_RUNS: Final = 5
+"""Runs in all while our own timer is late: then the machine is too busy to tell."""
+
+GRACE_SECONDS: Final = 15.0
+"""How long a response may take beyond what the origin plans: a hop may hold for long, and say so in the end."""
+
+UNPLANNED_SECONDS: Final = 10.0
+"""How long a stream is watched that says nothing of its length."""
+
+TICK_SECONDS: Final = 0.005
+"""How often our own timer is looked at: a quarter of a hold."""
+
+CLOCK: Final = "this machine's"
+
+# Fields of a request by which a hop on the way shows what it is and does.
+_TELLING: Final = frozenset({"connection", "via", "accept-encoding"})
+
+
+@dataclass(slots=True)
+class Lateness:
+    """How late our own timer was, s, at the worst."""
+
+    worst: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prober:
+    """Asks hops and keeps what they answered.
+
+    Attributes:
+        method, fields, body: of every request, as the user gave them.
+        tls: for https URLs; None takes the system's roots.
+        max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
+        record_to: takes every record, with the name of its hop and a number of its own for each stream.
+        tell: called with a line about what is being done.
+    """
+
+    method: str = "GET"
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes | None = None
+    tls: ssl.SSLContext | None = None
+    max_time: float | None = None
+    record_to: Callable[[Record], None] | None = None
+    tell: Callable[[str], None] = lambda _: None
+    streams: list[int] = field(default_factory=list)
+
+    async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
+        """Return what a hop answered, in as many runs as it takes.
+
+        Args:
+            is_behind: a hop further in holds the stream, so that one run tells all that can be told.
+        """
+        ask = replace(plain_ask(url, method=self.method, fields=self.fields), body=self.body)
+        self.tell(f"{name}: asking")
+        runs: list[Run] = []
+        try:
+            await self._ask(name, ask, runs, is_behind=is_behind)
+        except DialError as error:
+            if not runs:
+                return Hop(name, error=str(error))
+        arrived = await self.arrived(url, ask.nonce) if is_probe(url) and not is_behind else ""
+        return Hop(name, tuple(runs), arrived=arrived)
+
+    async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
+        """Gather the runs of a hop."""
+        runs.append(await self.run(name, ask, connect=await self.connect(ask.url)))
+        if is_behind or defect_of(runs[0], None) is not None:
+            return
+        if runs[0].is_stamped:
+            await self._follow_up(name, ask, runs)
+        elif look_at(runs[0]).shape in (Shape.ONE_BURST, Shape.BURSTY):
+            await self._repeat(name, ask, runs)
+
+    async def _follow_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
+        look = look_at(runs[0])
+        if look.is_held or runs[0].our_delay >= BUSY_SECONDS:
+            await self._repeat(name, ask, runs)
+        if 2 * sum(look_at(run).is_held for run in runs) > len(runs):
+            await self._size_up(name, ask, runs)
+        elif is_probe(ask.url):
+            await self._look_closer(name, ask, runs)
+
+    async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
+        """Ask the same again, so often that enough runs count."""
+        self.tell(f"{name}: asking again, before accusing it")
+        for _ in range(MAX_BUSY_RUNS - 1):
+            quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
+            if quiet > REPEATS:
+                return
+            runs.append(await self.run(name, vary_ask(ask), connect=runs[0].connect))
+
+    async def _size_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
+        """Ask what a hop waits for that holds: octets, time, the coding, the method."""
+        if not is_probe(ask.url):
+            return
+        look = look_at(runs[0])
+        if look.shape is Shape.TO_END:
+            for size in larger_sizes(ask):
+                self.tell(f"{name}: holds to the end; trying events of {size} octets")
+                runs.append(await self.run(name, vary_ask(ask, {"size": str(size)}), connect=runs[0].connect))
+                if look_at(runs[-1]).shape is not Shape.TO_END:
+                    break
+        else:
+            self.tell(f"{name}: holds in bursts; trying another rate")
+            runs.append(await self.run(name, vary_ask(ask, {"size": str(other_size(ask))}), connect=runs[0].connect))
+        if runs[0].coding:
+            runs.append(await self.run(name, without_field(ask, b"Accept-Encoding"), connect=runs[0].connect))
+        if self.method == "GET":
+            runs.append(await self.run(name, vary_ask(ask, method="POST"), connect=runs[0].connect))
+
+    async def _look_closer(self, name: str, ask: Ask, runs: list[Run]) -> None:
+        """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
+        self.tell(f"{name}: streams; looking closer")
+        for changed in (BURSTS, DELAYED, MARKED):
+            await self._repeat_varied(name, vary_ask(ask, changed), runs)
+
+    async def _repeat_varied(self, name: str, ask: Ask, runs: list[Run]) -> None:
+        """Ask a variation once, and where it is held twice more: only if all are is it said to be."""
+        for _ in range(1 + REPEATS):
+            runs.append(await self.run(name, vary_ask(ask), connect=runs[0].connect))
+            if not look_at(runs[-1]).is_held:
+                return
+
+    async def connect(self, url: Url) -> float:
+        """Return s that a TCP connection to a hop takes to open.
+
+        Raises:
+            DialError: none does.
+        """
+        began = trio.current_time()
+        connection = await dial(url.host, url.port)
+        took = trio.current_time() - began
+        await trio.aclose_forcefully(connection.stream)
+        return took
+
+    async def run(self, name: str, ask: Ask, *, connect: float | None = None) -> Run:
+        """Return one run, whatever became of it.
+
+        Raises:
+            DialError: there was no connection to ask on.
+        """
+        records: list[Record] = []
+        failed: DialError | None = None
+        limit = self.max_time
+        if limit is None:
+            limit = UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
+        async with watching_our_timer() as lateness:
+            try:
+                async with client.open(
+                    ask.method,
+                    ask.url,
+                    fields=ask.fields,
+                    body=ask.body,
+                    tls=self.tls,
+                    total_timeout=limit,
+                    record_to=records.append,
+                ) as stream:
+                    await stream.drain()
+            except DialError as error:
+                failed = error  # raised below: out of here it would come in a group
+            except ChunkwireError:
+                pass  # the records say how it ended
+        if failed is not None:
+            raise failed
+        self._pass_on(name, records)
+        runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
+        return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
+
+    def _pass_on(self, name: str, records: Sequence[Record]) -> None:
+        self.streams.append(len(self.streams) + 1)
+        if self.record_to is not None:
+            for record in records:
+                self.record_to(record._replace(hop=name, stream=self.streams[-1]))
+
+    async def arrived(self, url: Url, nonce: str) -> str:
+        """Return how a run's request reached the origin, by its journal: version, Via, Accept-Encoding; empty for none.
+
+        The journal is asked on the way that the hop's own URL goes; where that is not to be had, nobody knows.
+        """
+        entry = await self.journal(url, nonce)
+        return describe_arrival(entry) if entry is not None else ""
+
+    async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
+        """Return the journal's last entry of a run; None where there is no journal, or none of it."""
+        try:
+            async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=GRACE_SECONDS) as stream:
+                if stream.head.status != 200:
+                    return None
+                lines = (await stream.text()).splitlines()
+        except ChunkwireError:
+            return None
+        return _last_entry(lines, nonce)
+
+
+def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return None  # a page of some hop's own
+        if isinstance(entry, dict) and entry.get("nonce") == nonce:
+            return entry
+    return None
+
+
+def describe_arrival(entry: dict[str, object]) -> str:
+    """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, connection: close"."""
+    fields = entry.get("fields")
+    pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
+    told = [
+        f"{name}: {value}" for name, value in pairs if str(name).lower() in ("connection", "via", "accept-encoding")
+    ]
+    return ", ".join((f"HTTP/{entry.get('version')}", *told))
+
+
+@asynccontextmanager
+async def watching_our_timer() -> AsyncIterator[Lateness]:
+    """Measure, beside what is done inside, how late our own timer is; a late one means that our reads are late too."""
+    lateness = Lateness()
+
+    async def tick() -> None:
+        while True:
+            due = time.monotonic() + TICK_SECONDS
+            await trio.sleep(TICK_SECONDS)
+            lateness.worst = max(lateness.worst, time.monotonic() - due)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tick, name="our timer")
+        yield lateness
+        nursery.cancel_scope.cancel()

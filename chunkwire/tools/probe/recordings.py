@@ -1,0 +1,56 @@
+"""Recordings as hops: our JSON Lines, or a trace of curl's.
+
+The rule here: text in, hops out. One recording may hold several points (origin, gateway, client) and several hops; each
+becomes a hop of its own, the inner ones first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chunkwire.record.values import Record, from_json
+from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.curl_trace import is_trace, read_trace
+from chunkwire.tools.probe.judge import Hop
+from chunkwire.wire.errors import LocalError
+
+
+def read_recording(text: str, *, name: str, midnight: float = 0.0) -> list[Hop]:
+    """Return the hops that a recording tells of.
+
+    Args:
+        name: what to call a hop that the recording does not name.
+        midnight: s since the epoch when the day of a trace began.
+
+    Raises:
+        LocalError: it is neither form, or holds no response.
+    """
+    connect = None
+    records: Iterable[Record]
+    if is_trace(text.partition("\n")[0]):
+        trace = read_trace(text, midnight=midnight)
+        records, connect = trace.records, trace.connect
+    elif text.lstrip().startswith("{"):
+        records = _records(text)
+    else:
+        raise LocalError(f"{name}: expected records (JSON Lines) or a curl --trace, got {text[:40]!r}")
+    runs = read_runs(records, hop=name, connect=connect, clock=name)
+    if not runs:
+        raise LocalError(f"{name}: expected a response in the recording, got none")
+    return list(_hops(runs, name))
+
+
+def _records(text: str) -> Iterator[Record]:
+    for line in text.splitlines():
+        if line.strip() and (record := from_json(line)) is not None:
+            yield record
+
+
+def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
+    """Yield the runs by hop and point, in the order in which they came."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.hop, run.point), []).append(run)
+    points = {point for _, point in found}
+    for (hop, point), its_runs in found.items():
+        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, tuple(its_runs))

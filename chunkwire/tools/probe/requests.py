@@ -1,0 +1,156 @@
+"""What a probe asks for: the requests of one hop, as URLs with their parameters. Pure.
+
+The rule here: a URL whose path ends in `/probe` is our origin's, however many hops lie before it, and gets parameters;
+any other URL is left as it is. Parameters that the user gave are kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode
+
+from chunkwire.net.dial import Url
+from chunkwire.server.query import parse_duration
+
+PROBE_PATH: Final = b"/probe"
+JOURNAL_PATH: Final = b"/journal"
+
+PACE: Final = {"n": "20", "interval": "50ms"}
+"""The pace of a plain run. 50 ms is longer than a delayed ACK (40 ms), and 20 of them outlast a corked socket (200 ms)
+four times; together they take a second."""
+
+LARGER_SIZES: Final = (512, 2048, 8192, 16384)
+"""Sizes of events with which a hop is tried that holds to the end. Each is a quarter of the next, so that a buffer is
+met by events a good deal smaller than itself; the last ones come to 320 KiB in a plain run."""
+
+HELD_OCTETS: Final = 256 * 1024
+"""What must have been held before it is said to be "to the end": more than the usual buffers (4 KiB to 64 KiB), and a
+whole answer of a language model."""
+
+OTHER_SIZE: Final = 1024
+"""Size of events for a second rate: eight times an event's own."""
+
+SMALL_SIZE: Final = 512
+"""And where the events are large already, a small one."""
+
+# Several pauses of 60 ms with three frames after each: close behind each other, far apart from the next three.
+BURSTS: Final = {"n": "15", "interval": "60ms", "burst": "3"}
+# A head that waits for the body is 300 ms late.
+DELAYED: Final = {"n": "4", "interval": "20ms", "delay": "300ms"}
+MARKED: Final = {"n": "3", "interval": "20ms", "mark": "1"}
+
+ACCEPT_ENCODING: Final = (b"Accept-Encoding", b"gzip, deflate")
+"""What browsers and SDKs send, as far as it can be read here: without it, nothing that compresses would be seen."""
+
+Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request of a probe.
+
+    Attributes:
+        fields: beyond the client's own; a later one of a name replaces the earlier.
+        duration: s that the origin needs for it, at most; None where nobody knows.
+    """
+
+    url: Url
+    method: str = "GET"
+    fields: Fields = (ACCEPT_ENCODING,)
+    body: bytes | None = None
+    duration: float | None = None
+
+    @property
+    def nonce(self) -> str:
+        """The nonce of the run; empty where it has none."""
+        return parameters(self.url).get("nonce", "")
+
+
+def is_probe(url: Url) -> bool:
+    """Say whether a URL is that of a probe of ours."""
+    return url.target.partition(b"?")[0].endswith(PROBE_PATH)
+
+
+def parameters(url: Url) -> dict[str, str]:
+    """Return the query parameters of a URL."""
+    return dict(parse_qsl(url.target.partition(b"?")[2].decode("latin-1"), keep_blank_values=True))
+
+
+def with_parameters(url: Url, changed: dict[str, str]) -> Url:
+    """Return a URL with these parameters set."""
+    path = url.target.partition(b"?")[0]
+    asked = {**parameters(url), **changed}
+    return replace(url, target=path + b"?" + urlencode(asked, quote_via=quote, safe="").encode())
+
+
+def plain_ask(url: Url, *, method: str = "GET", fields: Fields = ()) -> Ask:
+    """Return the request that every verdict begins with."""
+    ask = Ask(url=url, method=method, fields=overridden((ACCEPT_ENCODING,), fields))
+    return vary_ask(ask, {name: value for name, value in PACE.items() if name not in parameters(url)})
+
+
+def vary_ask(ask: Ask, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
+    """Return a request that differs from another in some parameters, its method or its fields; with a nonce of its own.
+
+    A request that is no probe of ours keeps its URL.
+    """
+    url = ask.url
+    if is_probe(url):
+        url = with_parameters(url, {**changed, "nonce": secrets.token_hex(8)})
+    return replace(
+        ask,
+        url=url,
+        method=method or ask.method,
+        fields=overridden(ask.fields, fields),
+        body=b"{}" if method == "POST" else ask.body,
+        duration=_duration(url) if is_probe(url) else None,
+    )
+
+
+def without_field(ask: Ask, name: bytes) -> Ask:
+    """Return a request without a field, with a nonce of its own."""
+    kept = tuple(field for field in ask.fields if field[0].lower() != name.lower())
+    return vary_ask(replace(ask, fields=kept))
+
+
+def journal_url(url: Url, nonce: str) -> Url:
+    """Return where our origin tells of a run, on the way that a probe's URL goes."""
+    path = url.target.partition(b"?")[0].removesuffix(PROBE_PATH) + JOURNAL_PATH
+    return replace(url, target=path + b"?nonce=" + quote(nonce, safe="").encode())
+
+
+def larger_sizes(ask: Ask) -> list[int]:
+    """Return the sizes to try a hop with that holds to the end, up to `HELD_OCTETS` in all."""
+    asked = parameters(ask.url)
+    n, size = _number(asked.get("n", "20"), 20), _number(asked.get("size", "0"), 0)
+    last = max(LARGER_SIZES[-1], min(1 << 20, -(-HELD_OCTETS // max(1, n))))
+    return [larger for larger in (*LARGER_SIZES[:-1], last) if larger > size]
+
+
+def other_size(ask: Ask) -> int:
+    """Return a size that gives a run a clearly different rate."""
+    size = _number(parameters(ask.url).get("size", "0"), 0)
+    return SMALL_SIZE if size >= OTHER_SIZE else OTHER_SIZE
+
+
+def overridden(fields: Fields, by: Fields) -> Fields:
+    """Return fields of which those of the same name as one of `by` are replaced."""
+    names = {name.lower() for name, _ in by}
+    return (*(field for field in fields if field[0].lower() not in names), *by)
+
+
+def _duration(url: Url) -> float | None:
+    asked = parameters(url)
+    interval, delay = parse_duration(asked.get("interval", "50ms")), parse_duration(asked.get("delay", "0"))
+    if interval is None or delay is None:
+        return None
+    return _number(asked.get("n", "20"), 20) * interval + delay
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isdigit() else default

@@ -1,0 +1,169 @@
+"""What can be said of a hop, and on what evidence: the words of the probe.
+
+The rule here: a verdict is a value. Its kind is one of a closed list, its line is what a person reads, its evidence is
+what it rests on. How it is reached is `judge`'s; what would mend it is `fixes`'.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+
+class Kind(enum.Enum):
+    """The classes of a hop, each with its definition; the numbers behind the words stand in `holding`.
+
+    "Held" means: a quarter of the events (and three at least) arrived 20 ms or more later, after their write, than the
+    least delayed event of the same run.
+    """
+
+    STREAMS = "streams"
+    """Not held, in most runs; frames, extensions and trailers arrive as they do at the hop before."""
+    REFRAMED = "re-framed"
+    """Not held, but chunks were merged or split, or an extension or a trailer was lost."""
+    HEAD_HELD = "head-held"
+    """Not held, but the response head arrived only with the first octet of a body that the origin began later."""
+    TO_END = "holds-to-the-end"
+    """Nothing arrived before the origin had written everything, with the largest events tried as well."""
+    TO_OCTETS = "holds-to-octets"
+    """Held until so many octets have gathered: their number stays when the rate changes, the wait does not."""
+    FOR_TIME = "holds-for-time"
+    """Held for so long: the wait stays when the rate changes; or every frame is as late, against the hop before."""
+    HOLDS = "holds"
+    """Held in another way: in bursts, where one rate alone cannot tell octets from time, or only the end of frames."""
+    COMPRESSED = "compressed-and-held"
+    """Held where the hop adds a content coding; where it was tried, not held without one."""
+    GET_ONLY = "holds-get-only"
+    """A GET is held, a POST to the same resource is not."""
+    ORIGIN_BURSTS = "origin-bursts"
+    """The origin itself wrote a quarter of the events late, by its own stamps; or its own record shows bursts."""
+    CUT = "cut"
+    """The body ended early: its framing says so, or events of the run are missing."""
+    IDLE_CUT = "idle-cut"
+    """Cut, and nothing had come for half a second or more before."""
+    CACHED = "cached"
+    """The events are those of another run (their nonce), or the response has an Age of a second or more."""
+    NOT_THE_STREAM = "not-the-stream"
+    """Another status than 200, another media type than the hop before, no stamps where stamps were asked for."""
+    UNREACHABLE = "unreachable"
+    """No connection, or no response at all."""
+    NOT_JUDGED = "not-judged"
+    """Held (or cut) as well, but a hop further in is: what it adds cannot be seen."""
+    UNSURE = "unsure"
+    """The runs disagree, this machine was too busy, or arrival times alone cannot tell."""
+
+
+HOLDING: Final = frozenset(
+    {Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY},
+)
+STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a verdict rests on; of several runs the first ones with the same request.
+
+    Attributes:
+        runs, held_runs: how many runs with the same request, and in how many of them events were held.
+        first: s, request sent to first event (or frame) complete, in the median run.
+        head: s, request sent to response head.
+        events: stamped or server-sent ones, or frames.
+        chunks: as received, 0 where the body was not chunked.
+        reads: receives that brought them.
+        longest_hold: s, the median over the runs; None without stamps.
+        span: s, how long the origin wrote.
+        connect: s, a TCP connection to the hop; None where unknown.
+        our_delay: s, the latest that our own timer was.
+        coding: of the content; empty for none.
+        arrived: how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown.
+        octets_held: the most content that was held while its origin was still writing, in all runs.
+    """
+
+    runs: int = 0
+    held_runs: int = 0
+    first: float | None = None
+    head: float | None = None
+    events: int = 0
+    chunks: int = 0
+    reads: int = 0
+    longest_hold: float | None = None
+    span: float = 0.0
+    connect: float | None = None
+    our_delay: float = 0.0
+    coding: str = ""
+    arrived: str = ""
+    octets_held: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopVerdict:
+    """What can be said of one hop.
+
+    Attributes:
+        reason: the half line behind the kind, such as "held in 1 of 3 runs"; may be empty.
+        details: more half lines: what else was seen.
+        octets: the size of the buffer; None where that is not what it is about, or unknown.
+        seconds: the time held, or the silence before a cut.
+        software: what the hop says it is, in its own words; empty where it says nothing of its own.
+    """
+
+    hop: str
+    kind: Kind
+    reason: str = ""
+    details: tuple[str, ...] = ()
+    octets: int | None = None
+    seconds: float | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    software: str = ""
+
+    @property
+    def is_holding(self) -> bool:
+        """The hop holds the stream."""
+        return self.kind in HOLDING
+
+    @property
+    def is_streaming(self) -> bool:
+        """Each event comes through when it is written."""
+        return self.kind in STREAMING
+
+    @property
+    def line(self) -> str:
+        """The verdict as a person reads it."""
+        return "; ".join((self._claim(), *self.details))
+
+    def _claim(self) -> str:
+        reason = self.reason
+        match self.kind:
+            case Kind.STREAMS:
+                return "streams"
+            case Kind.REFRAMED:
+                return f"streams; re-framed: {reason}"
+            case Kind.HEAD_HELD:
+                return "streams; head held until the first octet"
+            case Kind.TO_END:
+                return "HOLDS to the end"
+            case Kind.TO_OCTETS:
+                return f"HOLDS to {self.octets} octets"
+            case Kind.FOR_TIME:
+                return f"HOLDS {milliseconds(self.seconds)}{f' {reason}' if reason else ''}"
+            case Kind.HOLDS:
+                return f"HOLDS {reason}"
+            case Kind.COMPRESSED:
+                return f"COMPRESSED ({self.evidence.coding}), and then HOLDS {reason}"
+            case Kind.GET_ONLY:
+                return f"HOLDS a GET {reason}, streams a POST"
+            case Kind.ORIGIN_BURSTS:
+                return "the origin itself bursts"
+            case Kind.IDLE_CUT:
+                return f"CUT after {self.seconds or 0.0:.1f} s of silence"
+            case Kind.CUT | Kind.CACHED:
+                return f"{self.kind.value.upper()}{', ' if self.kind is Kind.CUT else ': '}{reason}"
+            case Kind.UNREACHABLE:
+                return f"no answer: {reason}"
+        return f"{self.kind.value.replace('-', ' ')}: {reason}"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return a time as a verdict says it."""
+    return f"{(seconds or 0.0) * 1000:.0f} ms"

@@ -1,0 +1,238 @@
+"""What frees a hop: the same probe with one thing changed at a time, its idle limit, and how it passes on a departure.
+
+The rule here: one change a run, and the outcome told in the words of the verdict. Only `HTTP/1.0` is asked past the
+client, by hand, because no HTTP/1.1 client sends it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from chunkwire import client
+from chunkwire.net.connection import ClientConnection
+from chunkwire.net.dial import Url, dial
+from chunkwire.net.heads import check_head, find_head_end, read_response, response_framing
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
+from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.defects import defect_of
+from chunkwire.tools.probe.holding import Look, Shape, look_at
+from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
+from chunkwire.tools.probe.requests import Ask, Fields, is_probe, plain_ask, vary_ask, without_field
+from chunkwire.tools.probe.verdict import milliseconds
+from chunkwire.tools.stamps import ContentReader, Stamp
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
+
+JOURNAL_SECONDS: Final = 5.0
+"""How long we wait for the origin to learn that its client left."""
+
+POLL_SECONDS: Final = 0.1
+"""How often its journal is asked meanwhile; the figure is the origin's own, so that this adds nothing to it."""
+
+SEEN_EVENTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one change.
+
+    Attributes:
+        change: what was changed, such as "X-Accel-Buffering: no in the response".
+        outcome: a half line.
+        frees: the stream came through; None where the change has nothing to do with that.
+    """
+
+    change: str
+    outcome: str
+    frees: bool | None = None
+
+
+_NO: Final[Mapping[str, str]] = {}
+
+# What is varied with our own origin behind the hop: parameters, method, fields.
+_VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
+    ("as before", _NO, "", ()),
+    ("POST", _NO, "POST", ()),
+    ("X-Accel-Buffering: no in the response", {"hints": "accel"}, "", ()),
+    ("Cache-Control: no-transform in the response", {"hints": "no-transform"}, "", ()),
+    ("Incremental: ?1 in both heads", {"hints": "incremental"}, "", ((b"Incremental", b"?1"),)),
+    ("Content-Type: application/x-ndjson", {"type": "ndjson"}, "", ()),
+    ("Content-Type: text/plain", {"type": "text"}, "", ()),
+    ("Content-Type: application/octet-stream", {"type": "octets"}, "", ()),
+    ("events of 1024 octets", {"size": "1024"}, "", ()),
+    ("events of 8192 octets", {"size": "8192"}, "", ()),
+    ("frames back to back", {"n": "15", "interval": "60ms", "burst": "3"}, "", ()),
+)
+
+
+async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> AsyncIterator[Finding]:
+    """Yield what each change does to a hop, as it is found.
+
+    Args:
+        idle: s of silence to try for an idle limit; 0 leaves that out.
+    """
+    ask = plain_ask(url, method=prober.method, fields=prober.fields)
+    varied = _VARIED if is_probe(url) else _VARIED[:1]
+    for change, parameters, method, fields in varied:
+        prober.tell(f"{name}: {change}")
+        yield told(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
+    prober.tell(f"{name}: without content codings")
+    yield told("Accept-Encoding: identity", await prober.run(name, without_field(ask, b"Accept-Encoding")))
+    yield told("HTTP/1.0", await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
+    if not is_probe(url):
+        return
+    prober.tell(f"{name}: leaving early")
+    yield await find_departure(prober, ask)
+    if idle:
+        prober.tell(f"{name}: silent for {idle:g} s")
+        yield await find_idle_limit(prober, name, ask, idle)
+
+
+def _limit(prober: Prober, ask: Ask) -> float:
+    return prober.max_time if prober.max_time is not None else (ask.duration or 0.0) + GRACE_SECONDS
+
+
+def told(change: str, run: Run) -> Finding:
+    """Return what came of a change, in the words of a verdict; a single run accuses nobody, it only tells."""
+    defect = defect_of(run, None)
+    if defect is not None:
+        return Finding(change, defect.line, False)
+    look = look_at(run)
+    coding = f", {run.coding}" if run.coding else ""
+    if look.is_held:
+        return Finding(change, f"held{_how(look)}{coding}", False)
+    if look.shape in (Shape.ON_TIME, Shape.SPREAD):
+        return Finding(change, f"streams{coding}", True)
+    return Finding(change, f"{look.shape.value}{coding}", None)
+
+
+def _how(look: Look) -> str:
+    if look.shape is Shape.TO_END:
+        return f" to the end, {look.run.octets} octets"
+    longest = milliseconds(look.longest)
+    octets = look.releases[0].octets if look.releases else 0
+    return f" for up to {longest}, the first octets after {octets} had gathered"
+
+
+async def ask_1_0(name: str, ask: Ask, *, limit: float) -> Run:
+    """Return a run whose request is HTTP/1.0, sent by hand."""
+    records: list[Record] = []
+    target = ask.url.target.decode("ascii")
+    fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields)
+    head = f"{ask.method} {target} HTTP/1.0\r\n".encode() + b"".join(b"%b: %b\r\n" % field for field in fields)
+    try:
+        with trio.move_on_after(limit):
+            connection = await dial(ask.url.host, ask.url.port)
+            try:
+                sent = Recorder(records.append, stream=1, point="client.sent", way="request")
+                began = time.monotonic()
+                sent.request(0.0, ask.method.encode(), ask.url.target, fields, time.time())
+                await connection.send_all(head + b"\r\n")
+                await _receive(connection, Recorder(records.append, stream=1, point="client.received"), began)
+            finally:
+                connection.reset()
+    except ChunkwireError:
+        pass  # the records say how far it came
+    runs = read_runs(records, hop=name, clock=CLOCK)
+    return runs[0] if runs else Run(name)
+
+
+async def _receive(connection: ClientConnection, recorder: Recorder, began: float) -> None:
+    """Receive a head and a body of any framing, and record them."""
+    held = bytearray()
+    while (end := find_head_end(held, 0)) is None:
+        octets = await connection.receive_some()
+        if not octets:
+            return
+        held += octets
+    head = bytes(held[:end])
+    check_head(head, DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
+    response = read_response(head)
+    recorder.head(time.monotonic() - began, response.start_line, response.fields)
+    scanner = response_framing(response, b"GET").scanner()
+    rest, reads = bytes(held[end:]), 0
+    while True:
+        events: list[Event] = []
+        before = scanner.wire_octets
+        scanner.scan(rest, len(rest), events)
+        rest = rest[scanner.wire_octets - before :]
+        reads += 1
+        recorder.body(time.monotonic() - began, events, reads)
+        if scanner.is_complete:
+            break
+        octets = await connection.receive_some()
+        if not octets:
+            scanner.end_of_input()
+            break
+        rest += octets
+    recorder.end(time.monotonic() - began, "complete")
+
+
+async def find_departure(prober: Prober, ask: Ask) -> Finding:
+    """Return how long a client's leaving takes to reach the origin, by the origin's own clock.
+
+    The stamp of the last event that came ties both clocks together, so that none needs to be right.
+    """
+    change = "a client that leaves"
+    leaving = vary_ask(ask, {"n": "200", "interval": "50ms"})
+    left = await _leave_early(prober, leaving)
+    give_up = trio.current_time() + JOURNAL_SECONDS
+    while trio.current_time() < give_up:
+        entry = await prober.journal(ask.url, leaving.nonce) or {}
+        ended, began = entry.get("ended_ns"), entry.get("began_ns")
+        if isinstance(ended, int) and isinstance(began, int):
+            base = began if left.stamp is None else left.stamp.actual_ns - round(left.stamp_t * 1e9)
+            took = (ended - base) / 1e9 - left.t
+            return Finding(change, f"reaches the origin after {max(0.0, took) * 1000:.0f} ms")
+        await trio.sleep(POLL_SECONDS)
+    return Finding(change, f"does not reach the origin within {JOURNAL_SECONDS:g} s")
+
+
+@dataclass(slots=True)
+class _Left:
+    """When we left, and the last stamp before, s since the request."""
+
+    t: float = 0.0
+    stamp: Stamp | None = None
+    stamp_t: float = 0.0
+
+
+async def _leave_early(prober: Prober, ask: Ask) -> _Left:
+    """Open a stream, see a few events if they come, and leave with a reset."""
+    left, reader, seen = _Left(), ContentReader(), 0
+    began = time.monotonic()
+    try:
+        async with client.open(
+            ask.method, ask.url, fields=(*ask.fields, (b"Accept-Encoding", b"identity")), tls=prober.tls
+        ) as stream:
+            with trio.move_on_after(1.0):
+                async for read in stream.reads(whole_frames=False):
+                    content = b"".join([event.octets for event in read.events if isinstance(event, Data)])
+                    for stamp in reader.feed(content)[0]:
+                        left.stamp, left.stamp_t, seen = stamp, time.monotonic() - began, seen + 1
+                    if seen >= SEEN_EVENTS:
+                        break
+            left.t = time.monotonic() - began
+    except ChunkwireError:
+        left.t = time.monotonic() - began
+    return left
+
+
+async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
+    """Return after how much silence a hop cuts a stream, as far as was tried."""
+    silent = vary_ask(ask, {"n": "2", "interval": f"{idle:g}s", "size": "0"})
+    run = await replace(prober, max_time=idle + GRACE_SECONDS).run(name, silent)
+    came = len(run.stamps)
+    if came >= 2:
+        return Finding("silence", f"no limit within {idle:g} s")
+    end = run.end.t if run.end is not None else 0.0
+    if not came:
+        return Finding("silence", f"cut after {end:.1f} s, before anything came")
+    return Finding("silence", f"cut after {end - run.units[0].t:.1f} s")

@@ -1,0 +1,1 @@
+"""Records of one stream to the lines that a person watches; pure."""

@@ -1,0 +1,261 @@
+"""Records of one stream to the lines that a person watches.
+
+The rule here: pure. A batch of records in, lines out; whoever calls says what belongs to one batch: the records of
+one receive, so that the frames which shared it can be joined by a bracket.
+
+    time ms     gap  read   size  data
+      251.3  +150.2    3 /    12  data: {"t":", "}..
+      251.3       .    3 \\    13  data: {"t":"wor"}..
+
+`>` marks what was sent, `<` what was received, `*` what is said about it; those lines are messages, the rows are data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.record.values import (
+    DataRecord,
+    EndRecord,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    RequestRecord,
+    TextFields,
+    TrailersRecord,
+)
+from chunkwire.tools.paint import PLAIN, Paint
+from chunkwire.tools.watch.hexdump import dump
+
+# Of a head, what decides or explains how the body comes; the rest is for --verbose.
+_FRAMING_FIELDS: Final = frozenset(
+    ("transfer-encoding", "content-length", "trailer", "content-encoding", "location", "proxy-status")
+)
+_FRAMINGS: Final = frozenset(("transfer-encoding", "content-length"))
+_DATA_COLUMN: Final = 33
+_TIME_COLUMNS: Final = 25  # of these: time, gap, read and bracket, which a file of octets does not have
+_MIN_DATA_WIDTH: Final = 12
+_MAX_EXT: Final = 40  # columns of a chunk-ext in a row; the octets are in --hex, --json and --raw
+_NO_DATA: Final = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to print: a row of data, or a message about it."""
+
+    text: str
+    is_message: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewOptions:
+    """How to show a stream.
+
+    Attributes:
+        width: columns of the terminal; None does not cut lines.
+        is_timed: False for octets out of a file, which have neither times nor reads.
+        is_hex: each octet of each frame below its row.
+        is_verbose: all field lines of the heads.
+    """
+
+    width: int | None = None
+    paint: Paint = PLAIN
+    is_timed: bool = True
+    is_hex: bool = False
+    has_data: bool = True
+    is_verbose: bool = False
+
+
+class WatchView:
+    """The lines of one stream, in the order of its records."""
+
+    def __init__(self, options: ViewOptions) -> None:
+        self._options = options
+        self._paint = options.paint
+        self._has_header = False
+        self._shared_reads = 0
+        self._shared_chunks = 0
+        room = (options.width or 0) - (_DATA_COLUMN if options.is_timed else _DATA_COLUMN - _TIME_COLUMNS)
+        self._data_width = max(_MIN_DATA_WIDTH, room) if options.width is not None else None
+
+    def show(self, batch: Sequence[Record]) -> list[Line]:
+        """Return the lines of the records that one receive brought, or of any others on their own."""
+        rows = [record for record in batch if isinstance(record, FrameRecord | DataRecord)]
+        whole = sum(1 for row in rows if isinstance(row, FrameRecord) and row.size and not row.partial)
+        if whole > 1 and rows[0].way == "response":
+            self._shared_reads += 1
+            self._shared_chunks += whole
+        marks = iter(brackets(len(rows)))
+        lines: list[Line] = []
+        for place, record in enumerate(batch):
+            match record:
+                case RequestRecord():
+                    lines += self._request(record)
+                case HeadRecord():
+                    lines += self._head(record)
+                case FrameRecord() | DataRecord():
+                    lines += self._row(record, next(marks), batch[place + 1 :])
+                case TrailersRecord():
+                    lines += self._trailers(record)
+                case EndRecord():
+                    lines += self._end(record)
+        return lines
+
+    # ---- heads ---------------------------------------------------------------------------------------------
+
+    def _request(self, record: RequestRecord) -> list[Line]:
+        start = self._paint.text(f"{record.method} {record.target} HTTP/1.1")
+        shown = record.fields if self._options.is_verbose else ()
+        return [self._message(">", "sent", start), *self._fields(">", "sent", shown)]
+
+    def _head(self, record: HeadRecord) -> list[Line]:
+        status = record.status_line.partition(" ")[2][:3]
+        role = "bad" if status[:1] in "45" else "good"
+        lines = [self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))]
+        names = {name.lower() for name, _ in record.fields}
+        # Without another framing, the end of the connection is the end of the body (RFC 9112 §6.3).
+        telling = _FRAMING_FIELDS if names & _FRAMINGS else {*_FRAMING_FIELDS, "connection"}
+        shown = tuple(
+            (name, value) for name, value in record.fields if self._options.is_verbose or name.lower() in telling
+        )
+        lines += self._fields("<", "received", shown)
+        if status[:1] == "3" and any(name.lower() == "location" for name, _ in record.fields):
+            lines.append(self._message("*", "mark", "redirects are not followed"))
+        return lines
+
+    def _fields(self, mark: str, role: str, fields: TextFields) -> list[Line]:
+        return [self._message(mark, role, self._paint.text(f"{name}: {value}")) for name, value in fields]
+
+    def _message(self, mark: str, role: str, text: str) -> Line:
+        return Line(f"{self._paint(role, mark)} {text}", is_message=True)
+
+    # ---- rows ----------------------------------------------------------------------------------------------
+
+    def _row(self, record: FrameRecord | DataRecord, bracket: str, after: Sequence[Record]) -> list[Line]:
+        lines = [] if self._has_header else [Line(self._header(is_chunked=isinstance(record, FrameRecord)))]
+        self._has_header = True
+        size, ext = self._size(record)
+        data = "" if self._options.is_hex else self._data(record)
+        lines.append(Line(f"{self._when(record, bracket)}{size}{ext}  {data}".rstrip()))
+        if self._options.is_hex:
+            lines += [Line(f"    {text}") for text in dump(record, after, self._paint)]
+        return lines
+
+    def _header(self, *, is_chunked: bool) -> str:
+        size = "  size" if is_chunked else "octets"
+        when = "   time ms     gap  read " if self._options.is_timed else ""
+        return self._paint("quiet", f"{when}{size}" + ("" if self._options.is_hex else "  data"))
+
+    def _when(self, record: FrameRecord | DataRecord, bracket: str) -> str:
+        if not self._options.is_timed:
+            return ""
+        is_first = bracket in ("", "/")
+        gap = "" if record.gap is None else f"+{record.gap * 1000:.1f}" if is_first else "."
+        is_sent = record.way == "request"
+        read = self._paint("sent", f"{'>':>5}") if is_sent else f"{record.read:5}"
+        return (
+            self._paint("quiet", f"{record.t * 1000:10.1f}")
+            + f"{gap:>8}{read} "
+            + (self._paint("mark", bracket) or " ")
+        )
+
+    def _size(self, record: FrameRecord | DataRecord) -> tuple[str, str]:
+        """Return the size as on the wire (octets of a read in decimal) and the chunk-ext."""
+        if isinstance(record, DataRecord):
+            return f"{record.size:6}", ""
+        digits, semicolon, rest = record.line.partition(";")
+        ext = self._paint.text(semicolon + rest, _MAX_EXT)
+        return f"{digits:>6}", self._paint("mark", ext)
+
+    def _data(self, record: FrameRecord | DataRecord) -> str:
+        if isinstance(record, FrameRecord) and not record.size:
+            return self._paint("quiet", "last-chunk")
+        data = record.data if self._options.has_data and record.data is not None else _NO_DATA
+        ext = len(record.line.partition(";")[2]) + 1 if isinstance(record, FrameRecord) and ";" in record.line else 0
+        width = self._data_width
+        if width is not None:
+            width = max(_MIN_DATA_WIDTH, width - min(ext, _MAX_EXT))
+        if isinstance(record, FrameRecord) and record.partial:
+            note = self._paint("bad", f"  ({len(record.data or _NO_DATA)} of {record.size} octets came)")
+            return self._paint.octets(data, width and max(_MIN_DATA_WIDTH, width - 26)) + note
+        return self._paint.octets(data, width)
+
+    def _trailers(self, record: TrailersRecord) -> list[Line]:
+        if self._options.is_hex:
+            return []  # among the octets of the last-chunk
+        indent = " " * (_DATA_COLUMN if self._options.is_timed else _DATA_COLUMN - _TIME_COLUMNS)
+        return [Line(indent + self._paint.text(f"{name}: {value}")) for name, value in record.fields]
+
+    # ---- the end -------------------------------------------------------------------------------------------
+
+    def _end(self, record: EndRecord) -> list[Line]:
+        if record.way == "request":
+            return []
+        role = "good" if record.framing == "complete" else "bad"
+        lines = [self._message("*", role, self._paint(role, record.framing) + ": " + self._counts(record))]
+        if record.error is not None:
+            lines.append(self._message("*", role, self._paint.text(record.error)))
+        if record.data:
+            lines.append(self._message("*", role, "held back, not taken: " + self._paint.octets(record.data, 48)))
+        if record.application == "complete":
+            lines.append(self._message("*", "good", "the stream's own last event came: the answer is complete"))
+        elif record.application == "incomplete":
+            lines.append(self._message("*", "bad", "the stream's own last event never came: the answer is incomplete"))
+        return lines
+
+    def _counts(self, record: EndRecord) -> str:
+        parts = [] if record.octets == record.wire_octets else [number(record.chunks, "chunk")]
+        if record.events is not None:
+            parts.append(number(record.events, "event"))
+        octets = number(record.octets, "octet")
+        parts.append(f"{octets} ({record.wire_octets} on the wire)" if record.wire_octets != record.octets else octets)
+        if self._options.is_timed:
+            parts.append(number(record.reads, "read"))
+        text = ", ".join(parts)
+        if not (self._shared_reads and self._options.is_timed):
+            return text
+        shared = "one read" if self._shared_reads == 1 else f"{self._shared_reads} reads"
+        return f"{text}; {self._shared_chunks} chunks came in {shared}"
+
+
+def brackets(rows: int) -> list[str]:
+    """Return the marks that join the rows of one read: none for a row alone."""
+    return [""] * rows if rows < 2 else ["/", *["|"] * (rows - 2), "\\"]
+
+
+def number(count: int, what: str) -> str:
+    """Return `1 chunk`, `2 chunks`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def streams(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return the records of a recording stream by stream, each named by its number and where it was seen.
+
+    What a client or an origin sent and received are two sides of one stream; a gateway's two sides are two places.
+    """
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        place = record.point if record.point.startswith("gateway") else record.point.partition(".")[0]
+        hop = f" {record.hop}" if record.hop else ""
+        found.setdefault(f"stream {record.stream} at {place}{hop}", []).append(record)
+    return found
+
+
+def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield the records of a recording as they were read: those that one receive brought together."""
+    batch: list[Record] = []
+    for record in records:
+        if batch and _receive_of(record) != _receive_of(batch[-1]):
+            yield batch
+            batch = []
+        batch.append(record)
+    if batch:
+        yield batch
+
+
+def _receive_of(record: Record) -> object:
+    if isinstance(record, FrameRecord | DataRecord | TrailersRecord):
+        return (record.stream, record.hop, record.point, record.way, record.read)
+    return record  # a head or an end stands alone

@@ -1,0 +1,124 @@
+"""Records as lines of JSON: the published schema, both ways, and lines that are none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chunkwire.record
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record, from_json, to_json
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.wire.bodies import any_octets, reads
+
+SCHEMA = json.loads(Path(chunkwire.record.__path__[0], "record.schema.json").read_text("utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+FRAME = (
+    '{"v":1,"kind":"frame","stream":1,"point":"client.received","way":"response","n":2,"t":0.25131,"gap":0.1502,'
+    '"read":3,"offset":118,"line":"12;t=4","size":18,"data":"data: {\\"t\\":\\", \\"}\\n\\n"}'
+)
+
+
+def records_of(cut: list[bytes]) -> list[Record]:
+    """Return the records of an exchange with this body, broken or not."""
+    records: list[Record] = []
+    recorder = Recorder(records.append, stream=1, point="gateway.received", hop="a")
+    recorder.request(0.0, b"GET", b"/\xff", [(b"Host", b"x")], 1767225600.123)
+    recorder.head(0.05, b"HTTP/1.1 200 OK", [(b"X-Name", b"\xe9")])
+    scanner, held, framing = ChunkedScanner(), b"", "cut"
+    for read, octets in enumerate(cut, 1):
+        held += octets
+        before = scanner.wire_octets
+        events: list[Any] = []
+        try:
+            scanner.scan(held, len(held), events)
+        except chunkwire.FramingError:
+            framing = "malformed"
+        held = held[scanner.wire_octets - before :]
+        recorder.body(read * 0.1, events, read)
+        if framing == "malformed":
+            break
+    recorder.end(1.5, "complete" if scanner.is_complete else framing, "incomplete", events=3, error="why", held=held)
+    return records
+
+
+def test_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@given(reads(any_octets))
+def test_every_record_fits_the_schema_and_comes_back_the_same(cut: list[bytes]) -> None:
+    for record in records_of(cut):
+        line = to_json(record)
+        assert "\n" not in line
+        VALIDATOR.validate(json.loads(line))
+        back = from_json(line)
+        assert back is not None
+        assert to_json(back) == line
+        assert type(back) is type(record)
+
+
+@given(reads(any_octets))
+def test_record_without_data_fits_the_schema_too(cut: list[bytes]) -> None:
+    for record in records_of(cut):
+        members = json.loads(to_json(record, with_data=False))
+        VALIDATOR.validate(members)
+        assert not {"data", "data_b64"} & set(members)
+
+
+def test_line_has_its_members_in_the_order_of_the_design() -> None:
+    record = from_json(FRAME)
+    assert record is not None
+    assert to_json(record) == FRAME
+
+
+def test_content_that_is_not_utf8_is_base64() -> None:
+    frame = next(record for record in records_of([b"2\r\n\xff\x00\r\n"]) if record.kind == "frame")
+    members = json.loads(to_json(frame))
+    assert (members["data_b64"], "data" in members) == ("/wA=", False)
+
+
+def test_times_have_microseconds() -> None:
+    record = from_json(FRAME.replace("0.25131", "0.123456789"))
+    assert record is not None
+    assert '"t":0.123457,' in to_json(record)
+
+
+def test_unknown_kind_is_passed_over() -> None:
+    assert from_json('{"v":1,"kind":"weather","t":0}') is None
+
+
+def test_unknown_member_is_ignored() -> None:
+    assert from_json(FRAME[:-1] + ',"colour":"red"}') == from_json(FRAME)
+
+
+@given(st.sampled_from(["stream", "n", "t", "gap", "read", "line", "size", "point", "way", "cut", "hop"]))
+def test_member_of_another_type_is_refused(name: str) -> None:
+    with pytest.raises(LocalError, match=f'expected another type of "{name}"'):
+        from_json(json.dumps({**json.loads(FRAME), name: [True]}))
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("", "expected a record in JSON"),
+        (b"\xff", "expected a record in JSON"),
+        ("[1]", 'expected a record, an object with "v":1'),
+        ('{"kind":"frame"}', 'expected a record, an object with "v":1'),
+        ('{"v":1}', 'expected a record, an object with "v":1'),
+        ('{"v":1,"kind":"frame","stream":1}', "expected every member of a frame record"),
+        ('{"v":1,"kind":"frame","stream":true}', 'expected another type of "stream"'),
+        ('{"v":1,"kind":"head","stream":1}', 'expected "fields" in a record'),
+        ('{"v":1,"kind":"head","fields":[["a"]]}', r'expected \[name, value\] in "fields"'),
+        ('{"v":1,"kind":"frame","data_b64":"?"}', 'expected base64 in "data_b64"'),
+    ],
+)
+def test_line_that_is_no_record_is_refused(line: str | bytes, message: str) -> None:
+    with pytest.raises(LocalError, match=message):
+        from_json(line)
