@@ -34,7 +34,17 @@ GATES = (
     Gate(
         "rooms",
         "pytest of the other rooms",
-        (("pytest", "-q", "tests", "--ignore=tests/wire", "--ignore=tests/record", "--ignore=tests/real", "--ignore=tests/real_probe"),),
+        (
+            (
+                "pytest",
+                "-q",
+                "tests",
+                "--ignore=tests/wire",
+                "--ignore=tests/record",
+                "--ignore=tests/real",
+                "--ignore=tests/real_probe",
+            ),
+        ),
     ),
     Gate("real", "pytest with real programs", (("pytest", "-q", "tests/real", "tests/real_probe"),)),
 )

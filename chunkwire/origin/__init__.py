@@ -2,7 +2,7 @@
 
 What a maintainer must know of this room:
 
-- `resources` is the table of them; `streams`, `events`, `plan`, `echo`, `probe`, `websocket` and `misbehave` answer them.
+- `resources` is the table of them; `streams`, `events`, `plan`, `echo`, `probe`, `websocket`, `misbehave` answer them.
 - `faults` is the vocabulary of faults, pure, that the gateway shares; `mock/` answers as the providers of models do.
 - `replay` serves a recording; `serving` puts everything on an address.
 
