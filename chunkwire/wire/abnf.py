@@ -45,13 +45,19 @@ OWS: Final = b" \t"
 # Without the BWS: no sender may write it (RFC 9110 §5.6.3).
 CHUNK_EXT: Final = rb"(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?+)*+"
 
-# Fields that must not be trailers, in lower case: framing, routing, connection, request modifiers, authentication,
-# response control and content format (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one: it refuses.
+# Trailers that are refused, in lower case: they can mislead a recipient's framing, routing, connection, content format
+# or authentication, or make a condition of a request (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one.
 FORBIDDEN_TRAILERS: Final = frozenset(
-    b"age authorization cache-control connection content-encoding content-length content-range content-type cookie "
-    b"date expect expires host if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive "
-    b"location max-forwards pragma proxy-authenticate proxy-authorization proxy-connection range retry-after "
-    b"set-cookie te trailer transfer-encoding upgrade vary warning www-authenticate".split()
+    b"authorization connection content-encoding content-length content-range content-type cookie expect host if-match "
+    b"if-modified-since if-none-match if-range if-unmodified-since keep-alive max-forwards proxy-authenticate "
+    b"proxy-authorization proxy-connection range set-cookie te trailer transfer-encoding upgrade "
+    b"www-authenticate".split()
+)
+
+# Trailers that the encoder does not write. Response control misleads none of the above, so a reader takes it and a
+# relay sends it on; still "a sender MUST NOT generate" a trailer unless its field's definition permits it (§6.5.1).
+UNWRITTEN_TRAILERS: Final = FORBIDDEN_TRAILERS.union(
+    b"age cache-control date expires location pragma retry-after vary warning".split()
 )
 
 
@@ -64,20 +70,22 @@ def canonical_name(name: bytes) -> bytes:
 
 
 @cache
-def size_line(allow_bws: bool) -> re.Pattern[bytes]:
+def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     """Compile the prefix pattern of a size line: chunk-size [ chunk-ext ] CRLF (RFC 9112 §7.1).
 
     Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF or a CR at the end of what is
-    there. No digit gives an empty match and every group None; an extension cut short is matched, in no group.
+    there. No digit gives a match of the padding alone and every group None; an extension cut short is matched, in no
+    group. The arguments are those of `Limits`.
     """
-    bws = rb"[\t ]*+" if allow_bws else rb""
+    padding = rb"[\t ]*+" if allow_padding else rb""
+    bws = rb"[\t ]*+" if allow_bws or allow_padding else rb""
     # An extension is whole if a value follows its "=", or if no "=" follows its name.
     value = bws + rb"=" + bws + rb"(?:" + TOKEN + rb"|" + QUOTED_STRING + rb")"
     whole = bws + rb";" + bws + TOKEN + rb"(?:" + value + rb"|(?!" + bws + rb"=))"
     # What may stand at the end of the buffer instead: ';'  ';name='  ';name="text'  ';name="text\'.
     cut = bws + rb"(?:;" + bws + rb"(?:" + TOKEN + bws + rb"(?:=" + bws + rb'(?:"' + QUOTED_TEXT + rb"\\?+)?+)?+)?+)?+"
     return re.compile(
-        rb"(?:(?P<size>" + HEXDIG + rb"++)(?P<ext>(?:" + whole + rb")*+)(?:(?P<end>\r\n?+)|" + cut + rb"))?+"
+        rb"%b(?:(?P<size>%b++)(?P<ext>(?:%b)*+)(?:%b(?P<end>\r\n?+)|%b))?+" % (padding, HEXDIG, whole, padding, cut)
     )
 
 

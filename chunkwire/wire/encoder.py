@@ -72,6 +72,6 @@ def _field_line(name: bytes, value: bytes) -> bytes:
         raise LocalError(f"expected a field-name in trailers, got {name[:64]!r}")
     if not _FIELD_VALUE.fullmatch(value):
         raise LocalError(f"expected a field-value in trailer {name!r}, got {value[:64]!r}")
-    if abnf.canonical_name(name) in abnf.FORBIDDEN_TRAILERS:
+    if abnf.canonical_name(name) in abnf.UNWRITTEN_TRAILERS:
         raise LocalError(f"expected a field that may be a trailer (RFC 9110 §6.5.1), got {name!r}")
     return b"%b: %b\r\n" % (name, value)

@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of a chunked body, and its one named leniency.
+    """The limits of a chunked body, and its two named leniencies.
 
     Attributes:
         max_size_digits: digits of a chunk-size, leading zeros included: what a 64-bit size needs. Go stops at 16
@@ -28,6 +28,8 @@ class Limits:
         allow_bws: take whitespace where RFC 9112 §7.1.1 has BWS. Off: "A sender MUST NOT generate BWS" (RFC 9110
             §5.6.3), and to relay an octet is to send it. "A recipient MUST parse for such bad whitespace" is the
             sentence we knowingly depart from; llhttp departs from it too.
+        allow_padding: take whitespace before chunk-size and before the CRLF of a size line too, as some servers write
+            it; includes `allow_bws`. For tools that only look: no grammar has it, so a relay must not.
     """
 
     max_size_digits: int = 16
@@ -37,9 +39,12 @@ class Limits:
     max_trailer_octets: int = 8192
     max_trailer_fields: int = 64
     allow_bws: bool = False
+    allow_padding: bool = False
 
 
 DEFAULT_LIMITS: Final = Limits()
+LENIENT_LIMITS: Final = Limits(max_size_digits=64, allow_padding=True)
+"""What a tool that only looks may take: padded sizes, by blanks or by more zeros than a 64-bit size needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,13 +64,15 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     Raises:
         Refused: not the grammar, or over a limit of digits, size or chunk-ext.
     """
-    match = abnf.size_line(limits.allow_bws).match(buffer, start, min(end, start + max_line_octets(limits)))
+    pattern = abnf.size_line(limits.allow_bws, limits.allow_padding)
+    match = pattern.match(buffer, start, min(end, start + max_line_octets(limits)))
     assert match is not None  # the pattern takes the empty prefix too
+    first_digit = max(start, match.start("size"))
     size_end = max(start, match.end("size"))
     ext_end = match.end() if match["end"] is None else match.start("end")
-    if size_end - start > limits.max_size_digits:
+    if size_end - first_digit > limits.max_size_digits:
         expected = f"a chunk-size of at most {limits.max_size_digits} digits"
-        raise Refused(Rule.CHUNK_SIZE_DIGITS, start + limits.max_size_digits, expected=expected)
+        raise Refused(Rule.CHUNK_SIZE_DIGITS, first_digit + limits.max_size_digits, expected=expected)
     if ext_end - size_end > limits.max_ext_octets:
         expected = f"a chunk-ext of at most {limits.max_ext_octets} octets"
         raise Refused(Rule.CHUNK_EXT_OCTETS, size_end + limits.max_ext_octets, expected=expected)
@@ -81,8 +83,7 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     size = int(match["size"], 16)
     if size > limits.max_chunk_size:
         raise Refused(Rule.CHUNK_SIZE_VALUE, start, expected=f"a chunk-size of at most {limits.max_chunk_size}")
-    line = match[0][: -len(CRLF)]
-    return SizeLineRead(line, size, line[size_end - start :], match.end())
+    return SizeLineRead(match[0][: -len(CRLF)], size, match["ext"], match.end())
 
 
 def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int) -> Refused:
@@ -91,7 +92,7 @@ def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int)
     octet = buffer[at]
     if match["end"] is not None:
         return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a size line")
-    if at == size_end:
+    if at == size_end or match["size"] is None:
         rule = Rule.CHUNK_SIZE
         expected = "';' or CRLF after chunk-size" if match["size"] else "1*HEXDIG as chunk-size"
     else:

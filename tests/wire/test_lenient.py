@@ -1,0 +1,62 @@
+"""What only a tool that looks takes: whitespace around chunk-size, and more zeros than a 64-bit size needs."""
+
+import pytest
+
+from chunkwire.wire.errors import FramingError, Rule
+from chunkwire.wire.frames import Chunk
+from chunkwire.wire.limits import LENIENT_LIMITS, Limits
+from chunkwire.wire.reader import FrameReader
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.conformance.vectors import Vector, load
+from tests.wire.relay import octet_by_octet, relay
+
+END = b"0\r\n\r\n"
+
+PADDED = [
+    b"5 \r\nhello\r\n",
+    b"5\t  \r\nhello\r\n",
+    b" 5\r\nhello\r\n",
+    b"  5 ;a = b \r\nhello\r\n",
+    b"0" * 40 + b"5\r\nhello\r\n",
+]
+
+
+@pytest.mark.parametrize("frame", PADDED)
+def test_padded_size_is_taken_where_leniency_was_asked_for(frame: bytes) -> None:
+    body = frame * 3 + b"  0  \r\n\r\n"
+    for reads in ([body], octet_by_octet(body)):
+        lenient = relay(*reads, scanner=ChunkedScanner(LENIENT_LIMITS))
+        assert (lenient.verdict, lenient.sent) == ("accept", body)
+
+
+@pytest.mark.parametrize("frame", PADDED)
+def test_padded_size_is_refused_by_default(frame: bytes) -> None:
+    assert relay(frame + END).verdict == "reject"
+
+
+def test_padding_belongs_to_the_line_and_not_to_the_ext() -> None:
+    chunk, other, _ = FrameReader(LENIENT_LIMITS).feed(b" 5 ;a \r\nhello\r\n5 \r\nhello\r\n" + END)
+    assert isinstance(chunk, Chunk)
+    assert isinstance(other, Chunk)
+    assert (chunk.line, chunk.size, chunk.ext) == (b" 5 ;a ", 5, b" ;a")
+    assert (other.line, other.size, other.ext) == (b"5 ", 5, b"")
+
+
+@pytest.mark.parametrize("line", [b"5 5\r\n", b"  \r\n", b" ;a\r\n", b"5 \n", b"5;\r\n", b"0x5\r\n"])
+def test_leniency_takes_whitespace_and_nothing_else(line: bytes) -> None:
+    assert relay(line + b"hello\r\n" + END, scanner=ChunkedScanner(LENIENT_LIMITS)).verdict == "reject"
+
+
+def test_padding_is_limited_to_the_longest_line() -> None:
+    limits = Limits(max_size_digits=4, max_ext_octets=8, allow_padding=True)  # with CRLF: 14 octets
+    at_limit = b" " * 11 + b"5\r\nhello\r\n"
+    assert relay(at_limit + END, scanner=ChunkedScanner(limits)).verdict == "accept"
+    with pytest.raises(FramingError) as caught:
+        ChunkedScanner(limits).scan(b" " + at_limit, len(at_limit) + 1)
+    assert caught.value.rule in (Rule.CHUNK_SIZE, Rule.BARE_CR)
+
+
+@pytest.mark.parametrize("vector", [each for each in load() if each.verdict == "accept"], ids=str)
+def test_leniency_takes_all_that_is_legal(vector: Vector) -> None:
+    lenient = relay(vector.octets, scanner=ChunkedScanner(LENIENT_LIMITS))
+    assert (lenient.verdict, len(lenient.sent)) == ("accept", vector.forward_max)
