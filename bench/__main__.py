@@ -13,7 +13,6 @@ from bench.codec import codec
 from bench.conditions import command_line, conditions, python_peers
 from bench.exchanges import setup
 from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS
-from bench.holder import raise_file_limit
 from bench.html import report_html
 from bench.memory import memory
 from bench.origins import origins
@@ -27,6 +26,7 @@ from bench.startup import startup
 from bench.text import conditions_text, ratios_text, table_text
 from bench.workshop import Workshop, open_workshop
 from bench.writes import writes
+from chunkwire.net.listen import raise_file_limit
 
 EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str]] = {
     "relays": (relays, "what a relay adds to a chunk, and how many octets it moves"),

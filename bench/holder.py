@@ -5,7 +5,6 @@ One thread and one selector play the client, and the origin too where one is wan
 
 from __future__ import annotations
 
-import resource
 import selectors
 import socket
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from bench.processes import HOST, Trouble
+from chunkwire.net.listen import raise_file_limit
 
 REQUEST = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 ANSWER = (
@@ -103,12 +103,6 @@ class Holder:
         began = self._waiting.pop(client, None)
         if began is not None:
             self.first_ms.append((time.monotonic() - began) * 1000)
-
-
-def raise_file_limit() -> None:
-    """Let this process, and those it starts, open as many files as the system allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _received(sock: socket.socket) -> bytes:

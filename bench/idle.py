@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from bench.holder import raise_file_limit
 from bench.processes import HOST, Running, choose_cores, free_port, running
+from chunkwire.net.listen import raise_file_limit
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -7,7 +7,6 @@ an octet that nobody asked for is how response queues are poisoned (RFC 9112 §9
 
 from __future__ import annotations
 
-import select
 import ssl
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -78,12 +77,10 @@ class Upstream:
 
 def is_quiet(connection: ClientConnection) -> bool:
     """Say whether an idle connection has neither octets waiting nor an end (TLS cannot be looked into: no)."""
-    descriptor = connection.fileno()
-    if descriptor is None or descriptor < 0 or connection.leftover:
+    stream = connection.stream
+    if not isinstance(stream, trio.SocketStream) or stream.socket.fileno() < 0 or connection.leftover:
         return False
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
-    return not poll.poll(0)
+    return not stream.socket.is_readable()
 
 
 class Upstreams:

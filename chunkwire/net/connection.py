@@ -26,7 +26,8 @@ DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close it
 DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, 0 s
+_IS_WINDOWS: Final = os.name == "nt"  # there a socket is no file descriptor, and os.read and os.write do not take it
+_RESET_ON_CLOSE = struct.pack("hh" if _IS_WINDOWS else "ii", 1, 0)  # struct linger: on, 0 s
 
 
 class PeerGone(ChunkwireError):
@@ -58,7 +59,7 @@ class Connection:
         self.leftover = bytearray()
         self.limits = limits
         self._socket = _socket_under(stream)
-        self._plain_socket = self._socket if self.is_cleartext else None
+        self._plain_socket = self._socket if self.is_cleartext and not _IS_WINDOWS else None
         self._is_woken = False
         self.peer = _peer_name(self._socket)
 
@@ -132,7 +133,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection") from error
 
     def send_nowait(self, octets: bytes) -> int:
-        """Send what the kernel takes at once and return how many octets that was; 0 over TLS, which has to wait.
+        """Send what the kernel takes at once and return how many octets that was; 0 over TLS and on Windows: send_some.
 
         Raises:
             PeerGone: as `send_all`.

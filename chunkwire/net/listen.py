@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -89,18 +88,31 @@ async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[
 
 async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: bool) -> trio.socket.SocketType:
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Windows lets SO_REUSEADDR take an address that is in use; elsewhere it takes one whose last user has ended.
+        only_us = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if only_us is None else only_us, 1)
         _set_keepalive(sock)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            share_port(sock)
         await sock.bind(where)
         sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def share_port(sock: socket.socket | trio.socket.SocketType) -> None:
+    """Let several processes listen on the address that a socket is going to be bound to (SO_REUSEPORT).
+
+    Raises:
+        LocalError: this system has no such thing.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise LocalError("this system lets one process listen on an address, not several: it has no SO_REUSEPORT")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 def _set_keepalive(sock: trio.socket.SocketType) -> None:
@@ -118,12 +130,15 @@ def bound_addresses(listeners: Sequence[trio.SocketListener]) -> list[Address]:
     return [Address(name[0], name[1]) for name in names]
 
 
-def raise_file_limit() -> int:
-    """Raise RLIMIT_NOFILE to its hard limit and return it: a stream needs two descriptors (DESIGN: 10,000 idle)."""
+def raise_file_limit() -> None:
+    """Raise RLIMIT_NOFILE to its hard limit: a relayed stream needs two descriptors. Windows has no such limit."""
+    try:
+        import resource
+    except ImportError:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 class Drain:

@@ -25,7 +25,6 @@ import trio
 from chunkwire.net.moments import MomentClock, close_timers
 
 _CLOCK_MONOTONIC: Final = 1
-_TFD_FLAGS: Final = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC are these by definition
 _TFD_TIMER_ABSTIME: Final = 1
 
 
@@ -65,7 +64,8 @@ class _Timer:
     def __init__(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._settime = libc.timerfd_settime
-        self.fd: int = libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS)
+        # TFD_NONBLOCK and TFD_CLOEXEC are the flags of open(2) by definition.
+        self.fd: int = libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
 

@@ -19,7 +19,15 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.listen import Address, Drain, ListenError, bound_addresses, drain_on_signal, open_listeners
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    ListenError,
+    bound_addresses,
+    drain_on_signal,
+    open_listeners,
+    share_port,
+)
 from chunkwire.server.metrics import Metrics, add_up
 from chunkwire.server.serve import serve_admin
 from chunkwire.wire.errors import ChunkwireError
@@ -190,7 +198,7 @@ def _reserved(address: Address) -> Iterator[Address]:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        share_port(held)
         try:
             held.bind((address.host, address.port))
         except OSError as error:

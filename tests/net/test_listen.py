@@ -163,7 +163,8 @@ def test_the_file_limit_is_raised_to_what_is_allowed() -> None:
         "from chunkwire.net.listen import raise_file_limit",
         "hard = getrlimit(FILES)[1]",
         "setrlimit(FILES, (64, hard))",
-        "assert raise_file_limit() == raise_file_limit() == hard",
+        "raise_file_limit()",
+        "raise_file_limit()",
         "assert getrlimit(FILES) == (hard, hard)",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
