@@ -229,12 +229,13 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
 def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
     """Return what stands below the table: one chunk as octets, the hashes, and what they mean."""
     from chunkwire.tools.watch.view import number
+    from chunkwire.wire.errors import quoted
 
     lines = [""]
     received = trace.points["client.received"]
     if received.frames and received.frames[0].size:
         octets = f"{received.frames[0].line}\r\n".encode() + (received.frames[0].data or b"") + b"\r\n"
-        lines.append(f"  chunk 1 on the wire:  {paint('mark', repr(octets)[2:-1])}")
+        lines.append(f"  chunk 1 on the wire:  {paint('mark', quoted(octets, len(octets))[1:-1])}")
     for name, said in (("origin.sent", "the origin sent"), ("client.received", "the client had")):
         end = trace.points[name].end
         if end is not None:

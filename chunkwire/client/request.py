@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from chunkwire.net.dial import Url
 from chunkwire.net.heads import Field, Request
 from chunkwire.wire import abnf
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, quoted
 
 Body: TypeAlias = bytes | AsyncIterable[bytes] | None
 """Octets to send with a Content-Length, or a stream whose every item becomes one chunk; None for no body."""
@@ -75,13 +75,13 @@ def _framing(method: bytes, names: set[bytes], body: Body) -> tuple[Field, ...]:
 def _check_fields(fields: tuple[Field, ...]) -> None:
     for name, value in fields:
         if not _FIELD_NAME.fullmatch(name):
-            raise LocalError(f"expected a field name, got {name[:64]!r}")
+            raise LocalError(f"expected a field name, got {quoted(name)}")
         if not _FIELD_VALUE.fullmatch(value):
-            raise LocalError(f"expected no control octets in the value of {name!r}, got {value[:64]!r}")
+            raise LocalError(f"expected no control octets in the value of {quoted(name)}, got {quoted(value)}")
         if name.lower() == b"content-length":
             raise LocalError("expected no Content-Length: it follows from the body")
         if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise LocalError(f"expected `Transfer-Encoding: chunked` or none, got {value!r}")
+            raise LocalError(f"expected `Transfer-Encoding: chunked` or none, got {quoted(value)}")
 
 
 def _octets(text: str | bytes) -> bytes:

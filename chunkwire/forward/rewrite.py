@@ -13,6 +13,7 @@ from typing import Final
 
 from chunkwire.net.dial import Url
 from chunkwire.net.heads import BodyKind, Field, Framing, HeadError, Request, Response
+from chunkwire.wire.errors import quoted
 
 # RFC 9110 §7.6.1: these concern one connection only, whether or not Connection names them.
 HOP_BY_HOP: Final = frozenset(
@@ -51,7 +52,7 @@ def check_request(request: Request, framing: Framing) -> None:
         raise HeadError(501, "connect", "expected a request for this gateway's upstream, got CONNECT: it is no tunnel")
     expect = request.get(b"expect")
     if expect is not None and request.version != b"1.0" and expect.lower() != b"100-continue":
-        raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {expect[:40]!r}")
+        raise HeadError(417, "unknown-expectation", f"expected `100-continue` in Expect, got {quoted(expect)}")
     if _max_forwards(request) == 0:
         raise HeadError(501, "last-hop", "expected Max-Forwards of at least 1: this gateway answers nothing itself")
     if wanted_upgrade(request) and not framing.is_empty:

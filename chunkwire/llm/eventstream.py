@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
+from chunkwire.wire.errors import quoted
+
 _PRELUDE: Final = Struct(">III")
 _CRC: Final = Struct(">I")
 _SMALLEST: Final = _PRELUDE.size + _CRC.size
@@ -120,7 +122,7 @@ def _read_headers(octets: bytes) -> dict[str, str]:
                 headers[name.decode("utf-8", "replace")] = octets[at : at + length].decode("utf-8", "replace")
             at += length
     except (IndexError, KeyError) as error:
-        raise BrokenMessage(f"expected a header at {at}, got {octets[at : at + 16]!r}") from error
+        raise BrokenMessage(f"expected a header at {at}, got {quoted(octets[at : at + 16])}") from error
     if at > len(octets):
         raise BrokenMessage(f"expected the headers to end at {len(octets)}, got a header up to {at}")
     return headers

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
 
@@ -194,7 +194,7 @@ def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request:
     if is_request and buffer == b"\r":
         return  # perhaps half of an empty line, which the caller drops
     if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
-        raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {bytes(buffer[:16])!r}")
+        raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {quoted(bytes(buffer[:16]))}")
     method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
     if is_request and not blank and len(method) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
@@ -205,10 +205,10 @@ def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request:
 def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> None:
     found = (_REQUEST_LINE if is_request else _STATUS_LINE).fullmatch(line)
     if not found:
-        shown = line.rstrip(b"\r\n")[:60]
+        shown = line.removesuffix(b"\n").removesuffix(b"\r")
         wanted = "METHOD TARGET HTTP/1.1" if is_request else "HTTP/1.1 STATUS REASON"
         hint = " (the version is missing)" if is_request and re.fullmatch(rb"[A-Z]+ \S+", shown) else ""
-        raise HeadError(400, "bad-start-line", f"expected `{wanted}`, got {shown!r}{hint}")
+        raise HeadError(400, "bad-start-line", f"expected `{wanted}`, got {_around_control(shown)}{hint}")
     if is_request and len(found[1]) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
     if len(line) > limits.max_start_line_octets:
@@ -216,6 +216,13 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
     major = found[3] if is_request else found[1]
     if major != b"1":
         raise HeadError(505, "http-version", "expected HTTP/1.1 or HTTP/1.0")
+
+
+def _around_control(line: bytes) -> str:
+    """Return a refused line for a message, from shortly before its first control octet, which may stand far back."""
+    found = re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line)
+    start = max(0, found.start() - 40) if found else 0
+    return ("…" if start else "") + quoted(line[start:])
 
 
 def _long_start_line(limits: HeadLimits, *, is_request: bool) -> HeadError:
@@ -235,7 +242,7 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
         start = found.end()
     end = head.index(b"\n", start)
     line = head[start:end].removesuffix(b"\r")
-    shown = f"{line[:60]!r} at {start}"
+    shown = f"{_around_control(line)} at {start}"
     if line[:1] in (b" ", b"\t"):
         return HeadError(400, "folded-line", f"expected a field line, got a folded one: {shown}")
     if b"\r" in line:
@@ -293,14 +300,14 @@ def settle_target(request: Request) -> Request:
     if not hosts and request.version != b"1.0":
         raise HeadError(400, "no-host", "HTTP/1.1 needs a Host line: `Host: localhost`")
     if hosts and not _HOST.fullmatch(hosts[0]):
-        raise HeadError(400, "bad-host", f"expected HOST or HOST:PORT in Host, got {hosts[0][:60]!r}")
+        raise HeadError(400, "bad-host", f"expected HOST or HOST:PORT in Host, got {quoted(hosts[0])}")
     if request.method == b"CONNECT" or request.target.startswith(b"/"):
         return request
     if request.target == b"*" and request.method == b"OPTIONS":
         return request
     absolute = _ABSOLUTE_FORM.fullmatch(request.target)
     if not absolute or absolute[1].startswith(b":") or not _HOST.fullmatch(absolute[1]):
-        raise HeadError(400, "bad-target", f"expected a target like `/path`, got {request.target[:60]!r}")
+        raise HeadError(400, "bad-target", f"expected a target like `/path`, got {quoted(request.target)}")
     target = absolute[2] or (b"*" if request.method == b"OPTIONS" else b"/")
     fields = ((b"Host", absolute[1]), *(field for field in request.fields if field[0].lower() != b"host"))
     return replace(request, target=b"/" + target if target.startswith(b"?") else target, fields=fields)
@@ -350,11 +357,11 @@ def _framing_fields(head: Request | Response) -> tuple[list[bytes], int | None]:
             lengths.append(value)
         elif b"_" in lower and lower.replace(b"_", b"-") in _FRAMING_NAMES:
             # Servers that map names to environment variables read `Transfer_Encoding` as the real thing.
-            raise HeadError(400, "framing-look-alike", f"expected no field named {name!r}")
+            raise HeadError(400, "framing-look-alike", f"expected no field named {quoted(name)}")
     if len(lengths) > 1:
         raise HeadError(400, "two-lengths", "expected one Content-Length, got two")
     if lengths and not _CONTENT_LENGTH.fullmatch(lengths[0]):
-        raise HeadError(400, "bad-length", f"expected Content-Length in decimal digits, got {lengths[0][:40]!r}")
+        raise HeadError(400, "bad-length", f"expected Content-Length in decimal digits, got {quoted(lengths[0])}")
     return codings, int(lengths[0]) if lengths else None
 
 
@@ -369,6 +376,6 @@ def _check_codings(codings: list[bytes], length: int | None, version: bytes) -> 
             len(names) > 1 and names[-1] == b"chunked" and all(re.fullmatch(rb"[" + _TCHAR + rb"]+", n) for n in names)
         )
         status = 501 if known_end else 400
-        raise HeadError(status, "unknown-coding", f"expected `Transfer-Encoding: chunked`, got {codings[0][:40]!r}")
+        raise HeadError(status, "unknown-coding", f"expected `Transfer-Encoding: chunked`, got {quoted(codings[0])}")
     if length is not None:
         raise HeadError(400, "length-and-coding", "expected Content-Length or Transfer-Encoding, got both")

@@ -15,7 +15,7 @@ import binascii
 import json
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, quoted
 
 RECORD_VERSION: Final = 1
 
@@ -250,9 +250,11 @@ def from_json(line: str | bytes) -> Record | None:
     try:
         members = json.loads(line)
     except ValueError as error:
-        raise LocalError(f"expected a record in JSON, got {line[:64]!r}: {error}") from error
+        raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):
-        raise LocalError(f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {line[:64]!r}')
+        raise LocalError(
+            f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {_quoted_line(line)}'
+        )
     kind = members["kind"]
     if kind not in _KINDS:
         return None
@@ -270,6 +272,10 @@ def from_json(line: str | bytes) -> Record | None:
         return _KINDS[kind](**values)
     except TypeError as error:
         raise LocalError(f"expected every member of a {kind} record, got {sorted(members)}") from error
+
+
+def _quoted_line(line: str | bytes) -> str:
+    return quoted(line.encode(errors="surrogatepass") if isinstance(line, str) else line)
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chunkwire.wire import abnf
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS
 
 _CHUNK_EXT: Final = re.compile(abnf.CHUNK_EXT)
@@ -62,16 +62,16 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
 
 def _check_ext(ext: bytes) -> None:
     if not _CHUNK_EXT.fullmatch(ext):
-        raise LocalError(f"expected a chunk-ext such as b';name=value', got {ext[:64]!r}")
+        raise LocalError(f"expected a chunk-ext such as ;name=value, got {quoted(ext)}")
     if len(ext) > DEFAULT_LIMITS.max_ext_octets:
         raise LocalError(f"expected a chunk-ext of at most {DEFAULT_LIMITS.max_ext_octets} octets, got {len(ext)}")
 
 
 def _field_line(name: bytes, value: bytes) -> bytes:
     if not _FIELD_NAME.fullmatch(name):
-        raise LocalError(f"expected a field-name in trailers, got {name[:64]!r}")
+        raise LocalError(f"expected a field-name in trailers, got {quoted(name)}")
     if not _FIELD_VALUE.fullmatch(value):
-        raise LocalError(f"expected a field-value in trailer {name!r}, got {value[:64]!r}")
+        raise LocalError(f"expected a field-value in trailer {quoted(name)}, got {quoted(value)}")
     if abnf.canonical_name(name) in abnf.UNWRITTEN_TRAILERS:
-        raise LocalError(f"expected a field that may be a trailer (RFC 9110 §6.5.1), got {name!r}")
+        raise LocalError(f"expected a field that may be a trailer (RFC 9110 §6.5.1), got {quoted(name)}")
     return b"%b: %b\r\n" % (name, value)

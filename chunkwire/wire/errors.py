@@ -11,6 +11,16 @@ from enum import StrEnum, unique
 from typing import Final
 
 
+def quoted(octets: bytes, most: int = 64) -> str:
+    r"""Return octets for a message: in double quotes, all but printable ASCII escaped, such as `"OK\r"`.
+
+    Args:
+        most: octets to show; what is left out is an ellipsis after the closing quote.
+    """
+    text = octets[:most].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
+    return f'"{text}"' + ("…" if len(octets) > most else "")
+
+
 class ChunkwireError(Exception):
     """The parent of every error that chunkwire raises on purpose."""
 

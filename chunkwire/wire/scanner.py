@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from chunkwire.wire import abnf
-from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, LocalError, Rule
+from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, LocalError, Rule, quoted
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
@@ -186,7 +186,7 @@ class ChunkedScanner:
         octets = _copy(buffer, refused.at, min(end, refused.at + refused.shown))
         # What follows the line says nothing about it.
         octets = octets.partition(b"\r")[0] or octets[:2]
-        message = f"expected {refused.expected} at {offset}, got {octets!r}"
+        message = f"expected {refused.expected} at {offset}, got {quoted(octets)}"
         return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
 
     def _step(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:

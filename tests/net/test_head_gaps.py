@@ -3,7 +3,8 @@
 import pytest
 
 from chunkwire.net.connection import ClientConnection
-from chunkwire.net.heads import BodyKind, Request, request_framing, response_framing
+from chunkwire.net.heads import BodyKind, HeadError, Request, check_head, request_framing, response_framing
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 from tests.net.peer import (
     GET,
     accept_request,
@@ -153,3 +154,18 @@ async def test_gap_15_an_upgrade_does_not_hide_that_there_is_a_body() -> None:
     assert request_framing(await accept_request(get(*upgrade))).is_empty
     assert not request_framing(await accept_request(get(*upgrade, b"Content-Length: 3"))).is_empty
     assert not request_framing(await accept_request(get(*upgrade, b"Transfer-Encoding: chunked"))).is_empty
+
+
+@pytest.mark.parametrize(
+    "head, got",
+    [
+        (b"HTTP/1.1 200 OK\r\r\n\r\n", r'got "HTTP/1.1 200 OK\r"'),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", r'got "A: b\r" at 17'),
+        (b"HTTP/1.1 200 %b\0\r\n\r\n" % (b"o" * 99), 'got …"' + "o" * 40 + r'\x00"'),
+        (b"HTTP/1.1  200\r\n\r\n", 'got "HTTP/1.1  200"'),
+    ],
+)
+def test_a_refused_line_is_shown_with_the_octet_that_cannot_be_seen(head: bytes, got: str) -> None:
+    with pytest.raises(HeadError) as refused:
+        check_head(head, DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
+    assert str(refused.value).endswith(got)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chunkwire.wire.errors import SECTIONS, FramingError, Rule
+from chunkwire.wire.errors import SECTIONS, FramingError, Rule, quoted
 from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.relay import octet_by_octet, refusal, relay
@@ -135,7 +135,35 @@ def test_named_field_is_known_in_any_case_and_with_underscores(named: bytes) -> 
 
 def test_message_says_expected_got_and_where() -> None:
     error = refusal(b"5\r\nhello\r\n4\r\nabcdXX0\r\n\r\n")
-    assert str(error) == error.message == "expected CRLF after chunk-data at 17, got b'XX'"
+    assert str(error) == error.message == 'expected CRLF after chunk-data at 17, got "XX"'
+
+
+@pytest.mark.parametrize(
+    "octets, text",
+    [
+        (b"XX", '"XX"'),
+        (b"\r\n\t\0\x7f\xff", r'"\r\n\t\x00\x7f\xff"'),
+        (b'"\\"', r'"\"\\\""'),
+        (b"", '""'),
+        (b"a" * 64, '"' + "a" * 64 + '"'),
+        (b"a" * 65, '"' + "a" * 64 + '"…'),
+    ],
+)
+def test_octets_are_quoted_as_text_with_escapes(octets: bytes, text: str) -> None:
+    assert quoted(octets) == text
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (b"5\r\nhello\r\r\n", r'expected the LF of the CRLF after chunk-data at 9, got "\r"'),
+        (b"5\r\r\n", r'expected the LF of the CRLF that ends a size line at 2, got "\r"'),
+        (b"5\n", r'''expected ';' or CRLF after chunk-size at 1, got "\n"'''),
+        (b"0\r\nX: 1\r\r\n", r'expected the LF of the CRLF that ends a field-line at 8, got "\r"'),
+    ],
+)
+def test_a_line_end_that_differs_is_shown_escaped(body: bytes, message: str) -> None:
+    assert str(refusal(body)) == message
 
 
 def test_message_shows_what_spoke_another_protocol() -> None:
