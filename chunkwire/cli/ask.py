@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.net.listen import Address, parse_address
     from chunkwire.server.settings import ServerSettings
 
-    address = parse_address(options.listen)
+    address = parse_address(options.listen, default_port=options.default_port)
     providers = _providers(options)
     ask_settings, patience = _settings(options)
     has_https = any(provider.url.scheme == "https" for provider in providers)

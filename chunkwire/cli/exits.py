@@ -88,8 +88,11 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what is wrong in one line."""
+    """Return what is wrong in one line, and the flag that helps where one does."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
-    return " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
+    if getattr(error, "is_taken", False):  # a ListenError, from a room that need not be loaded
+        message += "; choose another with -l (or --admin, if it is that one); port 0 takes a free one"
+    return message

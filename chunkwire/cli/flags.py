@@ -69,14 +69,15 @@ def add_each(
 
 
 def add_listen(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add -l/--listen: `options.listen`, the text for `chunkwire.net.listen.parse_address`."""
+    """Add -l/--listen: `options.listen` and `.default_port`, for `chunkwire.net.listen.parse_address`."""
     parser.add_argument(
         "-l",
         "--listen",
         default=default,
         metavar="ADDR",
-        help=f"HOST:PORT, :PORT or PORT; port 0 takes a free one (default: {default})",
+        help=f"HOST:PORT, HOST, :PORT or PORT; port 0 takes a free one (default: {default})",
     )
+    parser.set_defaults(default_port=int(default.rpartition(":")[2]))
 
 
 def add_request(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,12 @@ exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 
 environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed."""
 
 
+MIN_LIKENESS: Final = 0.7
+"""Of two words, by difflib: one letter of four may differ (`--jsno`), not two of four."""
+MIN_STEM: Final = 3
+"""Letters of a flag that was cut short."""
+
+
 class UsageError(Exception):
     """The command line itself is wrong; str() is the line to show, `usage` where to look."""
 
@@ -207,9 +213,15 @@ def is_there(name: str) -> bool:
 
 
 def near(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean …?` where something known is close to a word."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Return `; did you mean …?` where a word is most likely something known, misspelt or cut short.
+
+    Both begin with the same letter, so that `--cert` is not taken for `--quiet`, nor `--port` for `--report`.
+    """
+    stem = word.strip("-")
+    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1 and name.lstrip("-")[0] == stem[:1]}
+    beginnings = [name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)]
+    close = beginnings or difflib.get_close_matches(stem, names, n=1, cutoff=MIN_LIKENESS)
+    return f"; did you mean {names[close[0]]}?" if close else ""
 
 
 def version() -> str:

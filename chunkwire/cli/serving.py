@@ -87,7 +87,7 @@ async def _run_announced(options: argparse.Namespace, name: str, server: Server)
     from chunkwire.net.listen import parse_address
     from chunkwire.server.workers import supervise
 
-    address = parse_address(options.listen)
+    address = parse_address(options.listen, default_port=options.default_port)
     admin = parse_address(options.admin) if options.admin else None
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
@@ -110,7 +110,9 @@ async def _run_worker(options: argparse.Namespace, name: str, server: Server) ->
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.workers import answer_supervisor
 
-    place = Place(parse_address(options.listen), None, Metrics(name), reuse_port=True)
+    place = Place(
+        parse_address(options.listen, default_port=options.default_port), None, Metrics(name), reuse_port=True
+    )
     accepting = trio.Event()
     async with trio.open_nursery() as nursery:
 

@@ -7,6 +7,7 @@ accept loop waits for one to come back; it neither spins nor ends.
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import re
@@ -34,9 +35,23 @@ GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker 
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_GAP_SECONDS, KEEPALIVE_PROBES = 60, 15, 4
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
 
+# [IPV6], four decimal numbers, or a name that begins with a letter: what no port can be taken for.
+_HOST_ALONE: Final = re.compile(r"\[[0-9a-fA-F:.%\w]+\]|\d+(?:\.\d+){3}|[a-zA-Z][\w.-]*", re.ASCII)
+
 
 class ListenError(ChunkwireError):
-    """An address that cannot be bound."""
+    """An address that cannot be bound; `is_taken` where another socket has it."""
+
+    def __init__(self, message: str, *, is_taken: bool = False) -> None:
+        super().__init__(message)
+        self.is_taken = is_taken
+
+    @classmethod
+    def from_os(cls, address: Address, error: OSError | UnicodeError) -> ListenError:
+        """Return the error for what the system said of an address; a UnicodeError is a name that IDNA refuses."""
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no domain name"
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        return cls(f"cannot listen on {address}: {reason.lower()}", is_taken=is_taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,17 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, *, default_port: int | None = None) -> Address:
     """Return the address that HOST:PORT, [IPV6]:PORT, :PORT or PORT names; without a host, loopback.
+
+    Args:
+        default_port: of HOST or [IPV6] alone; None: a port must be given.
 
     Raises:
         LocalError: one line that names what is wrong.
     """
+    if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
+        return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
     if "/" in host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT or PORT (0 to 65535), got {text!r}")
@@ -78,11 +98,10 @@ async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[
             listeners.append(trio.SocketListener(await _bound(sock, where, reuse_port=reuse_port)))
             if address.port == 0:
                 break  # a free port of the first family; the others would get different ones
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that IDNA refuses
+    except (OSError, UnicodeError) as error:
         for listener in listeners:
             await listener.aclose()
-        reason = error.strerror if isinstance(error, OSError) else "no domain name"
-        raise ListenError(f"cannot listen on {address}: {(reason or str(error)).lower()}") from error
+        raise ListenError.from_os(address, error) from error
     return listeners
 
 

@@ -202,7 +202,7 @@ def _reserved(address: Address) -> Iterator[Address]:
         try:
             held.bind((address.host, address.port))
         except OSError as error:
-            raise ListenError(f"cannot listen on {address}: {(error.strerror or str(error)).lower()}") from error
+            raise ListenError.from_os(address, error) from error
         yield Address(address.host, held.getsockname()[1])
 
 

@@ -1,11 +1,13 @@
 """Which error has which exit code."""
 
+import errno
+
 import pytest
 
 from chunkwire import FramingError, IncompleteBody, LocalError
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of, message_of
 from chunkwire.client import Deadline, DialError, HeadError, IncompleteHead, MalformedBody, PeerGone, ResetBody
-from chunkwire.net.listen import ListenError
+from chunkwire.net.listen import Address, ListenError
 from chunkwire.record.values import FRAMING_VERDICTS
 from chunkwire.wire.sse import EventTooLong
 
@@ -47,6 +49,13 @@ def test_every_framing_verdict_has_an_exit_code() -> None:
 
 def test_the_codes_are_the_ones_that_scripts_rest_on() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 7, 18, 22, 28, 52, 56, 70, 71, 130]
+
+
+def test_an_address_that_is_taken_names_the_flag_that_takes_another() -> None:
+    taken = ListenError.from_os(Address("127.0.0.1", 80), OSError(errno.EADDRINUSE, "Address already in use"))
+    assert message_of(taken).startswith("cannot listen on 127.0.0.1:80: address already in use; choose another with -l")
+    denied = ListenError.from_os(Address("127.0.0.1", 80), PermissionError(errno.EACCES, "Permission denied"))
+    assert message_of(denied) == "cannot listen on 127.0.0.1:80: permission denied"
 
 
 def test_a_message_is_one_line() -> None:

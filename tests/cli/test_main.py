@@ -51,6 +51,7 @@ def test_no_words_give_the_help(capsys: Captured) -> None:
     [
         (["wach"], "'wach'", "watch"),
         (["xyzzy"], "'xyzzy'", ""),
+        (["bensh"], "'bensh'", "bench"),
         (["watch", ":1/", "--sav", "x"], "--sav", "--save"),
         (["watch", "--jsn"], "--jsn", "--json"),
         (["--versio"], "--versio", "--version"),
@@ -82,6 +83,31 @@ def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(
     assert culprit in line
     if suggestion:
         assert f"did you mean {suggestion}?" in line
+
+
+@pytest.mark.parametrize(
+    "words, flag",
+    [
+        (["watch", ":1/", "--cert", "x"], "--cert"),
+        (["bench", ":1/", "--cert=x"], "--cert"),
+        (["probe", ":1/", "--port", "1"], "--port"),
+        (["probe", ":1/", "--hex"], "--hex"),
+        (["diff", "a", "b", "--mode"], "--mode"),
+        (["watch", ":1/", "-z"], "-z"),
+    ],
+)
+def test_a_flag_that_a_verb_does_not_have_suggests_none_that_only_looks_alike(
+    words: list[str], flag: str, capsys: Captured
+) -> None:
+    assert refused(words, capsys) == f"chunkwire: unknown flag {flag}  (see chunkwire {words[0]} --help)"
+
+
+@pytest.mark.parametrize(
+    "word, flag",
+    [("--max", "--max-time"), ("--insec", "--insecure"), ("--jsno", "--json"), ("--baselin", "--baseline")],
+)
+def test_a_flag_cut_short_or_misspelt_suggests_the_whole_one(word: str, flag: str, capsys: Captured) -> None:
+    assert f"did you mean {flag}" in refused(["bench", ":1/", word], capsys)
 
 
 def test_shared_flags_may_stand_before_the_verb(capsys: Captured) -> None:

@@ -104,6 +104,29 @@ def test_an_address_is_a_host_and_a_port_or_a_port_on_loopback(text: str, addres
 
 
 @pytest.mark.parametrize(
+    "text, address",
+    [
+        ("[::1]", Address("::1", 8081)),
+        ("[::]", Address("::", 8081)),
+        ("[fe80::1%eth0]", Address("fe80::1%eth0", 8081)),
+        ("localhost", Address("localhost", 8081)),
+        (" 127.0.0.1 ", Address("127.0.0.1", 8081)),
+        ("my-host.example", Address("my-host.example", 8081)),
+        ("[::1]:1", Address("::1", 1)),
+        ("1", Address("127.0.0.1", 1)),
+    ],
+)
+def test_a_host_alone_takes_the_default_port_where_there_is_one(text: str, address: Address) -> None:
+    assert parse_address(text, default_port=8081) == address
+
+
+@pytest.mark.parametrize("text", ["", "::1", "[]", "[::1", "::1]", "65536", "8x", "1.2", "h:", "http://h", "h/"])
+def test_what_is_no_host_alone_is_refused_with_a_default_port_too(text: str) -> None:
+    with pytest.raises(LocalError, match=r"^expected "):
+        parse_address(text, default_port=8081)
+
+
+@pytest.mark.parametrize(
     "text, names",
     [
         ("", "PORT"),

@@ -120,7 +120,7 @@ def _fields(mark: str, fields: TextFields) -> Iterator[str]:
 
 def _arrivals(run: Run) -> Iterator[str]:
     yield "event   written ms   arrived ms      held ms   read"
-    holds = holds_of(run)
+    holds = holds_of(run) if run.is_stamped else []
     for number, unit in enumerate(run.units[:_MAX_EVENTS], 1):
         if unit.stamp is None:
             yield f"{number:5}            -   {unit.t * 1000:10.1f}            -   {unit.read:4}"
