@@ -77,13 +77,14 @@ async def main() -> None:
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import Address
-    from chunkwire.origin.serving import serve_origin
+    from chunkwire.origin.resources import origin_resources
+    from chunkwire.server.serve import serve
 
     here = Address("127.0.0.1", 0)
     say(type(default_mover(50e-6)).__name__)
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            [origin] = await nursery.start(partial(serve_origin, here, handle_signals=True), name="origin")
+            [origin] = await nursery.start(partial(serve, here, origin_resources(), handle_signals=True), name="origin")
             upstream = Upstream(parse_url(f"http://{origin}"))
             [gateway] = await nursery.start(partial(serve_gateway, here, [upstream], admin=here), name="gateway")
             for where in (origin, gateway):

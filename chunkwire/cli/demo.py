@@ -155,10 +155,11 @@ async def start(nursery: trio.Nursery, record_to: Callable[[Record], None]) -> t
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
-    from chunkwire.origin.serving import serve_origin
+    from chunkwire.origin.resources import origin_resources
+    from chunkwire.server.serve import serve
 
     async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        await serve_origin(where, record_to=record_to, task_status=task_status)
+        await serve(where, origin_resources(), record_to=record_to, task_status=task_status)
 
     async def gateway(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         upstreams = [Upstream(parse_url(f"http://{bound}"))]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
+    from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.routes import Resource
-    from chunkwire.server.settings import ServerSettings
 
 SUMMARY = "the origin: streams whose every chunk is written by hand, at its moment"
 EPILOG = """\
@@ -77,23 +77,24 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    from chunkwire.origin.serving import serve_origin
+    from chunkwire.origin.resources import origin_resources
     from chunkwire.server.access import log_json, log_text
+    from chunkwire.server.metrics import Metrics
+    from chunkwire.server.serve import serve
 
     settings, mock = _settings(options), mock_settings(options)
-    resources = _replayed(options) if options.replay else None
+    resources = _replayed(options) if options.replay else origin_resources(mock)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
-            await serve_origin(
+            await serve(
                 place.address,
+                resources,
                 settings=settings,
-                mock=mock,
-                resources=resources,
                 record_to=record_to,
                 on_end=log_json if options.log_json else log_text,
                 admin=place.admin,
-                metrics=place.metrics,
+                metrics=place.metrics or Metrics("origin"),
                 reuse_port=place.reuse_port,
                 handle_signals=True,
                 task_status=task_status,
@@ -102,10 +103,10 @@ def run(options: argparse.Namespace) -> int:
     return serving.run_server(options, "origin", server)
 
 
-def _settings(options: argparse.Namespace) -> ServerSettings:
-    from chunkwire.server.settings import ServerSettings
+def _settings(options: argparse.Namespace) -> OriginSettings:
+    from chunkwire.origin.settings import OriginSettings
 
-    return ServerSettings(
+    return OriginSettings(
         max_chunks=options.max_chunks,
         max_octets=options.max_octets,
         max_chunk_octets=options.max_chunk_octets,

@@ -26,18 +26,11 @@ from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
-from chunkwire.net.listen import (
-    Address,
-    Drain,
-    bound_addresses,
-    drain_on_signal,
-    open_listeners,
-    raise_file_limit,
-    serve_connections,
-)
+from chunkwire.net.listen import Address, Drain
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
+from chunkwire.server.running import open_all, run_server
 
 logger = logging.getLogger(__name__)
 
@@ -225,13 +218,13 @@ def default_mover(poll: float) -> Mover:
 
 
 async def serve_gateway(
-    address: Address,
+    address: Address | str,
     upstreams: Sequence[Upstream],
     *,
     settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
     on_end: OnEnd = log_text,
-    admin: Address | None = None,
+    admin: Address | str | None = None,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
     handle_signals: bool = False,
@@ -250,27 +243,20 @@ async def serve_gateway(
     Raises:
         ListenError: the address cannot be bound.
     """
-    raise_file_limit()
-    listeners = await open_listeners(address, reuse_port=reuse_port)
-    admin_listeners = await open_listeners(admin) if admin is not None else []
+    listeners = await open_all(address, admin, reuse_port=reuse_port)
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
-        if handle_signals:
-            await nursery.start(drain_on_signal, gateway.drain, nursery.cancel_scope, name="signals")
-        if metrics is not None and admin_listeners:
-            from chunkwire.server.serve import serve_admin  # a whole origin: 2 MB that most gateways need not hold
-
-            logger.info("admin on http://%s", bound_addresses(admin_listeners)[0])
-            nursery.start_soon(serve_admin, admin_listeners, metrics.read, gateway.drain, name="admin")
-        task_status.started(bound_addresses(listeners))
-        await serve_connections(
+        await run_server(
             listeners,
             gateway.handle,
             drain=gateway.drain,
+            read_metrics=(metrics or Metrics("gateway")).read,
             grace=settings.grace,
             max_connections=settings.max_connections,
+            handle_signals=handle_signals,
+            task_status=task_status,
         )
         nursery.cancel_scope.cancel()

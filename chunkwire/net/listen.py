@@ -84,12 +84,17 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
-async def open_listeners(address: Address, *, reuse_port: bool = False) -> list[trio.SocketListener]:
+async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[trio.SocketListener]:
     """Bind and listen on every address that the host name has.
 
     Raises:
         ListenError: one line with the address and the reason.
+        LocalError: text that `parse_address` does not take.
     """
+    if isinstance(address, str):
+        address = parse_address(address)
+    if not isinstance(address, Address):
+        raise LocalError(f"expected an address such as ':8081', got {address!r:.80} ({type(address).__name__})")
     listeners: list[trio.SocketListener] = []
     try:
         found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)

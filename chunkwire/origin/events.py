@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_chunks, paced
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.query import bad_value, format_duration, shown
@@ -70,7 +71,7 @@ async def sse(request: IncomingRequest, response: Responder) -> None:
 
 
 def _wanted(request: IncomingRequest) -> _Wanted:
-    query, settings = request.query, request.settings
+    query, settings = request.query, caps_of(request)
     most = settings.max_duration
     count = query.count("count", 10, at_least=1, at_most=settings.max_chunks)
     duration = query.duration("duration", 5.0, at_most=most)

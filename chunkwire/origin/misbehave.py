@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.origin.faults import FAULTS, Fault, FaultEnding
+from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
 from chunkwire.server.query import shown
 from chunkwire.server.refusal import Refusal
@@ -25,7 +26,7 @@ async def fault(request: IncomingRequest, response: Responder) -> None:
     chosen = FAULTS[name]
     n, interval = paced(request, n=6, interval=0.0)
     at = request.query.count("at", n // 2, at_most=n)
-    hold = request.query.duration("duration", 30.0, at_most=request.settings.max_duration)
+    hold = request.query.duration("duration", 30.0, at_most=caps_of(request).max_duration)
     if not response.is_chunked:
         raise Refusal(400, "fault-version", f"/fault/{name}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
     if chosen.before_head:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import Field
+from chunkwire.origin.settings import OriginSettings, caps_of
 from chunkwire.origin.streams import check_chunks
 from chunkwire.server.query import bad_value, format_duration, shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
 from chunkwire.server.routes import Resource
-from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
@@ -41,7 +41,7 @@ class PlannedFrame:
     moment: float
 
 
-def parse_plan(text: str, settings: ServerSettings) -> tuple[PlannedFrame, ...]:
+def parse_plan(text: str, settings: OriginSettings) -> tuple[PlannedFrame, ...]:
     """Return the frames of a plan.
 
     Raises:
@@ -62,7 +62,7 @@ def parse_plan(text: str, settings: ServerSettings) -> tuple[PlannedFrame, ...]:
     return tuple(steps)
 
 
-def _check_step(steps: list[PlannedFrame], text: str, settings: ServerSettings) -> None:
+def _check_step(steps: list[PlannedFrame], text: str, settings: OriginSettings) -> None:
     step = steps[-1]
     before = steps[-2] if len(steps) > 1 else PlannedFrame(1, b"", 0.0)
     if not before.size:
@@ -81,7 +81,7 @@ def _check_step(steps: list[PlannedFrame], text: str, settings: ServerSettings) 
 
 async def frames(request: IncomingRequest, response: Responder) -> None:
     """Send the frames of `plan` at their moments, with the data of `text` and the trailers of `trailer`."""
-    query, settings = request.query, request.settings
+    query, settings = request.query, caps_of(request)
     steps = parse_plan(query.text("plan", "5@0,6@500,0@1000"), settings)
     check_chunks(request, len(steps), "plan")
     if sum(step.size for step in steps) > settings.max_octets:

@@ -14,8 +14,8 @@ import secrets
 from typing import Final
 
 from chunkwire.net.heads import Field
+from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
-from chunkwire.server.journal import JOURNAL_PATH, Journal
 from chunkwire.server.query import bad_value, format_duration
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, Responder
@@ -45,7 +45,7 @@ async def probe(request: IncomingRequest, response: Responder) -> None:
     chunk an extension and the body a trailer, for hops that lose them to be seen.
     """
     n, interval = paced(request, n=20, interval=0.05)
-    query, settings = request.query, request.settings
+    query, settings = request.query, caps_of(request)
     delay = query.duration("delay", 0.0, at_most=settings.max_duration)
     if delay + n * interval > settings.max_duration:
         raise bad_value(
@@ -77,7 +77,7 @@ async def probe(request: IncomingRequest, response: Responder) -> None:
 
 
 def _size(request: IncomingRequest, n: int) -> int:
-    settings = request.settings
+    settings = caps_of(request)
     size = request.query.count("size", 0, at_most=min(settings.max_chunk_octets, 1 << 20))
     if n * size > settings.max_octets:
         raise bad_value("size", f"n x size of at most {settings.max_octets} octets", str(size))
@@ -107,20 +107,6 @@ def _event(about: dict[str, object], size: int, noise: random.Random) -> bytes:
     if missing >= 0:
         data = b'%b,"pad":"%b"}' % (data[:-1], base64.b64encode(noise.randbytes(missing))[:missing])
     return b"data: %b\n\n" % data
-
-
-def journal_resource(journal: Journal) -> Resource:
-    """Return the resource that reads a journal."""
-
-    async def read(request: IncomingRequest, response: Responder) -> None:
-        await response.fixed(200, (JSON_LINES, _NO_CACHE), journal.lines(request.query.text("nonce")).encode())
-
-    return Resource(
-        JOURNAL_PATH.decode(),
-        read,
-        "the last exchanges as JSON Lines: how each request arrived, what was sent, how it ended; nonce picks a run",
-        "'{origin}/journal?nonce=run1'",
-    )
 
 
 PROBE: Final = (

@@ -13,10 +13,10 @@ from chunkwire.origin.misbehave import FAULTY
 from chunkwire.origin.mock.responder import mock_resources
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.origin.plan import PLANNED
-from chunkwire.origin.probe import PROBE, journal_resource
+from chunkwire.origin.probe import PROBE
 from chunkwire.origin.streams import STREAMS
 from chunkwire.origin.websocket import WEBSOCKET
-from chunkwire.server.journal import Journal
+from chunkwire.server.admin import JOURNAL
 from chunkwire.server.routes import Resource
 
 RESOURCES: Final[tuple[Resource, ...]] = (
@@ -30,6 +30,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
 )
 
 
-def origin_resources(journal: Journal, mock: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
+def origin_resources(mock: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
     """Return what an origin serves: the table, the mock of language models, and the server's own journal."""
-    return (*RESOURCES, *mock_resources(mock), journal_resource(journal))
+    return (*RESOURCES, *mock_resources(mock), JOURNAL)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qs
 
+from chunkwire.origin.settings import caps_of
 from chunkwire.server.query import bad_value, format_duration, whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -37,7 +38,7 @@ async def generate(request: IncomingRequest, response: Responder) -> None:
 
 async def stream(request: IncomingRequest, response: Responder) -> None:
     """Send `n` lines of JSON about the request, a chunk each, as fast as the client takes them."""
-    n = whole_number("n", request.captures["n"], at_least=1, at_most=request.settings.max_chunks)
+    n = whole_number("n", request.captures["n"], at_least=1, at_most=caps_of(request).max_chunks)
     headers: dict[str, list[str]] = {}
     for name, value in request.head.fields:
         headers.setdefault(name.decode("latin-1").title(), []).append(value.decode("latin-1"))
@@ -56,7 +57,7 @@ async def stream(request: IncomingRequest, response: Responder) -> None:
 
 async def stream_bytes(request: IncomingRequest, response: Responder) -> None:
     """Send `n` random octets in chunks of `chunk_size`; the same `seed` gives the same octets."""
-    settings, query = request.settings, request.query
+    settings, query = caps_of(request), request.query
     n = whole_number("n", request.captures["n"], at_least=0, at_most=settings.max_octets)
     size = query.count("chunk_size", 10 * 1024, at_least=1, at_most=settings.max_chunk_octets)
     seed = query.count("seed", random.getrandbits(32), at_most=10**18)
@@ -68,7 +69,7 @@ async def stream_bytes(request: IncomingRequest, response: Responder) -> None:
 
 async def drip(request: IncomingRequest, response: Responder) -> None:
     """Send `numbytes` octets, a chunk each, spread over `duration` after `delay`."""
-    settings, query = request.settings, request.query
+    settings, query = caps_of(request), request.query
     duration = query.duration("duration", 2.0, at_most=settings.max_duration)
     delay = query.duration("delay", 2.0, at_most=settings.max_duration)
     octets = query.count("numbytes", 10, at_least=1, at_most=settings.max_chunks)
@@ -88,7 +89,7 @@ async def drip(request: IncomingRequest, response: Responder) -> None:
 
 def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, float]:
     """Return the parameters `n` and `interval`, checked against the caps; the arguments are their defaults."""
-    settings, query = request.settings, request.query
+    settings, query = caps_of(request), request.query
     n = query.count("n", n, at_most=settings.max_chunks)
     interval = query.duration("interval", interval, at_most=settings.max_duration)
     if n * interval > settings.max_duration:
@@ -99,7 +100,7 @@ def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, fl
 
 def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:
     """Refuse more chunks than the cap, in the name of the parameter that asks for them."""
-    most = request.settings.max_chunks
+    most = caps_of(request).max_chunks
     if chunks > most:
         raise Refusal(400, "parameter", f"{name}: expected at most {most} chunks in all, got {chunks}")
 

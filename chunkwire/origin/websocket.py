@@ -15,6 +15,7 @@ import trio
 
 from chunkwire.net.connection import ServerConnection
 from chunkwire.net.movers import SendTimeout
+from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -35,7 +36,7 @@ async def ws(request: IncomingRequest, response: Responder) -> None:
     n, interval = paced(request, n=0, interval=0.1)
     socket = await open_websocket(request, response)
     async with trio.open_nursery() as nursery:
-        nursery.cancel_scope.deadline = trio.current_time() + request.settings.max_duration
+        nursery.cancel_scope.deadline = trio.current_time() + caps_of(request).max_duration
         if n:
             nursery.start_soon(_tell, socket, response, n, interval, nursery.cancel_scope, name="tell")
         await _echo(socket, response)

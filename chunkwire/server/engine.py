@@ -1,4 +1,4 @@
-"""The origin: one exchange after another on each connection.
+"""The server: one exchange after another on each connection.
 
 The shape is that of h11's trio example: assume that the easy thing is what is happening, and when it is not, do
 the least that leads back to it or ends the connection well. In order, for each request:
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import trio
@@ -35,12 +35,13 @@ from chunkwire.server.responder import BodyState, Responder
 from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.tap import SentTap
-from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError
 
 logger = logging.getLogger(__name__)
 
 _NO_BODY: Final = Framing(BodyKind.NONE)
 _ENDED: Final = {
+    BodyState.OPEN: Ended.CUT,  # the responder left its body half-way, as a timeout of its own does
     BodyState.COMPLETE: Ended.COMPLETE,
     BodyState.HANDED_OVER: Ended.COMPLETE,
     BodyState.CUT: Ended.CUT,
@@ -55,27 +56,25 @@ class Server:
         resources: what is served; their list stands at `/` unless one of them does.
         pacer: the clock of every moment told or waited for.
         record_to: takes the records of what is written, at the point `origin.sent`; None makes none.
-        drain: the server's way down; without one the origin is never drained.
-        journal: filled with the exchanges; None makes one of its own.
+        drain: ends the server gracefully once started; None never does.
         metrics: counted into.
-        on_end: told of each exchange when it is over, for an access line.
+        on_end: called with each exchange when it is over, for an access line.
     """
 
     def __init__(
         self,
-        resources: Sequence[Resource],
+        resources: Iterable[Resource],
         *,
         pacer: Pacer,
         settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
         record_to: Callable[[Record], None] | None = None,
         drain: Drain | None = None,
-        journal: Journal | None = None,
         metrics: Metrics | None = None,
         on_end: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.journal = journal or Journal(settings.journal_entries)
-        self.metrics = metrics or Metrics("origin")
+        self.journal = Journal(settings.journal_entries)
+        self.metrics = metrics or Metrics("server")
         self._pacer = pacer
         self._record_to = record_to
         self._drain = drain or Drain()
@@ -121,7 +120,7 @@ class Server:
             refusal = from_head_error(error)
         exchange, tap = self._open(connection, head)
         body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
-        request = IncomingRequest(head, body=body, peer=connection.peer, settings=self.settings)
+        request = IncomingRequest(head, body=body, peer=connection.peer, settings=self.settings, journal=self.journal)
         response = Responder(
             connection,
             request,
@@ -161,7 +160,7 @@ class Server:
 
         async with trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
-            # The responder is the one with a task of its own: each step of a task goes down its whole stack.
+            # The responder has a task of its own: resuming a task walks every `await` frame below it.
             nursery.start_soon(respond, scope, name="responder")
             await _cancel_on_reset(connection, request.body, response.watch, scope)
         return ended
@@ -179,9 +178,9 @@ class Server:
         known = known_parameters(resource)
         if known is not None:
             request.query.refuse_unknown(known, resource.path)
-        await resource.responder(request, response)
+        await _awaitable(resource.responder(request, response), resource.path)
         if response.state is BodyState.UNSENT:
-            raise RuntimeError(f"expected a response from the responder of {resource.path}, got none")
+            raise LocalError(f"expected a response from the responder of {resource.path}, got none")
 
     async def _fail(self, request: IncomingRequest, response: Responder, error: Exception) -> Ended:
         """Answer an error if no octet has left, or give the response up; say how the exchange ended."""
@@ -196,7 +195,8 @@ class Server:
             response.exchange.rule = "incomplete-body" if isinstance(cause, IncompleteBody) else cause.rule
             cause = from_body_error(cause)
         if not isinstance(cause, Refusal):
-            logger.error("%s: the responder failed", request.head.start_line.decode("latin-1"), exc_info=error)
+            asked = request.head.start_line.decode("ascii", "backslashreplace")
+            logger.error("%s: the responder failed: %s: %s", asked, type(cause).__name__, cause, exc_info=error)
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
         if response.state is not BodyState.UNSENT:
             response.must_close = True
@@ -245,6 +245,14 @@ async def _cancel_on_reset(
             await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
         except PeerGone:
             scope.cancel()
+
+
+def _awaitable(answering: object, path: str) -> Awaitable[object]:
+    """Return what calling a responder gave: a coroutine, unless it is no async function, or yields."""
+    if not isinstance(answering, Awaitable):
+        got = f"one that returned {type(answering).__name__}"
+        raise LocalError(f"expected an async function without a yield as the responder of {path}, got {got}")
+    return answering
 
 
 def _awaits_continue(head: Request) -> bool:

@@ -48,7 +48,7 @@ class JournalEntry:
     """One request and its response, as far as they have come.
 
     Attributes:
-        number: counts the exchanges of this origin, from 1.
+        number: counts the exchanges of this server, from 1.
         request: what is remembered of its head: no key of an API, the fields that shape a stream, all cut to size.
         began: when its head was complete, in seconds on the pacer's clock.
         began_ns: the same moment, ns since the epoch.

@@ -1,7 +1,7 @@
 """Counters of a server, as Prometheus text.
 
-The rule here: one set of names for the origin and the gateway, told apart by the label `server`. Counting is a
-few additions on the path of a frame; the text is made when somebody asks.
+The rule here: one set of names for every server (origin, gateway, a user's own), distinguished by the label `server`.
+Counting is a few additions on the path of a frame; the text is made when somebody asks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the origin says when it says no: one status, one line that names the culprit, and a hint where one helps.
+"""How a request is refused: one status, one line that names what is wrong, and a hint where one helps.
 
 The rule here: a person at a keyboard is a legal client, so a refusal teaches. Pure: no I/O.
 """

@@ -14,6 +14,7 @@ import trio
 
 from chunkwire.net.connection import ServerConnection
 from chunkwire.net.heads import Framing, Request
+from chunkwire.server.journal import Journal
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.settings import ServerSettings
@@ -129,15 +130,19 @@ class IncomingRequest:
         captures: what the placeholders of the resource's path stand for.
         body: to read from where `body_events` is not fine enough.
         peer: the client's address.
+        journal: what the server remembers of its exchanges, this one among them.
     """
 
-    def __init__(self, head: Request, *, body: RequestBody, peer: str, settings: ServerSettings) -> None:
+    def __init__(
+        self, head: Request, *, body: RequestBody, peer: str, settings: ServerSettings, journal: Journal
+    ) -> None:
         self.head = head
         self.path = head.target.partition(b"?")[0].decode("latin-1")
         self.captures: Mapping[str, str] = {}
         self.body = body
         self.peer = peer
         self.settings = settings
+        self.journal = journal
 
     @cached_property
     def query(self) -> Query:

@@ -37,21 +37,26 @@ DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (
 
 _OURS: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
 _BODYLESS: Final = frozenset({204, 304})
+_FINAL: Final = range(200, 1000)
 
 
 class BodyState(enum.Enum):
-    """Where a response's body stands, and so what may become of the connection."""
+    """Where a response's body stands, and so what may become of the connection. The values end a sentence."""
 
-    UNSENT = "no octet of a final response has been sent"
-    OPEN = "the head has been sent, the body not to its end"
-    COMPLETE = "sent to its end"
-    CUT = "ended early by the responder, with a FIN where that cannot be taken for the end"
-    RESET = "ended early by the responder, with a reset"
-    HANDED_OVER = "the connection speaks another protocol"
+    UNSENT = "not begun"
+    OPEN = "open"
+    COMPLETE = "complete"
+    CUT = "cut"  # ended early, with a FIN where that cannot be taken for the end
+    RESET = "reset"  # ended early, with a reset
+    HANDED_OVER = "handed over to another protocol"
 
 
 class Responder:
     """The response to one request; exactly one of its methods is called, once.
+
+    One task writes. A write that begins while another one waits for the client, or after the end, raises LocalError
+    and sends nothing; the response itself is unharmed. A write that is cancelled part-way cuts the response, since
+    nothing that follows could be told from the rest of it.
 
     Attributes:
         state: how far it has come.
@@ -84,6 +89,7 @@ class Responder:
         self._request = request
         self._tap = tap
         self._is_head = request.head.method == b"HEAD"
+        self._is_writing = False
 
     @asynccontextmanager
     async def chunked(
@@ -102,9 +108,9 @@ class Responder:
         """
         if status in _BODYLESS:
             raise LocalError(f"expected a status whose response has a body, got {status}")
-        planned = tuple(trailers)
+        planned = _checked(trailers, "trailer")
         encode_last_chunk(planned)
-        fields = list(fields)
+        fields = [*_checked(fields)]
         if planned:
             fields.append((b"Trailer", b", ".join(name for name, _ in planned)))
         if self.is_chunked:
@@ -132,15 +138,19 @@ class Responder:
 
         Cancellation: some of it may have left; the connection cannot go on.
         """
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise LocalError(f"expected a body of octets (bytes), got {_kind(body)}; `text` sends text")
         has_none = status in _BODYLESS
         length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
-        await self._send_head(status, list(fields), length, BodyKind.NONE if has_none else BodyKind.LENGTH)
+        await self._send_head(status, [*_checked(fields)], length, BodyKind.NONE if has_none else BodyKind.LENGTH)
         if body and not has_none and not self._is_head:
             await self.write(body, chunks=0, octets=len(body))
         self.state = BodyState.COMPLETE
 
     async def text(self, status: int, text: str, fields: Iterable[Field] = ()) -> None:
         """Send a short text as UTF-8; see `fixed`."""
+        if not isinstance(text, str):
+            raise LocalError(f"expected a text (str), got {_kind(text)}; `fixed` sends octets")
         await self.fixed(status, (TEXT, *fields), text.encode())
 
     async def switch_protocols(self, protocol: bytes, fields: Iterable[Field] = ()) -> ServerConnection:
@@ -182,23 +192,38 @@ class Responder:
         """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
 
         Raises:
+            LocalError: another task is writing; no octet has left.
             SendTimeout: the client took nothing for `send_timeout`.
             PeerGone: the client closed the connection.
+
+        Cancellation: either no octet has left, or the response is cut.
         """
-        now = self._now()
-        await self._send(raw)
-        self._note_write(now, raw, chunks, octets)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self.write_after_checkpoint(raw, chunks, octets)
+        self._is_writing = True  # so that a second writer is found out even where the client takes all at once
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._is_writing = False
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
-        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less.
-
-        Cancellation: what the kernel took at once has left.
-        """
+        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less."""
+        if self._is_writing:
+            raise LocalError(
+                "expected one task to write a response, got a write while another one waits for the client"
+            )
+        if self._is_head:
+            return  # a write that a shield keeps from being cancelled: a response to HEAD has no body
         now = self._now()
         taken = self._send_nowait(raw)
         if taken < len(raw):
             await self._send_slowly(memoryview(raw)[taken:])
         self._note_write(now, raw, chunks, octets)
+
+    def cut(self) -> None:
+        """End the response here: with a FIN, or with a reset where a FIN would be the end of the body."""
+        if self.is_chunked:
+            self.state = BodyState.CUT
+        else:
+            self.reset()
 
     def reset(self) -> None:
         """End the connection at once, so that the client cannot take what it has for the whole."""
@@ -208,6 +233,8 @@ class Responder:
     async def _send_head(self, status: int, fields: list[Field], framing: tuple[Field, ...], kind: BodyKind) -> None:
         if self.state is not BodyState.UNSENT:
             raise LocalError("expected one response a request, got a second one")
+        if status not in _FINAL:
+            raise LocalError(f"expected the status of a final response, 200 to 999, got {status!r:.20}")
         if ours := [name for name, _ in fields if name.lower() in _OURS]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
         if not self._request.body.is_complete and not self._request.body.is_small:
@@ -241,8 +268,12 @@ class Responder:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send_slowly(self, rest: memoryview) -> None:
-        """Send octets as the kernel takes them; the deadline runs anew while it takes some."""
+        """Send octets as the kernel takes them; the deadline runs anew while it takes some.
+
+        What interrupts it cuts the response: what follows would stand in the middle of something.
+        """
         timeout = self._request.settings.send_timeout
+        self._is_writing = True
         try:
             while rest:
                 with trio.fail_after(timeout):
@@ -250,6 +281,10 @@ class Responder:
                 rest = rest[taken:]
         except trio.TooSlowError as error:
             raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
+        finally:
+            self._is_writing = False
+            if rest:
+                self.cut()
 
 
 class ChunkedBody:
@@ -277,11 +312,12 @@ class ChunkedBody:
         """Send one chunk in one send. `ext` begins with its `;`.
 
         Raises:
-            LocalError: empty data (it would be a last-chunk), or an ext out of the grammar; no octet has left.
+            LocalError: empty data (it would be a last-chunk), an ext out of the grammar, another task that is
+                writing, or a body that is over; no octet has left.
             PeerGone: the client closed the connection.
             SendTimeout: the client took nothing for `send_timeout`.
 
-        Cancellation: some of the chunk may have left; the connection cannot go on.
+        Cancellation: either no octet has left, or the body is cut.
         """
         responder = self._responder
         if responder.state is not BodyState.OPEN:
@@ -314,7 +350,7 @@ class ChunkedBody:
             LocalError: a trailer or the ext is not legal; no octet has left.
         """
         self._check_open()
-        raw = encode_last_chunk(self._trailers if trailers is None else tuple(trailers), ext)
+        raw = encode_last_chunk(self._trailers if trailers is None else _checked(trailers, "trailer"), ext)
         if self._responder.is_chunked:
             await self._responder.write(raw, chunks=0, octets=0)
         self._responder.state = BodyState.COMPLETE
@@ -322,10 +358,7 @@ class ChunkedBody:
     def cut(self) -> None:
         """End the body here, without a last-chunk: FIN, or a reset where the body is delimited by close."""
         self._check_open()
-        if self._responder.is_chunked:
-            self._responder.state = BodyState.CUT
-        else:
-            self._responder.reset()
+        self._responder.cut()
 
     def reset(self) -> None:
         """End the body here with a reset of the connection."""
@@ -338,7 +371,20 @@ class ChunkedBody:
 
     def _check_open(self) -> None:
         if self._responder.state is not BodyState.OPEN:
-            raise LocalError(f"expected an open body, got one that is {self._responder.state.value}")
+            raise LocalError(f"expected a body that is open, got one that is {self._responder.state.value}")
+
+
+def _checked(fields: Iterable[Field], what: str = "field") -> tuple[Field, ...]:
+    """Return field lines, each of two octet strings."""
+    lines = tuple(fields)
+    for line in lines:
+        if [type(part) for part in line] != [bytes, bytes]:
+            raise LocalError(f"expected each {what} as a pair of octet strings (bytes), got {line!r:.80}")
+    return lines
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _reason(status: int) -> bytes:

@@ -7,7 +7,7 @@ table is built statically, by whoever assembles it; nothing registers itself on 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote
@@ -17,13 +17,15 @@ from chunkwire.server.query import shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
+from chunkwire.wire.errors import LocalError
 
 ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
 
 # Methods that RFC 9110 §9 and RFC 5789 define: known here, though a resource may not allow them (405, not 501).
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # names the run in the journal, on every resource
-_PLACEHOLDER: Final = re.compile(r"\\{(\w+)\\}")
+_PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,12 @@ class Resource:
         path: `/stream/{n}`; a placeholder stands for one segment, percent-decoded.
         responder: answers the request.
         summary: one line for the list at `/`.
-        example: what to type after `curl -sN`; `{origin}` is replaced by the origin's URL.
+        example: what to type after `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
         methods: GET brings HEAD with it; OPTIONS is answered for all but a resource that names it.
         parameters: of the query; None takes any.
+
+    Raises:
+        LocalError: a value that cannot be served, by the name of the resource.
     """
 
     path: str
@@ -44,7 +49,11 @@ class Resource:
     summary: str = ""
     example: str = ""
     methods: tuple[str, ...] = ("GET",)
-    parameters: frozenset[str] | None = frozenset()
+    parameters: Set[str] | None = frozenset()
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+        _check_rest(self.path, self.responder, self.methods, self.parameters)
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -54,9 +63,14 @@ class Resource:
 
 
 class Routes:
-    """The resources of one server, found by path; their list is served at `/` unless one of them is."""
+    """The resources of one server, found by path; their list is served at `/` unless one of them is.
 
-    def __init__(self, resources: Sequence[Resource]) -> None:
+    Raises:
+        LocalError: what is no resource, or two resources at one path.
+    """
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        resources = _listed(resources)
         if all(resource.path != "/" for resource in resources):
             resources = (_index(tuple(resources)), *resources)
         self.resources = tuple(resources)
@@ -73,7 +87,7 @@ class Routes:
         if method not in KNOWN_METHODS:
             raise Refusal(501, "unknown-method", f"expected a method of HTTP, got {shown(method)!r}")
         if method == "CONNECT":
-            raise Refusal(501, "connect", "expected a request for a resource: this is an origin, not a tunnel")
+            raise Refusal(501, "connect", "expected a request for a resource: this server is no tunnel")
         path = head.target.partition(b"?")[0].decode("latin-1")
         resource, captures = self._match(path)
         if method not in resource.allowed:
@@ -114,7 +128,39 @@ class Routes:
 
 def known_parameters(resource: Resource) -> frozenset[str] | None:
     """Return the parameter names that a resource takes, None for any."""
-    return None if resource.parameters is None else resource.parameters | _COMMON_PARAMETERS
+    return None if resource.parameters is None else _COMMON_PARAMETERS.union(resource.parameters)
+
+
+def _check_path(path: object) -> None:
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        raise LocalError(f"expected a path like /stream or /stream/{{n}}, got {path!r:.80}")
+    names = _PLACEHOLDER.findall(path)
+    if len(set(names)) < len(names):
+        raise LocalError(f"{path}: expected each placeholder once")
+
+
+def _check_rest(path: str, responder: object, methods: object, parameters: object) -> None:
+    if not callable(responder):
+        raise LocalError(f"{path}: expected an async function as the responder, got {type(responder).__name__}")
+    if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):
+        raise LocalError(f"{path}: expected methods as in ('GET', 'POST'), got {methods!r:.80}")
+    if parameters is not None and not isinstance(parameters, Set):
+        raise LocalError(f"{path}: expected parameters as in {{'n', 'interval'}}, or None, got {parameters!r:.80}")
+
+
+def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Return the resources as a tuple, checked; the name of a placeholder does not make a path another one."""
+    if isinstance(resources, Resource):
+        raise LocalError("expected a list of resources, got a single one")
+    listed, paths = tuple(resources), set[str]()
+    for resource in listed:
+        if not isinstance(resource, Resource):
+            raise LocalError(f"expected a Resource, got {type(resource).__name__}")
+        shape = _PLACEHOLDER.sub("{}", resource.path)
+        if shape in paths:
+            raise LocalError(f"expected one resource a path, got two at {resource.path}")
+        paths.add(shape)
+    return listed
 
 
 def _index(resources: tuple[Resource, ...]) -> Resource:
@@ -137,4 +183,7 @@ def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(path)))
+    literals_and_names = _PLACEHOLDER.split(path)
+    literals_and_names[::2] = map(re.escape, literals_and_names[::2])
+    literals_and_names[1::2] = (f"(?P<{name}>[^/]+)" for name in literals_and_names[1::2])
+    return re.compile("".join(literals_and_names))

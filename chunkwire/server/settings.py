@@ -1,4 +1,4 @@
-"""What a server allows: caps on what may be asked of it, and deadlines.
+"""What a server allows its clients: deadlines, and limits.
 
 Every number stands with its unit, its reason and a precedent. The command line sets them; tests build their own.
 """
@@ -15,13 +15,9 @@ from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, HeadLimit
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Caps and deadlines of a server. Seconds and octets.
+    """Deadlines and limits of a server. Seconds and octets.
 
     Attributes:
-        max_chunks: chunks one stream may ask for.
-        max_octets: chunk-data one stream may ask for; 1 GiB is what the back-pressure check needs.
-        max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
-        max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
         keep_alive_timeout: for the first octet of a request on a connection that is idle (nginx: 75 s). Long:
             people who opened nc think before they type.
         head_timeout: for a whole request head, in total (an idle timer would let it drip). Long: people type.
@@ -35,10 +31,6 @@ class ServerSettings:
         journal_entries: exchanges that the journal remembers.
     """
 
-    max_chunks: int = 1_000_000
-    max_octets: int = 1 << 30
-    max_chunk_octets: int = 16 << 20
-    max_duration: float = 3600.0
     keep_alive_timeout: float = 300.0
     head_timeout: float = 300.0
     body_timeout: float = 300.0

@@ -28,8 +28,8 @@ from chunkwire.net.listen import (
     open_listeners,
     share_port,
 )
+from chunkwire.server.admin import serve_admin
 from chunkwire.server.metrics import Metrics, add_up
-from chunkwire.server.serve import serve_admin
 from chunkwire.wire.errors import ChunkwireError
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ _FIELD_NAME: Final = re.compile(abnf.FIELD_NAME)
 _FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
 
 
-def encode_chunk(data: bytes | bytearray, ext: bytes = b"") -> bytes:
+def encode_chunk(data: bytes | bytearray | memoryview, ext: bytes = b"") -> bytes:
     """Return one chunk: chunk-size [ chunk-ext ] CRLF chunk-data CRLF (RFC 9112 §7.1).
 
     Args:
@@ -28,13 +28,15 @@ def encode_chunk(data: bytes | bytearray, ext: bytes = b"") -> bytes:
         ext: a chunk-ext with its leading ";", such as b";t=4", or b"" for none.
 
     Raises:
-        LocalError: data is empty, or ext is not a chunk-ext.
+        LocalError: data is empty or no octets at all, or ext is not a chunk-ext.
     """
     if not data:
         raise LocalError("expected chunk-data, got no octets (an empty chunk would end the body)")
     if ext:
         _check_ext(ext)
-    return b"%x%b\r\n%b\r\n" % (len(data), ext, bytes(data))
+    if type(data) is not bytes:
+        data = _octets(data)
+    return b"%x%b\r\n%b\r\n" % (len(data), ext, data)
 
 
 def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes = b"") -> bytes:
@@ -60,7 +62,16 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
     return b"0%b\r\n%b\r\n" % (ext, section)
 
 
+def _octets(data: object) -> bytes:
+    """Return data as octets; `bytes` would make zeros of a number, and octets of any list of small numbers."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise LocalError(f"expected chunk-data in octets (bytes), got {type(data).__name__}")
+    return bytes(data)
+
+
 def _check_ext(ext: bytes) -> None:
+    if not isinstance(ext, bytes):
+        raise LocalError(f"expected a chunk-ext in octets (bytes), got {type(ext).__name__}")
     if not _CHUNK_EXT.fullmatch(ext):
         raise LocalError(f"expected a chunk-ext such as ;name=value, got {quoted(ext)}")
     if len(ext) > DEFAULT_LIMITS.max_ext_octets:
@@ -68,6 +79,9 @@ def _check_ext(ext: bytes) -> None:
 
 
 def _field_line(name: bytes, value: bytes) -> bytes:
+    for part in (name, value):
+        if not isinstance(part, bytes):
+            raise LocalError(f"expected a trailer in octets (bytes), got {type(part).__name__}")
     if not _FIELD_NAME.fullmatch(name):
         raise LocalError(f"expected a field-name in trailers, got {quoted(name)}")
     if not _FIELD_VALUE.fullmatch(value):

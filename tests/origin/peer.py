@@ -16,7 +16,7 @@ from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import Record
 from chunkwire.server.engine import Server
-from chunkwire.server.journal import Ended, Journal, JournalEntry
+from chunkwire.server.journal import Ended, JournalEntry
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
@@ -157,14 +157,13 @@ async def serving(
 ) -> AsyncIterator[Running]:
     """Serve the built-in resources, or these, on a free port."""
     listeners = await open_listeners(Address("127.0.0.1", 0))
-    drain, records, journal = Drain(), list[Record](), Journal(settings.journal_entries)
+    drain, records = Drain(), list[Record]()
     running = Running(
         Server(
-            resources or origin_resources(journal, mock),
+            resources or origin_resources(mock),
             settings=settings,
             pacer=pacer or LeapPacer(),
             drain=drain,
-            journal=journal,
             record_to=records.append if record else None,
             on_end=lambda exchange: running.note_end(exchange),
         ),

@@ -16,8 +16,8 @@ from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.responder import MOCKED
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure
+from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.journal import Ended
-from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
@@ -310,7 +310,7 @@ async def test_a_wrong_key_and_an_unknown_model_are_refused(name: str) -> None:
 
 
 async def test_an_answer_that_would_last_too_long_is_refused() -> None:
-    async with serving(settings=ServerSettings(max_duration=10)) as running:
+    async with serving(settings=OriginSettings(max_duration=10)) as running:
         response = await asked(running, "openai", "x-chunkwire-ttft: 11s")
     assert (status_of(response), b"expected an answer of at most 10s" in response) == (400, True)
 

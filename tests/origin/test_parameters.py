@@ -2,9 +2,9 @@
 
 import pytest
 
+from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.query import Query, parse_duration
 from chunkwire.server.refusal import Refusal
-from chunkwire.server.settings import ServerSettings
 from tests.origin.peer import body_of, serving, status_of
 
 REFUSED = {
@@ -86,7 +86,7 @@ async def test_a_refused_parameter_leaves_the_connection_usable() -> None:
 
 
 async def test_the_caps_are_settings() -> None:
-    async with serving(settings=ServerSettings(max_chunks=3, max_octets=10, max_duration=1.0)) as running:
+    async with serving(settings=OriginSettings(max_chunks=3, max_octets=10, max_duration=1.0)) as running:
         assert status_of(await running.get("/generate?n=3&interval=0")) == 200
         assert status_of(await running.get("/generate?n=4&interval=0")) == 400
         assert status_of(await running.get("/frames?plan=10@0")) == 200

@@ -9,11 +9,11 @@ import trio.testing
 
 import chunkwire
 from chunkwire.origin.resources import origin_resources
-from chunkwire.server.journal import Ended, Journal
+from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk, LastChunk
 from tests.origin.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
 
-RESOURCES = origin_resources(Journal(1))
+RESOURCES = origin_resources()
 
 
 def chunks_of(response: bytes) -> list[bytes]:

@@ -274,7 +274,7 @@ async def test_a_write_after_the_end_is_refused(caplog: pytest.LogCaptureFixture
 
     async with serving(resource(goes_on)) as running:
         assert body_of(await running.get("/x")) == b"0\r\n\r\n"
-    assert "expected an open body" in caplog.text
+    assert "a body that is open, got one that is complete" in caplog.text
 
 
 async def test_a_status_without_a_body_cannot_be_chunked(caplog: pytest.LogCaptureFixture) -> None:

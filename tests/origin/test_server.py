@@ -11,10 +11,11 @@ import trio.testing
 
 from chunkwire.net.listen import Address, ListenError
 from chunkwire.net.pacing import PlainPacer
-from chunkwire.origin.serving import serve_origin
+from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import EndRecord, from_json
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import Ended
+from chunkwire.server.serve import serve
 from tests.origin.peer import (
     GatePacer,
     body_of,
@@ -31,9 +32,9 @@ from tests.peers.process import WITHIN, run
 LOOPBACK = Address("127.0.0.1", 0)
 
 
-async def test_serve_origin_says_where_it_is_bound_once_it_accepts() -> None:
+async def test_serve_says_where_it_is_bound_once_it_accepts() -> None:
     async with trio.open_nursery() as nursery:
-        bound = await nursery.start(serve_origin, LOOPBACK)
+        bound = await nursery.start(serve, LOOPBACK, origin_resources())
         async with connect(bound[0].port) as client:
             await client.send(get("/stream-bytes/3", b"Connection: close"))
             assert status_of(await client.read_all()) == 200
@@ -43,7 +44,7 @@ async def test_serve_origin_says_where_it_is_bound_once_it_accepts() -> None:
 async def test_frames_leave_at_real_moments_too() -> None:
     """The pacer of the platform, not a test's: a stream of 30 moments runs to its end."""
     async with trio.open_nursery() as nursery:
-        bound = await nursery.start(serve_origin, LOOPBACK)
+        bound = await nursery.start(serve, LOOPBACK, origin_resources())
         async with connect(bound[0].port) as client:
             await client.send(get("/generate?n=30&interval=1ms", b"Connection: close"))
             assert (await client.read_all()).count(b"Chunk ") == 30
@@ -52,7 +53,7 @@ async def test_frames_leave_at_real_moments_too() -> None:
 
 async def test_an_address_in_use_is_one_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError, match="address already in use"):
-        await serve_origin(Address("127.0.0.1", taken.getsockname()[1]))
+        await serve(Address("127.0.0.1", taken.getsockname()[1]), ())
 
 
 async def test_a_drain_ends_an_idle_connection_at_once() -> None:

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, RequestRecord
+from chunkwire.server.admin import admin_resources
 from chunkwire.server.journal import Ended
 from chunkwire.server.metrics import Histogram, Metrics
-from chunkwire.server.serve import admin_resources
 from chunkwire.server.settings import ServerSettings
 from tests.origin.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
 
@@ -122,12 +122,12 @@ async def test_metrics_count_streams_chunks_and_refusals() -> None:
         await running.get("/frames?plan=1@0")
         await running.get("/generate?n=x")
         text = running.origin.metrics.to_text()
-    assert 'chunkwire_streams_open{server="origin"} 0\n' in text
-    assert 'chunkwire_chunks_total{server="origin"} 4\n' in text
-    assert 'chunkwire_ends_total{server="origin",verdict="complete"} 2\n' in text
-    assert 'chunkwire_ends_total{server="origin",verdict="cut"} 1\n' in text
-    assert 'chunkwire_refusals_total{server="origin",rule="parameter"} 1\n' in text
-    assert 'chunkwire_gap_seconds_bucket{server="origin",le="0.3"} 3\n' in text
+    assert 'chunkwire_streams_open{server="server"} 0\n' in text
+    assert 'chunkwire_chunks_total{server="server"} 4\n' in text
+    assert 'chunkwire_ends_total{server="server",verdict="complete"} 2\n' in text
+    assert 'chunkwire_ends_total{server="server",verdict="cut"} 1\n' in text
+    assert 'chunkwire_refusals_total{server="server",rule="parameter"} 1\n' in text
+    assert 'chunkwire_gap_seconds_bucket{server="server",le="0.3"} 3\n' in text
 
 
 def test_a_histogram_is_cumulative() -> None:
@@ -140,7 +140,7 @@ def test_a_histogram_is_cumulative() -> None:
 
 
 async def test_the_admin_resources_are_prometheus_text_and_a_health_check() -> None:
-    metrics = Metrics("origin")
+    metrics = Metrics("server")
     metrics.chunks = 7
     async with serving(*admin_resources(metrics.read)) as running:
         answer = await running.get("/metrics")
@@ -149,7 +149,7 @@ async def test_the_admin_resources_are_prometheus_text_and_a_health_check() -> N
     sample = re.compile(rb'[a-z_]+(\{([a-z]+="[^"]*",?)*\})? -?[0-9.e+-]+')
     for line in body_of(answer).splitlines():
         assert line.startswith((b"# HELP ", b"# TYPE ")) or sample.fullmatch(line)
-    assert b'chunkwire_chunks_total{server="origin"} 7' in answer
+    assert b'chunkwire_chunks_total{server="server"} 7' in answer
     assert body_of(health) == b"ok\n"
 
 

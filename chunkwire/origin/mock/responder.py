@@ -21,6 +21,7 @@ from chunkwire.origin.misbehave import strike
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
+from chunkwire.origin.settings import caps_of
 from chunkwire.server.query import format_duration
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -91,7 +92,7 @@ def _failing(wishes: MockSettings, picked: str) -> MockSettings:
 
 
 def _check_duration(events: list[Due], request: IncomingRequest) -> None:
-    most = request.settings.max_duration
+    most = caps_of(request).max_duration
     if events[-1].moment > most:
         raise refuse(f"expected an answer of at most {format_duration(most)}, got {format_duration(events[-1].moment)}")
 

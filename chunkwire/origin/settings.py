@@ -1,0 +1,38 @@
+"""What the origin's resources allow: caps on what a request may ask of them.
+
+Every number stands with its unit, its reason and a precedent. The command line sets them; tests build their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.settings import ServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OriginSettings(ServerSettings):
+    """A server's settings, and caps for its resources. Seconds and octets.
+
+    Attributes:
+        max_chunks: chunks one stream may ask for.
+        max_octets: chunk-data one stream may ask for; 1 GiB is what the back-pressure check needs.
+        max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
+        max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
+    """
+
+    max_chunks: int = 1_000_000
+    max_octets: int = 1 << 30
+    max_chunk_octets: int = 16 << 20
+    max_duration: float = 3600.0
+
+
+DEFAULT_ORIGIN_SETTINGS: Final = OriginSettings()
+
+
+def caps_of(request: IncomingRequest) -> OriginSettings:
+    """Return the caps that hold for a request: the defaults where its server has none of its own."""
+    settings = request.settings
+    return settings if isinstance(settings, OriginSettings) else DEFAULT_ORIGIN_SETTINGS

@@ -1,0 +1,57 @@
+"""Resources about a server itself: its metrics, its health, and the journal of its exchanges.
+
+The rule here: what they say is read when somebody asks. `/metrics` and `/healthz` have an address of
+their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.net.listen import Drain, serve_connections
+from chunkwire.net.pacing import PlainPacer
+from chunkwire.server.engine import Server
+from chunkwire.server.journal import JOURNAL_PATH
+from chunkwire.server.metrics import CONTENT_TYPE
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import JSON_LINES, Responder
+from chunkwire.server.routes import Resource
+
+ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
+
+
+async def serve_admin(listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain) -> None:
+    """Serve `/metrics` and `/healthz` of one server, on addresses of their own, until drained or cancelled."""
+    admin = Server(admin_resources(read), pacer=PlainPacer(), drain=drain)
+    await serve_connections(listeners, admin.handle, drain=drain)
+
+
+def admin_resources(read: ReadMetrics) -> tuple[Resource, ...]:
+    """Return the resources that say how a server is doing; `read` gives its metrics as text."""
+
+    async def metrics(_: IncomingRequest, response: Responder) -> None:
+        await response.fixed(200, ((b"Content-Type", CONTENT_TYPE),), (await read()).encode())
+
+    async def healthz(_: IncomingRequest, response: Responder) -> None:
+        await response.text(200, "ok\n")
+
+    return (
+        Resource("/metrics", metrics, "counters and histograms, as Prometheus text", "{origin}/metrics"),
+        Resource("/healthz", healthz, "ok while connections are accepted", "{origin}/healthz"),
+    )
+
+
+async def _read_journal(request: IncomingRequest, response: Responder) -> None:
+    fields = (JSON_LINES, (b"Cache-Control", b"no-cache"))
+    await response.fixed(200, fields, request.journal.lines(request.query.text("nonce")).encode())
+
+
+JOURNAL: Final = Resource(
+    JOURNAL_PATH.decode(),
+    _read_journal,
+    "the last exchanges as JSON Lines: how each request arrived, what was sent, how it ended; nonce picks a run",
+    "'{origin}/journal?nonce=run1'",
+)

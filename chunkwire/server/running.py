@@ -1,0 +1,82 @@
+"""Run a server on its addresses until it has drained: its own, that of its metrics, and the signals to end it.
+
+The rule here: what every server does, whatever it serves. How a connection is served is its handler's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+from chunkwire.net.listen import (
+    Address,
+    Drain,
+    Handler,
+    bound_addresses,
+    drain_on_signal,
+    open_listeners,
+    raise_file_limit,
+    serve_connections,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The sockets that a server accepts connections on, and those for questions about it (none without `admin`)."""
+
+    own: list[trio.SocketListener]
+    admin: list[trio.SocketListener]
+
+
+async def open_all(address: Address | str, admin: Address | str | None, *, reuse_port: bool) -> Listeners:
+    """Bind both addresses, or neither.
+
+    Raises:
+        ListenError: an address cannot be bound.
+        LocalError: the text of an address is none.
+    """
+    raise_file_limit()
+    own = await open_listeners(address, reuse_port=reuse_port)
+    try:
+        return Listeners(own, await open_listeners(admin) if admin is not None else [])
+    except BaseException:
+        for listener in own:
+            listener.socket.close()
+        raise
+
+
+async def run_server(
+    listeners: Listeners,
+    handler: Handler,
+    *,
+    drain: Drain,
+    read_metrics: Callable[[], Awaitable[str]],
+    grace: float,
+    max_connections: int,
+    handle_signals: bool,
+    task_status: trio.TaskStatus[list[Address]],
+) -> None:
+    """Serve connections until the drain is over; started with the bound addresses once accepting.
+
+    Args:
+        read_metrics: gives what `/metrics` answers.
+        handle_signals: SIGTERM drains, a second one ends at once (main thread only).
+
+    Cancellation: closes the listeners and every connection.
+    """
+    async with trio.open_nursery() as nursery:
+        if handle_signals:
+            await nursery.start(drain_on_signal, drain, nursery.cancel_scope, name="signals")
+        if listeners.admin:
+            from chunkwire.server.admin import serve_admin  # an engine: 2 MB that a gateway without it does not hold
+
+            logger.info("admin on http://%s", bound_addresses(listeners.admin)[0])
+            nursery.start_soon(serve_admin, listeners.admin, read_metrics, drain, name="admin")
+        task_status.started(bound_addresses(listeners.own))
+        await serve_connections(listeners.own, handler, drain=drain, grace=grace, max_connections=max_connections)
+        nursery.cancel_scope.cancel()
