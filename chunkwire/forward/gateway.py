@@ -190,7 +190,7 @@ class Gateway:
         head, content = failure_response(
             failure, name=self._settings.name, date=self.date(), extra=((b"Connection", b"close"),)
         )
-        method = request.method if request is not None else b"GET"
+        method = b"HEAD" if client.asks_for_head_only else b"GET"
         octets = client.head_octets(head, method)
         self._mover.unwatch(client)
         with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers

@@ -24,6 +24,8 @@ from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
 DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close its side (nginx lingering_timeout: 5 s)
 DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
+_HEAD_METHOD = re.compile(rb"[\s]*+HEAD(?![!#$%&'*+\-.^_`|~0-9A-Za-z])")
+_METHOD_START: Final = 16  # octets of a head that are kept to see whether its method is HEAD, blanks before it too
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
 _IS_WINDOWS: Final = os.name == "nt"  # there a socket is no file descriptor, and os.read and os.write do not take it
@@ -258,7 +260,9 @@ class ServerConnection(Connection):
     def __init__(self, stream: trio.abc.Stream, *, bare_lf: bool, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
         super().__init__(stream, limits=limits)
         self._bare_lf = bare_lf
+        self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
         self._request: Request | None = None
+        self._head = b""
 
     async def receive_request(self) -> Request | None:
         """Return the next request head, its target settled; None when the peer closed before a first octet.
@@ -269,14 +273,20 @@ class ServerConnection(Connection):
             HeadError: what to answer. Nothing more may be read from this connection after it.
             PeerGone: the peer reset the connection.
         """
-        self._request = None
+        self._request, self._head = None, b""
         head = await self._receive_head(is_request=True)
         if head is None:
             if self.leftover:
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
             return None
-        self._request = judge_request(head, self.limits, bare_lf=self._bare_lf)
+        self._head = head[:_METHOD_START]
+        self._request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
         return self._request
+
+    @property
+    def asks_for_head_only(self) -> bool:
+        """What came of the latest request begins with HEAD, understood or not (RFC 9110 §9.3.2: no content)."""
+        return bool(_HEAD_METHOD.match(self._head or self.leftover))
 
     def has_whole_head(self) -> bool:
         """Say whether `receive_request` has nothing to wait for."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from chunkwire.wire.abnf import QUOTED_STRING, TOKEN
 from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
@@ -23,20 +24,22 @@ _TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _FIELD_LINE = re.compile(rb"[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n")
 _FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
 
-# request-line = method SP request-target SP HTTP-version (RFC 9112 §3). No form of target has a `#` (§3.2).
-_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21\x22\x24-\x7e]++) HTTP/(\d)\.(\d)\r?\n")
+# request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
+_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
 # reason is often left out by old servers; it is taken here and always written by us.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
 
-# Host = uri-host [ ":" port ] (RFC 9110 §7.2). A comma is legal in RFC 3986's reg-name and refused here:
-# to a recipient that joins fields, `a,b` is two hosts.
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=\-]*+)(?::\d{0,5})?")
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]++)([/?][^#]*+)?", re.IGNORECASE)
 # Content-Length = 1*DIGIT (RFC 9110 §8.6). Leading zeros are refused as well: some parsers read octal.
 _CONTENT_LENGTH = re.compile(rb"0|[1-9]\d{0,17}")
+# transfer-coding = token *( OWS ";" OWS transfer-parameter )           RFC 9112 §7
+# transfer-parameter = token BWS "=" BWS ( token / quoted-string ). An empty member is refused, though a recipient
+# should pass over a few (RFC 9110 §5.6.1.2): where hops read such a list in two ways, they frame the body in two ways.
+_PARAMETER = rb"[\t ]*+;[\t ]*+%b[\t ]*+=[\t ]*+(?:%b|%b)" % (TOKEN, TOKEN, QUOTED_STRING)
+_CODING = re.compile(rb"%b(?:%b)*+" % (TOKEN, _PARAMETER))
+_CODINGS = re.compile(rb"(?:%b)(?:[\t ]*+,[\t ]*+(?:%b))*+" % (_CODING.pattern, _CODING.pattern))
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
 _FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length"})
@@ -110,7 +113,7 @@ class _Fields:
 
 @dataclass(frozen=True, slots=True)
 class Request(_Fields):
-    """A request head. `target` is as received, or in origin-form after `settle_target`."""
+    """A request head. `target` is as received, or in origin-form after `targets.settle_target`."""
 
     method: bytes
     target: bytes
@@ -171,7 +174,8 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
     """Refuse a whole head for what h11 would let through. `head` ends with its empty line.
 
     Args:
-        bare_lf: True takes LF alone as a line end (an origin at which people type); False refuses it.
+        bare_lf: True takes LF alone as the end of every line where it ends the start-line (an origin at which people
+            type); False refuses it.
 
     Raises:
         HeadError: with the status of RFC 9112 and RFC 9110 for the first fault found.
@@ -180,14 +184,22 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
     _check_start_line(head[:line_end], limits, is_request=is_request)
     if len(head) > limits.max_head_octets:
         raise _too_large(limits)
-    if not bare_lf and (found := _BARE_LF.search(head)):
-        raise HeadError(
-            400, "bare-lf-in-head", f"expected CRLF at the end of each line, got LF alone at {found.start()}"
-        )
+    _check_line_ends(head, head[:line_end], bare_lf=bare_lf)
     if not _FIELD_BLOCK.fullmatch(head, line_end):
         raise _bad_field_line(head, line_end)
     if head.count(b"\n") - 2 > limits.max_fields:
         raise HeadError(431, "too-many-fields", f"expected at most {limits.max_fields} field lines")
+
+
+def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
+    """Refuse a head whose lines end in two ways: what is one line to one parser would be two to another."""
+    if bare_lf and not start_line.endswith(b"\r\n"):
+        if (at := head.find(b"\r\n")) >= 0:
+            message = f"expected LF at the end of each line, as the first line has it, got CRLF at {at}"
+            raise HeadError(400, "mixed-line-ends", message)
+    elif found := _BARE_LF.search(head):
+        message = f"expected CRLF at the end of each line, got LF alone at {found.start()}"
+        raise HeadError(400, "bare-lf-in-head", message)
 
 
 def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
@@ -285,34 +297,6 @@ def _field_lines(head: bytes, start: int) -> tuple[Field, ...]:
 # ---- meaning -----------------------------------------------------------------------------------------------
 
 
-def settle_target(request: Request) -> Request:
-    """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2, rows 13 and 14).
-
-    An absolute-form target replaces Host, as §3.2.2 demands; without a path it is `*` to OPTIONS (§3.2.4).
-    `*` itself (OPTIONS) and authority-form (CONNECT) stay.
-
-    Raises:
-        HeadError: 400 for no Host in HTTP/1.1, two of them, or a value that is no host; 400 for another target form.
-    """
-    hosts = [value for name, value in request.fields if name.lower() == b"host"]
-    if len(hosts) > 1:
-        raise HeadError(400, "two-hosts", "expected one Host line, got two")
-    if not hosts and request.version != b"1.0":
-        raise HeadError(400, "no-host", "HTTP/1.1 needs a Host line: `Host: localhost`")
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        raise HeadError(400, "bad-host", f"expected HOST or HOST:PORT in Host, got {quoted(hosts[0])}")
-    if request.method == b"CONNECT" or request.target.startswith(b"/"):
-        return request
-    if request.target == b"*" and request.method == b"OPTIONS":
-        return request
-    absolute = _ABSOLUTE_FORM.fullmatch(request.target)
-    if not absolute or absolute[1].startswith(b":") or not _HOST.fullmatch(absolute[1]):
-        raise HeadError(400, "bad-target", f"expected a target like `/path`, got {quoted(request.target)}")
-    target = absolute[2] or (b"*" if request.method == b"OPTIONS" else b"/")
-    fields = ((b"Host", absolute[1]), *(field for field in request.fields if field[0].lower() != b"host"))
-    return replace(request, target=b"/" + target if target.startswith(b"?") else target, fields=fields)
-
-
 def request_framing(request: Request) -> Framing:
     """Return the framing of a request body (RFC 9112 §6.3).
 
@@ -330,17 +314,18 @@ def request_framing(request: Request) -> Framing:
 def response_framing(response: Response, method: bytes) -> Framing:
     """Return the framing of a response body (RFC 9112 §6.3); `method` is the request's.
 
+    A response that has no body by its status, or by its request's method, has none whatever its codings are (rule 1).
+
     Raises:
         HeadError: as `request_framing`; and for a 1xx that carries Transfer-Encoding (RFC 9112 §6.1).
     """
     codings, length = _framing_fields(response)
-    if codings:
-        _check_codings(codings, length, response.version)
-        if response.status < 200:
-            raise HeadError(400, "coding-in-1xx", f"expected no Transfer-Encoding in a {response.status}")
+    if codings and response.status < 200:
+        raise HeadError(400, "coding-in-1xx", f"expected no Transfer-Encoding in a {response.status}")
     if method == b"HEAD" or response.status < 200 or response.status in (204, 304):
         return Framing(BodyKind.NONE)
     if codings:
+        _check_codings(codings, length, response.version)
         return Framing(BodyKind.CHUNKED)
     return Framing(BodyKind.CLOSE) if length is None else Framing(BodyKind.LENGTH, length)
 
@@ -366,16 +351,20 @@ def _framing_fields(head: Request | Response) -> tuple[list[bytes], int | None]:
 
 
 def _check_codings(codings: list[bytes], length: int | None, version: bytes) -> None:
-    if len(codings) > 1:
-        raise HeadError(400, "two-codings", "expected one Transfer-Encoding line, got two")
+    """Refuse all but `chunked` alone; several lines are one list (RFC 9110 §5.3)."""
+    value = b", ".join(codings)
     if version == b"1.0":
         raise HeadError(400, "coding-in-http-1.0", "expected no Transfer-Encoding in an HTTP/1.0 message")
-    if codings[0].lower() != b"chunked":
-        names = [name.strip(b" \t").lower() for name in codings[0].split(b",")]
-        known_end = (
-            len(names) > 1 and names[-1] == b"chunked" and all(re.fullmatch(rb"[" + _TCHAR + rb"]+", n) for n in names)
-        )
-        status = 501 if known_end else 400
-        raise HeadError(status, "unknown-coding", f"expected `Transfer-Encoding: chunked`, got {quoted(codings[0])}")
+    if value.lower() != b"chunked":
+        raise _bad_codings(value)
     if length is not None:
         raise HeadError(400, "length-and-coding", "expected Content-Length or Transfer-Encoding, got both")
+
+
+def _bad_codings(value: bytes) -> HeadError:
+    """Say why this list of codings is refused: 501 only for one that is in order and ends in chunked, once."""
+    names = [coding.lower() for coding in _CODING.findall(value)] if _CODINGS.fullmatch(value) else []
+    if names.count(b"chunked") > 1:
+        return HeadError(400, "chunked-twice", f"expected chunked to be applied once, got {quoted(value)}")
+    status = 501 if names and names[-1] == b"chunked" else 400
+    return HeadError(status, "unknown-coding", f"expected `Transfer-Encoding: chunked`, got {quoted(value)}")

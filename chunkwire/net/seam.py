@@ -11,6 +11,7 @@ peer would never be done (DESIGN: one `h11.Connection` an exchange).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -26,24 +27,25 @@ from chunkwire.net.heads import (
     read_response,
     request_framing,
     response_framing,
-    settle_target,
 )
+from chunkwire.net.targets import settle_target
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.limits import HeadLimits
 
 REMEMBERED: Final = 256  # answers kept of each kind; with the limit below, 2 MiB at most
 MEMORABLE_OCTETS: Final = 2048  # of a head that is kept: most have a few hundred
+_CODING_LINE: Final = re.compile(rb"(?<=\n)transfer-encoding:[^\n]*+\n", re.IGNORECASE)
 _INVENTED: Final = b"\r\nTransfer-Encoding: chunked\r\n"
 
 
-def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool) -> Request:
-    """Return what a request head says, its target settled.
+def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: bytes) -> Request:
+    """Return what a request head says, its target settled; see `check_head` and `settle_target`.
 
     Raises:
         HeadError: what to answer.
     """
     judge = _judge_request if len(head) <= MEMORABLE_OCTETS else _judge_request.__wrapped__
-    return judge(head, limits, bare_lf)
+    return judge(head, limits, bare_lf, scheme)
 
 
 def judge_response(head: bytes, limits: HeadLimits, request: Request) -> Response:
@@ -109,10 +111,10 @@ def write_informational(response: Response, request: Request | None) -> bytes:
 
 
 @lru_cache(REMEMBERED)
-def _judge_request(head: bytes, limits: HeadLimits, bare_lf: bool) -> Request:
+def _judge_request(head: bytes, limits: HeadLimits, bare_lf: bool, scheme: bytes) -> Request:
     check_head(head, limits, is_request=True, bare_lf=bare_lf)
     # Our rules judge first, in their words; h11 is the second opinion, and collapses two equal lengths.
-    request = settle_target(read_request(head))
+    request = settle_target(read_request(head), scheme=scheme)
     request_framing(request)
     _feed(h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_octets), head)
     return request
@@ -122,7 +124,8 @@ def _judge_request(head: bytes, limits: HeadLimits, bare_lf: bool) -> Request:
 def _judge_response(head: bytes, limits: HeadLimits, method: bytes, upgrade: bool) -> Response:
     check_head(head, limits, is_request=False, bare_lf=False)
     response = read_response(head)
-    response_framing(response, b"GET")  # for what it refuses; which body there is depends on the method
+    if response_framing(response, method).kind is BodyKind.NONE:
+        head = _CODING_LINE.sub(b"", head)  # it says nothing here (RFC 9112 §6.3), and h11 takes `chunked` only
     listener = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_head_octets)
     fields = [(b"Host", b"-"), *([(b"Upgrade", b"-"), (b"Connection", b"Upgrade")] if upgrade else [])]
     listener.send(h11.Request(method=method, target=b"/", headers=fields))

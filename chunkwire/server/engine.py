@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -109,7 +110,8 @@ class Server:
             refusal = Refusal(408, "head-timeout", f"request head: {expected}, got no end")
         else:
             return head is not None and await self._serve(connection, head)
-        return await self._serve(connection, UNREADABLE, refusal)
+        method = b"HEAD" if connection.asks_for_head_only else UNREADABLE.method
+        return await self._serve(connection, replace(UNREADABLE, method=method), refusal)
 
     async def _serve(self, connection: ServerConnection, head: Request, refusal: Refusal | None = None) -> bool:
         """Serve one exchange; True if another may follow on this connection."""

@@ -24,7 +24,7 @@ _FIELDS_OF_INTEREST: Final = frozenset(
     b"host via forwarded x-forwarded-for x-forwarded-proto accept accept-encoding te connection expect upgrade "
     b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
 )
-# Stands for a request whose head could not be read.
+# Stands for a request whose head could not be read; no other has its target.
 UNREADABLE: Final = Request(b"-", b"-")
 JOURNAL_PATH: Final = b"/journal"
 _TARGET_OCTETS: Final = 2048  # of what is remembered; most targets are shorter, and a plan of 200 steps fits
@@ -122,7 +122,7 @@ class JournalEntry:
     @property
     def is_readable(self) -> bool:
         """There was a request head to read."""
-        return self.request is not UNREADABLE
+        return self.request.target != UNREADABLE.target
 
     def to_json(self) -> dict[str, object]:
         """Return the exchange as a journal entry."""
@@ -174,7 +174,7 @@ class Journal:
 
 def _kept(request: Request) -> Request:
     """Return what is remembered of a request: a thousand of the largest heads would be 64 MiB."""
-    if request is UNREADABLE:
+    if request.target == UNREADABLE.target:
         return request
     fields = tuple(
         (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST

@@ -47,7 +47,7 @@ TE_TE = {
     b"Transfer-Encoding: xchunked": 501,
     b"Transfer-Encoding:\x0bchunked": 400,
     b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity": 400,
-    b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked": 400,
+    b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked": 501,
     b"Transfer-Encoding : chunked": 400,
     b"Transfer-Encoding:\r\n chunked": 400,
     b"Transfer_Encoding: chunked": 400,

@@ -130,11 +130,13 @@ async def receive_request(
         return await ServerConnection(stream, bare_lf=bare_lf, limits=limits).receive_request()
 
 
-async def receive_response(octets: bytes, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> Response:
-    """Return what a client that sent a GET makes of these octets."""
+async def receive_response(
+    octets: bytes, request: Request = GET, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS
+) -> Response:
+    """Return what a client that sent this request makes of these octets."""
     async with feeding(octets) as stream:
         client = ClientConnection(stream, limits=limits)
-        await client.send_request(GET)
+        await client.send_request(request)
         return await client.receive_response()
 
 
@@ -155,10 +157,12 @@ async def accept_request(octets: bytes, *, bare_lf: bool = False, limits: HeadLi
     return request
 
 
-async def refuse_request(octets: bytes, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> tuple[int, str]:
+async def refuse_request(
+    octets: bytes, *, bare_lf: bool = False, limits: HeadLimits = DEFAULT_HEAD_LIMITS
+) -> tuple[int, str]:
     """Return the status and the rule with which a server refuses these octets."""
     with pytest.raises(HeadError) as caught:
-        await receive_request(octets, limits=limits)
+        await receive_request(octets, bare_lf=bare_lf, limits=limits)
     return caught.value.status, caught.value.rule
 
 

@@ -26,6 +26,16 @@ async def test_gap_1_bare_lf_in_a_head_is_refused_where_it_is_not_allowed() -> N
     assert await accept_request(LF_HEAD.replace(b"\n", b"\r\n")) == await accept_request(LF_HEAD, bare_lf=True)
 
 
+async def test_gap_1_line_ends_of_two_kinds_are_refused_where_bare_lf_is_allowed() -> None:
+    crlf, lf = b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n", b"GET / HTTP/1.1\nHost: x\n%b\n"
+    assert await refuse_request(crlf % b"X: X\n", bare_lf=True) == (400, "bare-lf-in-head")
+    assert await refuse_request(crlf % b"X: X\nA: B\r\n", bare_lf=True) == (400, "bare-lf-in-head")
+    assert await refuse_request(crlf % b"\n", bare_lf=True) == (400, "bare-lf-in-head")
+    assert await refuse_request(lf % b"X: X\r\n", bare_lf=True) == (400, "mixed-line-ends")
+    assert await refuse_request(lf % b"\r", bare_lf=True) == (400, "mixed-line-ends")
+    assert await accept_request(crlf % b"X: X\r\n", bare_lf=True) == await accept_request(lf % b"X: X\n", bare_lf=True)
+
+
 async def test_gap_2_a_folded_line_is_refused_not_joined() -> None:
     assert await refuse_request(get(b"A: 1", b" 2")) == (400, "folded-line")
     assert await refuse_request(get(b"A: 1", b"\t2")) == (400, "folded-line")

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from chunkwire.net.heads import HeadError
+from chunkwire.net.heads import HeadError, Request
+from chunkwire.net.targets import settle_target
 from tests.net.peer import accept_request, get, receive_request, refuse_request
 
 
@@ -15,7 +16,8 @@ from tests.net.peer import accept_request, get, receive_request, refuse_request
         (b"GET http://y/ HTTP/1.1", b"/", b"y"),
         (b"GET http://y?q HTTP/1.1", b"/?q", b"y"),
         (b"GET HTTP://Y:80/a//b?c=http://z/ HTTP/1.1", b"/a//b?c=http://z/", b"Y:80"),
-        (b"GET https://y/a HTTP/1.1", b"/a", b"y"),
+        (b"GET http://y:/a HTTP/1.1", b"/a", b"y:"),
+        (b"GET http://%c3%a9.y:65535?[] HTTP/1.1", b"/?[]", b"%c3%a9.y:65535"),
         (b"GET http://[::1]:8080/a HTTP/1.1", b"/a", b"[::1]:8080"),
         (b"OPTIONS http://y:81 HTTP/1.1", b"*", b"y:81"),
         (b"OPTIONS http://y:81/ HTTP/1.1", b"/", b"y:81"),
@@ -30,7 +32,18 @@ async def test_an_absolute_form_target_comes_to_an_origin_form_and_its_host(
 
 @pytest.mark.parametrize(
     "target",
-    [b"http://", b"http:///a", b"http://:80/", b"http://u@h/", b"http://a b/", b"ftp://y/", b"y", b"y:80", b"*"],
+    [
+        *(b"http://", b"http:///a", b"http://:80/", b"http://u@h/", b"http://a b/", b"ftp://y/", b"y", b"y:80", b"*"),
+        *(
+            b"http://a%zz/",
+            b"http://[::::1]/",
+            b"http://[1.2.3.4]/",
+            b"http://y:65536/",
+            b"http://[fe80::1%25e]/",
+            b"?a",
+        ),
+        *(b"http://u:p@h/", b"http://h@/", b"http:/h/a", b"http:h", b"HTTPS://:1/", b"http://a,b/"),
+    ],
 )
 async def test_another_form_of_target_is_refused(target: bytes) -> None:
     rule = "bad-start-line" if b" " in target else "bad-target"
@@ -91,7 +104,6 @@ async def test_the_refusal_of_a_missing_host_says_what_to_type() -> None:
         b"GET / HTTP/1",
         b"GET / HTTP/11",
         b"GET / HTTP/1.10",
-        b"GET /\xe9 HTTP/1.1",
         b"GET /\x00 HTTP/1.1",
         b"G@T / HTTP/1.1",
         b"GET /",
@@ -146,6 +158,113 @@ async def test_tokens_of_a_list_are_found_in_any_case_over_several_lines() -> No
     assert request.has_token(b"connection", b"te")
     assert not request.has_token(b"connection", b"keep")
     assert not request.keeps_alive
+
+
+@pytest.mark.parametrize("sent", [b"https://y/a", b"HTTPS://y", b"https://y:80/"])
+async def test_a_target_of_the_other_scheme_is_misdirected(sent: bytes) -> None:
+    start = b"GET %b HTTP/1.1" % sent
+    assert await refuse_request(get(start=start)) == (421, "misdirected")
+    over_tls = settle_target(Request(b"GET", sent, fields=((b"Host", b"x"),)), scheme=b"https")
+    assert over_tls.target == (b"/a" if sent.endswith(b"a") else b"/")
+    with pytest.raises(HeadError, match="expected an https target") as caught:
+        settle_target(Request(b"GET", sent.lower().replace(b"s:", b":"), fields=((b"Host", b"x"),)), scheme=b"https")
+    assert caught.value.status == 421
+
+
+HOSTS = [
+    *(
+        b"a",
+        b"a:80",
+        b"a:",
+        b"a:0",
+        b"a:65535",
+        b"a:0000080",
+        b"A.B-c_~!$&'()*+;=",
+        b"%41%7e",
+        b"",
+        b"1.2.3.4",
+        b"999.1",
+    ),
+    *(b"[::]", b"[::1]:8080", b"[1:2:3:4:5:6:7:8]", b"[1:2:3:4:5:6:7::]", b"[::ffff:1.2.3.4]", b"[ABCD::]"),
+    *(b"[v1.a]", b"[vF.a:b!]:1", b"[V0.~]"),
+]
+NO_HOSTS = [
+    *(b"a%zz", b"a%", b"a%4", b"a:65536", b"a:100000", b"a:b", b":80", b":", b"a:1:2", b"u@h", b"u:p@h", b"h/", b"a,b"),
+    *(b"[::::1]", b"[1.2.3.4]", b"[12345::]", b"[1:2:3:4:5:6:7:8:9]", b"[1:2:3:4:5:6:7]", b"[1::2::3]", b"[]", b"[::1"),
+    *(
+        b"[::1.2.3]",
+        b"[::1.2.3.256]",
+        b"[::01.2.3.4]",
+        b"[fe80::1%eth0]",
+        b"[fe80::1%25eth0]",
+        b"[::1]a",
+        b"a[::1]",
+        b"::1",
+    ),
+    *(
+        b"[v.a]",
+        b"[v1.]",
+        b"[v1a]",
+        b"[vg.a]",
+        b"[v1.a,b]",
+        b'a"',
+        b"a\\b",
+        b"a<b",
+        b"a^",
+        b"\xc3\xa9",
+        b"[:1]",
+        b"[1:]",
+    ),
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_a_host_within_the_grammar_is_taken(host: bytes) -> None:
+    assert (await accept_request(get(host=b"Host: " + host))).get(b"host") == host
+    if host:
+        request = await accept_request(get(start=b"GET http://%b/ HTTP/1.1" % host))
+        assert request.get(b"host") == host
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+async def test_a_host_out_of_the_grammar_is_refused(host: bytes) -> None:
+    assert await refuse_request(get(host=b"Host: " + host)) == (400, "bad-host")
+    if b"/" not in host:
+        assert await refuse_request(get(start=b"GET http://%b/ HTTP/1.1" % host)) == (400, "bad-target")
+
+
+@pytest.mark.parametrize("octet", sorted(b'"<>\\^`{|}#\x80\xff'))
+@pytest.mark.parametrize("place", [b"/%c", b"/?%c", b"/%%41%c", b"http://y/%c"])
+async def test_an_octet_that_no_target_has_is_refused_and_its_escape_is_not(octet: int, place: bytes) -> None:
+    with pytest.raises(HeadError, match=f"expected %{octet:02X} in the target") as caught:
+        await receive_request(get(start=b"GET %b HTTP/1.1" % (place % octet)))
+    assert (caught.value.status, caught.value.rule) == (400, "bad-target")
+    escaped = (place % ord("X")).replace(b"X", b"%%%02X" % octet)
+    assert (await accept_request(get(start=b"GET %b HTTP/1.1" % escaped))).target.startswith(b"/")
+
+
+@pytest.mark.parametrize("target", [b"/%", b"/%4", b"/%zz", b"/a?%", b"/a?b=%4g", b"/%%41", b"http://y/%"])
+async def test_a_broken_percent_is_refused(target: bytes) -> None:
+    with pytest.raises(HeadError, match="two hex digits after %") as caught:
+        await receive_request(get(start=b"GET %b HTTP/1.1" % target))
+    assert caught.value.rule == "bad-target"
+
+
+async def test_raw_utf_8_in_a_target_is_refused_by_how_to_write_it() -> None:
+    with pytest.raises(HeadError, match=re.escape(r'expected %C3%A9 in the target, got "\xc3\xa9" as it is')):
+        await receive_request(get(start="GET /café/a HTTP/1.1".encode()))
+    assert (await accept_request(get(start=b"GET /caf%C3%A9/a HTTP/1.1"))).target == b"/caf%C3%A9/a"
+
+
+async def test_brackets_are_taken_in_a_query_and_not_in_a_path() -> None:
+    assert (await accept_request(get(start=b"GET /?a[]=1&b[c]=2 HTTP/1.1"))).target == b"/?a[]=1&b[c]=2"
+    assert await refuse_request(get(start=b"GET /a[1] HTTP/1.1")) == (400, "bad-target")
+
+
+@pytest.mark.parametrize("target", [b"y:443", b"[::1]:443"])
+async def test_connect_names_an_authority(target: bytes) -> None:
+    assert (await accept_request(get(start=b"CONNECT %b HTTP/1.1" % target))).target == target
+    assert await refuse_request(get(start=b"CONNECT /%b HTTP/1.1" % target)) == (400, "bad-target")
 
 
 async def test_a_fragment_in_the_target_is_refused_and_its_escape_is_not() -> None:

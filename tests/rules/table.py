@@ -1,7 +1,8 @@
 """The map: each row of the specification and the test on real sockets that holds a server to it.
 
 `rules` has the 69 rules for heads and bodies (RFC 9110, RFC 9112), `attacks` the known attacks on relays, `faults`
-the 28 ways in which a stream breaks. A test is named as pytest names it: `tests/folder/test_file.py::test_name`.
+the 28 ways in which a stream breaks, `suites` what other people's suites found.
+A test is named as pytest names it: `tests/folder/test_file.py::test_name`.
 Its docstring says which row it is and on which broken variant it fails.
 """
 

@@ -10,6 +10,7 @@ import pytest
 from tests.rules.attacks import ATTACKS
 from tests.rules.faults import FAULTS
 from tests.rules.rules import RULES
+from tests.rules.suites import SUITES
 from tests.rules.table import Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -17,6 +18,7 @@ ROWS = {
     **{f"rule {name}": row for name, row in RULES.items()},
     **{f"attack {name}": row for name, row in ATTACKS.items()},
     **{f"fault {name}": row for name, row in FAULTS.items()},
+    **{f"suites {name}": row for name, row in SUITES.items()},
 }
 
 

@@ -1,0 +1,54 @@
+"""What public suites and bug reports found at our servers, each kind with the tests that hold it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.rules.table import Row, Rows
+
+BOTH = "tests/forward/test_heads_at_both.py::"
+BODIES = "tests/forward/test_attacks_bodies.py::"
+FRAMING = "tests/forward/test_rules_framing.py::"
+
+SUITES: Final[Rows] = {
+    "a refused HEAD": Row(
+        "9110 9.3.2: no content to HEAD, whatever of it is refused; Content-Length is that of the answer to a GET",
+        "OG",
+        origin=BOTH + "test_a_refused_head_gets_no_content",
+        gateway=BOTH + "test_a_refused_head_gets_no_content",
+    ),
+    "host grammar": Row(
+        "9112 3.2, 3986 3.2.2: uri-host [ : port ] in Host and in an absolute target; no zone, no userinfo",
+        "OG",
+        origin=BOTH + "test_a_host_is_judged_by_its_grammar",
+        gateway=BOTH + "test_a_host_is_judged_by_its_grammar",
+    ),
+    "misdirected": Row(
+        "9110 7.4: a target of the other scheme gets 421",
+        "OG",
+        origin=BOTH + "test_a_target_of_another_scheme_gets_421",
+        gateway=BOTH + "test_a_target_of_another_scheme_gets_421",
+    ),
+    "target octets": Row(
+        "9112 3.2, 3986 3.3: octets that no target has get 400, and the text says how they are written",
+        "OG",
+        origin=BOTH + "test_a_target_out_of_the_grammar_gets_400",
+        gateway=BOTH + "test_a_target_out_of_the_grammar_gets_400",
+    ),
+    "codings over lines": Row(
+        "9110 5.3, 9112 6.1: Transfer-Encoding lines are one list: 501 for another coding, 400 for chunked twice",
+        "OG",
+        origin=BOTH + "test_codings_are_judged_as_one_list",
+        gateway=BOTH + "test_codings_are_judged_as_one_list",
+    ),
+    "mixed line ends": Row(
+        "9112 2.2: bare LF ends the lines of a head only where it ends the request-line, and then all of them",
+        "OG",
+        origin=BOTH + "test_a_head_with_line_ends_of_two_kinds_gets_400",
+        gateway=BOTH + "test_a_head_with_line_ends_of_two_kinds_gets_400",
+    ),
+    "trailers that mislead nobody": Row(
+        "9110 6.5.1: response control in a trailer is relayed; what frames, routes or authenticates is refused",
+        gateway=BODIES + "test_a_trailer_that_misleads_nobody_goes_on_as_it_is",
+    ),
+}
