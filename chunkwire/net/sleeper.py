@@ -1,0 +1,419 @@
+"""The one place where a run of trio sleeps.
+
+The rule here: a run that has nothing to do blocks in one system call, whatever it waits for: trio's own deadlines and
+events, planned moments, the descriptors that movers watch. What becomes ready is served there, without a turn of
+trio's loop, until trio has something to do. Each run of trio has one sleeper, which all servers and clients in it
+share, and which takes trio's place asleep in one of these forms:
+
+- as trio's clock, where `trio.run` was given a `SleeperClock`: trio asks its clock how long it may sleep;
+- as an instrument, which trio calls before it sleeps. trio sleeps afterwards all the same, so when tasks were woken
+  meanwhile, a callback is queued that makes trio's set ready: about 60 µs more a wake-up;
+- plain, where neither can be: trio sleeps, moments are trio's deadlines, and a task waits for the movers' set.
+
+Nothing of trio's is changed. trio counts its timeouts in whole milliseconds, as epoll(7) does: moments are 0.6 to
+0.85 ms late then at the median, here about 0.1 ms. Not guaranteed, as a clock only: that
+`trio.testing.wait_all_tasks_blocked` returns while somebody waits for a moment, as trio does not sleep then.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import logging
+import math
+import random
+import select
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from heapq import heappop, heappush
+from time import monotonic
+from typing import Final, Protocol, TypeAlias
+
+import trio
+from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
+
+from chunkwire.net.triosleep import deadline_is_due, exact_timers, exact_wait, find_trio_epoll, is_in_task, obstacle
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 50e-6  # how long to poll before sleeping: about what a wake-up costs
+CREDIT: Final = 8  # unpaid polls in a row after which they stop
+TRY_EVERY: Final = 32  # sleeps without a poll before one is tried again
+BATCH_SECONDS: Final = 250e-6  # between two wake-ups for moments, at least, for each task that the first one woke
+CROWD_SECONDS: Final = 1e-3  # but no longer: what epoll(7) counts in, and so what other servers' timers are late by
+AWAKE_SECONDS: Final = 400e-6  # before a lone moment: a machine in a deep sleep wakes up 0.3 ms late
+AWAKE_SHARE: Final = 0.05  # of the time slept; what this may cost of a core
+_LONGEST_SECONDS: Final = 86_400.0  # one sleep; trio's own limit too
+_MAX_EVENTS: Final = 512  # served in one batch; what is beyond them comes with the next
+
+OnReady: TypeAlias = Callable[[int, int], None]
+
+
+class Form(enum.Enum):
+    """How a sleeper takes trio's place asleep."""
+
+    CLOCK = "clock"
+    INSTRUMENT = "instrument"
+    PLAIN = "plain"
+
+
+class Pacer(Protocol):
+    """A clock and a way to wait for a moment on it; in programs it is the run's sleeper."""
+
+    def now(self) -> float:
+        """Return this clock's time, in seconds from an arbitrary start; it never steps back."""
+
+    async def wait_until(self, moment: float) -> None:
+        """Return at `moment` or as soon after it as the system allows; never before. Always a checkpoint."""
+
+
+class Polling:
+    """Decides how long to poll before each sleep: only while polls find something, so an idle process costs nothing.
+
+    Args:
+        seconds: how long a poll lasts; 0 never polls, `math.inf` always does.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._credit = 0
+        self._unpolled = 0
+
+    def seconds(self) -> float:
+        """Return how long to poll before the next sleep: nothing while polls do not pay, but for a try now and then."""
+        if self._credit or self._seconds in (0.0, math.inf):
+            return self._seconds
+        self._unpolled = (self._unpolled + 1) % TRY_EVERY
+        return 0.0 if self._unpolled else self._seconds
+
+    def note(self, *, has_paid: bool) -> None:
+        """Take note of whether the last poll found something."""
+        self._credit = CREDIT if has_paid else max(0, self._credit - 1)
+
+
+class Moments:
+    """The tasks that wait for moments, and when to wake up for them.
+
+    A wake-up has a cost of its own. Where moments lie close, one serves all that came within `BATCH_SECONDS`, in a
+    crowd all that came within `CROWD_SECONDS`.
+    """
+
+    def __init__(self) -> None:
+        self.first = math.inf
+        self.wake_at = math.inf  # the first, but not before the rest since the last wake-up is over
+        self._rest_until = 0.0
+        self._heap: list[tuple[float, int]] = []  # moments, and the tickets of those who wait
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; who was cancelled is not in it
+        self._tickets = itertools.count()
+
+    async def wait(self, moment: float) -> None:
+        """Wait until `wake` is called at that moment, or after it."""
+        task = current_task()
+        ticket = task.custom_sleep_data = next(self._tickets)  # trio forgets it when the task is woken or cancelled
+        self._tasks[ticket] = task
+        heappush(self._heap, (moment, ticket))
+        self._look_ahead()
+        try:
+            await wait_task_rescheduled(_give_up)
+        except BaseException:
+            self._tasks.pop(ticket, None)
+            raise
+
+    def wake(self, now: float) -> int:
+        """Reschedule all whose moment has come; return how many."""
+        heap, tasks, woken = self._heap, self._tasks, 0
+        while heap and (heap[0][0] <= now or heap[0][1] not in tasks):
+            ticket = heappop(heap)[1]
+            task = tasks.pop(ticket, None)
+            if task is not None and task.custom_sleep_data == ticket:
+                reschedule(task)
+                woken += 1
+        self._rest_until = now + min(woken * BATCH_SECONDS, CROWD_SECONDS)
+        self._look_ahead()
+        return woken
+
+    def _look_ahead(self) -> None:
+        self.first = self._heap[0][0] if self._heap else math.inf
+        self.wake_at = max(self.first, self._rest_until)
+
+
+class Sleeper:
+    """Sleeps for one run of trio; a pacer, and what movers watch descriptors with.
+
+    Args:
+        epoll: the set to sleep on; None where the platform has none, and nothing can be watched.
+        wait: returns True once the set may have something ready, or False after so many seconds.
+        clock: seconds from an arbitrary start; what moments are counted on, unless the form is plain.
+
+    Attributes:
+        form: how it takes trio's place; plain until `run` has found another.
+        is_hooked: set once the form is known.
+        woken_at: when what is being served was found ready, on the clock.
+    """
+
+    def __init__(
+        self,
+        epoll: select.epoll | None,
+        wait: Callable[[float], bool],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.form = Form.PLAIN
+        self.woken_at = clock()
+        self._epoll = epoll
+        self._wait = wait
+        self._clock = clock
+        self._handlers: dict[int, OnReady] = {}
+        self._polling = Polling(0.0)
+        self._wishes: list[float] = []  # how long each mover wants polls to last
+        self._moments = Moments()
+        self._trio_epoll = -1
+        self._trio_is_ready = False
+        self._has_woken = False  # a task of trio's, since this sleep began
+        self._is_asleep = False
+        self._token: trio.lowlevel.TrioToken | None = None
+        self.is_hooked = trio.Event()
+
+    # ---- the pacer -------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the time that moments are counted on, in seconds: CLOCK_MONOTONIC, or trio's in the plain form."""
+        return trio.current_time() if self.form is Form.PLAIN else self._clock()
+
+    async def wait_until(self, moment: float) -> None:
+        """Wait for `moment`; one that has passed is only a checkpoint."""
+        if self.form is Form.PLAIN:
+            await trio.sleep_until(moment)
+        elif moment <= self._clock():
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._moments.wait(moment)
+
+    # ---- for movers ------------------------------------------------------------------------------------------
+
+    def watch(self, descriptor: int, mask: int, on_ready: OnReady) -> None:
+        """Call `on_ready` with the descriptor and what of the mask is ready, until `unwatch`.
+
+        It is called outside of any task: it must not raise, and wakes tasks by `wake` alone. Once more for the same
+        descriptor changes the mask.
+        """
+        if self._epoll is None or self._epoll.closed:
+            return
+        if descriptor in self._handlers:
+            self._epoll.modify(descriptor, mask)
+        else:
+            self._epoll.register(descriptor, mask)
+        self._handlers[descriptor] = on_ready
+
+    def unwatch(self, descriptor: int) -> None:
+        """Watch a descriptor no longer; before it is closed."""
+        if self._handlers.pop(descriptor, None) is not None and self._epoll is not None and not self._epoll.closed:
+            self._epoll.unregister(descriptor)
+
+    def wake(self, task: trio.lowlevel.Task) -> None:
+        """Reschedule a task that waits; allowed where `on_ready` is called."""
+        self._has_woken = True
+        reschedule(task)
+
+    @contextmanager
+    def polling(self, seconds: float) -> Iterator[None]:
+        """Poll that long before sleeping, while it pays (see `Polling`), in the with block; of several the longest."""
+        self._wishes.append(seconds)
+        self._polling = Polling(max(self._wishes))
+        try:
+            yield
+        finally:
+            self._wishes.remove(seconds)
+            self._polling = Polling(max(self._wishes, default=0.0))
+
+    # ---- asleep ----------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> bool:
+        """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
+
+        Return False, at once, where nobody waits for anything here: trio may sleep by itself.
+        """
+        moments, epoll = self._moments, self._epoll
+        if epoll is None or self._is_asleep or not (self._handlers or moments.first < math.inf):
+            return False
+        self._is_asleep = True
+        try:
+            self._trio_is_ready = self._has_woken = False
+            now = self._clock()
+            end = now + min(seconds, _LONGEST_SECONDS)
+            while True:
+                events = self._look(epoll, now, end)
+                now = self.woken_at
+                self._serve(events)
+                if now >= moments.first and moments.wake(now):
+                    self._has_woken = True
+                if self._trio_is_ready or self._has_woken or now >= end:
+                    return True
+        finally:
+            self._is_asleep = False
+
+    def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
+        """Return what is ready: by polling while that pays, then asleep, until a moment and not beyond `end`."""
+        clock, poll = self._clock, epoll.poll
+        until = min(end, self._moments.wake_at)
+        spin = self._polling.seconds() if self._handlers else 0.0
+        events: list[tuple[int, int]] = []
+        if spin or now >= until:
+            spin_until = min(now + spin, until)
+            events = poll(0, _MAX_EVENTS)
+            now = clock()
+            while not events and now < spin_until:
+                events = poll(0, _MAX_EVENTS)
+                now = clock()
+            if spin:
+                self._polling.note(has_paid=bool(events))
+        if not events and now < until:
+            events = poll(until - now, _MAX_EVENTS) if until == end else self._sleep_to_moment(epoll, now, until)
+            now = clock()
+        self.woken_at = now
+        return events
+
+    def _sleep_to_moment(self, epoll: select.epoll, now: float, moment: float) -> list[tuple[int, int]]:
+        """Return what becomes ready before the moment; before one that stands alone, stay awake for a short while."""
+        seconds = moment - now
+        awake = min(AWAKE_SECONDS, seconds * AWAKE_SHARE) if seconds > CROWD_SECONDS else 0.0
+        if self._wait(seconds - awake):
+            return epoll.poll(0, _MAX_EVENTS)
+        events: list[tuple[int, int]] = []
+        while awake and not events and self._clock() < moment:
+            events = epoll.poll(0, _MAX_EVENTS)
+        return events
+
+    def _serve(self, events: Iterable[tuple[int, int]]) -> None:
+        """Serve one batch. What a handler before has unwatched is skipped."""
+        handlers = self._handlers
+        for descriptor, mask in events:
+            handler = handlers.get(descriptor)
+            if handler is not None:
+                handler(descriptor, mask)
+            elif descriptor == self._trio_epoll:
+                self._trio_is_ready = True
+
+    def sleep_before_trio(self, seconds: float) -> None:
+        """Sleep for trio, which then sleeps as long once more unless its set is ready: make it so where need be."""
+        if not self.sleep(seconds) or not seconds or self._trio_is_ready or self._token is None:
+            return
+        if self._has_woken or deadline_is_due():
+            self._token.run_sync_soon(_nothing, idempotent=True)
+
+    # ---- hooked ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take trio's place, until the run ends; in the plain form serve what is watched from this task."""
+        clock = trio.lowlevel.current_clock()
+        self._token = trio.lowlevel.current_trio_token()
+        reason = obstacle(clock, is_ours=isinstance(clock, SleeperClock))
+        try:
+            found = None if reason else await find_trio_epoll()
+            if found is None:
+                logger.info("moments are up to 1 ms late: %s", reason or "the set that trio sleeps on is not known")
+                self.is_hooked.set()
+                await self._serve_plain()
+            elif self._epoll is not None:
+                self._trio_epoll = found
+                self._epoll.register(found, select.EPOLLIN)
+                with exact_timers(), self._hooked(clock):
+                    self.is_hooked.set()
+                    await trio.sleep_forever()
+        finally:
+            if self._epoll is not None:
+                self._epoll.close()
+
+    @contextmanager
+    def _hooked(self, clock: trio.abc.Clock) -> Iterator[None]:
+        """Be called before trio sleeps: by its clock if that is ours, else as an instrument; never both."""
+        if isinstance(clock, SleeperClock):
+            self.form = Form.CLOCK
+            with clock.serving(self):
+                yield
+        else:
+            self.form = Form.INSTRUMENT
+            instrument = _SleeperInstrument(self)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                yield
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+
+    async def _serve_plain(self) -> None:
+        if self._epoll is None:
+            await trio.sleep_forever()
+        else:
+            while True:
+                await trio.lowlevel.wait_readable(self._epoll)
+                self.sleep(0.0)
+
+
+class SleeperClock(trio.abc.Clock):
+    """A clock for `trio.run` that sleeps in trio's place, once a sleeper is there: the cheapest form."""
+
+    def __init__(self) -> None:
+        self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
+        self._sleeper: Sleeper | None = None
+        self._has_slept = False  # in this turn of trio's loop
+
+    @contextmanager
+    def serving(self, sleeper: Sleeper) -> Iterator[None]:
+        """Let a sleeper sleep in the with block."""
+        self._sleeper = sleeper
+        try:
+            yield
+        finally:
+            self._sleeper = None
+
+    def start_clock(self) -> None:
+        """Do nothing: CLOCK_MONOTONIC runs."""
+
+    def current_time(self) -> float:
+        """Return trio's time. trio's loop asks in each turn, before it runs tasks: so a turn without a sleep serves."""
+        if self._has_slept:
+            self._has_slept = False
+        elif self._sleeper is not None and not is_in_task():
+            self._sleeper.sleep(0.0)
+        return monotonic() + self._offset
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Sleep in trio's place while somebody waits for something here; then trio only looks for events."""
+        seconds = deadline - self._offset - monotonic()
+        if self._sleeper is None or not self._sleeper.sleep(seconds):
+            return seconds
+        self._has_slept = True
+        return 0.0
+
+
+class _SleeperInstrument(trio.abc.Instrument):
+    """Calls the sleeper whenever trio is about to sleep, or looks for events without a sleep."""
+
+    def __init__(self, sleeper: Sleeper) -> None:
+        self._sleeper = sleeper
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Sleep in trio's place."""
+        self._sleeper.sleep_before_trio(timeout)
+
+
+_SLEEPER: Final = trio.lowlevel.RunVar[Sleeper | None]("chunkwire: sleeper", default=None)
+
+
+async def current_sleeper() -> Sleeper:
+    """Return the sleeper of this run of trio, hooked; the first call makes it."""
+    sleeper = _SLEEPER.get()
+    if sleeper is None:
+        epoll = select.epoll() if hasattr(select, "epoll") else None
+        sleeper = Sleeper(epoll, exact_wait(epoll))
+        _SLEEPER.set(sleeper)
+        trio.lowlevel.spawn_system_task(sleeper.run, name="sleeper")
+    await sleeper.is_hooked.wait()
+    return sleeper
+
+
+def _give_up(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
+
+
+def _nothing() -> None:
+    """Make trio's set ready, and that is all."""

@@ -1,0 +1,138 @@
+"""What a sleeper needs of Linux and must know of trio: waits to the microsecond, and the epoll set that trio sleeps on.
+
+The rule here: when to sleep, and for what, is the sleeper's. Nothing of trio's is changed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import trio
+
+_PR_SET_TIMERSLACK: Final = 29  # prctl(2)
+_PR_GET_TIMERSLACK: Final = 30
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class _PollDescriptor(ctypes.Structure):
+    _fields_ = (("descriptor", ctypes.c_int), ("events", ctypes.c_short), ("returned", ctypes.c_short))
+
+
+def exact_wait(epoll: select.epoll | None) -> Callable[[float], bool]:
+    """Return what waits for a set: True once something may be ready in it, False after so many seconds (ppoll(2)).
+
+    epoll counts milliseconds, ppoll nanoseconds; select(2) takes no descriptor above 1023.
+    """
+    if epoll is None:
+        return lambda seconds: False
+    ppoll = ctypes.CDLL(None).ppoll
+    polled, timeout = _PollDescriptor(epoll.fileno(), select.EPOLLIN, 0), _Timespec()
+    polled_at, timeout_at = ctypes.byref(polled), ctypes.byref(timeout)
+
+    def wait(seconds: float) -> bool:
+        timeout.seconds = whole = int(seconds)
+        timeout.nanoseconds = int((seconds - whole) * 1e9)
+        return bool(ppoll(polled_at, 1, timeout_at, None))  # -1, a signal came, is a reason to look too
+
+    return wait
+
+
+@contextmanager
+def exact_timers() -> Iterator[None]:
+    """Let this thread's sleeps end within 1 ns of their time, as far as the kernel can, instead of 50 µs (prctl(2))."""
+    prctl = ctypes.CDLL(None).prctl
+    slack = prctl(_PR_GET_TIMERSLACK, 0, 0, 0, 0)
+    prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_TIMERSLACK, max(1, slack), 0, 0, 0)
+
+
+def obstacle(clock: trio.abc.Clock, *, is_ours: bool) -> str:
+    """Return why nobody can sleep in the place of this run of trio; nothing where it may be possible."""
+    if not hasattr(select, "epoll"):
+        return "this platform has no epoll"
+    if not is_ours and type(clock).__name__ != "SystemClock":
+        return f"trio was given a {type(clock).__name__}, and moments follow it"
+    return "" if is_run_by_trio() else "another loop runs trio"
+
+
+def is_run_by_trio() -> bool:
+    """Say whether this task's loop is `trio.run`; False in guest mode, where another loop sleeps, and if unknown.
+
+    The innermost frame of trio's that drives a run tells: `run`, or the `guest_tick` of a run that is a guest.
+    """
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if str(frame.f_globals.get("__name__")).startswith("trio."):
+            if frame.f_code.co_name == "guest_tick":
+                return False
+            if frame.f_code.co_name == "run":
+                return True
+    return False
+
+
+async def find_trio_epoll() -> int | None:
+    """Return the descriptor of the epoll set that this run of trio sleeps on; None where it cannot be known.
+
+    The kernel lists what each epoll set watches; trio's is the one that watches what a task of ours waits for.
+    """
+    probe, other = socket.socketpair()
+    with probe, other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.wait_readable, probe, name="probe of trio's epoll set")
+            found: list[int] = []
+            for _ in range(3):  # turns until the probe waits; one is enough
+                await trio.lowlevel.checkpoint()
+                found = found or list(_sets_watching(probe.fileno()))
+            nursery.cancel_scope.cancel()
+    return found[0] if len(found) == 1 else None
+
+
+def _sets_watching(descriptor: int) -> Iterator[int]:
+    """Yield the epoll sets of this process that watch the file behind a descriptor (proc(5), fdinfo).
+
+    A set lists a file under the number it had when it was added: `tfd:`. Closed and open elsewhere, it stays listed
+    while that number is given to another file. The inode, `ino:` in hexadecimal, tells them apart.
+    """
+    watched = {"tfd": str(descriptor), "ino": f"{os.fstat(descriptor).st_ino:x}"}.items()
+    with suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # the listing's own descriptor is gone by now
+                if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventpoll]":
+                    lines = Path(f"/proc/self/fdinfo/{name}").read_text().replace(":", ": ").splitlines()
+                    if any(watched <= _fields(line).items() for line in lines):
+                        yield int(name)
+
+
+def _fields(line: str) -> dict[str, str]:
+    """Return the fields of a line such as `tfd:        7 events:       19 data:  7  pos:0 ino:1f3a sdev:8`."""
+    words = line.split()
+    return {name.rstrip(":"): value for name, value in zip(words[::2], words[1::2], strict=False)}
+
+
+def is_in_task() -> bool:
+    """Say whether a task of trio's is running, and not trio's loop."""
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return False
+    return True
+
+
+def deadline_is_due() -> bool:
+    """Say whether a deadline of trio's has come; other limits on its sleep concern tests only."""
+    return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0
