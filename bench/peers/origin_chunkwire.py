@@ -8,8 +8,8 @@ import trio
 
 from bench.peers.stamps import planned_moments, stamped
 from chunkwire.net.listen import Address, Drain, open_listeners, raise_file_limit, serve_connections
-from chunkwire.net.moments import MomentClock
-from chunkwire.net.pacing import open_pacer
+from chunkwire.net.sleeper import current_sleeper
+from chunkwire.net.triosleep import SleeperClock
 from chunkwire.server.engine import Server
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
@@ -30,11 +30,10 @@ async def main(port: int) -> None:
     """Serve until ended."""
     raise_file_limit()
     listeners = await open_listeners(Address("127.0.0.1", port))
-    async with open_pacer() as pacer:
-        resource = Resource("/", stamp_chunks, "stamped chunks", parameters=None)
-        origin = Server((resource,), pacer=pacer)
-        await serve_connections(listeners, origin.handle, drain=Drain())
+    resource = Resource("/", stamp_chunks, "stamped chunks", parameters=None)
+    origin = Server((resource,), pacer=await current_sleeper())
+    await serve_connections(listeners, origin.handle, drain=Drain())
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]), clock=MomentClock())
+    trio.run(main, int(sys.argv[1]), clock=SleeperClock())

@@ -63,13 +63,13 @@ def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
     """Run a server, a supervisor of several, or one of those, until it has drained; return the exit code."""
     import trio
 
-    from chunkwire.net.moments import MomentClock
+    from chunkwire.net.triosleep import SleeperClock
     from chunkwire.server.workers import WorkerError
     from chunkwire.wire.errors import LocalError
 
     if options.save and options.workers > 1:
         raise LocalError("--save goes with one process, not with --workers")
-    code, clock = 0, MomentClock()
+    code, clock = 0, SleeperClock()
     try:
         if options.worker is None:
             trio.run(_run_announced, options, name, server, clock=clock)
@@ -85,6 +85,7 @@ async def _run_announced(options: argparse.Namespace, name: str, server: Server)
     import trio
 
     from chunkwire.net.listen import parse_address
+    from chunkwire.net.sleeper import current_sleeper
     from chunkwire.server.workers import supervise
 
     address = parse_address(options.listen, default_port=options.default_port)
@@ -96,6 +97,8 @@ async def _run_announced(options: argparse.Namespace, name: str, server: Server)
         else:
             await server(Place(address, admin, None, reuse_port=False), task_status=task_status)
 
+    if options.verbose:
+        print(f"sleeper: {(await current_sleeper()).form.value}", file=sys.stderr)
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(start, name=name)
         for where in bound if not options.quiet else ():

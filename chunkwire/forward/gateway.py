@@ -28,6 +28,7 @@ from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.movers import Mover, PlainMover
+from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.running import open_all, run_server
@@ -246,6 +247,8 @@ async def serve_gateway(
     listeners = await open_all(address, admin, reuse_port=reuse_port)
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")
+    if metrics is not None:
+        metrics.sleeper_form = (await current_sleeper()).form.value
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")

@@ -1,4 +1,4 @@
-"""How octets move, on trio: connections and their heads, bodies, listeners, moments.
+"""How octets move, on trio: connections and their heads, bodies, listeners, sleep.
 
 What a maintainer must know of this room:
 
@@ -7,8 +7,9 @@ What a maintainer must know of this room:
   into octets, and remembers its latest answers. `connection` leaves every body octet undecoded.
 - `movers` carry one body from one connection to another. They hold back what the scanner has not approved,
   so what was sent is always a prefix of some valid body.
-- `dial` opens connections, `listen` accepts them, `pacing` waits for planned moments, most closely in a run of trio
-  whose clock is the one of `moments`.
+- `dial` opens connections, `listen` accepts them.
+- `sleeper` is where a run of trio sleeps: for trio, for planned moments, for what movers watch. `triosleep` is all
+  that it must know of trio's own sleep.
 
 This room knows nothing of origins, gateways, records or the command line.
 """

@@ -1,8 +1,8 @@
 """Carry bodies without waking a task for each frame (Linux, cleartext).
 
-The rule here: one epoll set holds the sockets of every running body, and the process sleeps on that set in trio's
-place (`parking`). All that is ready is served in one batch: receive into one shared buffer, scan, send from the same
-memory. The task of an exchange sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
+The rule here: the set that the run of trio sleeps on (`sleeper`) holds the sockets of every running body. All that is
+ready is served in one batch: receive into one shared buffer, scan, send from the same memory. The task of an exchange
+sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
 
 What must hold inside a batch, each learned from a failure:
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -27,13 +27,12 @@ import trio
 from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
 from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
-from chunkwire.net.parking import POLL_SECONDS, Parking, Polling, deadline_is_due, find_trio_epoll, take_parking
+from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
 BUFFER_OCTETS: Final = 512 * 1024  # one receive at most: half of a core's L2, as it is read again to be sent
-MAX_EVENTS: Final = 512
 DEADLINE_SECONDS: Final = 0.5  # how late a deadline may be noticed; they are seconds and minutes
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
@@ -41,7 +40,7 @@ _LEAVING: Final = _GONE | select.EPOLLRDHUP
 
 
 class FastMover:
-    """Moves every running body in one task; `run` must be going. What it cannot carry, the plain mover does.
+    """Moves every running body while the run of trio sleeps; `run` must be going. The plain mover does the rest.
 
     Args:
         poll_seconds: how long a turn looks for more before the process sleeps: 0 never does, `math.inf` always
@@ -49,17 +48,15 @@ class FastMover:
     """
 
     def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
-        self._epoll = select.epoll()
+        self._sleeper: Sleeper | None = None  # while `run` is going
         self._entries: dict[int, Entry] = {}
         self._bodies: set[Body] = set()
         self._memory = bytearray(BUFFER_OCTETS)
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
-        self._polling = Polling(poll_seconds)
+        self._poll_seconds = poll_seconds
         self._now = time.monotonic()
         self._token: trio.lowlevel.TrioToken | None = None
-        self._trio_epoll = -1
-        self._trio_is_ready = False
         self._crash: Exception | None = None
         self._crashed = trio.Event()
 
@@ -137,16 +134,17 @@ class FastMover:
         if body.error is None:
             body.error = error
         self._release(body)
-        if body.task is not None:
-            self._later(_wake, body)
+        if body.task is not None and self._sleeper is not None:
+            task, body.task = body.task, None
+            self._sleeper.wake(task)
 
     # ---- the set ---------------------------------------------------------------------------------------------
 
     def _update(self, descriptor: int) -> None:
         """Make the set watch what this descriptor is needed for."""
         entry = self._entries.get(descriptor)
-        if entry is None or self._epoll.closed:
-            return  # closed: `run` was cancelled before the bodies that it served
+        if entry is None or self._sleeper is None:
+            return  # `run` will do it, or was cancelled before the bodies that it served
         mask = 0
         if entry.reads is not None and entry.reads.pending is None:
             mask |= select.EPOLLIN
@@ -157,11 +155,11 @@ class FastMover:
         if mask == entry.mask:
             return
         if not entry.mask:
-            self._epoll.register(descriptor, mask)
+            self._sleeper.watch(descriptor, mask, self._serve)
         elif mask:
-            self._epoll.modify(descriptor, mask)
+            self._sleeper.change(descriptor, mask)
         else:
-            self._epoll.unregister(descriptor)
+            self._sleeper.unwatch(descriptor)
         entry.mask = mask
 
     def _settle(self, descriptor: int, entry: Entry) -> None:
@@ -187,14 +185,19 @@ class FastMover:
     async def run(self) -> None:
         """Serve all bodies until cancelled."""
         self._token = trio.lowlevel.current_trio_token()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._plain.run, name="plain mover")
-            nursery.start_soon(self._end_overdue, name="deadlines of bodies")
-            try:
-                with take_parking() as is_ours:
-                    await self._serve_parked(await find_trio_epoll() if is_ours else None)
-            finally:
-                self._epoll.close()
+        sleeper = self._sleeper = await current_sleeper()
+        for descriptor in self._entries:
+            self._update(descriptor)
+        try:
+            with sleeper.polling(self._poll_seconds):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._plain.run, name="plain mover")
+                    nursery.start_soon(self._end_overdue, name="deadlines of bodies")
+                    await self._crashed.wait()
+                    raise RuntimeError("the fast mover failed") from self._crash
+        finally:
+            self._sleeper = None
+            sleeper.unwatch_all(self._serve)
 
     async def _end_overdue(self) -> None:
         """End bodies that are past a deadline; one look a second costs less than a deadline moved for each frame."""
@@ -205,73 +208,19 @@ class FastMover:
                 if (error := overdue(body, now)) is not None:
                     self._finish(body, error)
 
-    async def _serve_parked(self, trio_epoll: int | None) -> None:
-        """Serve whenever trio sleeps (`parking`); without that, whenever our set wakes this task."""
-        if trio_epoll is None:
-            while True:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
-                self._park(0.0)
-        self._trio_epoll = trio_epoll
-        self._epoll.register(trio_epoll, select.EPOLLIN)
-        parking = Parking(self._park)
-        trio.lowlevel.add_instrument(parking)
-        try:
-            await self._crashed.wait()
-        finally:
-            trio.lowlevel.remove_instrument(parking)
-        raise RuntimeError("the fast mover failed") from self._crash
-
-    def _park(self, seconds: float) -> None:
-        """Serve for at most so long, sleeping in between; return as soon as trio has something to do."""
-        if not self._entries:
-            return
-        try:
-            self._trio_is_ready = False
-            wake_at = time.monotonic() + seconds
-            self._serve(self._look(wake_at))
-            while not self._trio_is_ready and self._now < wake_at:
-                self._serve(self._look(wake_at))
-            if seconds and not self._trio_is_ready and deadline_is_due():
-                self._later(_nothing)  # trio must not sleep for it a second time
-        except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
-            self._crash = error
-            self._later(self._crashed.set)
-
-    def _look(self, wake_at: float) -> list[tuple[int, int]]:
-        """Return what is ready: by polling while that pays, then asleep, and not beyond `wake_at`."""
-        clock, poll = time.monotonic, self._epoll.poll
-        now = clock()
-        spin = self._polling.seconds()
-        spin_until = min(now + spin, wake_at)
-        events: list[tuple[int, int]] = []
-        if spin or now >= wake_at:
-            events = poll(0, MAX_EVENTS)
-            now = clock()
-            while not events and now < spin_until:
-                events = poll(0, MAX_EVENTS)
-                now = clock()
-            if spin:
-                self._polling.note(has_paid=bool(events))
-        if not events and now < wake_at:
-            events = poll(wake_at - now, MAX_EVENTS)
-            now = clock()
-        self._now = now
-        return events
-
     def _later(self, step: Callable[..., object], *arguments: object) -> None:
         """Run something that concerns tasks in trio's own time."""
         if self._token is not None:
             self._token.run_sync_soon(step, *arguments)
 
-    def _serve(self, events: Iterable[tuple[int, int]]) -> None:
-        """Serve one batch; whatever one body raises ends that body alone."""
-        entries = self._entries
-        for descriptor, mask in events:
-            entry = entries.get(descriptor)
-            if entry is None:
-                self._trio_is_ready = self._trio_is_ready or descriptor == self._trio_epoll
-                continue
-            reads, writes = entry.reads, entry.writes
+    def _serve(self, descriptor: int, mask: int) -> None:
+        """Serve one descriptor; whatever one body raises ends that body alone."""
+        entry = self._entries.get(descriptor)
+        if entry is None or self._sleeper is None:
+            return
+        self._now = self._sleeper.woken_at
+        reads, writes = entry.reads, entry.writes
+        try:
             if reads is not None and reads.pending is None and mask & _READABLE:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
@@ -280,6 +229,9 @@ class FastMover:
                 self._tell(descriptor, entry, mask)
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
                 self._guarded(self._write_pending, writes)
+        except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
+            self._crash = error
+            self._later(self._crashed.set)
 
     def _tell(self, descriptor: int, entry: Entry, mask: int) -> None:
         """Tell the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
@@ -385,13 +337,3 @@ class FastMover:
             body.options.observe.sent()
         if body.is_ended:
             self._finish(body, None)
-
-
-def _wake(body: Body) -> None:
-    if body.task is not None:
-        task, body.task = body.task, None
-        trio.lowlevel.reschedule(task)
-
-
-def _nothing() -> None:
-    """Wake trio, and that is all."""

@@ -21,10 +21,9 @@ import enum
 import itertools
 import logging
 import math
-import random
 import select
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from time import monotonic
 from typing import Final, Protocol, TypeAlias
@@ -32,7 +31,7 @@ from typing import Final, Protocol, TypeAlias
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
-from chunkwire.net.triosleep import deadline_is_due, exact_timers, exact_wait, find_trio_epoll, is_in_task, obstacle
+from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers, exact_wait, find_trio_epoll, obstacle
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ class Moments:
         self.wake_at = max(self.first, self._rest_until)
 
 
-class Sleeper:
+class Sleeper(trio.abc.Instrument):
     """Sleeps for one run of trio; a pacer, and what movers watch descriptors with.
 
     Args:
@@ -152,12 +151,10 @@ class Sleeper:
     """
 
     def __init__(
-        self,
-        epoll: select.epoll | None,
-        wait: Callable[[float], bool],
-        clock: Callable[[], float] = monotonic,
+        self, epoll: select.epoll | None, wait: Callable[[float], bool], clock: Callable[[], float] = monotonic
     ) -> None:
         self.form = Form.PLAIN
+        self.is_hooked = trio.Event()
         self.woken_at = clock()
         self._epoll = epoll
         self._wait = wait
@@ -170,8 +167,6 @@ class Sleeper:
         self._trio_is_ready = False
         self._has_woken = False  # a task of trio's, since this sleep began
         self._is_asleep = False
-        self._token: trio.lowlevel.TrioToken | None = None
-        self.is_hooked = trio.Event()
 
     # ---- the pacer -------------------------------------------------------------------------------------------
 
@@ -193,21 +188,27 @@ class Sleeper:
     def watch(self, descriptor: int, mask: int, on_ready: OnReady) -> None:
         """Call `on_ready` with the descriptor and what of the mask is ready, until `unwatch`.
 
-        It is called outside of any task: it must not raise, and wakes tasks by `wake` alone. Once more for the same
-        descriptor changes the mask.
+        It is called outside of any task: it must not raise, and wakes tasks by `wake` alone.
         """
-        if self._epoll is None or self._epoll.closed:
-            return
-        if descriptor in self._handlers:
-            self._epoll.modify(descriptor, mask)
-        else:
+        if self._epoll is not None and not self._epoll.closed:
             self._epoll.register(descriptor, mask)
-        self._handlers[descriptor] = on_ready
+            self._handlers[descriptor] = on_ready
+
+    def change(self, descriptor: int, mask: int) -> None:
+        """Watch a descriptor for something else."""
+        if self._epoll is not None and not self._epoll.closed:
+            self._epoll.modify(descriptor, mask)
 
     def unwatch(self, descriptor: int) -> None:
         """Watch a descriptor no longer; before it is closed."""
         if self._handlers.pop(descriptor, None) is not None and self._epoll is not None and not self._epoll.closed:
             self._epoll.unregister(descriptor)
+
+    def unwatch_all(self, on_ready: OnReady) -> None:
+        """Watch no descriptor for this handler; some may be closed, and their numbers in use for others."""
+        for descriptor in [number for number, handler in self._handlers.items() if handler == on_ready]:
+            with suppress(OSError):
+                self.unwatch(descriptor)
 
     def wake(self, task: trio.lowlevel.Task) -> None:
         """Reschedule a task that waits; allowed where `on_ready` is called."""
@@ -230,7 +231,7 @@ class Sleeper:
     def sleep(self, seconds: float) -> bool:
         """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
 
-        Return False, at once, where nobody waits for anything here: trio may sleep by itself.
+        Return False, at once, where nobody waits for anything here.
         """
         moments, epoll = self._moments, self._epoll
         if epoll is None or self._is_asleep or not (self._handlers or moments.first < math.inf):
@@ -293,20 +294,19 @@ class Sleeper:
             elif descriptor == self._trio_epoll:
                 self._trio_is_ready = True
 
-    def sleep_before_trio(self, seconds: float) -> None:
+    def before_io_wait(self, timeout: float) -> None:
         """Sleep for trio, which then sleeps as long once more unless its set is ready: make it so where need be."""
-        if not self.sleep(seconds) or not seconds or self._trio_is_ready or self._token is None:
+        if not self.sleep(timeout) or not timeout or self._trio_is_ready:
             return
         if self._has_woken or deadline_is_due():
-            self._token.run_sync_soon(_nothing, idempotent=True)
+            trio.lowlevel.current_trio_token().run_sync_soon(_nothing, idempotent=True)
 
     # ---- hooked ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Take trio's place, until the run ends; in the plain form serve what is watched from this task."""
         clock = trio.lowlevel.current_clock()
-        self._token = trio.lowlevel.current_trio_token()
-        reason = obstacle(clock, is_ours=isinstance(clock, SleeperClock))
+        reason = obstacle(clock)
         try:
             found = None if reason else await find_trio_epoll()
             if found is None:
@@ -328,16 +328,15 @@ class Sleeper:
         """Be called before trio sleeps: by its clock if that is ours, else as an instrument; never both."""
         if isinstance(clock, SleeperClock):
             self.form = Form.CLOCK
-            with clock.serving(self):
+            with clock.sleeping_by(self.sleep):
                 yield
         else:
             self.form = Form.INSTRUMENT
-            instrument = _SleeperInstrument(self)
-            trio.lowlevel.add_instrument(instrument)
+            trio.lowlevel.add_instrument(self)
             try:
                 yield
             finally:
-                trio.lowlevel.remove_instrument(instrument)
+                trio.lowlevel.remove_instrument(self)
 
     async def _serve_plain(self) -> None:
         if self._epoll is None:
@@ -346,54 +345,6 @@ class Sleeper:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll)
                 self.sleep(0.0)
-
-
-class SleeperClock(trio.abc.Clock):
-    """A clock for `trio.run` that sleeps in trio's place, once a sleeper is there: the cheapest form."""
-
-    def __init__(self) -> None:
-        self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
-        self._sleeper: Sleeper | None = None
-        self._has_slept = False  # in this turn of trio's loop
-
-    @contextmanager
-    def serving(self, sleeper: Sleeper) -> Iterator[None]:
-        """Let a sleeper sleep in the with block."""
-        self._sleeper = sleeper
-        try:
-            yield
-        finally:
-            self._sleeper = None
-
-    def start_clock(self) -> None:
-        """Do nothing: CLOCK_MONOTONIC runs."""
-
-    def current_time(self) -> float:
-        """Return trio's time. trio's loop asks in each turn, before it runs tasks: so a turn without a sleep serves."""
-        if self._has_slept:
-            self._has_slept = False
-        elif self._sleeper is not None and not is_in_task():
-            self._sleeper.sleep(0.0)
-        return monotonic() + self._offset
-
-    def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Sleep in trio's place while somebody waits for something here; then trio only looks for events."""
-        seconds = deadline - self._offset - monotonic()
-        if self._sleeper is None or not self._sleeper.sleep(seconds):
-            return seconds
-        self._has_slept = True
-        return 0.0
-
-
-class _SleeperInstrument(trio.abc.Instrument):
-    """Calls the sleeper whenever trio is about to sleep, or looks for events without a sleep."""
-
-    def __init__(self, sleeper: Sleeper) -> None:
-        self._sleeper = sleeper
-
-    def before_io_wait(self, timeout: float) -> None:
-        """Sleep in trio's place."""
-        self._sleeper.sleep_before_trio(timeout)
 
 
 _SLEEPER: Final = trio.lowlevel.RunVar[Sleeper | None]("chunkwire: sleeper", default=None)

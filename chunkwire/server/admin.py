@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import trio
 
 from chunkwire.net.listen import Drain, serve_connections
-from chunkwire.net.pacing import PlainPacer
+from chunkwire.net.sleeper import current_sleeper
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JOURNAL_PATH
 from chunkwire.server.metrics import CONTENT_TYPE
@@ -25,7 +25,7 @@ ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 
 async def serve_admin(listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain) -> None:
     """Serve `/metrics` and `/healthz` of one server, on addresses of their own, until drained or cancelled."""
-    admin = Server(admin_resources(read), pacer=PlainPacer(), drain=drain)
+    admin = Server(admin_resources(read), pacer=await current_sleeper(), drain=drain)
     await serve_connections(listeners, admin.handle, drain=drain)
 
 

@@ -26,7 +26,7 @@ from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_framing
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
-from chunkwire.net.pacing import Pacer
+from chunkwire.net.sleeper import Pacer
 from chunkwire.record.values import Record
 from chunkwire.server.journal import UNREADABLE, Ended, Journal, JournalEntry
 from chunkwire.server.metrics import Metrics

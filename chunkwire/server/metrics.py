@@ -53,6 +53,7 @@ class Metrics:
         gap: from one frame to the next of the same stream.
         ends: exchanges by how they ended.
         refusals: by rule.
+        sleeper_form: how the process sleeps (`net.sleeper.Form`); nothing where it is not known.
     """
 
     def __init__(self, server: str) -> None:
@@ -64,6 +65,7 @@ class Metrics:
         self.gap = Histogram()
         self.ends: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
+        self.sleeper_form = ""
 
     async def read(self) -> str:
         """Return `to_text`, for whoever may have to wait for such a text."""
@@ -91,6 +93,11 @@ class Metrics:
         yield from _head("refusals_total", "counter", "Requests refused, by rule.")
         for rule, count in sorted(self.refusals.items()):
             yield f'chunkwire_refusals_total{{{label},rule="{rule}"}} {count}'
+        if self.sleeper_form:
+            yield from _head(
+                "sleeper_info", "gauge", "Processes, by how they sleep: as trio's clock, instrument or plain."
+            )
+            yield f'chunkwire_sleeper_info{{{label},form="{self.sleeper_form}"}} 1'
 
 
 def _head(name: str, kind: str, text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import BodyKind, Field, Response
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
-from chunkwire.net.pacing import Pacer
+from chunkwire.net.sleeper import Pacer
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.tap import SentTap

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import trio
 
 from chunkwire.net.listen import Address, Drain
-from chunkwire.net.pacing import open_pacer
+from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import Record
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry
@@ -55,17 +55,18 @@ async def serve(
     Cancellation: every stream is cut.
     """
     drain = drain or Drain()
-    async with open_pacer() as pacer:
-        server = Server(
-            resources, pacer=pacer, settings=settings, record_to=record_to, drain=drain, metrics=metrics, on_end=on_end
-        )
-        await run_server(
-            await open_all(address, admin, reuse_port=reuse_port),
-            server.handle,
-            drain=drain,
-            read_metrics=server.metrics.read,
-            grace=settings.grace,
-            max_connections=settings.max_connections,
-            handle_signals=handle_signals,
-            task_status=task_status,
-        )
+    sleeper = await current_sleeper()
+    server = Server(
+        resources, pacer=sleeper, settings=settings, record_to=record_to, drain=drain, metrics=metrics, on_end=on_end
+    )
+    server.metrics.sleeper_form = sleeper.form.value
+    await run_server(
+        await open_all(address, admin, reuse_port=reuse_port),
+        server.handle,
+        drain=drain,
+        read_metrics=server.metrics.read,
+        grace=settings.grace,
+        max_connections=settings.max_connections,
+        handle_signals=handle_signals,
+        task_status=task_status,
+    )

@@ -13,7 +13,7 @@ from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Patience, Relay
 from chunkwire.llm import DIALECTS
 from chunkwire.net.dial import parse_url
-from chunkwire.net.pacing import Pacer, PlainPacer
+from chunkwire.net.sleeper import Pacer
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
@@ -22,7 +22,7 @@ from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseDecoder, SseEvent
-from tests.origin.peer import Running, body_of, connect, get, serving
+from tests.origin.peer import Running, TrioPacer, body_of, connect, get, serving
 
 FAST = MockSettings(time_to_first_token=0.0, inter_token_latency=0.0)
 AT_ONCE = Patience(attempts=1, backoff=(0.0, 0.0))
@@ -95,7 +95,7 @@ async def asking(
         lines: list[str] = []
         endpoint = Endpoint(Relay(providers, patience), settings or AskSettings(), write_audit=lines.append)
         running = await stack.enter_async_context(
-            serving(*endpoint.resources(), pacer=PlainPacer(), settings=limits or ServerSettings())
+            serving(*endpoint.resources(), pacer=TrioPacer(), settings=limits or ServerSettings())
         )
         yield Asked(endpoint, running, behind, lines)
 
@@ -105,7 +105,7 @@ async def _provider(fake: Fake) -> AsyncIterator[Running]:
     resources: Sequence[Resource] = ()
     if fake.responder is not None:
         resources = (Resource(CHAT, fake.responder, "a test's own", methods=("POST",), parameters=None),)
-    async with serving(*resources, mock=fake.mock, pacer=fake.pacer or PlainPacer()) as running:
+    async with serving(*resources, mock=fake.mock, pacer=fake.pacer or TrioPacer()) as running:
         yield running
 
 

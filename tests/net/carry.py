@@ -6,14 +6,16 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeAlias
 
+import pytest
 import trio
 import trio.testing
 
 from chunkwire.net.connection import Connection
 from chunkwire.net.movers import EXACT, MoveOptions, Mover, PlainMover
+from chunkwire.net.sleeper import Form, current_sleeper
 from chunkwire.wire.errors import ChunkwireError, FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -30,17 +32,29 @@ def mover_makers() -> Iterator[MakeMover]:
     yield PlainMover
     if sys.platform == "linux":
         from chunkwire.net.fastmover import FastMover  # its epoll exists on Linux only
-        from chunkwire.net.parking import take_parking
 
-        class WaitingFastMover(FastMover):
-            """A fast mover that cannot sleep in trio's place, as the second one of a process cannot."""
+        class PlainSleepingFastMover(FastMover):
+            """A fast mover where nobody can sleep in trio's place."""
 
             async def run(self) -> None:
-                with take_parking():
-                    await super().run()
+                with plain_sleeper():
+                    assert (await current_sleeper()).form is Form.PLAIN
+                await super().run()
 
         yield FastMover
-        yield WaitingFastMover
+        yield PlainSleepingFastMover
+
+
+@contextmanager
+def plain_sleeper() -> Iterator[None]:
+    """Let a sleeper that is made in the with block find no epoll set of trio's."""
+
+    async def find_nothing() -> None:
+        await trio.lowlevel.checkpoint()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chunkwire.net.sleeper.find_trio_epoll", find_nothing)
+        yield
 
 
 class Carried:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import trio
 
 from chunkwire.net.listen import Address, Drain, open_listeners, serve_connections
-from chunkwire.net.pacing import Pacer
+from chunkwire.net.sleeper import Pacer
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import Record
@@ -43,6 +43,16 @@ class LeapPacer:
     def pass_by(self, seconds: float) -> None:
         """Let time pass, as slow work would."""
         self._now += seconds
+
+
+class TrioPacer:
+    """A pacer on trio's clock, which a test may jump."""
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    async def wait_until(self, moment: float) -> None:
+        await trio.sleep_until(moment)
 
 
 class GatePacer(LeapPacer):

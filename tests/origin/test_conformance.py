@@ -9,11 +9,10 @@ import trio
 import trio.testing
 
 import chunkwire
-from chunkwire.net.pacing import PlainPacer
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
 from tests.conformance.vectors import Vector, load
-from tests.origin.peer import PATIENCE, body_of, get, post, status_of
+from tests.origin.peer import PATIENCE, TrioPacer, body_of, get, post, status_of
 
 
 async def converse(origin: Server, *pieces: bytes) -> bytes:
@@ -50,14 +49,14 @@ def check(vector: Vector, answer: bytes, origin: Server) -> None:
 
 @pytest.mark.parametrize("vector", load(), ids=str)
 async def test_a_body_comes_back_only_as_far_as_it_is_valid(vector: Vector) -> None:
-    origin = Server(RESOURCES, pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=TrioPacer())
     check(vector, await converse(origin, post("/echo", vector.octets)), origin)
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if len(vector.octets) < 60], ids=str)
 async def test_a_body_in_two_reads_comes_back_only_as_far_as_it_is_valid(vector: Vector) -> None:
     for cut in range(1, len(vector.octets)):
-        origin = Server(RESOURCES, pacer=PlainPacer())
+        origin = Server(RESOURCES, pacer=TrioPacer())
         answer = await converse(origin, post("/echo", vector.octets[:cut]), vector.octets[cut:])
         check(vector, answer, origin)
 
@@ -65,14 +64,14 @@ async def test_a_body_in_two_reads_comes_back_only_as_far_as_it_is_valid(vector:
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
 async def test_no_request_hides_in_a_body_that_is_refused(vector: Vector) -> None:
     """Attacks §2.1: whatever another parser makes of the body, here the connection is over."""
-    origin = Server(RESOURCES, pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=TrioPacer())
     await converse(origin, post("/echo", vector.octets), get("/generate?n=1&interval=0"))
     assert len(list(origin.journal)) == 1
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
 async def test_no_request_hides_in_a_refused_body_that_nobody_reads(vector: Vector) -> None:
-    origin = Server(RESOURCES, pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=TrioPacer())
     answer = await converse(origin, post("/", vector.octets) + get("/generate?n=1&interval=0"))
     assert status_of(answer) == 405
     assert len(list(origin.journal)) == 1

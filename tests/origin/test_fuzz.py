@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import chunkwire
 from chunkwire.net.heads import BodyKind, Response, read_response, response_framing
-from chunkwire.net.pacing import PlainPacer
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
+from tests.origin.peer import TrioPacer
 from tests.origin.test_conformance import converse
 
 # Octets that parsers stumble over, whole lines that are right, and anything at all.
@@ -96,7 +96,7 @@ def test_any_octets_get_whole_responses_or_a_close(reads: Sequence[bytes]) -> No
     pieces = [piece for piece in reads if piece and not piece.startswith(b"HEAD")]
 
     async def main() -> bytes:
-        return await converse(Server(RESOURCES, pacer=PlainPacer()), *pieces)
+        return await converse(Server(RESOURCES, pacer=TrioPacer()), *pieces)
 
     with no_error_logged():
         answer = trio.run(main)
@@ -106,7 +106,7 @@ def test_any_octets_get_whole_responses_or_a_close(reads: Sequence[bytes]) -> No
 @given(reads=st.lists(PIECES, max_size=12))
 def test_any_octets_leave_a_journal_that_ended(reads: Sequence[bytes]) -> None:
     """Fails where an exchange is left open when its connection is over."""
-    origin = Server(RESOURCES, pacer=PlainPacer())
+    origin = Server(RESOURCES, pacer=TrioPacer())
 
     async def main() -> bytes:
         return await converse(origin, *[piece for piece in reads if piece])

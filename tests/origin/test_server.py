@@ -10,7 +10,6 @@ import trio
 import trio.testing
 
 from chunkwire.net.listen import Address, ListenError
-from chunkwire.net.pacing import PlainPacer
 from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import EndRecord, from_json
 from chunkwire.server.engine import Server
@@ -18,6 +17,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.server.serve import serve
 from tests.origin.peer import (
     GatePacer,
+    TrioPacer,
     body_of,
     connect,
     get,
@@ -112,7 +112,7 @@ async def test_any_stream_of_octets_can_be_handled() -> None:
     """The engine needs no socket: a pair in memory serves as well."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        origin = Server((resource(two_chunks),), pacer=PlainPacer())
+        origin = Server((resource(two_chunks),), pacer=TrioPacer())
         nursery.start_soon(origin.handle, theirs, name="origin")
         await ours.send_all(get("/x", b"Connection: close"))
         with trio.fail_after(5):
