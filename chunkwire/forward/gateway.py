@@ -244,11 +244,11 @@ async def serve_gateway(
     Raises:
         ListenError: the address cannot be bound.
     """
-    listeners = await open_all(address, admin, reuse_port=reuse_port)
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
+    listeners = await open_all(address, admin, reuse_port=reuse_port)
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
