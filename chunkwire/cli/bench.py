@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
+    import trio
+
     from chunkwire.net.dial import Url
     from chunkwire.record.values import Record
     from chunkwire.tools.bench.metering import Load
     from chunkwire.tools.bench.samples import Gathered
+    from chunkwire.tools.bench.view import Allowance, Limit
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
@@ -28,13 +32,19 @@ examples:
 
 late and added compare the origin's clock with ours: they mean something on one machine. hold needs no common clock.
 A percentile is blank where fewer than ten samples lie beyond it. Open loop: the origin's plan says when a frame is
-due, and a late one does not delay the next.
-exit codes: 0, 1 a limit is missed, 7 no connection, 22 another status than 200, 28 no frame came"""
+due, and a late one does not delay the next. A stream that ends or fails is followed by another; after a failure the
+next one waits, up to a second. Ctrl-C prints what was gathered so far.
+exit codes: 0, 1 a limit is missed, or more streams failed than --max-failed allows, 7 no connection,
+  22 another status than 200, 28 no frame came, 130 Ctrl-C"""
 
 ROUNDS = 5
 """Turns that a target and its baseline take: what drifts on the machine meets both alike."""
 FRAMES_MARGIN_SECONDS = 30.0
 """How much longer than the bench our origin is asked to stream: for the opening and the warm-up of many streams."""
+OPENING_SECONDS = 0.1
+"""What opening the streams of a turn takes, for the time that is said ahead."""
+MIN_PATIENCE_SECONDS = 1.0
+"""How long a stream may take to bring its first frame, at least, however short the time of sampling."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +65,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--limit", action="append", default=[], metavar="FIGURE=TIME", help="such as hold.p99=5ms; exit 1 when missed"
     )
+    group.add_argument(
+        "--max-failed",
+        default="0",
+        metavar="N|P%%",
+        help="streams that may fail, as a number or a share of all; exit 1 when more do (default: 0)",
+    )
     group.add_argument("--json", action="store_true", help="one JSON object, with TTFT, ITL and TPOT and their rules")
     group.add_argument("--html", metavar="FILE", help="write a page: percentile curves, arrival against plan")
     group.add_argument("--save", metavar="FILE", help="write the records of every stream to FILE")
     flags.add_request(parser)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run of the verb: what is asked, and what was gathered so far.
+
+    Attributes:
+        base: the baseline, None without one; `baseline` is what it gathered.
+        is_partial: Ctrl-C ended it.
+    """
+
+    options: argparse.Namespace
+    url: Url
+    base: Url | None
+    gathered: Gathered
+    baseline: Gathered | None
+    is_partial: bool = False
+    record_to: Callable[[Record], None] | None = None
+    tell: Callable[[str], None] = field(default=lambda _: None)
+
+    @property
+    def turns(self) -> int:
+        """How many turns the target takes, and the baseline as many."""
+        return min(ROUNDS, self.options.total or ROUNDS) if self.base is not None else 1
 
 
 def run(options: argparse.Namespace) -> int:
@@ -79,41 +119,93 @@ async def bench(options: argparse.Namespace) -> int:
     """Run the rounds; return the exit code."""
     from chunkwire.cli.probe import progress, saving
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.bench.view import missed, parse_limit
+    from chunkwire.tools.bench.samples import Gathered
+    from chunkwire.tools.bench.view import parse_allowance, parse_limit
 
     limits = [parse_limit(text) for text in options.limit]
-    url = parse_url(options.url)
+    allowance = parse_allowance(options.max_failed)
     base = parse_url(options.baseline) if options.baseline else None
-    with saving(options.save) as record_to, progress(options) as tell:
-        gathered, baseline = await rounds(options, url, base, record_to, tell)
-    await show(options, gathered, baseline)
-    lines = list(missed(limits, gathered))
-    for line in lines:
+    made = Bench(options, parse_url(options.url), base, Gathered(), Gathered() if base is not None else None)
+    if base is not None and not options.quiet:
+        print(f"chunkwire: {plan_line(made)}", file=sys.stderr, flush=True)
+    with saving(options.save) as made.record_to, progress(options) as made.tell:
+        await run_until_interrupted(made)
+    await show(made)
+    code = ExitCode.OK
+    for line, its_code in findings(made, limits, allowance):
         print(f"chunkwire: {line}", file=sys.stderr)
-    return ExitCode.FINDING if lines else ExitCode.OK
+        code = code or its_code
+    return ExitCode.INTERRUPTED if made.is_partial else code
 
 
-async def rounds(
-    options: argparse.Namespace,
-    url: Url,
-    base: Url | None,
-    record_to: Callable[[Record], None] | None,
-    tell: Callable[[str], None],
-) -> tuple[Gathered, Gathered | None]:
-    """Return what the target's turns gathered, and what the baseline's did, where there is one."""
+async def run_until_interrupted(made: Bench) -> None:
+    """Run the rounds; the first Ctrl-C ends them early, a second one is as ever."""
+    import signal
+
+    import trio
+
+    async def wait_interrupt(
+        scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                made.is_partial = True
+                scope.cancel()
+                return
+
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            await nursery.start(wait_interrupt, scope, name="Ctrl-C")
+            await rounds(made)
+        nursery.cancel_scope.cancel()
+
+
+async def rounds(made: Bench) -> None:
+    """Run every turn of the target and of the baseline, in alternating order; stop where no frame comes."""
     from chunkwire.tools.bench.metering import Meter
-    from chunkwire.tools.bench.samples import Gathered
 
-    gathered, baseline = Gathered(), Gathered() if base is not None else None
-    turns = ROUNDS if base is not None else 1
-    for turn in range(turns):
-        for target, total in ((url, gathered), (base, baseline)):
+    for turn in range(made.turns):
+        pair = [(made.url, made.gathered), (made.base, made.baseline)]
+        for target, total in pair if turn % 2 == 0 else reversed(pair):
             if target is None or total is None:
                 continue
-            load = make_load(options, target, record_to, share=1 / turns)
-            tell(f"turn {turn + 1} of {turns}: {target}" if base is not None else f"opening {load.streams} streams")
-            total.add(await Meter(load, tell=lambda so_far: tell(live_line(so_far))).run())
-    return gathered, baseline
+            load = make_load(made, target, turn)
+            what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening {load.streams} streams"
+            made.tell(what)
+            meter = Meter(load, tell=lambda so_far: made.tell(live_line(so_far)))
+            try:
+                await meter.run()
+            finally:
+                total.add(meter.gathered)
+            if not total.first:
+                return
+
+
+def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iterator[tuple[str, ExitCode]]:
+    """Yield a line, and the exit code that it stands for, for each thing that is wrong."""
+    from chunkwire.tools.bench.view import missed, streams_line
+
+    for name, gathered in (("", made.gathered), ("the baseline: ", made.baseline)):
+        if gathered is None or not gathered.streams:
+            continue
+        told = streams_line(gathered)
+        if not gathered.first:
+            yield f"{name}nothing was measured, since no frame came: {told}", nothing_code(gathered)
+        elif not allowance.allows(gathered):
+            yield f"{name}more streams failed than --max-failed {allowance.text} allows: {told}", ExitCode.FINDING
+        elif not gathered.frames:
+            yield f"{name}nothing was measured: no frame came while it sampled: {told}", ExitCode.FINDING
+    for line in missed(limits, made.gathered):
+        yield line, ExitCode.FINDING
+
+
+def nothing_code(gathered: Gathered) -> ExitCode:
+    """Return the exit code of a bench whose streams all brought no frame."""
+    for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
+        if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
+            return code
+    return ExitCode.TIMEOUT
 
 
 def live_line(gathered: Gathered) -> str:
@@ -125,41 +217,59 @@ def live_line(gathered: Gathered) -> str:
     return f"{gathered.frames} frames on {gathered.streams} streams; {middle}"
 
 
-def make_load(
-    options: argparse.Namespace, url: Url, record_to: Callable[[Record], None] | None, *, share: float
-) -> Load:
+def plan_line(made: Bench) -> str:
+    """Return how long a bench with a baseline will take, and how it goes about it."""
+    options, turns = made.options, made.turns
+    each = f"{turns} turns of the target and {turns} of the baseline, in alternating order"
+    if sampling_seconds(options) == math.inf:
+        return f"{each}, until {options.total} streams of each have ended"
+    warmup, seconds = warmup_of(options), sampling_seconds(options) / turns
+    total = 2 * turns * (OPENING_SECONDS + warmup + seconds)
+    return f"about {total:.0f} s: {each}, each {warmup:g} s of warm-up and {seconds:g} s of sampling"
+
+
+def sampling_seconds(options: argparse.Namespace) -> float:
+    """Return how long a target is sampled, s; inf: until the streams of -n have ended."""
+    if options.duration is not None:
+        return float(options.duration)
+    return 10.0 if options.total is None else math.inf
+
+
+def make_load(made: Bench, url: Url, turn: int) -> Load:
     """Return one turn's load; our own origin is asked for streams that outlast it."""
     from chunkwire.cli.asking import read_request
     from chunkwire.server.query import parse_duration
-    from chunkwire.tools.bench.metering import Load
+    from chunkwire.tools.bench.metering import MAX_PATIENCE_SECONDS, Load
     from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
     from chunkwire.wire.errors import LocalError
 
+    options, turns = made.options, made.turns
     asked = read_request(options)
     if not isinstance(asked.body, bytes | None):
         raise LocalError("-d -: expected a body that can be sent again, since there are many streams")
-    is_timed = options.duration is not None or options.total is None
-    seconds = (options.duration or 10.0) * share if is_timed else math.inf
-    warmup = warmup_of(options)
+    warmup, seconds = warmup_of(options), sampling_seconds(options)
     spread = 0.0
     if is_probe(url):
         interval = parse_duration(parameters(url).get("interval", "50ms")) or 0.05
         spread = interval
-        if is_timed and "n" not in parameters(url):
-            frames = math.ceil((seconds + warmup + FRAMES_MARGIN_SECONDS) / interval)
+        if math.isfinite(seconds) and "n" not in parameters(url):
+            frames = math.ceil((seconds / turns + warmup + FRAMES_MARGIN_SECONDS) / interval)
             url = with_parameters(url, {"n": str(frames), "interval": f"{interval * 1000:g}ms"})
     return Load(
         url=url,
         streams=options.streams,
-        total=options.total,
-        seconds=seconds,
+        total=options.total and (options.total + turn) // turns,
+        seconds=seconds / turns,
         warmup=warmup,
+        patience=min(MAX_PATIENCE_SECONDS, max(MIN_PATIENCE_SECONDS, seconds)),
+        max_time=options.max_time,
+        must_open=turn == 0 and options.max_failed == "0",
         spread=spread,
         method=asked.method,
         fields=asked.fields,
         body=asked.body,
         tls=asked.tls,
-        record_to=record_to,
+        record_to=made.record_to,
     )
 
 
@@ -170,34 +280,72 @@ def warmup_of(options: argparse.Namespace) -> float:
     return 1.0 if options.duration is not None or options.total is None else 0.0
 
 
-async def show(options: argparse.Namespace, gathered: Gathered, baseline: Gathered | None) -> None:
+async def show(made: Bench) -> None:
     """Print the figures and write the page."""
     import trio
 
+    from chunkwire.cli.terminal import width_of
     from chunkwire.tools.bench.page import page
-    from chunkwire.tools.bench.view import notes, table, to_json
+    from chunkwire.tools.bench.view import to_json
 
-    told = conditions(options)
+    options, told = made.options, conditions(made)
     if options.json:
-        print(to_json(gathered, url=options.url, conditions=told, baseline=baseline))
+        told_json = to_json(
+            made.gathered,
+            url=options.url,
+            conditions=told,
+            baseline=made.baseline,
+            baseline_url=options.baseline,
+            is_partial=made.is_partial,
+        )
+        print(told_json)
     else:
-        print(*table(gathered, baseline), *notes(gathered, told), sep="\n")
+        print(*lines(made, told, width_of(sys.stdout)), sep="\n")
     if options.html:
-        text = page(gathered, url=options.url, conditions=told, baseline=baseline)
+        text = page(
+            made.gathered,
+            url=options.url,
+            conditions=told,
+            baseline=made.baseline,
+            baseline_url=options.baseline or "",
+            is_partial=made.is_partial,
+        )
         await trio.Path(options.html).write_text(text, encoding="utf-8")
 
 
-def conditions(options: argparse.Namespace) -> dict[str, object]:
+def lines(made: Bench, told: dict[str, object], width: int | None) -> Iterator[str]:
+    """Yield the figures as a person reads them."""
+    from chunkwire.tools.bench.view import baseline_notes, notes, table
+    from chunkwire.tools.paint import wrapped
+
+    if made.is_partial:
+        yield "* partial: ended by Ctrl-C; these are the figures until then"
+    yield from table(made.gathered, made.baseline, width=width)
+    yield from notes(made.gathered, told, width=width)
+    yield from wrapped("* ", opening_line(made), width)
+    if made.baseline is not None:
+        yield from baseline_notes(made.baseline, made.options.baseline, width=width)
+
+
+def opening_line(made: Bench) -> str:
+    """Return in which order streams were opened, and what came first in a turn."""
+    opened = "streams were opened one after another, each once the one before had its head, and then warmed up"
+    return f"{opened}; target and baseline took turns at going first" if made.base is not None else opened
+
+
+def conditions(made: Bench) -> dict[str, object]:
     """Return what the figures were taken under."""
     import os
     import platform
 
     from chunkwire.cli.main import version
 
+    options, seconds = made.options, sampling_seconds(made.options)
     return {
         "streams": options.streams,
-        "seconds": options.duration or ("until all ended" if options.total else 10.0),
+        "seconds": "until all ended" if math.isinf(seconds) else seconds,
         "warm-up": f"{warmup_of(options):g} s",
+        **({"turns": made.turns} if made.base is not None else {}),
         "chunkwire": version(),
         "python": platform.python_version(),
         "kernel": platform.release(),

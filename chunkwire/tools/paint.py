@@ -7,6 +7,7 @@ escape sequence or a direction override in a stream is shown as a dot, never obe
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,10 @@ _CODES: Final = {
 }
 _DOTS = re.compile("\0+")
 _ELLIPSIS = "…"
+
+MIN_TEXT_COLUMNS: Final = 16
+"""Narrower text would be a word a line."""
+INDENT_COLUMNS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,21 @@ def fitted(text: str, width: int) -> str:
         if used > width - 1:
             return text[:place] + _ELLIPSIS
     return text
+
+
+def wrapped(lead: str, text: str, width: int | None) -> list[str]:
+    """Return text behind its lead, in lines of whole words that fit a number of columns; None: one line.
+
+    Further lines begin where the text does; where that leaves less than `MIN_TEXT_COLUMNS`, all of it stands beneath.
+    """
+    if width is None or columns(lead) + columns(text) <= width:
+        return [(lead + text).rstrip()]
+    room = width - columns(lead)
+    indent, first = (columns(lead), []) if room >= MIN_TEXT_COLUMNS else (INDENT_COLUMNS, [lead.rstrip()])
+    lines = textwrap.wrap(text, max(1, width - indent), break_long_words=False, break_on_hyphens=False)
+    if first:
+        return [*first, *(" " * indent + line for line in lines)]
+    return [lead + line if not number else " " * indent + line for number, line in enumerate(lines)]
 
 
 def columns(text: str) -> int:

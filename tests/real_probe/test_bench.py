@@ -4,9 +4,11 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from chunkwire.cli.main import main
 from tests.peers.command import ROOT, Served, chunkwire, serving
 from tests.peers.process import free_port, run, started, wait_listening
 from tests.peers.programs import program
@@ -61,6 +63,16 @@ def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:
         result = chunkwire("bench", *words, "--json", within=100)
     told = json.loads(result.stdout)
     assert told["quantities"]["hold"]["p50"] > 50 > told["baseline"]["hold"]["p50"]
+    assert told["baseline_url"] == origin.url("/probe")
+    assert b"5 turns of the target and 5 of the baseline" in result.stderr
+
+
+def test_it_reads_by_trio_where_there_is_no_epoll(
+    origin: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("chunkwire.tools.bench.metering.select", SimpleNamespace())
+    assert main(["bench", origin.url("/probe?n=5&interval=10ms"), "-c", "2", "-n", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["quantities"]["first"]["n"] == 4
 
 
 def test_its_page_and_its_records_are_written(origin: Served, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.samples import Gathered
-from chunkwire.tools.bench.view import missed, notes, parse_limit, table, to_json
+from chunkwire.tools.bench.view import missed, notes, parse_allowance, parse_limit, table, to_json
 from chunkwire.wire.errors import LocalError
 
 
@@ -50,6 +50,41 @@ def test_a_baseline_stands_beneath_with_the_ratio() -> None:
     assert rows[place + 2].split() == ["x", "2.00x", "2.00x", "2.00x", "2.00x", "2.00x"]
 
 
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        (0.0012345, "0.00123x"),
+        (0.00001, "1.0e-05x"),
+        (0.9999, "1.00x"),
+        (12.345, "12.3x"),
+        (123.45, "123x"),
+        (12345.0, "12300x"),
+    ],
+)
+def test_a_ratio_has_three_significant_digits(value: float, shown: str) -> None:
+    rows = list(table(Gathered(first=[value]), Gathered(first=[1.0])))
+    assert rows[3].split() == ["x", shown]
+
+
+@pytest.mark.parametrize("value, other", [(-0.001, 1.0), (1.0, 0.0), (1.0, -1.0)])
+def test_what_is_not_above_zero_has_no_ratio(value: float, other: float) -> None:
+    rows = list(table(Gathered(added=[value]), Gathered(added=[other])))
+    assert rows[3].split() == ["x"]
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    _, row, *_ = table(Gathered(added=[-0.000001]))
+    assert row.split()[:2] == ["added", "0.00"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) -> None:
+    lines = [*table(gathered(), width=width), *notes(gathered(), {"kernel": "6.1 " * 40}, width=width)]
+    assert max(len(line) for line in lines) <= width
+    words = " ".join(lines).split()
+    assert {"delayed", "frame,", "write", "complete"} <= set(words)
+
+
 @pytest.mark.parametrize("text, holds", [("hold.p99=1980us", True), ("hold.p99=1.9ms", False), ("late.max=1s", True)])
 def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
     assert (list(missed([parse_limit(text)], gathered())) == []) is holds
@@ -64,6 +99,38 @@ def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match=r"hold\.p99=5ms"):
         parse_limit(text)
+
+
+def test_failures_are_told_by_kind_the_most_frequent_first() -> None:
+    failing = Gathered(streams=9, failures={"cut": 1, "reset": 3})
+    assert "9 streams, 4 failed (3 reset, 1 cut)" in " ".join(notes(failing, {}))
+    assert json.loads(to_json(failing, url="x", conditions={}))["failures"] == {"cut": 1, "reset": 3}
+
+
+@pytest.mark.parametrize(
+    "text, failed, allowed",
+    [("0", 0, True), ("0", 1, False), ("2", 2, True), ("2", 3, False), ("5%", 10, True), ("5%", 11, False)],
+)
+def test_so_many_streams_may_fail(text: str, failed: int, allowed: bool) -> None:
+    assert parse_allowance(text).allows(Gathered(streams=200, failures={"cut": failed})) is allowed
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "1.5", "101%", "%", "1 %"])
+def test_what_is_no_number_of_failures_is_refused(text: str) -> None:
+    with pytest.raises(LocalError, match="such as 3 or"):
+        parse_allowance(text)
+
+
+def test_a_baseline_is_named_in_json_and_on_the_page_and_plotted() -> None:
+    told = json.loads(
+        to_json(gathered(), url="a", conditions={}, baseline=gathered(factor=2.0), baseline_url="http://b/")
+    )
+    assert told["baseline_url"] == "http://b/"
+    assert told["ratios"]["hold"]["p50"] == 0.5
+    text = page(gathered(), url="http://a/", conditions={}, baseline=gathered(), baseline_url="http://b/")
+    assert "<title>chunkwire bench http://a/ against http://b/</title>" in text
+    assert text.count("<svg") == 3
+    assert text.count("stroke-dasharray") == 3
 
 
 def test_json_has_the_rule_beside_each_alias() -> None:
@@ -94,3 +161,12 @@ def test_a_page_without_stamps_draws_frames_over_time() -> None:
     text = page(Gathered(first=[0.1], shown=shown), url="x", conditions={})
     assert "2 frames" in text
     assert "Too few stamped frames" in text
+
+
+def test_a_page_without_stamps_has_curves_of_first_and_gap() -> None:
+    assert page(Gathered(gap=[k / 100 for k in range(100)]), url="x", conditions={}).count("<polyline") == 1
+
+
+def test_what_was_ended_early_is_marked_partial() -> None:
+    assert json.loads(to_json(gathered(), url="x", conditions={}, is_partial=True))["partial"] is True
+    assert "(partial)</title>" in page(gathered(), url="x", conditions={}, is_partial=True)

@@ -7,7 +7,7 @@ import threading
 import pytest
 import trio
 
-from chunkwire.tools.bench.metering import Loop
+from chunkwire.tools.bench.loop import Loop
 
 
 class AfterOneTurn(threading.Event):

@@ -1,11 +1,11 @@
 """The clock of a bench: many open streams, each receive timed at once, and read apart only when nothing is waiting.
 
-The rule here: between an arrival and the reading of the clock lies one receive and nothing else. A loop in a thread of
-its own waits for all sockets at once (trio would add a task switch to each arrival), and scans what came only while no
-socket is ready. TLS streams, and systems without epoll, are read by trio's tasks instead: timed a little later.
+The rule here: between an arrival and the reading of the clock lies one receive and nothing else: a loop in a thread of
+its own sees to it (trio would add a task switch to each arrival). TLS streams, and systems without epoll, are read by
+trio's tasks instead: timed a little later.
 
-Open loop: the origin's plan decides when frames are due, never what has arrived; a stream that ends is followed by
-another until the time is over.
+Open loop: the origin's plan decides when frames are due, never what has arrived; a stream that ends, or fails, is
+followed by another until the time is over. After a failure the next one waits, so that a broken target is not flooded.
 """
 
 from __future__ import annotations
@@ -13,32 +13,35 @@ from __future__ import annotations
 import gc
 import math
 import select
-import socket
 import ssl
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import trio
 
-from chunkwire.client.errors import Deadline
 from chunkwire.client.request import build_request
-from chunkwire.net.connection import READ_OCTETS, ClientConnection, PeerGone
-from chunkwire.net.dial import Url, dial, make_tls
+from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone
+from chunkwire.net.dial import DialError, Url, dial, make_tls
 from chunkwire.net.heads import Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
+from chunkwire.tools.bench.loop import POLL_SECONDS, Loop, handed_over
 from chunkwire.tools.bench.samples import Gathered, OpenWindow, StreamSampler
+from chunkwire.tools.bench.saturation import trend_of
 from chunkwire.wire.errors import ChunkwireError
 
-POLL_SECONDS: Final = 0.02
-"""How often the loop looks up while nothing arrives, to learn that it is over."""
+STALLED: Final = "stalled"
 
-FIRST_SECONDS: Final = 30.0
-"""How long all streams may take to bring their first frame, together."""
+MAX_PATIENCE_SECONDS: Final = 30.0
+"""How long a stream may take to bring its first frame, at most; and without a time of sampling, any next one."""
+
+MIN_PAUSE_SECONDS: Final = 0.05
+MAX_PAUSE_SECONDS: Final = 1.0
+"""Before the next stream after one that failed, doubled for each in a row: 10 slots ask a broken target 10 times a
+second at most."""
 
 
 class NotOpened(ChunkwireError):
@@ -58,7 +61,10 @@ class Load:
         total: streams in all; None: as many as the time takes.
         seconds: of sampling; inf with a total: until all have ended.
         warmup: s after every stream's first frame, before a sample counts.
+        patience: s that a stream may take to bring its first frame.
+        max_time: s that a stream may take in all.
         spread: s over which the streams are opened, so that they are not due at one moment.
+        must_open: raise if the very first stream gets no connection, or another status than 200.
     """
 
     url: Url
@@ -66,6 +72,9 @@ class Load:
     total: int | None = None
     seconds: float = 10.0
     warmup: float = 1.0
+    patience: float = MAX_PATIENCE_SECONDS
+    max_time: float = math.inf
+    must_open: bool = True
     spread: float = 0.0
     method: str = "GET"
     fields: tuple[tuple[str | bytes, str | bytes], ...] = ()
@@ -75,169 +84,230 @@ class Load:
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """What the thread's loop holds of one stream."""
+class _Slot:
+    """One of the streams that are open at once, and those that follow it.
 
-    sock: socket.socket
-    sampler: StreamSampler
-    ended: trio.Event
+    Attributes:
+        answered: the first of them has a head, or failed.
+        sampler: of the latest; None before its head.
+        number: of the latest, from 1 over all slots; 0 before any was asked for.
+        asked_ns: when that was asked for.
+        is_done: none will follow.
+    """
+
+    answered: trio.Event = field(default_factory=trio.Event)
+    sampler: StreamSampler | None = None
+    number: int = 0
+    asked_ns: int = 0
+    has_failed: bool = False
+    is_done: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether a frame has come on it, or a stream of it has ended."""
+        sampler = self.sampler
+        return self.is_done or self.has_failed or (sampler is not None and (sampler.has_begun or sampler.is_over))
 
 
-@dataclass(slots=True)
-class Loop:
-    """The loop of the thread: sockets in, timed reads out to their samplers."""
-
-    token: trio.lowlevel.TrioToken
-    poll: select.epoll = field(default_factory=lambda: select.epoll())
-    waiting: dict[int, _Waiting] = field(default_factory=dict)
-    backlog: deque[tuple[_Waiting, int, bytes]] = field(default_factory=deque)
-    is_over: threading.Event = field(default_factory=threading.Event)
-    lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
-
-    def add(self, waiting: _Waiting) -> None:
-        """Watch a stream; may be called from another thread."""
-        with self.lock:
-            self.waiting[waiting.sock.fileno()] = waiting
-            self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
-
-    def run(self) -> None:
-        """Run until over; then read apart what is left."""
-        while not self.is_over.is_set():
-            ready = self.poll.poll(0.0 if self.backlog else POLL_SECONDS)
-            for fd, _ in ready:
-                self._receive(fd)
-            if not ready and self.backlog:
-                self._scan(*self.backlog.popleft())
-        while self.backlog:
-            self._scan(*self.backlog.popleft())
-        self.poll.close()
-
-    def _receive(self, fd: int) -> None:
-        waiting = self.waiting.get(fd)
-        if waiting is None:
-            return  # its stream was cancelled since the poll
-        try:
-            octets = waiting.sock.recv(READ_OCTETS)
-            now_ns = time.time_ns()
-        except BlockingIOError:
-            return
-        except OSError:
-            octets, now_ns = b"", time.time_ns()
-        if not octets and not self.forget(fd):
-            return
-        self.backlog.append((waiting, now_ns, octets))
-
-    def forget(self, fd: int) -> bool:
-        """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
-        with self.lock:
-            if self.waiting.pop(fd, None) is None:
-                return False
-            self.poll.unregister(fd)
-            return True
-
-    def _scan(self, waiting: _Waiting, now_ns: int, octets: bytes) -> None:
-        if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets):
-            return
-        self.forget(waiting.sock.fileno())
-        self.token.run_sync_soon(waiting.ended.set)
+def kind_of(error: ChunkwireError) -> str:
+    """Return in few words how a stream failed that brought no head."""
+    if isinstance(error, DialError):
+        return f"no connection ({error.kind})"
+    if isinstance(error, NotOpened):
+        return f"status {error.status}"
+    if isinstance(error, IncompleteHead):
+        return "closed within the head" if error.octets else "closed before the head"
+    return "reset" if isinstance(error, PeerGone) else "malformed head"
 
 
 class Meter:
-    """Runs one load, once."""
+    """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled."""
 
     def __init__(self, load: Load, *, tell: Callable[[Gathered], None] | None = None) -> None:
         self.gathered = Gathered()
         self.window = OpenWindow()
         self._load = load
         self._tell = tell
-        self._opened = 0
+        self._slots = [_Slot() for _ in range(min(load.streams, load.total or load.streams))]
         self._begun: list[StreamSampler] = []
+        self._waited = 0.0
+        self._busy: float | None = None
         self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
-        self._is_looped = self._tls is None and hasattr(select, "epoll")
+        is_looped = self._tls is None and hasattr(select, "epoll")
+        self._loop = Loop(trio.lowlevel.current_trio_token()) if is_looped else None
 
-    async def run(self) -> Gathered:
-        """Open the streams, warm up, sample, and return what was gathered.
+    async def run(self) -> None:
+        """Open the streams, warm up and sample.
 
         Raises:
-            ChunkwireError: the first stream could not be opened, or none brought a frame in time.
+            ChunkwireError: the very first stream could not be opened, where the load says that it must.
         """
-        loop = Loop(trio.lowlevel.current_trio_token()) if self._is_looped else None
         was_collecting = gc.isenabled()
         gc.disable()  # a collection in the middle would be a pause of ours
         try:
             async with trio.open_nursery() as nursery:
-                if loop is not None:
-                    nursery.start_soon(trio.to_thread.run_sync, loop.run, name="loop")
+                if self._loop is not None:
+                    nursery.start_soon(trio.to_thread.run_sync, self._loop.run, name="loop")
                 try:
                     async with trio.open_nursery() as streams:
-                        await self._open_all(loop, streams)
-                        await self._sample(streams)
+                        if await self._open(streams):
+                            await self._sample()
+                        if math.isfinite(self._load.seconds):
+                            self._close_window()
+                            streams.cancel_scope.cancel()
                 finally:
-                    if loop is not None:
-                        loop.is_over.set()
+                    self._close_window()
+                    if self._loop is not None:
+                        self._loop.is_over.set()
         finally:
             if was_collecting:
                 gc.enable()
-        for sampler in self._begun:
-            sampler.finish()
-        return self.gathered
+            self._finish()
 
-    async def _open_all(self, loop: Loop | None, streams: trio.Nursery) -> None:
+    async def _open(self, streams: trio.Nursery) -> bool:
+        """Open one stream after another, each once the one before has its head; wait for what becomes of them.
+
+        Returns:
+            False where no frame came in time.
+        """
         load = self._load
-        for number in range(min(load.streams, load.total or load.streams)):
-            if number:
+        if math.isinf(load.seconds) and not load.warmup:
+            self._open_window()
+        give_up = trio.current_time() + load.patience
+        for number, slot in enumerate(self._slots, 1):
+            streams.start_soon(self._keep_open, slot, name=f"stream {number}")
+            with trio.move_on_at(give_up):
+                await slot.answered.wait()
                 await trio.sleep(load.spread / load.streams)
-            await streams.start(self._run_stream, loop, name=f"stream {number + 1}")
-        give_up = trio.current_time() + FIRST_SECONDS
-        while not all(sampler.has_begun or sampler.is_complete for sampler in self._begun):
-            if trio.current_time() > give_up:
-                raise Deadline("idle", FIRST_SECONDS)
+        while trio.current_time() < give_up and not all(slot.is_settled for slot in self._slots):  # noqa: ASYNC110
             await trio.sleep(POLL_SECONDS)  # what is waited for happens in the loop's thread
+        return trio.current_time() < give_up or any(sampler.has_begun for sampler in self._begun)
 
-    async def _sample(self, streams: trio.Nursery) -> None:
+    async def _sample(self) -> None:
+        """Warm up, and sample until the time is over or every stream that was asked for has ended."""
         await trio.sleep(self._load.warmup)
-        self.window.opens_ns = time.time_ns()
+        self._open_window()
         if math.isinf(self._load.seconds):
             return  # until the last stream has ended
         end = trio.current_time() + self._load.seconds
-        while trio.current_time() < end:
+        while trio.current_time() < end and not all(slot.is_done for slot in self._slots):
             await trio.sleep(min(0.5, max(0.0, end - trio.current_time())))
             if self._tell is not None:
                 self._tell(self.gathered)
+
+    def _open_window(self) -> None:
+        if math.isinf(self.window.opens_ns):
+            self.window.opens_ns = time.time_ns()
+            self._waited = self._loop.waited if self._loop is not None else 0.0
+
+    def _close_window(self) -> None:
+        if math.isfinite(self.window.closes_ns):
+            return
         self.window.closes_ns = time.time_ns()
-        streams.cancel_scope.cancel()
+        seconds = (self.window.closes_ns - self.window.opens_ns) / 1e9
+        if self._loop is not None and seconds > 0:
+            self._busy = 1 - (self._loop.waited - self._waited) / seconds
 
-    async def _run_stream(
-        self, loop: Loop | None, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    def _finish(self) -> None:
+        """Make the figures that only whole streams give, once nothing more is read."""
+        closes_ns, seconds = self.window.closes_ns, (self.window.closes_ns - self.window.opens_ns) / 1e9
+        for slot in self._slots:
+            if slot.is_done:
+                continue
+            if slot.sampler is not None and slot.sampler.is_stalled(closes_ns):
+                slot.sampler.failure = STALLED
+            elif slot.number and not slot.is_settled and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
+                self._fail(slot, self._no_frame())
+        for sampler in self._begun:
+            sampler.finish()
+        if seconds > 0:
+            trend = trend_of(self.gathered.late, self.gathered.added, seconds=seconds, busy=self._busy)
+            self.gathered.trends.append(trend)
+
+    def _no_frame(self) -> str:
+        return f"no frame within {self._load.patience:g} s"
+
+    def _fail(self, slot: _Slot, kind: str) -> None:
+        """Count a failure, by the stream's own account where it has one already."""
+        if slot.sampler is None:
+            self.gathered.fail(kind)
+        else:
+            slot.sampler.failure = slot.sampler.failure or kind
+
+    async def _keep_open(self, slot: _Slot) -> None:
         """Keep one stream open, and open another when it ends, as long as the load says."""
-        is_first = True
-        while is_first or self._load.total is None or self._opened < self._load.total:
-            self._opened += 1
-            try:
-                await self._one(loop, task_status if is_first else trio.TASK_STATUS_IGNORED)
-            except ChunkwireError:
-                if is_first:
-                    raise
-                self.gathered.failed += 1
-                return
-            is_first = False
-
-    async def _one(self, loop: Loop | None, task_status: trio.TaskStatus[None]) -> None:
-        load = self._load
-        connection = await dial(load.url.host, load.url.port, tls=self._tls)
+        pause = 0.0
         try:
-            sampler = await self._ask(connection)
-            self._begun.append(sampler)
-            task_status.started()
-            if loop is None:
-                await _read_by_trio(connection, sampler)
-            else:
-                await _hand_over(connection, sampler, loop)
+            while self._load.total is None or self.gathered.streams < self._load.total:
+                kind = await self._attempt(slot)
+                slot.answered.set()
+                pause = min(MAX_PAUSE_SECONDS, 2 * pause or MIN_PAUSE_SECONDS) if kind else 0.0
+                await trio.sleep(pause)
+            slot.is_done = True
         finally:
-            connection.reset()
+            slot.answered.set()
 
-    async def _ask(self, connection: ClientConnection) -> StreamSampler:
+    async def _attempt(self, slot: _Slot) -> str:
+        """Run one stream, and count it; return how it failed, empty for not."""
+        self.gathered.streams += 1
+        slot.number = self.gathered.streams
+        slot.sampler, slot.asked_ns, kind = None, time.time_ns(), ""
+        try:
+            with trio.move_on_after(self._load.max_time) as whole:
+                kind = await self._one(slot)
+            if whole.cancelled_caught:
+                kind = f"not over within {self._load.max_time:g} s"
+        except ChunkwireError as error:
+            if slot.number == 1 and self._load.must_open and isinstance(error, DialError | NotOpened):
+                raise
+            kind = kind_of(error)
+        if kind:
+            slot.has_failed = True
+            self._fail(slot, kind)
+        return kind
+
+    async def _one(self, slot: _Slot) -> str:
+        load, connection = self._load, None
+        give_up = trio.current_time() + load.patience
+        try:
+            with trio.move_on_at(give_up):
+                connection = await dial(load.url.host, load.url.port, tls=self._tls)
+                slot.sampler = await self._ask(connection, slot.number)
+            if connection is None or slot.sampler is None:
+                return self._no_frame()
+            self._begun.append(slot.sampler)
+            slot.answered.set()
+            return await self._read(connection, slot.sampler, give_up)
+        finally:
+            if connection is not None:
+                connection.reset()
+
+    async def _read(self, connection: ClientConnection, sampler: StreamSampler, give_up: float) -> str:
+        if self._loop is None:
+            return await self._until_over(partial(_read_by_trio, connection, sampler), sampler, give_up)
+        leftover = bytes(connection.leftover)
+        if leftover and not sampler.take(time.time_ns(), leftover):
+            return sampler.failure
+        with handed_over(connection, sampler, self._loop) as ended:
+            return await self._until_over(ended.wait, sampler, give_up)
+
+    async def _until_over(self, wait: Callable[[], Awaitable[None]], sampler: StreamSampler, give_up: float) -> str:
+        """Wait until a stream is over, or silent for longer than may be; return how it failed, empty for not."""
+        while True:
+            seen = sampler.reads
+            with trio.move_on_at(give_up):
+                await wait()
+                return sampler.failure
+            if not sampler.has_begun:
+                return self._no_frame()
+            if math.isfinite(self._load.seconds):
+                give_up = math.inf  # a silence is judged when the time is over
+            elif sampler.reads == seen:
+                return STALLED
+            else:
+                give_up = trio.current_time() + MAX_PATIENCE_SECONDS
+
+    async def _ask(self, connection: ClientConnection, number: int) -> StreamSampler:
         """Send the request, receive the head, and return what takes the body."""
         load = self._load
         request = build_request(load.method, load.url, fields=load.fields, body=load.body)
@@ -250,7 +320,7 @@ class Meter:
             response = await connection.receive_response()
         if response.status != 200:
             raise NotOpened(response.status, response.reason.decode("latin-1"))
-        recorder = self._recorder(sent_ns, request.target, request.fields, response)
+        recorder = self._recorder(number, sent_ns, request.target, request.fields, response)
         return StreamSampler(
             self.gathered,
             self.window,
@@ -261,41 +331,24 @@ class Meter:
         )
 
     def _recorder(
-        self, sent_ns: int, target: bytes, fields: tuple[tuple[bytes, bytes], ...], response: Response
+        self, number: int, sent_ns: int, target: bytes, fields: tuple[tuple[bytes, bytes], ...], response: Response
     ) -> Recorder | None:
-        load, stream = self._load, self._opened
+        load = self._load
         if load.record_to is None:
             return None
-        sent = Recorder(load.record_to, stream=stream, point="client.sent", way="request")
+        sent = Recorder(load.record_to, stream=number, point="client.sent", way="request")
         sent.request(0.0, load.method.encode(), target, fields, sent_ns / 1e9)
-        recorder = Recorder(load.record_to, stream=stream, point="client.received")
+        recorder = Recorder(load.record_to, stream=number, point="client.received")
         recorder.head((time.time_ns() - sent_ns) / 1e9, response.start_line, response.fields)
         return recorder
 
 
-async def _hand_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> None:
-    """Let the loop read a connection until its body ends."""
-    leftover, now_ns = bytes(connection.leftover), time.time_ns()
-    if leftover and not sampler.take(now_ns, leftover):
-        return
-    fd = connection.fileno()
-    assert fd is not None
-    sock = socket.socket(fileno=socket.dup(fd))
-    sock.setblocking(False)
-    waiting = _Waiting(sock, sampler, trio.Event())
-    try:
-        loop.add(waiting)
-        await waiting.ended.wait()
-    finally:
-        loop.forget(sock.fileno())
-        sock.close()
-
-
 async def _read_by_trio(connection: ClientConnection, sampler: StreamSampler) -> None:
     while True:
+        octets: bytes | None
         try:
             octets = await connection.receive_some()
         except PeerGone:
-            octets = b""
+            octets = None
         if not sampler.take(time.time_ns(), octets):
             return

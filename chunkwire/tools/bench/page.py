@@ -12,12 +12,13 @@ from typing import Final
 
 from chunkwire.tools.bench.samples import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve
-from chunkwire.tools.bench.view import notes, table
+from chunkwire.tools.bench.view import baseline_notes, notes, table
 
 _WIDTH: Final = 860
 _HEIGHT: Final = 360
 _LEFT: Final = 70
 _BOTTOM: Final = 40
+_BASE: Final = " (baseline)"
 _COLOURS: Final = {"first": "#888", "late": "#1f77b4", "added": "#2ca02c", "hold": "#d62728", "gap": "#9467bd"}
 _STREAM_COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c")
 _STYLE: Final = (
@@ -30,27 +31,44 @@ _STAIRS: Final = (
 )
 
 
-def page(gathered: Gathered, *, url: str, conditions: Mapping[str, object], baseline: Gathered | None = None) -> str:
+def page(
+    gathered: Gathered,
+    *,
+    url: str,
+    conditions: Mapping[str, object],
+    baseline: Gathered | None = None,
+    baseline_url: str = "",
+    is_partial: bool = False,
+) -> str:
     """Return the page."""
-    title = html.escape(f"chunkwire bench {url}")
+    against = f" against {baseline_url}" if baseline is not None else ""
+    title = html.escape(f"chunkwire bench {url}{against}{' (partial)' if is_partial else ''}")
     lines = [*table(gathered, baseline), *notes(gathered, conditions)]
+    if baseline is not None:
+        lines += baseline_notes(baseline, baseline_url)
     body = [
         f"<h1>{title}</h1><pre>{html.escape(chr(10).join(lines))}</pre>",
         "<h2>Percentile curves</h2>",
-        f"<p>Each curve ends where fewer than {MIN_BEYOND} samples lie beyond.</p>",
-        percentile_chart(gathered),
+        f"<p>Each curve ends where fewer than {MIN_BEYOND} samples lie beyond."
+        + (f" Those of the baseline, {html.escape(baseline_url)}, are dashed." if baseline is not None else "")
+        + "</p>",
+        percentile_chart(gathered, baseline),
         "<h2>Arrival against plan</h2>",
         f"<p>{_STAIRS}</p>",
         stairs_chart(gathered),
     ]
+    if baseline is not None:
+        body += [f"<h2>Arrival against plan: the baseline, {html.escape(baseline_url)}</h2>", stairs_chart(baseline)]
     head = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f"{head}\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
 
 
-def percentile_chart(gathered: Gathered) -> str:
-    """Return the curves of all quantities but `gap` and `first`: value over percentile, towards 100 on a log scale."""
-    curves = {name: curve(gathered.samples(name)) for name in DEFINITIONS if name not in ("gap", "first")}
-    curves = {name: points for name, points in curves.items() if points}
+def percentile_chart(gathered: Gathered, baseline: Gathered | None = None) -> str:
+    """Return the curves of all quantities but `gap` and `first`: value over percentile, towards 100 on a log scale.
+
+    Where a quantity has no curve, since the stream bears no stamps, those two are drawn. A baseline's are dashed.
+    """
+    curves = _curves(gathered, "") | (_curves(baseline, _BASE) if baseline is not None else {})
     if not curves:
         return "<p>Too few stamped frames for a curve.</p>"
     farthest = max(_nines(points[-1][0]) for points in curves.values())
@@ -58,9 +76,16 @@ def percentile_chart(gathered: Gathered) -> str:
     parts = list(_axes(f"{highest:.2f} ms", "percentile", _percentile_ticks(farthest)))
     for number, (name, points) in enumerate(curves.items()):
         path = [(_nines(p) / farthest, value * 1000 / highest) for p, value in points]
-        parts.append(_line(path, _COLOURS[name]))
-        parts.append(_legend(number, name, _COLOURS[name]))
+        colour = _COLOURS[name.removesuffix(_BASE)]
+        parts.append(_line(path, colour, is_dashed=name.endswith(_BASE)))
+        parts.append(_legend(number, name, colour))
     return _svg(parts)
+
+
+def _curves(gathered: Gathered, suffix: str) -> dict[str, list[tuple[float, float]]]:
+    names = [name for name in DEFINITIONS if (name in ("gap", "first")) is not bool(gathered.added)]
+    curves = {name + suffix: curve(gathered.samples(name)) for name in names}
+    return {name: points for name, points in curves.items() if points}
 
 
 def stairs_chart(gathered: Gathered) -> str:
@@ -111,9 +136,12 @@ def _axes(top: str, across: str, ticks: Iterator[tuple[float, str]] | Sequence[t
         yield f'<text x="{_x(place):.1f}" y="{floor + 16}" text-anchor="middle">{name}</text>'
 
 
-def _line(points: Sequence[tuple[float, float]], colour: str, *, is_dotted: bool = False) -> str:
+def _line(
+    points: Sequence[tuple[float, float]], colour: str, *, is_dotted: bool = False, is_dashed: bool = False
+) -> str:
     places = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
-    line = f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+    dashes = ' stroke-dasharray="6 4"' if is_dashed else ""
+    line = f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>'
     if not is_dotted:
         return line
     return line + "".join(f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="2" fill="{colour}"/>' for x, y in points)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
+from chunkwire.tools.bench.saturation import Trend
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event
@@ -21,6 +22,13 @@ from chunkwire.wire.frames import Data, DataEnd, Event
 SHOWN_STREAMS: Final = 3
 """Streams whose arrivals are kept against their plan, for a chart."""
 SHOWN_FRAMES: Final = 400
+
+STALL_NS: Final = 1_000_000_000
+"""A silence of an open stream that counts as a failure: at least so long,"""
+STALL_GAPS: Final = 10
+"""and so many times its longest pause before."""
+
+NO_FRAME: Final = "ended without a frame"
 
 
 class Window(Protocol):
@@ -45,7 +53,9 @@ class Gathered:
     Attributes:
         first, late, added, hold, gap, tpot: as `statistics` defines them.
         frames, reads: inside the window.
-        streams: that were opened; failed: that had no 200, or ended early.
+        streams: that were asked for, whatever became of them.
+        failures: how many of them failed, by kind, such as "reset" or "status 503"; a stream fails once at most.
+        trends: how much later frames became, one a run.
         shown: (planned or None, arrived) of the first streams' frames, s since the stream's request.
     """
 
@@ -58,8 +68,18 @@ class Gathered:
     frames: int = 0
     reads: int = 0
     streams: int = 0
-    failed: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    trends: list[Trend] = field(default_factory=list)
     shown: list[list[tuple[float | None, float]]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Streams that failed, of all kinds."""
+        return sum(self.failures.values())
+
+    def fail(self, kind: str, count: int = 1) -> None:
+        """Count streams that failed."""
+        self.failures[kind] = self.failures.get(kind, 0) + count
 
     def samples(self, quantity: str) -> list[float]:
         """Return the samples of a quantity by its name."""
@@ -73,12 +93,17 @@ class Gathered:
         self.frames += other.frames
         self.reads += other.reads
         self.streams += other.streams
-        self.failed += other.failed
+        for kind, count in other.failures.items():
+            self.fail(kind, count)
+        self.trends += other.trends
         self.shown = self.shown or other.shown
 
 
 class StreamSampler:
     """One stream: what it brought, read after read.
+
+    Attributes:
+        failure: how the stream failed; empty while it has not.
 
     Args:
         sent_ns: when its request was sent, on the clock of `take`; the stamps' clock, where `late` is to mean anything.
@@ -99,6 +124,7 @@ class StreamSampler:
         self._window = window
         self._scanner = framing.scanner()
         self._content = ContentReader(coding)
+        self.failure = ""
         self._sent_ns = sent_ns
         self._recorder = recorder
         self._held = b""
@@ -107,10 +133,10 @@ class StreamSampler:
         self._number = 0
         self._last_ns = 0
         self._first_ns = 0
+        self._longest_gap_ns = 0
         self._frames = 0
         self._added: list[float] = []
         self._shown: list[tuple[float | None, float]] | None = None
-        gathered.streams += 1
         if len(gathered.shown) < SHOWN_STREAMS:
             self._shown = []
             gathered.shown.append(self._shown)
@@ -121,17 +147,35 @@ class StreamSampler:
         return self._frames > 0
 
     @property
-    def is_complete(self) -> bool:
-        """Say whether the body has come to its end."""
-        return self._scanner.is_complete
+    def is_over(self) -> bool:
+        """Say whether the body has come to an end, its own or another."""
+        return self._is_over
 
-    def take(self, now_ns: int, octets: bytes) -> bool:
-        """Take what one receive returned at a moment; False once the stream is over, whole or broken."""
+    @property
+    def reads(self) -> int:
+        """Receives that brought something."""
+        return self._number
+
+    def is_stalled(self, now_ns: float) -> bool:
+        """Say whether an open stream has been silent for long, by its own pauses so far."""
+        silent_ns = now_ns - self._last_ns
+        return self.has_begun and not self._is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
+
+    def take(self, now_ns: int, octets: bytes | None) -> bool:
+        """Take what one receive returned at a moment; False once the stream is over, whole or broken.
+
+        Args:
+            octets: empty at the end of input, None at a reset.
+        """
         if not self._is_over:
             self._is_over = not self._take(now_ns, octets)
         return not self._is_over
 
-    def _take(self, now_ns: int, octets: bytes) -> bool:
+    def _take(self, now_ns: int, octets: bytes | None) -> bool:
+        if octets is None:
+            self.failure = "reset"
+            self._record(now_ns, (), "reset", "the peer reset the connection")
+            return False
         if not octets:
             self._end_of_input(now_ns)
             return False
@@ -141,16 +185,21 @@ class StreamSampler:
         try:
             self._scanner.scan(buffer, len(buffer), events)
         except FramingError as error:
-            self._gathered.failed += 1
+            self.failure = "malformed"
+            self._read(now_ns, events)
             self._record(now_ns, events, "malformed", str(error))
             return False
         self._held = buffer[self._scanner.wire_octets - before :]
         self._read(now_ns, events)
         self._record(now_ns, events, "complete" if self._scanner.is_complete else None, None)
+        if self._scanner.is_complete and not self.has_begun:
+            self.failure = NO_FRAME
         return not self._scanner.is_complete
 
     def finish(self) -> None:
         """Count what only a whole stream tells; to be called once, when nothing more is taken."""
+        if self.failure:
+            self._gathered.fail(self.failure)
         if self._frames > 1:
             self._gathered.tpot.append((self._last_ns - self._first_ns) / 1e9 / (self._frames - 1))
         base = min(self._added, default=0.0)
@@ -161,8 +210,10 @@ class StreamSampler:
             if not self._scanner.is_complete:
                 self._scanner.end_of_input()
             self._record(now_ns, (), "complete", None)
+            if not self.has_begun:
+                self.failure = NO_FRAME
         except IncompleteBody as error:
-            self._gathered.failed += 1
+            self.failure = "cut"
             self._record(now_ns, (), "cut", str(error))
 
     def _record(self, now_ns: int, events: Sequence[Event], verdict: str | None, error: str | None) -> None:
@@ -195,8 +246,10 @@ class StreamSampler:
         if not self._frames:
             self._first_ns = now_ns
             self._gathered.first.append((now_ns - self._sent_ns) / 1e9)
-        elif counts and self._last_ns >= self._window.opens_ns:
-            self._gathered.gap.append((now_ns - self._last_ns) / 1e9)
+        else:
+            self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_ns)
+            if counts and self._last_ns >= self._window.opens_ns:
+                self._gathered.gap.append((now_ns - self._last_ns) / 1e9)
         self._frames += 1
         self._last_ns = now_ns
         if stamp is not None:

@@ -1,19 +1,22 @@
 """The figures of a bench: a table, a line of JSON, and whether its limits hold.
 
 The rule here: samples in, lines out. Nothing is shown without the number of its samples, and a percentile that too few
-samples lie beyond is left blank.
+samples lie beyond is left blank. Lines are of whole words and as wide as the caller says; None: as long as they are.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.tools.bench.samples import Gathered
+from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, Summary, summarize
+from chunkwire.tools.paint import wrapped
 from chunkwire.wire.errors import LocalError
 
 _LIMIT: Final = re.compile(
@@ -22,6 +25,9 @@ _LIMIT: Final = re.compile(
 _UNITS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _NAMES: Final = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p99.9"}
 MAX: Final = "max"
+
+SMALLEST_RATIO: Final = 1e-4
+"""A smaller one is written with an exponent, or it would not fit its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,32 @@ class Limit:
     figure: str
     seconds: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many streams may fail: a number, or a share of all."""
+
+    number: float
+    is_percentage: bool
+    text: str
+
+    def allows(self, gathered: Gathered) -> bool:
+        """Say whether no more streams failed than may."""
+        allowed = self.number * gathered.streams / 100 if self.is_percentage else self.number
+        return gathered.failed <= allowed
+
+
+def parse_allowance(text: str) -> Allowance:
+    """Return the allowance of `3` or `0.5%`.
+
+    Raises:
+        LocalError: it is none.
+    """
+    found = re.fullmatch(r"(\d{1,9})|(\d{1,3}(?:\.\d+)?)%", text.strip())
+    if not found or float(found[2] or 0) > 100:
+        raise LocalError(f"--max-failed: expected a number of streams or a percentage, such as 3 or 0.5%, got {text!r}")
+    return Allowance(float(found[1] or found[2]), found[2] is not None, text.strip())
 
 
 def parse_limit(text: str) -> Limit:
@@ -70,14 +102,16 @@ def figures(summary: Summary) -> dict[str, float | None]:
     return {**{_NAMES[percentage]: value for percentage, value in summary.percentiles.items()}, MAX: summary.largest}
 
 
-def table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
+def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
     """Yield the heading, a row for each quantity, and beside a baseline its row and the ratio."""
+    if not any(gathered.samples(quantity) for quantity in DEFINITIONS):
+        return
     yield " " * 8 + "".join(f"{_NAMES[percentage]:>9}" for percentage in PERCENTILES) + f"{MAX:>9}"
     for quantity, definition in DEFINITIONS.items():
         summary = summarize(gathered.samples(quantity))
         if not summary.n:
             continue
-        yield _row(f"  {quantity}", summary) + f"   ms  {definition}"
+        yield from wrapped(_row(f"  {quantity}", summary) + "   ms  ", definition, width)
         if baseline is not None:
             other = summarize(baseline.samples(quantity))
             yield _row("    base", other)
@@ -85,33 +119,78 @@ def table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]
 
 
 def _row(name: str, summary: Summary) -> str:
-    cells = ("" if value is None else f"{value * 1000:.2f}" for value in figures(summary).values())
+    # Zero is added so that what rounds to zero has no sign.
+    cells = ("" if value is None else f"{round(value * 1000, 2) + 0.0:.2f}" for value in figures(summary).values())
     return f"{name:<8}" + "".join(f"{cell:>9}" for cell in cells)
 
 
 def _ratios(summary: Summary, baseline: Summary) -> str:
-    cells = []
-    for value, other in zip(figures(summary).values(), figures(baseline).values(), strict=True):
-        cells.append("" if value is None or not other else f"{value / other:.2f}x")
+    cells = ("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in ratios(summary, baseline).values())
     return ("       x" + "".join(f"{cell:>9}" for cell in cells)).rstrip()
 
 
-def notes(gathered: Gathered, conditions: Mapping[str, object]) -> Iterator[str]:
-    """Yield how many samples there are, and under what conditions they were taken."""
+def ratios(summary: Summary, baseline: Summary) -> dict[str, float | None]:
+    """Return each figure over that of the baseline; None where one is missing or not above zero."""
+    others = figures(baseline)
+    return {
+        name: value / other if value is not None and value > 0 and (other := others[name]) and other > 0 else None
+        for name, value in figures(summary).items()
+    }
+
+
+def _three_digits(ratio: float) -> str:
+    """Return a ratio, which is above 0, with three significant digits: 0.00123, 1.23, 12.3, 123, 1230."""
+    rounded = float(f"{ratio:.3g}")
+    if rounded < SMALLEST_RATIO:
+        return f"{rounded:.1e}"
+    return f"{rounded:.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
+
+
+def notes(gathered: Gathered, conditions: Mapping[str, object], *, width: int | None = None) -> Iterator[str]:
+    """Yield how many samples there are, what failed, and under what conditions they were taken."""
+    for note in _notes(gathered):
+        yield from wrapped("* ", note, width)
+    yield from wrapped("* ", ", ".join(f"{name} {value}" for name, value in conditions.items()), width)
+
+
+def baseline_notes(baseline: Gathered, url: str, *, width: int | None = None) -> Iterator[str]:
+    """Yield what the baseline is, and what of it failed."""
+    yield from wrapped("* ", f"base is {url}: {streams_line(baseline)}", width)
+    for warning in warnings(baseline.trends):
+        yield from wrapped("* ", f"base is {warning}", width)
+
+
+def _notes(gathered: Gathered) -> Iterator[str]:
+    yield from warnings(gathered.trends)
     counts = (f"{name} {len(gathered.samples(name))}" for name in DEFINITIONS if gathered.samples(name))
-    yield f"* n: {', '.join(counts) or 'none'}"
-    frames = f"{gathered.frames} frames in {gathered.reads} reads"
-    yield f"* {gathered.streams} streams, {gathered.failed} failed; {frames}, {_share(gathered):.2f} reads a frame"
-    if not gathered.added:
-        yield "* no stamps in the stream: late, added and hold need them (/probe has them)"
-    yield f"* {', '.join(f'{name} {value}' for name, value in conditions.items())}"
+    yield f"n: {', '.join(counts) or 'none'}"
+    yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
+        f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
+    )
+    if not gathered.added and gathered.failed < max(1, gathered.streams):
+        yield "no stamps in the stream: late, added and hold need them (/probe has them)"
+
+
+def streams_line(gathered: Gathered) -> str:
+    """Return how many streams there were, and how many failed in which way, the most frequent first."""
+    kinds = sorted(gathered.failures.items(), key=lambda failure: -failure[1])
+    how = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if kinds else ""
+    return f"{gathered.streams} streams, {gathered.failed} failed{how}"
 
 
 def _share(gathered: Gathered) -> float:
     return gathered.reads / gathered.frames if gathered.frames else 0.0
 
 
-def to_json(gathered: Gathered, *, url: str, conditions: Mapping[str, object], baseline: Gathered | None = None) -> str:
+def to_json(
+    gathered: Gathered,
+    *,
+    url: str,
+    conditions: Mapping[str, object],
+    baseline: Gathered | None = None,
+    baseline_url: str | None = None,
+    is_partial: bool = False,
+) -> str:
     """Return the figures as one line of JSON, times in ms; each quantity has its rule beside it."""
     members: dict[str, object] = {
         "v": 1,
@@ -122,6 +201,9 @@ def to_json(gathered: Gathered, *, url: str, conditions: Mapping[str, object], b
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
         "streams": gathered.streams,
         "failed": gathered.failed,
+        "failures": gathered.failures,
+        "warnings": list(warnings(gathered.trends)),
+        "partial": is_partial,
         "frames": gathered.frames,
         "reads": gathered.reads,
         "reads_a_chunk": round(_share(gathered), 4),
@@ -129,7 +211,17 @@ def to_json(gathered: Gathered, *, url: str, conditions: Mapping[str, object], b
     }
     if baseline is not None:
         members["baseline"] = {name: _quantity(baseline, name, rule) for name, rule in DEFINITIONS.items()}
+        members["baseline_url"] = baseline_url
+        members["baseline_streams"] = baseline.streams
+        members["baseline_failures"] = baseline.failures
+        members["baseline_warnings"] = list(warnings(baseline.trends))
+        members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
     return json.dumps(members, separators=(",", ":"))
+
+
+def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, float | None]:
+    found = ratios(summarize(gathered.samples(name)), summarize(baseline.samples(name)))
+    return {figure: None if ratio is None else float(f"{ratio:.3g}") for figure, ratio in found.items()}
 
 
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:

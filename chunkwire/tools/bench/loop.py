@@ -1,0 +1,126 @@
+"""The loop that times arrivals: in a thread of its own, all sockets at once, one receive and then the clock.
+
+The rule here: while a socket is ready it is received from; what came is scanned when none is, or when
+much has gathered.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import READ_OCTETS, ClientConnection
+from chunkwire.tools.bench.samples import StreamSampler
+
+POLL_SECONDS: Final = 0.02
+"""How often the loop looks up while nothing arrives, to learn that it is over."""
+
+MAX_BACKLOG: Final = 1024
+"""Reads that may wait to be scanned while sockets are ready: more than come at once, and 64 MiB at most."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What the thread's loop holds of one stream."""
+
+    sock: socket.socket
+    sampler: StreamSampler
+    ended: trio.Event
+
+
+@dataclass(slots=True)
+class Loop:
+    """The loop of the thread: sockets in, timed reads out to their samplers.
+
+    Attributes:
+        waited: s in all that it waited for a socket, and nothing was left to do.
+    """
+
+    token: trio.lowlevel.TrioToken
+    poll: select.epoll = field(default_factory=lambda: select.epoll())
+    waiting: dict[int, Waiting] = field(default_factory=dict)
+    backlog: deque[tuple[Waiting, int, bytes | None]] = field(default_factory=deque)
+    is_over: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
+    waited: float = 0.0
+
+    def add(self, waiting: Waiting) -> None:
+        """Watch a stream; may be called from another thread."""
+        with self.lock:
+            self.waiting[waiting.sock.fileno()] = waiting
+            self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
+
+    def run(self) -> None:
+        """Run until over; then read apart what is left."""
+        while not self.is_over.is_set():
+            ready = self.poll.poll(0.0) if self.backlog else self._wait()
+            for fd, _ in ready:
+                self._receive(fd)
+            while self.backlog and (not ready or len(self.backlog) > MAX_BACKLOG):
+                self._scan(*self.backlog.popleft())
+                if not ready:
+                    break
+        while self.backlog:
+            self._scan(*self.backlog.popleft())
+        self.poll.close()
+
+    def _wait(self) -> list[tuple[int, int]]:
+        began = time.monotonic()
+        ready = self.poll.poll(POLL_SECONDS)
+        self.waited += time.monotonic() - began
+        return ready
+
+    def _receive(self, fd: int) -> None:
+        waiting = self.waiting.get(fd)
+        if waiting is None:
+            return  # its stream was cancelled since the poll
+        octets: bytes | None
+        try:
+            octets = waiting.sock.recv(READ_OCTETS)
+            now_ns = time.time_ns()
+        except BlockingIOError:
+            return
+        except OSError:
+            octets, now_ns = None, time.time_ns()
+        if not octets and not self.forget(fd):
+            return
+        self.backlog.append((waiting, now_ns, octets))
+
+    def forget(self, fd: int) -> bool:
+        """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
+        with self.lock:
+            if self.waiting.pop(fd, None) is None:
+                return False
+            self.poll.unregister(fd)
+            return True
+
+    def _scan(self, waiting: Waiting, now_ns: int, octets: bytes | None) -> None:
+        if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets):
+            return
+        self.forget(waiting.sock.fileno())
+        self.token.run_sync_soon(waiting.ended.set)
+
+
+@contextmanager
+def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
+    """Let the loop read a connection; give the event that says that its body has ended."""
+    fd = connection.fileno()
+    assert fd is not None
+    sock = socket.socket(fileno=socket.dup(fd))
+    sock.setblocking(False)
+    waiting = Waiting(sock, sampler, trio.Event())
+    try:
+        loop.add(waiting)
+        yield waiting.ended
+    finally:
+        loop.forget(sock.fileno())
+        sock.close()

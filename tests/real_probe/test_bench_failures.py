@@ -1,0 +1,133 @@
+"""The bench against streams that fail: each kind is told, no target is flooded, and a run ends, never in success."""
+
+import json
+import signal
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.peers.command import CHUNKWIRE, chunkwire
+from tests.peers.process import WITHIN, started
+from tests.real_probe.broken import (
+    FRAME,
+    HEAD,
+    Answer,
+    broken_server,
+    in_turn,
+    reset_after,
+    send,
+    stall_after,
+    stream_until,
+)
+
+LAST = b"0\r\n\r\n"
+SOON = ("-c", "3", "-z", "1s", "--warmup", "0")
+
+WITHOUT_A_FRAME: Mapping[str, tuple[Answer, str]] = {
+    "closed before the head": (send(), "closed before the head"),
+    "cut within the head": (send(HEAD[:20]), "closed within the head"),
+    "no HTTP": (send(b"220 smtp.example ESMTP\r\n\r\n"), "malformed head"),
+    "only a last-chunk": (send(HEAD, LAST), "ended without a frame"),
+    "a cut": (send(HEAD), "cut"),
+    "no size": (send(HEAD, b"zz\r\n"), "malformed"),
+    "no head, ever": (stall_after(), "no frame within 1 s"),
+    "no frame, ever": (stall_after(HEAD), "no frame within 1 s"),
+}
+AFTER_FRAMES: Mapping[str, tuple[Answer, str]] = {
+    "a cut": (send(HEAD, FRAME * 3), "cut"),
+    "no size": (send(HEAD, FRAME * 3, b"zz\r\n"), "malformed"),
+    "silence": (stall_after(HEAD, FRAME * 3), "stalled"),
+}
+
+
+def benched(url: str, *words: str) -> tuple[int, dict[str, Any], str]:
+    """Return the exit code, the JSON and the messages of a bench."""
+    result = chunkwire("bench", url, *words, "--json", within=WITHIN)
+    return result.returncode, json.loads(result.stdout), result.stderr.decode()
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_FRAME)
+def test_a_frame_that_never_comes_ends_with_28_and_says_why(name: str) -> None:
+    answer, kind = WITHOUT_A_FRAME[name]
+    with broken_server(answer) as asked:
+        code, told, said = benched(asked.url, *SOON)
+    assert code == 28
+    assert set(told["failures"]) == {kind}
+    assert told["failed"] <= told["streams"]
+    assert said.startswith("chunkwire: nothing was measured, since no frame came: ")
+    assert kind in said
+    assert asked.requests <= 40  # three at once, each waiting longer after each failure
+
+
+def test_streams_that_are_reset_are_told_from_cut_ones() -> None:
+    with broken_server(reset_after(HEAD, FRAME)) as asked:
+        code, told, _ = benched(asked.url, *SOON)
+    assert code == 1
+    assert set(told["failures"]) == {"reset"}
+
+
+@pytest.mark.parametrize("name", AFTER_FRAMES)
+def test_streams_that_fail_after_frames_fail_the_run(name: str) -> None:
+    answer, kind = AFTER_FRAMES[name]
+    with broken_server(answer) as asked:
+        code, told, said = benched(asked.url, "-c", "3", "-z", "2s", "--warmup", "0")
+    assert code == 1
+    assert set(told["failures"]) == {kind}
+    assert told["failed"] <= told["streams"]
+    assert kind in said
+
+
+WHOLE = send(HEAD, FRAME * 2, LAST)
+ONE_OF_FOUR = in_turn(WHOLE, send(HEAD, FRAME), WHOLE, WHOLE)
+
+
+@pytest.mark.parametrize("allowed, code", [("0", 1), ("4", 1), ("5", 0), ("24%", 1), ("25%", 0)])
+def test_so_many_streams_may_fail_as_max_failed_says(allowed: str, code: int) -> None:
+    with broken_server(ONE_OF_FOUR) as asked:
+        got, told, _ = benched(asked.url, "-c", "2", "-n", "20", "--max-failed", allowed)
+    assert (told["streams"], told["failures"]) == (20, {"cut": 5})
+    assert got == code
+
+
+def test_a_stream_that_failed_is_replaced_by_the_next() -> None:
+    with broken_server(in_turn(send(HEAD, FRAME), WHOLE)) as asked:
+        _, told, _ = benched(asked.url, "-c", "1", "-n", "6")
+    assert (asked.requests, told["streams"], told["failed"]) == (6, 6, 3)
+
+
+def test_another_status_in_the_middle_is_a_failure_of_one_stream() -> None:
+    with broken_server(in_turn(WHOLE, send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))) as asked:
+        code, told, _ = benched(asked.url, "-c", "1", "-n", "4")
+    assert (code, told["failures"]) == (1, {"status 503": 2})
+
+
+def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:
+    killed = threading.Event()
+    with ExitStack() as server:
+        asked = server.enter_context(broken_server(stream_until(killed)))
+        with started([*CHUNKWIRE, "bench", asked.url, *SOON, "--json"]) as bench:
+            assert asked.first.wait(WITHIN)
+            killed.set()
+            server.close()
+            out, err = bench.communicate(timeout=WITHIN)
+    told = json.loads(out)
+    assert bench.returncode == (1 if told["quantities"]["first"]["n"] else 28)
+    assert "no connection (refused)" in told["failures"]
+    assert told["failed"] <= told["streams"]
+    assert b"streams failed" in err or b"no frame came" in err
+
+
+def test_ctrl_c_prints_what_was_gathered_and_marks_it() -> None:
+    with (
+        broken_server(stream_until(threading.Event())) as asked,
+        started([*CHUNKWIRE, "bench", asked.url, "-c", "2", "-z", "60s", "--json"]) as bench,
+    ):
+        assert asked.first.wait(WITHIN)
+        bench.send_signal(signal.SIGINT)
+        out, err = bench.communicate(timeout=WITHIN)
+    assert bench.returncode == 130
+    assert json.loads(out)["partial"] is True
+    assert b"Traceback" not in err

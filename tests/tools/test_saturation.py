@@ -1,0 +1,57 @@
+"""When a bench says that somebody could not keep up, and when it does not."""
+
+import random
+
+import pytest
+
+from chunkwire.tools.bench.saturation import MIN_SAMPLES, Trend, trend_of, warnings
+
+N = 1000
+
+
+def rising(to: float, n: int = N) -> list[float]:
+    return [to * k / n for k in range(n)]
+
+
+def noise(n: int = N) -> list[float]:
+    chance = random.Random(1)
+    return [chance.expovariate(1000.0) for _ in range(n)]
+
+
+def test_an_origin_that_falls_behind_its_plan_is_told() -> None:
+    (line,) = warnings([trend_of(rising(4.0), noise(), seconds=4.0)])
+    assert line.startswith("saturated: the origin writes ever later than planned")
+    assert "at the end frames were 3.6 s late" in line
+
+
+@pytest.mark.parametrize("late", [[], rising(2.0)])
+def test_frames_that_arrive_ever_later_after_their_write_are_told(late: list[float]) -> None:
+    (line,) = warnings([trend_of(late, rising(2.0), seconds=4.0)])
+    assert "ever later after their write" in line
+
+
+def test_a_delay_that_stays_is_no_saturation() -> None:
+    late = [5.0 + sample for sample in noise()]
+    assert list(warnings([trend_of(late, noise(), seconds=4.0)])) == []
+
+
+def test_a_hop_that_gathers_and_releases_is_no_saturation() -> None:
+    added = [k % 100 / 100 for k in range(N)]
+    assert list(warnings([trend_of([], added, seconds=4.0)])) == []
+
+
+def test_a_few_samples_show_no_trend() -> None:
+    few = rising(4.0, MIN_SAMPLES - 1)
+    assert list(warnings([trend_of(few, few, seconds=4.0)])) == []
+
+
+@pytest.mark.parametrize("busy, is_told", [(0.95, True), (0.9, False), (None, False)])
+def test_a_meter_that_never_waits_is_told(busy: float | None, is_told: bool) -> None:
+    lines = list(warnings([trend_of([], noise(), seconds=4.0, busy=busy)]))
+    assert [line.startswith("saturated: this meter was busy for 95 %") for line in lines] == [True] * is_told
+
+
+def test_most_turns_must_agree() -> None:
+    bad, good = Trend(seconds=1.0, arrived_later=0.5), Trend(seconds=1.0)
+    assert list(warnings([bad, good, good])) == []
+    assert len(list(warnings([bad, bad, good]))) == 1
