@@ -29,11 +29,11 @@ from chunkwire.forward.failure import (
 from chunkwire.forward.plan import Gate, answer_down, request_up
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
+    check_switch,
     informational_fields,
     may_repeat,
     named_by_connection,
     switching_fields,
-    wanted_upgrade,
     wants_incremental,
 )
 from chunkwire.forward.settings import GatewaySettings
@@ -44,7 +44,7 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
-from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
+from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, Observer, SendTimeout, Shaper, SinkGone
 from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError
@@ -96,6 +96,7 @@ class Exchange:
         self._upstream: Upstream | None = None
         self._connection: ClientConnection | None = None
         self._request_is_sent = framing.is_empty
+        self._has_heard = False  # a 1xx has come from this upstream: the request is not sent again
         self._response_began = False  # an octet of the final head may have gone down
         self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
         self._upstream_has_ended = False  # its response was whole, or its tunnel was
@@ -236,7 +237,7 @@ class Exchange:
         """Return a connection and the final response head that came on it.
 
         An upstream that cannot be reached has had nothing of the request: the next one may have it. A kept
-        connection that ended without a response octet is replaced once, where sending again is safe.
+        connection that ended without one octet, of a 1xx or of more, is replaced once, where sending again is safe.
 
         Raises:
             ChunkwireError: what the last upstream failed with.
@@ -248,8 +249,8 @@ class Exchange:
             if self._connection is not None:
                 try:
                     return self._connection, await self._ask(upstream, self._connection)
-                except (IncompleteHead, PeerGone) as error:
-                    if self._connection.leftover or (isinstance(error, IncompleteHead) and error.octets):
+                except (IncompleteHead, PeerGone):
+                    if self._has_heard or self._connection.leftover:
                         raise
                     self._connection.reset()
             try:
@@ -291,6 +292,7 @@ class Exchange:
             if response.status >= 200 or response.status == 101:
                 self._deadlines.lift(self)
                 return response
+            self._has_heard = True
             response_framing(response, self._request.method)
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
@@ -361,8 +363,7 @@ class Exchange:
 
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
         """Pass a 101 on and become a tunnel."""
-        if wanted_upgrade(self._request) is None:
-            raise HeadError(400, "unsolicited-101", "expected no 101: the client asked for no upgrade")
+        check_switch(self._request, response)
         self._response_began = self._closes_body = True
         self.report.status = 101
         await self._as_sink(self._client.send_informational(101, switching_fields(response), response.reason))

@@ -73,13 +73,16 @@ def _max_forwards(request: Request) -> int | None:
 def is_in_step(request: Request, framing: Framing, *, response: Response, response_framing: Framing) -> bool:
     """Say whether both ends of a connection agree, after this exchange, where the next one begins (RFC 9112 §9.3).
 
-    A 204 with a Transfer-Encoding (§6.1: "MUST NOT") comes from a server that may send a body all the same.
+    A server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an unusual one where there is no body,
+    may send a body all the same.
     """
     if response_framing.kind is BodyKind.CLOSE or response.version != b"1.1":
         return False
     if response.has_token(b"connection", b"close"):
         return False
-    if response.status == 204 and response.get(b"transfer-encoding") is not None:
+    coding = response.get(b"transfer-encoding")
+    is_usual = coding is None or (coding.lower() == b"chunked" and response.get(b"content-length") is None)
+    if not is_usual or (coding is not None and response.status == 204):
         return False
     return framing.is_empty or request.method not in _BODILESS
 
@@ -98,6 +101,21 @@ def wanted_upgrade(request: Request) -> bytes | None:
     if upgrade is None or request.version == b"1.0" or not request.has_token(b"connection", b"upgrade"):
         return None
     return None if b"h2c" in request.tokens(b"upgrade") else upgrade
+
+
+def check_switch(request: Request, response: Response) -> None:
+    """Refuse a 101 that the client did not ask for (RFC 9110 §7.8); names of protocols have no case.
+
+    Raises:
+        HeadError: the client asked for no upgrade, or the 101 names no protocol, or another one.
+    """
+    asked = request.tokens(b"upgrade") if wanted_upgrade(request) is not None else []
+    named = response.tokens(b"upgrade") if response.has_token(b"connection", b"upgrade") else []
+    if not asked:
+        raise HeadError(400, "unsolicited-101", "expected no 101: the client asked for no upgrade")
+    if not named or not set(named) <= set(asked):
+        wanted, got = (quoted(b", ".join(names)) for names in (asked, named))
+        raise HeadError(400, "unsolicited-101", f"expected a 101 that upgrades to one of {wanted}, got {got}")
 
 
 def upstream_request(
@@ -167,14 +185,16 @@ def downstream_response(
     """Return the final response head to send to the client.
 
     To an HTTP/1.0 client no Transfer-Encoding may go (RFC 9112 §6.1): a chunked body is then delimited by close,
-    and its Trailer field goes with its trailers. A 204 loses both framing fields (§6.1, RFC 9110 §8.6).
+    and its Trailer field goes with its trailers. A 204 loses both framing fields (§6.1, RFC 9110 §8.6), and a
+    Content-Length beside a Transfer-Encoding goes where there is no body to be misled about (RFC 9112 §6.3).
 
     Args:
         date: the value of Date where the upstream sent none (RFC 9110 §6.6.1).
         close: the connection will be closed after this response.
         extra: fields of the gateway's own.
     """
-    dropped = {b"content-length"} if response.status == 204 else set()
+    is_misled = response.status == 204 or response.get(b"transfer-encoding") is not None
+    dropped = {b"content-length"} if is_misled else set()
     dechunked = framing.kind is BodyKind.CHUNKED and request.version == b"1.0"
     if dechunked:
         dropped.add(b"trailer")
@@ -198,4 +218,4 @@ def informational_fields(response: Response) -> tuple[Field, ...]:
 def switching_fields(response: Response) -> tuple[Field, ...]:
     """Return the fields of a 101 to pass on: Upgrade is this hop's business here, so it stays."""
     upgrade = response.get(b"upgrade") or b""
-    return (*_end_to_end(response), (b"Upgrade", upgrade), (b"Connection", b"Upgrade"))
+    return (*informational_fields(response), (b"Upgrade", upgrade), (b"Connection", b"Upgrade"))

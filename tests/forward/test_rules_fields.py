@@ -151,6 +151,39 @@ async def test_a_101_that_was_not_asked_for_is_refused(request_octets: bytes) ->
     assert await refuse_response(SWITCH + b"raw", request_octets) == 502
 
 
+OTHER_SWITCHES = {
+    "another protocol": (b"Upgrade: another", b"Connection: Upgrade"),
+    "another beside it": (b"Upgrade: other, another", b"Connection: Upgrade"),
+    "none": (b"Connection: Upgrade",),
+    "an empty one": (b"Upgrade: ,", b"Connection: Upgrade"),
+    "one that Connection does not name": (b"Upgrade: other",),
+    "another version of it": (b"Upgrade: other/2", b"Connection: Upgrade"),
+}
+
+
+@pytest.mark.parametrize("switch", OTHER_SWITCHES)
+async def test_a_101_to_what_was_not_asked_for_is_refused(switch: str) -> None:
+    """Row 67, suites: a 101 that was not asked for. Fails where any 101 answers any Upgrade (RFC 9110 §7.8)."""
+    response = answer(*OTHER_SWITCHES[switch], status=b"101 Switching Protocols")
+    assert await refuse_response(response + b"raw", get(*ASKS)) == 502
+
+
+@pytest.mark.parametrize("named", [b"Other", b"third/1, other", b"third/1"])
+async def test_a_101_to_one_of_those_asked_for_goes_down(named: bytes) -> None:
+    """Row 67, its twin. Fails where the field is compared as a whole, or with its case."""
+    switch = answer(
+        b"Upgrade: " + named, b"Connection: upgrade", b"Content-Length: 3", status=b"101 Switching Protocols"
+    )
+    asks = get(b"Upgrade: other, Third/1", b"Connection: Upgrade")
+    async with forwarding() as gateway, gateway.connect(asks) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await upstream.send(switch + b"raw")
+        head = await client.read_head()
+        assert (status_of(head), values_of(head, b"upgrade")) == (101, [named])
+        assert values_of(head, b"content-length") == []
+        await client.expect(b"raw")
+
+
 async def test_an_upgrade_with_a_body_and_connect_are_refused() -> None:
     """Row 67, requests. Fails where a body hides what follows it, or CONNECT opens a way through."""
     assert await refuse_request(get(*ASKS, CHUNKED, method=b"POST") + END) == 400

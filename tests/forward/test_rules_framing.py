@@ -134,6 +134,22 @@ async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, r
             assert (await client.read_all()).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+@pytest.mark.parametrize("coding", [b"identity", b"gzip", b"chunked, gzip", b"chunked\r\nTransfer-Encoding: x"])
+@pytest.mark.parametrize("method, status", [(b"HEAD", b"200 OK"), (b"GET", b"204 No"), (b"GET", b"304 Not Modified")])
+async def test_no_coding_refuses_a_response_without_a_body(method: bytes, status: bytes, coding: bytes) -> None:
+    """Row 27, suites: no body by rule 1. Fails where codings are judged first: a response in order gets 502."""
+    response = answer(b"Transfer-Encoding: " + coding, b"X-A: 1", LENGTH, status=status)
+    async with forwarding() as gateway, gateway.connect(get(method=method)) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(response)
+            head = await client.read_head()
+            assert status_of(head) == int(status[:3])
+            assert (framing_fields(head), values_of(head, b"x-a")) == ([], [b"1"])
+            assert await upstream.read_end() == b""  # such a server is not asked again on this connection
+    assert await refuse_response(answer(b"Transfer-Encoding: " + coding)) == 502
+
+
 async def test_octets_after_a_1xx_are_its_successor_and_no_body() -> None:
     """Row 27, 1xx. Fails where an early 103 is taken for final, as nginx 1.22 does: it passes the rest raw."""
     assert await refuse_response(answer(LENGTH, status=b"103 Early Hints") + b"hello" + chunked(END)) == 502

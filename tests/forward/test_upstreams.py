@@ -103,6 +103,23 @@ async def test_a_kept_connection_that_began_an_answer_is_not_replaced() -> None:
         assert not gateway.is_asked()
 
 
+@pytest.mark.parametrize("end", [b"", b"H"])
+async def test_a_kept_connection_that_sent_a_1xx_is_not_replaced(end: bytes) -> None:
+    """Suites: a 103 and then FIN. Fails where a 1xx is no octet: the request is sent again, the 103 comes twice."""
+    hints = answer(b"Link: </a>", status=b"103 Early Hints")
+    async with forwarding() as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await serve_ok(upstream, client)
+            await gateway.wait_ended()
+            await client.send(get())
+            await upstream.read_head()
+            await upstream.send(hints + end)
+        got = await client.read_all()
+        assert got.startswith(hints + b"HTTP/1.1 502 ")
+        assert got.count(hints) == 1
+        assert not gateway.is_asked()
+
+
 async def test_a_request_that_may_not_be_repeated_gets_a_fresh_connection() -> None:
     """Fails where a POST goes out on a kept connection: were that stale, nobody could tell whether it was run."""
     async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:

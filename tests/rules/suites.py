@@ -51,4 +51,16 @@ SUITES: Final[Rows] = {
         "9110 6.5.1: response control in a trailer is relayed; what frames, routes or authenticates is refused",
         gateway=BODIES + "test_a_trailer_that_misleads_nobody_goes_on_as_it_is",
     ),
+    "a 101 that was not asked for": Row(
+        "9110 7.8: a 101 names a protocol that the client asked for, or it is 502",
+        gateway="tests/forward/test_rules_fields.py::test_a_101_to_what_was_not_asked_for_is_refused",
+    ),
+    "no body by rule 1": Row(
+        "9112 6.3: HEAD, 204 and 304 have no body, whatever their codings are",
+        gateway=FRAMING + "test_no_coding_refuses_a_response_without_a_body",
+    ),
+    "a 103 and then FIN": Row(
+        "9112 9.3.1: a request is sent again only where a kept connection gave not one octet",
+        gateway="tests/forward/test_upstreams.py::test_a_kept_connection_that_sent_a_1xx_is_not_replaced",
+    ),
 }
