@@ -30,7 +30,8 @@ import trio
 from bench.processes import ROOT, free_port
 from bench.soak_plan import Fate, Form, Plan, make_plan
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import LengthScanner
 
 HOST: Final = "127.0.0.1"
 IDLE_SECONDS: Final = 15.0  # the gateway's --idle-timeout: only a stall lasts as long, even on a busy machine

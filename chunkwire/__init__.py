@@ -9,7 +9,8 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, 
 from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, LastChunk, SizeLine, Trailers
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.reader import FrameReader, decode
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 __all__ = [
     "encode_chunk",

@@ -18,7 +18,8 @@ from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
 from chunkwire.net.connection import PeerGone
 from chunkwire.record.recorder import Recorder
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError, IncompleteBody
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event, Frame, LastChunk, Trailers
 from chunkwire.wire.scanner import BodyScanner
 
@@ -87,7 +88,7 @@ class BodyReader:
         self._deadlines = deadlines
         self._recorder = recorder
         self._waiting_since = waiting_since
-        self._held = b""
+        self._feed = Feed(scanner)
         self._received = bytearray()
         if scanner.is_complete:
             self._end("complete", self._now())
@@ -144,24 +145,16 @@ class BodyReader:
         t = self._now() if self._waiting_since is None else self._waiting_since - self._began
         self._waiting_since = None
         self.reads += 1
-        buffer = self._held + octets
+        feed = self._feed
         events: list[Event] = []
-        approved = self.scanner.wire_octets
-        broken: FramingError | None = None
-        try:
-            self.scanner.scan(buffer, len(buffer), events)
-        except FramingError as error:
-            broken = error
-        taken = self.scanner.wire_octets - approved
-        self._held = buffer[taken:]
+        feed.take(octets, events)
         self._keep(events)
         if self._recorder is not None:
             self._recorder.body(t, events, self.reads)
-        if broken is not None:
-            self._fail("malformed", MalformedBody(broken, self.received), t=t)
+        if feed.error is not None:
+            self._fail("malformed", MalformedBody(feed.error, self.received), t=t)
         elif self.scanner.is_complete:
-            octets = octets[: len(octets) - len(self._held)]  # what follows a complete body is not of it
-            self._held = b""
+            octets = octets[: len(octets) - len(feed.held)]  # what follows a complete body is not of it
             self._end("complete", t)
         return Read(self.reads, t, octets, tuple(events))
 
@@ -184,9 +177,8 @@ class BodyReader:
         self.application = self.completion.verdict(is_complete=framing == "complete")
         if self._recorder is not None:
             error = str(self.error) if self.error is not None else None
-            self._recorder.end(
-                t, framing, self.application, events=self.completion.events, error=error, held=self._held
-            )
+            held = b"" if self.scanner.is_complete else self._feed.held
+            self._recorder.end(t, framing, self.application, events=self.completion.events, error=error, held=held)
 
     def _now(self) -> float:
         return time.monotonic() - self._began

@@ -38,16 +38,18 @@ from chunkwire.forward.rewrite import (
 )
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import Dechunk, FaultStruck, ModeName, fault_shaper, shaper
-from chunkwire.forward.tap import Both, Tap
+from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
-from chunkwire.net.movers import Leaving, MoveOptions, Mover, Observer, SendTimeout, Shaper, SinkGone
+from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone
 from chunkwire.origin.faults import FaultEnding
+from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
@@ -76,7 +78,7 @@ class Exchange:
         deadlines: Deadlines,
         date: Callable[[], bytes],
         tap: Tap | None = None,
-        meter: Observer | None = None,
+        gap: Histogram | None = None,
         is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
@@ -88,7 +90,7 @@ class Exchange:
         self._deadlines = deadlines
         self._date = date
         self._tap = tap
-        self._meter = meter
+        self._gap = gap
         self._is_draining = is_draining
         self.report = Report()
         self._scope = trio.CancelScope()
@@ -324,7 +326,8 @@ class Exchange:
             self._shape(answer.framing),
             answer.octets,
             self._note_first,
-            self._observer(),
+            self._tap.body("response") if self._tap is not None else None,
+            self._note_counts(answer.framing, scanner),
         )
         keeps_upstream = answer.keeps_upstream
         del response, answer  # a stream may last for hours, and there may be thousands
@@ -356,10 +359,9 @@ class Exchange:
     def _note_first(self) -> None:
         self.report.first_s = trio.current_time() - self.report.started
 
-    def _observer(self) -> Observer | None:
-        """Return what watches the response body: the tap, the meter, both, or nothing."""
-        tap = self._tap.body("response") if self._tap is not None else None
-        return Both(tap, self._meter) if tap is not None and self._meter is not None else tap or self._meter
+    def _note_counts(self, framing: Framing, scanner: BodyScanner) -> Callable[[int], None] | None:
+        """Return what counts the gaps between the frames of the response, where somebody counts and it has frames."""
+        return Gaps(self._gap, scanner).note if self._gap is not None and framing.kind is BodyKind.CHUNKED else None
 
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
         """Pass a 101 on and become a tunnel."""
@@ -389,7 +391,11 @@ class Exchange:
 
 async def _read_to_end(connection: ClientConnection, scanner: BodyScanner) -> None:
     """Read a body that nobody takes any more to its end (`--on-client-gone drain`)."""
-    held = b""
-    while not scanner.is_complete and (octets := await connection.receive_some()):
-        held += octets
-        held = held[scanner.scan(held, len(held)) :]
+    feed = Feed(scanner, takes_turns=True)
+    while not scanner.is_complete and feed.error is None and (octets := await connection.receive_some()):
+        feed.take(octets)
+        while feed.is_behind:
+            await trio.lowlevel.checkpoint()
+            feed.take(b"")
+    if feed.error is not None:
+        raise feed.error

@@ -22,7 +22,7 @@ from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_
 from chunkwire.forward.plan import Gate, admitted_framing
 from chunkwire.forward.report import Report
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
-from chunkwire.forward.tap import Gaps, Tap
+from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone, ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
@@ -120,9 +120,8 @@ class Gateway:
 
     async def _run_exchange(self, client: ServerConnection, request: Request, framing: Framing) -> bool:
         exchange = self._exchange(client, request, framing)
-        metrics = self._metrics
-        if metrics is not None:
-            metrics.streams_open += 1
+        if self._metrics is not None:
+            self._metrics.begin(exchange.report)
         try:
             report = await exchange.run(self.upstreams)
         except BaseException:
@@ -130,8 +129,6 @@ class Gateway:
             exchange.report.verdict = Outcome.CUT
             raise
         finally:
-            if metrics is not None:
-                metrics.streams_open -= 1
             self._ended(client.peer, request, exchange.report)
         return report.keep_alive
 
@@ -140,14 +137,11 @@ class Gateway:
         metrics = self._metrics
         if metrics is None:
             return
-        metrics.ends[str(report.verdict)] += 1
+        metrics.end(report, str(report.verdict))
         if report.rule:
             metrics.refusals[report.rule] += 1
         if report.first_s is not None:
             metrics.first_frame.observe(report.first_s)
-        if report.scanner is not None:
-            metrics.chunks += report.scanner.chunks
-            metrics.octets += report.scanner.octets
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
         self._streams += 1
@@ -162,7 +156,7 @@ class Gateway:
             deadlines=self.drain.deadlines,
             date=self.date,
             tap=tap,
-            meter=Gaps(self._metrics.gap) if self._metrics is not None else None,
+            gap=self._metrics.gap if self._metrics is not None else None,
             is_draining=lambda: self.drain.is_started,
         )
 

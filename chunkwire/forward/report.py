@@ -10,7 +10,7 @@ from chunkwire.forward.failure import Outcome
 from chunkwire.wire.scanner import BodyScanner
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Report:
     """What an exchange came to, for the access log, metrics and the connection's loop.
 
@@ -33,3 +33,13 @@ class Report:
     scanner: BodyScanner | None = None
     keep_alive: bool = False
     started: float = field(default_factory=trio.current_time)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of the response body so far."""
+        return self.scanner.chunks if self.scanner is not None else 0
+
+    @property
+    def octets(self) -> int:
+        """Octets of its content so far."""
+        return self.scanner.octets if self.scanner is not None else 0

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from chunkwire.forward.failure import Outcome
 from chunkwire.net.heads import Request, Response
-from chunkwire.net.movers import Observer
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
-from chunkwire.wire.frames import DataEnd, Event, LastChunk
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import BodyScanner
 
 RECEIVED = "gateway.received"
 SENT = "gateway.sent"
@@ -28,15 +28,17 @@ class BodyTap:
         self._received = received
         self._sent = sent
         self._clock = clock
-        self._reads = 0
+        self._read = 0
+        self._read_t = 0.0
         self._writes = 0
         self._on_the_way: list[Event] = []
 
-    def received(self, events: list[Event]) -> None:
+    def received(self, events: list[Event], read: int) -> None:
         """Record what one receive completed."""
-        self._reads += 1
+        if read != self._read:
+            self._read, self._read_t = read, self._clock()
         self._on_the_way += events
-        self._received.body(self._clock(), events, self._reads)
+        self._received.body(self._read_t, events, read)
 
     def sent(self) -> None:
         """Record that it has been handed to the sink's socket."""
@@ -46,40 +48,30 @@ class BodyTap:
 
 
 class Gaps:
-    """Counts the time between frames of one body for the metrics, as a `net.movers.Observer`."""
+    """Counts the time between frames of one chunked body for the metrics, as `MoveOptions.note_counts`.
 
-    def __init__(self, gap: Histogram) -> None:
+    One observation a frame but the first; frames that one receive completed are 0 apart.
+    """
+
+    def __init__(self, gap: Histogram, scanner: BodyScanner) -> None:
         self._gap = gap
-        self._last: float | None = None
+        self._scanner = scanner
+        self._frames = 0
+        self._last = 0.0
+        self._read = 0
+        self._now = 0.0
 
-    def received(self, events: list[Event]) -> None:
-        """Count a gap for each frame that ended; frames of one read are no time apart."""
-        now = time.monotonic()
-        for event in events:
-            if isinstance(event, DataEnd | LastChunk):
-                if self._last is not None:
-                    self._gap.observe(now - self._last)
-                self._last = now
-
-    def sent(self) -> None:
-        """Nothing is counted here."""
-
-
-class Both:
-    """Two observers as one."""
-
-    def __init__(self, first: Observer, second: Observer) -> None:
-        self._observers = (first, second)
-
-    def received(self, events: list[Event]) -> None:
-        """Tell both."""
-        for observer in self._observers:
-            observer.received(events)
-
-    def sent(self) -> None:
-        """Tell both."""
-        for observer in self._observers:
-            observer.sent()
+    def note(self, read: int) -> None:
+        """Count what the scanner has taken since the last call."""
+        if read != self._read:
+            self._read, self._now = read, time.monotonic()
+        frames = self._scanner.chunks + self._scanner.is_complete
+        if frames == self._frames:
+            return
+        if self._frames:
+            self._gap.observe(self._now - self._last)
+        self._gap.observe(0.0, frames - self._frames - 1)
+        self._frames, self._last = frames, self._now
 
 
 class Tap:

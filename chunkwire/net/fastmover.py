@@ -16,7 +16,6 @@ What must hold inside a batch, each learned from a failure:
 
 from __future__ import annotations
 
-import os
 import select
 import time
 from collections.abc import Callable
@@ -26,9 +25,8 @@ import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
-from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
+from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
-from chunkwire.wire.errors import FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -97,7 +95,7 @@ class FastMover:
             await self._plain.move(source, sink, scanner, options)
             return
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._begin(body)
+        self._guarded(self._begin, body)
         if not body.is_done:
             self._bodies.add(body)
             body.task = trio.lowlevel.current_task()
@@ -106,7 +104,7 @@ class FastMover:
             finally:
                 self._bodies.discard(body)
                 self._release(body)
-        source.leftover[:0] = body.held
+        source.leftover[:0] = body.feed.held
         if body.error is not None:
             raise body.error
 
@@ -114,19 +112,19 @@ class FastMover:
         """Send the preface and what came with the head, and register both sockets unless that was all."""
         octets = bytes(body.source.leftover)
         body.source.leftover.clear()
-        body.is_ended = body.scanner.is_complete
+        body.is_ended = body.feed.scanner.is_complete
         self._now = body.read_at
         if octets and not body.is_ended:
+            body.read = 1
             self._judge(body, octets, memoryview(octets), len(octets))
         else:
-            body.held = octets
+            body.feed.held = octets
             if body.preface or body.is_ended:
                 self._put(body, memoryview(b""))
         if not body.is_done:
             entry_of(body.source, self._entries).reads = body
             entry_of(body.sink, self._entries).writes = body
-            self._update(body.source_fd)
-            self._update(body.sink_fd)
+            self._update_both(body)
 
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
@@ -146,10 +144,12 @@ class FastMover:
         if entry is None or self._sleeper is None:
             return  # `run` will do it, or was cancelled before the bodies that it served
         mask = 0
-        if entry.reads is not None and entry.reads.pending is None:
+        reads, writes = entry.reads, entry.writes
+        if reads is not None and reads.pending is None and not reads.feed.is_behind:
             mask |= select.EPOLLIN
-        if entry.writes is not None:
-            mask |= select.EPOLLOUT if entry.writes.pending is not None else select.EPOLLERR
+        if writes is not None:
+            has_more = writes.pending is not None or writes.feed.is_behind
+            mask |= select.EPOLLOUT if has_more else select.EPOLLERR
         if entry.on_leaving is not None:
             mask |= select.EPOLLERR if entry.saw_fin else select.EPOLLERR | select.EPOLLRDHUP
         if mask == entry.mask:
@@ -161,6 +161,10 @@ class FastMover:
         else:
             self._sleeper.unwatch(descriptor)
         entry.mask = mask
+
+    def _update_both(self, body: Body) -> None:
+        self._update(body.source_fd)
+        self._update(body.sink_fd)
 
     def _settle(self, descriptor: int, entry: Entry) -> None:
         """Update the set, and forget a descriptor that nothing is in use for."""
@@ -221,14 +225,14 @@ class FastMover:
         self._now = self._sleeper.woken_at
         reads, writes = entry.reads, entry.writes
         try:
-            if reads is not None and reads.pending is None and mask & _READABLE:
+            if reads is not None and reads.pending is None and mask & _READABLE and not reads.feed.is_behind:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
                 self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
             elif mask & _LEAVING:
                 self._tell(descriptor, entry, mask)
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
-                self._guarded(self._write_pending, writes)
+                self._guarded(self._write_more, writes)
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
             self._later(self._crashed.set)
@@ -251,21 +255,18 @@ class FastMover:
 
     def _read(self, body: Body) -> None:
         """Receive once behind the held octets, and pass on what the scanner approves."""
-        held = body.held
+        held = body.feed.held
         size = len(held)
         if size:
             self._memory[:size] = held
-        try:
-            got = os.readv(body.source_fd, (self._view[size : size + body.room],))
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._finish(body, SourceGone(f"{body.source.peer} reset the connection: {error.strerror}"))
+        got = body.receive_into(self._view[size : size + body.room])
+        if got is None:
             return
         if not got:
-            body.scanner.end_of_input()
+            body.feed.scanner.end_of_input()
             self._finish(body, None)
             return
+        body.read += 1
         body.read_at = self._now
         if got == body.room < BUFFER_OCTETS:
             body.room *= 2
@@ -273,63 +274,53 @@ class FastMover:
 
     def _judge(self, body: Body, buffer: bytes | bytearray, view: memoryview, end: int) -> None:
         """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
-        scanner, observe = body.scanner, body.options.observe
+        feed, options = body.feed, body.options
+        observe = options.observe
         events: list[Event] | None = None if observe is None else []
-        before = scanner.wire_octets
-        try:
-            taken = scanner.scan(buffer, end, events)
-        except FramingError as error:
-            taken = scanner.wire_octets - before
-            body.error = error
-        body.is_ended = body.error is not None or scanner.is_complete
+        taken = feed.take_from(buffer, view, end, events)
+        body.error = feed.error
+        body.is_ended = feed.error is not None or feed.scanner.is_complete
+        if options.note_counts is not None:
+            options.note_counts(body.read)
         if observe is not None and events is not None:
-            observe.received(events)
+            observe.received(events, body.read)
             body.is_observed = True
-        body.held = bytes(view[taken:end]) if taken < end else b""
         self._put(body, view[:taken])
 
     def _put(self, body: Body, octets: memoryview) -> None:
         """Send octets, the preface before them; what the sink does not take pauses the source."""
         if body.preface:
             octets, body.preface = memoryview(body.preface + octets), b""
-        sent = self._send(body, octets) if octets else 0
-        if body.is_done:
-            return
-        if sent == len(octets):
+        sent = body.send(octets) if octets else 0
+        if sent < len(octets):
+            body.pending = memoryview(bytes(octets[sent:]))
+            body.sink.lift_unsent_limit()
+        else:
             self._all_sent(body)
-            return
-        body.pending, body.sent_at = memoryview(bytes(octets[sent:])), self._now
-        body.room = READ_OCTETS  # the sink is slow: what is kept for it stays small
-        body.sink.lift_unsent_limit()
-        self._update(body.source_fd)
-        self._update(body.sink_fd)
+            if body.is_done or not body.feed.is_behind:
+                return
+        body.sent_at = self._now
+        body.room = READ_OCTETS  # the sink is slow, or the scanner: what is kept for it stays small
+        self._update_both(body)
 
-    def _send(self, body: Body, octets: memoryview) -> int:
-        """Return how many octets the sink's socket took."""
-        try:
-            return os.write(body.sink_fd, octets)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            self._finish(body, SinkGone(f"{body.sink.peer} closed the connection: {error.strerror}"))
-            return 0
-
-    def _write_pending(self, body: Body) -> None:
-        """Send more of what is pending; when all of it has gone the source is read again."""
-        if body.pending is None:
-            return
-        sent = self._send(body, body.pending)
-        if sent:
-            body.sent_at = self._now
-        body.pending = body.pending[sent:] if sent < len(body.pending) else None
-        if body.pending is None and not body.is_done:
+    def _write_more(self, body: Body) -> None:
+        """Send more of what is pending, or else of what is held; when all of it has gone the source is read again."""
+        if body.pending is not None:
+            sent = body.send(body.pending)
+            if sent:
+                body.sent_at = self._now
+            body.pending = body.pending[sent:] if sent < len(body.pending) else None
+            if body.pending is None:
+                self._all_sent(body)
+        elif body.feed.is_behind:  # its next turn: a sink with room is what the set reports until there is none
+            held = body.feed.held
+            self._judge(body, held, memoryview(held), len(held))
+        if not body.is_done and body.pending is None:
             body.read_at = self._now  # nobody listened to the source until now: its silence begins here
-            self._all_sent(body)
-            self._update(body.source_fd)
-            self._update(body.sink_fd)
+            self._update_both(body)
 
     def _all_sent(self, body: Body) -> None:
-        if body.on_first is not None and body.scanner.wire_octets:
+        if body.on_first is not None and body.feed.scanner.wire_octets:
             body.on_first()
             body.on_first = None
         if body.is_observed and body.options.observe is not None:

@@ -15,7 +15,8 @@ from typing import Final, TypeAlias
 from chunkwire.wire.abnf import QUOTED_STRING, TOKEN
 from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 Field: TypeAlias = tuple[bytes, bytes]
 

@@ -1,16 +1,18 @@
 """What the fast mover knows of the bodies on their way, and of the descriptors they use.
 
-The rule here: state only; what happens to it is `fastmover`'s.
+The rule here: state, and the two calls to the kernel that move octets; when they are made is `fastmover`'s.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
-from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout
+from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
 
@@ -19,7 +21,7 @@ class Body:
 
     __slots__ = (
         "error",
-        "held",
+        "feed",
         "is_done",
         "is_ended",
         "is_observed",
@@ -27,9 +29,9 @@ class Body:
         "options",
         "pending",
         "preface",
+        "read",
         "read_at",
         "room",
-        "scanner",
         "sent_at",
         "sink",
         "sink_fd",
@@ -43,10 +45,10 @@ class Body:
         self.sink = sink
         self.source_fd = descriptor_of(source)
         self.sink_fd = descriptor_of(sink)
-        self.scanner = scanner
+        self.feed = Feed(scanner, takes_turns=True)
         self.options = options
         self.on_first = options.on_first
-        self.held = b""
+        self.read = 0  # number of the latest receive
         self.preface = options.preface
         self.pending: memoryview | None = None
         self.error: Exception | None = None
@@ -56,6 +58,32 @@ class Body:
         self.is_done = False  # and nothing more is sent
         self.read_at = self.sent_at = time.monotonic()
         self.task: trio.lowlevel.Task | None = None
+
+    def receive_into(self, memory: memoryview) -> int | None:
+        """Return how many octets one receive gave, 0 at the end of input, None where there is nothing yet.
+
+        Raises:
+            SourceGone: the source reset the connection.
+        """
+        try:
+            return os.readv(self.source_fd, (memory,))
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
+
+    def send(self, octets: memoryview) -> int:
+        """Return how many octets the sink's socket took.
+
+        Raises:
+            SinkGone: the sink closed or reset the connection.
+        """
+        try:
+            return os.write(self.sink_fd, octets)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise SinkGone(f"{self.sink.peer} closed the connection: {error.strerror}") from error
 
     def abandon(self, _: object) -> trio.lowlevel.Abort:
         """Let its task be cancelled while it waits."""
@@ -92,7 +120,7 @@ def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
 def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
     """Return the error of a body whose sink, or else whose source, was still for too long; None if it is in time."""
     options = body.options
-    if body.pending is not None:
+    if body.pending is not None or body.feed.is_behind:
         if now - body.sent_at >= options.send_timeout:
             return SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
     elif now - body.read_at >= options.idle_timeout:

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection, PeerGone
-from chunkwire.wire.errors import ChunkwireError, FramingError
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -58,8 +59,8 @@ OnLeaving: TypeAlias = Callable[[Leaving], None]
 class Observer(Protocol):
     """Sees a body go by; called only where somebody watches."""
 
-    def received(self, events: list[Event]) -> None:
-        """Take what one receive completed, before it is sent on."""
+    def received(self, events: list[Event], read: int) -> None:
+        """Take what may be sent on, before it is; `read` numbers the receives, and one may bring several calls."""
 
     def sent(self) -> None:
         """Take note that all of it has been handed to the sink's socket."""
@@ -93,6 +94,8 @@ class MoveOptions(NamedTuple):
         preface: octets to send before the body, its head: at once, and together with what of the body is there.
         on_first: called once, when the first octets of the body have been handed to the sink's socket.
         observe: None while nobody watches; then no event is built.
+        note_counts: called with the number of the receive after each scan of its octets, before they are sent on; for
+            metrics, which read the scanner's counters: no event is built for it.
     """
 
     idle_timeout: float = math.inf
@@ -101,6 +104,7 @@ class MoveOptions(NamedTuple):
     preface: bytes = b""
     on_first: Callable[[], None] | None = None
     observe: Observer | None = None
+    note_counts: Callable[[int], None] | None = None
 
 
 EXACT: Final = MoveOptions()
@@ -184,33 +188,21 @@ class PlainMover:
                 await _send(sink, options.shape.flush(), options)
 
     async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
-        held = b""
-        on_first = options.on_first
+        feed, read, on_first = Feed(scanner, takes_turns=True), 0, options.on_first
         await _send(sink, options.preface, options)
-        watched = options.observe is not None or options.shape is not None
-        while not scanner.is_complete:
-            octets = await _receive(source, sink, options)
-            if not octets:
-                scanner.end_of_input()
-                break
-            buffer = held + octets if held else octets
-            before = scanner.wire_octets
-            events: list[Event] | None = [] if watched else None
-            try:
-                taken = scanner.scan(buffer, len(buffer), events)
-            except FramingError:
-                await _pass_on(sink, buffer, scanner.wire_octets - before, events, options)
-                raise
-            held = buffer[taken:]
-            try:
-                await _pass_on(sink, buffer, taken, events, options)
-            except SinkGone:
-                source.leftover[:0] = held  # for a caller who reads on without a sink: the scanner expects them
-                raise
-            if on_first is not None and taken:
-                on_first()
-                on_first = None
-        source.leftover[:0] = held
+        try:
+            while not scanner.is_complete:
+                octets = await _receive(source, sink, options)
+                if not octets:
+                    scanner.end_of_input()
+                    break
+                read += 1
+                await _pass_on(sink, feed, octets, read, options)
+                if on_first is not None and scanner.wire_octets:
+                    on_first()
+                    on_first = None
+        finally:
+            source.leftover[:0] = feed.held  # also for a caller who reads on without a sink: the scanner expects them
 
 
 async def _wait_leaving(connection: Connection, on_leaving: OnLeaving, scope: trio.CancelScope) -> None:
@@ -241,20 +233,37 @@ async def _receive(source: Connection, sink: Connection, options: MoveOptions) -
             await _send(sink, shape.flush(), options)
 
 
-async def _pass_on(
-    sink: Connection, buffer: bytes, taken: int, events: list[Event] | None, options: MoveOptions
-) -> None:
-    """Send the approved octets, or what a shaper makes of them, and tell the observer."""
-    if events is not None and options.observe is not None:
-        options.observe.received(events)
-    if options.shape is not None and events is not None:
-        await _send(sink, options.shape.feed(events), options)
-        if options.shape.error is not None:
-            raise options.shape.error
-    elif taken:
-        await _send(sink, memoryview(buffer)[:taken], options)
-    if options.observe is not None:
-        options.observe.sent()
+async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
+    """Send what one receive completed, or what a shaper makes of it; other tasks run between two turns of the feed.
+
+    Raises:
+        FramingError: the body is broken; what came before has been sent.
+    """
+    shape, observe = options.shape, options.observe
+    shaped: list[Event] = []  # a shaper sees what one receive completed in one call
+    while True:
+        events: list[Event] | None = None if shape is None and observe is None else []
+        approved = feed.take(octets, events)
+        if options.note_counts is not None:
+            options.note_counts(read)
+        if observe is not None and events is not None:
+            observe.received(events, read)
+        if shape is None:
+            await _send(sink, approved, options)
+        else:
+            shaped += events or ()
+            if not feed.is_behind:
+                await _send(sink, shape.feed(shaped), options)
+                if shape.error is not None:
+                    raise shape.error
+        if observe is not None:
+            observe.sent()
+        if feed.error is not None:
+            raise feed.error
+        if not feed.is_behind:
+            return
+        octets = b""
+        await trio.lowlevel.checkpoint()
 
 
 async def _send(sink: Connection, octets: bytes | memoryview, options: MoveOptions) -> None:

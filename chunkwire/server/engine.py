@@ -221,7 +221,7 @@ class Server:
         now = self._pacer.now()
         exchange = JournalEntry(next(self._numbers), head, peer=connection.peer, now=now, metrics=self.metrics)
         self.journal.add(exchange)
-        self.metrics.streams_open += 1
+        self.metrics.begin(exchange)
         if self._record_to is None:
             return exchange, None
         wall = exchange.began_ns / 1e9
@@ -230,8 +230,7 @@ class Server:
     def _close(self, exchange: JournalEntry, tap: SentTap | None, ended: Ended) -> None:
         exchange.ended = self._pacer.now()
         exchange.ended_by = ended
-        self.metrics.streams_open -= 1
-        self.metrics.ends[ended.value] += 1
+        self.metrics.end(exchange, ended.value)
         if tap is not None:
             tap.end(exchange.ended, ended)
         if self._on_end is not None:

@@ -106,14 +106,19 @@ class JournalEntry:
         self.octets += octets
         self.wire_octets += wire_octets
         metrics, last = self.metrics, self.last_frame
-        metrics.chunks += chunks
-        metrics.octets += octets
         if last is None:
             self.first_frame = now
             metrics.first_frame.observe(now - self.began)
         else:
             metrics.gap.observe(now - last)
+        if chunks > 1:
+            metrics.gap.observe(0.0, chunks - 1)
         self.last_frame = now
+
+    @property
+    def chunks(self) -> int:
+        """As `frames`, by the name that `Metrics` reads."""
+        return self.frames
 
     def at_ns(self, moment: float) -> int:
         """Return a moment of the pacer's clock as ns since the epoch."""

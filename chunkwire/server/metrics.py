@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,10 +25,10 @@ class Histogram:
         self._counts = [0] * (len(self._bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one duration."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._sum += seconds
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Count a duration, so many times."""
+        self._counts[bisect_left(self._bounds, seconds)] += times
+        self._sum += seconds * times
 
     def lines(self, name: str, label: str) -> Iterator[str]:
         """Yield the sample lines: cumulative buckets, sum, count."""
@@ -42,13 +42,22 @@ class Histogram:
         yield f"{name}_count{{{label}}} {total}"
 
 
+class Counted(Protocol):
+    """One exchange, as far as it has come."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks sent downstream, the last-chunk not counted."""
+
+    @property
+    def octets(self) -> int:
+        """Octets of chunk-data sent downstream."""
+
+
 class Metrics:
     """What one server has done since it started.
 
     Attributes:
-        streams_open: exchanges that run.
-        chunks: sent downstream, last-chunks not counted.
-        octets: chunk-data sent downstream.
         first_frame: from the request's head to the first frame.
         gap: from one frame to the next of the same stream.
         ends: exchanges by how they ended.
@@ -58,14 +67,40 @@ class Metrics:
 
     def __init__(self, server: str) -> None:
         self._label = f'server="{server}"'
-        self.streams_open = 0
-        self.chunks = 0
-        self.octets = 0
+        self._running: set[Counted] = set()
+        self._chunks = 0
+        self._octets = 0
         self.first_frame = Histogram()
         self.gap = Histogram()
         self.ends: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.sleeper_form = ""
+
+    @property
+    def streams_open(self) -> int:
+        """Exchanges that run."""
+        return len(self._running)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks sent downstream, last-chunks not counted; read from the counters of what runs."""
+        return self._chunks + sum(exchange.chunks for exchange in self._running)
+
+    @property
+    def octets(self) -> int:
+        """Octets of chunk-data sent downstream."""
+        return self._octets + sum(exchange.octets for exchange in self._running)
+
+    def begin(self, exchange: Counted) -> None:
+        """Count an exchange as one that runs; it must be hashable by identity."""
+        self._running.add(exchange)
+
+    def end(self, exchange: Counted, verdict: str) -> None:
+        """Count it by how it ended, whether or not it had begun."""
+        self._running.discard(exchange)
+        self._chunks += exchange.chunks
+        self._octets += exchange.octets
+        self.ends[verdict] += 1
 
     async def read(self) -> str:
         """Return `to_text`, for whoever may have to wait for such a text."""

@@ -19,8 +19,8 @@ from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
-from chunkwire.wire.scanner import BodyScanner
 
 
 class RequestBody:
@@ -39,9 +39,7 @@ class RequestBody:
         self.awaits_continue = awaits_continue and not framing.is_empty
         self._connection = connection
         self._settings = settings
-        self._scanner: BodyScanner = framing.scanner(settings.limits)
-        self._held = bytearray()
-        self._error: FramingError | None = None
+        self._feed = Feed(framing.scanner(settings.limits), takes_turns=True)
         self._completed = trio.Event()
         if framing.is_empty:
             self._completed.set()
@@ -69,16 +67,38 @@ class RequestBody:
     async def receive_events(self) -> list[Event]:
         """Return what one receive completed, maybe nothing yet; an empty body or its end gives no more to wait for.
 
+        What takes longer than a turn (`wire.feed`) comes in several calls, and other tasks run between them. What is
+        valid before the octet that breaks a body is given first.
+
         Raises:
             FramingError: the body is out of the grammar.
             IncompleteBody: the client ended it early.
             PeerGone: the client reset the connection.
             Refusal: 408, nothing came for `body_timeout`.
         """
-        if self._error is not None:
-            raise self._error
+        feed = self._feed
+        self._raise_if_broken()
         if self.is_complete:
             return []
+        octets = b""
+        if feed.is_behind:
+            await trio.lowlevel.checkpoint()
+        else:
+            octets = await self._receive()
+        events: list[Event] = []
+        feed.take(octets, events)
+        if not events:
+            self._raise_if_broken()
+        if feed.scanner.is_complete:
+            self._connection.leftover[:0] = feed.held
+            self._completed.set()
+        return events
+
+    def _raise_if_broken(self) -> None:
+        if self._feed.error is not None:
+            raise self._feed.error
+
+    async def _receive(self) -> bytes:
         await self.invite()
         try:
             with trio.fail_after(self._settings.body_timeout):
@@ -87,34 +107,18 @@ class RequestBody:
             wait = f"{self._settings.body_timeout:g} s"
             raise Refusal(408, "body-timeout", f"request body: expected more within {wait}, got nothing") from error
         if not octets:
-            self._scanner.end_of_input()
-        return self._scan(octets)
-
-    def _scan(self, octets: bytes) -> list[Event]:
-        self._held += octets
-        events: list[Event] = []
-        try:
-            taken = self._scanner.scan(self._held, len(self._held), events)
-        except FramingError as error:
-            self._error = error  # what came before it is given first, wherever the reads happen to end
-            if not events:
-                raise
-            return events
-        del self._held[:taken]
-        if self._scanner.is_complete:
-            self._connection.leftover[:0] = self._held
-            self._held.clear()
-            self._completed.set()
-        return events
+            self._feed.scanner.end_of_input()
+        return octets
 
     async def drain(self) -> bool:
         """Read and drop the rest; False if that takes too much, too long, or cannot be done."""
         if not self._completed.is_set() and not self.is_small:
             return False
-        most = self._scanner.wire_octets + self._settings.unread_octets
+        scanner = self._feed.scanner
+        most = scanner.wire_octets + self._settings.unread_octets
         try:
             with trio.move_on_after(self._settings.unread_timeout):
-                while not self._completed.is_set() and self._scanner.wire_octets <= most:
+                while not self._completed.is_set() and scanner.wire_octets <= most:
                     await self.receive_events()
         except (FramingError, IncompleteBody, Refusal):
             return False

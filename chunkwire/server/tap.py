@@ -13,9 +13,8 @@ from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.journal import Ended
-from chunkwire.wire.errors import FramingError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
-from chunkwire.wire.scanner import BodyScanner
 
 
 class SentTap:
@@ -33,38 +32,31 @@ class SentTap:
     ) -> None:
         self._recorder = Recorder(emit, stream=stream, point="origin.sent")
         self._began = began
-        self._held = b""
-        self._scanner: BodyScanner | None = None
+        self._feed: Feed | None = None
         self._writes = 0
-        self._error: FramingError | None = None
         self._recorder.request(0.0, request.method, request.target, request.fields, wall)
 
     def head(self, now: float, response: Response, kind: BodyKind) -> None:
         """Record a final head; `kind` is the framing of what will follow on the wire."""
         self._recorder.head(now - self._began, response.start_line, response.fields)
         length = int(response.get(b"content-length") or 0)
-        self._scanner = Framing(kind, length if kind is BodyKind.LENGTH else None).scanner()
+        self._feed = Feed(Framing(kind, length if kind is BodyKind.LENGTH else None).scanner())
 
     def sent(self, now: float, raw: bytes) -> None:
         """Record what one write of the body put on the wire."""
         self._writes += 1
-        if self._scanner is None or self._error is not None:
+        if self._feed is None or self._feed.error is not None:
             return
-        buffer = self._held + raw
         events: list[Event] = []
-        before = self._scanner.wire_octets
-        try:
-            self._scanner.scan(buffer, len(buffer), events)
-        except FramingError as error:
-            self._error = error
-        self._held = buffer[self._scanner.wire_octets - before :]
+        self._feed.take(raw, events)
         self._recorder.body(now - self._began, events, self._writes)
 
     def end(self, now: float, ended: Ended) -> None:
         """Record how the body ended."""
-        verdict = _VERDICTS[ended] if self._error is None else "malformed"
-        error = str(self._error) if self._error is not None else None
-        self._recorder.end(now - self._began, verdict, error=error, held=self._held)
+        error = self._feed.error if self._feed is not None else None
+        verdict = _VERDICTS[ended] if error is None else "malformed"
+        held = self._feed.held if self._feed is not None else b""
+        self._recorder.end(now - self._began, verdict, error=str(error) if error is not None else None, held=held)
 
 
 _VERDICTS: Final = {

@@ -6,6 +6,7 @@ The rule here: the scanner judges, this only assembles. What this module must no
 from __future__ import annotations
 
 from chunkwire.wire.errors import IncompleteBody, LocalError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.scanner import ChunkedScanner
@@ -48,20 +49,22 @@ class FrameReader:
 
     Attributes:
         frames: what the latest `feed` found, also when it raised: the frames before the error.
-        leftover: octets that followed the body; they are not of it (RFC 9112 §6.3).
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.frames: list[Frame] = []
-        self.leftover = b""
-        self._scanner = ChunkedScanner(limits)
-        self._held = b""
+        self._feed = Feed(ChunkedScanner(limits))
         self._assembler = FrameAssembler()
 
     @property
     def is_complete(self) -> bool:
         """Tell whether the last frame has been given."""
-        return self._scanner.is_complete
+        return self._feed.scanner.is_complete
+
+    @property
+    def leftover(self) -> bytes:
+        """Return the octets that followed the body; they are not of it (RFC 9112 §6.3)."""
+        return self._feed.held if self.is_complete else b""
 
     def feed(self, octets: bytes) -> list[Frame]:
         """Return the frames that these octets make whole, in order; often none.
@@ -69,18 +72,11 @@ class FrameReader:
         Raises:
             FramingError: the body is broken; `frames` has those before the error.
         """
-        buffer = self._held + octets
         events: list[Event] = []
-        taken = 0
-        try:
-            taken = self._scanner.scan(buffer, len(buffer), events)
-        finally:
-            self.frames = [frame for event in events if (frame := self._assembler.take(event)) is not None]
-        if self.is_complete:
-            self._held = b""
-            self.leftover += buffer[taken:]
-        else:
-            self._held = buffer[taken:]
+        self._feed.take(octets, events)
+        self.frames = [frame for event in events if (frame := self._assembler.take(event)) is not None]
+        if self._feed.error is not None:
+            raise self._feed.error
         return self.frames
 
     def end_of_input(self) -> None:
@@ -91,7 +87,7 @@ class FrameReader:
             FramingError: the body was broken before.
         """
         try:
-            self._scanner.end_of_input()
+            self._feed.scanner.end_of_input()
         except IncompleteBody as error:
             error.received = self._assembler.partial
             raise

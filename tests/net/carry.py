@@ -187,7 +187,7 @@ class Watcher:
         self.events: list[Event] = []
         self.told: list[str] = []
 
-    def received(self, events: list[Event]) -> None:
+    def received(self, events: list[Event], read: int) -> None:
         self.events += events
         self.told.append("received")
 

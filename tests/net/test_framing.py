@@ -3,7 +3,8 @@
 import pytest
 
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, request_framing, response_framing
-from chunkwire.wire.scanner import ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.peer import accept_request, get, ok, receive_response, refuse_request, refuse_response
 
 CHUNKED = b"Transfer-Encoding: chunked"

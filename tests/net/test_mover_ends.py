@@ -7,7 +7,8 @@ import trio.testing
 from chunkwire.net.movers import MoveOptions, SinkGone, SourceGone
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Event
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, open_carried, rule_of, running
 from tests.net.peer import reset
 
@@ -160,7 +161,7 @@ async def test_one_body_that_fails_leaves_the_others_alone(make_mover: MakeMover
 class Faulty(Watcher):
     """An observer with a bug."""
 
-    def received(self, events: list[Event]) -> None:
+    def received(self, events: list[Event], read: int) -> None:
         raise RuntimeError("a bug")
 
 

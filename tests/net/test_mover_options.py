@@ -11,7 +11,8 @@ from chunkwire.net.movers import IdleTimeout, MoveOptions, SendTimeout
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
-from chunkwire.wire.scanner import ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, running
 from tests.net.peer import SMALL, read_exactly, unix_pair
 

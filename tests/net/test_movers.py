@@ -6,7 +6,8 @@ import trio.testing
 
 from chunkwire.net.movers import EXACT
 from chunkwire.wire.encoder import encode_chunk
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, MakeMover, carrying, open_carried, rally, running
 from tests.net.peer import PATIENCE, read_exactly
 

@@ -139,9 +139,39 @@ def test_a_histogram_is_cumulative() -> None:
     assert lines[3:] == ['h_sum{a="b"} 7.650000', 'h_count{a="b"} 4']
 
 
+class SevenChunks:
+    """An exchange that has sent something."""
+
+    chunks = 7
+    octets = 700
+
+
+def test_metrics_count_what_runs_while_it_runs() -> None:
+    """The text is made of the counters of those that run and of those that ended; no count is made twice."""
+    metrics, exchange = Metrics("server"), SevenChunks()
+    metrics.begin(exchange)
+    running = metrics.to_text()
+    metrics.end(exchange, "complete")
+    ended = metrics.to_text()
+    assert 'chunkwire_streams_open{server="server"} 1\n' in running
+    assert 'chunkwire_streams_open{server="server"} 0\n' in ended
+    for text in (running, ended):
+        assert 'chunkwire_chunks_total{server="server"} 7\n' in text
+        assert 'chunkwire_octets_total{server="server"} 700\n' in text
+
+
+def test_durations_that_are_alike_are_counted_at_once() -> None:
+    histogram = Histogram((0.1, 1.0))
+    histogram.observe(0.5, 3)
+    histogram.observe(0.0, 0)
+    lines = list(histogram.lines("h", 'a="b"'))
+    assert lines[1:3] == ['h_bucket{a="b",le="1"} 3', 'h_bucket{a="b",le="+Inf"} 3']
+    assert lines[3:] == ['h_sum{a="b"} 1.500000', 'h_count{a="b"} 3']
+
+
 async def test_the_admin_resources_are_prometheus_text_and_a_health_check() -> None:
     metrics = Metrics("server")
-    metrics.chunks = 7
+    metrics.end(SevenChunks(), "complete")
     async with serving(*admin_resources(metrics.read)) as running:
         answer = await running.get("/metrics")
         health = await running.get("/healthz")

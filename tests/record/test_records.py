@@ -15,7 +15,8 @@ from chunkwire.record.values import (
     TrailersRecord,
 )
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, LengthScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import LengthScanner
 from tests.wire.relay import Relay
 
 

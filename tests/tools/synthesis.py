@@ -18,7 +18,8 @@ from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner, CloseScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner
 
 Octets = tuple[float, bytes]
 Holding = Callable[[list[Octets]], list[Octets]]

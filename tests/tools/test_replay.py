@@ -5,7 +5,7 @@ import pytest
 from chunkwire.origin.replay import Replay, plan_replays, replay_resources
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.scanner import CloseScanner
+from chunkwire.wire.unchunked import CloseScanner
 from tests.tools.seen import seen
 
 FRAMES = b"5;n=1\r\nhello\r\n"

@@ -5,7 +5,7 @@ import pytest
 from chunkwire.record.values import Record
 from chunkwire.tools.paint import Paint, columns, fitted
 from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, streams
-from chunkwire.wire.scanner import CloseScanner
+from chunkwire.wire.unchunked import CloseScanner
 from tests.tools.seen import seen
 
 REL, LO, REST = b'13\r\ndata: {"t":"Hel"}\n\n\r\n', b'12\r\ndata: {"t":"lo"}\n\n\r\n', b'12\r\ndata: {"t":", "}\n\n\r\n'

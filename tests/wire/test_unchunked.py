@@ -4,7 +4,7 @@ import pytest
 
 from chunkwire.wire.errors import IncompleteBody, LocalError
 from chunkwire.wire.frames import Data
-from chunkwire.wire.scanner import CloseScanner, LengthScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.wire.relay import is_cut, relay
 
 

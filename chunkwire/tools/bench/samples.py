@@ -16,7 +16,8 @@ from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.saturation import Trend
 from chunkwire.tools.stamps import ContentReader, Stamp
-from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, DataEnd, Event
 
 SHOWN_STREAMS: Final = 3
@@ -122,12 +123,12 @@ class StreamSampler:
     ) -> None:
         self._gathered = gathered
         self._window = window
-        self._scanner = framing.scanner()
+        self._feed = Feed(framing.scanner())
+        self._scanner = self._feed.scanner
         self._content = ContentReader(coding)
         self.failure = ""
         self._sent_ns = sent_ns
         self._recorder = recorder
-        self._held = b""
         self._is_over = False
         self._is_plain = framing.kind is not BodyKind.CHUNKED
         self._number = 0
@@ -180,16 +181,13 @@ class StreamSampler:
             self._end_of_input(now_ns)
             return False
         self._number += 1
-        buffer, before = self._held + octets, self._scanner.wire_octets
         events: list[Event] = []
-        try:
-            self._scanner.scan(buffer, len(buffer), events)
-        except FramingError as error:
+        self._feed.take(octets, events)
+        if self._feed.error is not None:
             self.failure = "malformed"
             self._read(now_ns, events)
-            self._record(now_ns, events, "malformed", str(error))
+            self._record(now_ns, events, "malformed", str(self._feed.error))
             return False
-        self._held = buffer[self._scanner.wire_octets - before :]
         self._read(now_ns, events)
         self._record(now_ns, events, "complete" if self._scanner.is_complete else None, None)
         if self._scanner.is_complete and not self.has_begun:

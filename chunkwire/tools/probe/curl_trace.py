@@ -20,7 +20,8 @@ from typing import Final
 from chunkwire.net.heads import Framing, HeadError, Response, check_head, read_response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
-from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError
+from chunkwire.wire.errors import IncompleteBody, LocalError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
 
@@ -151,9 +152,9 @@ class _Body:
 
     def __init__(self, recorder: Recorder, framing: Framing, began: float) -> None:
         self._recorder = recorder
-        self._scanner = framing.scanner(DEFAULT_LIMITS)
+        self._feed = Feed(framing.scanner(DEFAULT_LIMITS))
+        self._scanner = self._feed.scanner
         self._began = began
-        self._held = b""
         self._reads = 0
         self._is_over = False
 
@@ -161,21 +162,16 @@ class _Body:
         if self._is_over:
             return
         t = block.t - self._began
-        buffer, before = self._held + block.octets, self._scanner.wire_octets
         events: list[Event] = []
         self._reads += 1
-        broken: FramingError | None = None
-        try:
-            self._scanner.scan(buffer, len(buffer), events)
-        except FramingError as error:
-            broken = error
-            if not before and not error.offset:
-                got = f"expected a chunked body as on the wire, got {error}"
-                raise LocalError(f"{got}; record it with: {USAGE}") from error
-        self._held = buffer[self._scanner.wire_octets - before :]
+        self._feed.take(block.octets, events)
+        error = self._feed.error
+        if error is not None and not error.offset:
+            got = f"expected a chunked body as on the wire, got {error}"
+            raise LocalError(f"{got}; record it with: {USAGE}") from error
         self._recorder.body(t, events, self._reads)
-        if broken is not None:
-            self._end(t, "malformed", str(broken))
+        if error is not None:
+            self._end(t, "malformed", str(error))
         elif self._scanner.is_complete:
             self._end(t, "complete", None)
 
@@ -194,7 +190,7 @@ class _Body:
 
     def _end(self, t: float, verdict: str, error: str | None) -> None:
         self._is_over = True
-        self._recorder.end(t, verdict, error=error, held=b"" if error is None else self._held)
+        self._recorder.end(t, verdict, error=error, held=b"" if error is None else self._feed.held)
 
 
 class _Reading:

@@ -27,6 +27,7 @@ from chunkwire.tools.probe.requests import Ask, Fields, is_probe, plain_ask, var
 from chunkwire.tools.probe.verdict import milliseconds
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 
@@ -156,22 +157,21 @@ async def _receive(connection: ClientConnection, recorder: Recorder, began: floa
     check_head(head, DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
     response = read_response(head)
     recorder.head(time.monotonic() - began, response.start_line, response.fields)
-    scanner = response_framing(response, b"GET").scanner()
-    rest, reads = bytes(held[end:]), 0
+    feed = Feed(response_framing(response, b"GET").scanner())
+    octets, reads = bytes(held[end:]), 0
     while True:
         events: list[Event] = []
-        before = scanner.wire_octets
-        scanner.scan(rest, len(rest), events)
-        rest = rest[scanner.wire_octets - before :]
+        feed.take(octets, events)
+        if feed.error is not None:
+            raise feed.error
         reads += 1
         recorder.body(time.monotonic() - began, events, reads)
-        if scanner.is_complete:
+        if feed.scanner.is_complete:
             break
         octets = await connection.receive_some()
         if not octets:
-            scanner.end_of_input()
+            feed.scanner.end_of_input()
             break
-        rest += octets
     recorder.end(time.monotonic() - began, "complete")
 
 
