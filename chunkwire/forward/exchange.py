@@ -45,11 +45,10 @@ from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone,
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
-from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone
+from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.origin.faults import FaultEnding
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
@@ -335,7 +334,7 @@ class Exchange:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:
             if settings.on_client_gone == "drain":
-                await _read_to_end(connection, scanner)
+                await drop_body(connection, scanner)
             raise
         self._upstream_has_ended, self._upstream_may_serve_again = True, keeps_upstream
 
@@ -387,15 +386,3 @@ class Exchange:
             raise SinkGone(str(error)) from error
         except trio.TooSlowError as error:
             raise SendTimeout(f"{self._client.peer} took nothing for {self._settings.send_timeout:g} s") from error
-
-
-async def _read_to_end(connection: ClientConnection, scanner: BodyScanner) -> None:
-    """Read a body that nobody takes any more to its end (`--on-client-gone drain`)."""
-    feed = Feed(scanner, takes_turns=True)
-    while not scanner.is_complete and feed.error is None and (octets := await connection.receive_some()):
-        feed.take(octets)
-        while feed.is_behind:
-            await trio.lowlevel.checkpoint()
-            feed.take(b"")
-    if feed.error is not None:
-        raise feed.error

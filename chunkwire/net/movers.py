@@ -205,6 +205,23 @@ class PlainMover:
             source.leftover[:0] = feed.held  # also for a caller who reads on without a sink: the scanner expects them
 
 
+async def drop_body(source: Connection, scanner: BodyScanner) -> None:
+    """Receive a body to its end, or to the end of input, and send it nowhere.
+
+    Raises:
+        FramingError: the body is out of the grammar.
+        PeerGone: the source was reset.
+    """
+    feed = Feed(scanner, takes_turns=True)
+    while not scanner.is_complete and (octets := await source.receive_some()):
+        feed.take(octets)
+        while feed.is_behind:
+            await trio.lowlevel.checkpoint()
+            feed.take(b"")
+        if feed.error is not None:
+            raise feed.error
+
+
 async def _wait_leaving(connection: Connection, on_leaving: OnLeaving, scope: trio.CancelScope) -> None:
     with scope:
         try:
