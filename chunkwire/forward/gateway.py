@@ -80,7 +80,9 @@ class Gateway:
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one client's connection until either side ends it."""
-        client = ServerConnection(stream, bare_lf=False, limits=self._settings.head_limits)
+        client = ServerConnection(
+            stream, bare_lf=False, limits=self._settings.head_limits, may_linger=self.drain.may_linger
+        )
         patience = self._settings.head_timeout
         try:
             with suppress(PeerGone):

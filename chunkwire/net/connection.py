@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -22,14 +22,21 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
-DRAIN_SECONDS: Final = 1.0  # staged close: how long a peer may take to close its side (nginx lingering_timeout: 5 s)
-DRAIN_OCTETS: Final = 1 << 20  # and how much it may still send; 1 MiB, a few kernel buffers
+# Staged close: what a peer still sends is read and dropped, or a reset could take our last octets from it. It has to
+# send so much in each window: a slower one is not uploading. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
+LINGER_WINDOW_SECONDS: Final = 1.0
+LINGER_WINDOW_OCTETS: Final = 4096
+LINGER_SECONDS: Final = 60.0  # in all: 200 MB at 4 MB/s; a hostile peer holds a socket and no memory as long
 _HEAD_METHOD = re.compile(rb"[\s]*+HEAD(?![!#$%&'*+\-.^_`|~0-9A-Za-z])")
 _METHOD_START: Final = 16  # octets of a head that are kept to see whether its method is HEAD, blanks before it too
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
 _IS_WINDOWS: Final = os.name == "nt"  # there a socket is no file descriptor, and os.read and os.write do not take it
 _RESET_ON_CLOSE = struct.pack("hh" if _IS_WINDOWS else "ii", 1, 0)  # struct linger: on, 0 s
+
+
+def _always() -> bool:
+    return True
 
 
 class PeerGone(ChunkwireError):
@@ -57,6 +64,7 @@ class Connection:
     """
 
     def __init__(self, stream: trio.abc.Stream, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
+        self._may_linger = _always
         self.stream = stream
         self.leftover = bytearray()
         self.limits = limits
@@ -203,18 +211,28 @@ class Connection:
     async def close(self) -> None:
         """Close in stages: half-close, drain, close, so that no reset eats the last octets (RFC 9112 §9.6).
 
+        A peer that goes on sending is waited for while it is fast enough, up to `LINGER_SECONDS`.
+
         Cancellation: the socket is closed all the same; octets in flight may be lost.
         """
-        drained = 0
         try:
             await self.send_eof()
-            with trio.move_on_after(DRAIN_SECONDS):
-                while self.is_cleartext and drained < DRAIN_OCTETS and (octets := await self._receive()):
-                    drained += len(octets)
+            with trio.move_on_after(LINGER_SECONDS):
+                while self.is_cleartext and await self._still_sends():
+                    pass
         except PeerGone:
             return  # the `finally` closes our side; there is nobody to drain for
         finally:
             await trio.aclose_forcefully(self.stream)
+
+    async def _still_sends(self) -> bool:
+        """Read and drop for one window; say whether the peer sent enough to be given another one."""
+        dropped = 0
+        with trio.move_on_after(LINGER_WINDOW_SECONDS):
+            while octets := await self._receive():
+                dropped += len(octets)
+            return False
+        return dropped >= LINGER_WINDOW_OCTETS and self._may_linger()
 
     def reset(self) -> None:
         """Close at once with a reset, so that the peer cannot take what it has for the whole."""
@@ -255,10 +273,19 @@ class ServerConnection(Connection):
 
     Args:
         bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
+        may_linger: says whether `close` may wait longer than one window for a client that still sends.
     """
 
-    def __init__(self, stream: trio.abc.Stream, *, bare_lf: bool, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        bare_lf: bool,
+        limits: HeadLimits = DEFAULT_HEAD_LIMITS,
+        may_linger: Callable[[], bool] = _always,
+    ) -> None:
         super().__init__(stream, limits=limits)
+        self._may_linger = may_linger
         self._bare_lf = bare_lf
         self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
         self._request: Request | None = None

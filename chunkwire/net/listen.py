@@ -184,6 +184,10 @@ class Drain:
         """The server accepts nothing more."""
         return self._started.is_set()
 
+    def may_linger(self) -> bool:
+        """Say whether a connection that ends may wait for a client that still sends; a drain does not wait for it."""
+        return not self.is_started
+
     def start(self) -> None:
         """Begin to drain; again is no different."""
         self._started.set()

@@ -88,7 +88,9 @@ class Server:
 
         Resource handling: closes the stream.
         """
-        connection = ServerConnection(stream, bare_lf=True, limits=self.settings.head_limits)
+        connection = ServerConnection(
+            stream, bare_lf=True, limits=self.settings.head_limits, may_linger=self._drain.may_linger
+        )
         try:
             while await self._serve_next(connection):
                 pass

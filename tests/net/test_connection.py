@@ -1,15 +1,23 @@
 """A connection's octets: what follows a head, what a peer's end looks like, and the two ways to end it."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.connection import DRAIN_OCTETS, ClientConnection, Connection, PeerGone, ServerConnection
+from chunkwire.net.connection import (
+    LINGER_SECONDS,
+    LINGER_WINDOW_OCTETS,
+    LINGER_WINDOW_SECONDS,
+    ClientConnection,
+    Connection,
+    PeerGone,
+    ServerConnection,
+)
 from tests.net.peer import (
     GET,
-    PATIENCE,
     expect_reset,
     feeding,
     get,
@@ -158,12 +166,50 @@ async def test_a_staged_close_waits_for_the_peer_only_so_long(autojump_clock: tr
         assert near.socket.fileno() == -1
 
 
-async def test_a_staged_close_takes_only_so_much_from_the_peer() -> None:
+async def send_each_second(far: trio.SocketStream, octets: int) -> float:
+    """Send so many octets now and in each second that follows, until it fails; return when that was."""
+    with suppress(trio.BrokenResourceError):
+        while True:
+            await far.send_all(b"x" * octets)
+            await trio.sleep(LINGER_WINDOW_SECONDS)
+    return trio.current_time()
+
+
+@pytest.mark.parametrize("octets, windows", [(LINGER_WINDOW_OCTETS - 1, 1), (LINGER_WINDOW_OCTETS, 60)])
+async def test_a_staged_close_waits_for_a_peer_that_still_sends_and_is_fast_enough(
+    autojump_clock: trio.testing.MockClock, octets: int, windows: int
+) -> None:
     near, far = await tcp_pair()
     async with far, trio.open_nursery() as nursery:
         nursery.start_soon(Connection(near).close, name="close")
-        with trio.fail_after(PATIENCE), pytest.raises(trio.BrokenResourceError):
-            await far.send_all(b"x" * 100 * DRAIN_OCTETS)
+        began = trio.current_time()
+        lasted = await send_each_second(far, octets) - began
+        assert windows * LINGER_WINDOW_SECONDS <= lasted <= (windows + 2) * LINGER_WINDOW_SECONDS
+        assert LINGER_SECONDS == 60 * LINGER_WINDOW_SECONDS
+
+
+async def test_a_staged_close_gives_a_fast_peer_one_window_where_it_may_not_linger(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    near, far = await tcp_pair()
+    connection = ServerConnection(near, bare_lf=False, may_linger=lambda: False)
+    async with far, trio.open_nursery() as nursery:
+        nursery.start_soon(connection.close, name="close")
+        began = trio.current_time()
+        assert await send_each_second(far, 2 * LINGER_WINDOW_OCTETS) - began <= 3 * LINGER_WINDOW_SECONDS
+
+
+async def test_a_staged_close_outlasts_200_mb() -> None:
+    near, far = await tcp_pair()
+    async with far, trio.open_nursery() as nursery:
+        connection = Connection(near)
+        await connection.send_all(b"answer")
+        nursery.start_soon(connection.close, name="close")
+        block = memoryview(bytes(1 << 20))
+        for _ in range(200):
+            await far.send_all(block)
+        assert await read_to_end(far) == b"answer"
+        await far.send_eof()
 
 
 async def test_a_staged_close_of_a_gone_peer_just_closes() -> None:

@@ -63,4 +63,10 @@ SUITES: Final[Rows] = {
         "9112 9.3.1: a request is sent again only where a kept connection gave not one octet",
         gateway="tests/forward/test_upstreams.py::test_a_kept_connection_that_sent_a_1xx_is_not_replaced",
     ),
+    "an early answer to a long upload": Row(
+        "9112 9.6: the close outlasts a client that still sends, bounded by time and by rate",
+        "OG",
+        origin="tests/real/test_early_answers.py::test_a_413_survives_a_client_that_sends_200_mb_before_it_reads",
+        gateway="tests/real/test_early_answers.py::test_a_413_survives_a_client_that_sends_200_mb_before_it_reads",
+    ),
 }
