@@ -76,8 +76,8 @@ class BodyScanner(Protocol):
                 same ones, followed by new ones. Octets after a complete body are not of this body: they stay.
             events: gets the events of the approved octets; for None no event is built.
             most: bounds the time of this call, in octets of framing: size lines, and CRLF after chunk-data. With so
-                many or more of them taken the call ends. Size lines that are known count an eighth, since they take
-                less time, unless events are built; chunks that the pattern takes do not count.
+                many or more of them taken the call ends in front of a size line. Size lines that are known count an
+                eighth, since they take less time, unless events are built; chunks that the pattern takes do not count.
 
         Raises:
             FramingError: the body is broken, and each later call raises the same. The valid prefix of this buffer
@@ -181,8 +181,8 @@ class ChunkedScanner:
         self.is_behind = False
         try:
             while position < end:
-                if self._left <= 0:
-                    self.is_behind = not self.is_complete
+                if self._left <= 0 and self._state is _State.SIZE_LINE:
+                    self.is_behind = True
                     break
                 reached = self._step(buffer, position, end, events)
                 if reached is None:

@@ -186,8 +186,10 @@ class Watcher:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.told: list[str] = []
+        self.reads: list[int] = []
 
     def received(self, events: list[Event], read: int) -> None:
+        self.reads.append(read)
         self.events += events
         self.told.append("received")
 
