@@ -7,6 +7,9 @@ from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
+from chunkwire.wire.encoder import encode_chunk
+from chunkwire.wire.feed import WATCHED_TURN_OCTETS
+from chunkwire.wire.frames import DataEnd
 from tests.origin.peer import (
     TWO_CHUNKS,
     GatePacer,
@@ -229,3 +232,24 @@ async def test_a_body_that_stops_after_the_head_went_is_cut(autojump_clock: trio
         await client.send(post("/echo", b"5\r\nhello\r\n"))
         answer = await client.read_all()
     assert body_of(answer) == b"5\r\nhello\r\n"
+
+
+async def test_an_upload_of_many_slow_frames_is_given_in_turns() -> None:
+    """Each call gives at most a turn of what has come, and lets other tasks run before it gives the next."""
+    frame, given = encode_chunk(b"0123456789", b";t=1"), list[int]()
+    most = -(-WATCHED_TURN_OCTETS // (len(frame) - 10)) + 1  # the end of a chunk that came before is free
+
+    async def count(request: IncomingRequest, response: Responder) -> None:
+        given.append(len(await request.body.receive_events()))
+        while not request.body.is_complete:
+            with trio.testing.assert_checkpoints():
+                events = await request.body.receive_events()
+            given.append(sum(isinstance(event, DataEnd) for event in events))
+        await response.text(200, "counted")
+
+    async with serving(resource(count, "POST")) as running:
+        body = frame * 3000 + b"0\r\n\r\n"
+        head = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        assert b"counted" in await running.ask(head + body)
+    assert max(given[1:]) <= most
+    assert sum(given[1:]) > 3000 - 3 * most
