@@ -1,9 +1,11 @@
 """The gates, in one command: `python -m tests` runs them all, `python -m tests types wire` only those named.
 
-Each gate is a program run from the root of the tree; one failing does not hide the others. What this module must not
-know: anything about chunkwire beyond the folders that its gates name.
+Each gate is a program run from the root of the tree; one failing does not hide the others. Gates run one after another,
+the quick ones first; inside a gate pytest-xdist runs the tests in several processes, except for the tests marked
+`alone`. What this module must not know: anything about chunkwire beyond the folders that its gates name.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# Most tests compute, and a few wait: one process more than there are cores keeps each core busy.
+COMPUTING = ("-n", str(CORES + 1))
+# Most tests with real programs wait for paced streams: 0.3 cores each.
+WAITING = ("-n", str(CORES + 2))
+# A worker takes neighbouring tests, which share the servers of their file, and at the end some of a slower worker's.
+PARALLEL = ("pytest", "-q", "--dist", "worksteal", "-m", "not alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +46,8 @@ GATES = (
         "pytest of the other rooms",
         (
             (
-                "pytest",
-                "-q",
+                *PARALLEL,
+                *COMPUTING,
                 "tests",
                 "--ignore=tests/wire",
                 "--ignore=tests/record",
@@ -46,7 +56,9 @@ GATES = (
             ),
         ),
     ),
-    Gate("real", "pytest with real programs", (("pytest", "-q", "tests/real", "tests/real_probe"),)),
+    Gate("floor", "pytest of net and server on the oldest trio and h11", (("tests.floor", *COMPUTING),)),
+    Gate("real", "pytest with real programs", ((*PARALLEL, *WAITING, "tests/real", "tests/real_probe"),)),
+    Gate("alone", "pytest of what judges by figures of time", (("pytest", "-q", "-m", "alone", "tests"),)),
 )
 
 

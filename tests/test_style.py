@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,8 +19,14 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return the nodes of a file's syntax tree; each file is parsed once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_bytes(), str(path))))
+
+
 def functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+    for node in nodes(path):
         if isinstance(node, Function):
             yield node
 
@@ -61,7 +68,7 @@ def test_no_test_sleeps() -> None:
         f"{named(path)}:{node.lineno}"
         for path in FILES
         if path.is_relative_to(ROOT / "tests")
-        for node in ast.walk(ast.parse(path.read_bytes(), str(path)))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and is_sleep(node)
     ]
     assert sleeping == []
@@ -71,7 +78,7 @@ def test_every_task_has_a_name() -> None:
     nameless = [
         f"{named(path)}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_bytes(), str(path)))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "start_soon"

@@ -1,5 +1,6 @@
 """Proxies that the other peers have no helper for: Apache, Go, node with compression, mitmproxy, and Nagle."""
 
+import fcntl
 import shutil
 import socket
 import sys
@@ -105,13 +106,23 @@ def go_proxy(binary: Path, upstream: str, *, flush: str = "0s") -> Generator[str
         yield f"http://{LOOPBACK}:{Reader(process.stdout, whose='the Go proxy').line()}"
 
 
+@contextmanager
+def _installing(folder: Path) -> Generator[Path, None, None]:
+    """Give a file that exists once the folder is complete; other workers of the same run wait meanwhile."""
+    with (folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder / "complete"
+
+
 def install_compression(folder: Path) -> Path:
     """Install node's compression middleware in a folder, once; skip where that cannot be done."""
-    if not (folder / "node_modules" / "compression").is_dir():
-        npm = shutil.which("npm")
-        words = ["install", "--prefix", str(folder), "--no-audit", "--no-fund", "compression@1.8"]
-        if npm is None or run([npm, *words], within=110).returncode:
-            pytest.skip("needs npm")
+    with _installing(folder) as complete:
+        if not complete.exists():
+            npm = shutil.which("npm")
+            words = ["install", "--prefix", str(folder), "--no-audit", "--no-fund", "compression@1.8"]
+            if npm is None or run([npm, *words], within=110).returncode:
+                pytest.skip("needs npm")
+            complete.touch()
     return folder / "node_modules"
 
 
@@ -128,12 +139,13 @@ def install_mitmproxy(folder: Path) -> Path:
     found = shutil.which("mitmdump")
     if found is not None:
         return Path(found)
-    mitmdump = folder / "bin" / "mitmdump"
-    if not mitmdump.exists():
-        run([sys.executable, "-m", "venv", folder], within=110)
-        if run([folder / "bin" / "pip", "install", "-q", "mitmproxy>=11,<13"], within=600).returncode:
-            pytest.skip("needs mitmproxy")
-    return mitmdump
+    with _installing(folder) as complete:
+        if not complete.exists():
+            run([sys.executable, "-m", "venv", folder], within=110)
+            if run([folder / "bin" / "pip", "install", "-q", "mitmproxy>=11,<13"], within=600).returncode:
+                pytest.skip("needs mitmproxy")
+            complete.touch()
+    return folder / "bin" / "mitmdump"
 
 
 @contextmanager
