@@ -26,14 +26,16 @@ from chunkwire.forward.failure import (
     failure_response,
     upstream_failure,
 )
-from chunkwire.forward.plan import Gate, answer_down, request_up
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
+    Gate,
     check_switch,
+    downstream_response,
     informational_fields,
     may_repeat,
     named_by_connection,
     switching_fields,
+    upstream_request,
     wants_incremental,
 )
 from chunkwire.forward.settings import GatewaySettings
@@ -265,7 +267,7 @@ class Exchange:
     async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
         """Send the request head, start its body, and return the final response head."""
         client = self._client.peer.rpartition(":")[0].strip("[]") if self._settings.forwarded else None
-        head = request_up(self._request, self._framing, upstream.url, self._gate, client)
+        head = upstream_request(self._request, self._framing, upstream.url, self._gate, forwarded_for=client)
         if self._tap is not None:
             self._tap.request(head)
         await connection.send_request(head)
@@ -312,7 +314,10 @@ class Exchange:
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         closes = self._is_draining() or not await self._upload_is_over()
-        answer = answer_down(response, self._request, self._framing, self._gate, self._date(), closes)
+        answer = downstream_response(
+            response, self._request, self._framing, self._gate, date=self._date(), close=closes
+        )
+        octets = self._client.head_octets(answer.head, self._request.method)
         if self._tap is not None:
             self._tap.head(response, answer.head)
         self._closes_body, self._response_began = answer.closes_body, True
@@ -323,13 +328,13 @@ class Exchange:
             settings.idle_timeout,
             settings.send_timeout,
             self._shape(answer.framing),
-            answer.octets,
+            octets,
             self._note_first,
             self._tap.body("response") if self._tap is not None else None,
             self._note_counts(answer.framing, scanner),
         )
         keeps_upstream = answer.keeps_upstream
-        del response, answer  # a stream may last for hours, and there may be thousands
+        del response, answer, octets  # a stream may last for hours, and there may be thousands
         try:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:

@@ -19,8 +19,8 @@ import trio
 from chunkwire.forward.access import OnEnd, log_text
 from chunkwire.forward.exchange import Exchange
 from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_response
-from chunkwire.forward.plan import Gate, admitted_framing
 from chunkwire.forward.report import Report
+from chunkwire.forward.rewrite import Gate, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams

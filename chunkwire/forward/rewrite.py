@@ -7,12 +7,20 @@ their order; only hop-by-hop fields go, and only Host, Via and the fields a flag
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Set
+from typing import Final, NamedTuple
 
 from chunkwire.net.dial import Url
-from chunkwire.net.heads import BodyKind, Field, Framing, HeadError, Request, Response
+from chunkwire.net.heads import (
+    BodyKind,
+    Field,
+    Framing,
+    HeadError,
+    Request,
+    Response,
+    request_framing,
+    response_framing,
+)
 from chunkwire.wire.errors import quoted
 
 # RFC 9110 §7.6.1: these concern one connection only, whether or not Connection names them.
@@ -31,23 +39,58 @@ _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
 _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
 
+class Gate(NamedTuple):
+    """What of the gateway's own goes into heads.
+
+    Attributes:
+        name: in Via.
+        preserve_host: the client's Host goes upstream; the default is the upstream's own.
+        marks: fields for each response.
+    """
+
+    name: str
+    preserve_host: bool = False
+    marks: tuple[Field, ...] = ()
+
+
+class DownstreamHead(NamedTuple):
+    """A final response as it goes down.
+
+    Attributes:
+        head: what is sent.
+        framing: of the body that comes from upstream.
+        forbidden: names that must not be trailers of this body: its Connection names them.
+        closes_body: only the end of the client's connection will say that the body is whole.
+        keeps_client: another request may follow on the client's connection.
+        keeps_upstream: another request may follow on the upstream's.
+    """
+
+    head: Response
+    framing: Framing
+    forbidden: frozenset[bytes]
+    closes_body: bool
+    keeps_client: bool
+    keeps_upstream: bool
+
+
 def named_by_connection(head: Request | Response) -> frozenset[bytes]:
     """Return the field names, lower case, that this head's Connection names: hop-by-hop in its trailers too."""
     return frozenset(head.tokens(b"connection"))
 
 
-def _end_to_end(head: Request | Response) -> list[Field]:
-    dropped = HOP_BY_HOP | (named_by_connection(head) - _NEVER_DROPPED)
+def _end_to_end(head: Request | Response, also_dropped: Set[bytes] = frozenset()) -> list[Field]:
+    dropped = HOP_BY_HOP.union(also_dropped, named_by_connection(head) - _NEVER_DROPPED)
     return [field for field in head.fields if field[0].lower() not in dropped]
 
 
-def check_request(request: Request, framing: Framing) -> None:
-    """Refuse what this gateway does not do.
+def admitted_framing(request: Request) -> Framing:
+    """Return the framing of a request's body, where this gateway does what the request asks.
 
     Raises:
-        HeadError: 501 for CONNECT and for a TRACE or OPTIONS that may go no further (RFC 9110 §7.6.2: an answer as
-            the final recipient), 417 for an unknown expectation, 400 for an Upgrade with a body.
+        HeadError: as `request_framing`; 501 for CONNECT and for a TRACE or OPTIONS that may go no further (RFC 9110
+            §7.6.2: an answer as the final recipient), 417 for an unknown expectation, 400 for an Upgrade with a body.
     """
+    framing = request_framing(request)
     if request.method == b"CONNECT":
         raise HeadError(501, "connect", "expected a request for this gateway's upstream, got CONNECT: it is no tunnel")
     expect = request.get(b"expect")
@@ -57,6 +100,7 @@ def check_request(request: Request, framing: Framing) -> None:
         raise HeadError(501, "last-hop", "expected Max-Forwards of at least 1: this gateway answers nothing itself")
     if wanted_upgrade(request) and not framing.is_empty:
         raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
+    return framing
 
 
 def may_repeat(request: Request, framing: Framing) -> bool:
@@ -70,13 +114,13 @@ def _max_forwards(request: Request) -> int | None:
     return int(value) if _MAX_FORWARDS.fullmatch(value) else None
 
 
-def is_in_step(request: Request, framing: Framing, *, response: Response, response_framing: Framing) -> bool:
+def _is_in_step(request: Request, framing: Framing, response: Response, body: Framing) -> bool:
     """Say whether both ends of a connection agree, after this exchange, where the next one begins (RFC 9112 §9.3).
 
     A server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an unusual one where there is no body,
     may send a body all the same.
     """
-    if response_framing.kind is BodyKind.CLOSE or response.version != b"1.1":
+    if body.kind is BodyKind.CLOSE or response.version != b"1.1":
         return False
     if response.has_token(b"connection", b"close"):
         return False
@@ -119,29 +163,21 @@ def check_switch(request: Request, response: Response) -> None:
 
 
 def upstream_request(
-    request: Request,
-    framing: Framing,
-    url: Url,
-    *,
-    name: str,
-    preserve_host: bool = False,
-    forwarded_for: str | None = None,
+    request: Request, framing: Framing, url: Url, gate: Gate, *, forwarded_for: str | None = None
 ) -> Request:
     """Return the request to send upstream.
 
     Args:
         url: the upstream; the path in it is a prefix of every target.
-        name: this gateway, for Via.
         forwarded_for: the client's address without its port, to add Forwarded and X-Forwarded-*; None adds none.
     """
     host = request.get(b"host") or b""
-    kept = [field for field in _end_to_end(request) if field[0].lower() != b"host"]
-    if request.version == b"1.0":
-        kept = [field for field in kept if field[0].lower() != b"expect"]  # RFC 9110 §10.1.1: ignored from 1.0
+    # RFC 9110 §10.1.1: Expect is ignored from HTTP/1.0.
+    kept = _end_to_end(request, {b"host", b"expect"} if request.version == b"1.0" else {b"host"})
     if hops := _max_forwards(request):
         kept = [(name, b"%d" % (hops - 1) if name.lower() == b"max-forwards" else value) for name, value in kept]
-    fields = [(b"Host", host if preserve_host and host else url.authority), *kept]
-    fields.append((b"Via", b"%b %b" % (request.version, name.encode("ascii"))))
+    fields = [(b"Host", host if gate.preserve_host and host else url.authority), *kept]
+    fields.append((b"Via", b"%b %b" % (request.version, gate.name.encode("ascii"))))
     if forwarded_for is not None:
         fields += _forwarded(forwarded_for, host)
     options: list[bytes] = []
@@ -173,46 +209,51 @@ def _forwarded(client: str, host: bytes) -> list[Field]:
 
 
 def downstream_response(
-    response: Response,
-    framing: Framing,
-    request: Request,
-    *,
-    name: str,
-    date: bytes,
-    close: bool = False,
-    extra: Sequence[Field] = (),
-) -> Response:
-    """Return the final response head to send to the client.
+    response: Response, request: Request, framing: Framing, gate: Gate, *, date: bytes, close: bool
+) -> DownstreamHead:
+    """Return how a final response goes down.
 
     To an HTTP/1.0 client no Transfer-Encoding may go (RFC 9112 §6.1): a chunked body is then delimited by close,
     and its Trailer field goes with its trailers. A 204 loses both framing fields (§6.1, RFC 9110 §8.6), and a
     Content-Length beside a Transfer-Encoding goes where there is no body to be misled about (RFC 9112 §6.3).
 
     Args:
+        framing: of the request's body.
         date: the value of Date where the upstream sent none (RFC 9110 §6.6.1).
-        close: the connection will be closed after this response.
-        extra: fields of the gateway's own.
+        close: the client's connection will be closed after it.
+
+    Raises:
+        HeadError: the response's framing is refused.
     """
-    is_misled = response.status == 204 or response.get(b"transfer-encoding") is not None
-    dropped = {b"content-length"} if is_misled else set()
-    dechunked = framing.kind is BodyKind.CHUNKED and request.version == b"1.0"
-    if dechunked:
-        dropped.add(b"trailer")
-    fields = [field for field in _end_to_end(response) if field[0].lower() not in dropped]
-    if response.get(b"date") is None:
+    body = response_framing(response, request.method)
+    is_chunked = body.kind is BodyKind.CHUNKED
+    is_dechunked = is_chunked and request.version == b"1.0"
+    dropped = {b"trailer"} if is_dechunked else set()
+    if response.status == 204 or response.lines(b"transfer-encoding"):
+        dropped.add(b"content-length")
+    fields = _end_to_end(response, dropped)
+    if not response.lines(b"date"):
         fields.append((b"Date", date))
-    fields.append((b"Via", b"%b %b" % (response.version, name.encode("ascii"))))
-    fields += extra
+    fields.append((b"Via", b"%b %b" % (response.version, gate.name.encode("ascii"))))
+    fields += gate.marks
     if close:
         fields.append((b"Connection", b"close"))
-    if framing.kind is BodyKind.CHUNKED and not dechunked:
+    if is_chunked and not is_dechunked:
         fields.append(_CHUNKED)
-    return replace(response, version=b"1.1", fields=tuple(fields))
+    closes_body = body.kind is BodyKind.CLOSE or is_dechunked
+    return DownstreamHead(
+        Response(response.status, response.reason, fields=tuple(fields)),
+        body,
+        named_by_connection(response),
+        closes_body,
+        request.keeps_alive and not closes_body and not close,
+        _is_in_step(request, framing, response, body),
+    )
 
 
 def informational_fields(response: Response) -> tuple[Field, ...]:
     """Return the fields of a 1xx to pass on; no Content-Length may stand among them (RFC 9110 §8.6)."""
-    return tuple(field for field in _end_to_end(response) if field[0].lower() != b"content-length")
+    return tuple(_end_to_end(response, {b"content-length"}))
 
 
 def switching_fields(response: Response) -> tuple[Field, ...]:

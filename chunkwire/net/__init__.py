@@ -3,8 +3,8 @@
 What a maintainer must know of this room:
 
 - `heads` is pure: a request or response head as a value, the checks h11 leaves out, and which framing a
-  body has (RFC 9112 §6.3). `seam` is the only file that imports h11; it turns octets into heads and heads
-  into octets, and remembers its latest answers. `connection` leaves every body octet undecoded.
+  body has (RFC 9112 §6.3). `seam` is the only file that imports h11, and reads each head once; `writer`
+  writes heads. `connection` leaves every body octet undecoded, and keeps nothing of a head that it has answered.
 - `movers` carry one body from one connection to another. They hold back what the scanner has not approved,
   so what was sent is always a prefix of some valid body.
 - `dial` opens connections, `listen` accepts them.

@@ -17,7 +17,8 @@ from typing import Final
 import trio
 
 from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
-from chunkwire.net.seam import judge_request, judge_response, write_informational, write_request, write_response
+from chunkwire.net.seam import judge_request, judge_response
+from chunkwire.net.writer import write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -340,7 +341,7 @@ class ServerConnection(Connection):
         await self.send_all(self.head_octets(response, method))
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head, as an answer to the latest request; see `seam.write_response`."""
+        """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`."""
         return write_response(response, self._request, method)
 
 

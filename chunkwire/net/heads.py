@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from chunkwire.wire.abnf import QUOTED_STRING, TOKEN
@@ -23,6 +24,8 @@ Field: TypeAlias = tuple[bytes, bytes]
 # tchar (RFC 9110 §5.6.2) and field-value octets (§5.5): HTAB, SP, VCHAR, obs-text. No CTL, no DEL.
 _TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _FIELD_LINE = re.compile(rb"[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n")
+# Of lines that are in the grammar: the name, and the value without the blanks around it (RFC 9112 §5.1).
+_NAME_AND_VALUE = re.compile(rb"([^:]++):[\t ]*+((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?+)[\t ]*+\r?\n")
 _FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
@@ -43,7 +46,8 @@ _CODING = re.compile(rb"%b(?:%b)*+" % (TOKEN, _PARAMETER))
 _CODINGS = re.compile(rb"(?:%b)(?:[\t ]*+,[\t ]*+(?:%b))*+" % (_CODING.pattern, _CODING.pattern))
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
-_FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length"})
+# Servers that map names to environment variables read `Transfer_Encoding` as the real thing.
+_LOOK_ALIKES: Final = (b"transfer_encoding", b"content_length")
 
 
 class HeadError(ChunkwireError):
@@ -95,11 +99,26 @@ class _Fields:
 
     __slots__ = ()
     fields: tuple[Field, ...]
+    _by_name: dict[bytes, list[bytes]] | None
+
+    @property
+    def by_name(self) -> Mapping[bytes, Sequence[bytes]]:
+        """The values of same-name lines in their order, by name in lower case: made once, on first use."""
+        by_name = self._by_name
+        if by_name is None:
+            by_name = {}
+            for key, value in self.fields:
+                by_name.setdefault(key.lower(), []).append(value)
+            object.__setattr__(self, "_by_name", by_name)
+        return by_name
+
+    def lines(self, name: bytes) -> Sequence[bytes]:
+        """Return the values of the lines with this name, in their order. `name` is lower case."""
+        return self.by_name.get(name, ())
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a field, same-name lines joined by `, `; None when absent. `name` is lower case."""
-        size = len(name)  # compared first: most names differ there, and heads are asked for a dozen fields
-        values = [value for key, value in self.fields if len(key) == size and key.lower() == name]
+        values = self.lines(name)
         return b", ".join(values) if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:
@@ -120,6 +139,7 @@ class Request(_Fields):
     target: bytes
     version: bytes = b"1.1"
     fields: tuple[Field, ...] = ()
+    _by_name: dict[bytes, list[bytes]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def start_line(self) -> bytes:
@@ -140,6 +160,7 @@ class Response(_Fields):
     reason: bytes = b""
     version: bytes = b"1.1"
     fields: tuple[Field, ...] = ()
+    _by_name: dict[bytes, list[bytes]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def start_line(self) -> bytes:
@@ -274,25 +295,20 @@ def read_request(head: bytes) -> Request:
     """Return the request of a head that `check_head` has passed, its fields as written."""
     found = _REQUEST_LINE.match(head)
     assert found
-    return Request(found[1], found[2], _spoken(found[4]), _field_lines(head, found.end()))
+    return Request(found[1], found[2], _spoken(found[4]), tuple(_NAME_AND_VALUE.findall(head, found.end())))
 
 
 def read_response(head: bytes) -> Response:
     """Return the response of a head that `check_head` has passed, its fields as written."""
     found = _STATUS_LINE.match(head)
     assert found
-    return Response(int(found[3]), found[4] or b"", _spoken(found[2]), _field_lines(head, found.end()))
+    fields = tuple(_NAME_AND_VALUE.findall(head, found.end()))
+    return Response(int(found[3]), found[4] or b"", _spoken(found[2]), fields)
 
 
 def _spoken(minor: bytes) -> bytes:
     """Return the version to act on: HTTP/1.9 is handled as 1.1 (RFC 9110 §2.5, row 9)."""
     return b"1.0" if minor == b"0" else b"1.1"
-
-
-def _field_lines(head: bytes, start: int) -> tuple[Field, ...]:
-    """Return each line as it stands: none joined with another, none dropped, values without the blanks around."""
-    parts = (line.partition(b":") for line in head[start:].splitlines() if line)
-    return tuple((name, value.strip(b" \t")) for name, _, value in parts)
 
 
 # ---- meaning -----------------------------------------------------------------------------------------------
@@ -331,19 +347,13 @@ def response_framing(response: Response, method: bytes) -> Framing:
     return Framing(BodyKind.CLOSE) if length is None else Framing(BodyKind.LENGTH, length)
 
 
-def _framing_fields(head: Request | Response) -> tuple[list[bytes], int | None]:
+def _framing_fields(head: Request | Response) -> tuple[Sequence[bytes], int | None]:
     """Return the Transfer-Encoding lines and the Content-Length, refusing look-alikes and repeats."""
-    codings: list[bytes] = []
-    lengths: list[bytes] = []
-    for name, value in head.fields:
-        lower = name.lower()
-        if lower == b"transfer-encoding":
-            codings.append(value)
-        elif lower == b"content-length":
-            lengths.append(value)
-        elif b"_" in lower and lower.replace(b"_", b"-") in _FRAMING_NAMES:
-            # Servers that map names to environment variables read `Transfer_Encoding` as the real thing.
+    by_name = head.by_name
+    for name in _LOOK_ALIKES:
+        if name in by_name:
             raise HeadError(400, "framing-look-alike", f"expected no field named {quoted(name)}")
+    codings, lengths = by_name.get(b"transfer-encoding", ()), by_name.get(b"content-length", ())
     if len(lengths) > 1:
         raise HeadError(400, "two-lengths", "expected one Content-Length, got two")
     if lengths and not _CONTENT_LENGTH.fullmatch(lengths[0]):
@@ -351,7 +361,7 @@ def _framing_fields(head: Request | Response) -> tuple[list[bytes], int | None]:
     return codings, int(lengths[0]) if lengths else None
 
 
-def _check_codings(codings: list[bytes], length: int | None, version: bytes) -> None:
+def _check_codings(codings: Sequence[bytes], length: int | None, version: bytes) -> None:
     """Refuse all but `chunked` alone; several lines are one list (RFC 9110 §5.3)."""
     value = b", ".join(codings)
     if version == b"1.0":

@@ -57,7 +57,7 @@ def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
         HeadError: 400 for no Host in HTTP/1.1, two of them, or a value that is no host; 400 for a target that is none;
             421 for one of the other scheme.
     """
-    hosts = [value for name, value in request.fields if name.lower() == b"host"]
+    hosts = request.lines(b"host")
     if len(hosts) > 1:
         raise HeadError(400, "two-hosts", "expected one Host line, got two")
     if not hosts and request.version != b"1.0":

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from chunkwire.forward import gateway as module
-from chunkwire.forward.plan import admitted_framing
+from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.heads import Framing, Request
 from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of

@@ -1,0 +1,114 @@
+"""Heads as they leave: written from fields, never from octets that came.
+
+The rule here: the only file that writes a start line or a field line. Everything is checked before an octet leaves:
+names are tokens, values hold no control octet, and every CRLF is this file's own. Names keep their case, and fields
+their order, except that Host comes first (RFC 9110 §7.2) and that what this file adds comes last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from chunkwire.net.heads import BodyKind, Field, HeadError, Request, Response, request_framing, response_framing
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import LocalError, quoted
+
+# request-line without its CRLF (RFC 9112 §3); no version but 1.1 is written.
+_REQUEST_LINE: Final = re.compile(abnf.TOKEN + rb" [\x21-\x7e]++ HTTP/1\.1")
+# reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ) (RFC 9112 §4)
+_REASON: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+# field-line = field-name ":" OWS field-value OWS (RFC 9112 §5), the first OWS one SP, the second nothing.
+_VALUE = rb"(?:(?![\t ])[\t\x20-\x7e\x80-\xff]++(?<![\t ]))?+"
+_FIELD_LINES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb": " + _VALUE + rb"\r\n)*+")
+_NAMES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb"\n)*+")
+
+
+def write_request(request: Request) -> bytes:
+    """Return the octets of a request head.
+
+    Raises:
+        LocalError: the fields are no legal field lines, state no framing that a server would take, or name no host
+            or two of them.
+    """
+    line = b"%b %b HTTP/1.1" % (request.method, request.target)
+    if not _REQUEST_LINE.fullmatch(line):
+        raise LocalError(f"expected `METHOD TARGET` without blanks or control octets in them, got {quoted(line)}")
+    if len(request.lines(b"host")) != 1:
+        raise LocalError(f"expected one Host line (RFC 9112 §3.2), got {len(request.lines(b'host'))}")
+    try:
+        request_framing(request)
+    except HeadError as error:
+        raise LocalError(str(error)) from error
+    fields = request.fields
+    if fields[0][0].lower() != b"host":
+        fields = tuple(sorted(fields, key=lambda field: field[0].lower() != b"host"))
+    return _head(line, fields)
+
+
+def write_response(response: Response, request: Request | None, method: bytes) -> bytes:
+    """Return the octets of a final response head.
+
+    `Connection: close` is added where nothing may follow on the connection: the request asked for it, the body is
+    delimited by close, or there was no request that could be read (RFC 9112 §9.6).
+
+    Args:
+        method: of the request; what was typed of it where `request` is None.
+
+    Raises:
+        LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
+    """
+    if response.status < 200:
+        raise LocalError(f"expected the status of a final response, got {response.status}")
+    try:
+        kind = response_framing(response, method).kind
+    except HeadError as error:
+        raise LocalError(str(error)) from error
+    if response.status == 204 and (response.lines(b"transfer-encoding") or response.lines(b"content-length")):
+        raise LocalError("expected no framing field in a 204 (RFC 9112 §6.1, RFC 9110 §8.6)")
+    if kind is BodyKind.CHUNKED and (request is None or request.version == b"1.0"):
+        raise LocalError("expected no Transfer-Encoding to a client that did not say HTTP/1.1 (RFC 9112 §6.1)")
+    fields: Sequence[Field] = response.fields
+    if kind is BodyKind.CLOSE or request is None or not request.keeps_alive:
+        fields = _with_close(response)
+    return _head(_status_line(response), fields)
+
+
+def write_informational(response: Response, request: Request | None) -> bytes:
+    """Return the octets of a 1xx head (RFC 9110 §15.2).
+
+    Raises:
+        LocalError: the fields are no legal field lines, or it is a 101 to a client that asked for no upgrade.
+    """
+    if not 100 <= response.status < 200:
+        raise LocalError(f"expected a status of 1xx, got {response.status}")
+    if response.status == 101 and (request is None or not request.lines(b"upgrade")):
+        raise LocalError("expected no 101: the client asked for no upgrade (RFC 9110 §7.8)")
+    return _head(_status_line(response), response.fields)
+
+
+def _status_line(response: Response) -> bytes:
+    if not 100 <= response.status <= 999 or not _REASON.fullmatch(response.reason):
+        got = f"{response.status} {quoted(response.reason)}"
+        raise LocalError(f"expected a status of three digits and a reason without control octets, got {got}")
+    return b"HTTP/1.1 %d %b" % (response.status, response.reason)
+
+
+def _with_close(response: Response) -> Sequence[Field]:
+    """Return the fields with `close` in Connection, and without `keep-alive` there."""
+    options = response.tokens(b"connection")
+    if options == [b"close"]:
+        return response.fields
+    kept = [option for option in options if option not in (b"close", b"keep-alive")]
+    others = [field for field in response.fields if field[0].lower() != b"connection"]
+    return [*others, (b"Connection", b", ".join([b"close", *kept]))]
+
+
+def _head(line: bytes, fields: Sequence[Field]) -> bytes:
+    octets = b"".join([b"%b: %b\r\n" % field for field in fields])
+    names = b"".join([b"%b\n" % name for name, _ in fields])
+    # A line more than there are fields, or a name that is no token, is a field that would split the head.
+    if not _FIELD_LINES.fullmatch(octets) or octets.count(b"\n") != len(fields) or not _NAMES.fullmatch(names):
+        raise LocalError("expected a token as each field name, and values without control octets and blanks around")
+    return b"%b\r\n%b\r\n" % (line, octets)
