@@ -18,7 +18,7 @@ import trio
 
 from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
-from chunkwire.net.writer import write_informational, write_request, write_response
+from chunkwire.net.writer import Asked, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -29,11 +29,10 @@ LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
 LINGER_SECONDS: Final = 60.0  # in all: 200 MB at 4 MB/s; a hostile peer holds a socket and no memory as long
 _HEAD_METHOD = re.compile(rb"[\s]*+HEAD(?![!#$%&'*+\-.^_`|~0-9A-Za-z])")
-_METHOD_START: Final = 16  # octets of a head that are kept to see whether its method is HEAD, blanks before it too
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
-_IS_WINDOWS: Final = os.name == "nt"  # there a socket is no file descriptor, and os.read and os.write do not take it
-_RESET_ON_CLOSE = struct.pack("hh" if _IS_WINDOWS else "ii", 1, 0)  # struct linger: on, 0 s
+_RECEIVED: Final = memoryview(bytearray(READ_OCTETS))  # one for all: each receive is over before the next begins
+_RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
 def _always() -> bool:
@@ -70,7 +69,8 @@ class Connection:
         self.leftover = bytearray()
         self.limits = limits
         self._socket = _socket_under(stream)
-        self._plain_socket = self._socket if self.is_cleartext and not _IS_WINDOWS else None
+        # On Windows, which has no readv, a socket is no file descriptor.
+        self._plain_socket = self._socket if self.is_cleartext and hasattr(os, "readv") else None
         self._is_woken = False
         self.peer = _peer_name(self._socket)
 
@@ -93,9 +93,21 @@ class Connection:
             octets = bytes(self.leftover[:max_octets])
             del self.leftover[:max_octets]
             return octets
-        return await self._receive(max_octets)
+        return bytes(await self._receive(max_octets))
 
-    async def _receive(self, max_octets: int = READ_OCTETS) -> bytes:
+    async def _fill(self) -> bool:
+        """Add to `leftover` what one receive gives; False at the peer's FIN.
+
+        Nothing of it stays elsewhere: it holds heads, and memory that is freed keeps what was written there.
+        """
+        octets = await self._receive()
+        self.leftover += octets
+        if isinstance(octets, memoryview):
+            octets[:] = bytes(len(octets))
+        return bool(octets)
+
+    async def _receive(self, max_octets: int = READ_OCTETS) -> bytes | memoryview:
+        """Return what one receive gives, as a view only until the next receive of whatever connection."""
         try:
             if self._plain_socket is None:
                 return bytes(await self.stream.receive_some(max_octets))
@@ -103,14 +115,15 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection") from error
 
-    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> bytes:
+    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
         """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
         while True:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
             await trio.lowlevel.wait_readable(sock)
             try:
-                return os.read(sock.fileno(), max_octets)  # asked anew: closed meanwhile, its number may be another's
+                # The number is asked for again: closed meanwhile, it may be another's.
+                return _RECEIVED[: os.readv(sock.fileno(), (_RECEIVED[:max_octets],))]
             except BlockingIOError:
                 continue
 
@@ -166,7 +179,7 @@ class Connection:
         """
         if not self.leftover:
             try:
-                self.leftover += await self._receive()
+                await self._fill()
             except PeerGone:
                 if not self._is_woken:
                     raise
@@ -258,15 +271,19 @@ class Connection:
             self._drop_empty_lines()
             end = find_head_end(self.leftover, searched)
             if end is not None:
-                head = bytes(self.leftover[:end])
-                del self.leftover[:end]
-                return head
+                return self._take_head(end)
             searched = len(self.leftover)
             check_partial_head(self.leftover, self.limits, is_request=is_request)
-            octets = await self._receive()
-            if not octets:
+            if not await self._fill():
                 return None
-            self.leftover += octets
+
+    def _take_head(self, end: int) -> bytes:
+        """Take a head out of `leftover`, and leave no copy of it: what an array drops stays where it was."""
+        held = self.leftover
+        head = bytes(memoryview(held)[:end])
+        self.leftover = held[end:]
+        held[:] = bytes(len(held))
+        return head
 
 
 class ServerConnection(Connection):
@@ -289,8 +306,8 @@ class ServerConnection(Connection):
         self._may_linger = may_linger
         self._bare_lf = bare_lf
         self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
-        self._request: Request | None = None
-        self._head = b""
+        self._asked: Asked | None = None
+        self._is_head: bool | None = None
 
     async def receive_request(self) -> Request | None:
         """Return the next request head, its target settled; None when the peer closed before a first octet.
@@ -301,20 +318,21 @@ class ServerConnection(Connection):
             HeadError: what to answer. Nothing more may be read from this connection after it.
             PeerGone: the peer reset the connection.
         """
-        self._request, self._head = None, b""
+        self._asked = self._is_head = None
         head = await self._receive_head(is_request=True)
         if head is None:
             if self.leftover:
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
             return None
-        self._head = head[:_METHOD_START]
-        self._request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
-        return self._request
+        self._is_head = bool(_HEAD_METHOD.match(head))
+        request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
+        self._asked = Asked.by(request)
+        return request
 
     @property
     def asks_for_head_only(self) -> bool:
         """What came of the latest request begins with HEAD, understood or not (RFC 9110 §9.3.2: no content)."""
-        return bool(_HEAD_METHOD.match(self._head or self.leftover))
+        return bool(_HEAD_METHOD.match(self.leftover)) if self._is_head is None else self._is_head
 
     def has_whole_head(self) -> bool:
         """Say whether `receive_request` has nothing to wait for."""
@@ -334,7 +352,7 @@ class ServerConnection(Connection):
             LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
         """
-        await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._request))
+        await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
 
     async def send_head(self, response: Response, method: bytes = b"GET") -> None:
         """Send a final response head; the body is the caller's, and the framing is the one the fields state."""
@@ -342,13 +360,13 @@ class ServerConnection(Connection):
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
         """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`."""
-        return write_response(response, self._request, method)
+        return write_response(response, self._asked, method)
 
 
 class ClientConnection(Connection):
     """The client's end: one request head out, response heads in."""
 
-    _request: Request | None = None
+    _asked: Asked | None = None
 
     async def send_request(self, request: Request) -> None:
         """Send a request head; the body is the caller's. A checkpoint only where the kernel does not take it at once.
@@ -359,8 +377,8 @@ class ClientConnection(Connection):
 
         Cancellation: as `send_all`.
         """
-        self._request = request
         octets = write_request(request)
+        self._asked = Asked.by(request)
         taken = self.send_nowait(octets)
         if taken < len(octets):
             await self.send_all(memoryview(octets)[taken:])
@@ -374,12 +392,13 @@ class ClientConnection(Connection):
             PeerGone: the peer reset the connection.
             LocalError: no request was sent.
         """
-        if self._request is None:
+        if self._asked is None:
             raise LocalError("expected a request to be sent first")
         head = await self._receive_head(is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
-        return judge_response(head, self.limits, self._request)
+        method = b"HEAD" if self._asked.is_head else b"GET"
+        return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

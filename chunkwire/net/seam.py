@@ -46,18 +46,22 @@ def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: byt
     return request
 
 
-def judge_response(head: bytes, limits: HeadLimits, request: Request) -> Response:
-    """Return what a response head says, as an answer to `request`; 1xx too.
+def judge_response(head: bytes, limits: HeadLimits, *, method: bytes, may_switch: bool) -> Response:
+    """Return what a response head says; 1xx too.
+
+    Args:
+        method: of the request; HEAD, or any other.
+        may_switch: the request asked for an upgrade, so a 101 may answer it.
 
     Raises:
         HeadError: it is out of the grammar, or a 101 that was not asked for.
     """
     check_head(head, limits, is_request=False, bare_lf=False)
     response = read_response(head)
-    if response_framing(response, request.method).kind is BodyKind.NONE:
+    if response_framing(response, method).kind is BodyKind.NONE:
         head = _CODING_LINE.sub(b"", head)  # it says nothing here (RFC 9112 §6.3), and h11 takes `chunked` only
     listener = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_head_octets)
-    if response.status == 101 and not request.lines(b"upgrade"):
+    if response.status == 101 and not may_switch:
         raise HeadError(400, "unsolicited-101", "expected no 101: the request asked for no upgrade")
     if response.status < 200:
         listener.send(_ANY_REQUEST)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from chunkwire.net.heads import BodyKind, Field, HeadError, Request, Response, request_framing, response_framing
 from chunkwire.wire import abnf
@@ -47,14 +47,30 @@ def write_request(request: Request) -> bytes:
     return _head(line, fields)
 
 
-def write_response(response: Response, request: Request | None, method: bytes) -> bytes:
+class Asked(NamedTuple):
+    """What the head of an answer depends on, of the request that it answers."""
+
+    takes_chunks: bool
+    keeps_alive: bool
+    has_upgrade: bool
+    is_head: bool
+
+    @classmethod
+    def by(cls, request: Request) -> Asked:
+        """Return these facts of a request."""
+        has_upgrade = bool(request.lines(b"upgrade"))
+        return cls(request.version != b"1.0", request.keeps_alive, has_upgrade, request.method == b"HEAD")
+
+
+def write_response(response: Response, asked: Asked | None, method: bytes) -> bytes:
     """Return the octets of a final response head.
 
     `Connection: close` is added where nothing may follow on the connection: the request asked for it, the body is
     delimited by close, or there was no request that could be read (RFC 9112 §9.6).
 
     Args:
-        method: of the request; what was typed of it where `request` is None.
+        asked: by the request; None where none could be read.
+        method: of the request; what was typed of it where `asked` is None.
 
     Raises:
         LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
@@ -67,15 +83,15 @@ def write_response(response: Response, request: Request | None, method: bytes) -
         raise LocalError(str(error)) from error
     if response.status == 204 and (response.lines(b"transfer-encoding") or response.lines(b"content-length")):
         raise LocalError("expected no framing field in a 204 (RFC 9112 §6.1, RFC 9110 §8.6)")
-    if kind is BodyKind.CHUNKED and (request is None or request.version == b"1.0"):
+    if kind is BodyKind.CHUNKED and (asked is None or not asked.takes_chunks):
         raise LocalError("expected no Transfer-Encoding to a client that did not say HTTP/1.1 (RFC 9112 §6.1)")
     fields: Sequence[Field] = response.fields
-    if kind is BodyKind.CLOSE or request is None or not request.keeps_alive:
+    if kind is BodyKind.CLOSE or asked is None or not asked.keeps_alive:
         fields = _with_close(response)
     return _head(_status_line(response), fields)
 
 
-def write_informational(response: Response, request: Request | None) -> bytes:
+def write_informational(response: Response, asked: Asked | None) -> bytes:
     """Return the octets of a 1xx head (RFC 9110 §15.2).
 
     Raises:
@@ -83,7 +99,7 @@ def write_informational(response: Response, request: Request | None) -> bytes:
     """
     if not 100 <= response.status < 200:
         raise LocalError(f"expected a status of 1xx, got {response.status}")
-    if response.status == 101 and (request is None or not request.lines(b"upgrade")):
+    if response.status == 101 and (asked is None or not asked.has_upgrade):
         raise LocalError("expected no 101: the client asked for no upgrade (RFC 9110 §7.8)")
     return _head(_status_line(response), response.fields)
 

@@ -1,0 +1,105 @@
+"""Nothing of a head outlives its exchange: tokens that went through a process are looked for in its memory.
+
+Memory that has been freed keeps what was written there until somebody else gets it, so a few tokens are always found.
+"""
+
+import re
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+import pytest
+
+from tests.peers.command import Served, serving
+from tests.peers.plain import Upstream, Wire, dialled, upstream
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/PID/mem")
+
+AT_MOST = 40
+BATCH = 50
+END = b"\r\n0\r\n\r\n"
+_TOKEN = re.compile(rb"token-[0-9a-f]{40}")
+
+
+def token() -> bytes:
+    return b"token-" + secrets.token_hex(20).encode()
+
+
+def request() -> bytes:
+    """Return a request as an SDK sends it, with a token of its own in two fields."""
+    fields = b"Host: x\r\nUser-Agent: SDK/1.0\r\nAccept: */*\r\nAuthorization: Bearer %b\r\nCookie: session=%b\r\n\r\n"
+    return b"GET /frames?plan=2@0,0@0 HTTP/1.1\r\n" + fields % (token(), token())
+
+
+def answer() -> bytes:
+    """Return a short response with a token of its own."""
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=%b\r\nTransfer-Encoding: chunked\r\n\r\n" % token()
+    return head + b"2\r\nok" + END
+
+
+def serve_answers(server: Upstream) -> None:
+    """Answer every request on every connection until the listener is closed."""
+    with suppress(OSError):
+        while True:
+            threading.Thread(target=answer_all, args=(server.accept().sock,), daemon=True).start()
+
+
+def answer_all(sock: socket.socket) -> None:
+    with suppress(OSError):
+        while octets := sock.recv(65536):  # the gateway sends one request at a time on a connection
+            if octets.endswith(b"\r\n\r\n"):
+                sock.sendall(answer())
+
+
+@contextmanager
+def origin() -> Generator[Served, None, None]:
+    with serving("serve") as served:
+        yield served
+
+
+@contextmanager
+def gateway() -> Generator[Served, None, None]:
+    with upstream() as server:
+        threading.Thread(target=serve_answers, args=(server,), daemon=True).start()
+        with serving("forward", server.url()) as served:
+            yield served
+
+
+def exchange(clients: Sequence[Wire], count: int) -> None:
+    """Run this many exchanges, a batch at a time on each connection."""
+    for _ in range(count // (BATCH * len(clients))):
+        for client in clients:
+            client.send(b"".join(request() for _ in range(BATCH)))
+        for client in clients:
+            for _ in range(BATCH):
+                client.reader.until(END)
+
+
+def tokens_in_memory(pid: int) -> set[bytes]:
+    """Return the tokens that stand anywhere in what a process may write to."""
+    found: set[bytes] = set()
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            start, end = (int(one, 16) for one in span.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(start)
+                found.update(_TOKEN.findall(memory.read(end - start)))
+    return found
+
+
+@pytest.mark.parametrize("program", [origin, gateway])
+def test_tokens_do_not_gather_in_memory(program: Callable[[], AbstractContextManager[Served]]) -> None:
+    with program() as served, dialled(served.port) as first, dialled(served.port) as second:
+        for count in (1_000, 9_000):
+            exchange((first, second), count)
+            assert len(tokens_in_memory(served.process.pid)) <= AT_MOST
+
+
+def test_a_token_of_a_running_exchange_is_found() -> None:
+    with origin() as served, dialled(served.port, request().replace(b"0@0 ", b"0@9999 ")) as client:
+        client.reader.until(b"\r\n\r\n2\r\n")
+        assert tokens_in_memory(served.process.pid)
