@@ -26,8 +26,9 @@ from chunkwire.client.views import content
 from chunkwire.llm.answer import ErrorKind, ProviderError, Started, Stopped, TextDelta, Usage
 from chunkwire.llm.dialect import Reader
 from chunkwire.llm.question import Question
-from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, make_tls
+from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 

@@ -62,8 +62,9 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
 def _exit_code_of_net(error: BaseException) -> ExitCode | None:
     """Return the code of an error from the rooms on trio, which must have been loaded to raise it."""
     from chunkwire.client.errors import Deadline, ResetBody
-    from chunkwire.net.connection import IncompleteHead, PeerGone
+    from chunkwire.net.connection import PeerGone
     from chunkwire.net.dial import DialError
+    from chunkwire.net.ends import IncompleteHead
     from chunkwire.net.heads import HeadError
     from chunkwire.net.listen import ListenError
 

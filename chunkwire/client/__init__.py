@@ -15,8 +15,9 @@ from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwi
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.throttle import throttled
-from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
+from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Request, Response
 
 __all__ = [

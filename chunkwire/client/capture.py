@@ -15,7 +15,7 @@ import trio
 from chunkwire.client.body import BodyReader, ReadDeadlines
 from chunkwire.client.completion import Completion, is_event_stream
 from chunkwire.client.exchange import POINT
-from chunkwire.net.connection import ClientConnection
+from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record

@@ -19,8 +19,9 @@ from chunkwire.client.completion import Completion, is_event_stream
 from chunkwire.client.errors import Deadline
 from chunkwire.client.request import Body, is_chunked
 from chunkwire.client.upload import Upload
-from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
+from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import HeadError, Request, Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record

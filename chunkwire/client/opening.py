@@ -21,8 +21,9 @@ from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
 from chunkwire.client.request import AnyField, Body, build_request
 from chunkwire.client.retry import NO_RETRY, Retry, retry_after
 from chunkwire.client.stream import Stream
-from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, make_tls, parse_url
+from chunkwire.net.ends import IncompleteHead
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits

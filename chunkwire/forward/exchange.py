@@ -43,9 +43,10 @@ from chunkwire.forward.shape import Dechunk, FaultStruck, ModeName, fault_shaper
 from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
-from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
+from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.origin.faults import FaultEnding

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.net.connection import IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
+from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import Field, HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody

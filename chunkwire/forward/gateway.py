@@ -24,7 +24,8 @@ from chunkwire.forward.rewrite import Gate, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
-from chunkwire.net.connection import PeerGone, ServerConnection
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.movers import Mover, PlainMover

@@ -15,8 +15,8 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.connection import ClientConnection
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
+from chunkwire.net.ends import ClientConnection
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 MAX_IDLE: Final = 64  # kept per upstream (nginx `keepalive` examples: 16 to 64)

@@ -1,25 +1,22 @@
-"""One HTTP/1.1 connection: heads in and out, body octets left as they came.
+"""One connection: octets in, octets out, and the ways to end it.
 
-The rule here: the only file that turns an `OSError` of a socket into one of our errors. What heads say is for `heads`
-and `seam`; what follows a head stays in `leftover` for a mover.
+The rule here: the only file that turns an `OSError` of a socket into one of our errors. Which heads come and go is for
+`ends`; what follows a head stays in `leftover` for a mover.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 import trio
 
-from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
-from chunkwire.net.seam import judge_request, judge_response
-from chunkwire.net.writer import Asked, write_informational, write_request, write_response
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.net.heads import check_partial_head, find_head_end
+from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
@@ -28,9 +25,6 @@ READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment 
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
 LINGER_SECONDS: Final = 60.0  # in all: 200 MB at 4 MB/s; a hostile peer holds a socket and no memory as long
-_HEAD_METHOD = re.compile(rb"[\s]*+HEAD(?![!#$%&'*+\-.^_`|~0-9A-Za-z])")
-_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
-_EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
 _RECEIVED: Final = memoryview(bytearray(READ_OCTETS))  # one for all: each receive is over before the next begins
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
@@ -41,15 +35,6 @@ def _always() -> bool:
 
 class PeerGone(ChunkwireError):
     """The peer reset the connection, or closed it before what we write."""
-
-
-class IncompleteHead(ChunkwireError):
-    """The peer closed before or inside a response head; `octets` is what came of it."""
-
-    def __init__(self, octets: bytes) -> None:
-        got = f"{len(octets)} octets of a head" if octets else "nothing"
-        super().__init__(f"expected a response head, got {got} and the end of the connection")
-        self.octets = octets
 
 
 class Connection:
@@ -64,7 +49,7 @@ class Connection:
     """
 
     def __init__(self, stream: trio.abc.Stream, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
-        self._may_linger = _always
+        self._may_linger: Callable[[], bool] = _always
         self.stream = stream
         self.leftover = bytearray()
         self.limits = limits
@@ -284,121 +269,6 @@ class Connection:
         self.leftover = held[end:]
         held[:] = bytes(len(held))
         return head
-
-
-class ServerConnection(Connection):
-    """The server's end: requests in, response heads out.
-
-    Args:
-        bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
-        may_linger: says whether `close` may wait longer than one window for a client that still sends.
-    """
-
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        *,
-        bare_lf: bool,
-        limits: HeadLimits = DEFAULT_HEAD_LIMITS,
-        may_linger: Callable[[], bool] = _always,
-    ) -> None:
-        super().__init__(stream, limits=limits)
-        self._may_linger = may_linger
-        self._bare_lf = bare_lf
-        self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
-        self._asked: Asked | None = None
-        self._is_head: bool | None = None
-
-    async def receive_request(self) -> Request | None:
-        """Return the next request head, its target settled; None when the peer closed before a first octet.
-
-        There is no deadline here: put one around the call (a total one; an idle timer lets a head drip).
-
-        Raises:
-            HeadError: what to answer. Nothing more may be read from this connection after it.
-            PeerGone: the peer reset the connection.
-        """
-        self._asked = self._is_head = None
-        head = await self._receive_head(is_request=True)
-        if head is None:
-            if self.leftover:
-                raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
-            return None
-        self._is_head = bool(_HEAD_METHOD.match(head))
-        request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
-        self._asked = Asked.by(request)
-        return request
-
-    @property
-    def asks_for_head_only(self) -> bool:
-        """What came of the latest request begins with HEAD, understood or not (RFC 9110 §9.3.2: no content)."""
-        return bool(_HEAD_METHOD.match(self.leftover)) if self._is_head is None else self._is_head
-
-    def has_whole_head(self) -> bool:
-        """Say whether `receive_request` has nothing to wait for."""
-        self._drop_empty_lines()
-        return find_head_end(self.leftover, 0) is not None
-
-    def _drop_empty_lines(self) -> None:
-        """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
-        found = (_EMPTY_LINES_OR_LF if self._bare_lf else _EMPTY_LINES).match(self.leftover)
-        if found:
-            del self.leftover[: found.end()]
-
-    async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
-        """Send a 1xx head (RFC 9110 §15.2).
-
-        Raises:
-            LocalError: the fields are no legal field lines.
-            PeerGone: the peer closed the connection.
-        """
-        await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
-
-    async def send_head(self, response: Response, method: bytes = b"GET") -> None:
-        """Send a final response head; the body is the caller's, and the framing is the one the fields state."""
-        await self.send_all(self.head_octets(response, method))
-
-    def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`."""
-        return write_response(response, self._asked, method)
-
-
-class ClientConnection(Connection):
-    """The client's end: one request head out, response heads in."""
-
-    _asked: Asked | None = None
-
-    async def send_request(self, request: Request) -> None:
-        """Send a request head; the body is the caller's. A checkpoint only where the kernel does not take it at once.
-
-        Raises:
-            LocalError: the fields are no legal field lines.
-            PeerGone: the peer closed the connection.
-
-        Cancellation: as `send_all`.
-        """
-        octets = write_request(request)
-        self._asked = Asked.by(request)
-        taken = self.send_nowait(octets)
-        if taken < len(octets):
-            await self.send_all(memoryview(octets)[taken:])
-
-    async def receive_response(self) -> Response:
-        """Return the next response head: a 1xx (status under 200; call again) or the final one.
-
-        Raises:
-            HeadError: the head is out of the grammar, or a 101 that was not asked for.
-            IncompleteHead: the peer closed first.
-            PeerGone: the peer reset the connection.
-            LocalError: no request was sent.
-        """
-        if self._asked is None:
-            raise LocalError("expected a request to be sent first")
-        head = await self._receive_head(is_request=False)
-        if head is None:
-            raise IncompleteHead(bytes(self.leftover))
-        method = b"HEAD" if self._asked.is_head else b"GET"
-        return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 import trio
 
-from chunkwire.net.connection import ClientConnection
+from chunkwire.net.ends import ClientConnection
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from chunkwire.net.connection import ServerConnection
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.movers import SendTimeout
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced

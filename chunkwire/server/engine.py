@@ -22,7 +22,8 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.connection import PeerGone, ServerConnection
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_framing
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import trio
 
-from chunkwire.net.connection import ServerConnection
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, Request
 from chunkwire.server.journal import Journal
 from chunkwire.server.query import Query

@@ -7,8 +7,8 @@ import trio
 
 from chunkwire.forward.gateway import Gateway
 from chunkwire.forward.upstreams import MAX_IDLE, Upstream, Upstreams
-from chunkwire.net.connection import ClientConnection
 from chunkwire.net.dial import Url, parse_url
+from chunkwire.net.ends import ClientConnection
 from tests.forward.wire import (
     END,
     TEXT,

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import pytest
 import trio
 
-from chunkwire.net.connection import ClientConnection, ServerConnection
+from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 

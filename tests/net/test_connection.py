@@ -7,15 +7,8 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.connection import (
-    LINGER_SECONDS,
-    LINGER_WINDOW_OCTETS,
-    LINGER_WINDOW_SECONDS,
-    ClientConnection,
-    Connection,
-    PeerGone,
-    ServerConnection,
-)
+from chunkwire.net.connection import LINGER_SECONDS, LINGER_WINDOW_OCTETS, LINGER_WINDOW_SECONDS, Connection, PeerGone
+from chunkwire.net.ends import ClientConnection, ServerConnection
 from tests.net.peer import (
     GET,
     expect_reset,

@@ -7,7 +7,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone, ServerConnection
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
 from chunkwire.net.heads import HeadError, Request, Response
 from tests.net.peer import (
     GET,

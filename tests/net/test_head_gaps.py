@@ -2,7 +2,7 @@
 
 import pytest
 
-from chunkwire.net.connection import ClientConnection
+from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import BodyKind, HeadError, Request, check_head, request_framing, response_framing
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 from tests.net.peer import (

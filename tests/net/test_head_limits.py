@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chunkwire.net.connection import ClientConnection, ServerConnection
+from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import MAX_METHOD_OCTETS, HeadError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 from tests.net.peer import GET, Pieces, accept_request, get, ok, receive_response, refuse_request, refuse_response

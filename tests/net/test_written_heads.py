@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from chunkwire.net.connection import ClientConnection, ServerConnection
+from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import Field, HeadError, Request, Response
 from chunkwire.wire.errors import LocalError
 from tests.net.peer import GET, Pieces, feeding, get, ok, read_to_end, tcp_pair

@@ -5,7 +5,7 @@ import logging
 import pytest
 import trio
 
-from chunkwire.net.connection import ServerConnection
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Field
 from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest

@@ -18,7 +18,8 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.connection import READ_OCTETS, ClientConnection
+from chunkwire.net.connection import READ_OCTETS
+from chunkwire.net.ends import ClientConnection
 from chunkwire.tools.bench.samples import StreamSampler
 
 POLL_SECONDS: Final = 0.02

@@ -23,8 +23,9 @@ from typing import Final
 import trio
 
 from chunkwire.client.request import build_request
-from chunkwire.net.connection import ClientConnection, IncompleteHead, PeerGone
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, Url, dial, make_tls
+from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record

@@ -14,8 +14,8 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.net.connection import ClientConnection
 from chunkwire.net.dial import Url, dial
+from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import check_head, find_head_end, read_response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
