@@ -10,7 +10,8 @@ from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
-# A chunk is held until it is whole, so that it goes back in one send; a longer one goes back piece by piece.
+# A chunk is held until it is whole, and goes back in one send with those that came with it; a longer one goes back
+# piece by piece.
 _HELD_OCTETS: Final = 64 << 10
 
 
@@ -26,11 +27,12 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
     async with response.chunked(fields=fields) as body:
         same = _SameFrames(body) if request.body.framing.kind is BodyKind.CHUNKED and response.is_chunked else None
         while True:
-            for event in events:
-                if same is not None:
-                    await same.take(event)
-                elif isinstance(event, Data):
-                    await body.send_chunk(event.octets)
+            if same is not None:
+                await same.send(events)
+            else:
+                for event in events:
+                    if isinstance(event, Data):
+                        await body.send_chunk(event.octets)
             if request.body.is_complete:
                 return
             events = await request.body.receive_events()
@@ -44,19 +46,24 @@ class _SameFrames:
         self._held = bytearray()
         self._octets = 0
 
-    async def take(self, event: Event) -> None:
-        """Hold one event, and send what is held when a frame is whole or long."""
-        self._held += event.raw
-        if isinstance(event, Data):
-            self._octets += len(event.octets)
-        is_whole = isinstance(event, DataEnd | LastChunk)
-        if not is_whole and len(self._held) < _HELD_OCTETS:
-            return
-        raw, octets = bytes(self._held), self._octets
-        self._held.clear()
-        self._octets = 0
-        await self._body.send_octets(raw, chunks=int(isinstance(event, DataEnd)), octets=octets)
-        if isinstance(event, LastChunk):
+    async def send(self, events: list[Event]) -> None:
+        """Send what these events make whole, in one send, and hold the rest unless it is long."""
+        end = chunks = octets = 0
+        for event in events:
+            self._held += event.raw
+            if isinstance(event, Data):
+                self._octets += len(event.octets)
+            elif isinstance(event, DataEnd | LastChunk):
+                end, octets = len(self._held), self._octets
+                chunks += isinstance(event, DataEnd)
+        if len(self._held) - end >= _HELD_OCTETS:
+            end, octets = len(self._held), self._octets
+        if end:
+            raw = bytes(self._held[:end])
+            del self._held[:end]
+            self._octets -= octets
+            await self._body.send_octets(raw, chunks=chunks, octets=octets)
+        if events and isinstance(events[-1], LastChunk):
             self._body.mark_complete()
 
 

@@ -9,6 +9,7 @@ import trio.testing
 
 import chunkwire
 from chunkwire.origin.resources import origin_resources
+from chunkwire.record.values import FrameRecord
 from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk, LastChunk
 from tests.origin.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
@@ -172,6 +173,18 @@ async def test_echo_sends_each_chunk_back_before_the_next_is_sent() -> None:
         end = b"0;z\r\nX-T: 1\r\n\r\n"
         await client.send(end)
         assert await client.read_until(end) == end
+
+
+async def test_echo_sends_chunks_that_came_together_in_one_send() -> None:
+    """Suites: echo in one send. Fails where each chunk is a send of its own: 100,000 of one octet take seconds."""
+    body = 5000 * b"1;a\r\nx\r\n" + b"0\r\n\r\n"
+    async with serving(record=True) as running:
+        answer = await running.ask(post("/echo", body, b"Connection: close"))
+        frames = [record for record in running.records if isinstance(record, FrameRecord)]
+    assert body_of(answer) == body
+    assert len(frames) == 5001
+    assert len({frame.read for frame in frames}) <= 200  # a send for each turn of the feed, and it takes many chunks
+    assert (running.ended[0].frames, running.ended[0].octets) == (5000, 5000)
 
 
 async def test_echo_sends_a_long_chunk_back_before_it_is_whole() -> None:

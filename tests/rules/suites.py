@@ -69,4 +69,9 @@ SUITES: Final[Rows] = {
         origin="tests/real/test_early_answers.py::test_a_413_survives_a_client_that_sends_200_mb_before_it_reads",
         gateway="tests/real/test_early_answers.py::test_a_413_survives_a_client_that_sends_200_mb_before_it_reads",
     ),
+    "echo in one send": Row(
+        "chunks of a request that came together go back together, each as it was",
+        "O",
+        origin="tests/origin/test_resources.py::test_echo_sends_chunks_that_came_together_in_one_send",
+    ),
 }
