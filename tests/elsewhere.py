@@ -78,7 +78,7 @@ async def main() -> None:
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import Address
     from chunkwire.origin.resources import origin_resources
-    from chunkwire.server.serve import serve
+    from chunkwire.server.serving import serve
 
     here = Address("127.0.0.1", 0)
     say(type(default_mover(50e-6)).__name__)

@@ -2,16 +2,16 @@
 
 How it is read: in a fenced block of the language `console`, a line that opens with `$ ` is a command and the lines
 after it are what it prints. The commands run in order, with the ports of servers started for the test, as the block
-that opens with `chunkwire serve` starts them. A number counts as any number, a line `…` as any lines, and `…` at the
-end of a line as any rest; blanks and the brackets of frames that shared a read are not compared, since a busy machine
-joins reads.
+that opens with `chunkwire serve` starts them; so is the program in Python that serves on a port. A number counts as
+any number, a line `…` as any lines, and `…` at the end of a line as any rest; blanks and the brackets of frames that
+shared a read are not compared, since a busy machine joins reads.
 """
 
 import os
 import re
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,11 +20,12 @@ import pytest
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
 from tests.peers.command import ROOT, Served, serving
-from tests.peers.process import run
+from tests.peers.process import LOOPBACK, free_port, run, started, wait_listening
 from tests.test_layering import ROOMS
 
 README = ROOT.joinpath("README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+PROGRAMS = re.findall(r"^```python\n(.*?server\.serve, \":(\d+)\".*?)^```$", README, re.DOTALL | re.MULTILINE)
 # A difference of times may be negative on a busy machine: the wall clocks that relate two places are read in passing.
 NUMBER = re.compile(r"(?:[+]|(?<=\s)-)?\b\d[\d.:]*\b")
 HASH = re.compile(r"\b(?:[0-9a-f]{32}…|[0-9a-f]{16}\b)")
@@ -71,7 +72,17 @@ def servers() -> Generator[dict[str, Served], None, None]:
             port = words.pop().strip(":") if "-l" in words else PORTS[verb]
             served = serving(verb, *(word for word in words if word != "-l"))
             running[port] = stack.enter_context(served)
+        running.update({port: stack.enter_context(program(text, port)) for text, port in PROGRAMS})
         yield running
+
+
+@contextmanager
+def program(text: str, port: str) -> Generator[Served, None, None]:
+    """Run a program of README that serves on a port, on a free one."""
+    free = free_port()
+    with started([sys.executable, "-W", "error", "-c", text.replace(f":{port}", f":{free}")]) as process:
+        wait_listening(free, process)
+        yield Served(LOOPBACK, free, process)
 
 
 def on_free_ports(command: str, running: dict[str, Served]) -> str:
@@ -93,7 +104,8 @@ def test_an_example_prints_what_readme_shows(block: str, servers: dict[str, Serv
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) >= 4
+    assert len(BLOCKS) >= 5
+    assert [port for _, port in PROGRAMS] == ["8000"]
 
 
 def rows(heading: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from chunkwire.ask.endpoint import AskSettings, Endpoint
 from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Patience, Relay
 from chunkwire.net.listen import Address
-from chunkwire.server.serve import serve
+from chunkwire.server.serving import serve
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 
 

@@ -156,7 +156,7 @@ async def start(nursery: trio.Nursery, record_to: Callable[[Record], None]) -> t
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
     from chunkwire.origin.resources import origin_resources
-    from chunkwire.server.serve import serve
+    from chunkwire.server.serving import serve
 
     async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         await serve(where, origin_resources(), record_to=record_to, task_status=task_status)

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.origin.resources import origin_resources
     from chunkwire.server.access import log_json, log_text
     from chunkwire.server.metrics import Metrics
-    from chunkwire.server.serve import serve
+    from chunkwire.server.serving import serve
 
     settings, mock = _settings(options), mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)

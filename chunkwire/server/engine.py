@@ -167,7 +167,7 @@ class Server:
             scope = nursery.cancel_scope
             # The responder has a task of its own: resuming a task walks every `await` frame below it.
             nursery.start_soon(respond, scope, name="responder")
-            await _cancel_on_reset(connection, request.body, response.watch, scope)
+            await _cancel_on_reset(connection, request.body, response, scope)
         return ended
 
     async def _respond(self, request: IncomingRequest, response: Responder) -> None:
@@ -241,14 +241,15 @@ class Server:
 
 
 async def _cancel_on_reset(
-    connection: ServerConnection, body: RequestBody, watch: trio.CancelScope, scope: trio.CancelScope
+    connection: ServerConnection, body: RequestBody, response: Responder, scope: trio.CancelScope
 ) -> None:
-    with watch:
+    with response.watch:
         await body.wait_complete()  # until then whoever reads the body meets the reset
         try:
             await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
         except PeerGone:
-            scope.cancel()
+            if response.state is not BodyState.RESET:  # which the responder did itself, and goes on
+                scope.cancel()
 
 
 def _awaitable(answering: object, path: str) -> Awaitable[object]:

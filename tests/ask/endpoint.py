@@ -22,7 +22,7 @@ from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseDecoder, SseEvent
-from tests.origin.peer import Running, TrioPacer, body_of, connect, get, serving
+from tests.server.peer import Running, TrioPacer, body_of, connect, get, serving
 
 FAST = MockSettings(time_to_first_token=0.0, inter_token_latency=0.0)
 AT_ONCE = Patience(attempts=1, backoff=(0.0, 0.0))

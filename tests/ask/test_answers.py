@@ -14,7 +14,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.wire.sse import SseComment, SseDecoder
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, last_of, text_of
-from tests.origin.peer import body_of, connect, get, status_of
+from tests.server.peer import body_of, connect, get, status_of
 
 QUESTION = "Say hello\nto the 🚂, event: done"
 

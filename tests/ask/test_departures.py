@@ -18,7 +18,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.settings import ServerSettings
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, text_of
-from tests.origin.peer import PATIENCE, Client, GatePacer, connect, get
+from tests.server.peer import PATIENCE, Client, GatePacer, connect, get
 
 TOKENS = 20
 

@@ -12,7 +12,7 @@ from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failu
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import FAST, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
-from tests.origin.peer import LeapPacer, body_of, status_of
+from tests.server.peer import LeapPacer, body_of, status_of
 
 
 def failing(what: str, **more: Any) -> MockSettings:

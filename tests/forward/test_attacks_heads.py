@@ -24,7 +24,7 @@ from tests.forward.wire import (
     values_of,
 )
 from tests.net.carry import MakeMover
-from tests.origin.peer import serving
+from tests.server.peer import serving
 
 POST = b"POST"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -9,7 +9,7 @@ import trio
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import HeadLimits
 from tests.forward.wire import GatewaySettings, answer, forwarding, get, status_of
-from tests.origin.peer import connect, resource, serving, two_chunks
+from tests.server.peer import connect, resource, serving, two_chunks
 
 SERVERS = ["origin", "gateway"]
 SMALL = HeadLimits(max_head_octets=4096, max_start_line_octets=1024, max_fields=8)

@@ -30,7 +30,7 @@ from chunkwire.net.listen import Address, Drain, open_listeners, serve_connectio
 from chunkwire.net.movers import Mover
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
-from tests.origin.peer import PATIENCE, Client, body_of, status_of
+from tests.server.peer import PATIENCE, Client, body_of, status_of
 
 CHUNKED: Final = b"Transfer-Encoding: chunked"
 END: Final = b"0\r\n\r\n"

@@ -18,7 +18,7 @@ from tests.forward.wire import END, PATIENCE, Running, Wire, answer, forwarding,
 from tests.fuzz.conftest import fuzz
 from tests.fuzz.machines import ODD, bodies, cut, splits
 from tests.net.carry import MakeMover
-from tests.origin.test_fuzz import no_error_logged
+from tests.server.test_fuzz import no_error_logged
 
 LINES = st.sampled_from(
     [

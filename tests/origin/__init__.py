@@ -1,1 +1,1 @@
-"""Tests of the origin: its engine, its resources, what it tells of itself."""
+"""Tests of the origin's resources."""

@@ -12,7 +12,7 @@ import chunkwire
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
 from tests.conformance.vectors import Vector, load
-from tests.origin.peer import PATIENCE, TrioPacer, body_of, get, post, status_of
+from tests.server.peer import PATIENCE, TrioPacer, body_of, get, post, status_of
 
 
 async def converse(origin: Server, *pieces: bytes) -> bytes:

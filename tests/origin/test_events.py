@@ -8,7 +8,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseComment, SseDecoder, SseEvent
-from tests.origin.peer import LeapPacer, body_of, get, serving, status_of
+from tests.server.peer import LeapPacer, body_of, get, serving, status_of
 
 
 def items_of(response: bytes) -> list[SseEvent | SseComment]:

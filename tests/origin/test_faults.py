@@ -6,7 +6,7 @@ import trio
 import chunkwire
 from chunkwire.origin.faults import FAULTS, FaultEnding
 from chunkwire.server.journal import Ended
-from tests.origin.peer import GatePacer, body_of, connect, get, serving
+from tests.server.peer import GatePacer, body_of, connect, get, serving
 
 TWO = b"d\r\nChunk 1 of 4\n\r\nd\r\nChunk 2 of 4\n\r\n"
 

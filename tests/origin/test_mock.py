@@ -22,7 +22,7 @@ from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from tests.llm.answers import read, started, told
-from tests.origin.peer import GatePacer, LeapPacer, Running, body_of, connect, serving, status_of
+from tests.server.peer import GatePacer, LeapPacer, Running, body_of, connect, serving, status_of
 
 PROMPT = "Say hello to the whole world"
 WORDS = ["Say", " hello", " to", " the", " whole", " world"]

@@ -5,7 +5,7 @@ import pytest
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.query import Query, parse_duration
 from chunkwire.server.refusal import Refusal
-from tests.origin.peer import body_of, serving, status_of
+from tests.server.peer import body_of, serving, status_of
 
 REFUSED = {
     "/generate?n=-1": "n: expected a whole number from 0 to 1000000, got '-1'",

@@ -8,7 +8,7 @@ import trio
 
 import chunkwire
 from chunkwire.wire.frames import Chunk
-from tests.origin.peer import body_of, connect, get, serving
+from tests.server.peer import body_of, connect, get, serving
 
 
 def chunks_of(response: bytes) -> list[bytes]:

@@ -12,7 +12,7 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import FrameRecord
 from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk, LastChunk
-from tests.origin.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
+from tests.server.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
 
 RESOURCES = origin_resources()
 

@@ -13,7 +13,7 @@ from wsproto.connection import Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from chunkwire.server.journal import Ended
-from tests.origin.peer import Client, LeapPacer, Running, connect, get, serving, status_of
+from tests.server.peer import Client, LeapPacer, Running, connect, get, serving, status_of
 
 UPGRADE = (b"Upgrade: websocket", b"Connection: keep-alive, Upgrade", b"Sec-WebSocket-Version: 13")
 KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="

@@ -10,10 +10,10 @@ HEADS = "tests/forward/test_rules_heads.py::"
 FIELDS = "tests/forward/test_rules_fields.py::"
 CONNECTIONS = "tests/forward/test_rules_connections.py::"
 
-ORIGIN_REFUSALS = "tests/origin/test_refusals.py::"
-ORIGIN_RESPONDER = "tests/origin/test_responder.py::"
-ORIGIN_RULES = "tests/origin/test_rules.py::"
-ORIGIN_EXCHANGE = "tests/origin/test_exchange.py::"
+ORIGIN_REFUSALS = "tests/server/test_refusals.py::"
+ORIGIN_RESPONDER = "tests/server/test_responder.py::"
+ORIGIN_RULES = "tests/server/test_rules.py::"
+ORIGIN_EXCHANGE = "tests/server/test_exchange.py::"
 
 CONNECTIONS_AND_FIELDS: Final[Rows] = {
     "50": Row(

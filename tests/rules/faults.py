@@ -10,10 +10,10 @@ UPSTREAM = "tests/forward/test_faults_upstream.py::"
 CLIENTS = "tests/forward/test_faults_clients.py::"
 SERVER = "tests/forward/test_faults_server.py::"
 
-ORIGIN_EXCHANGE = "tests/origin/test_exchange.py::"
-ORIGIN_RESPONDER = "tests/origin/test_responder.py::"
-ORIGIN_REFUSALS = "tests/origin/test_refusals.py::"
-ORIGIN_SERVER = "tests/origin/test_server.py::"
+ORIGIN_EXCHANGE = "tests/server/test_exchange.py::"
+ORIGIN_RESPONDER = "tests/server/test_responder.py::"
+ORIGIN_REFUSALS = "tests/server/test_refusals.py::"
+ORIGIN_SERVER = "tests/server/test_serving.py::"
 
 FAULTS: Final[Rows] = {
     "1": Row(

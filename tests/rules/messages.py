@@ -11,10 +11,10 @@ FRAMING = "tests/forward/test_rules_framing.py::"
 BODIES = "tests/forward/test_rules_bodies.py::"
 FIELDS = "tests/forward/test_rules_fields.py::"
 
-ORIGIN_REFUSALS = "tests/origin/test_refusals.py::"
-ORIGIN_RESPONDER = "tests/origin/test_responder.py::"
-ORIGIN_RULES = "tests/origin/test_rules.py::"
-ORIGIN_EXCHANGE = "tests/origin/test_exchange.py::"
+ORIGIN_REFUSALS = "tests/server/test_refusals.py::"
+ORIGIN_RESPONDER = "tests/server/test_responder.py::"
+ORIGIN_RULES = "tests/server/test_rules.py::"
+ORIGIN_EXCHANGE = "tests/server/test_exchange.py::"
 
 MESSAGES: Final[Rows] = {
     "1": Row(

@@ -4,7 +4,7 @@ import pytest
 
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import HeadLimits
-from tests.origin.peer import body_of, connect, get, post, resource, serving, status_of, two_chunks
+from tests.server.peer import body_of, connect, get, post, resource, serving, status_of, two_chunks
 
 UNREADABLE_HEADS = {
     "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400, b"HTTP/1.1 needs a Host line"),

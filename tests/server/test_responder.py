@@ -12,7 +12,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import LocalError
-from tests.origin.peer import GatePacer, body_of, connect, get, post, resource, serving, status_of, two_chunks
+from tests.server.peer import GatePacer, body_of, connect, get, post, resource, serving, status_of, two_chunks
 
 
 async def test_the_head_leaves_before_the_first_chunk() -> None:

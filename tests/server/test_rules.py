@@ -1,7 +1,6 @@
-"""Rules that no other file of this folder is about, and the map of all the rows that concern an origin."""
+"""Rules for origin servers that no other file of this folder is about."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -9,62 +8,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import Limits
-from tests.origin.peer import body_of, get, post, resource, serving, status_of, two_chunks
-
-# Row of the forwarding rules marked O → the test of this folder that holds the origin to it.
-ROWS = {
-    2: "test_bare_lf_in_a_chunked_body_gets_a_400_that_names_the_flag",
-    3: "test_what_must_not_reach_the_head_or_trailers_does_not",
-    5: "test_an_empty_line_before_the_request_is_ignored",
-    6: "test_a_blank_line_after_the_request_line_is_refused",
-    7: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    9: "test_http_1_9_is_served_as_1_1",
-    10: "test_a_target_over_the_limit_gets_414",
-    11: "test_an_unknown_method_gets_501",
-    12: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    13: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    14: "test_an_absolute_target_is_served",
-    15: "test_a_status_without_a_reason_keeps_its_space",
-    16: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    17: "test_what_must_not_reach_the_head_or_trailers_does_not",
-    19: "test_a_chunked_body_is_not_chunked_again",
-    20: "test_a_status_without_a_body_cannot_be_chunked",
-    21: "test_connect_is_refused",
-    22: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    23: "test_http_1_0_gets_raw_content_until_close",
-    24: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    25: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    26: "test_what_must_not_reach_the_head_or_trailers_does_not",
-    29: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    31: "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-    34: "test_the_name_of_the_coding_has_no_case",
-    37: "test_a_parameter_of_the_coding_is_refused",
-    38: "test_an_empty_chunk_is_refused_and_sends_nothing",
-    39: "test_an_exception_ends_that_exchange_only",
-    41: "test_an_extension_over_the_limit_gets_400",
-    42: "test_an_ext_out_of_the_grammar_never_leaves",
-    43: "test_an_ext_out_of_the_grammar_never_leaves",
-    45: "test_what_must_not_reach_the_head_or_trailers_does_not",
-    46: "test_trailers_are_announced_and_follow_the_last_chunk",
-    47: "test_a_request_is_served_the_same_with_and_without_trailers",
-    52: "test_a_small_body_that_nobody_read_is_drained",
-    55: "test_pipelined_requests_are_answered_in_order",
-    56: "test_a_reset_ends_a_responder_that_waits",
-    57: "test_connection_close_is_honoured_and_nothing_runs_after_it",
-    58: "test_the_last_octets_survive_a_client_that_still_sends",
-    59: "test_a_half_close_is_no_loss_of_interest",
-    60: "test_what_must_not_reach_the_head_or_trailers_does_not",
-    62: "test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431",
-    64: "test_every_final_response_has_a_date",
-    67: "test_an_upgrade_that_was_not_asked_for_is_refused",
-    68: "test_100_is_sent_only_when_the_body_is_read",
-}
-
-
-def test_every_row_names_a_test_that_is_there() -> None:
-    text = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    defined = set(re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE))
-    assert {test for test in ROWS.values() if test not in defined} == set()
+from tests.server.peer import body_of, get, post, resource, serving, status_of, two_chunks
 
 
 async def test_a_blank_line_after_the_request_line_is_refused() -> None:

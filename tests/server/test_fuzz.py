@@ -13,8 +13,8 @@ import chunkwire
 from chunkwire.net.heads import BodyKind, Response, read_response, response_framing
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
-from tests.origin.peer import TrioPacer
 from tests.origin.test_conformance import converse
+from tests.server.peer import TrioPacer
 
 # Octets that parsers stumble over, whole lines that are right, and anything at all.
 PIECES = st.one_of(

@@ -11,7 +11,7 @@ from chunkwire.server.admin import admin_resources
 from chunkwire.server.journal import Ended
 from chunkwire.server.metrics import Histogram, Metrics
 from chunkwire.server.settings import ServerSettings
-from tests.origin.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
+from tests.server.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
 
 
 async def test_the_journal_tells_how_a_request_arrived_and_ended() -> None:

@@ -10,7 +10,7 @@ from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.feed import WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd
-from tests.origin.peer import (
+from tests.server.peer import (
     TWO_CHUNKS,
     GatePacer,
     body_of,

@@ -14,8 +14,10 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import EndRecord, from_json
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import Ended
-from chunkwire.server.serve import serve
-from tests.origin.peer import (
+from chunkwire.server.serving import serve
+from tests.peers import command
+from tests.peers.process import WITHIN, run
+from tests.server.peer import (
     GatePacer,
     TrioPacer,
     body_of,
@@ -26,8 +28,6 @@ from tests.origin.peer import (
     status_of,
     two_chunks,
 )
-from tests.peers import command
-from tests.peers.process import WITHIN, run
 
 LOOPBACK = Address("127.0.0.1", 0)
 

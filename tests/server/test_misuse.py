@@ -1,0 +1,148 @@
+"""Wrong use of the server by a program: one plain line that says what was expected, before an octet leaves."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+import trio
+
+import chunkwire.server
+from chunkwire.server import Drain, IncomingRequest, ListenError, LocalError, Refusal, Resource, Responder, serve
+from tests.server.peer import body_of, connect, get, resource, serving, status_of
+
+
+async def answer(_: IncomingRequest, response: Responder) -> None:
+    await response.text(200, "ok")
+
+
+def test_every_declared_name_is_there() -> None:
+    for name in chunkwire.server.__all__:
+        assert getattr(chunkwire.server, name).__module__ != "" if callable(getattr(chunkwire.server, name)) else True
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(chunkwire.server, "nothing")  # noqa: B009  mypy knows that it is not there
+
+
+@pytest.mark.parametrize("path", ["countdown", "", "//x y", "/x?n=1", "/x#y", "/{", "/{n}}", "/{1n}", "/{n}/{n}", 7])
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(LocalError, match="expected"):
+        Resource(path, answer)
+
+
+@pytest.mark.parametrize("path", ["/", "/x", "/x/", "/{n}", "/a/{n}.{ext}", "/ü", "/v1/m/{model}:generate", "/a+b(c)"])
+async def test_a_path_like_it_is_served(path: str) -> None:
+    target = path.replace("{", "").replace("}", "").replace("ü", "%C3%BC")
+    async with serving(Resource(path, answer)) as running:
+        assert status_of(await running.get(target)) == 200
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"responder": "answer"}, "expected an async function as the responder, got str"),
+        ({"methods": "GET"}, r"expected methods as in \('GET', 'POST'\), got 'GET'"),
+        ({"methods": ("get",)}, "expected methods"),
+        ({"methods": ()}, "expected methods"),
+        ({"parameters": "n"}, "expected parameters"),
+        ({"parameters": ["n"]}, "expected parameters"),
+    ],
+)
+def test_what_makes_no_resource_is_refused_by_its_path(wrong: dict[str, object], says: str) -> None:
+    make: Callable[..., Resource] = Resource
+    with pytest.raises(LocalError, match=f"^/x: {says}"):
+        make(**{"path": "/x", "responder": answer, **wrong})
+
+
+@pytest.mark.parametrize(
+    "address, resources, says",
+    [
+        ("localhost", [], "expected HOST:PORT, :PORT or PORT"),
+        (":66000", [], "0 to 65535"),
+        (8081, [], r"expected an address such as ':8081', got 8081 \(int\)"),
+        (":0", Resource("/x", answer), "expected a list of resources, got a single one"),
+        (":0", [("/x", answer)], "expected a Resource, got tuple"),
+        (":0", [Resource("/x", answer), Resource("/x", answer)], "got two at /x"),
+        (":0", [Resource("/x/{a}", answer), Resource("/x/{b}", answer)], "got two at /x/{b}"),
+    ],
+)
+async def test_what_cannot_be_served_is_one_line(address: str, resources: list[Resource], says: str) -> None:
+    with pytest.raises(LocalError, match=says):
+        await serve(address, resources)
+
+
+async def test_an_admin_address_in_use_leaves_neither_bound() -> None:
+    taken = trio.socket.socket()
+    with taken:
+        await taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ListenError, match="address already in use"):
+            await serve(":0", [], admin=f":{taken.getsockname()[1]}")
+
+
+async def test_an_address_is_text_and_a_drain_ends_the_server() -> None:
+    drain = Drain()
+    async with trio.open_nursery() as nursery:
+        [bound] = await nursery.start(partial(serve, ":0", [Resource("/x", answer)], drain=drain))
+        async with connect(bound.port) as client:
+            await client.send(get("/x"))
+            await client.read_until(b"ok")
+        drain.start()
+
+
+RESPONSES: dict[str, tuple[Callable[..., Awaitable[object]], str]] = {
+    "nothing": (
+        lambda response: response.pacer.wait_until(0),
+        "expected a response from the responder of /x, got none",
+    ),
+    "status": (lambda response: response.text(100, "x"), "the status of a final response, 200 to 999, got 100"),
+    "octets": (lambda response: response.text(200, b"x"), "expected a text (str), got bytes"),
+    "text": (lambda response: response.fixed(200, body="x"), "octets (bytes), got str"),
+    "field": (lambda response: response.fixed(200, [("A", "b")]), "as a pair of octet strings"),
+    "a bug": (lambda response: response.nothing, "AttributeError: 'Responder' object has no attribute 'nothing'"),
+}
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+async def test_a_wrong_response_is_a_500_and_a_line_in_the_log(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    respond, says = RESPONSES[name]
+
+    async def responder(_: IncomingRequest, response: Responder) -> None:
+        await respond(response)
+
+    async with serving(resource(responder)) as running:
+        assert status_of(await running.get("/x")) == 500
+    assert says in caplog.records[0].getMessage()
+    assert "GET /x HTTP/1.1: the responder failed" in caplog.records[0].getMessage()
+
+
+async def test_text_for_chunk_data_is_refused_before_an_octet_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    async def responder(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk("text")  # type: ignore[arg-type]
+
+    async with serving(resource(responder)) as running:
+        assert body_of(await running.get("/x")) == b""
+    assert "expected chunk-data in octets (bytes), got str" in caplog.text
+
+
+async def test_a_responder_that_is_no_async_function_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def yields(_: IncomingRequest, response: Responder):  # type: ignore[no-untyped-def]
+        yield b"x"
+
+    def plain(_: IncomingRequest, response: Responder) -> None:
+        """Return nothing to wait for."""
+
+    async with serving(Resource("/yields", yields), Resource("/plain", plain)) as running:  # type: ignore[arg-type]
+        for target in ("/yields", "/plain"):
+            assert status_of(await running.get(target)) == 500
+    says = "expected an async function without a yield as the responder of "
+    assert f"{says}/yields, got one that returned async_generator" in caplog.text
+    assert f"{says}/plain, got one that returned NoneType" in caplog.text
+
+
+async def test_a_refusal_is_the_answer_that_it_says() -> None:
+    async def refuses(_: IncomingRequest, response: Responder) -> None:
+        raise Refusal(402, "no-money", "expected money, got none")
+
+    async with serving(resource(refuses)) as running:
+        response = await running.get("/x")
+    assert (status_of(response), body_of(response)) == (402, b"expected money, got none\n")
