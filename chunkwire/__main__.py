@@ -2,7 +2,7 @@
 
 import sys
 
-from chunkwire.cli.main import main
+from chunkwire.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -115,9 +115,14 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_importing_the_package_loads_the_codec_alone() -> None:
-    loaded = loaded_by("import chunkwire")
-    assert "chunkwire.wire" in loaded
+    loaded = loaded_by("import chunkwire; [getattr(chunkwire, name) for name in chunkwire.__all__]")
+    assert "chunkwire.wire.scanner" in loaded
     assert loaded & {"trio", "h11", "ssl", "socket"} == set()
+
+
+def test_the_first_step_of_the_command_line_loads_next_to_nothing() -> None:
+    loaded = loaded_by("import chunkwire.cli.start") - loaded_by("import __future__, threading, select")
+    assert loaded == {"chunkwire", "chunkwire.cli", "chunkwire.cli.early", "chunkwire.cli.start"}
 
 
 def test_help_loads_neither_trio_nor_h11() -> None:

@@ -10,17 +10,18 @@ import os
 import ssl
 import stat
 import sys
+import time
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
 
 import trio
 
+from chunkwire.cli import early
+from chunkwire.cli.early import READ_OCTETS
 from chunkwire.client.request import Body
 from chunkwire.net.dial import make_tls
 from chunkwire.wire.errors import LocalError
-
-READ_OCTETS: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,34 @@ def read_body(data: str | None) -> Body:
 
 
 class Input:
-    """A descriptor read as octets arrive: a pipe, a terminal or a file. As a request body each read is one chunk."""
+    """A descriptor read as octets arrive: a pipe, a terminal or a file. As a request body each read is one chunk.
+
+    Attributes:
+        is_file: a regular file, whose octets come at no time of their own.
+        moment: of the latest read, on `time.monotonic`.
+        was_there: the octets of the latest read were there before the program began.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._early = deque(early.take() if fd == early.STDIN else ())
+        self.moment = 0.0
+        self.was_there = False
         self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         self._is_pollable = not self.is_file
 
     async def receive(self) -> bytes:
-        """Return the next octets as soon as there are some; `b""` at the end."""
+        """Return the next octets as soon as there are some; `b""` at the end.
+
+        Raises:
+            OSError: it is a directory, or cannot be read.
+        """
+        if self._early:
+            await trio.lowlevel.checkpoint()
+            self.moment, octets, self.was_there = self._early.popleft()
+            if not octets:
+                self._early.append((self.moment, octets, False))  # the end stays the end
+            return octets
         if self._is_pollable:
             try:
                 await trio.lowlevel.wait_readable(self._fd)
@@ -85,7 +105,9 @@ class Input:
                 self._is_pollable = False  # /dev/null and its like are always readable, and epoll refuses them
         else:
             await trio.lowlevel.checkpoint()
-        return os.read(self._fd, READ_OCTETS)
+        octets = os.read(self._fd, READ_OCTETS)
+        self.moment, self.was_there = time.monotonic(), False
+        return octets
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -26,6 +26,8 @@ class ExitCode(enum.IntEnum):
     BUG = 70
     CANNOT_BIND = 71
     INTERRUPTED = 130
+    TERMINATED = 143
+    """SIGTERM ended a watch."""
 
 
 FRAMING_EXITS = {
@@ -35,6 +37,8 @@ FRAMING_EXITS = {
     "malformed": ExitCode.BROKEN,
     "timeout": ExitCode.TIMEOUT,
     "client-gone": ExitCode.OK,  # whoever read it had enough
+    "stopped": ExitCode.OK,
+    "unknown": ExitCode.FINDING,  # of a later version: nothing says that it is complete
 }
 """The exit code of a tool that watched a body end with this verdict (see `chunkwire.record.recorder`)."""
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
 
+from chunkwire.cli.exits import FRAMING_EXITS, ExitCode
 from chunkwire.cli.terminal import is_coloured, width_of
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
+from chunkwire.tools.watch.events import EventFrames, EventsView, event_lines
 from chunkwire.tools.watch.view import Line, ViewOptions, WatchView
 
 
@@ -22,13 +24,15 @@ class Sink:
 
     Attributes:
         status: of the latest response head; 0 while there is none.
-        end: how the response ended, once it has.
+        end: how the latest message ended; None while there is one that has not.
+        code: the exit code of the first message that failed.
         is_view: a person sees the messages, so an error need not be told again.
     """
 
     def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:
         self.status = 0
         self.end: EndRecord | None = None
+        self.code = ExitCode.OK
         self.is_view = not (options.json or options.raw or options.quiet)
         self._options = options
         self._file: TextIO | None = open(options.save, "w", encoding="utf-8") if options.save else None  # noqa: SIM115
@@ -41,7 +45,12 @@ class Sink:
             has_data=not options.no_data,
             is_verbose=bool(options.verbose),
         )
-        self._view = None if options.json or options.raw else WatchView(self._view_options)
+        self._is_by_event = bool(getattr(options, "events", False))
+        self._events = EventFrames()
+        self._view = None if options.json or options.raw else self._new_view()
+
+    def _new_view(self) -> WatchView:
+        return EventsView(self._view_options) if self._is_by_event else WatchView(self._view_options)
 
     def __enter__(self) -> Sink:
         return self
@@ -61,17 +70,28 @@ class Sink:
         if isinstance(record, HeadRecord):
             words = record.status_line.split(" ", 2)
             self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-        elif isinstance(record, EndRecord) and record.way == "response":
+        elif isinstance(record, EndRecord) and record.point != "client.sent":
             self.end = record
+            self.code = self.code or self._code_of(record)
         if self._file is not None:
             self._file.write(to_json(record, not self._options.no_data) + "\n")
         if self._options.json:
-            print(to_json(record, not self._options.no_data), flush=True)
+            self._print_json(record)
         is_of_a_receive = isinstance(record, FrameRecord | DataRecord | TrailersRecord | EndRecord)
         if is_of_a_receive and record.point != "client.sent":
             self._pending.append(record)
         elif self._view is not None:
             self._print(self._view.show([record]))
+
+    def _print_json(self, record: Record) -> None:
+        with_data = not self._options.no_data
+        if not self._is_by_event:
+            print(to_json(record, with_data), flush=True)
+            return
+        for line in event_lines(self._events, record, with_data=with_data):
+            print(line, flush=True)
+        if not isinstance(record, FrameRecord | DataRecord | TrailersRecord):
+            print(to_json(record, with_data), flush=True)
 
     def flush(self) -> None:
         """Show what one receive brought."""
@@ -87,11 +107,27 @@ class Sink:
             self.record(record)
         self.flush()
 
-    def begin(self, title: str) -> None:
-        """Begin another stream of a recording that holds several."""
-        self.status, self.end = 0, None
+    def _code_of(self, end: EndRecord) -> ExitCode:
+        """Return the exit code of a message that ended: of its framing first, then of its status."""
+        verdict = FRAMING_EXITS[end.framing]
+        is_error = end.way == "response" and self.status >= 400
+        return ExitCode.HTTP_ERROR if verdict is ExitCode.OK and is_error else verdict
+
+    def note(self, text: str) -> None:
+        """Say what no record says; also where records or octets are printed and not lines for a person."""
+        self.flush()
         if self._view is not None:
-            self._view = WatchView(self._view_options)
+            self._print(self._view.note(text))
+        elif not self._options.quiet:
+            print(f"chunkwire: {text}", file=sys.stderr, flush=True)
+
+    def begin(self, title: str) -> None:
+        """Begin another message of a capture, or another stream of a recording."""
+        self.flush()
+        self.status, self.end = 0, None
+        self._events = EventFrames()
+        if self._view is not None:
+            self._view = self._new_view()
             self._print([Line(f"* {title}", is_message=True)])
 
     def octets(self, octets: bytes) -> None:

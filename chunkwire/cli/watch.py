@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from chunkwire.cli import flags
-from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of
+from chunkwire.cli.exits import ExitCode, exit_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
     from chunkwire.record.values import Record
+    from chunkwire.wire.limits import Limits
 
 SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
 EPILOG = """\
@@ -44,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a URL (`:8081/sse` is localhost), a recording or captured octets, or - for standard input",
     )
     flags.add_view(parser)
+    parser.add_argument("--events", action="store_true", help="one line a server-sent event, and the frames it came in")
+    parser.add_argument(
+        "--lenient", action="store_true", help="take sizes padded by blanks or zeros, and say so; the gateway does not"
+    )
     flags.add_request(parser)
 
 
@@ -72,66 +77,104 @@ def is_path(source: str) -> bool:
 
 async def watch_url(options: argparse.Namespace) -> int:
     """Ask for a URL and show the response as it arrives."""
+    import trio
+
     from chunkwire import client
     from chunkwire.cli.asking import read_request
     from chunkwire.cli.sink import Sink
+    from chunkwire.cli.stopping import Stop
     from chunkwire.wire.errors import ChunkwireError
 
     asked = read_request(options)
     with Sink(options) as sink:
-        try:
-            async with client.open(
-                asked.method,
-                options.source,
-                fields=asked.fields,
-                body=asked.body,
-                tls=asked.tls,
-                total_timeout=options.max_time,
-                record_to=sink.record,
-            ) as stream:
-                async for read in stream.reads(whole_frames=False):
-                    sink.octets(read.octets)
-                    sink.flush()
-        except ChunkwireError as error:
-            return failed(error, sink)
-        sink.flush()
-        return finished(sink)
+        with Stop() as stop:
+            try:
+                async with client.open(
+                    asked.method,
+                    options.source,
+                    fields=asked.fields,
+                    body=asked.body,
+                    tls=asked.tls,
+                    total_timeout=options.max_time,
+                    limits=limits_of(options),
+                    record_to=sink.record,
+                ) as stream:
+                    try:
+                        async for read in stream.reads(whole_frames=False):
+                            sink.octets(read.octets)
+                            sink.flush()
+                    except trio.Cancelled:
+                        stream.stop()
+                        raise
+            except ChunkwireError as error:
+                return failed(error, sink)
+            sink.flush()
+            return finished(sink)
+        return stopped(sink, stop.code)
 
 
 async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     """Show octets that somebody else received, or a recording."""
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
+    from chunkwire.cli.stopping import Stop
     from chunkwire.wire.errors import LocalError
 
-    given = [flag for flag, value in (("-H", options.header), ("-d", options.data), ("-X", options.method)) if value]
+    given = [flag for flag, value in (("-H", options.header), ("-d", options.data)) if value]
     if given:
         raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.source!r}")
-    source = Input(fd)
-    first = await source.receive()
-    with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
-        if first[:1] == b"{":
-            return await replay(first, source, sink)
-        return await watch_capture(first, source, options, sink)
+    source, first = Input(fd), b""
+    with Stop() as stop:
+        first = await source.receive()
+        if not first:
+            print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
+            return ExitCode.EMPTY
+        with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
+            if first[:1] == b"{":
+                return await replay(first, source, sink)
+            return await watch_capture(first, source, options, sink)
+    if not first:
+        print("chunkwire: stopped before the first octet", file=sys.stderr)
+    return stop.code
 
 
 async def watch_capture(first: bytes, source: Input, options: argparse.Namespace, sink: Sink) -> int:
-    """Show captured octets: a response with its head, or a bare chunked body."""
-    from chunkwire.client.capture import open_capture
-    from chunkwire.wire.errors import ChunkwireError
+    """Show captured octets: any number of requests and responses, or a bare chunked body."""
+    import time
 
-    if not first:
-        print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
-        return ExitCode.EMPTY
+    import trio
+
+    from chunkwire.client.capture import CaptureReader
+
+    method = (options.method or "GET").encode("latin-1", "replace")
+    reader = CaptureReader(sink, method=method, limits=limits_of(options))
+    began, read, octets = source.moment, 0, first
     try:
-        capture = await open_capture(first, source.receive, record_to=sink.record, total_timeout=options.max_time)
-        while (read := await capture.body.next()) is not None:
-            sink.octets(read.octets)
-            sink.flush()
-    except ChunkwireError as error:
-        return failed(error, sink)
+        with trio.move_on_after(options.max_time) as patience:
+            while octets:
+                read += not source.was_there
+                t = source.moment - began
+                sink.octets(reader.feed(octets, t=t, read=0 if source.was_there else read))
+                sink.flush()
+                octets = await source.receive()
+    except trio.Cancelled:
+        reader.end(time.monotonic() - began, "stopped")
+        stopped(sink, ExitCode.OK)
+        raise
+    t = time.monotonic() - began
+    if patience.cancelled_caught:
+        reader.end(t, "timeout", f"expected the end of the input within {options.max_time:g} s, got none")
+    else:
+        reader.end(t)
     sink.flush()
     return finished(sink)
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """Return what a body may look like: as RFC 9112 has it, or with --lenient."""
+    from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS
+
+    return LENIENT_LIMITS if options.lenient else DEFAULT_LIMITS
 
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
@@ -141,7 +184,8 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
     if source.is_file:
         octets = b"".join([first, *[piece async for piece in source]])
         found = streams(records(octets.split(b"\n")))
-        return next((code for code in [show_one(*item, sink, len(found)) for item in found.items()] if code), 0)
+        codes = [show_one(*item, sink, len(found)) for item in found.items()]
+        return next((code for code in codes if code), ExitCode.OK)
     held, octets = b"", first
     while octets:
         *lines, held = (held + octets).split(b"\n")
@@ -190,11 +234,16 @@ def failed(error: Exception, sink: Sink) -> int:
     return code
 
 
+def stopped(sink: Sink, code: ExitCode) -> ExitCode:
+    """Say that a signal ended it, where no message was there to end; return the code."""
+    sink.flush()
+    if sink.end is None or sink.end.framing != "stopped":
+        sink.note("stopped")
+    return code
+
+
 def finished(sink: Sink) -> int:
-    """Return the code of a stream that has ended by itself."""
-    verdict = FRAMING_EXITS[sink.end.framing] if sink.end is not None else ExitCode.OK
-    if verdict is not ExitCode.OK or sink.status < 400:
-        return verdict
-    if not sink.is_view:
+    """Return the code of streams that have ended by themselves: that of the first one which failed."""
+    if sink.code is ExitCode.HTTP_ERROR and not sink.is_view:
         print(f"chunkwire: the server answered {sink.status}", file=sys.stderr)
-    return ExitCode.HTTP_ERROR
+    return sink.code

@@ -122,10 +122,10 @@ class BodyReader:
         self._end("complete", self._now())
         return None
 
-    def leave(self) -> None:
-        """Take note that nobody will read on."""
+    def leave(self, framing: str = "client-gone") -> None:
+        """Take note that nobody will read on: the reader left, or it was "stopped"."""
         if self.framing is None:
-            self._end("client-gone", self._now())
+            self._end(framing, self._now())
 
     async def _receive_in_time(self) -> bytes:
         give_up = trio.current_time() + self._deadlines.idle

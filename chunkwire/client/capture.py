@@ -1,95 +1,395 @@
-"""A response that somebody else received: octets out of a pipe or a file, read as our own would be.
+"""Messages that somebody else received: octets out of a pipe or a file, read as our own would be.
 
-The rule here: `HTTP/` begins a response with its head, as nc shows it; anything else is a bare chunked body, as
-`curl --raw` prints it. Time begins with the first octet.
+The rule here: octets and the moment of their receive in, records out; no octet is left out without a word. A capture
+is what nc, curl and people make of connections, so it holds any number of messages, requests and responses, with
+anything between them. Where it does not say what was asked, these are assumed, and noted:
+
+- a response answers a GET, unless a request before it or the caller says otherwise;
+- a response head in the place of a body means that the body is not in the capture: it answers a HEAD or a CONNECT, or
+  is a redirect that `curl -L` followed;
+- a response head in a body that only the end of its connection ends is of the next connection.
+
+What this module must not know: files, pipes, and who reads the records.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-import trio
-
-from chunkwire.client.body import BodyReader, ReadDeadlines
-from chunkwire.client.completion import Completion, is_event_stream
-from chunkwire.client.exchange import POINT
-from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
+from chunkwire.client.completion import Completion
+from chunkwire.client.mistakes import DECODED, hint_at
+from chunkwire.client.sniff import Beginning, find_head, find_status_line, sniff, sniff_last
+from chunkwire.net.heads import (
+    BodyKind,
+    Framing,
+    HeadError,
+    check_head,
+    check_partial_head,
+    find_head_end,
+    read_request,
+    read_response,
+    request_framing,
+    response_framing,
+)
+from chunkwire.net.protocols import name_protocol
+from chunkwire.net.targets import settle_target
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
-from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
+from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule, quoted
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, Limits
+from chunkwire.wire.scanner import BodyScanner
 
-Receive = Callable[[], Awaitable[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """A captured response; `head` is None for a bare body."""
-
-    head: Response | None
-    body: BodyReader
-
-
-class _Captured(trio.abc.Stream):
-    """The receiving half of a connection whose other half has been there and gone."""
-
-    def __init__(self, first: bytes, receive: Receive) -> None:
-        self._first = first
-        self._receive = receive
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        octets, self._first = self._first, b""
-        return octets or await self._receive()
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def aclose(self) -> None:
-        await trio.lowlevel.checkpoint()
+RESPONSES_AT: Final = "client.received"
+REQUESTS_AT: Final = "origin.received"
+MAX_STRAY_OCTETS: Final = 65536
+"""Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
+_HEADLESS: Final = Framing(BodyKind.CHUNKED)
+_NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
+_HTTP: Final = b"HTTP/1"
 
 
-async def open_capture(
-    first: bytes,
-    receive: Receive,
-    *,
-    record_to: Callable[[Record], None],
-    idle_timeout: float = float("inf"),
-    total_timeout: float = float("inf"),
-    limits: Limits = DEFAULT_LIMITS,
-) -> Capture:
-    """Return a captured response, once its head is in if it has one.
+class CaptureWatcher(Protocol):
+    """Who is told what a capture holds."""
+
+    def record(self, record: Record) -> None:
+        """Take a record."""
+
+    def note(self, text: str) -> None:
+        """Take one line about what no record says."""
+
+    def begin(self, title: str) -> None:
+        """Take note that another message than the first follows, such as "response 2"."""
+
+
+@dataclass(slots=True)
+class _Message:
+    """The message that is being read.
+
+    Attributes:
+        framing: None until its head is in.
+        may_miss_body: a response head in its content is the next message's.
+        reads: receives that brought octets of its body.
+        last_read: the latest of them, as the caller numbers them.
+    """
+
+    recorder: Recorder
+    way: str
+    framing: Framing | None = None
+    scanner: BodyScanner | None = None
+    completion: Completion = field(default_factory=Completion)
+    may_miss_body: bool = False
+    reads: int = 0
+    last_read: int = -1
+
+
+class CaptureReader:
+    """Read a capture as it comes.
 
     Args:
-        first: the first octets, at least one.
-        receive: gives the octets after them, `b""` at the end.
-
-    Raises:
-        HeadError: what begins with `HTTP/` is no head.
-        IncompleteHead: the input ended inside it.
+        method: of the requests that the capture does not show.
     """
-    began = time.monotonic()
-    recorder = Recorder(record_to, stream=1, point=POINT)
-    connection = ClientConnection(_Captured(first, receive))
-    head, framing = None, Framing(BodyKind.CHUNKED)
-    if first.startswith(b"H"):
-        # The request is not there to be seen; a GET is what people capture.
-        await connection.send_request(Request(b"GET", b"/", b"1.1", ((b"Host", b"captured"),)))
-        while head is None or head.status < 200:
-            head = await connection.receive_response()
-            recorder.head(time.monotonic() - began, head.start_line, head.fields)
-        framing = response_framing(head, b"GET")
-    body = BodyReader(
-        connection.receive_some,
-        framing.scanner(limits),
-        began=began,
-        completion=Completion(is_event_stream=head is not None and is_event_stream(head)),
-        deadlines=ReadDeadlines(idle_timeout, trio.current_time() + total_timeout, total_timeout),
-        recorder=recorder,
-        waiting_since=time.monotonic() if connection.leftover else None,
-    )
-    return Capture(head, body)
+
+    def __init__(self, watcher: CaptureWatcher, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> None:
+        self._watcher = watcher
+        self._method = method
+        self._limits = limits
+        self._held = b""
+        self._message: _Message | None = None
+        self._step = self._between
+        self._asked: deque[bytes] = deque()  # methods of the requests seen that are not answered yet
+        self._seen = {"request": 0, "response": 0}
+        self._is_headless = True  # a bare chunked body may stand here: at the start, and after another one
+        self._stray = b""  # the first octets outside of any message
+        self._strays = 0
+        self._shown = 0  # of them, octets that the end of a broken message has shown
+        self._t, self._read, self._is_over = 0.0, 1, False
+        self._body: list[bytes] = []
+
+    def feed(self, octets: bytes, *, t: float, read: int) -> bytes:
+        """Take what one receive brought; return the octets of it that are of bodies, as on the wire.
+
+        Args:
+            t: s since the capture began.
+            read: number of the receive, from 1; 0 for what was there before anybody read.
+        """
+        self._t, self._read = t, read
+        self._held += octets
+        self._body.clear()
+        while self._held and self._step():
+            pass  # each step takes something, or waits
+        return b"".join(self._body)
+
+    def end(self, t: float, framing: str = "cut", error: str | None = None) -> None:
+        """Take note that nothing will follow.
+
+        Args:
+            framing: what that makes of a message that is not complete: "cut", "timeout", "stopped".
+            error: why, where it is not the end of the input.
+        """
+        self._t, self._is_over = t, True
+        while self._held and self._step == self._between and self._decide(is_last=True):
+            while self._held and self._step != self._between and self._step():
+                pass
+        message = self._message
+        if message is None:
+            self._end_strays()
+        elif message.scanner is None:
+            got = f"{len(self._held)} octets of a head and the end of the input"
+            verdict = "malformed" if framing == "cut" else framing
+            self._end_message(verdict, error or f"expected a {message.way} head, got {got}", self._held)
+        else:
+            message.may_miss_body = False
+            if self._held and self._scan():
+                self.end(t, framing, error)
+            else:
+                self._end_body(message, message.scanner, framing, error)
+
+    # ---- between messages ----------------------------------------------------------------------------------
+
+    def _between(self) -> bool:
+        return self._decide(is_last=False)
+
+    def _decide(self, *, is_last: bool) -> bool:
+        """Say what the octets held begin; False where that takes more of them."""
+        known = name_protocol(self._held) if self._is_first else None
+        look = sniff_last if is_last else sniff
+        found = look(self._held, may_be_chunked=self._is_headless, is_lenient=self._limits.allow_padding)
+        if known is not None and not (found is Beginning.RESPONSE and self._held[5:6] == b"1"):
+            self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
+        elif found is Beginning.UNDECIDED:
+            return False
+        elif found is Beginning.OTHER:
+            self._step = self._skip
+            return self._skip() or is_last
+        elif found is Beginning.CHUNKED:
+            self._begin_body(self._begin("response"), _HEADLESS)
+        else:
+            self._end_strays()
+            self._is_headless, self._step = False, self._head
+            self._begin(found.value)
+        return True
+
+    @property
+    def _is_first(self) -> bool:
+        return sum(self._seen.values()) == 0
+
+    def _begin(self, way: str) -> _Message:
+        if not self._is_first:
+            self._watcher.begin(f"{way} {self._seen[way] + 1}")
+        self._seen[way] += 1
+        point = RESPONSES_AT if way == "response" else REQUESTS_AT
+        stream = self._seen[way]
+        self._message = _Message(Recorder(self._watcher.record, stream=stream, point=point, way=way), way)
+        return self._message
+
+    def _refuse(self, error: str, octets: bytes) -> None:
+        """End a message that is none before it began."""
+        self._begin("response")
+        self._end_message("malformed", error, octets)
+
+    def _skip(self) -> bool:
+        """Look for a head among octets that are of no message."""
+        place = find_head(self._held)
+        if place is None:
+            line = self._held.rfind(b"\n") + 1
+            self._leave_out(line if len(self._held) - line <= MAX_STRAY_OCTETS else len(self._held))
+            return False
+        self._leave_out(place)
+        self._step = self._between
+        return True
+
+    def _leave_out(self, count: int) -> None:
+        self._stray = (self._stray + self._held[:count])[:64]
+        self._strays += count
+        self._held = self._held[count:]
+        if self._is_first and self._strays > MAX_STRAY_OCTETS:
+            self._refuse_strays()
+
+    def _end_strays(self) -> None:
+        """Say what was left out, once it is over: before a head, or at the end."""
+        if self._step == self._skip and self._message is None:
+            self._leave_out(len(self._held))
+        if not self._strays:
+            return
+        if self._is_first and not self._held:
+            self._refuse_strays()
+        elif self._strays > self._shown:
+            octets = "1 octet" if self._strays == 1 else f"{self._strays} octets"
+            self._watcher.note(f"{octets} of no message left out: {quoted(self._stray, 48)}")
+        self._stray, self._strays, self._shown = b"", 0, 0
+
+    def _refuse_strays(self) -> None:
+        """Say what is wrong with a capture that holds no message: it is no chunked body."""
+        if (known := name_protocol(self._stray)) is not None:
+            return self._refuse(f"expected an HTTP/1.1 message, got {known}", self._stray)
+        scanner = _HEADLESS.scanner(self._limits)
+        try:
+            scanner.scan(self._stray, len(self._stray))
+            scanner.end_of_input()
+        except (FramingError, IncompleteBody) as error:
+            self._refuse(f"{error}; {DECODED}", self._stray)
+
+    # ---- heads ---------------------------------------------------------------------------------------------
+
+    def _head(self) -> bool:
+        message = self._message
+        assert message is not None
+        is_request = message.way == "request"
+        end = find_head_end(bytearray(self._held), 0)
+        try:
+            if end is None:
+                check_partial_head(bytearray(self._held), DEFAULT_HEAD_LIMITS, is_request=is_request)
+                return False
+            head, rest = self._held[:end], self._held[end:]
+            check_head(head, DEFAULT_HEAD_LIMITS, is_request=is_request, bare_lf=is_request)
+            framing = self._take_request(message, head) if is_request else self._take_response(message, head)
+        except HeadError as error:
+            known = name_protocol(self._held)
+            got = f"expected an HTTP/1.1 message, got {known}" if known else str(error)
+            self._end_message("malformed", got, self._held[:end])
+            self._leave_out(self._held.find(b"\n") + 1 or len(self._held))  # what comes next is looked for behind it
+            return True
+        self._held = rest
+        if framing is not None:
+            self._begin_body(message, framing)
+        return True
+
+    def _take_request(self, message: _Message, head: bytes) -> Framing:
+        request = read_request(head)
+        message.recorder.request(self._t, request.method, request.target, request.fields, time.time())
+        if b"\r" not in head:
+            self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
+        settle_target(request)
+        framing = request_framing(request)
+        self._asked.append(request.method)
+        return framing
+
+    def _take_response(self, message: _Message, head: bytes) -> Framing | None:
+        """Record a response head and return its framing; None after a 1xx, which another head follows."""
+        response = read_response(head)
+        message.recorder.head(self._t, response.start_line, response.fields)
+        if response.status == 101:
+            self._watcher.note("after a 101 the octets are of the protocol that was switched to")
+            return Framing(BodyKind.CLOSE)
+        if response.status < 200:
+            response_framing(response, b"GET")  # for what it refuses
+            return None
+        method = self._asked.popleft() if self._asked else self._method
+        framing = response_framing(response, method)
+        if method == b"CONNECT" and response.status < 300:
+            framing = Framing(BodyKind.NONE)
+        message.completion = Completion.of(response)
+        message.may_miss_body = (response.get(b"content-type") or b"").lower() != b"message/http"
+        return framing
+
+    # ---- bodies --------------------------------------------------------------------------------------------
+
+    def _begin_body(self, message: _Message, framing: Framing) -> None:
+        message.framing, message.scanner = framing, framing.scanner(self._limits)
+        self._step = self._scan
+        if message.scanner.is_complete:
+            self._end_message("complete")
+
+    def _scan(self) -> bool:
+        message = self._message
+        assert message is not None
+        scanner = message.scanner
+        assert scanner is not None
+        limit, is_whole = self._next_head(message, scanner)
+        if limit == 0 and not scanner.wire_octets:
+            if is_whole:
+                self._watcher.note(_NO_BODY)
+                self._end_message("complete")
+            return is_whole
+        events: list[Event] = []
+        feed = Feed(scanner)  # what it holds stays in `_held`, since a head may begin there
+        taken = len(feed.take(self._held[:limit], events))
+        self._take(message, self._held[:taken], events)
+        self._held = self._held[taken:]
+        if feed.error is not None:
+            return self._break(message, scanner, feed.error)
+        if scanner.is_complete:
+            self._end_message("complete")
+        elif is_whole:
+            scanner.end_of_input()
+            self._watcher.note("a response head follows: taken for the next connection's")
+            self._end_message("complete")
+        else:
+            return False
+        return True
+
+    def _next_head(self, message: _Message, scanner: BodyScanner) -> tuple[int, bool]:
+        """Return how many of the octets held are of this body, and whether the next head surely follows them."""
+        assert message.framing is not None
+        everything = len(self._held), False
+        is_open = message.framing.kind is BodyKind.CLOSE
+        if not message.may_miss_body or (scanner.wire_octets and not is_open):
+            return everything
+        place, is_whole = find_status_line(self._held)
+        return everything if place and not is_open else (place, is_whole)
+
+    def _take(self, message: _Message, octets: bytes, events: list[Event]) -> None:
+        """Record what was approved of a body."""
+        self._body.append(octets)
+        if self._read and events and message.last_read != self._read:
+            message.last_read = self._read
+            message.reads += 1
+        for event in events:
+            if isinstance(event, Data):
+                message.completion.feed(event.octets)
+        message.recorder.body(self._t, events, message.reads if self._read else 0)
+
+    def _break(self, message: _Message, scanner: BodyScanner, error: FramingError) -> bool:
+        """End a body that is broken, by another head in its place or by a mistake; False where more must say which."""
+        rest = self._held[error.offset - scanner.wire_octets :]
+        if error.rule is Rule.CHUNK_SIZE and _HTTP.startswith(rest[: len(_HTTP)]) and len(rest) < len(_HTTP):
+            if not self._is_over:
+                return False
+        elif error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
+            self._end_message("cut", f"expected a size line at {error.offset}, got the head of another message")
+            return True
+        self._body.append(self._held)
+        is_typed = message.way == "request" or self._is_headless
+        hint = hint_at(error, is_typed=is_typed, is_lenient=self._limits.allow_padding)
+        text = str(error) if hint is None else f"{error}; {hint}"
+        self._end_message("malformed", text, self._held[: find_head(self._held)])
+        return True
+
+    def _end_body(self, message: _Message, scanner: BodyScanner, framing: str, error: str | None) -> None:
+        """End the message in whose body the input ended."""
+        if framing == "cut":
+            try:
+                scanner.end_of_input()
+                framing = "complete"
+            except IncompleteBody as cut:
+                error = str(cut)
+                if (
+                    not scanner.wire_octets
+                    and not self._held
+                    and message.way == "response"
+                    and self._seen["request"] == 0
+                ):
+                    error += "; an answer to HEAD has no body (-X HEAD)"
+        self._end_message(framing, error, self._held)
+
+    def _end_message(self, framing: str, error: str | None = None, held: bytes = b"") -> None:
+        message = self._message
+        assert message is not None
+        completion = message.completion
+        message.recorder.end(
+            self._t,
+            framing,
+            completion.verdict(is_complete=framing == "complete"),
+            events=completion.events,
+            error=error,
+            held=held,
+        )
+        self._message = None
+        self._step = self._between if framing in ("complete", "cut") else self._skip
+        if framing == "malformed":
+            self._stray, self._strays, self._shown = b"", 0, len(held)

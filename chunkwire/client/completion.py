@@ -1,13 +1,15 @@
 """Whether the application's own end was seen, apart from the end of the framing.
 
-The rule here: only what a stream says itself counts. A body can be framed to its end and still lack the answer's end
-(a provider that broke off politely), and the answer can be whole where the framing was cut after it.
+The rule here: only what a stream says itself counts, read with its content coding taken off. A body can be framed to
+its end and still lack the answer's end (a provider that broke off politely), and the answer can be whole where the
+framing was cut after it.
 What this module must not know: how octets were framed, and what the tokens say.
 """
 
 from __future__ import annotations
 
 from chunkwire.net.heads import Response
+from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
 # The terminal events: OpenAI chat completions (data), Anthropic messages, OpenAI responses, and our own /ask.
@@ -23,27 +25,38 @@ class Completion:
     """Read an event stream beside whoever consumes it, and tell whether its own end was seen.
 
     Attributes:
-        events: server-sent events so far; None for a body that is no event stream.
+        events: server-sent events so far; None for a body that is no event stream, or whose coding is not known here.
+
+    Args:
+        coding: the value of Content-Encoding.
     """
 
-    def __init__(self, *, is_event_stream: bool) -> None:
-        self.events: int | None = 0 if is_event_stream else None
-        self._decoder = SseDecoder() if is_event_stream else None
+    def __init__(self, *, is_event_stream: bool = False, coding: str = "") -> None:
+        self._content = ContentDecoder(coding)
+        is_readable = is_event_stream and self._content.error is None
+        self.events: int | None = 0 if is_readable else None
+        self._decoder = SseDecoder() if is_readable else None
         self._is_terminated = False
         self._has_terminal = False
+
+    @classmethod
+    def of(cls, head: Response) -> Completion:
+        """Return what reads the body of this response."""
+        coding = (head.get(b"content-encoding") or b"").decode("latin-1")
+        return cls(is_event_stream=is_event_stream(head), coding=coding)
 
     def feed(self, content: bytes) -> None:
         """Take content as it came."""
         if self._decoder is None:
             return
         try:
-            found = self._decoder.feed(content)
+            for piece in self._content.feed(content):
+                found = self._decoder.feed(piece)
+                for event in found:
+                    self._take(event)
+                self.events = (self.events or 0) + len(found)
         except EventTooLong:
             self._decoder = None  # no event of a dialect is that long: nothing more can be said of this stream
-            return
-        for event in found:
-            self._take(event)
-        self.events = (self.events or 0) + len(found)
 
     def verdict(self, *, is_complete: bool) -> str:
         """Return "complete", "incomplete" or "unknown"; `is_complete` says whether the framing came to its end."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import trio
 
 from chunkwire.client.body import BodyReader, ReadDeadlines
-from chunkwire.client.completion import Completion, is_event_stream
+from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline
 from chunkwire.client.request import Body, is_chunked
 from chunkwire.client.upload import Upload
@@ -125,7 +125,7 @@ class ClientExchange:
             self.connection.receive_some,
             framing.scanner(self.order.limits),
             began=self.began,
-            completion=Completion(is_event_stream=is_event_stream(self.head)),
+            completion=Completion.of(self.head),
             deadlines=ReadDeadlines(self.order.idle_timeout, self.order.end, self.order.total),
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,

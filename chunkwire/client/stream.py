@@ -37,7 +37,8 @@ class BodyEnd:
     """How a body ended, twice over.
 
     Attributes:
-        framing: "complete", "cut", "reset", "malformed", "timeout" or "client-gone" (we left); None while it runs.
+        framing: "complete", "cut", "reset", "malformed", "timeout", "client-gone" (we left) or "stopped" (by `stop`);
+            None while it runs.
         application: "complete" once the stream's own terminal event was seen ([DONE], message_stop,
             response.completed, `event: done`); "incomplete" where it must have come and did not; else "unknown".
     """
@@ -174,6 +175,10 @@ class Stream:
             if self._exchange.upload.error is not None:
                 raise self._exchange.upload.error from error
             raise
+
+    def stop(self) -> None:
+        """Take note that whoever watches has had enough: `verdict.framing` is "stopped". Leave the stream after it."""
+        self._body.leave("stopped")
 
     async def finish(self) -> None:
         """End the connection: with a reset, unless all of it has come."""

@@ -22,8 +22,11 @@ RECORD_VERSION: Final = 1
 POINTS: Final = ("origin.sent", "origin.received", "gateway.received", "gateway.sent", "client.received", "client.sent")
 WAYS: Final = ("request", "response")
 
-FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone")
-"""How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left."""
+FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped")
+"""How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left;
+whoever watched stopped it. Readers take any other value, of a later version, as `UNKNOWN`."""
+
+UNKNOWN: Final = "unknown"
 
 APPLICATION_VERDICTS: Final = ("complete", "incomplete", "unknown")
 """Whether the stream's own terminal event was seen, such as [DONE]; "unknown" where nobody read the content."""
@@ -148,7 +151,7 @@ class EndRecord(NamedTuple):
     """The end of a body.
 
     Attributes:
-        framing: one of `FRAMING_VERDICTS`.
+        framing: one of `FRAMING_VERDICTS`; `UNKNOWN` in a record of a later version that has another.
         application: one of `APPLICATION_VERDICTS`.
         chunks: whole chunks, the last-chunk not counted.
         events: server-sent events, None where nobody counted.
@@ -242,7 +245,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
 def from_json(line: str | bytes) -> Record | None:
     """Return the record that a line of JSON holds, None for a kind this version does not know.
 
-    Members it does not know are ignored.
+    Members it does not know are ignored; a verdict it does not know is `UNKNOWN`.
 
     Raises:
         LocalError: the line is not JSON, or not a record of version 1.
@@ -265,7 +268,7 @@ def from_json(line: str | bytes) -> Record | None:
         elif name == "fields":
             values[name] = _fields_of(members)
         elif name in members:
-            values[name] = _checked(name, members[name])
+            values[name] = _known(name, _checked(name, members[name]))
         elif name in ("gap", "events"):
             values[name] = None
     try:
@@ -276,6 +279,11 @@ def from_json(line: str | bytes) -> Record | None:
 
 def _quoted_line(line: str | bytes) -> str:
     return quoted(line.encode(errors="surrogatepass") if isinstance(line, str) else line)
+
+
+def _known(name: str, value: Any) -> Any:
+    known = {"framing": FRAMING_VERDICTS, "application": APPLICATION_VERDICTS}.get(name)
+    return value if known is None or value in known else UNKNOWN
 
 
 def _checked(name: str, value: Any) -> Any:

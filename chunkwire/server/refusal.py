@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from chunkwire.net.heads import Field, HeadError
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import BARE_LF_HINT, ChunkwireError, FramingError, IncompleteBody
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TLS_RECORD: Final = b"\x16\x03"  # a handshake record (RFC 8446 §5.1): somebody speaks https to a cleartext port
@@ -42,7 +42,7 @@ _HINTS: Final = {
     "bad-start-line": "A request begins like this: GET / HTTP/1.1",
     "no-host": "An empty line ends the head. HTTP/1.0 needs no Host line.",
     "tls": "This port speaks cleartext: http://, not https://",
-    "bare-lf": "nc sends LF alone at the end of a line: use nc -C (on macOS: nc -c), or telnet.",
+    "bare-lf": BARE_LF_HINT,
 }
 
 

@@ -89,12 +89,18 @@ class SseDecoder:
         self._event = b""
         self._id = ""
         self._retry: int | None = None
+        self._has_fields = False  # since the latest empty line
         self._is_failed = False
 
     @property
     def is_between_events(self) -> bool:
         """Nothing is held: the end of input here loses no event."""
         return not self._line and not self._data
+
+    @property
+    def is_in_event(self) -> bool:
+        """A line of an event has begun, and its empty line has not come."""
+        return self._has_fields or bool(self._line)
 
     def feed(self, octets: bytes) -> list[SseEvent]:
         """Return the events that these octets complete.
@@ -145,6 +151,7 @@ class SseDecoder:
             found.append(SseComment(_text(value)))
             return
         value = value.removeprefix(b" ")
+        self._has_fields = True
         if name == b"data":
             self._data += value + _LF
         elif name == b"event":
@@ -162,6 +169,7 @@ class SseDecoder:
             self._data.clear()
         self._event = b""
         self._retry = None
+        self._has_fields = False
 
 
 def encode_event(

@@ -8,7 +8,7 @@ from chunkwire import FramingError, IncompleteBody, LocalError
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode, exit_code_of, message_of
 from chunkwire.client import Deadline, DialError, HeadError, IncompleteHead, MalformedBody, PeerGone, ResetBody
 from chunkwire.net.listen import Address, ListenError
-from chunkwire.record.values import FRAMING_VERDICTS
+from chunkwire.record.values import FRAMING_VERDICTS, UNKNOWN
 from chunkwire.wire.sse import EventTooLong
 
 BARE_LF = FramingError("bare-lf", 1, b"\n", "RFC 9112 §2.2", "expected CRLF at 1, got LF")
@@ -44,11 +44,11 @@ def test_an_error_has_its_exit_code(error: BaseException, code: int | None) -> N
 
 
 def test_every_framing_verdict_has_an_exit_code() -> None:
-    assert set(FRAMING_EXITS) == set(FRAMING_VERDICTS)
+    assert set(FRAMING_EXITS) == {*FRAMING_VERDICTS, UNKNOWN}
 
 
 def test_the_codes_are_the_ones_that_scripts_rest_on() -> None:
-    assert [code.value for code in ExitCode] == [0, 1, 2, 7, 18, 22, 28, 52, 56, 70, 71, 130]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 7, 18, 22, 28, 52, 56, 70, 71, 130, 143]
 
 
 def test_an_address_that_is_taken_names_the_flag_that_takes_another() -> None:

@@ -109,7 +109,7 @@ def test_ctrl_c_resets_the_stream_and_sums_up() -> None:
         code, _, err = ended(process)
         assert wire.read_rest() == (b"", True)
     assert code == ExitCode.INTERRUPTED
-    assert err.splitlines()[-1].startswith("* client-gone: 1 chunk")
+    assert err.splitlines()[-1].startswith("* stopped: 1 chunk")
 
 
 def test_a_reader_that_leaves_ends_the_stream_without_a_word() -> None:

@@ -1,11 +1,8 @@
 """What a client records, and both of its verdicts."""
 
-import io
-
 import pytest
 
 from chunkwire import ChunkwireError, client, encode_chunk
-from chunkwire.client.capture import open_capture
 from chunkwire.client.completion import Completion
 from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
 from tests.client.server import CHUNKED, EVENTS, LAST, Peer, resets_after, scripted, sends
@@ -100,21 +97,3 @@ async def test_an_answer_can_be_whole_where_its_framing_is_cut() -> None:
             with pytest.raises(ChunkwireError):
                 await stream.drain()
     assert stream.verdict == client.BodyEnd("cut", "complete")
-
-
-@pytest.mark.parametrize("size", [1, 7, 4096])
-@pytest.mark.parametrize("head", [b"", CHUNKED, b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED])
-async def test_captured_octets_are_read_as_our_own_would_be(head: bytes, size: int) -> None:
-    octets = io.BytesIO(head + encode_chunk(b"hello") + LAST)
-    records: list[Record] = []
-
-    async def receive() -> bytes:
-        return octets.read(size)
-
-    capture = await open_capture(octets.read(size), receive, record_to=records.append)
-    while await capture.body.next() is not None:
-        pass  # the records tell
-    assert (capture.head.status if capture.head else None) == (200 if head else None)
-    assert [record.data for record in records if isinstance(record, FrameRecord)] == [b"hello", b""]
-    assert isinstance(records[-1], EndRecord)
-    assert records[-1].framing == "complete"

@@ -1,10 +1,14 @@
 """The picture that `watch` draws of records."""
 
+import zlib
+
 import pytest
 
-from chunkwire.record.values import Record
+from chunkwire.record.values import EndRecord, FrameRecord, Record, from_json, to_json
 from chunkwire.tools.paint import Paint, columns, fitted
-from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, streams
+from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, is_lenient_line, streams
+from chunkwire.wire.limits import LENIENT_LIMITS
+from chunkwire.wire.scanner import ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
 from tests.tools.seen import seen
 
@@ -138,10 +142,95 @@ def test_rows_fit_the_terminal(width: int) -> None:
     assert columns(rows[0]) >= width - 2
 
 
-def test_hex_shows_every_octet_with_its_offset_in_the_body() -> None:
-    rows = rows_of(seen([(1, b"5\r\nhello\r\n" + b"0\r\nX-T: 1\r\n\r\n")]), is_hex=True)
-    assert rows[1] == "    000000  35 0d 0a 68 65 6c 6c 6f  0d 0a                    5..hello.."
-    assert rows[3] == "    00000a  30 0d 0a 58 2d 54 3a 20  31 0d 0a 0d 0a           0..X-T: 1...."
+def test_hex_names_each_part_and_shows_cr_and_lf_apart() -> None:
+    rows = rows_of(seen([(1, b"5;a=1\r\nhe\nlo\r\n" + b"0;z\r\nX-T: 1\r\n\r\n")]), is_hex=True)
+    shown = [(row[:10].strip(), row[12:59].strip(), *row[61:].split(None, 1)) for row in rows if row[4:10].isalnum()]
+    assert shown == [
+        ("000000", "35", "size", "5"),
+        ("000001", "3b 61 3d 31", "extension", ";a=1"),
+        ("000005", "0d 0a", "CRLF", r"\r\n"),
+        ("000007", "68 65 0a 6c 6f", "data", r"he\nlo"),
+        ("00000c", "0d 0a", "CRLF", r"\r\n"),
+        ("00000e", "30", "last-chunk", "0"),
+        ("00000f", "3b 7a", "extension", ";z"),
+        ("000011", "0d 0a", "CRLF", r"\r\n"),
+        ("000013", "58 2d 54 3a 20 31", "trailer", "X-T: 1"),
+        ("000019", "0d 0a", "CRLF", r"\r\n"),
+        ("00001b", "0d 0a", "CRLF", r"\r\n"),
+    ]
+
+
+def test_hex_with_verbose_shows_the_head_too() -> None:
+    lines = lines_of(seen([(1, LAST)]), is_hex=True, is_verbose=True)
+    assert any("status-line" in line and "HTTP/1.1 200 OK" in line for line in lines)
+    assert not any("status-line" in line for line in lines_of(seen([(1, LAST)]), is_hex=True))
+
+
+@pytest.mark.parametrize("width", [60, 80, 111, 112])
+def test_hex_fits_the_terminal(width: int) -> None:
+    records = seen([(1, b"14;name=0123456789\r\n" + b"\r\n" * 10 + b"\r\n" + LAST)])
+    assert max(map(len, lines_of(records, is_hex=True, width=width))) <= max(80, width)
+
+
+def test_what_was_there_before_watch_started_has_neither_time_nor_read() -> None:
+    records = seen([(0, b"1\r\na\r\n1\r\nb\r\n"), (7, b"1\r\nc\r\n" + LAST)])
+    early: list[Record] = [
+        record._replace(read=0) if isinstance(record, FrameRecord) and record.n < 3 else record for record in records
+    ]
+    (first, second, third, _) = rows_of(early)
+    assert first.split() == ["before", "-", "1", "a"]
+    assert second.split() == ["before", "-", "1", "b"]
+    assert third.split()[0] == "7.0"
+    assert "; 2 chunks were there before watch started" in lines_of(early)[-1]
+
+
+def test_a_padded_size_is_shown_as_lenient() -> None:
+    scanner = ChunkedScanner(LENIENT_LIMITS)
+    lines = lines_of(seen([(1, b" 5 \r\nhello\r\n5\r\nhello\r\n" + LAST)], scanner=scanner))
+    assert lines[4].endswith('5 lenient: " 5 "  hello')
+    assert lines[5].endswith(" 5  hello")
+    assert lines[-1].startswith("* lenient: 1 size line taken")
+
+
+@pytest.mark.parametrize(
+    "line, is_lenient",
+    [
+        *[("5", False), ("5;a=1", False), ("0" * 15 + "5", False), ('5;a="b c"', False), ("", True)],
+        *[(" 5", True), ("5 ", True), ("5 ;a=1", True), ("5;a= 1", True), ("0" * 16 + "5", True)],
+    ],
+)
+def test_only_what_the_grammar_forbids_is_lenient(line: str, is_lenient: bool) -> None:
+    assert is_lenient_line(line) == is_lenient
+
+
+def gzipped(*events: bytes, name: bytes = b"gzip") -> list[Record]:
+    """Return the records of an event stream that was flushed after each event."""
+    compressor = zlib.compressobj(wbits=31)
+    pieces = [compressor.compress(event) + compressor.flush(zlib.Z_SYNC_FLUSH) for event in events]
+    head = (b"HTTP/1.1 200 OK", ((b"Content-Encoding", name), (b"Transfer-Encoding", b"chunked")))
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return seen([(1, body + LAST)], head=head)
+
+
+def test_a_coding_is_taken_off_for_the_view() -> None:
+    lines = lines_of(gzipped(b"data: one\n\n", b"data: two\n\n"))
+    assert "data, gzip taken off" in lines[4]
+    assert [line.split("  ")[-1] for line in lines[5:7]] == ["data: one..", "data: two.."]
+    assert "the gzip data is cut" in lines[-1]
+
+
+def test_a_coding_that_is_not_known_is_named_and_its_octets_shown() -> None:
+    lines = lines_of(gzipped(b"data: one\n\n", name=b"br"))
+    assert "* br is not decoded: the standard library has no Brotli" in lines
+    assert "taken off" not in "".join(lines)
+
+
+def test_an_unknown_verdict_is_shown_as_such() -> None:
+    records = seen([(1, LAST)])
+    line = to_json(records[-1]).replace('"complete"', '"dropped-by-moon"')
+    unknown = from_json(line)
+    assert isinstance(unknown, EndRecord)
+    assert "* unknown: 0 chunks" in lines_of([*records[:-1], unknown])[-1]
 
 
 def test_colours_add_nothing_to_what_is_read() -> None:

@@ -1,6 +1,12 @@
-"""The octets of one frame, sixteen a line: offset, hex, text; framing told from data by its colour.
+r"""The octets of a frame or a head, part by part: offset, hex, the name of the part, text.
 
-The rule here: pure, and the offset is the one in the body, so that an error's "at 118" can be found.
+    000000  31 33                    size        13
+    000002  3b 74 3d 34              extension   ;t=4
+    000006  0d 0a                    CRLF        \r\n
+    000008  68 65 6c 6c 6f           data        hello
+
+The rule here: pure, and the offset is the one in the body (for a head: in the head), so that an error's "at 118" can be
+found. CR and LF are shown apart, other octets that are no text as dots.
 """
 
 from __future__ import annotations
@@ -8,37 +14,66 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chunkwire.record.values import DataRecord, FrameRecord, Record, TrailersRecord
+from chunkwire.record.values import DataRecord, FrameRecord, HeadRecord, Record, RequestRecord, TrailersRecord
 from chunkwire.tools.paint import Paint
 
-_ROW: Final = 16
+Part = tuple[str, bytes]
+"""A name, and the octets that have it."""
+
 _CRLF: Final = b"\r\n"
+_WIDE: Final = 16  # octets a line
+_NARROW: Final = 8  # where the terminal has fewer columns than sixteen octets and their text may take
+_WIDE_COLUMNS: Final = 112
+_SHOWN: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t"}
 
 
-def dump(record: FrameRecord | DataRecord, after: Sequence[Record], paint: Paint) -> Iterator[str]:
+def dump(
+    record: FrameRecord | DataRecord, after: Sequence[Record], paint: Paint, width: int | None = None
+) -> Iterator[str]:
     """Yield the lines of a frame's octets; `after` are the records that follow it in its read."""
-    octets, data_start, data_end = _octets_of(record, after)
-    for start in range(0, len(octets), _ROW):
-        row = octets[start : start + _ROW]
-        cells = [
-            f"{o:02x}" if data_start <= start + n < data_end else paint("mark", f"{o:02x}") for n, o in enumerate(row)
-        ]
-        cells += ["  "] * (_ROW - len(row))
-        text = "".join([chr(octet) if 0x20 <= octet < 0x7F else "." for octet in row])
-        offset = paint("quiet", f"{record.offset + start:06x}")
-        yield f"{offset}  {' '.join(cells[:8])}  {' '.join(cells[8:])}  {text}"
+    yield from _lines(_parts_of(record, after), record.offset, paint, width)
     if record.cut:
         yield f"…  {record.size - len(record.data or b'')} octets more"
+    elif record.data is None:
+        yield "…  data left out of the recording"
 
 
-def _octets_of(record: FrameRecord | DataRecord, after: Sequence[Record]) -> tuple[bytes, int, int]:
-    """Return a frame's octets as far as they were recorded, and where its data stands among them."""
+def dump_head(record: RequestRecord | HeadRecord, paint: Paint, width: int | None = None) -> Iterator[str]:
+    """Yield the lines of a head's octets; as it was read where the record does not have it as written."""
+    if isinstance(record, HeadRecord):
+        name, start = "status-line", record.status_line
+    else:
+        name, start = "request-line", f"{record.method} {record.target} HTTP/1.1"
+    lines = [(name, start), *[("field", f"{name}: {value}") for name, value in record.fields]]
+    parts = [part for what, line in lines for part in ((what, line.encode("latin-1", "replace")), ("CRLF", _CRLF))]
+    yield from _lines([*parts, ("CRLF", _CRLF)], 0, paint, width)
+
+
+def _lines(parts: Sequence[Part], offset: int, paint: Paint, width: int | None) -> Iterator[str]:
+    row = _WIDE if width is None or width >= _WIDE_COLUMNS else _NARROW
+    for name, octets in parts:
+        role = "" if name in ("data", "field") else "mark"
+        for start in range(0, len(octets), row):
+            some = octets[start : start + row]
+            cells = [f"{octet:02x}" for octet in some] + ["  "] * (row - len(some))
+            text = "".join([_SHOWN.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else ".") for octet in some])
+            grouped = "  ".join(" ".join(cells[at : at + 8]) for at in range(0, row, 8))
+            hexed = paint(role, grouped) if role else grouped
+            yield f"{paint('quiet', f'{offset + start:06x}')}  {hexed}  {name:<12}{text}".rstrip()
+        offset += len(octets)
+
+
+def _parts_of(record: FrameRecord | DataRecord, after: Sequence[Record]) -> list[Part]:
+    """Return a frame's octets as far as they were recorded."""
     data = record.data or b""
     if isinstance(record, DataRecord):
-        return data, 0, len(data)
-    line = record.line.encode("latin-1") + _CRLF
+        return [("data", data)]
+    size, semicolon, rest = record.line.encode("latin-1").partition(b";")
+    parts = [("size" if record.size else "last-chunk", size), ("extension", semicolon + rest), ("CRLF", _CRLF)]
     if not record.size:
         trailers = after[0].data if after and isinstance(after[0], TrailersRecord) else b""
-        return line + (trailers or b"") + _CRLF, 0, 0
+        for line in (trailers or b"").splitlines(keepends=True):
+            parts += [("trailer", line.removesuffix(_CRLF)), ("CRLF", _CRLF)]
+        return [*parts, ("CRLF", _CRLF)]
     is_whole = not (record.partial or record.cut) and record.data is not None
-    return line + data + (_CRLF if is_whole else b""), len(line), len(line) + len(data)
+    return [*parts, ("data", data), *([("CRLF", _CRLF)] if is_whole else [])]

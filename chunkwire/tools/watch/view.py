@@ -12,6 +12,8 @@ one receive, so that the frames which shared it can be joined by a bracket.
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +29,10 @@ from chunkwire.record.values import (
     TrailersRecord,
 )
 from chunkwire.tools.paint import PLAIN, Paint
-from chunkwire.tools.watch.hexdump import dump
+from chunkwire.tools.watch.content import MAX_SHOWN_OCTETS, Content
+from chunkwire.tools.watch.hexdump import dump, dump_head
+from chunkwire.wire import abnf
+from chunkwire.wire.errors import quoted
 
 # Of a head, what decides or explains how the body comes; the rest is for --verbose.
 _FRAMING_FIELDS: Final = frozenset(
@@ -39,6 +44,8 @@ _TIME_COLUMNS: Final = 25  # of these: time, gap, read and bracket, which a file
 _MIN_DATA_WIDTH: Final = 12
 _MAX_EXT: Final = 40  # columns of a chunk-ext in a row; the octets are in --hex, --json and --raw
 _NO_DATA: Final = b""
+_UPLOADS_AT: Final = "client.sent"  # what a client of ours sent itself; the end of the exchange is the response's
+_PLAIN_SIZE: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class ViewOptions:
     Attributes:
         width: columns of the terminal; None does not cut lines.
         is_timed: False for octets out of a file, which have neither times nor reads.
-        is_hex: each octet of each frame below its row.
+        is_hex: each octet of each frame below its row; with is_verbose of the heads too.
         is_verbose: all field lines of the heads.
     """
 
@@ -77,6 +84,10 @@ class WatchView:
         self._has_header = False
         self._shared_reads = 0
         self._shared_chunks = 0
+        self._early_chunks = 0
+        self._was_early = False
+        self._lenient_lines = 0
+        self._content = Content(())
         room = (options.width or 0) - (_DATA_COLUMN if options.is_timed else _DATA_COLUMN - _TIME_COLUMNS)
         self._data_width = max(_MIN_DATA_WIDTH, room) if options.width is not None else None
 
@@ -84,10 +95,13 @@ class WatchView:
         """Return the lines of the records that one receive brought, or of any others on their own."""
         rows = [record for record in batch if isinstance(record, FrameRecord | DataRecord)]
         whole = sum(1 for row in rows if isinstance(row, FrameRecord) and row.size and not row.partial)
-        if whole > 1 and rows[0].way == "response":
+        is_early = bool(rows) and not rows[0].read
+        if is_early:
+            self._early_chunks += whole
+        elif whole > 1 and rows[0].point != _UPLOADS_AT:
             self._shared_reads += 1
             self._shared_chunks += whole
-        marks = iter(brackets(len(rows)))
+        marks = iter([""] * len(rows) if is_early else brackets(len(rows)))
         lines: list[Line] = []
         for place, record in enumerate(batch):
             match record:
@@ -107,29 +121,55 @@ class WatchView:
 
     def _request(self, record: RequestRecord) -> list[Line]:
         start = self._paint.text(f"{record.method} {record.target} HTTP/1.1")
-        shown = record.fields if self._options.is_verbose else ()
-        return [self._message(">", "sent", start), *self._fields(">", "sent", shown)]
+        shown = () if record.point == _UPLOADS_AT else self._telling(record.fields)
+        if self._options.is_verbose:
+            shown = record.fields
+        octets = self._head_octets(record) if record.point != _UPLOADS_AT else []
+        return [*self._message(">", "sent", start), *self._fields(">", "sent", shown), *octets]
 
     def _head(self, record: HeadRecord) -> list[Line]:
         status = record.status_line.partition(" ")[2][:3]
         role = "bad" if status[:1] in "45" else "good"
-        lines = [self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))]
-        names = {name.lower() for name, _ in record.fields}
-        # Without another framing, the end of the connection is the end of the body (RFC 9112 §6.3).
-        telling = _FRAMING_FIELDS if names & _FRAMINGS else {*_FRAMING_FIELDS, "connection"}
-        shown = tuple(
-            (name, value) for name, value in record.fields if self._options.is_verbose or name.lower() in telling
+        lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
+        lines += self._fields(
+            "<", "received", record.fields if self._options.is_verbose else self._telling(record.fields)
         )
-        lines += self._fields("<", "received", shown)
+        lines += self._head_octets(record)
         if status[:1] == "3" and any(name.lower() == "location" for name, _ in record.fields):
-            lines.append(self._message("*", "mark", "redirects are not followed"))
+            lines += self._message("*", "mark", "redirects are not followed")
+        self._content = Content(record.fields)
+        if self._content.error is not None:
+            lines += self._message("*", "mark", self._content.error)
         return lines
 
-    def _fields(self, mark: str, role: str, fields: TextFields) -> list[Line]:
-        return [self._message(mark, role, self._paint.text(f"{name}: {value}")) for name, value in fields]
+    def _telling(self, fields: TextFields) -> TextFields:
+        names = {name.lower() for name, _ in fields}
+        # Without another framing, the end of the connection is the end of the body (RFC 9112 §6.3).
+        telling = _FRAMING_FIELDS if names & _FRAMINGS else {*_FRAMING_FIELDS, "connection"}
+        return tuple((name, value) for name, value in fields if name.lower() in telling)
 
-    def _message(self, mark: str, role: str, text: str) -> Line:
-        return Line(f"{self._paint(role, mark)} {text}", is_message=True)
+    def _head_octets(self, record: RequestRecord | HeadRecord) -> list[Line]:
+        if not (self._options.is_hex and self._options.is_verbose):
+            return []
+        return [Line(f"    {text}") for text in dump_head(record, self._paint, self._options.width)]
+
+    def _fields(self, mark: str, role: str, fields: TextFields) -> list[Line]:
+        return [
+            line for name, value in fields for line in self._message(mark, role, self._paint.text(f"{name}: {value}"))
+        ]
+
+    def note(self, text: str) -> list[Line]:
+        """Return the lines of what is said about a stream beside its records."""
+        return self._message("*", "mark", self._paint.text(text))
+
+    def _message(self, mark: str, role: str, text: str) -> list[Line]:
+        """Return a message, wrapped at blanks to the width of the terminal."""
+        pieces = [text]
+        if self._options.width is not None:
+            room = max(20, self._options.width - 2)
+            pieces = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        lines = [f"{self._paint(role, mark)} {pieces[0]}", *[f"  {piece}" for piece in pieces[1:]]]
+        return [Line(line, is_message=True) for line in lines]
 
     # ---- rows ----------------------------------------------------------------------------------------------
 
@@ -137,23 +177,32 @@ class WatchView:
         lines = [] if self._has_header else [Line(self._header(is_chunked=isinstance(record, FrameRecord)))]
         self._has_header = True
         size, ext = self._size(record)
+        before = self._content.error
         data = "" if self._options.is_hex else self._data(record)
         lines.append(Line(f"{self._when(record, bracket)}{size}{ext}  {data}".rstrip()))
         if self._options.is_hex:
-            lines += [Line(f"    {text}") for text in dump(record, after, self._paint)]
+            lines += [Line(f"    {text}") for text in dump(record, after, self._paint, self._options.width)]
+        if self._content.error is not None and before is None:
+            lines += self._message("*", "bad", self._paint.text(self._content.error))
         return lines
 
     def _header(self, *, is_chunked: bool) -> str:
         size = "  size" if is_chunked else "octets"
         when = "   time ms     gap  read " if self._options.is_timed else ""
-        return self._paint("quiet", f"{when}{size}" + ("" if self._options.is_hex else "  data"))
+        data = f"  data, {self._content.name} taken off" if self._content.name else "  data"
+        return self._paint("quiet", f"{when}{size}" + ("" if self._options.is_hex else data))
 
     def _when(self, record: FrameRecord | DataRecord, bracket: str) -> str:
         if not self._options.is_timed:
             return ""
+        if not record.read:
+            self._was_early = True
+            return self._paint("quiet", f"{'before':>10}") + f"{'':>8}{'-':>5}   "
         is_first = bracket in ("", "/")
-        gap = "" if record.gap is None else f"+{record.gap * 1000:.1f}" if is_first else "."
-        is_sent = record.way == "request"
+        is_timed = record.gap is not None and not self._was_early
+        self._was_early = False
+        gap = "" if not is_timed else f"+{(record.gap or 0) * 1000:.1f}" if is_first else "."
+        is_sent = record.point == _UPLOADS_AT
         read = self._paint("sent", f"{'>':>5}") if is_sent else f"{record.read:5}"
         return (
             self._paint("quiet", f"{record.t * 1000:10.1f}")
@@ -167,6 +216,10 @@ class WatchView:
             return f"{record.size:6}", ""
         digits, semicolon, rest = record.line.partition(";")
         ext = self._paint.text(semicolon + rest, _MAX_EXT)
+        if is_lenient_line(record.line):
+            self._lenient_lines += 1
+            ext = f" lenient: {quoted(record.line.encode('latin-1'), 20)}"
+            digits = digits.strip().lstrip("0")[-16:] or "0"
         return f"{digits:>6}", self._paint("mark", ext)
 
     def _data(self, record: FrameRecord | DataRecord) -> str:
@@ -175,6 +228,10 @@ class WatchView:
         data = record.data if self._options.has_data and record.data is not None else _NO_DATA
         ext = len(record.line.partition(";")[2]) + 1 if isinstance(record, FrameRecord) and ";" in record.line else 0
         width = self._data_width
+        if self._content.name:
+            data = self._content.shown(record, 4 * (width or MAX_SHOWN_OCTETS))
+            if not data:
+                return self._paint("quiet", "(nothing to decode yet)")
         if width is not None:
             width = max(_MIN_DATA_WIDTH, width - min(ext, _MAX_EXT))
         if isinstance(record, FrameRecord) and record.partial:
@@ -191,18 +248,23 @@ class WatchView:
     # ---- the end -------------------------------------------------------------------------------------------
 
     def _end(self, record: EndRecord) -> list[Line]:
-        if record.way == "request":
+        if record.point == _UPLOADS_AT:
             return []
-        role = "good" if record.framing == "complete" else "bad"
-        lines = [self._message("*", role, self._paint(role, record.framing) + ": " + self._counts(record))]
+        role = {"complete": "good", "stopped": "mark"}.get(record.framing, "bad")
+        lines = self._message("*", role, self._paint(role, record.framing) + ": " + self._counts(record))
         if record.error is not None:
-            lines.append(self._message("*", role, self._paint.text(record.error)))
+            lines += self._message("*", role, self._paint.text(record.error))
         if record.data:
-            lines.append(self._message("*", role, "held back, not taken: " + self._paint.octets(record.data, 48)))
+            lines += self._message("*", role, "held back, not taken: " + self._paint.octets(record.data, 48))
+        if self._lenient_lines:
+            count = number(self._lenient_lines, "size line")
+            lines += self.note(f"lenient: {count} taken that RFC 9112 §7.1 does not allow, by blanks or zeros")
+        if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
+            lines += self._message("*", "bad", self._paint.text(cut))
         if record.application == "complete":
-            lines.append(self._message("*", "good", "the stream's own last event came: the answer is complete"))
+            lines += self._message("*", "good", "the stream's own last event came: the answer is complete")
         elif record.application == "incomplete":
-            lines.append(self._message("*", "bad", "the stream's own last event never came: the answer is incomplete"))
+            lines += self._message("*", "bad", "the stream's own last event never came: the answer is incomplete")
         return lines
 
     def _counts(self, record: EndRecord) -> str:
@@ -214,10 +276,23 @@ class WatchView:
         if self._options.is_timed:
             parts.append(number(record.reads, "read"))
         text = ", ".join(parts)
-        if not (self._shared_reads and self._options.is_timed):
+        if not self._options.is_timed:
             return text
-        shared = "one read" if self._shared_reads == 1 else f"{self._shared_reads} reads"
-        return f"{text}; {self._shared_chunks} chunks came in {shared}"
+        if self._early_chunks:
+            was = "was" if self._early_chunks == 1 else "were"
+            text += f"; {number(self._early_chunks, 'chunk')} {was} there before watch started"
+        if self._shared_reads:
+            shared = "one read" if self._shared_reads == 1 else f"{self._shared_reads} reads"
+            text += f"; {self._shared_chunks} chunks came in {shared}"
+        return text
+
+
+def is_lenient_line(line: str) -> bool:
+    """Say whether only a lenient reader takes this size line: blanks in it, or more digits than a 64-bit size needs."""
+    if _PLAIN_SIZE.fullmatch(line):
+        return False
+    found = abnf.size_line(False, False).fullmatch(line.encode("latin-1") + b"\r\n")
+    return found is None or found["size"] is None or len(found["size"]) > 16
 
 
 def brackets(rows: int) -> list[str]:

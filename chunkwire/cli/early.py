@@ -1,0 +1,91 @@
+"""Standard input, read and stamped while the rest of the program is still being loaded.
+
+The rule here: only what the interpreter has loaded anyway is imported, for loading the program takes 100 to 300 ms, in
+which the frames of a stream would pile up in the pipe and look like one read. Standard input is read here from the
+first moment until somebody takes over; what was in it before that moment is marked, since nobody knows when it came.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import threading
+import time
+
+STDIN = 0
+READ_OCTETS = 65536
+MAX_OCTETS = 1 << 24  # 16 MiB read ahead; after them the pipe waits, as it does for any slow reader
+
+
+EarlyRead = tuple[float, bytes, bool]
+"""What one receive brought: the moment on `time.monotonic`, the octets (`b""`: the end), and whether they were there
+before anybody looked."""
+
+
+class EarlyReader:
+    """Read standard input in a thread until `take`."""
+
+    def __init__(self) -> None:
+        self._reads: list[EarlyRead] = []
+        self._wake, self._waker = os.pipe()
+        waiting = _octets_waiting()
+        if waiting:
+            self._reads.append((time.monotonic(), os.read(STDIN, waiting), True))
+        self._thread = threading.Thread(target=self._run, name="standard input", daemon=True)
+        self._thread.start()
+
+    def take(self) -> list[EarlyRead]:
+        """Stop reading, and return what was read; the descriptor is the caller's from here on."""
+        os.write(self._waker, b"\0")
+        self._thread.join()
+        os.close(self._wake)
+        os.close(self._waker)
+        return self._reads
+
+    def _run(self) -> None:
+        octets, total = b"\0", 0
+        while octets and total < MAX_OCTETS:
+            ready, _, _ = select.select([STDIN, self._wake], [], [])
+            if self._wake in ready:
+                return
+            try:
+                octets = os.read(STDIN, READ_OCTETS)
+            except OSError:
+                return  # whoever takes over meets it again, and says it
+            total += len(octets)
+            self._reads.append((time.monotonic(), octets, False))
+
+
+_begun: list[EarlyReader] = []
+
+
+def begin() -> None:
+    """Begin to read standard input, where it is a pipe, a socket or a terminal."""
+    try:
+        mode = os.fstat(STDIN).st_mode
+    except OSError:
+        return
+    if sys.platform != "win32" and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # select takes no pipe on Windows
+        _begun.append(EarlyReader())
+
+
+def take() -> list[EarlyRead]:
+    """Return what was read so far and stop; nothing where nothing was begun, or it was taken before."""
+    return _begun.pop().take() if _begun else []
+
+
+def _octets_waiting() -> int:
+    if sys.platform == "win32":
+        return 0
+    import array
+    import fcntl
+    import termios
+
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(STDIN, termios.FIONREAD, count)
+    except OSError:
+        return 0  # /dev/null and its like
+    return count[0]

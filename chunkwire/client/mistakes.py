@@ -1,0 +1,29 @@
+"""What a person can do about a captured body that is broken: the likely mistake, in a few words.
+
+The rule here: said beside what the scanner says, never in its place.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chunkwire.wire.errors import BARE_LF_HINT, FramingError, Rule
+
+DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
+
+
+def hint_at(error: FramingError, *, is_typed: bool, is_lenient: bool) -> str | None:
+    """Return the hint that goes with a broken body.
+
+    Args:
+        is_typed: a person may have typed it: it is of a request, or has no head.
+        is_lenient: padded sizes are taken already.
+    """
+    is_padded = error.rule in (Rule.BAD_WHITESPACE, Rule.CHUNK_SIZE_DIGITS) or error.octets[:1] in (b" ", b"\t")
+    if error.rule is Rule.BARE_LF:
+        return BARE_LF_HINT if is_typed else None
+    if is_padded and not is_lenient:
+        return "--lenient takes it"
+    if error.rule is Rule.CHUNK_SIZE and not error.offset:
+        return DECODED
+    return None

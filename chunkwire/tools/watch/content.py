@@ -1,0 +1,59 @@
+"""The content of a stream's frames for the views: its content coding taken off, frame by frame.
+
+The rule here: records in, content out, held nowhere. What a record does not hold cannot be decoded, and is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from chunkwire.record.values import DataRecord, FrameRecord, TextFields
+from chunkwire.wire.coding import ContentDecoder
+
+MAX_SHOWN_OCTETS: Final = 65536
+"""Decoded octets of one frame that a row may show where no terminal's width cuts it: as many as a record keeps."""
+
+
+class Content:
+    """Decode the content of one stream.
+
+    Attributes:
+        name: its codings as declared; empty for none.
+        error: one line, why the content cannot be read on; None while it can.
+    """
+
+    def __init__(self, fields: TextFields) -> None:
+        """Take the field lines of the head."""
+        values = [value for name, value in fields if name.lower() == "content-encoding"]
+        self._decoder = ContentDecoder(", ".join(values))
+        self._lost: str | None = None
+        self.name = ", ".join(self._decoder.codings) if self._decoder.error is None else ""
+
+    @property
+    def error(self) -> str | None:
+        """Return why the content cannot be read on."""
+        return self._decoder.error or self._lost
+
+    def pieces(self, record: FrameRecord | DataRecord) -> Iterator[bytes]:
+        """Yield the content of a frame in pieces. Take all of them."""
+        if self.error is not None:
+            return
+        if record.data is None or record.cut:
+            self._lost = f"frame {record.n} has octets that were not recorded: its content cannot be read on"
+            return
+        yield from self._decoder.feed(record.data)
+
+    def shown(self, record: FrameRecord | DataRecord, most: int) -> bytes:
+        """Return the first octets of a frame's content; all of it is decoded."""
+        kept = bytearray()
+        for piece in self.pieces(record):
+            kept += piece[: max(0, most - len(kept))]
+        return bytes(kept)
+
+    def end_of_input(self) -> str | None:
+        """Return what is wrong with a content that is over here and was well up to now."""
+        if self.error is not None:
+            return None
+        self._decoder.end_of_input()
+        return self._decoder.error

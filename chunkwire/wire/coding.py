@@ -1,0 +1,174 @@
+"""Content codings taken off as octets come: gzip, deflate, and zstd where this Python has it (RFC 9110 §8.4.1).
+
+The rule here: content in, decoded content out, in pieces of a bounded size whatever a peer has packed into it. What
+cannot be decoded is said by name and never raised: frames can be watched all the same. What this module must not know:
+frames, and what the content means.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+PIECE_OCTETS: Final = 65536
+"""Octets decoded at a time. DEFLATE makes up to 1032 of one, so a read of 64 KiB may hold 64 MiB."""
+
+_GZIP: Final = 31  # windowBits of zlib: a gzip wrapper
+_ZLIB: Final = 15
+_RAW: Final = -15
+_OTHERS: Final = {
+    "br": "the standard library has no Brotli",
+    "zstd": "this Python has no compression.zstd (3.14 has)",
+    "compress": "nothing here decodes it",
+    "x-compress": "nothing here decodes it",
+    "dcb": "its dictionary is not here",
+    "dcz": "its dictionary is not here",
+}
+
+
+class _Decompressor(Protocol):
+    """What zlib's and zstd's decompressors share."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class ContentDecoder:
+    """Take the codings of Content-Encoding off a content, the last one first.
+
+    Attributes:
+        codings: as declared, in lower case, without identity.
+        error: one line, why nothing more can be decoded; None while it can.
+    """
+
+    def __init__(self, content_encoding: str) -> None:
+        names = [name.strip().lower() for name in content_encoding.split(",")]
+        self.codings = tuple(name for name in names if name not in ("", "identity"))
+        self.error: str | None = None
+        self._layers: list[_Layer] = []
+        for name in reversed(self.codings):
+            layer = _layer(name)
+            if layer is None:
+                self.error = f"{name} is not decoded: {_OTHERS.get(name, 'no such coding is known here')}"
+                break
+            self._layers.append(layer)
+
+    def feed(self, octets: bytes) -> Iterator[bytes]:
+        """Yield what these octets decode to, in pieces of at most `PIECE_OCTETS` where there is a coding.
+
+        Take all of them: what is not taken is lost. After an error nothing comes.
+        """
+        if self.error is not None:
+            return
+        pieces: Iterator[bytes] = iter((octets,))
+        for layer in self._layers:
+            pieces = layer.decode(pieces)
+        try:
+            yield from pieces
+        except ValueError as error:
+            self.error = str(error)
+
+    def end_of_input(self) -> None:
+        """Take note that no octet will follow: a coding that has begun and not ended is an error."""
+        cut = next((layer for layer in self._layers if layer.is_open), None)
+        if self.error is None and cut is not None:
+            self.error = f"the {cut.name} data is cut: its own end never came"
+
+
+class _Layer:
+    """One coding. What follows its end is decoded as another member of it, or ignored (RFC 1952 §2.2)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_open = False
+        self._now: _Decompressor | None = None
+        self._has_output = False
+        self._head = b""  # the first octets of a member, as long as they do not say what it is
+
+    def decode(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield what the pieces decode to.
+
+        Raises:
+            ValueError: it is not this coding.
+        """
+        for octets in pieces:
+            try:
+                yield from self._decode(octets)
+            except Exception as error:
+                if not isinstance(error, (zlib.error, *_zstd_errors())):
+                    raise
+                reason = str(error).rpartition(": ")[2]
+                raise ValueError(f"the {self.name} data is broken: {reason}") from error
+
+    def _decode(self, octets: bytes) -> Iterator[bytes]:
+        while octets:
+            if self._now is None:
+                octets = self._head + octets
+                if not self._begin(octets):
+                    return
+            now = self._now
+            assert now is not None
+            piece = now.decompress(octets, PIECE_OCTETS)
+            octets = getattr(now, "unconsumed_tail", b"")
+            while piece:
+                self._has_output = True
+                yield piece
+                # An inflater may hold output that one more call gives, with no octet to go with it.
+                full = len(piece) == PIECE_OCTETS and not now.eof
+                piece = now.decompress(octets, PIECE_OCTETS) if full else b""
+                octets = getattr(now, "unconsumed_tail", b"") if full else octets
+            if now.eof:
+                octets, self._now, self.is_open = now.unused_data, None, False
+
+    def _begin(self, octets: bytes) -> bool:
+        """Begin a member; False where it takes more octets to say how, or where nothing that follows is one."""
+        if self._has_output and (self.name == "deflate" or not octets.startswith(_MAGICS[self.name][: len(octets)])):
+            self._head = b""
+            return False
+        self._head = octets if len(octets) < 2 else b""
+        self.is_open = True
+        if self._head:
+            return False
+        self._now = _decompressor(self.name, octets)
+        return True
+
+
+_MAGICS: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+
+
+def _layer(name: str) -> _Layer | None:
+    name = {"x-gzip": "gzip"}.get(name, name)
+    is_known = name in ("gzip", "deflate") or (name == "zstd" and _zstd() is not None)
+    return _Layer(name) if is_known else None
+
+
+def _decompressor(name: str, octets: bytes) -> _Decompressor:
+    if name == "zstd":
+        decompressor: _Decompressor = _zstd().ZstdDecompressor()
+        return decompressor
+    if name == "gzip":
+        return zlib.decompressobj(_GZIP)
+    # "deflate" is the zlib format (RFC 9110 §8.4.1.2); some send DEFLATE data without that wrapper. CMF says which:
+    # method 8, and the first two octets a multiple of 31 (RFC 1950 §2.2).
+    is_wrapped = octets[0] & 0x0F == 8 and octets[0] >> 4 <= 7 and int.from_bytes(octets[:2]) % 31 == 0
+    return zlib.decompressobj(_ZLIB if is_wrapped else _RAW)
+
+
+def _zstd() -> Any:
+    """Return the module compression.zstd, None before Python 3.14."""
+    try:
+        return importlib.import_module("compression.zstd")
+    except ImportError:
+        return None
+
+
+def _zstd_errors() -> tuple[type[Exception], ...]:
+    module = _zstd()
+    return () if module is None else (module.ZstdError,)

@@ -1,0 +1,247 @@
+"""Captures of any number of messages: each is told with its own head, and nothing is left out without a word."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkwire.client.capture import MAX_STRAY_OCTETS, CaptureReader
+from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
+from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
+
+OK = b"HTTP/1.1 200 OK\r\n"
+WHOLE = b"5\r\nhello\r\n0\r\n\r\n"
+CODED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED = CODED + WHOLE
+SIZED = OK + b"Content-Length: 2\r\n\r\nhi"
+UNSENT = OK + b"Content-Length: 5\r\n\r\n"
+POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@dataclass
+class Told:
+    """What a capture reader told, in a line each."""
+
+    lines: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+        if isinstance(record, HeadRecord):
+            self.lines.append(f"head {record.status_line}")
+        elif isinstance(record, RequestRecord):
+            self.lines.append(f"request {record.method}")
+        elif isinstance(record, EndRecord):
+            self.lines.append(f"{record.framing} {record.octets}")
+
+    def note(self, text: str) -> None:
+        self.lines.append(f"note {text}")
+
+    def begin(self, title: str) -> None:
+        self.lines.append(f"-- {title}")
+
+    @property
+    def short(self) -> list[str]:
+        """The lines without the reason phrases and with the first word of each note."""
+        return [line.replace("head HTTP/1.1 ", "")[:3] if line[:4] == "head" else line for line in self.lines]
+
+    @property
+    def last(self) -> EndRecord:
+        return next(record for record in reversed(self.records) if isinstance(record, EndRecord))
+
+
+def read(octets: bytes, step: int = 1 << 20, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> Told:
+    told = Told()
+    reader = CaptureReader(told, method=method, limits=limits)
+    for n, at in enumerate(range(0, len(octets), step), 1):
+        reader.feed(octets[at : at + step], t=float(n), read=n)
+    reader.end(99.0)
+    return told
+
+
+def words(octets: bytes, **how: bytes) -> list[str]:
+    """Return what was told, the notes by their mark only."""
+    return ["note" if line[:4] == "note" else line for line in read(octets, **how).short]  # type: ignore[arg-type]
+
+
+NEXT = ["-- response 2", "200"]
+TWO = [*NEXT, "complete 2"]
+ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 0"]
+
+
+@pytest.mark.parametrize(
+    "octets, told",
+    [
+        (CHUNKED + SIZED, ["200", "complete 5", *NEXT, "complete 2"]),
+        (SIZED + CHUNKED, ["200", "complete 2", *NEXT, "complete 5"]),
+        (
+            b"HTTP/1.1 302 Found\r\nContent-Length: 154\r\n\r\n" + CHUNKED,
+            ["302", "note", "complete 0", *NEXT, "complete 5"],
+        ),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 2\r\n\r\nhi" + CHUNKED, ["302", "complete 2", *NEXT, "complete 5"]),
+        (CODED + SIZED, ["200", "note", "complete 0", *NEXT, "complete 2"]),
+        (b"HTTP/1.1 200 Connection established\r\n\r\n" + SIZED, ["200", "note", "complete 0", *NEXT, "complete 2"]),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + SIZED, ["103", "200", "complete 2"]),
+        (b"HTTP/1.1 204 No Content\r\n\r\n" + SIZED, ["204", "complete 0", *NEXT, "complete 2"]),
+        (b"HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n" + SIZED, ["304", "complete 0", *NEXT, "complete 2"]),
+        (SIZED + b"\r\n\r\n" + SIZED, ["200", "complete 2", "note", *NEXT, "complete 2"]),
+        (SIZED + b"junk" + SIZED + b"junk", ["200", "complete 2", "note", *NEXT, "complete 2", "note"]),
+        (b"Trying ::1...\nConnected.\n" + SIZED, ["note", "200", "complete 2"]),
+        (OK + b"\r\nhello" + SIZED, ["200", "note", "complete 5", *NEXT, "complete 2"]),
+        (OK + b"\r\nHTTP/1.1 is a version", ["200", "complete 21"]),
+        (OK + b"Content-Type: message/http\r\n\r\n" + SIZED, ["200", f"complete {len(SIZED)}"]),
+        (OK + b"Content-Length: 1\r\n\r\nH", ["200", "complete 1"]),
+        (CODED + b"5\r\nhello\r\n" + SIZED, ["200", "cut 5", *NEXT, "complete 2"]),
+        (CODED + b"5\r\nhelloXX" + SIZED, ["200", "malformed 5", *NEXT, "complete 2"]),
+        (OK + b"no colon\r\n\r\n" + SIZED, ["malformed 0", *NEXT, "complete 2"]),
+        (WHOLE + WHOLE, ["complete 5", "-- response 2", "complete 5"]),
+        (WHOLE + SIZED, ["complete 5", *NEXT, "complete 2"]),
+        (WHOLE + b"\n", ["complete 5", "note"]),
+        (b"HTTP/1.1 101 Switching\r\n\r\n\x81\x02hi", ["101", "note", "complete 4"]),
+    ],
+)
+def test_each_message_is_told_and_nothing_is_left_out_without_a_word(octets: bytes, told: list[str]) -> None:
+    assert words(octets) == told
+
+
+@pytest.mark.parametrize(
+    "octets, told",
+    [
+        (POST + WHOLE + CHUNKED, ["request POST", "complete 5", "-- response 1", "200", "complete 5"]),
+        (HEAD + UNSENT + SIZED, ["request HEAD", "complete 0", "-- response 1", "200", "complete 0", *TWO]),
+        (HEAD + GET + UNSENT + SIZED, [*ASKED, "-- response 1", "200", "complete 0", *TWO]),
+    ],
+)
+def test_requests_say_what_the_responses_answer(octets: bytes, told: list[str]) -> None:
+    assert words(octets) == told
+
+
+def test_the_method_that_a_capture_does_not_show_can_be_said() -> None:
+    assert words(UNSENT, method=b"HEAD") == ["200", "complete 0"]
+    assert words(UNSENT) == ["200", "cut 0"]
+    assert "-X HEAD" in str(read(UNSENT).last.error)
+
+
+@pytest.mark.parametrize(
+    "octets, words",
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "needs a Host line"),
+        (b"GET /\r\n\r\n", "the version is missing"),
+        (b"GET\r\n\r\n", 'got "GET"'),
+        (b"get / HTTP/1.1\r\nHost: a b\r\n\r\n", "expected HOST or HOST:PORT"),
+        (POST + b"4\r\nhello\r\n0\r\n\r\n", 'expected CRLF after chunk-data at 7, got "o"'),
+        (POST.replace(b"\r\n", b"\n") + b"5\nhello\n0\n\n", "nc -C"),
+        (POST + b"5\r\nhello\r\n", "expected a size line"),
+        (POST[:-2], "octets of a head"),
+        (b"5\nhello\n", "nc -C"),
+        (b"garbage", "curl -i"),
+        (CODED + b"hello", "curl -i"),
+        (CODED + b" 5 \r\nhello\r\n0\r\n\r\n", "--lenient"),
+        (CODED + b"00000000000000005\r\nhello\r\n0\r\n\r\n", "--lenient"),
+        (b"\x16\x03\x01\x02\x00\x01", "TLS handshake"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "TLS alert"),
+        (b"\0\0\x12\x04\0\0\0\0\0" + b"x" * 18, "HTTP/2 in clear"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "preface of HTTP/2"),
+        (b"HTTP/2 200 \r\nserver: x\r\n\r\nhello", "--http1.1"),
+        (b"data: hello\n\n", "event stream without its framing"),
+        (zlib.compress(b"x"), "expected 1*HEXDIG"),
+        (bytes(range(256)), "expected 1*HEXDIG"),
+    ],
+)
+def test_a_mistake_is_named(octets: bytes, words: str) -> None:
+    last = read(octets).last
+    assert last.framing in ("malformed", "cut")
+    assert words in str(last.error)
+    assert "b'" not in str(last.error)
+
+
+def test_padded_sizes_are_for_lenient_reading() -> None:
+    octets = CODED + b" 5 \r\nhello\r\n0\r\n\r\n"
+    assert read(octets).last.framing == "malformed"
+    assert read(octets, limits=LENIENT_LIMITS).last.framing == "complete"
+
+
+def test_what_was_there_before_counts_as_no_read() -> None:
+    told = Told()
+    reader = CaptureReader(told)
+    reader.feed(CODED + b"5\r\nhello\r\n", t=0.0, read=0)
+    reader.feed(WHOLE, t=1.0, read=1)
+    reader.end(2.0)
+    assert [record.read for record in told.records if isinstance(record, FrameRecord)] == [0, 1, 1]
+    assert told.last.reads == 1
+
+
+def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have() -> None:
+    told = Told()
+    reader = CaptureReader(told)
+    reader.feed(b"!\n" * (MAX_STRAY_OCTETS // 2), t=0.0, read=1)
+    assert told.records == []
+    reader.feed(b"!\n", t=0.0, read=2)
+    assert told.last.framing == "malformed"
+
+
+@pytest.mark.parametrize("octets, framing", [(CHUNKED[:-3], "stopped"), (OK, "stopped"), (CHUNKED, "complete")])
+def test_a_watch_that_is_stopped_ends_what_is_not_complete(octets: bytes, framing: str) -> None:
+    told = Told()
+    reader = CaptureReader(told)
+    reader.feed(octets, t=0.0, read=1)
+    reader.end(1.0, "stopped")
+    assert told.last.framing == framing
+
+
+PIECES = st.sampled_from(
+    [
+        CHUNKED,
+        SIZED,
+        UNSENT,
+        CODED,
+        POST,
+        GET,
+        HEAD,
+        WHOLE,
+        OK,
+        b"\r\n",
+        b"junk\n",
+        b"H",
+        b"HTTP/1.1 ",
+        b"5\r\n",
+        b"0\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 204 No\r\n\r\n",
+        b"X: 1\r\n\r\n",
+        b"\x16\x03\x01",
+        b"GET / HTTP/1.1\n\n",
+    ]
+)
+
+
+def facts(records: Sequence[Record]) -> list[tuple[object, ...]]:
+    """Return what does not depend on how the octets were cut into reads."""
+    return [
+        (record.framing, record.sha256, str(record.error).partition(", got ")[0], record.way)
+        if isinstance(record, EndRecord)
+        else (record.kind, *getattr(record, "fields", ()), getattr(record, "line", ""))
+        for record in records
+        if not isinstance(record, DataRecord)
+    ]
+
+
+@given(st.lists(PIECES | st.binary(max_size=12), max_size=6).map(b"".join), st.integers(1, 9))
+def test_no_capture_makes_the_reader_raise_and_each_octet_is_accounted_for(octets: bytes, step: int) -> None:
+    told = read(octets, step)
+    assert not octets.strip() or told.lines
+    heads = sum(isinstance(record, HeadRecord | RequestRecord) for record in told.records)
+    ends = sum(isinstance(record, EndRecord) for record in told.records)
+    assert ends <= heads + len(octets)
+    whole = [record for record in told.records if isinstance(record, EndRecord)]
+    assert all(record.framing in ("complete", "cut", "malformed") for record in whole)
+
+
+@given(st.lists(PIECES, max_size=5).map(b"".join), st.integers(1, 40))
+def test_how_a_capture_is_cut_into_reads_changes_nothing_that_is_told(octets: bytes, step: int) -> None:
+    assert facts(read(octets, step).records) == facts(read(octets).records)
