@@ -101,6 +101,10 @@ def add_view(parser: argparse.ArgumentParser) -> None:
     how = group.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="records, one JSON object a line")
     how.add_argument("--raw", action="store_true", help="the octets of the body as they came, size lines and all")
-    how.add_argument("--hex", action="store_true", help="each octet of each frame, in hex and as text")
+    how.add_argument(
+        "--hex",
+        action="store_true",
+        help="each octet of each frame by its part, in hex and as text; with -v of the heads too",
+    )
     group.add_argument("--save", metavar="FILE", help="write the records to FILE as well; `watch FILE` replays them")
     group.add_argument("--no-data", action="store_true", help="sizes and times only, no content")

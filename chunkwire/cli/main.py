@@ -33,7 +33,7 @@ examples:
   chunkwire watch ':8080/generate?n=5&interval=1s'    each frame as it arrives
 
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
-  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C
+  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM
 environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed."""
 
 
