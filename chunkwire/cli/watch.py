@@ -34,7 +34,8 @@ a capture (FILE or -) may hold any number of responses and requests; a response 
   it or -X says otherwise, and a head in the place of a body means that the body is not in the capture. `before`: it
   was in standard input before watch started.
 exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the same), 28 timeout, 52 empty reply,
-  56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first failure"""
+  56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first that
+  failed"""
 
 # What a file of octets or records is usually called: such a name that is not there is a missing file, not a host.
 _SUFFIXES: Final = (".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log")
