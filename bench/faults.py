@@ -1,8 +1,9 @@
 """What real clients make of each fault: the table in README, from real runs.
 
 `python -m bench.faults` prints it; `--write` puts it into README.md between its two marks. Each client asks a
-`chunkwire serve` of its own run for `/fault/NAME` and says what it would tell its user: how much content it takes
-for the whole, or which error.
+`chunkwire serve` of its own run for `/fault/NAME` and says what it would tell its user: that it takes the content for
+whole, or which error. What it says may depend on where the fault strikes, and on whether its last octets came in one
+read with those before: each fault is asked for with several parameters, and a cell holds every answer that was given.
 """
 
 from __future__ import annotations
@@ -24,21 +25,26 @@ from chunkwire.origin.faults import FAULTS
 
 README: Final = Path(__file__).resolve().parent.parent / "README.md"
 MARKS: Final = ("<!-- faults:begin -->", "<!-- faults:end -->")
-# Four chunks, the fault after two of them; a stall holds for a second, then FIN.
-QUERY: Final = "?n=4&at=2&duration=1s"
+# At the start, in the middle and near the end, with and without a pause; a stall holds for half a second, then FIN.
+QUERIES: Final = tuple(
+    f"?n={n}&at={at}&interval={interval}&duration=500ms"
+    for n, at in ((4, 2), (6, 3), (1, 0), (40, 39))
+    for interval in ("0ms", "20ms")
+)
 WITHIN: Final = 30.0  # s; for one client and one fault
 
 PYTHON: Final = """
 import http.client, sys, urllib.request
 try:
-    print("ok", len(urllib.request.urlopen(sys.argv[1], timeout=10).read()))
+    urllib.request.urlopen(sys.argv[1], timeout=10).read()
+    print("ok")
 except Exception as error:
     cause = getattr(error, "reason", error)
     print(type(cause).__name__)
 """
 NODE: Final = """
 fetch(process.argv[1]).then(response => response.arrayBuffer())
-  .then(body => console.log("ok", body.byteLength))
+  .then(() => console.log("ok"))
   .catch(error => console.log(`${error.message}: ${(error.cause || {}).code || (error.cause || {}).message}`));
 """
 GO: Final = """
@@ -49,9 +55,8 @@ import ("fmt"; "io"; "net/http"; "os"; "strings")
 func main() {
     response, err := http.Get(os.Args[1])
     if err == nil {
-        var body []byte
-        body, err = io.ReadAll(response.Body)
-        if err == nil { fmt.Println("ok", len(body)); return }
+        _, err = io.Copy(io.Discard, response.Body)
+        if err == nil { fmt.Println("ok"); return }
     }
     text := err.Error()
     if strings.HasPrefix(text, "read tcp") || strings.HasPrefix(text, "Get ") {
@@ -82,9 +87,9 @@ def version_of(argv: Sequence[str]) -> str:
 
 
 def curl_says(url: str) -> str:
-    """Return curl's verdict: its exit code, or how much it took for the whole."""
-    result = run(["curl", "-sN", "-o", os.devnull, "-w", "%{size_download}", url])
-    return f"exit {result.returncode}" if result.returncode else f"ok {result.stdout}"
+    """Return curl's verdict: its exit code, or that it took the content for whole."""
+    result = run(["curl", "-sN", "-o", os.devnull, url])
+    return f"exit {result.returncode}" if result.returncode else "ok"
 
 
 def printed_by(*argv: str) -> Callable[[str], str]:
@@ -119,12 +124,17 @@ def origin() -> Iterator[str]:
             process.stderr.read()
 
 
+def all_answers(client: Client, url: str) -> list[str]:
+    """Return every answer that a client gives to a fault, whatever its parameters."""
+    return sorted({client.ask(url + query) for query in QUERIES})
+
+
 def table(url: str, clients: Sequence[Client]) -> str:
     """Return the table as Markdown."""
     head = ["`/fault/…`", "on the wire", *(client.title for client in clients)]
     rows = [head, ["---"] * len(head)]
     for name, fault in FAULTS.items():
-        answers = [client.ask(f"{url}/fault/{name}{QUERY}") for client in clients]
+        answers = [" or ".join(all_answers(client, f"{url}/fault/{name}")) for client in clients]
         rows.append([f"`{name}`", fault.summary, *answers])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

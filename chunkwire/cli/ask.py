@@ -39,13 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
     parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
     parser.add_argument("--max-tokens", type=flags.count, metavar="N", help="the most tokens of an answer")
-    parser.add_argument(
-        "--cors",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="let pages of ORIGIN read answers, such as https://app.example, or * for all (repeatable)",
-    )
+    flags.add_cors(parser)
     parser.add_argument("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
     parser.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     parser.add_argument("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")

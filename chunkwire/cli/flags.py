@@ -80,6 +80,17 @@ def add_listen(parser: argparse.ArgumentParser, default: str) -> None:
     parser.set_defaults(default_port=int(default.rpartition(":")[2]))
 
 
+def add_cors(parser: argparse.ArgumentParser) -> None:
+    """Add --cors: `options.cors`, the origins of pages that may read responses."""
+    parser.add_argument(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of ORIGIN read responses, such as https://app.example, or * for all (repeatable)",
+    )
+
+
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Add what clients send: `options.header` (list), `.data`, `.method`, `.max_time`, `.cafile`, `.insecure`."""
     group = parser.add_argument_group("request")

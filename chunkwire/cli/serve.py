@@ -23,7 +23,9 @@ examples:
   chunkwire serve                                         on 127.0.0.1:8081; GET / lists what there is
   curl -sN --raw 'localhost:8081/generate?n=5&interval=1s'
   curl -sN --raw 'localhost:8081/frames?plan=5@0,6:a=1@500,0@1000&text=hello+world'
-  curl -sN --raw localhost:8081/fault/cut                 one of the ways a stream goes wrong
+  curl -sN --raw 'localhost:8081/fault/cut?n=6&at=3'      one of the ways a stream goes wrong (GET / lists them)
+  curl -sN --raw 'localhost:8081/fault/stall?duration=2s' silence for so long, then FIN
+  curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel' any octets after the head, then FIN
   chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
     )
+    flags.add_cors(parser)
     _add_caps(parser)
     _add_deadlines(parser)
     add_llm_arguments(parser)
@@ -117,6 +120,7 @@ def _settings(options: argparse.Namespace) -> OriginSettings:
         body_timeout=options.body_timeout,
         send_timeout=options.send_timeout,
         grace=options.grace,
+        cors=frozenset(options.cors),
     )
 
 

@@ -14,6 +14,7 @@ from chunkwire.forward.report import Report
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
+from chunkwire.wire.errors import quoted
 
 logger = logging.getLogger("chunkwire.access")
 
@@ -24,8 +25,8 @@ def log_text(peer: str, request: Request, report: Report, settings: GatewaySetti
     """Log one exchange at INFO as text; octets from the wire are escaped."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = _text(request.start_line).replace('"', "%22")
-    parts = [peer, f'"{line}"', str(report.status or "-"), report.upstream]
+    line = request.start_line
+    parts = [peer, quoted(line, len(line)), str(report.status or "-"), report.upstream]
     for name, seconds in (("head", report.head_s), ("first", report.first_s)):
         if seconds is not None:
             parts.append(f"{name}={seconds * 1e3:.1f}ms")
@@ -36,7 +37,7 @@ def log_text(peer: str, request: Request, report: Report, settings: GatewaySetti
     if settings.fault is not None:
         parts.append(f"fault={settings.fault}")
     if trace := request.get(b"traceparent"):
-        parts.append(f"traceparent={_text(trace)}")
+        parts.append(f"traceparent={quoted(trace)[1:-1]}")
     parts.append(report.verdict)
     if report.details:
         parts.append(f"({report.details})")

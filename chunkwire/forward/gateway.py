@@ -30,6 +30,7 @@ from chunkwire.net.heads import Framing, HeadError, Request
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
+from chunkwire.net.unread import unread_request
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.running import open_all, run_server
@@ -176,26 +177,30 @@ class Gateway:
                 return None
             framing = admitted_framing(request)
         except HeadError as error:
-            await self._refuse(client, client_failure(error), request)
+            await self._refuse(client, client_failure(error), request or unread_request(error.first_line))
             return None
         except trio.TooSlowError:
             details = f"expected a whole request head within {self._settings.head_timeout:g} s"
-            await self._refuse(client, Failure(Outcome.TIMEOUT, 408, "http_request_error", details), request)
+            await self._refuse(
+                client,
+                Failure(Outcome.TIMEOUT, 408, "http_request_error", details),
+                unread_request(bytes(client.leftover)),
+            )
             return None
         return request, framing
 
-    async def _refuse(self, client: ServerConnection, failure: Failure, request: Request | None) -> None:
+    async def _refuse(self, client: ServerConnection, failure: Failure, request: Request) -> None:
         head, content = failure_response(
             failure, name=self._settings.name, date=self.date(), extra=((b"Connection", b"close"),)
         )
-        method = b"HEAD" if client.asks_for_head_only else b"GET"
+        method = request.method
         octets = client.head_octets(head, method)
         self._mover.unwatch(client)
         with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers
             await client.send_all(octets if method == b"HEAD" else octets + content)
         await client.close()
         report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
-        self._ended(client.peer, request or Request(b"-", b"-"), report)
+        self._ended(client.peer, request, report)
 
     def date(self) -> bytes:
         """Return the value of Date for now, made once a second."""

@@ -14,11 +14,11 @@ import trio
 from chunkwire.net.connection import Connection
 from chunkwire.net.heads import Field, HeadError, Request, Response, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
+from chunkwire.net.unread import first_line
 from chunkwire.net.writer import Asked, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
-_HEAD_METHOD = re.compile(rb"[\s]*+HEAD(?![!#$%&'*+\-.^_`|~0-9A-Za-z])")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
 
@@ -54,7 +54,6 @@ class ServerConnection(Connection):
         self._bare_lf = bare_lf
         self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
         self._asked: Asked | None = None
-        self._is_head: bool | None = None
 
     async def receive_request(self) -> Request | None:
         """Return the next request head, its target settled; None when the peer closed before a first octet.
@@ -65,21 +64,20 @@ class ServerConnection(Connection):
             HeadError: what to answer. Nothing more may be read from this connection after it.
             PeerGone: the peer reset the connection.
         """
-        self._asked = self._is_head = None
-        head = await self._receive_head(is_request=True)
-        if head is None:
+        self._asked = None
+        head: bytes | None = b""
+        try:
+            head = await self._receive_head(is_request=True)
+            if head is not None:
+                request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
+                self._asked = Asked.by(request)
+                return request
             if self.leftover:
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
-            return None
-        self._is_head = bool(_HEAD_METHOD.match(head))
-        request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
-        self._asked = Asked.by(request)
-        return request
-
-    @property
-    def asks_for_head_only(self) -> bool:
-        """What came of the latest request begins with HEAD, understood or not (RFC 9110 §9.3.2: no content)."""
-        return bool(_HEAD_METHOD.match(self.leftover)) if self._is_head is None else self._is_head
+        except HeadError as error:
+            error.first_line = first_line(head or self.leftover)
+            raise
+        return None
 
     def has_whole_head(self) -> bool:
         """Say whether `receive_request` has nothing to wait for."""

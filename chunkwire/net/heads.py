@@ -56,10 +56,12 @@ class HeadError(ChunkwireError):
     Attributes:
         status: what a server answers (400, 414, 417, 431, 501, 505). A gateway answers 502 for an upstream's head.
         rule: a stable kebab-case name.
+        first_line: what was received of the start-line, see `unread`; empty where nobody received it.
     """
 
     def __init__(self, status: int, rule: str, message: str) -> None:
         super().__init__(message)
+        self.first_line = b""
         self.status = status
         self.rule = rule
 

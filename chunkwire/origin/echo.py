@@ -4,47 +4,86 @@ from __future__ import annotations
 
 from typing import Final
 
+import trio
+
 from chunkwire.net.heads import BodyKind
-from chunkwire.server.request import IncomingRequest
+from chunkwire.server.query import bad_value
+from chunkwire.server.request import IncomingRequest, RequestBody
 from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
 # A chunk is held until it is whole, and goes back in one send with those that came with it; a longer one goes back
 # piece by piece.
 _HELD_OCTETS: Final = 64 << 10
+# How long the head waits for a first whole chunk. Until then a mistake in it is answered 400; a client that wants the
+# head before it sends its first chunk is not kept longer. A second is what a person takes for no delay of the network.
+_HEAD_SECONDS: Final = 1.0
 
 
 async def echo(request: IncomingRequest, response: Responder) -> None:
-    """Send the body back while it arrives.
+    """Send the body back while it arrives; one with a Content-Length comes back in chunks, one a read.
 
-    The head goes out with the first octets of the body, so that a body which is broken from its start is told
-    so in a 400. A body with a Content-Length comes back in chunks, one a read.
+    The head waits for the first whole chunk, a second at most (`head=now`: not at all), so that a body which is broken
+    from its start is answered 400. A later mistake is reported in one chunk, and the response is then cut.
     """
-    events = await request.body.receive_events()
+    events = await _first_events(request)
     content_type = request.head.get(b"content-type")
     fields = ((b"Content-Type", content_type),) if content_type else (OCTET_STREAM,)
     async with response.chunked(fields=fields) as body:
         same = _SameFrames(body) if request.body.framing.kind is BodyKind.CHUNKED and response.is_chunked else None
-        while True:
-            if same is not None:
-                await same.send(events)
-            else:
-                for event in events:
-                    if isinstance(event, Data):
-                        await body.send_chunk(event.octets)
-            if request.body.is_complete:
-                return
-            events = await request.body.receive_events()
+        try:
+            while True:
+                if same is not None:
+                    await same.send(events)
+                else:
+                    for event in events:
+                        if isinstance(event, Data):
+                            await body.send_chunk(event.octets)
+                if request.body.is_complete:
+                    return
+                events = await request.body.receive_events()
+        except (FramingError, IncompleteBody) as error:
+            if same is None or same.is_between_frames:
+                await body.send_chunk(f"request body: {error}\n".encode())
+            raise
+
+
+async def _first_events(request: IncomingRequest) -> list[Event]:
+    """Return the events up to the first whole chunk, or those that came in time; of a long chunk, its beginning."""
+    head = request.query.text("head")
+    if head not in ("", "now"):
+        raise bad_value("head", "now", head)
+    events: list[Event] = []
+    octets = 0
+    with trio.move_on_after(0 if head else _HEAD_SECONDS):
+        while not request.body.is_complete:
+            arrived = await request.body.receive_events()
+            events += arrived
+            octets += sum(len(event.raw) for event in arrived)
+            if octets >= _HELD_OCTETS or any(_ends_a_piece(event, request.body) for event in arrived):
+                break
+    return events
+
+
+def _ends_a_piece(event: Event, body: RequestBody) -> bool:
+    """Say whether an event ends a frame, or is content of a body without frames."""
+    return body.framing.kind is not BodyKind.CHUNKED or isinstance(event, DataEnd | LastChunk)
 
 
 class _SameFrames:
-    """Sends frames as they came: size digits, extension, boundaries, trailers."""
+    """Sends frames as they came: size digits, extension, boundaries, trailers.
+
+    Attributes:
+        is_between_frames: what was sent ends with a whole frame.
+    """
 
     def __init__(self, body: ChunkedBody) -> None:
         self._body = body
         self._held = bytearray()
         self._octets = 0
+        self.is_between_frames = True
 
     async def send(self, events: list[Event]) -> None:
         """Send what these events make whole, in one send, and hold the rest unless it is long."""
@@ -56,9 +95,11 @@ class _SameFrames:
             elif isinstance(event, DataEnd | LastChunk):
                 end, octets = len(self._held), self._octets
                 chunks += isinstance(event, DataEnd)
-        if len(self._held) - end >= _HELD_OCTETS:
+        is_whole = len(self._held) - end < _HELD_OCTETS
+        if not is_whole:
             end, octets = len(self._held), self._octets
         if end:
+            self.is_between_frames = is_whole
             raw = bytes(self._held[:end])
             del self._held[:end]
             self._octets -= octets
@@ -74,5 +115,6 @@ ECHO: Final = (
         "each chunk of the request as it arrives, extension and trailers too",
         "--raw -T - {origin}/echo",
         methods=("POST", "PUT", "PATCH"),
+        parameters=frozenset({"head"}),
     ),
 )

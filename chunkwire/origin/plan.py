@@ -1,7 +1,8 @@
 """Frames to order: `/frames?plan=…` sends exactly these frames at exactly these moments, `/trailers` these trailers.
 
 The plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
-milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut.
+milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut. `octets=` takes the place of a
+plan: what follows the head, as it stands, for framings that neither a plan nor a fault has.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from typing import Final
 
 from chunkwire.net.heads import Field
 from chunkwire.origin.settings import OriginSettings, caps_of
-from chunkwire.origin.streams import check_chunks
+from chunkwire.origin.streams import check_chunks, status_with_body
 from chunkwire.server.query import bad_value, format_duration, shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import TEXT, Responder
+from chunkwire.server.responder import FRAMING_NAMES, TEXT, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire import abnf
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
 # An ext may quote what would otherwise end it: 6:note="a, b"@100
 _STEP: Final = re.compile(r"""(\d{1,16})(?::((?:[^",@]|"(?:[^"\\]|\\.)*")+))?@(\d+(?:\.\d+)?)""", re.ASCII)
+_FIELD_NAME: Final = re.compile(abnf.TOKEN)
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
 
 
@@ -80,8 +84,18 @@ def _check_step(steps: list[PlannedFrame], text: str, settings: OriginSettings) 
 
 
 async def frames(request: IncomingRequest, response: Responder) -> None:
-    """Send the frames of `plan` at their moments, with the data of `text` and the trailers of `trailer`."""
+    """Send the frames of `plan` at their moments, with the data of `text` and the trailers of `trailer`.
+
+    Or `octets` after the head, and then a FIN. `status` and `header` make the head.
+    """
     query, settings = request.query, caps_of(request)
+    status = status_with_body(query, "status")
+    head = tuple(_header(text) for text in query.values("header"))
+    if all(name.lower() != b"content-type" for name, _ in head):
+        head = (TEXT, *head)
+    if query.values("octets"):
+        await _send_octets(request, response, status, head)
+        return
     steps = parse_plan(query.text("plan", "5@0,6@500,0@1000"), settings)
     check_chunks(request, len(steps), "plan")
     if sum(step.size for step in steps) > settings.max_octets:
@@ -91,7 +105,7 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
         raise bad_value("trailer", "a plan with a last-chunk (0@MS)", query.text("plan"))
     text = query.text("text").encode() or _ALPHABET
     sent = 0
-    async with response.chunked(fields=(TEXT,), trailers=fields) as body:
+    async with response.chunked(status, head, trailers=fields) as body:
         for step in steps:
             await body.wait_until(step.moment)
             if step.size:
@@ -101,6 +115,21 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
                 await body.finish(ext=step.ext)
         if steps[-1].size:
             body.cut()
+
+
+async def _send_octets(request: IncomingRequest, response: Responder, status: int, head: tuple[Field, ...]) -> None:
+    """Send what `octets` says after the head of a chunked response, in one send, and close the connection."""
+    for name in ("plan", "text", "trailer"):
+        if request.query.values(name):
+            raise bad_value("octets", f"no {name} beside it", request.query.text("octets"))
+    if not response.is_chunked:
+        raise Refusal(400, "parameter", "octets: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
+    octets = request.query.octets("octets")
+    response.must_close = True
+    async with response.chunked(status, head) as body:
+        if octets:
+            await body.send_octets(octets)
+        body.cut()
 
 
 async def trailers(request: IncomingRequest, response: Responder) -> None:
@@ -125,6 +154,18 @@ def _trailer(text: str) -> Field:
     return checked_trailer(name, value.strip(" \t"), parameter="trailer")
 
 
+def _header(text: str) -> Field:
+    """Return a field line of the response head; refuse one that frames the message, or is none."""
+    name, colon, value = (part.strip(" \t").encode() for part in text.partition(":"))
+    if not colon or not _FIELD_NAME.fullmatch(name):
+        raise bad_value("header", "NAME:VALUE", text)
+    if _CONTROL.search(value):
+        raise bad_value("header", "a value without control octets", text)
+    if name.lower() in FRAMING_NAMES:
+        raise bad_value("header", "a field that does not frame the message", text)
+    return (name, value)
+
+
 def checked_trailer(name: str, value: str, *, parameter: str) -> Field:
     """Return a trailer field that may be sent; refuse one that must not be a trailer or is no field line."""
     field = (name.encode(), value.encode())
@@ -141,7 +182,7 @@ PLANNED: Final = (
         frames,
         "these frames, SIZE[:EXT]@MS,…, with the data of text; 0@MS is the last-chunk, without it the body is cut",
         "--raw '{origin}/frames?plan=5@0,6:a=1@500,0@1000&text=hello+world&trailer=X-T:1'",
-        parameters=frozenset({"plan", "text", "trailer"}),
+        parameters=frozenset({"plan", "text", "trailer", "status", "header", "octets"}),
     ),
     Resource(
         "/trailers",

@@ -25,7 +25,7 @@ from chunkwire.record.values import (
 )
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.server.responder import BODYLESS, ChunkedBody, Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
@@ -34,7 +34,6 @@ REPLAY_PATH: Final = "/replay"
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}, key=lambda method: method != "GET"))
 # What belongs to the connection that was recorded, or is decided by the one that replays.
 _LEFT_OUT: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "upgrade"})
-_BODYLESS: Final = frozenset({204, 304})
 _ENDINGS: Final = {"complete": "complete", "reset": "reset", "timeout": "silence", "client-gone": "silence"}
 
 
@@ -207,7 +206,7 @@ def _resource(path: str, replays: list[Replay]) -> Resource:
         nonlocal given
         replay = replays[given % len(replays)]
         given += 1
-        if replay.status in _BODYLESS:
+        if replay.status in BODYLESS:
             await response.fixed(replay.status, replay.fields)
             return
         if not response.is_chunked:

@@ -14,10 +14,10 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from chunkwire.origin.settings import caps_of
-from chunkwire.server.query import bad_value, format_duration, whole_number
+from chunkwire.server.query import Query, bad_value, format_duration, whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import JSON_LINES, OCTET_STREAM, TEXT, Responder
+from chunkwire.server.responder import BODYLESS, JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.server.routes import Resource
 
 _WORD: Final = 4  # octets; what the generator draws
@@ -73,9 +73,7 @@ async def drip(request: IncomingRequest, response: Responder) -> None:
     duration = query.duration("duration", 2.0, at_most=settings.max_duration)
     delay = query.duration("delay", 2.0, at_most=settings.max_duration)
     octets = query.count("numbytes", 10, at_least=1, at_most=settings.max_chunks)
-    status = query.count("code", 200, at_least=200, at_most=599)
-    if status in (204, 304):
-        raise bad_value("code", "a status whose response has a body", str(status))
+    status = status_with_body(query, "code")
     if duration + delay > settings.max_duration:
         expected = f"duration + delay of at most {format_duration(settings.max_duration)}"
         raise bad_value("duration", expected, format_duration(duration + delay))
@@ -96,6 +94,14 @@ def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, fl
         expected = f"n x interval of at most {format_duration(settings.max_duration)}"
         raise bad_value("interval", expected, format_duration(n * interval))
     return n, interval
+
+
+def status_with_body(query: Query, name: str) -> int:
+    """Return the status that a parameter asks for, 200 by default; refuse one whose response has no body."""
+    status = query.count(name, 200, at_least=200, at_most=599)
+    if status in BODYLESS:
+        raise bad_value(name, "a status whose response has a body", str(status))
+    return status
 
 
 def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:

@@ -9,6 +9,8 @@ import json
 import logging
 
 from chunkwire.server.journal import JournalEntry
+from chunkwire.server.refusal import escaped
+from chunkwire.wire.errors import quoted
 
 logger = logging.getLogger("chunkwire.access")
 
@@ -17,21 +19,17 @@ def log_text(exchange: JournalEntry) -> None:
     """Log one exchange at INFO; octets from the wire are escaped."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = (
-        exchange.request.start_line.decode("ascii", "backslashreplace").replace('"', "%22")
-        if exchange.is_readable
-        else "-"
-    )
-    parts = [exchange.peer, f'"{line}"', str(exchange.status or "-")]
+    line = exchange.request.start_line
+    parts = [exchange.peer, quoted(line, len(line)), str(exchange.status or "-")]
     for name, moment in (("head", exchange.head_sent), ("first", exchange.first_frame)):
         if moment is not None:
             parts.append(f"{name}={(moment - exchange.began) * 1e3:.1f}ms")
     parts.append(f"chunks={exchange.frames} octets={exchange.octets}")
     parts.append(exchange.ended_by.value if exchange.ended_by else "-")
     if exchange.rule:
-        parts.append(f"({exchange.rule})")
+        parts.append(f"({exchange.rule}: {escaped(exchange.detail)})")
     if trace := exchange.request.get(b"traceparent"):
-        parts.append(f"traceparent={trace.decode('ascii', 'backslashreplace')}")
+        parts.append(f"traceparent={quoted(trace)[1:-1]}")
     logger.info("%s", " ".join(parts))
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from typing import Final
 
 import trio
@@ -28,8 +27,10 @@ from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_f
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
+from chunkwire.net.unread import unread_request
 from chunkwire.record.values import Record
-from chunkwire.server.journal import UNREADABLE, Ended, Journal, JournalEntry
+from chunkwire.server.cors import preflight_fields
+from chunkwire.server.journal import Ended, Journal, JournalEntry
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal, from_body_error, from_head_error
 from chunkwire.server.request import IncomingRequest, RequestBody
@@ -107,14 +108,14 @@ class Server:
             with trio.fail_after(self.settings.head_timeout):
                 head = await connection.receive_request()
         except HeadError as error:
-            refusal = from_head_error(error, bytes(connection.leftover[:2]))
+            received, refusal = error.first_line, from_head_error(error, bytes(connection.leftover[:2]))
         except trio.TooSlowError:
             expected = f"expected its empty line within {self.settings.head_timeout:g} s"
+            received = bytes(connection.leftover)
             refusal = Refusal(408, "head-timeout", f"request head: {expected}, got no end")
         else:
             return head is not None and await self._serve(connection, head)
-        method = b"HEAD" if connection.asks_for_head_only else UNREADABLE.method
-        return await self._serve(connection, replace(UNREADABLE, method=method), refusal)
+        return await self._serve(connection, unread_request(received), refusal)
 
     async def _serve(self, connection: ServerConnection, head: Request, refusal: Refusal | None = None) -> bool:
         """Serve one exchange; True if another may follow on this connection."""
@@ -177,7 +178,9 @@ class Server:
             got = expected.decode("latin-1")
             raise Refusal(417, "expectation", f"Expect: expected 100-continue, got {got!r}")
         if head.method == b"OPTIONS" and not self._routes.answers_options(head):
-            await response.fixed(204, ((b"Allow", self._routes.allowed(head)),))
+            allowed = self._routes.allowed(head)
+            preflight = preflight_fields(head, allowed) if self.settings.cors else ()
+            await response.fixed(204, ((b"Allow", allowed), *preflight))
             return
         resource, request.captures = self._routes.find(head)
         known = known_parameters(resource)
@@ -197,19 +200,18 @@ class Server:
             return Ended.TIMEOUT
         if isinstance(cause, FramingError | IncompleteBody):
             response.must_close = True
-            response.exchange.rule = "incomplete-body" if isinstance(cause, IncompleteBody) else cause.rule
             cause = from_body_error(cause)
         if not isinstance(cause, Refusal):
             asked = request.head.start_line.decode("ascii", "backslashreplace")
             logger.error("%s: the responder failed: %s: %s", asked, type(cause).__name__, cause, exc_info=error)
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
+        response.exchange.rule, response.exchange.detail = cause.rule, str(cause)
         if response.state is not BodyState.UNSENT:
             response.must_close = True
             return Ended.ERROR
         return await self._refuse(response, cause)
 
     async def _refuse(self, response: Responder, refusal: Refusal) -> Ended:
-        response.exchange.rule = refusal.rule
         self.metrics.refusals[refusal.rule] += 1
         try:
             await response.text(refusal.status, refusal.text, refusal.fields)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.net.heads import Request
+from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import redact_target
 from chunkwire.server.metrics import Metrics
 
@@ -24,8 +25,6 @@ _FIELDS_OF_INTEREST: Final = frozenset(
     b"host via forwarded x-forwarded-for x-forwarded-proto accept accept-encoding te connection expect upgrade "
     b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
 )
-# Stands for a request whose head could not be read; no other has its target.
-UNREADABLE: Final = Request(b"-", b"-")
 JOURNAL_PATH: Final = b"/journal"
 _TARGET_OCTETS: Final = 2048  # of what is remembered; most targets are shorter, and a plan of 200 steps fits
 _VALUE_OCTETS: Final = 256
@@ -58,12 +57,13 @@ class JournalEntry:
         wire_octets: the body as on the wire.
         first_frame, last_frame: when their write began, on the pacer's clock; None before.
         ended_by: None while it runs.
-        rule: of the refusal, where the request was refused.
+        rule, detail: of the refusal, where the request was refused: its name, and what was expected and came.
     """
 
     __slots__ = (
         "began",
         "began_ns",
+        "detail",
         "ended",
         "ended_by",
         "first_frame",
@@ -91,6 +91,7 @@ class JournalEntry:
         self.nonce = _nonce_in(request.target)
         self.status = 0
         self.rule = ""
+        self.detail = ""
         self.frames = 0
         self.octets = 0
         self.wire_octets = 0
@@ -124,24 +125,20 @@ class JournalEntry:
         """Return a moment of the pacer's clock as ns since the epoch."""
         return self.began_ns + round((moment - self.began) * 1e9)
 
-    @property
-    def is_readable(self) -> bool:
-        """There was a request head to read."""
-        return self.request.target != UNREADABLE.target
-
     def to_json(self) -> dict[str, object]:
         """Return the exchange as a journal entry."""
         request = self.request
         return {
             "n": self.number,
             "peer": self.peer,
-            "method": request.method.decode("latin-1"),
+            "method": shown_method(request).decode("latin-1"),
             "target": request.target.decode("latin-1"),
             "version": request.version.decode("latin-1"),
             "fields": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.fields],
             "nonce": self.nonce or None,
             "status": self.status or None,
             "rule": self.rule or None,
+            "detail": self.detail or None,
             "frames": self.frames,
             "octets": self.octets,
             "wire_octets": self.wire_octets,
@@ -179,8 +176,6 @@ class Journal:
 
 def _kept(request: Request) -> Request:
     """Return what is remembered of a request: a thousand of the largest heads would be 64 MiB."""
-    if request.target == UNREADABLE.target:
-        return request
     fields = tuple(
         (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST
     )

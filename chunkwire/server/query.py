@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from chunkwire.server.refusal import Refusal
 
@@ -45,6 +45,7 @@ class Query:
             pairs = parse_qsl(octets.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         except ValueError as error:
             raise Refusal(400, "parameters", f"expected at most {MAX_PARAMETERS} parameters") from error
+        self._octets = octets
         self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
 
     def values(self, name: str) -> list[str]:
@@ -57,6 +58,15 @@ class Query:
         if len(values) > 1:
             raise Refusal(400, "parameter", f"{name}: expected once, got {len(values)} times")
         return values[0] if values else default
+
+    def octets(self, name: str) -> bytes:
+        """Return the one value of a parameter as octets, whether or not they are UTF-8."""
+        self.text(name)  # refuses a second one
+        for part in self._octets.split(b"&"):
+            key, _, value = part.partition(b"=")
+            if unquote_to_bytes(key.replace(b"+", b" ")) == name.encode():
+                return unquote_to_bytes(value.replace(b"+", b" "))
+        return b""
 
     def count(self, name: str, default: int, *, at_most: int, at_least: int = 0) -> int:
         """Return a whole number within its bounds, both included."""

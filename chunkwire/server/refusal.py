@@ -35,7 +35,7 @@ class Refusal(ChunkwireError):
         """The body of the answer; what it quotes of the request is escaped, so it stays the lines it is."""
         hint = _HINTS.get(self.rule)
         lines = [str(self), *([hint] if hint else [])]
-        return "".join(_UNPRINTABLE.sub(_escaped, line) + "\n" for line in lines)
+        return "".join(escaped(line) + "\n" for line in lines)
 
 
 _HINTS: Final = {
@@ -60,5 +60,6 @@ def from_body_error(error: FramingError | IncompleteBody) -> Refusal:
     return Refusal(400, "incomplete-body", f"request body: {error}")
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def escaped(line: str) -> str:
+    """Return text whose control characters, which a terminal might obey, are escapes."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)

@@ -22,6 +22,7 @@ from chunkwire.net.heads import BodyKind, Field, Response
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
+from chunkwire.server.cors import cors_fields
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.tap import SentTap
@@ -36,8 +37,8 @@ OCTET_STREAM: Final[Field] = (b"Content-Type", b"application/octet-stream")
 # Says to a reader of an HTTP/1.0 response why there are no frames to see, and that an early end cannot be told.
 DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (HTTP/1.0 has no chunks)")
 
-_OURS: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
-_BODYLESS: Final = frozenset({204, 304})
+FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
+BODYLESS: Final = frozenset({204, 304})
 _FINAL: Final = range(200, 1000)
 
 
@@ -107,7 +108,7 @@ class Responder:
 
         Cancellation: the head, or part of it, may have left; the connection cannot go on.
         """
-        if status in _BODYLESS:
+        if status in BODYLESS:
             raise LocalError(f"expected a status whose response has a body, got {status}")
         planned = _checked(trailers, "trailer")
         encode_last_chunk(planned)
@@ -141,7 +142,7 @@ class Responder:
         """
         if not isinstance(body, bytes | bytearray | memoryview):
             raise LocalError(f"expected a body of octets (bytes), got {_kind(body)}; `text` sends text")
-        has_none = status in _BODYLESS
+        has_none = status in BODYLESS
         length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
         await self._send_head(status, [*_checked(fields)], length, BodyKind.NONE if has_none else BodyKind.LENGTH)
         if body and not has_none and not self._is_head:
@@ -236,7 +237,7 @@ class Responder:
             raise LocalError("expected one response a request, got a second one")
         if status not in _FINAL:
             raise LocalError(f"expected the status of a final response, 200 to 999, got {status!r:.20}")
-        if ours := [name for name, _ in fields if name.lower() in _OURS]:
+        if ours := [name for name, _ in fields if name.lower() in FRAMING_NAMES]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
         if not self._request.body.is_complete and not self._request.body.is_small:
             self.must_close = True  # what is not read must not be taken for the next request (RFC 9112 §9.3)
@@ -244,7 +245,8 @@ class Responder:
             self.must_close = True
         closing = ((b"Connection", b"close"),) if self.must_close else ()
         date = (b"Date", formatdate(usegmt=True).encode())
-        response = Response(status, _reason(status), fields=(date, *fields, *framing, *closing))
+        cors = cors_fields(self._request.head, self._request.settings.cors)
+        response = Response(status, _reason(status), fields=(date, *fields, *cors, *framing, *closing))
         octets = self._connection.head_octets(response, self._request.head.method)
         now = self.pacer.now()
         self.state = BodyState.OPEN

@@ -178,6 +178,8 @@ def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
     lines = ["chunkwire: each chunk is written by hand, at the moment it is told to. What there is:", ""]
     for resource in resources:
         lines += [f"{' '.join(resource.methods)} {resource.path}", f"    {resource.summary}"]
+        if resource.parameters:
+            lines += [f"    parameters: {', '.join(sorted(resource.parameters))}"]
         lines += [f"    curl -sN {resource.example.replace('{origin}', origin)}", ""]
     return "\n".join(lines)
 

@@ -29,6 +29,7 @@ class ServerSettings:
         grace: for streams that run when SIGTERM comes.
         max_connections: beyond it new ones wait in the kernel's backlog.
         journal_entries: exchanges that the journal remembers.
+        cors: origins whose pages may read responses, such as "https://app.example"; "*" for all.
     """
 
     keep_alive_timeout: float = 300.0
@@ -40,6 +41,7 @@ class ServerSettings:
     grace: float = GRACE_SECONDS
     max_connections: int = MAX_CONNECTIONS
     journal_entries: int = 1000
+    cors: frozenset[str] = frozenset()
     limits: Limits = field(default=DEFAULT_LIMITS)
     head_limits: HeadLimits = field(default=DEFAULT_HEAD_LIMITS)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.journal import Ended
@@ -34,7 +35,7 @@ class SentTap:
         self._began = began
         self._feed: Feed | None = None
         self._writes = 0
-        self._recorder.request(0.0, request.method, request.target, request.fields, wall)
+        self._recorder.request(0.0, shown_method(request), request.target, request.fields, wall)
 
     def head(self, now: float, response: Response, kind: BodyKind) -> None:
         """Record a final head; `kind` is the framing of what will follow on the wire."""

@@ -115,10 +115,13 @@ class IncompleteBody(ChunkwireError):
         offset: octets of the body that had arrived.
         section: the production that was cut, such as "chunk-data".
         received: the content received so far, where whoever raised it keeps content; a cap may have cut it.
+
+    Args:
+        hint: what to add to the message.
     """
 
-    def __init__(self, offset: int, section: str, received: bytes = b"") -> None:
-        super().__init__(f"expected {section} at {offset}, got the end of input")
+    def __init__(self, offset: int, section: str, received: bytes = b"", *, hint: str = "") -> None:
+        super().__init__(f"expected {section} at {offset}, got the end of input{hint}")
         self.offset = offset
         self.section = section
         self.received = received

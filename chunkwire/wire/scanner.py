@@ -130,6 +130,7 @@ class ChunkedScanner:
         "_last_chunk",
         "_left",
         "_limits",
+        "_line",
         "_remaining",
         "_short_cut",
         "_state",
@@ -159,7 +160,8 @@ class ChunkedScanner:
         self._held = 0
         # Of `most`, what is left to this call.
         self._left = 0
-        # In DATA: chunk-data still to come.
+        # In DATA and DATA_END: the size line of the chunk, and chunk-data still to come.
+        self._line = b""
         self._remaining = 0
         # Framing beyond what the data excuses so far; see Limits.max_overhead.
         self._excess = 0
@@ -202,7 +204,11 @@ class ChunkedScanner:
         if self._error is not None:
             raise self._error
         if not self.is_complete:
-            raise IncompleteBody(self.wire_octets + self._held, self._state.value)
+            hint = ""
+            if self._state is _State.DATA:
+                size = int(self._size_digits, 16)
+                hint = f": the size line said {self._size_digits}, {size - self._remaining} of {size} octets came"
+            raise IncompleteBody(self.wire_octets + self._held, self._state.value, hint=hint)
 
     def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:
         offset = self.wire_octets + refused.at
@@ -210,7 +216,14 @@ class ChunkedScanner:
         # What follows the line says nothing about it.
         octets = octets.partition(b"\r")[0] or octets[:2]
         message = f"expected {refused.expected} at {offset}, got {quoted(octets)}"
+        if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
+            message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
         return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
+
+    @property
+    def _size_digits(self) -> str:
+        """The chunk-size of the chunk that is being read, as written."""
+        return self._line.partition(b";")[0].strip(abnf.OWS).decode("ascii")
 
     def _step(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
         """Return how far buffer is approved after one step from start, None to wait for more; start < end."""
@@ -263,6 +276,7 @@ class ChunkedScanner:
                 events.append(SizeLine(self.wire_octets + position, line, size, b""))
             data_end = data + size
             if data_end + 2 > end or not startswith(CRLF, data_end):
+                self._line = line
                 self._remaining = size
                 self._state = _State.DATA
                 position = data
@@ -303,6 +317,7 @@ class ChunkedScanner:
             return self._scan_trailer_section(buffer, start, end, events)
         if events is not None:
             events.append(SizeLine(self.wire_octets + start, read.line, read.size, read.ext))
+        self._line = read.line
         self._remaining = read.size
         self._state = _State.DATA
         self._left -= read.stop - start

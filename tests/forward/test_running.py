@@ -185,3 +185,11 @@ def test_the_file_limit_is_raised_at_start() -> None:
             (line,) = [line for line in file if line.startswith("Max open files")]
     soft, hard = line.split()[3:5]
     assert soft == hard
+
+
+def test_an_access_line_shows_a_request_that_was_refused_as_it_was_typed() -> None:
+    with plain.upstream() as upstream, command.serving("forward", upstream.url()) as served:
+        with plain.dialled(served.port, b'GET /"\x1b[2J b\r\n\r\n') as client:
+            client.read_rest()
+        line = served.wait_log("400")
+    assert r'"GET /\"\x1b[2J b" 400' in line

@@ -36,7 +36,7 @@ async def test_the_list_names_every_resource_with_an_example() -> None:
 async def test_every_example_of_the_list_is_answered() -> None:
     async with serving() as running:
         text = body_of(await running.get("/")).decode()
-        listed = re.findall(r"^([A-Z ]+) /\S*\n.*\n.*http://x(/[^' \n]*)", text, re.MULTILINE)
+        listed = re.findall(r"^([A-Z ]+) /\S*\n.*\n(?:    parameters: .*\n)?.*http://x(/[^' \n]*)", text, re.MULTILINE)
         assert len(listed) == len(RESOURCES)
         for methods, target in listed:
             expected = 426 if target.startswith("/ws") else 200 if "GET" in methods else 405

@@ -222,8 +222,9 @@ async def test_a_head_that_drips_ends_with_408(autojump_clock: trio.abc.Clock) -
 
 
 async def test_a_body_that_never_comes_gets_408(autojump_clock: trio.abc.Clock) -> None:
-    async with serving(settings=ServerSettings(body_timeout=5)) as running, connect(running.port) as client:
-        await client.send(post("/echo", b""))
+    settings = ServerSettings(body_timeout=5)
+    async with serving(settings=settings) as running, connect(running.port) as client:
+        await client.send(post("/v1/chat/completions", b""))
         assert status_of(await client.read_all()) == 408
 
 

@@ -157,4 +157,5 @@ async def test_a_broken_body_after_the_head_went_is_cut() -> None:
     async with serving() as running:
         answer = await running.ask(post("/echo", b"5\r\nhello\r\nzz\r\n"))
     assert status_of(answer) == 200
-    assert body_of(answer) == b"5\r\nhello\r\n"
+    assert body_of(answer).startswith(b"5\r\nhello\r\n")
+    assert not body_of(answer).endswith(b"0\r\n\r\n")

@@ -135,7 +135,11 @@ def test_named_field_is_known_in_any_case_and_with_underscores(named: bytes) -> 
 
 def test_message_says_expected_got_and_where() -> None:
     error = refusal(b"5\r\nhello\r\n4\r\nabcdXX0\r\n\r\n")
-    assert str(error) == error.message == 'expected CRLF after chunk-data at 17, got "XX"'
+    assert (
+        str(error)
+        == error.message
+        == ('expected CRLF after chunk-data at 17, got "XX": the size line said 4, the data goes on with "XX"')
+    )
 
 
 @pytest.mark.parametrize(

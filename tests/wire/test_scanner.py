@@ -111,7 +111,7 @@ def test_offset_of_an_error_counts_from_the_first_octet_of_the_body() -> None:
     [
         (b"", "a size line"),
         (b"5\r", "a size line"),
-        (b"5\r\nhel", "chunk-data"),
+        (b"5;a\r\nhel", "chunk-data"),
         (b"5\r\nhello\r", "CRLF after chunk-data"),
         (b"5\r\nhello\r\n", "a size line"),
         (b"0\r\nX-Sum: 1\r\n", "the trailer section"),
@@ -123,7 +123,8 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
     with pytest.raises(IncompleteBody) as cut:
         scanner.end_of_input()
     assert (cut.value.section, cut.value.offset, cut.value.received) == (section, len(octets), b"")
-    assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input"
+    hint = ": the size line said 5, 3 of 5 octets came" if section == "chunk-data" else ""
+    assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hint}"
 
 
 def test_end_of_input_after_the_final_crlf_is_no_error() -> None:

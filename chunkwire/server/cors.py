@@ -1,0 +1,41 @@
+"""Which pages of other origins may read responses (WHATWG Fetch §3.3).
+
+The rule here: pure; a request head and the allowed origins in, field lines out. Nothing is allowed by default. Cookies
+never are: no response here depends on them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chunkwire.net.heads import Field, Request
+from chunkwire.wire import abnf
+
+ANY: Final = "*"
+_NAMES: Final = re.compile(rb"[ \t]*%b(?:[ \t]*,[ \t]*%b)*+[ \t]*" % (abnf.TOKEN, abnf.TOKEN))
+_VARY: Final[Field] = (b"Vary", b"Origin")
+
+
+def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
+    """Return what lets a page of an allowed origin read the response, its fields too; `allowed` may hold `*`."""
+    if not allowed:
+        return ()
+    exposed = (b"Access-Control-Expose-Headers", b"*")
+    if ANY in allowed:
+        return ((b"Access-Control-Allow-Origin", b"*"), exposed)
+    origin = head.get(b"origin") or b""
+    if origin.decode("latin-1") not in allowed:
+        return (_VARY,)
+    return ((b"Access-Control-Allow-Origin", origin), exposed, _VARY)
+
+
+def preflight_fields(head: Request, methods: bytes) -> tuple[Field, ...]:
+    """Return what an OPTIONS of a browser asks beforehand: `methods`, and the request fields it names (§3.3.3)."""
+    if head.get(b"access-control-request-method") is None:
+        return ()
+    fields: tuple[Field, ...] = ((b"Access-Control-Allow-Methods", methods), (b"Access-Control-Max-Age", b"600"))
+    names = head.get(b"access-control-request-headers")
+    if names and _NAMES.fullmatch(names):
+        fields += ((b"Access-Control-Allow-Headers", names),)
+    return fields

@@ -1,0 +1,70 @@
+"""What a learner meets who writes a chunked body by hand and gets a size wrong: an answer that says so, everywhere."""
+
+import json
+import logging
+
+import pytest
+import trio
+
+import chunkwire
+from chunkwire.server.access import log_text
+from tests.server.peer import body_of, connect, get, post, serving, status_of
+
+SAID = 'the size line said 4, the data goes on with "o"'
+WRONG = {
+    "size too small": (b"4\r\nhello\r\n0\r\n\r\n", SAID),
+    "in hex, with an extension": (b"0A;a=1\r\n0123456789AB\r\n", 'the size line said 0A, the data goes on with "AB"'),
+    "size one too large": (b"6\r\nhello\r\n0\r\n\r\n", r'the size line said 6, the data goes on with "\n"'),
+    "size too large": (b"f\r\nhello\r\n0\r\n\r\n", "the size line said f, 12 of 15 octets came"),
+    "no size": (b"hello\r\n", "expected 1*HEXDIG as chunk-size at "),
+    "no last-chunk": (b"5\r\nhel", "the size line said 5, 3 of 5 octets came"),
+}
+FIRST = b"2\r\nok\r\n"
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_mistake_in_the_first_chunk_is_answered_400(name: str) -> None:
+    body, said = WRONG[name]
+    async with serving() as running:
+        answer = await running.ask(post("/echo", body))
+    assert (status_of(answer), said in body_of(answer).decode()) == (400, True), answer
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_later_mistake_is_reported_in_one_chunk_and_cut(name: str) -> None:
+    body, said = WRONG[name]
+    async with serving() as running:
+        echoed = body_of(await running.ask(post("/echo", FIRST + body)))
+    assert echoed.startswith(FIRST)
+    with pytest.raises(chunkwire.IncompleteBody):
+        chunkwire.decode(echoed)
+    size, text = echoed.removeprefix(FIRST).split(b"\r\n", 1)
+    assert int(size, 16) == len(text.removesuffix(b"\r\n"))
+    assert said in text.decode()
+
+
+async def test_the_access_line_and_the_journal_say_it_too(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        await running.ask(post("/echo", FIRST + WRONG["size too small"][0]))
+        entry = json.loads(body_of(await running.get("/journal")).splitlines()[0])
+    with caplog.at_level(logging.INFO, "chunkwire.access"):
+        log_text(running.ended[0])
+    assert SAID in caplog.text
+    assert SAID in entry["detail"]
+
+
+@pytest.mark.parametrize("target, begun", [("/echo?head=now", b""), ("/echo", b"5\r\nhel")])
+async def test_a_client_that_waits_for_the_head_gets_it(
+    target: str, begun: bytes, autojump_clock: trio.abc.Clock
+) -> None:
+    async with serving() as running, connect(running.port) as client:
+        await client.send(post(target, begun))
+        await client.read_until(b"\r\n\r\n")
+        await client.send(b"5\r\nhello\r\n"[len(begun) :])
+        await client.read_until(b"5\r\nhello\r\n")
+
+
+async def test_head_takes_now_alone() -> None:
+    async with serving() as running:
+        answer = await running.ask(get("/echo?head=later").replace(b"GET", b"POST", 1))
+    assert (status_of(answer), b"head: expected now" in answer) == (400, True)

@@ -1,0 +1,62 @@
+"""`/frames`: the head to order, and any octets after it."""
+
+import pytest
+
+from tests.server.peer import body_of, connect, get, serving, status_of
+
+PLAN = "plan=5@0,0@0&text=hello"
+
+
+async def test_status_and_fields_are_those_asked_for() -> None:
+    async with serving() as running:
+        answer = await running.get(
+            f"/frames?{PLAN}&status=503&header=Retry-After:+2&header=content-type:text/event-stream"
+        )
+    assert status_of(answer) == 503
+    head = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert {b"Retry-After: 2", b"content-type: text/event-stream"} <= set(head)
+    assert sum(line.lower().startswith(b"content-type:") for line in head) == 1
+
+
+@pytest.mark.parametrize(
+    "octets, written",
+    [("5%0d%0ahel", b"5\r\nhel"), ("%ff%00+", b"\xff\x00 "), ("0%0d%0a%0d%0a", b"0\r\n\r\n"), ("", b"")],
+)
+async def test_octets_follow_the_head_as_they_stand_and_then_a_fin(octets: str, written: bytes) -> None:
+    async with serving() as running, connect(running.port) as client:
+        await client.send(get(f"/frames?octets={octets}"))
+        answer = await client.read_all()
+    assert (status_of(answer), body_of(answer)) == (200, written)
+    assert b"Transfer-Encoding: chunked\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "query, named",
+    [
+        ("status=204", b"status: expected a status whose response has a body"),
+        ("status=199", b"status: expected a whole number from 200 to 599"),
+        ("header=nothing", b"header: expected NAME:VALUE"),
+        ("header=a+b:c", b"header: expected NAME:VALUE"),
+        ("header=A:b%0d%0aC:d", b"header: expected a value without control octets"),
+        ("header=Content-Length:3", b"header: expected a field that does not frame"),
+        ("octets=a&plan=5@0", b"octets: expected no plan beside it"),
+        ("octets=a&octets=b", b"octets: expected once"),
+    ],
+)
+async def test_a_bad_parameter_is_named(query: str, named: bytes) -> None:
+    async with serving() as running:
+        answer = await running.get(f"/frames?{query}")
+    assert (status_of(answer), named in answer) == (400, True), answer
+
+
+async def test_octets_are_refused_where_there_is_no_framing() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"GET /frames?octets=a HTTP/1.0\r\n\r\n")
+    assert b"400" in answer.partition(b"\r\n")[0]
+    assert b"to HTTP/1.0 no framing is sent" in answer
+
+
+async def test_the_list_says_the_parameters_of_each_resource() -> None:
+    async with serving() as running:
+        listed = body_of(await running.get("/")).decode()
+    assert "    parameters: at, duration, interval, n\n    curl -sN --raw 'http://x/fault/cut" in listed

@@ -1,0 +1,39 @@
+"""A request that is refused before it is understood is shown as it was typed: log, journal, record."""
+
+import json
+import logging
+
+import pytest
+
+from chunkwire.record.values import RequestRecord
+from chunkwire.server.access import log_text
+from tests.server.peer import body_of, serving
+
+REFUSED = {
+    b"GET /a b HTTP/1.1\r\n\r\n": "GET /a b HTTP/1.1",
+    b"hello\r\n\r\n": "hello",
+    b"\x16\x03\x01\r\n": "\x16\x03\x01",
+    b"GET /?key=sk-1&a=2 HTTP/9\r\n\r\n": "GET /?key=[redacted]&a=2 HTTP/9",
+    b"GET /" + b"x" * 17000 + b"\r\n": "GET /" + "x" * 195,
+}
+
+
+@pytest.mark.parametrize("typed", REFUSED, ids=range(len(REFUSED)))
+async def test_journal_and_record_show_what_was_typed(typed: bytes) -> None:
+    async with serving(record=True) as running:
+        await running.ask(typed)
+        (entry,) = [
+            json.loads(line) for line in body_of(await running.get("/journal")).splitlines()[::2] if b'"n"' in line
+        ]
+    assert (entry["method"], entry["target"]) == ("-", REFUSED[typed])
+    first = running.records[0]
+    assert isinstance(first, RequestRecord)
+    assert (first.method, first.target) == ("-", REFUSED[typed])
+
+
+async def test_the_access_line_shows_what_was_typed_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        await running.ask(b'GET /"\x1b[2J b\r\n\r\n')
+    with caplog.at_level(logging.INFO, "chunkwire.access"):
+        log_text(running.ended[0])
+    assert r'"GET /\"\x1b[2J b" 400' in caplog.text
