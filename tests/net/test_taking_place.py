@@ -182,7 +182,8 @@ async def test_a_deadline_that_came_asleep_wakes_trio_by_one_callback() -> None:
         nursery.start_soon(sleeper.wait_until, sleeper.now() + 3600, name="far off")
         await trio.testing.wait_all_tasks_blocked()
         trio.lowlevel.add_instrument(queued)
-        await trio.sleep(0.01)
+        with trio.move_on_after(0.01):
+            await trio.sleep_forever()
         trio.lowlevel.remove_instrument(queued)
         nursery.cancel_scope.cancel()
     assert queued.when_due == [1]
