@@ -296,9 +296,7 @@ class Sleeper(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:
         """Sleep for trio, which then sleeps as long once more unless its set is ready: make it so where need be."""
-        if not self.sleep(timeout) or not timeout or self._trio_is_ready:
-            return
-        if self._has_woken or deadline_is_due():
+        if self.sleep(timeout) and timeout and (self._has_woken or deadline_is_due()):
             trio.lowlevel.current_trio_token().run_sync_soon(_nothing, idempotent=True)
 
     # ---- hooked ----------------------------------------------------------------------------------------------

@@ -109,18 +109,12 @@ def obstacle(clock: trio.abc.Clock) -> str:
 
 
 def is_run_by_trio() -> bool:
-    """Say whether this task's loop is `trio.run`; False in guest mode, where another loop sleeps, and if unknown.
-
-    The innermost frame of trio's that drives a run tells: `run`, or the `guest_tick` of a run that is a guest.
-    """
+    """Say whether `trio.run` is among this task's callers: in guest mode it is not, as another loop sleeps there."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
-        if str(frame.f_globals.get("__name__")).startswith("trio."):
-            if frame.f_code.co_name == "guest_tick":
-                return False
-            if frame.f_code.co_name == "run":
-                return True
+        if frame.f_code.co_name == "run" and str(frame.f_globals.get("__name__")).startswith("trio."):
+            return True
     return False
 
 

@@ -196,6 +196,17 @@ async def test_a_moment_given_up_wakes_nobody(asleep: Asleep) -> None:
     assert asleep.set.now == pytest.approx(1003, abs=3 * TICK)
 
 
+async def test_moments_given_up_are_passed_over_once_somebody_is_woken(asleep: Asleep) -> None:
+    await asleep.plan(1, 4)
+    for seconds in (2, 3):
+        with trio.move_on_after(0):
+            await asleep.sleeper.wait_until(asleep.set.now + seconds)
+    assert await asleep.sleep() == 1
+    asleep.set.waits.clear()
+    assert await asleep.sleep() == 2
+    assert len(asleep.set.slept()) == 1
+
+
 async def test_no_sleep_is_longer_than_a_system_call_takes(asleep: Asleep) -> None:
     asleep.sleeper.watch(7, 1, lambda *_: None)
     assert asleep.sleeper.sleep(float("inf"))

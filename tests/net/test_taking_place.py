@@ -226,22 +226,54 @@ def open_epolls() -> int:
     )
 
 
-def timer_slack_ns() -> int:
-    """Return this thread's timer slack (PR_GET_TIMERSLACK)."""
-    return int(ctypes.CDLL(None).prctl(30, 0, 0, 0, 0))
-
-
-def test_the_end_of_a_run_leaves_nothing_behind() -> None:
-    before = open_epolls(), timer_slack_ns()
+def test_the_end_of_a_run_leaves_no_epoll_set_behind() -> None:
+    before = open_epolls()
 
     async def main() -> None:
-        sleeper = await current_sleeper()
-        await sleeper.wait_until(sleeper.now() + 0.001)
-        assert open_epolls() == before[0] + 2
-        assert timer_slack_ns() == 1
+        await current_sleeper()
+        assert open_epolls() == before + 2
 
     run_in_both(main)
-    assert (open_epolls(), timer_slack_ns()) == before
+    assert open_epolls() == before
+
+
+def test_timers_are_exact_while_a_sleeper_is_there_and_as_before_afterwards() -> None:
+    def slack_ns() -> int:
+        return int(prctl(30, 0, 0, 0, 0))  # PR_GET_TIMERSLACK
+
+    prctl = ctypes.CDLL(None).prctl
+    before = slack_ns()
+    prctl(29, 70_000, 0, 0, 0)  # PR_SET_TIMERSLACK
+
+    async def main() -> None:
+        await current_sleeper()
+        assert slack_ns() == 1
+
+    run_in_both(main)
+    assert slack_ns() == 70_000
+    prctl(29, before, 0, 0, 0)
+
+
+def test_trios_clock_serves_once_a_turn() -> None:
+    """A turn that slept has served already."""
+    clock, slept = SleeperClock(), list[float]()
+
+    def sleep(seconds: float) -> bool:
+        slept.append(seconds)
+        return True
+
+    with clock.sleeping_by(sleep):
+        for _ in range(2):
+            assert clock.deadline_to_sleep_time(clock.current_time() + 60) == 0
+            clock.current_time()
+    assert [round(seconds) for seconds in slept] == [0, 60, 0, 60]
+    assert clock.deadline_to_sleep_time(clock.current_time() + 60) == pytest.approx(60, abs=PATIENCE)
+
+
+async def test_a_task_that_asks_for_the_time_serves_nothing() -> None:
+    clock = SleeperClock()
+    with clock.sleeping_by(lambda _: pytest.fail("expected no sleep")):
+        clock.current_time()
 
 
 # ---- which set is trio's -----------------------------------------------------------------------------------
