@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-client-fin",
         choices=("keep", "cancel"),
         default="keep",
-        help="a FIN may be a half-close (nc) or a departure: stream on, or end the upstream request (default: keep)",
+        help="a FIN alone may be a half-close (nc) or a departure: keep streams on, until a write finds nobody; cancel "
+        "ends the upstream request at once, which LLM traffic wants (default: keep)",
     )
     clients.add_argument(
         "--on-client-gone",

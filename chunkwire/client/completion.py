@@ -8,7 +8,7 @@ What this module must not know: how octets were framed, and what the tokens say.
 
 from __future__ import annotations
 
-from chunkwire.net.heads import Response
+from chunkwire.net.heads import Response, is_event_stream
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
@@ -72,11 +72,6 @@ class Completion:
             self._is_terminated = True
         elif name in _OPENING_EVENTS or _OPENING_DATA in event.data.replace('": "', '":"', 8):
             self._has_terminal = True
-
-
-def is_event_stream(head: Response) -> bool:
-    """Say whether a response declares server-sent events."""
-    return (head.get(b"content-type") or b"").partition(b";")[0].strip().lower() == b"text/event-stream"
 
 
 def _name_of(event: SseEvent) -> str:

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import trio
 
-from chunkwire.client.completion import is_event_stream
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
 from chunkwire.client.request import AnyField, Body, build_request
@@ -24,6 +23,7 @@ from chunkwire.client.stream import Stream
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, make_tls, parse_url
 from chunkwire.net.ends import IncompleteHead
+from chunkwire.net.heads import is_event_stream
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits

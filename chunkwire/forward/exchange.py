@@ -24,6 +24,7 @@ from chunkwire.forward.failure import (
     TooManyInformational,
     client_failure,
     failure_response,
+    fault_failure,
     upstream_failure,
 )
 from chunkwire.forward.report import Report
@@ -44,10 +45,10 @@ from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone
-from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
-from chunkwire.net.heads import BodyKind, Framing, Request, Response, response_framing
+from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream, response_framing
+from chunkwire.net.listen import Drain
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.origin.faults import FaultEnding
 from chunkwire.server.metrics import Histogram
@@ -57,16 +58,14 @@ from chunkwire.wire.scanner import BodyScanner
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
 _TURNS_TO_END: Final = 3  # of trio's loop, from a mover's last send to the end of the task that waits for it
 _GONE: Final = Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", "the client left")
-_STRUCK: Final = {
-    FaultEnding.CLOSE: Outcome.CUT,
-    FaultEnding.RESET: Outcome.RESET,
-    FaultEnding.HOLD: Outcome.TIMEOUT,
-    FaultEnding.COMPLETE: Outcome.COMPLETE,
-}
 
 
 class Exchange:
-    """One exchange on a client's connection; `run` it once."""
+    """One exchange on a client's connection; `run` it once.
+
+    Args:
+        on_half_close: called, once or twice, when the client of an event stream has sent a FIN and is streamed to.
+    """
 
     def __init__(
         self,
@@ -77,11 +76,11 @@ class Exchange:
         settings: GatewaySettings,
         gate: Gate,
         mover: Mover,
-        deadlines: Deadlines,
+        drain: Drain,
         date: Callable[[], bytes],
+        on_half_close: Callable[[], None],
         tap: Tap | None = None,
         gap: Histogram | None = None,
-        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._request = request
@@ -89,17 +88,19 @@ class Exchange:
         self._settings = settings
         self._gate = gate
         self._mover = mover
-        self._deadlines = deadlines
+        self._drain = drain
         self._date = date
         self._tap = tap
         self._gap = gap
-        self._is_draining = is_draining
+        self._on_half_close = on_half_close
         self.report = Report()
         self._scope = trio.CancelScope()
         self._nursery: trio.Nursery | None = None  # where a request body goes up
         self._upstream: Upstream | None = None
         self._connection: ClientConnection | None = None
         self._request_is_sent = framing.is_empty
+        self._client_has_fin = False  # and it is streamed to all the same
+        self._is_event_stream = False
         self._has_heard = False  # a 1xx has come from this upstream: the request is not sent again
         self._response_began = False  # an octet of the final head may have gone down
         self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
@@ -125,7 +126,7 @@ class Exchange:
                 limit = self._settings.response_timeout
                 self._fail(upstream_failure(ResponseTimeout(f"no response head came within {limit:g} s")))
         finally:
-            self._deadlines.lift(self)
+            self._drain.deadlines.lift(self)
             self._mover.rest(self._client)
             self._settle_upstream()
         await self._settle_client()
@@ -144,8 +145,7 @@ class Exchange:
         try:
             if self._settings.mode.name is ModeName.BUFFER and wants_incremental(self._request):
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
-                self._fail(Failure(Outcome.REFUSED, 501, "incremental_refused", details))
-                return
+                return self._fail(Failure(Outcome.REFUSED, 501, "incremental_refused", details))
             await self._deliver(*await self._obtain(upstreams))
         except FaultStruck as error:
             await self._strike(error)
@@ -160,7 +160,7 @@ class Exchange:
             await trio.sleep(HOLD_SECONDS)
         self._closes_body = struck.fault.ending is FaultEnding.RESET
         self._response_began = True
-        self._fail(Failure(_STRUCK[struck.fault.ending], 200, "", str(struck)))
+        self._fail(fault_failure(struck))
 
     def _fail(self, failure: Failure) -> None:
         """Note why the exchange failed; what came first is the cause."""
@@ -229,11 +229,15 @@ class Exchange:
 
     def _client_left(self, how: Leaving) -> None:
         if how is Leaving.FIN and self._settings.on_client_fin == "keep":
-            return
-        if self._settings.on_client_gone == "drain":
-            return  # the next write finds out, and reads the upstream to its end
-        self._fail(_GONE)
-        self._scope.cancel()
+            self._client_has_fin = True
+            self._note_half_close()
+        elif self._settings.on_client_gone == "cancel":  # else the next write finds out, and the upstream is read on
+            self._fail(_GONE)
+            self._scope.cancel()
+
+    def _note_half_close(self) -> None:
+        if self._client_has_fin and self._is_event_stream:
+            self._on_half_close()
 
     # ---- the upstream's side -------------------------------------------------------------------------------
 
@@ -281,7 +285,7 @@ class Exchange:
     def _expect_response(self) -> None:
         """Give the response head its time, once no more of the request goes up: until then time does not count."""
         if self.report.head_s is None:
-            self._deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
+            self._drain.deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
 
     async def _final_head(self, connection: ClientConnection) -> Response:
         """Return the final response head, passing 1xx on (RFC 9110 §15.2).
@@ -294,7 +298,9 @@ class Exchange:
         for left in range(self._settings.max_informational, -1, -1):
             response = await connection.receive_response()
             if response.status >= 200 or response.status == 101:
-                self._deadlines.lift(self)
+                self._drain.deadlines.lift(self)
+                self._is_event_stream = is_event_stream(response)
+                self._note_half_close()
                 return response
             self._has_heard = True
             response_framing(response, self._request.method)
@@ -314,7 +320,7 @@ class Exchange:
             raise FaultStruck(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
-        closes = self._is_draining() or not await self._upload_is_over()
+        closes = self._drain.is_started or not await self._upload_is_over()
         answer = downstream_response(
             response, self._request, self._framing, self._gate, date=self._date(), close=closes
         )

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chunkwire.forward.shape import FaultStruck
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import Field, HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
+from chunkwire.origin.faults import FaultEnding
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 
@@ -69,6 +71,12 @@ _DIAL: Final = {
     "tls": (502, "tls_protocol_error"),
     "files": (503, "proxy_internal_error"),
 }
+_STRUCK: Final = {
+    FaultEnding.CLOSE: Outcome.CUT,
+    FaultEnding.RESET: Outcome.RESET,
+    FaultEnding.HOLD: Outcome.TIMEOUT,
+    FaultEnding.COMPLETE: Outcome.COMPLETE,
+}
 
 
 def upstream_failure(error: ChunkwireError) -> Failure:
@@ -93,6 +101,11 @@ def upstream_failure(error: ChunkwireError) -> Failure:
         else "http_protocol_error"
     )
     return Failure(Outcome.MALFORMED, 502, kind, details)
+
+
+def fault_failure(struck: FaultStruck) -> Failure:
+    """Return what a fault that was asked for by name means; it is given no answer."""
+    return Failure(_STRUCK[struck.fault.ending], 200, "", str(struck))
 
 
 def client_failure(error: ChunkwireError) -> Failure:

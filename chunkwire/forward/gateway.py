@@ -68,6 +68,7 @@ class Gateway:
         self._metrics = metrics
         self._by_client: Counter[str] = Counter()
         self._streams = 0
+        self._has_told_of_fin = False
         self._date = b""
         self._date_second = 0
 
@@ -157,11 +158,11 @@ class Gateway:
             settings=self._settings,
             gate=self._gate,
             mover=self._mover,
-            deadlines=self.drain.deadlines,
+            drain=self.drain,
             date=self.date,
+            on_half_close=self._note_half_close,
             tap=tap,
             gap=self._metrics.gap if self._metrics is not None else None,
-            is_draining=lambda: self.drain.is_started,
         )
 
     async def _receive(self, client: ServerConnection) -> tuple[Request, Framing] | None:
@@ -201,6 +202,15 @@ class Gateway:
         await client.close()
         report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
         self._ended(client.peer, request, report)
+
+    def _note_half_close(self) -> None:
+        """Say once what may surprise those who stream for people that leave: LLM traffic, most of all."""
+        if not self._has_told_of_fin:
+            self._has_told_of_fin = True
+            logger.info(
+                "a client sent a FIN during an event stream: taken for a half-close, and streamed to (RFC 9112 §9.6); "
+                "--on-client-fin cancel ends the upstream request instead (said once)"
+            )
 
     def date(self) -> bytes:
         """Return the value of Date for now, made once a second."""

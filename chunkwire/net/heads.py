@@ -170,6 +170,11 @@ class Response(_Fields):
         return b"HTTP/%b %d %b" % (self.version, self.status, self.reason)
 
 
+def is_event_stream(head: Response) -> bool:
+    """Say whether a response declares server-sent events."""
+    return (head.get(b"content-type") or b"").partition(b";")[0].strip().lower() == b"text/event-stream"
+
+
 # ---- octets ------------------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,46 @@ async def test_a_half_close_keeps_the_stream(make_mover: MakeMover) -> None:
         assert await client.read_all() == END
 
 
+EVENTS = b"Content-Type: text/event-stream; charset=utf-8"
+
+
+@pytest.mark.parametrize("when", ["before the head", "in the stream"])
+async def test_a_fin_in_an_event_stream_is_logged_once_and_the_stream_goes_on(
+    make_mover: MakeMover, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Suites: a FIN in an event stream. Fails where nobody tells of `--on-client-fin cancel`, or where each FIN is."""
+    caplog.set_level("INFO")
+    async with forwarding(make_mover) as gateway:
+        for _ in range(2):
+            async with gateway.connect(get()) as client, gateway.accept() as upstream:
+                await upstream.read_head()
+                if when == "before the head":
+                    await client.send_eof()
+                await upstream.send(chunked(TEXT, EVENTS))
+                await client.read_head()
+                if when == "in the stream":
+                    await client.send_eof()
+                for _ in range(3):
+                    await client.expect(TEXT)
+                    await upstream.send(TEXT)
+                await client.expect(TEXT)
+                await upstream.send(END)
+                assert await client.read_all() == END
+    assert caplog.text.count("--on-client-fin cancel") == 1
+
+
+async def test_a_fin_in_another_stream_is_not_logged(make_mover: MakeMover, caplog: pytest.LogCaptureFixture) -> None:
+    """Suites: a FIN in an event stream, the twin. Fails where every half-close is, such as nc's of a file."""
+    caplog.set_level("INFO")
+    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
+        await upstream.read_head()
+        await client.send_eof()
+        await upstream.send(chunked(TEXT + END, b"Content-Type: text/plain"))
+        await client.read_head()
+        assert await client.read_all() == TEXT + END
+    assert "--on-client-fin" not in caplog.text
+
+
 async def test_a_half_close_ends_the_stream_where_that_is_wanted(make_mover: MakeMover) -> None:
     """Fault 9, `--on-client-fin cancel`. Fails where the upstream is not told of it at once."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_fin="cancel")

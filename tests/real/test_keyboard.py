@@ -32,6 +32,15 @@ def test_nc_sees_the_same_through_the_gateway(gateway: Served) -> None:
 
 
 @pytest.mark.needs("nc")
+def test_nc_that_half_closes_gets_all_of_an_event_stream(gateway: Served) -> None:
+    """Suites: a FIN in an event stream. Fails where a FIN cancels by default: nc sends it before the first event."""
+    request = b"GET /sse?count=5&duration=200ms HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = nc(gateway.port, request, "-N")
+    assert answer.count(b"\r\nid: ") == 5
+    assert answer.endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.needs("nc")
 def test_what_nc_printed_is_annotated_by_watch(origin: Served) -> None:
     result = chunkwire("watch", "-", octets=nc(origin.port, GENERATE))
     assert result.returncode == 0, result

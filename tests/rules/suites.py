@@ -74,4 +74,9 @@ SUITES: Final[Rows] = {
         "O",
         origin="tests/origin/test_resources.py::test_echo_sends_chunks_that_came_together_in_one_send",
     ),
+    "a FIN in an event stream": Row(
+        "9112 9.6: a FIN alone is a half-close unless --on-client-fin cancel; the log says so once",
+        gateway="tests/forward/test_faults_clients.py::"
+        "test_a_fin_in_an_event_stream_is_logged_once_and_the_stream_goes_on",
+    ),
 }
