@@ -171,6 +171,11 @@ def test_a_run_that_disagrees_with_the_others_leaves_it_unsure(hold: Holding) ->
     assert (verdict.kind, verdict.line) == (Kind.UNSURE, "unsure: held in 1 of 3 runs")
 
 
+def test_half_of_the_runs_are_not_enough() -> None:
+    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (to_end, on_time))
+    assert judge_hop(Hop("hop", runs)).line == "unsure: held in 1 of 2 runs"
+
+
 def test_two_of_three_runs_are_enough() -> None:
     runs = tuple(run_of(Probe(), Path(hold=each)) for each in (to_end, on_time, to_end))
     assert judge_hop(Hop("hop", runs)).kind in HOLDING
