@@ -12,13 +12,14 @@ from bench.answers import answers
 from bench.codec import codec
 from bench.conditions import command_line, conditions, python_peers
 from bench.exchanges import setup
+from bench.fairness import fairness
 from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS
 from bench.html import report_html
 from bench.memory import memory
 from bench.origins import origins
 from bench.polling import polling
 from bench.processes import Trouble
-from bench.relays import relays, tls
+from bench.relays import admin, relays, tls
 from bench.results import Report, Table
 from bench.rounds import Plan
 from bench.servers import OWN, SERVERS
@@ -31,6 +32,8 @@ from chunkwire.net.listen import raise_file_limit
 EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str]] = {
     "relays": (relays, "what a relay adds to a chunk, and how many octets it moves"),
     "tls": (tls, "the same with an HTTPS upstream"),
+    "admin": (admin, "what counting for /metrics costs a relay"),
+    "fairness": (fairness, "how long a stream waits beside frames that take long to judge"),
     "polling": (polling, "CPU of a relay with nothing to do, and what polling starves"),
     "setup": (setup, "short responses through a relay, with wrk"),
     "origins": (origins, "how soon a chunk that a handler writes is at the client"),

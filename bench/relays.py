@@ -1,11 +1,13 @@
-"""`relays`: what a relay adds to a chunk, and how many octets it moves; `tls`: the same with an HTTPS upstream."""
+"""`relays`: what a relay adds to a chunk, and how many octets it moves; `tls`: the same with an HTTPS upstream;
+`admin`: the same with and without metrics.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, Command, Route, is_installed, subject
+from bench.gateways import CHUNKWIRE, PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, Command, Route, is_installed, subject
 from bench.meter import WORKLOADS, Workload, measure
 from bench.processes import Running, free_port, need_program, running
 from bench.results import Round, Table
@@ -14,6 +16,7 @@ from bench.targets import judged
 from bench.workshop import Workshop
 
 TLS_WORKLOADS = ("rally", "one", "bulk64k", "bulk1k")
+ADMIN_WORKLOADS = ("bulk64k", "bulk1k", "bulk32", "bulkmix")
 # The clear frontend gives the row `direct`: the same hop without TLS.
 TERMINATOR = """global
   nbthread 1
@@ -93,6 +96,18 @@ def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
                 },
             }
             yield _table(f"tls/{name}", workload, measures, plan)
+
+
+def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table for each workload, through our relay alone: as it comes, and with --admin."""
+    templates = {"chunkwire": CHUNKWIRE, "admin": CHUNKWIRE + " --admin 127.0.0.1:0", **plan.subjects}
+    for name in plan.choose(ADMIN_WORKLOADS):
+        workload, origin = WORKLOADS[name], free_port()
+        measures = {
+            each: _through(plan, workshop, workload, each, command=subject(template), origin=origin, upstream=origin)
+            for each, template in templates.items()
+        }
+        yield judged(_table(f"admin/{name}", workload, measures, plan))
 
 
 def _table(name: str, workload: Workload, measures: Mapping[str, Callable[[], Round]], plan: Plan) -> Table:

@@ -14,6 +14,7 @@ _WORDS = {
     "per_second": "exchanges/s",
     "lost": "streams lost",
     "late_p99": "late p99 in µs",
+    "wait_max": "longest wait in ms",
 }
 
 
@@ -100,6 +101,11 @@ TARGETS: Sequence[Target] = (
     Target("origins/1000", "chunkwire", "p50", 1.0, _SERVERS),
     Target("origins/1000", "chunkwire", "p99", 2.0, ("go",)),
     Target("origins/1000", "chunkwire", "cpu_us_per_frame", 1.0, ("uvicorn",)),
+    *(
+        Target(f"admin/{name}", "admin", "mb_per_s", 0.95, ("chunkwire",), is_upper=False)
+        for name in ("bulk64k", "bulk1k", "bulk32", "bulkmix")
+    ),
+    *(Target(f"fairness/{name}", "chunkwire", "wait_max", 30) for name in ("upload", "response", "tiny", "server")),
     *(
         Target("setup/kept", "chunkwire", "per_second", 1.0, (name,), is_upper=False)
         for name in ("uvicorn+httpx", "hypercorn+httpx", "aiohttp")

@@ -315,12 +315,18 @@ class ChunkedScanner:
             self._tail = read.stop - start
             self._state = _State.TRAILER_SECTION
             return self._scan_trailer_section(buffer, start, end, events)
+        self._left -= read.stop - start
+        data_end = read.stop + read.size
         if events is not None:
             events.append(SizeLine(self.wire_octets + start, read.line, read.size, read.ext))
+        elif data_end + len(CRLF) <= end and buffer.startswith(CRLF, data_end):
+            self.octets += read.size
+            self.chunks += 1
+            self._left -= len(CRLF)
+            return data_end + len(CRLF)
         self._line = read.line
         self._remaining = read.size
         self._state = _State.DATA
-        self._left -= read.stop - start
         return read.stop
 
     def _scan_data(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:

@@ -9,11 +9,12 @@ import pytest
 
 from bench.codec import codec
 from bench.exchanges import setup
+from bench.fairness import fairness
 from bench.memory import memory
 from bench.origins import origins
 from bench.polling import polling
 from bench.processes import ROOT, free_port, running
-from bench.relays import relays, tls
+from bench.relays import admin, relays, tls
 from bench.results import Table
 from bench.rounds import Plan
 from bench.servers import SERVERS
@@ -64,6 +65,21 @@ def test_a_paced_relay_is_also_timed_from_the_planned_moment(workshop: Workshop)
 def test_relays_are_measured_over_tls(workshop: Workshop) -> None:
     (table,) = tls(quick("bulk1k", peers=("haproxy",)), workshop)
     assert_figures(table, rows={"direct", "chunkwire", "haproxy"}, keys={"mb_per_s"})
+
+
+@pytest.mark.needs("gcc")
+def test_our_relay_is_measured_with_and_without_metrics(workshop: Workshop) -> None:
+    (table,) = admin(quick("bulk32"), workshop)
+    assert_figures(table, rows={"chunkwire", "admin"}, keys={"mb_per_s", "cpu_s_per_gb"})
+    assert len(table.verdicts) == 1
+
+
+def test_a_neighbour_is_timed_beside_slow_frames(workshop: Workshop) -> None:
+    keys = {"wait_max", "load_s", "samples"}
+    upload, response, server = fairness(quick("upload", "response", "server"), workshop)
+    for table in (upload, response):
+        assert_figures(table, rows={"direct", "chunkwire"}, keys=keys)
+    assert_figures(server, rows={"chunkwire"}, keys=keys)
 
 
 @pytest.mark.needs("gcc")
