@@ -12,7 +12,9 @@ import importlib
 import importlib.util
 import logging
 import os
+import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
@@ -41,6 +43,9 @@ MIN_LIKENESS: Final = 0.7
 """Of two words, by difflib: one letter of four may differ (`--jsno`), not two of four."""
 MIN_STEM: Final = 3
 """Letters of a flag that was cut short."""
+MIN_COLUMN: Final = 24
+"""Columns beside an example that are enough for what it does; else that stands beneath."""
+_COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
 
 
 class UsageError(Exception):
@@ -196,10 +201,25 @@ def switch(name: str, text: str, *, is_count: bool) -> bool | int:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help as written, with room for the longer flags."""
+    """Help as written, with room for the longer flags; a line too wide goes on beneath its last column."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(line for whole in text.splitlines() for line in self._wrapped(whole, width))
+
+    def _wrapped(self, line: str, width: int) -> list[str]:
+        if len(line) <= width:
+            return [line]
+        found = list(_COLUMN.finditer(line))
+        lead, text = (line[: found[-1].end()], line[found[-1].end() :]) if found else ("", line)
+        is_beside = width - len(lead) >= MIN_COLUMN
+        first, rest = (lead, " " * (len(lead) or 2)) if is_beside else (" " * 6, " " * 6)
+        lines = textwrap.wrap(
+            text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        )
+        return lines if is_beside else [lead.rstrip(), *lines]
 
 
 def there() -> list[str]:
@@ -219,8 +239,8 @@ def near(word: str, known: Sequence[str]) -> str:
     """
     stem = word.strip("-")
     names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1 and name.lstrip("-")[0] == stem[:1]}
-    beginnings = [name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)]
-    close = beginnings or difflib.get_close_matches(stem, names, n=1, cutoff=MIN_LIKENESS)
+    longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
+    close = longer or difflib.get_close_matches(stem, names, n=1, cutoff=MIN_LIKENESS)
     return f"; did you mean {names[close[0]]}?" if close else ""
 
 

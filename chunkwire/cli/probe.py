@@ -23,16 +23,21 @@ SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
 examples:
   chunkwire probe :8081/probe http://nginx:8080/probe https://app.example/probe
-                                              the origin first (chunkwire serve), then each hop in front of it
-  chunkwire probe inside.jsonl https://app.example/probe       a recording stands for a hop out of reach
-  curl -sN --raw --http1.1 --trace pod.trace --trace-time URL  so does what curl leaves, made anywhere
-  chunkwire probe URL --why                   what frees it: fields, methods, sizes; its idle limit
-  chunkwire probe URL --report ticket.html    one page for whoever runs the hop, credentials redacted
+      the origin first (chunkwire serve), then each hop in front of it
+  chunkwire probe inside.jsonl https://app.example/probe
+      a recording stands for a hop out of reach
+  curl -sN --raw --http1.1 --trace pod.trace --trace-time URL
+      so does what curl leaves, made anywhere
+  chunkwire probe URL --why                  what frees it, and its idle limit
+  chunkwire probe URL --report ticket.html   a page for whoever runs the hop
 
-The path of our origin's resource must end in /probe on every hop: its events carry their own moments. Any other
-stream can be probed too; arrival times alone prove less, and the verdict says so.
-exit codes: 0 no hop holds (or none can be shown to), 1 a hop holds, or the stream comes in bursts or from a cache,
-  7 a hop cannot be reached, 18 cut, 22 HTTP error"""
+The path of our origin's resource must end in /probe on every hop: its events
+carry their own moments. Any other stream can be probed too; arrival times alone
+prove less, and the verdict says so: one hop alone that brings everything at
+once holds it, or it is written so.
+exit codes: 0 no hop holds (or none can be shown to; with --strict that is 1),
+  1 a hop holds, or the stream comes in bursts or from a cache, 7 a hop cannot
+  be reached, 18 cut, 22 HTTP error"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=70.0,
         metavar="TIME",
         help="with --why: a silence to try, for the idle limit (default: 70s; 0 leaves it out)",
+    )
+    group.add_argument(
+        "--strict", action="store_true", help="exit 1 where a hold can be neither shown nor ruled out as well"
     )
     group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
     group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
@@ -75,10 +83,11 @@ async def probe(options: argparse.Namespace) -> int:
             hops += await read_hops(prober, source, name, is_behind=is_behind)
             verdicts = judge_chain(hops)
         findings = await ask_why(prober, verdicts, options) if options.why else []
+    verdicts = revised_chain(verdicts, findings)
     show(verdicts, findings, options)
     if options.report:
         await write_report(hops, verdicts, findings, options.report)
-    return exit_code(hops, verdicts)
+    return exit_code(hops, verdicts, is_strict=options.strict)
 
 
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
@@ -99,6 +108,16 @@ async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.
     return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
 
 
+def revised_chain(verdicts: list[HopVerdict], findings: list[Finding]) -> list[HopVerdict]:
+    """Return the verdicts as the findings on the hop that is to blame leave them."""
+    from chunkwire.tools.probe.fixes import revised
+    from chunkwire.tools.probe.view import spoiler
+    from chunkwire.tools.probe.why import tried
+
+    blamed, _ = spoiler(verdicts)
+    return [revised(verdict, tried(findings)) if verdict is blamed else verdict for verdict in verdicts]
+
+
 async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], path: str) -> None:
     """Write the page for a ticket: Markdown for *.md, else HTML."""
     import datetime
@@ -106,11 +125,13 @@ async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: li
     import trio
 
     from chunkwire.cli.main import version
-    from chunkwire.tools.probe.report import report, to_html
+    from chunkwire.tools.probe.document import to_html, to_markdown
+    from chunkwire.tools.probe.report import report
 
     now = datetime.datetime.now().astimezone()
-    page = report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}")
-    await trio.Path(path).write_text(page if path.endswith(".md") else to_html(page), encoding="utf-8")
+    blocks = report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}")
+    page = to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
+    await trio.Path(path).write_text(page, encoding="utf-8")
 
 
 def make_prober(
@@ -194,8 +215,8 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
 
 def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace) -> None:
     """Print what was found."""
-    from chunkwire.cli.terminal import is_coloured
-    from chunkwire.tools.paint import Paint
+    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.tools.paint import Paint, wrapped
     from chunkwire.tools.probe.json_view import verdict_lines
     from chunkwire.tools.probe.view import conclusion, evidence_lines, finding_lines, table
 
@@ -203,15 +224,18 @@ def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.
     if options.json:
         print(*verdict_lines(verdicts, findings), sep="\n")
         return
-    print(*table(verdicts, paint), sep="\n")
+    width = width_of(sys.stdout)
+    print(*table(verdicts, paint, width=width), sep="\n")
     for verdict in verdicts if options.verbose else ():
-        print(f"{paint.text(verdict.hop)}:", *(f"  {paint.text(line)}" for line in evidence_lines(verdict)), sep="\n")
-    for line in (*conclusion(verdicts, paint), *finding_lines(findings, paint)):
+        print(f"{paint.text(verdict.hop)}:")
+        for evidence in evidence_lines(verdict):
+            print(*(paint.text(line) for line in wrapped("  ", evidence, width)), sep="\n")
+    for line in (*conclusion(verdicts, paint, width=width), *finding_lines(findings, paint, width=width)):
         print(line)
 
 
-def exit_code(hops: list[Hop], verdicts: list[HopVerdict]) -> int:
-    """Return the exit code of a chain: the worst that was found."""
+def exit_code(hops: list[Hop], verdicts: list[HopVerdict], *, is_strict: bool = False) -> int:
+    """Return the exit code of a chain: the worst that was found; strict, what cannot be ruled out counts as found."""
     from chunkwire.tools.probe.verdict import Kind
 
     kinds = {verdict.kind for verdict in verdicts}
@@ -224,4 +248,4 @@ def exit_code(hops: list[Hop], verdicts: list[HopVerdict]) -> int:
     if Kind.NOT_THE_STREAM in kinds:
         failed = any((hop.runs[0].status or 0) >= 400 for hop in hops if hop.runs)
         return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
-    return ExitCode.OK
+    return ExitCode.FINDING if is_strict and kinds & {Kind.SUSPECT, Kind.UNSURE} else ExitCode.OK

@@ -8,8 +8,19 @@ import pytest
 
 from chunkwire.tools.probe.fix import Fix
 from chunkwire.tools.probe.fix_table import FIXES
-from chunkwire.tools.probe.fixes import fixes_for, lines_for
-from chunkwire.tools.probe.verdict import HOLDING, Evidence, HopVerdict, Kind
+from chunkwire.tools.probe.fixes import AS_BEFORE, Basis, advice_for, fixes_for, lines_for, revised
+from chunkwire.tools.probe.verdict import (
+    ACCEL,
+    HOLDING,
+    HTTP_1_0,
+    IDENTITY,
+    INCREMENTAL,
+    NO_TRANSFORM,
+    POST,
+    Evidence,
+    HopVerdict,
+    Kind,
+)
 
 PROOFS = Path(__file__).resolve().parent.parent / "real_probe"
 
@@ -37,7 +48,8 @@ def test_what_a_hop_says_of_itself_chooses_the_rows() -> None:
 
 def test_the_name_of_a_host_may_say_it_too() -> None:
     verdict = HopVerdict(hop="nginx:8080", kind=Kind.TO_END)
-    assert list(lines_for(verdict)) == ["proxy_buffering off;   or X-Accel-Buffering: no in the response"]
+    line = "proxy_buffering off;   or X-Accel-Buffering: no in the response"
+    assert list(lines_for(verdict, Basis.NAMED)) == [line]
 
 
 def test_the_version_that_the_origin_saw_adds_a_row() -> None:
@@ -65,7 +77,7 @@ def test_what_is_not_wrong_is_not_mended(kind: Kind) -> None:
 
 def test_alternatives_stand_side_by_side_the_rest_one_a_line() -> None:
     verdict = HopVerdict(hop="hop", kind=Kind.COMPRESSED, software="nginx")
-    assert list(lines_for(verdict)) == [
+    assert list(lines_for(verdict, Basis.NAMED)) == [
         "proxy_buffering off;   or X-Accel-Buffering: no in the response",
         "gzip off; for this location",
     ]
@@ -76,3 +88,105 @@ def test_every_row_has_a_date_and_applies_to_something() -> None:
         assert fix.checked.year >= 2026
         assert fix.kinds
         assert replace(fix, kinds=frozenset()).applies(HopVerdict(hop="", kind=Kind.TO_END)) is False
+
+
+def after_why(verdict: HopVerdict, *freeing: str, in_vain: tuple[str, ...] = ()) -> HopVerdict:
+    """Return a verdict after --why, with the changes that freed the stream, and those that did not."""
+    changes = [(AS_BEFORE, False), *((change, True) for change in freeing), *((change, False) for change in in_vain)]
+    return revised(verdict, changes)
+
+
+def offered(verdict: HopVerdict, basis: Basis | None = None) -> list[str]:
+    return [advice.fix.change for advice in advice_for(verdict) if basis in (None, advice.basis)]
+
+
+HELD = HopVerdict(hop="hop", kind=Kind.TO_END)
+NGINX = replace(HELD, software="nginx/1.22.1")
+AT_ONCE = HopVerdict(hop="hop", kind=Kind.SUSPECT, reason="all of it at once, after 950 ms")
+HEAD_FIELDS = [ACCEL, NO_TRANSFORM, "Incremental: ?1 in the response"]
+
+
+def test_what_was_tried_in_vain_is_not_offered_by_anybody() -> None:
+    tried = (ACCEL, NO_TRANSFORM, INCREMENTAL, POST)
+    assert offered(after_why(HELD, in_vain=tried)) == ["--set stream_large_bodies=1, if this is mitmproxy"]
+    assert ACCEL not in offered(after_why(NGINX, in_vain=tried))
+    assert "proxy_buffering off;" in offered(after_why(NGINX, in_vain=tried))
+
+
+@pytest.mark.parametrize("freeing", [POST, HTTP_1_0, ACCEL, INCREMENTAL])
+def test_what_a_guess_would_hold_as_well_disproves_it(freeing: str) -> None:
+    assert any("mitmproxy" in change for change in offered(HELD))
+    assert not any("mitmproxy" in change for change in offered(after_why(HELD, freeing)))
+
+
+def test_http_1_0_that_streams_leaves_nothing_else_to_offer_once_the_fields_were_tried() -> None:
+    verdict = after_why(HELD, HTTP_1_0, in_vain=(POST, ACCEL, NO_TRANSFORM, INCREMENTAL, IDENTITY))
+    assert (offered(verdict), verdict.freed_by) == ([], (HTTP_1_0,))
+
+
+def test_what_was_shown_comes_before_what_the_hop_says_and_that_before_guesses() -> None:
+    verdict = after_why(NGINX, ACCEL)
+    assert offered(verdict, Basis.SHOWN) == [ACCEL]
+    assert offered(verdict, Basis.NAMED) == ["proxy_buffering off;"]
+    assert offered(verdict, Basis.GUESS) == []
+    assert offered(HELD, Basis.GUESS) == offered(HELD) != []
+
+
+@pytest.mark.parametrize(
+    "present, gone",
+    [
+        (("x-accel-buffering", "no"), ACCEL),
+        (("X-Accel-Buffering".lower(), "No"), ACCEL),
+        (("cache-control", "no-cache, no-transform"), NO_TRANSFORM),
+        (("incremental", "?1"), "Incremental: ?1 in the response"),
+    ],
+)
+def test_what_the_response_has_already_is_not_offered(present: tuple[str, str], gone: str) -> None:
+    kind = Kind.COMPRESSED
+    assert gone in offered(replace(HELD, kind=kind))
+    assert gone not in offered(replace(HELD, kind=kind, present=(present,)))
+    near = (present[0], "yes")
+    assert gone in offered(replace(HELD, kind=kind, present=(near,)))
+
+
+@pytest.mark.parametrize("verdict", [HELD, NGINX, AT_ONCE, replace(HELD, kind=Kind.TO_OCTETS, octets=4096)])
+def test_a_stream_without_a_coding_that_comes_through_says_compression(verdict: HopVerdict) -> None:
+    found = after_why(verdict, IDENTITY)
+    assert found.kind is Kind.COMPRESSED
+    assert found.line.startswith("COMPRESSED, and then HOLDS ")
+    assert after_why(verdict, in_vain=(IDENTITY,)).kind is not Kind.COMPRESSED
+
+
+def test_shown_compression_offers_its_own_switch_first() -> None:
+    assert offered(after_why(NGINX, IDENTITY))[0] == "gzip off; for this location"
+
+
+def test_a_change_that_frees_what_was_held_or_written_so_shows_that_it_is_held() -> None:
+    verdict = after_why(AT_ONCE, HTTP_1_0)
+    assert verdict.line == "HOLDS all of it at once, after 950 ms; it streams with HTTP/1.0"
+    assert after_why(AT_ONCE, in_vain=(HTTP_1_0,)).kind is Kind.SUSPECT
+
+
+def test_changes_prove_nothing_where_the_unchanged_request_streams_as_well() -> None:
+    assert revised(HELD, [(AS_BEFORE, True), (ACCEL, True)]) == HELD
+
+
+def test_what_may_be_held_is_offered_what_the_server_names_and_no_guess() -> None:
+    assert offered(AT_ONCE) == []
+    assert offered(replace(AT_ONCE, software="nginx"))[:2] == ["proxy_buffering off;", ACCEL]
+    coded = replace(AT_ONCE, software="nginx", evidence=Evidence(coding="gzip"))
+    assert "gzip off; for this location" in offered(coded)
+
+
+def test_our_gateway_is_known_by_its_mode_not_by_a_via_that_any_exact_one_writes() -> None:
+    assert offered(replace(HELD, software="1.1 chunkwire, Chunkwire-Mode: buffer")) == ["--mode exact"]
+    assert "--mode exact" not in offered(replace(HELD, software="1.1 chunkwire"))
+
+
+@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: f"{fix.software}: {fix.change}")
+def test_each_row_has_the_lines_before_and_after_or_the_field_that_it_sets(fix: Fix) -> None:
+    if fix.sets:
+        assert ": " in fix.sets
+    else:
+        assert fix.before != fix.after != ""
+    assert bool(fix.sets) is ("in the response" in fix.change)

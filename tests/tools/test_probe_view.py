@@ -2,15 +2,13 @@
 
 import json
 
+import pytest
+
 from chunkwire.tools.paint import Paint
-from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.json_view import verdict_lines
-from chunkwire.tools.probe.judge import Hop
-from chunkwire.tools.probe.report import report, to_html
-from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind
-from chunkwire.tools.probe.view import conclusion, table
+from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, HopVerdict, Kind
+from chunkwire.tools.probe.view import conclusion, finding_lines, table
 from chunkwire.tools.probe.why import Finding
-from tests.tools.synthesis import Path, hop_of, to_end
 
 
 def seen(first: float, chunks: int, reads: int, hold: float) -> Evidence:
@@ -35,7 +33,8 @@ PICTURE = """\
   nginx:8080                  953.4       1      1      950.9 ms   HOLDS to the end; 20 chunks became 1
   app.example                 961.0       1      1      951.2 ms   not judged: behind a hop that holds
 nginx:8080 is the first hop that holds the stream.
-  try: proxy_buffering off;   or X-Accel-Buffering: no in the response"""
+  try: proxy_buffering off;   or X-Accel-Buffering: no in the response
+       (by its name)"""
 
 
 def test_it_is_the_picture_of_the_design() -> None:
@@ -70,19 +69,34 @@ def test_json_has_a_line_a_hop_and_one_for_the_chain() -> None:
     assert lines[-1]["holds"] == "nginx:8080"
 
 
-def test_a_report_holds_the_picture_the_fixes_and_each_event_and_no_credential() -> None:
-    hop = hop_of(Path(hold=to_end), name="nginx:8080")
-    request = hop.runs[0].request
-    assert request is not None
-    told = request._replace(fields=(("X-Session-Id", "s3cr3t"), ("Host", "<b>")))
-    run = hop.runs[0]
-    shown = Run(run.hop, request=told, head=run.head, units=run.units, pieces=run.pieces, is_chunked=True)
-    page = report([Hop("nginx:8080", (shown,))], CHAIN[1:2], [], made="Made in a test")
-    assert page.startswith("# nginx:8080 is the first hop that holds the stream.")
-    assert "`proxy_buffering off;`" in page
-    assert page.count("\n   ") >= 20
-    assert "s3cr3t" not in page
-    html = to_html(page)
-    assert "<b>" not in html
-    assert "http-equiv" not in html
-    assert html.count("<pre>") == html.count("</pre>")
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) -> None:
+    suspect = HopVerdict(hop="app.example:8080", kind=Kind.SUSPECT, reason="all of it at once, after 950 ms")
+    coded = HopVerdict(hop="a", kind=Kind.COMPRESSED, reason="to the end", software="nginx", tried=((IDENTITY, True),))
+    findings = [
+        Finding("Cache-Control: no-transform in the response", "held for up to 200 ms, the first octets after 9")
+    ]
+    for verdicts in (CHAIN, (suspect,), (coded,)):
+        lines = [*table(verdicts, width=width), *conclusion(verdicts, width=width)]
+        lines += finding_lines(findings, width=width)
+        assert max(map(len, lines)) <= width
+        assert " ".join(verdicts[-1].line.split()) in " ".join(" ".join(lines).split()) or width == 80
+        wide = [*table(verdicts), *conclusion(verdicts), *finding_lines(findings)]
+        assert sorted(" ".join(lines).split()) == sorted(" ".join(wide).split())
+
+
+def test_a_lone_hop_is_told_how_to_learn_more() -> None:
+    told = "\n".join(conclusion([HopVerdict(hop="app.example", kind=Kind.SUSPECT, reason="x", software="nginx")]))
+    assert told.startswith("app.example holds the stream, or the stream is written so.")
+    assert "chunkwire probe ORIGIN-URL app.example" in told
+    assert "if it is held, try: proxy_buffering off;" in told
+    alone = HopVerdict(hop="app.example", kind=Kind.TO_END, is_innermost=True)
+    assert "one of those may hold it instead" in "\n".join(conclusion([alone]))
+
+
+def test_what_was_shown_is_told_apart_from_a_guess() -> None:
+    shown = HopVerdict(hop="hop", kind=Kind.TO_END, tried=((HTTP_1_0, True),))
+    lines = list(conclusion([shown]))
+    assert lines[1] == "  shown: it streams with HTTP/1.0"
+    assert lines[2].startswith("  guess: ")
+    assert not any(line.startswith("  try: ") for line in lines)

@@ -1,11 +1,14 @@
 """Reads to samples: what counts, against which moment, and what a stream without stamps still tells."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
-from chunkwire.tools.bench.samples import Gathered, OpenWindow, StreamSampler
+from chunkwire.tools.bench.samples import NO_FRAME, Gathered, OpenWindow, StreamSampler
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 MS = 1_000_000
@@ -19,7 +22,11 @@ def stamped(planned_ms: float, actual_ms: float) -> bytes:
 
 
 def sampled(
-    reads: list[tuple[float, bytes]], *, opens_ms: float = 0.0, closes_ms: float = 1e9, framing: Framing = CHUNKED
+    reads: Sequence[tuple[float, bytes | None]],
+    *,
+    opens_ms: float = 0.0,
+    closes_ms: float = 1e9,
+    framing: Framing = CHUNKED,
 ) -> Gathered:
     """Return what a stream's reads, at ms since its request, gather."""
     gathered = Gathered()
@@ -104,5 +111,32 @@ def test_what_arrives_may_be_recorded() -> None:
 def test_rounds_add_up() -> None:
     total = Gathered()
     for _ in range(2):
-        total.add(sampled([(10.0, stamped(9.0, 9.0))]))
+        total.add(replace(sampled([(10.0, stamped(9.0, 9.0)), (11.0, b"")]), streams=1))
     assert (total.streams, len(total.first), total.frames) == (2, 2, 2)
+    assert total.failures == {"cut": 2}
+
+
+def test_a_reset_and_an_end_without_a_frame_are_failures_of_their_own() -> None:
+    assert sampled([(10.0, encode_chunk(b"a")), (20.0, None)]).failures == {"reset": 1}
+    assert sampled([(10.0, encode_last_chunk())]).failures == {NO_FRAME: 1}
+    assert sampled([(10.0, b"")], framing=Framing(BodyKind.CLOSE)).failures == {NO_FRAME: 1}
+
+
+def test_frames_in_the_read_that_breaks_a_stream_count() -> None:
+    gathered = sampled([(10.0, encode_chunk(b"a") + encode_chunk(b"b") + b"zz\r\n")])
+    assert (gathered.frames, gathered.failures) == (2, {"malformed": 1})
+
+
+@pytest.mark.parametrize("silent_ms, is_stalled", [(900.0, False), (1001.0, True)])
+def test_a_stream_is_stalled_after_a_second_of_silence(silent_ms: float, is_stalled: bool) -> None:
+    stream = StreamSampler(Gathered(), OpenWindow(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    stream.take(SENT_NS, encode_chunk(b"a"))
+    assert stream.is_stalled(SENT_NS + silent_ms * MS) is is_stalled
+
+
+def test_a_slow_stream_is_stalled_after_ten_of_its_pauses() -> None:
+    stream = StreamSampler(Gathered(), OpenWindow(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    for seconds in (0, 2):
+        stream.take(SENT_NS + seconds * 1000 * MS, encode_chunk(b"a"))
+    assert not stream.is_stalled(SENT_NS + 22_000 * MS)
+    assert stream.is_stalled(SENT_NS + 22_001 * MS)

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from chunkwire.tools.probe.verdict import HopVerdict, Kind
+from chunkwire.tools.probe.verdict import ACCEL, HTTP_1_0, INCREMENTAL, POST, HopVerdict, Kind
 
 CHECKED: Final = date(2026, 11, 21)
 
 BUFFERED: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.HOLDS, Kind.GET_ONLY})
+
+
+_DISPROVING: Final = (POST, ACCEL, INCREMENTAL, HTTP_1_0)
 
 
 class Whose(enum.Enum):
@@ -41,6 +44,10 @@ class Fix:
         arrived: a pattern that the request matches as the origin saw it; None asks none.
         seconds: the hold must lie between these; None asks nothing.
         change: what to set, one line.
+        sets: the field line of the response that the change adds; empty where it is a setting of the software.
+        tried: what `--why` or the runs of a probe tried that this would pass through: where it did not free the stream,
+            the row is ruled out.
+        before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
         proof: the test that shows the hold, applies the change and sees it stream; empty where none does.
         source: where it was read, where no test proves it.
     """
@@ -53,14 +60,23 @@ class Fix:
     arrived: str | None = None
     seconds: tuple[float, float] | None = None
     change: str
+    sets: str = ""
+    tried: str = ""
+    before: str = ""
+    after: str = ""
     whose: Whose
     proof: str = ""
     source: str = ""
     checked: date = CHECKED
 
+    @property
+    def is_shown_by(self) -> str:
+        """The change that is this one, and shows that it works where it frees the stream; empty for none."""
+        return self.tried if self.sets or self.tried == self.change.partition(" instead of ")[0] else ""
+
     def applies(self, verdict: HopVerdict) -> bool:
-        """Say whether a verdict shows what this row mends."""
-        if verdict.kind not in self.kinds:
+        """Say whether a verdict shows what this row mends, and nothing that was tried rules it out."""
+        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or self._is_there(verdict):
             return False
         if self.says is not None and not re.search(self.says, f"{verdict.software} {verdict.hop}", re.IGNORECASE):
             return False
@@ -72,3 +88,23 @@ class Fix:
             return True
         low, high = self.seconds
         return verdict.seconds is not None and low <= verdict.seconds <= high
+
+    def _is_ruled_out(self, verdict: HopVerdict) -> bool:
+        if self.tried and dict(verdict.tried).get(self.tried) is False:
+            return True
+        # Software that nothing but its guess speaks for holds whatever the client asks: what frees it disproves it.
+        return self.is_silent and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
+
+    def _is_there(self, verdict: HopVerdict) -> bool:
+        name, _, value = self.sets.lower().partition(": ")
+        return any(
+            name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
+            for its_name, its_value in verdict.present
+        )
+
+
+def _kinds_of(verdict: HopVerdict) -> frozenset[Kind]:
+    """Return the kinds of verdict whose rows are for this one: what may be held is mended as if it were."""
+    if verdict.kind is not Kind.SUSPECT:
+        return frozenset({verdict.kind})
+    return frozenset({Kind.TO_END, Kind.COMPRESSED} if verdict.evidence.coding else {Kind.TO_END})

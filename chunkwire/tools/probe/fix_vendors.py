@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.tools.probe.fix import BUFFERED, Fix, Whose
-from chunkwire.tools.probe.verdict import Kind
+from chunkwire.tools.probe.verdict import POST, Kind
 
 _CODED: Final = frozenset({Kind.COMPRESSED})
 _CACHED: Final = frozenset({Kind.CACHED})
@@ -19,6 +19,8 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"api gateway|execute-api",
         change="responseTransferMode: STREAM on the integration (REST APIs only; 15 min in all)",
+        before="responseTransferMode: BUFFERED",
+        after="responseTransferMode: STREAM",
         whose=Whose.OPERATOR,
         source="API Gateway developer guide, response transfer mode",
     ),
@@ -27,6 +29,8 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"api gateway|execute-api",
         change="an HTTP API does not stream: a REST API, a load balancer or a function URL does",
+        before="an HTTP API",
+        after="a REST API with responseTransferMode: STREAM",
         whose=Whose.VENDOR,
         source="API Gateway developer guide, response transfer mode",
     ),
@@ -35,6 +39,8 @@ VENDORS: Final = (
         kinds=_CODED,
         says=r"cloudfront",
         change="Compress objects automatically: No, for this behavior",
+        before="Compress objects automatically: Yes",
+        after="Compress objects automatically: No",
         whose=Whose.OPERATOR,
         source="CloudFront developer guide, serving compressed files",
     ),
@@ -43,6 +49,8 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"azure-api|api management",
         change='<forward-request buffer-response="false"/>, and no logging or validating of bodies',
+        before="<forward-request />",
+        after='<forward-request buffer-response="false" />',
         whose=Whose.OPERATOR,
         source="API Management documentation, server-sent events; 4 min of silence end the stream",
     ),
@@ -51,6 +59,8 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"application-gateway|appgw",
         change="response buffers off, in the gateway's global configuration",
+        before="Response buffers: Enabled",
+        after="Response buffers: Disabled",
         whose=Whose.OPERATOR,
         source="Application Gateway documentation, server-sent events",
     ),
@@ -58,7 +68,10 @@ VENDORS: Final = (
         software="Cloudflare tunnel",
         kinds=BUFFERED,
         says=r"trycloudflare",
+        tried=POST,
         change="POST instead of GET, or a named tunnel: a quick tunnel holds a GET",
+        before="cloudflared tunnel --url http://origin",
+        after="cloudflared tunnel run NAME",
         whose=Whose.VENDOR,
         source="cloudflared#1449",
     ),
@@ -67,6 +80,7 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"cloudflare",
         change="Content-Type: text/event-stream in the response: other types are held in a tunnel",
+        sets="Content-Type: text/event-stream",
         whose=Whose.APPLICATION,
         source="cloudflared#199, #1095",
     ),
@@ -75,6 +89,8 @@ VENDORS: Final = (
         kinds=BUFFERED,
         says=r"fastly",
         change="set beresp.do_stream = true; in vcl_fetch",
+        before="sub vcl_fetch {\n  return(deliver);\n}",
+        after="sub vcl_fetch {\n  set beresp.do_stream = true;\n  return(deliver);\n}",
         whose=Whose.OPERATOR,
         source="Fastly documentation, streaming miss",
     ),
@@ -83,6 +99,7 @@ VENDORS: Final = (
         kinds=_CACHED,
         says=r"bunnycdn|b-cdn",
         change="Cache-Control: no-cache in the response: without it an event stream is cached for a month",
+        sets="Cache-Control: no-cache",
         whose=Whose.APPLICATION,
         source="bunny.net documentation, server-sent events",
     ),

@@ -1,37 +1,101 @@
-"""What may free a stream that a hop holds: how a verdict finds its rows in the table.
+"""What may free a stream that a hop holds: how a verdict finds its rows in the table, and what speaks for each.
 
-The rule here: software is named only where the hop said it is that, or behaves as only that does. What this module
-must not know: how a verdict was reached, and what the rows say.
+The rule here: what was tried decides first, then what the hop says of itself, then guesses, and each is told as what it
+is. Nothing is offered that was tried in vain, or that the response has already. What this module must not know: how a
+verdict was reached, and what the rows say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from chunkwire.tools.probe.fix import Fix
 from chunkwire.tools.probe.fix_table import FIXES
-from chunkwire.tools.probe.verdict import HOLDING, HopVerdict
+from chunkwire.tools.probe.verdict import HOLDING, IDENTITY, HopVerdict, Kind
+
+AS_BEFORE = "as before"
+"""The first run of `--why`, with nothing changed: where it streams, the other runs prove nothing."""
 
 
-def fixes_for(verdict: HopVerdict) -> list[Fix]:
-    """Return the changes that may free a hop, the likeliest first; empty where nothing is known.
+class Basis(enum.Enum):
+    """What speaks for a change."""
 
-    Where the hop said what software it is, the rows of that software are all there are. Else come those that its
-    behaviour suggests, and then the fields of a response that free some software, whichever this is.
+    SHOWN = "shown"
+    """The stream came through with it, in this probe."""
+    NAMED = "named"
+    """The hop says that it is the software which the change is for."""
+    GUESS = "guess"
+    """The hop behaves like that software, or any software may obey it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A change, and what speaks for it."""
+
+    basis: Basis
+    fix: Fix
+
+
+def advice_for(verdict: HopVerdict) -> list[Advice]:
+    """Return the changes that may free a hop, the best founded first; empty where nothing is known.
+
+    Guesses are left out where the hop says what software it is, and where it is not known to hold.
     """
     rows = [fix for fix in FIXES if fix.applies(verdict)]
-    named = [fix for fix in rows if fix.says is not None]
-    if named:
-        return named
+    shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
+    named = [fix for fix in rows if fix.says is not None and fix not in shown]
+    if IDENTITY in verdict.freed_by:
+        named.sort(key=lambda fix: fix.kinds != {Kind.COMPRESSED})
+    guesses = []
+    if not named and verdict.kind is not Kind.SUSPECT:
+        guesses = [fix for fix in _guesses(rows, verdict) if fix not in shown]
+    found = [Advice(Basis.SHOWN, fix) for fix in shown] + [Advice(Basis.NAMED, fix) for fix in named]
+    found += [Advice(Basis.GUESS, fix) for fix in guesses]
+    changes = [advice.fix.change for advice in found]
+    return [advice for number, advice in enumerate(found) if advice.fix.change not in changes[:number]]
+
+
+def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
+    """Return the rows that the hop's behaviour suggests, and then those that do not depend on its software."""
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
-        return suggested or rows
+        return suggested or list(rows)
     return [fix for fix in rows if fix.is_silent] + [fix for fix in rows if not fix.is_silent]
 
 
-def lines_for(verdict: HopVerdict) -> Iterator[str]:
-    """Yield what to try as it is printed: the first two alternatives side by side, then one a line."""
-    changes = list(dict.fromkeys(fix.change for fix in fixes_for(verdict)))
+def fixes_for(verdict: HopVerdict) -> list[Fix]:
+    """Return the changes of `advice_for`, without what speaks for them."""
+    return [advice.fix for advice in advice_for(verdict)]
+
+
+def lines_for(verdict: HopVerdict, basis: Basis) -> Iterator[str]:
+    """Yield what to try on one basis as it is printed: the first two alternatives side by side, then one a line."""
+    changes = [advice.fix.change for advice in advice_for(verdict) if advice.basis is basis]
     if changes:
         yield "   or ".join(changes[:2])
         yield from changes[2:]
+
+
+def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdict:
+    """Return a verdict as the changes of `--why` leave it.
+
+    A stream that comes through without a content coding is held by its compression; and what was held or written so
+    is held, where a change of the request alone frees it.
+
+    Args:
+        tried: each change, and whether the stream came through; `AS_BEFORE` must not have.
+    """
+    outcomes = dict(tried)
+    if outcomes.pop(AS_BEFORE, False):
+        return verdict
+    verdict = replace(verdict, tried=tuple({**dict(verdict.tried), **outcomes}.items()))
+    if not verdict.freed_by or not (verdict.is_holding or verdict.kind is Kind.SUSPECT):
+        return verdict
+    if IDENTITY in verdict.freed_by and verdict.kind is not Kind.COMPRESSED:
+        how = verdict.reason if verdict.kind is Kind.SUSPECT else verdict.claim.removeprefix("HOLDS ")
+        return replace(verdict, kind=Kind.COMPRESSED, reason=how)
+    if verdict.kind is Kind.SUSPECT:
+        return replace(verdict, kind=Kind.HOLDS, reason=f"{verdict.reason}; it streams with {verdict.freed_by[0]}")
+    return verdict

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from chunkwire.tools.probe.fix import Fix
-from chunkwire.tools.probe.fixes import fixes_for
+from chunkwire.tools.probe.fixes import Advice, advice_for
 from chunkwire.tools.probe.verdict import HopVerdict
 from chunkwire.tools.probe.view import spoiler
 from chunkwire.tools.probe.why import Finding
@@ -28,7 +27,8 @@ def verdict_lines(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = 
             seconds=verdict.seconds,
             software=verdict.software,
             evidence=asdict(verdict.evidence),
-            fixes=[_fix(fix) for fix in fixes_for(verdict)],
+            freed_by=list(verdict.freed_by),
+            fixes=[_fix(advice) for advice in advice_for(verdict)],
         )
     for finding in findings:
         yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
@@ -37,8 +37,10 @@ def verdict_lines(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = 
     yield _line(kind="chain", holds=holds, blamed=blamed.hop if blamed else None, sentence=sentence)
 
 
-def _fix(fix: Fix) -> dict[str, str]:
+def _fix(advice: Advice) -> dict[str, str]:
+    fix = advice.fix
     return {
+        "basis": advice.basis.value,
         "software": fix.software,
         "versions": fix.versions,
         "change": fix.change,

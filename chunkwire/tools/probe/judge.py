@@ -7,7 +7,7 @@ nothing it does could be seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
@@ -18,7 +18,7 @@ from chunkwire.tools.probe.bursts import size_up
 from chunkwire.tools.probe.defects import BROKEN, defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, HOLD_SECONDS, Look, Shape, look_at
 from chunkwire.tools.probe.variations import Variation, vary
-from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind, milliseconds
+from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, milliseconds
 
 AGREEING: Final = 2 / 3
 """Share of a hop's runs that must be held before it is said to hold: two of three, and the one of a recording."""
@@ -28,6 +28,15 @@ HEAD_SHARE: Final = 0.5
 
 MERGED_SHARE: Final = 0.1
 """Chunks that may be merged or split without a word: a stall of a few ms makes a hop join two that it found waiting."""
+
+# Fields of a response that ask a hop not to hold it, or tell it what kind of stream it is.
+_FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
+# And those that the origin writes where a probe's `hints` ask for them: a hop may take them out.
+_HINTED: Final = {
+    "accel": ("x-accel-buffering", "no"),
+    "no-transform": ("cache-control", "no-transform"),
+    "incremental": ("incremental", "?1"),
+}
 
 _NAMING: Final = ("server", "via", "x-powered-by")
 # Fields by which vendors' hops are known that do not name themselves.
@@ -79,15 +88,17 @@ def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
         cutter = next((each for each in verdicts if each.kind in (Kind.CUT, Kind.IDLE_CUT)), None)
         if verdict.kind is Kind.ORIGIN_BURSTS and any(each.kind is Kind.ORIGIN_BURSTS for each in verdicts):
             verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind an origin that bursts")
-        elif holder is not None and (verdict.is_holding or verdict.kind is Kind.UNSURE):
+        elif holder is not None and (verdict.is_holding or verdict.kind in (Kind.UNSURE, Kind.SUSPECT)):
             verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that holds", details=())
+        elif verdict.kind is Kind.SUSPECT and any(each.kind is Kind.SUSPECT for each in verdicts):
+            verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="it comes like that from a hop further in")
         elif cutter is not None and verdict.kind in (Kind.CUT, Kind.IDLE_CUT):
             verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that cuts", details=())
         elif holder is not None and verdict.is_streaming:
             detail = f"though {holder.hop} holds: another way, or not always"
             verdict = replace(verdict, details=(*verdict.details, detail))
-        verdicts.append(verdict)
-        if verdict.is_streaming or (inner is None and verdict.kind is Kind.UNSURE):
+        verdicts.append(replace(verdict, is_innermost=not any(each.is_streaming for each in verdicts)))
+        if verdict.is_streaming or (inner is None and verdict.kind in (Kind.UNSURE, Kind.SUSPECT)):
             inner = hop
     return verdicts
 
@@ -102,7 +113,13 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
         return HopVerdict(hop=hop.name, kind=Kind.UNREACHABLE, reason=hop.error or "no run of it")
     looks = _looks(hop)
     verdict = _judge(hop, looks, inner)
-    return replace(verdict, evidence=_evidence(hop, looks), software=_software(hop, inner))
+    return replace(
+        verdict,
+        evidence=_evidence(hop, looks),
+        software=_software(hop, inner),
+        tried=_tried(looks),
+        present=tuple(field for each in (hop, inner) if each is not None for field in _present(each.runs[0])),
+    )
 
 
 def _looks(hop: Hop) -> _Looks:
@@ -157,10 +174,10 @@ def _held(name: str, looks: _Looks, inner: Run | None) -> HopVerdict:
             kind, reason = Kind.FOR_TIME, milliseconds(seconds)
         else:
             kind, reason = Kind.HOLDS, f"in bursts of {octets} octets or {milliseconds(seconds)}"
-    if _is_freed(looks.of(Variation.POST)):
-        kind = Kind.GET_ONLY
-    elif _is_compressed(looks, inner):
+    if _is_compressed(looks, inner):
         kind = Kind.COMPRESSED
+    elif _is_freed(looks.of(Variation.POST)):
+        kind = Kind.GET_ONLY
     reason = "" if kind in (Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME) else reason
     return HopVerdict(hop=name, kind=kind, reason=reason, details=details, octets=octets, seconds=seconds)
 
@@ -171,12 +188,11 @@ def _is_freed(looks: Sequence[Look]) -> bool:
 
 
 def _is_compressed(looks: _Looks, inner: Run | None) -> bool:
-    """Say whether the hop adds a coding, and holds because of it as far as was tried."""
-    coding = looks.plain[0].run.coding
-    if not coding or (inner is not None and inner.coding == coding):
-        return False
-    plain = looks.of(Variation.IDENTITY)
-    return not plain or _is_freed(plain)
+    """Say whether the hop holds because of a coding: by what was tried, else because it adds one."""
+    coding, plain = looks.plain[0].run.coding, looks.of(Variation.IDENTITY)
+    if plain:
+        return _is_freed(plain)
+    return bool(coding) and (inner is None or inner.coding != coding) and not _is_freed(looks.of(Variation.POST))
 
 
 def _details(plain: Sequence[Look]) -> tuple[str, ...]:
@@ -204,10 +220,9 @@ def _by_arrivals(name: str, looks: Sequence[Look], inner: Hop | None) -> HopVerd
         case Shape.BURSTY if is_spread_before:
             return HopVerdict(hop=name, kind=Kind.HOLDS, reason=f"in {bursts}, spread out at the hop before")
         case Shape.ONE_BURST:
-            reason = f"all of it at once, after {milliseconds(first)}: held, or written so"
-            return _unsure(name, f"{reason}; probe a hop further in")
+            return HopVerdict(hop=name, kind=Kind.SUSPECT, reason=f"all of it at once, after {milliseconds(first)}")
         case Shape.BURSTY:
-            return _unsure(name, f"{bursts}: held, or written so; probe a hop further in")
+            return HopVerdict(hop=name, kind=Kind.SUSPECT, reason=f"in {bursts}")
     return _unsure(name, "too short, or too few events, for arrival times to tell")
 
 
@@ -319,11 +334,30 @@ def _evidence(hop: Hop, looks: _Looks) -> Evidence:
     )
 
 
+def _tried(looks: _Looks) -> tuple[tuple[str, bool], ...]:
+    """Return what the runs of one hop tried, and whether it freed the stream."""
+    varied = {POST: looks.of(Variation.POST), IDENTITY: looks.of(Variation.IDENTITY)}
+    return tuple((change, _is_freed(some)) for change, some in varied.items() if some)
+
+
+def _present(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a response that may free a stream, those too that the origin was asked for."""
+    for name, value in run.head.fields if run.head is not None else ():
+        if name.lower() in _FREEING:
+            yield name.lower(), value
+    for hint in run.asked.get("hints", "").split(","):
+        if hint in _HINTED:
+            yield _HINTED[hint]
+
+
 def _software(hop: Hop, inner: Hop | None) -> str:
     """Return what the hop says it is: Server and Via, as far as the hop before did not say the same."""
     run, before = hop.runs[0], inner.runs[0] if inner is not None else None
     own = [
         run.said(name) for name in _NAMING if run.said(name) and (before is None or before.said(name) != run.said(name))
     ]
+    mode = run.said("chunkwire-mode")
+    if mode and (before is None or before.said("chunkwire-mode") != mode):
+        own.append(f"Chunkwire-Mode: {mode}")
     marks = [mark for name, mark in _MARKS.items() if run.said(name) and (before is None or not before.said(name))]
     return ", ".join(dict.fromkeys((*own, *marks)))

@@ -1,131 +1,176 @@
 """One page about a probe, for the ticket of whoever runs the hop: what was asked, what came when, what to change.
 
 The rule here: self-contained, and safe to send: no credentials (records have none, and fields of the request that look
-like one are blanked), everything from a peer escaped, nothing fetched from anywhere.
+like one are blanked). Prose for a reader who does not know this program.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.record.values import TextFields
+from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.fixes import fixes_for
+from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragraph, Table
+from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of
 from chunkwire.tools.probe.judge import Hop
-from chunkwire.tools.probe.verdict import HopVerdict
-from chunkwire.tools.probe.view import conclusion, evidence_lines, spoiler, table
+from chunkwire.tools.probe.verdict import HopVerdict, Kind, milliseconds
+from chunkwire.tools.probe.view import evidence_lines, remarks, spoiler
 from chunkwire.tools.probe.why import Finding
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
 _BLANKED: Final = "[redacted]"
 _MAX_EVENTS: Final = 60
-_STYLE: Final = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
-    "pre{background:#f4f4f4;padding:1em;overflow-x:auto}h2{margin-top:2em}"
+
+_METHOD: Final = (
+    "Each hop was asked for the same stream, from the origin outwards. {how} A hop that holds a stream keeps what it"
+    " has received until more has gathered, or until the stream is over; its readers then see nothing for a while, and"
+    " afterwards everything at once."
 )
+_STAMPED: Final = (
+    "Each event of the stream says when it was due and when the origin wrote it. A hold is how much later than that an"
+    " event arrived, compared with the least delayed event of its stream, so that neither the distance nor another"
+    " clock counts."
+)
+_UNSTAMPED: Final = (
+    "The events of this stream do not say when they were written, so that only the times of their arrival are known."
+)
+_BASES: Final = {
+    Basis.SHOWN: "In this probe the stream came through with this change.",
+    Basis.NAMED: "The hop says that it is this software: {says}.",
+    Basis.GUESS: "This is a guess: the hop does not say what software it is.",
+}
 
 
-def report(hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str) -> str:
-    """Return the page as Markdown.
+def report(
+    hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str
+) -> list[Block]:
+    """Return the page.
 
     Args:
         made: when and by what, one line.
     """
-    return "\n".join(_parts(hops, verdicts, findings, made=made)) + "\n"
+    return list(_blocks(hops, verdicts, findings, made=made))
 
 
-def to_html(markdown: str) -> str:
-    """Return the page as HTML: headings, paragraphs, and blocks as they stand."""
-    body: list[str] = []
-    in_block = False
-    for line in markdown.splitlines():
-        if line.startswith("```"):
-            in_block = not in_block
-            body.append("<pre>" if in_block else "</pre>")
-        elif in_block:
-            body.append(html.escape(line))
-        elif line.startswith("#"):
-            level = len(line) - len(line.lstrip("#"))
-            body.append(f"<h{level}>{html.escape(line[level:].strip())}</h{level}>")
-        elif line:
-            body.append(f"<p>{html.escape(line)}</p>")
-    title = html.escape(markdown.splitlines()[0].lstrip("# "))
-    head = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return f"{head}\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
-
-
-def _parts(
+def _blocks(
     hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str
-) -> Iterator[str]:
+) -> Iterator[Block]:
     blamed, sentence = spoiler(verdicts)
-    yield f"# {blamed.hop} {sentence}" if blamed is not None else "# A stream, hop by hop"
-    yield f"\n{made}. Each hop was asked for the same stream, from the inside out; each event carries the moment"
-    yield "at which it was due and the moment at which the origin wrote it. A hold is how much later than that it"
-    yield "arrived, against the least delayed event of its stream: neither another clock nor a long way counts."
-    yield "\n```"
-    yield from table(verdicts)
-    yield from conclusion(verdicts)
-    yield "```"
-    for verdict in [each for each in (blamed,) if each is not None]:
-        yield from _changes(verdict)
+    if blamed is not None:
+        yield Heading(1, f"{blamed.hop} {sentence.rstrip('.')}")
+    elif verdicts and all(verdict.is_streaming for verdict in verdicts):
+        yield Heading(1, "No hop holds the stream")
+    else:
+        yield Heading(1, "A stream, hop by hop")
+    is_stamped = any(run.is_stamped for hop in hops for run in hop.runs)
+    yield Paragraph(f"{made}. {_METHOD.format(how=_STAMPED if is_stamped else _UNSTAMPED)}")
+    yield _overview(verdicts)
+    if blamed is not None:
+        yield from _changes(blamed)
     if findings:
-        yield "\n## What was tried\n\n```"
-        width = max(len(finding.change) for finding in findings)
-        yield from (f"{finding.change:<{width}}  {finding.outcome}" for finding in findings)
-        yield "```"
+        yield Heading(2, "What was tried")
+        yield Paragraph("The same stream was asked for again, each time with one thing changed.")
+        yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in findings))
     for hop, verdict in zip(hops, verdicts, strict=True):
         yield from _hop(hop, verdict)
 
 
-def _changes(verdict: HopVerdict) -> Iterator[str]:
-    fixes = fixes_for(verdict)
-    if fixes:
-        yield "\n## What frees it\n"
-    for fix in fixes:
-        software = f"{fix.software} ({fix.versions})" if fix.software else "any software"
-        basis = f"shown by chunkwire's test {fix.proof}" if fix.proof else f"read in: {fix.source}"
-        yield f"- `{fix.change}`: {software}; to be made by {fix.whose.value}; checked {fix.checked}; {basis}"
+def _overview(verdicts: Sequence[HopVerdict]) -> Table:
+    rows = []
+    for verdict in verdicts:
+        evidence = verdict.evidence
+        first = "" if evidence.first is None else milliseconds(evidence.first)
+        hold = "" if evidence.longest_hold is None else milliseconds(evidence.longest_hold)
+        counts = (str(evidence.chunks or ""), str(evidence.reads)) if evidence.runs else ("", "")
+        rows.append((verdict.hop, first, *counts, hold, verdict.line))
+    return Table(("Hop", "First event after", "Chunks", "Reads", "Longest hold", "Verdict"), tuple(rows))
 
 
-def _hop(hop: Hop, verdict: HopVerdict) -> Iterator[str]:
-    yield f"\n## {hop.name}: {verdict.line}\n"
-    yield from (f"- {line}" for line in evidence_lines(verdict))
+def _changes(verdict: HopVerdict) -> Iterator[Block]:
+    advice = advice_for(verdict)
+    told = [text for _, text in remarks(verdict)]
+    if not advice and not told:
+        return
+    yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
+    for text in told:
+        yield Paragraph(f"{text[:1].upper()}{text[1:]}.")
+    for each in advice:
+        yield from _change(verdict, each)
+
+
+def _change(verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
+    fix = advice.fix
+    yield Heading(3, fix.change)
+    versions = "" if fix.versions == "all" else f", {fix.versions}"
+    software = [f"It is for {fix.software}{versions}."] if fix.software else []
+    basis = _BASES[advice.basis].format(says=verdict.software or "its name")
+    source = "The change was tried with the real software" if fix.proof else f"Source: {fix.source}"
+    who = f"Who can make the change: {fix.whose.value}."
+    yield Paragraph(" ".join((*software, who, basis, f"{source} (checked {fix.checked}).")))
+    yield Pair(("Before", "After"), _before_and_after(verdict, advice))
+
+
+def _before_and_after(verdict: HopVerdict, advice: Advice) -> tuple[str, str]:
+    """Return the lines to change: of a configuration, or of the response head."""
+    fix = advice.fix
+    if not fix.sets:
+        return fix.before, fix.after
+    name = fix.sets.partition(":")[0].lower()
+    kept = [f"{its_name.title()}: {value}" for its_name, value in dict.fromkeys(verdict.present)]
+    others = [line for line in kept if line.partition(":")[0].lower() != name]
+    return "\n".join(["HTTP/1.1 200 OK", *kept]), "\n".join(["HTTP/1.1 200 OK", *others, fix.sets])
+
+
+def _hop(hop: Hop, verdict: HopVerdict) -> Iterator[Block]:
+    yield Heading(2, f"{hop.name}: {verdict.line}")
     if not hop.runs:
         return
+    yield Paragraph(" ".join(f"{line[:1].upper()}{line[1:]}." for line in evidence_lines(verdict)))
     run = hop.runs[0]
-    yield "\n```"
-    yield from _heads(run)
-    yield "```\n\n```"
-    yield from _arrivals(run)
-    yield "```"
+    heads = "\n".join(_heads(run))
+    if heads:
+        yield Literal(heads)
+    if run.units:
+        yield _arrivals(run)
+    if len(run.units) > _MAX_EVENTS:
+        yield Paragraph(f"{len(run.units) - _MAX_EVENTS} more are left out.")
 
 
 def _heads(run: Run) -> Iterator[str]:
     if run.request is not None:
-        yield f"> {run.request.method} {run.request.target} HTTP/1.1"
+        yield PLAIN.text(f"> {run.request.method} {run.request.target} HTTP/1.1")
         yield from _fields(">", run.request.fields)
     if run.head is not None:
-        yield f"< {run.head.status_line}"
+        yield PLAIN.text(f"< {run.head.status_line}")
         yield from _fields("<", run.head.fields)
 
 
 def _fields(mark: str, fields: TextFields) -> Iterator[str]:
     for name, value in fields:
-        yield f"{mark} {name}: {_BLANKED if _SECRET.search(name) else value}"
+        yield PLAIN.text(f"{mark} {name}: {_BLANKED if _SECRET.search(name) else value}")
 
 
-def _arrivals(run: Run) -> Iterator[str]:
-    yield "event   written ms   arrived ms      held ms   read"
-    holds = holds_of(run) if run.is_stamped else []
-    for number, unit in enumerate(run.units[:_MAX_EVENTS], 1):
-        if unit.stamp is None:
-            yield f"{number:5}            -   {unit.t * 1000:10.1f}            -   {unit.read:4}"
-            continue
-        written = (unit.stamp.actual_ns - run.stamps[0].actual_ns) / 1e6
-        yield f"{number:5}   {written:10.1f}   {unit.t * 1000:10.1f}   {holds[number - 1] * 1000:10.1f}   {unit.read:4}"
-    if len(run.units) > _MAX_EVENTS:
-        yield f"and {len(run.units) - _MAX_EVENTS} more"
+def _arrivals(run: Run) -> Table:
+    units = run.units[:_MAX_EVENTS]
+    if not run.is_stamped:
+        rows = tuple((str(n), f"{unit.t * 1000:.1f}", str(unit.read)) for n, unit in enumerate(units, 1))
+        return Table(("Event or frame", "Arrived, ms", "Read"), rows)
+    began_ns = run.stamps[0].actual_ns
+    stamped = zip(units, run.stamps, holds_of(run), strict=False)
+    return Table(
+        ("Event", "Written, ms", "Arrived, ms", "Held, ms", "Read"),
+        tuple(
+            (
+                str(n),
+                f"{(stamp.actual_ns - began_ns) / 1e6:.1f}",
+                f"{unit.t * 1000:.1f}",
+                f"{hold * 1000:.1f}",
+                str(unit.read),
+            )
+            for n, (unit, stamp, hold) in enumerate(stamped, 1)
+        ),
+    )

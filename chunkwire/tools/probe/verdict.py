@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
+from chunkwire.record.values import TextFields
+
 
 class Kind(enum.Enum):
     """The classes of a hop, each with its definition; the numbers behind the words stand in `holding`.
@@ -50,14 +52,26 @@ class Kind(enum.Enum):
     """No connection, or no response at all."""
     NOT_JUDGED = "not-judged"
     """Held (or cut) as well, but a hop further in is: what it adds cannot be seen."""
+    SUSPECT = "held-or-written-so"
+    """All at once or in bursts, without stamps and without a hop further in that is known to stream: the hop holds it,
+    or the origin writes it so."""
     UNSURE = "unsure"
-    """The runs disagree, this machine was too busy, or arrival times alone cannot tell."""
+    """The runs disagree, this machine was too busy, or the stream is too short for arrival times to tell."""
 
 
 HOLDING: Final = frozenset(
     {Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY},
 )
 STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
+
+
+# What may be changed to see whether it frees a stream, as it is told and as rows of the table refer to it.
+POST: Final = "POST"
+IDENTITY: Final = "Accept-Encoding: identity"
+HTTP_1_0: Final = "HTTP/1.0"
+ACCEL: Final = "X-Accel-Buffering: no in the response"
+NO_TRANSFORM: Final = "Cache-Control: no-transform in the response"
+INCREMENTAL: Final = "Incremental: ?1 in both heads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +120,9 @@ class HopVerdict:
         octets: the size of the buffer; None where that is not what it is about, or unknown.
         seconds: the time held, or the silence before a cut.
         software: what the hop says it is, in its own words; empty where it says nothing of its own.
+        tried: each change that was tried, and whether the stream came through with it.
+        present: (lower-case name, value) of fields that may free a stream and that the response has, here or before.
+        is_innermost: no hop further in was seen to stream, so one of those may be the culprit.
     """
 
     hop: str
@@ -116,6 +133,14 @@ class HopVerdict:
     seconds: float | None = None
     evidence: Evidence = field(default_factory=Evidence)
     software: str = ""
+    tried: tuple[tuple[str, bool], ...] = ()
+    present: TextFields = ()
+    is_innermost: bool = False
+
+    @property
+    def freed_by(self) -> tuple[str, ...]:
+        """The changes with which the stream came through."""
+        return tuple(change for change, frees in self.tried if frees)
 
     @property
     def is_holding(self) -> bool:
@@ -130,9 +155,11 @@ class HopVerdict:
     @property
     def line(self) -> str:
         """The verdict as a person reads it."""
-        return "; ".join((self._claim(), *self.details))
+        return "; ".join((self.claim, *self.details))
 
-    def _claim(self) -> str:
+    @property
+    def claim(self) -> str:
+        """The verdict without its details."""
         reason = self.reason
         match self.kind:
             case Kind.STREAMS:
@@ -150,7 +177,8 @@ class HopVerdict:
             case Kind.HOLDS:
                 return f"HOLDS {reason}"
             case Kind.COMPRESSED:
-                return f"COMPRESSED ({self.evidence.coding}), and then HOLDS {reason}"
+                coding = f" ({self.evidence.coding})" if self.evidence.coding else ""
+                return f"COMPRESSED{coding}, and then HOLDS {reason}"
             case Kind.GET_ONLY:
                 return f"HOLDS a GET {reason}, streams a POST"
             case Kind.ORIGIN_BURSTS:
@@ -159,6 +187,8 @@ class HopVerdict:
                 return f"CUT after {self.seconds or 0.0:.1f} s of silence"
             case Kind.CUT | Kind.CACHED:
                 return f"{self.kind.value.upper()}{', ' if self.kind is Kind.CUT else ': '}{reason}"
+            case Kind.SUSPECT:
+                return f"held, or written so: {reason}"
             case Kind.UNREACHABLE:
                 return f"no answer: {reason}"
         return f"{self.kind.value.replace('-', ' ')}: {reason}"

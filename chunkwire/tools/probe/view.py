@@ -1,6 +1,7 @@
 """A chain of verdicts as a person reads it: a row a hop, then what was found and what to try.
 
-The rule here: verdicts in, lines out. Whatever a peer said passes `Paint.text` first.
+The rule here: verdicts in, lines out. Whatever a peer said passes `Paint.text` first. Lines are of whole words and as
+wide as the caller says; None: as long as they are.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chunkwire.tools.paint import PLAIN, Paint
-from chunkwire.tools.probe.fixes import lines_for
-from chunkwire.tools.probe.verdict import HopVerdict, Kind, milliseconds
+from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
+from chunkwire.tools.probe.fixes import Basis, advice_for, lines_for
+from chunkwire.tools.probe.verdict import IDENTITY, HopVerdict, Kind, milliseconds
 from chunkwire.tools.probe.why import Finding
 
 HOP_COLUMNS: Final = 23
-_HEADING: Final = "  {hop:<{width}}{first:>10}{chunks:>8}{reads:>7}{hold:>14}   {verdict}"
+_HEADING: Final = "  {hop:<{width}}{first:>10}{chunks:>8}{reads:>7}{hold:>14}   "
 
 # How the first hop that spoils a stream is told, the worst first.
 _SPOILS: Final = (
@@ -22,54 +23,113 @@ _SPOILS: Final = (
     (lambda verdict: verdict.kind is Kind.ORIGIN_BURSTS, "writes the stream in bursts itself."),
     (lambda verdict: verdict.kind in (Kind.CUT, Kind.IDLE_CUT), "is the first hop that cuts the stream."),
     (lambda verdict: verdict.kind is Kind.CACHED, "answers with an old stream."),
+    (lambda verdict: verdict.kind is Kind.SUSPECT, "holds the stream, or the stream is written so."),
 )
 
+_CLOSER: Final = "probe closer to the origin as well, the innermost URL first: chunkwire probe ORIGIN-URL {hop}…"
+_STAMPED: Final = "or run chunkwire serve behind this hop and probe its /probe, whose events say when they were written"
 
-def table(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN) -> Iterator[str]:
-    """Yield the heading and a row for each hop."""
-    width = max([HOP_COLUMNS, *(len(verdict.hop) for verdict in verdicts)])
-    yield _HEADING.format(
-        hop="hop", width=width, first="first ms", chunks="chunks", reads="reads", hold="longest hold", verdict="verdict"
-    )
+
+def table(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: int | None = None) -> Iterator[str]:
+    """Yield the heading and a row for each hop; where a row is too wide, its verdict goes on beneath itself."""
+    longest = max((columns(verdict.hop) for verdict in verdicts), default=0)
+    hop_width = max(HOP_COLUMNS, longest)
+    widest = max((columns(verdict.line) for verdict in verdicts), default=0)
+    if width is not None and columns(_heading(hop_width)) + widest > width:
+        hop_width = longest
+    yield _heading(hop_width) + "verdict"
     for verdict in verdicts:
-        evidence = verdict.evidence
-        is_seen = evidence.runs > 0
-        hold = evidence.longest_hold
         role = "bad" if verdict.is_holding else "good" if verdict.is_streaming else "mark"
-        yield _HEADING.format(
-            hop=paint.text(verdict.hop),
-            width=width,
-            first="-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
-            chunks=str(evidence.chunks) if is_seen and evidence.chunks else "-",
-            reads=str(evidence.reads) if is_seen else "-",
-            hold="-" if hold is None else f"{hold * 1000:.1f} ms",
-            verdict=paint(role, PLAIN.text(verdict.line)),
-        )
+        lead = _row(verdict, hop_width)
+        for number, line in enumerate(wrapped(lead, PLAIN.text(verdict.line), width)):
+            place = min(len(lead), len(line)) if not number else 0
+            yield paint.text(line[:place]) + paint(role, line[place:])
 
 
-def conclusion(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN) -> Iterator[str]:
+def _heading(hop_width: int) -> str:
+    return _HEADING.format(
+        hop="hop", width=hop_width, first="first ms", chunks="chunks", reads="reads", hold="longest hold"
+    )
+
+
+def _row(verdict: HopVerdict, hop_width: int) -> str:
+    evidence = verdict.evidence
+    is_seen = evidence.runs > 0
+    hold = evidence.longest_hold
+    return _HEADING.format(
+        hop=PLAIN.text(verdict.hop),
+        width=hop_width,
+        first="-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
+        chunks=str(evidence.chunks) if is_seen and evidence.chunks else "-",
+        reads=str(evidence.reads) if is_seen else "-",
+        hold="-" if hold is None else f"{hold * 1000:.1f} ms",
+    )
+
+
+def conclusion(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: int | None = None) -> Iterator[str]:
     """Yield what was found, and what to try."""
     verdict, sentence = spoiler(verdicts)
     if verdict is None:
         if verdicts and all(each.is_streaming for each in verdicts):
             yield "no hop holds the stream."
         return
-    yield paint.text(f"{verdict.hop} {sentence}")
-    arrived = verdict.evidence.arrived
-    if verdict.is_holding and arrived.startswith("HTTP/1.0"):
-        yield "  it asks the origin in HTTP/1.0"
-    for number, line in enumerate(lines_for(verdict)):
-        yield f"  {'try:' if not number else '    '} {line}"
+    yield from (paint.text(line) for line in wrapped("", f"{verdict.hop} {sentence}", width))
+    for lead, text in (*remarks(verdict), *_advised(verdict)):
+        yield from (paint.text(line) for line in wrapped(lead, text, width))
 
 
-def finding_lines(findings: Sequence[Finding], paint: Paint = PLAIN) -> Iterator[str]:
+def remarks(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
+    """Yield what was found out of the hop that is to blame, or how to: a lead and a text each."""
+    if verdict.is_holding and verdict.evidence.arrived.startswith("HTTP/1.0"):
+        yield "  ", "it asks the origin in HTTP/1.0"
+    if verdict.kind is Kind.SUSPECT:
+        yield "  to tell: ", _CLOSER.format(hop=verdict.hop)
+        yield "           ", _STAMPED
+    elif verdict.is_holding and verdict.is_innermost:
+        yield "  ", "no hop further in was seen to stream: one of those may hold it instead; probe closer to the origin"
+    yield from _shown(verdict)
+
+
+def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
+    """Yield what to try, and what speaks for it."""
+    ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
+    yield from _listed(ask, lines_for(verdict, Basis.NAMED))
+    if any(advice.basis is Basis.NAMED for advice in advice_for(verdict)):
+        yield " " * len(ask), says_line(verdict)
+    yield from _listed("  guess: ", lines_for(verdict, Basis.GUESS))
+
+
+def _shown(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
+    """Yield what was shown to free the stream."""
+    if not verdict.is_holding or not verdict.freed_by:
+        return
+    with_them = [f"with {change}" for change in verdict.freed_by]
+    yield "  shown: ", f"it streams {', '.join(with_them)}"
+    if IDENTITY in verdict.freed_by:
+        yield "         ", "without a content coding nothing is held, so it is the compression that holds the stream"
+
+
+def _listed(lead: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines):
+        yield (" " * len(lead) if number else lead), line
+
+
+def says_line(verdict: HopVerdict) -> str:
+    """Return by what the hop is taken for the software that a change is for."""
+    return f"(it says of itself: {verdict.software})" if verdict.software else "(by its name)"
+
+
+def finding_lines(findings: Sequence[Finding], paint: Paint = PLAIN, *, width: int | None = None) -> Iterator[str]:
     """Yield what each change did."""
     if findings:
         yield "one change at a time:"
-    width = max((len(finding.change) for finding in findings), default=0)
+    column = max((len(finding.change) for finding in findings), default=0)
     for finding in findings:
         role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
-        yield f"  {finding.change:<{width}}   {paint(role, PLAIN.text(finding.outcome))}"
+        lead = f"  {finding.change:<{column}}   "
+        for number, line in enumerate(wrapped(lead, PLAIN.text(finding.outcome), width)):
+            place = min(len(lead), len(line)) if not number else 0
+            yield line[:place] + paint(role, line[place:])
 
 
 def spoiler(verdicts: Sequence[HopVerdict]) -> tuple[HopVerdict | None, str]:
@@ -86,8 +146,13 @@ def evidence_lines(verdict: HopVerdict) -> Iterator[str]:
     evidence = verdict.evidence
     if not evidence.runs:
         return
-    yield f"runs of the same request: {evidence.runs}, held in {evidence.held_runs}"
-    yield f"{evidence.events} events written over {milliseconds(evidence.span)}, {evidence.reads} reads"
+    reads = _counted(evidence.reads, "read")
+    if evidence.longest_hold is None:
+        yield f"{_counted(evidence.runs, 'run')} of the same request, judged by arrival times alone"
+        yield f"{_counted(evidence.events, 'event or frame', 'events or frames')}, in {reads}"
+    else:
+        yield f"{_counted(evidence.runs, 'run')} of the same request, held in {evidence.held_runs}"
+        yield f"{_counted(evidence.events, 'event')} written over {milliseconds(evidence.span)}, in {reads}"
     if evidence.connect is not None:
         head = (evidence.head or 0.0) * 1000
         yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms; the response head came after {head:.1f} ms"
@@ -98,3 +163,7 @@ def evidence_lines(verdict: HopVerdict) -> Iterator[str]:
     if verdict.software:
         yield f"it calls itself: {verdict.software}"
     yield f"our own timer was at most {evidence.our_delay * 1000:.1f} ms late"
+
+
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"

@@ -7,7 +7,7 @@ client, by hand, because no HTTP/1.1 client sends it.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,10 +21,19 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.defects import defect_of
+from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Look, Shape, look_at
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
-from chunkwire.tools.probe.requests import Ask, Fields, is_probe, plain_ask, vary_ask, without_field
-from chunkwire.tools.probe.verdict import milliseconds
+from chunkwire.tools.probe.requests import BURSTS, Ask, Fields, is_probe, plain_ask, vary_ask, without_field
+from chunkwire.tools.probe.verdict import (
+    ACCEL,
+    HTTP_1_0,
+    IDENTITY,
+    INCREMENTAL,
+    NO_TRANSFORM,
+    POST,
+    milliseconds,
+)
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
@@ -48,28 +57,30 @@ class Finding:
         change: what was changed, such as "X-Accel-Buffering: no in the response".
         outcome: a half line.
         frees: the stream came through; None where the change has nothing to do with that.
+        is_of_pace: what was changed is how the origin writes, not how it is asked or answers.
     """
 
     change: str
     outcome: str
     frees: bool | None = None
+    is_of_pace: bool = False
 
 
 _NO: Final[Mapping[str, str]] = {}
 
 # What is varied with our own origin behind the hop: parameters, method, fields.
 _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
-    ("as before", _NO, "", ()),
-    ("POST", _NO, "POST", ()),
-    ("X-Accel-Buffering: no in the response", {"hints": "accel"}, "", ()),
-    ("Cache-Control: no-transform in the response", {"hints": "no-transform"}, "", ()),
-    ("Incremental: ?1 in both heads", {"hints": "incremental"}, "", ((b"Incremental", b"?1"),)),
+    (AS_BEFORE, _NO, "", ()),
+    (POST, _NO, "POST", ()),
+    (ACCEL, {"hints": "accel"}, "", ()),
+    (NO_TRANSFORM, {"hints": "no-transform"}, "", ()),
+    (INCREMENTAL, {"hints": "incremental"}, "", ((b"Incremental", b"?1"),)),
     ("Content-Type: application/x-ndjson", {"type": "ndjson"}, "", ()),
     ("Content-Type: text/plain", {"type": "text"}, "", ()),
     ("Content-Type: application/octet-stream", {"type": "octets"}, "", ()),
     ("events of 1024 octets", {"size": "1024"}, "", ()),
     ("events of 8192 octets", {"size": "8192"}, "", ()),
-    ("frames back to back", {"n": "15", "interval": "60ms", "burst": "3"}, "", ()),
+    ("frames back to back", BURSTS, "", ()),
 )
 
 
@@ -83,10 +94,11 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, parameters, method, fields in varied:
         prober.tell(f"{name}: {change}")
-        yield told(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
+        finding = told(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
+        yield replace(finding, is_of_pace=parameters is BURSTS)
     prober.tell(f"{name}: without content codings")
-    yield told("Accept-Encoding: identity", await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield told("HTTP/1.0", await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
+    yield told(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
+    yield told(HTTP_1_0, await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
     if not is_probe(url):
         return
     prober.tell(f"{name}: leaving early")
@@ -94,6 +106,11 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     if idle:
         prober.tell(f"{name}: silent for {idle:g} s")
         yield await find_idle_limit(prober, name, ask, idle)
+
+
+def tried(findings: Iterable[Finding]) -> list[tuple[str, bool]]:
+    """Return each change that says something of holding, and whether the stream came through with it."""
+    return [(each.change, each.frees) for each in findings if each.frees is not None and not each.is_of_pace]
 
 
 def _limit(prober: Prober, ask: Ask) -> float:
