@@ -303,7 +303,8 @@ async def show(made: Bench) -> None:
         )
         print(told_json)
     else:
-        print(*lines(made, told, width_of(sys.stdout)), sep="\n")
+        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
+        print(*lines(made, told, width), sep="\n")
     if options.html:
         text = page(
             made.gathered,

@@ -224,7 +224,7 @@ def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.
     if options.json:
         print(*verdict_lines(verdicts, findings), sep="\n")
         return
-    width = width_of(sys.stdout)
+    width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
     print(*table(verdicts, paint, width=width), sep="\n")
     for verdict in verdicts if options.verbose else ():
         print(f"{paint.text(verdict.hop)}:")

@@ -8,6 +8,7 @@ import pytest
 from tests.peers.command import Served, chunkwire, serving
 from tests.peers.process import free_port, run
 from tests.peers.programs import program
+from tests.peers.servers import nginx
 
 
 def test_an_origin_that_streams_ends_with_zero(origin: Served) -> None:
@@ -57,8 +58,74 @@ def test_a_page_and_a_recording_are_left_and_the_recording_gives_the_same_verdic
     again = chunkwire("probe", str(saved))
     assert (live.returncode, again.returncode) == (1, 1)
     assert live.stdout.splitlines()[-2:] == again.stdout.splitlines()[-2:]
-    assert "is the first hop that holds the stream." in page.read_text()
+    assert "is the first hop that holds the stream\n" in page.read_text()
     assert "s3cr3t" not in page.read_text() + saved.read_text()
+
+
+@pytest.mark.parametrize("target", ["/generate?n=3&interval=50ms", "/sse?n=3", "/nowhere", "/fault/cut", "/probe?n=3"])
+def test_any_stream_gets_a_page(origin: Served, tmp_path: Path, target: str) -> None:
+    page, saved = tmp_path / "ticket.html", tmp_path / "runs.jsonl"
+    live = chunkwire("probe", origin.url(target), "--report", str(page), "--save", str(saved))
+    assert live.returncode in (0, 1, 18, 22)
+    assert "<h2>What frees it</h2>" not in page.read_text()
+    again = chunkwire("probe", str(saved), "--report", str(page))
+    assert again.returncode == live.returncode
+    assert "</table>" in page.read_text()
+
+
+def test_a_page_of_several_hops_that_bear_no_stamps_names_the_one_that_holds(origin: Served, tmp_path: Path) -> None:
+    page, target = tmp_path / "ticket.html", "/generate?n=10&interval=50ms"
+    with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
+        result = chunkwire("probe", origin.url(target), gateway.url(target), "--report", str(page))
+    assert result.returncode == 1
+    assert f"<h1>127.0.0.1:{gateway.port} is the first hop that holds the stream</h1>" in page.read_text()
+    assert "chunkwire forward ORIGIN --mode exact" in page.read_text()
+
+
+def test_the_outermost_hop_alone_is_told_how_to_learn_more(origin: Served) -> None:
+    with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
+        url = gateway.url("/generate?n=10&interval=50ms")
+        lax, strict = chunkwire("probe", url), chunkwire("probe", url, "--strict")
+    assert (lax.returncode, strict.returncode) == (0, 1)
+    told = lax.stdout.decode()
+    assert "held, or written so: all of it at once, after " in told
+    assert "to tell: probe closer to the origin as well" in told
+    assert "if it is held, try: --mode exact" in told
+    assert chunkwire("probe", origin.url("/generate?n=10&interval=50ms"), "--strict").returncode == 0
+
+
+def test_why_shows_that_http_1_0_frees_a_hop_and_offers_no_guess_beside_it(origin: Served) -> None:
+    with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
+        result = chunkwire("probe", gateway.url("/generate?n=10&interval=50ms"), "--why", within=100)
+    told = result.stdout.decode()
+    assert result.returncode == 1
+    assert "shown: it streams with HTTP/1.0" in told
+    assert "try: --mode exact" in told
+    assert "guess" not in told
+    assert "mitmproxy" not in told
+
+
+@pytest.mark.needs("nginx")
+def test_a_stream_that_comes_through_uncompressed_is_said_to_be_held_by_compression(origin: Served) -> None:
+    site = f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; proxy_http_version 1.1; }}"
+    coder = "gzip on; gzip_proxied any; gzip_types text/plain;"
+    with nginx(site, http=coder) as server:
+        result = chunkwire("probe", server.url("/generate?n=10&interval=50ms"), "--why", within=100)
+    told = result.stdout.decode()
+    assert result.returncode == 1
+    assert "COMPRESSED (gzip), and then HOLDS" in told
+    assert "it is the compression that holds the stream" in told
+    assert "gzip off; for this location" in told
+
+
+@pytest.mark.needs("nginx")
+def test_a_field_that_is_there_already_is_not_offered(origin: Served) -> None:
+    deaf = "proxy_ignore_headers X-Accel-Buffering;"
+    with nginx(f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; {deaf} }}") as server:
+        asked = "/probe?hints=accel"
+        told = chunkwire("probe", origin.url(asked), server.url(asked)).stdout.decode()
+    assert "try: proxy_buffering off;" in told
+    assert "X-Accel-Buffering" not in told
 
 
 def test_why_finds_what_frees_a_hop_its_idle_limit_and_how_fast_a_departure_passes(origin: Served) -> None:
