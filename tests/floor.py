@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "floor"
-TESTS = ("tests/net", "tests/server", "tests/origin/test_server.py")
+TESTS = ("tests/net", "tests/server")
 # What the scanner says of each vector does not depend on trio.
 LEFT_OUT = "--ignore=tests/net/test_mover_vectors.py"
 SHOW = "import sys, importlib.metadata as m; print(*(f'{name}=={m.version(name)}' for name in sys.argv[1:]))"

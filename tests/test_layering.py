@@ -90,6 +90,49 @@ def test_a_pure_room_imports_neither_io_nor_clock(room: str) -> None:
     assert wrong == []
 
 
+def modules_imported(path: Path) -> Iterator[str]:
+    """Yield each module of the package that a file imports; a name that is no module counts for the one it is in."""
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports inside functions and for type checkers count too: they only hide a circle."""
+    files = {".".join(("chunkwire", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in python_files()}
+    needs = {name: {other for other in modules_imported(path) if other in files} for name, path in files.items()}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    assert needs == {}
+
+
+def test_no_two_classes_share_a_name() -> None:
+    named_so: dict[str, list[str]] = {}
+    for path in python_files():
+        for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+            if isinstance(node, ast.ClassDef):
+                named_so.setdefault(node.name, []).append(named(path))
+    assert {name: files for name, files in named_so.items() if len(files) > 1} == {}
+
+
+def test_each_tool_is_a_folder() -> None:
+    """What tools share is a module beside them, and knows none of them."""
+    tools = {path.name for path in PACKAGE.joinpath("tools").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {"watch", "diff", "probe", "bench"} <= tools
+    shared = [path for path in PACKAGE.joinpath("tools").glob("*.py") if path.name != "__init__.py"]
+    wrong = [
+        module
+        for path in shared
+        for module in imports(path)
+        if module.split(".")[2:3] and module.split(".")[2] in tools
+    ]
+    assert wrong == []
+
+
 def test_h11_is_imported_in_one_file() -> None:
     files = {named(path) for path in python_files() for module in imports(path) if module.split(".")[0] == "h11"}
     assert files == {"net/seam.py"}

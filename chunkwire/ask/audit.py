@@ -72,6 +72,11 @@ class Account:
         yield
         self.is_told = True
 
+    def note_token(self, now: float) -> None:
+        """Take note that a token has been written."""
+        if self.first_token is None:
+            self.first_token = now
+
     @property
     def verdict(self) -> str:
         """How it ended, as far as the writing to the caller tells."""

@@ -6,27 +6,24 @@ or a reset cancels what is being asked and what waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
+from chunkwire.ask.answering import Answers, Items, write_items
 from chunkwire.ask.audit import Account
 from chunkwire.ask.forms import LineForm
-from chunkwire.ask.relay import Token
 from chunkwire.ask.wish import MAX_QUESTION_OCTETS
 from chunkwire.net.connection import PeerGone
 from chunkwire.origin.websocket import WebSocket, open_websocket
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 
-if TYPE_CHECKING:
-    from chunkwire.ask.endpoint import Endpoint, Items
-
 _WAITING: Final = 8  # questions read ahead of their turn, so that a Close frame behind them is seen
 _TOO_BIG: Final = 1009  # RFC 6455 §7.4.1
 
 
-async def converse(endpoint: Endpoint, request: IncomingRequest, response: Responder, session: str) -> None:
+async def converse(answers: Answers, request: IncomingRequest, response: Responder, session: str) -> None:
     """Answer every question of a WebSocket until it is closed; one in the request's own `q` comes first."""
     first = request.query.text("q")
     socket = await open_websocket(request, response)
@@ -35,48 +32,41 @@ async def converse(endpoint: Endpoint, request: IncomingRequest, response: Respo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_listen, socket, send, left, name="questions")
         if first.strip():
-            await _answer(endpoint, request, socket, left, first, session)
+            await _answer(answers, request, socket, left, first, session)
         async for question in receive:
             if left.is_set():
                 break
-            await _answer(endpoint, request, socket, left, question, session)
+            await _answer(answers, request, socket, left, question, session)
 
 
 async def _answer(
-    endpoint: Endpoint, request: IncomingRequest, socket: WebSocket, left: trio.Event, question: str, session: str
+    answers: Answers, request: IncomingRequest, socket: WebSocket, left: trio.Event, question: str, session: str
 ) -> None:
-    account = endpoint.account(request, form="websocket", session=session)
+    account = answers.account(request, form="websocket", session=session)
 
     async def write(items: Items) -> None:
-        await _write(endpoint, socket, account, items)
+        await _write(answers, socket, account, items)
 
     async def departure() -> None:
         await left.wait()
 
     try:
-        await endpoint.answer(question, account, write, departure)
+        await answers.answer(question, account, write, departure)
     except PeerGone:
         left.set()  # the account tells of it; `_listen` ends the conversation
 
 
-async def _write(endpoint: Endpoint, socket: WebSocket, account: Account, items: Items) -> None:
+async def _write(answers: Answers, socket: WebSocket, account: Account, items: Items) -> None:
     from wsproto.events import Ping, TextMessage
 
-    from chunkwire.ask.endpoint import note_token
-
-    form = LineForm()
-    while True:
-        item = await items.next(endpoint.settings.keep_alive)
-        if item is None:
-            await socket.send(Ping())
-        elif isinstance(item, Token):
-            await socket.send(TextMessage(_text(form.token(item.text))))
-            note_token(account)
-        else:
-            break
-    last = form.done(account.summary()) if account.error is None else form.error(account.trouble())
-    with account.ending():
-        await socket.send(TextMessage(_text(last)))
+    await write_items(
+        items,
+        LineForm(),
+        account,
+        keep_alive=answers.settings.keep_alive,
+        send=lambda line: socket.send(TextMessage(line.decode().removesuffix("\n"))),
+        send_keep_alive=lambda: socket.send(Ping()),
+    )
 
 
 async def _listen(socket: WebSocket, send: trio.MemorySendChannel[str], left: trio.Event) -> None:
@@ -112,7 +102,3 @@ async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str]) 
                     question, held = "".join(held), []
                     if question.strip():
                         await send.send(question)
-
-
-def _text(line: bytes) -> str:
-    return line.decode().removesuffix("\n")

@@ -12,7 +12,7 @@ from chunkwire.llm.shape import dump
 from chunkwire.wire.sse import encode_comment, encode_event
 
 
-class Form(Protocol):
+class AnswerForm(Protocol):
     """How an answer streams."""
 
     name: str

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from chunkwire.ask.endpoint import AskSettings, Endpoint
+from chunkwire.ask.answering import AskSettings
+from chunkwire.ask.endpoint import Endpoint
 from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Patience, Relay
 from chunkwire.net.listen import Address

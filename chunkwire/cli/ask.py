@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chunkwire.cli import flags
 
 if TYPE_CHECKING:
-    from chunkwire.ask.endpoint import AskSettings
+    from chunkwire.ask.answering import AskSettings
     from chunkwire.ask.providers import Provider
     from chunkwire.ask.relay import Patience
 
@@ -126,7 +126,7 @@ def _providers(options: argparse.Namespace) -> list[Provider]:
 
 
 def _settings(options: argparse.Namespace) -> tuple[AskSettings, Patience]:
-    from chunkwire.ask.endpoint import AskSettings
+    from chunkwire.ask.answering import AskSettings
     from chunkwire.ask.relay import Patience
 
     ask_settings = AskSettings(

@@ -25,7 +25,7 @@ from chunkwire.wire.errors import LocalError
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestFlags:
     """What `flags.add_request` was given, ready for `chunkwire.client.open`; `tls` is None where nothing was said."""
 
     method: str
@@ -34,7 +34,7 @@ class Asked:
     tls: ssl.SSLContext | None
 
 
-def read_request(options: argparse.Namespace) -> Asked:
+def read_request(options: argparse.Namespace) -> RequestFlags:
     """Return what the request flags ask for.
 
     Raises:
@@ -44,7 +44,7 @@ def read_request(options: argparse.Namespace) -> Asked:
     is_asked = options.cafile is not None or options.insecure
     tls = make_tls(options.cafile, verify=not options.insecure) if is_asked else None
     body = read_body(options.data)
-    return Asked(
+    return RequestFlags(
         options.method or ("GET" if body is None else "POST"), tuple(map(read_field, options.header)), body, tls
     )
 

@@ -40,7 +40,7 @@ class Place:
     reuse_port: bool
 
 
-class Server(Protocol):
+class ServeAt(Protocol):
     """A server: serves at a place until drained; `task_status` is started with the bound addresses."""
 
     def __call__(self, place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> Awaitable[None]:
@@ -59,7 +59,7 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
 
 
-def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
+def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
     """Run a server, a supervisor of several, or one of those, until it has drained; return the exit code."""
     import trio
 
@@ -80,7 +80,7 @@ def run_server(options: argparse.Namespace, name: str, server: Server) -> int:
     return code
 
 
-async def _run_announced(options: argparse.Namespace, name: str, server: Server) -> None:
+async def _run_announced(options: argparse.Namespace, name: str, server: ServeAt) -> None:
     """Run a server or a supervisor, and say on standard error where it listens."""
     import trio
 
@@ -105,7 +105,7 @@ async def _run_announced(options: argparse.Namespace, name: str, server: Server)
             print(f"listening on http://{where}", file=sys.stderr, flush=True)
 
 
-async def _run_worker(options: argparse.Namespace, name: str, server: Server) -> None:
+async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt) -> None:
     """Run one of several processes on an address; it ends with its supervisor."""
     import trio
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from chunkwire.ask.answering import AskSettings
 from chunkwire.ask.breaker import Breaker
-from chunkwire.ask.endpoint import AskSettings, Endpoint
+from chunkwire.ask.endpoint import Endpoint
 from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Patience, Relay
 from chunkwire.llm import DIALECTS

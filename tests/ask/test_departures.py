@@ -106,7 +106,7 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
     async with asking(Fake(responder=floods)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x", b"Connection: close"))
         with trio.fail_after(30):
-            while not asked.endpoint.relay.waits:
+            while not asked.endpoint.answers.relay.waits:
                 await trio.lowlevel.checkpoint()
         held = octets
         response = await client.read_all()
