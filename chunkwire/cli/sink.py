@@ -39,6 +39,7 @@ class Sink:
         self._pending: list[Record] = []
         self._view_options = ViewOptions(
             width=width_of(sys.stdout),
+            message_width=width_of(sys.stderr) if sys.stderr.isatty() else None,
             paint=Paint(is_coloured(sys.stdout, no_color=options.no_color)),
             is_timed=is_timed,
             is_hex=options.hex,

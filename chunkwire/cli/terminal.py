@@ -6,8 +6,6 @@ The rule here: plain wherever in doubt. NO_COLOR (any value but empty), TERM=dum
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from typing import TextIO
 
 
@@ -22,4 +20,4 @@ def width_of(stream: TextIO) -> int | None:
     """Return the columns of a terminal; None for a pipe or a file, where lines may be as long as they like."""
     if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]):
         return int(os.environ["COLUMNS"])
-    return shutil.get_terminal_size().columns if stream is sys.stdout and stream.isatty() else None
+    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None

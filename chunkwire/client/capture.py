@@ -355,7 +355,8 @@ class CaptureReader:
             return True
         self._body.append(self._held)
         is_typed = message.way == "request" or self._is_headless
-        hint = hint_at(error, is_typed=is_typed, is_lenient=self._limits.allow_padding)
+        is_first = not scanner.wire_octets and message.way == "response"
+        hint = hint_at(error, is_first=is_first, is_typed=is_typed, is_lenient=self._limits.allow_padding)
         text = str(error) if hint is None else f"{error}; {hint}"
         self._end_message("malformed", text, self._held[: find_head(self._held)])
         return True

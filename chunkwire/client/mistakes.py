@@ -12,18 +12,21 @@ from chunkwire.wire.errors import BARE_LF_HINT, FramingError, Rule
 DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
 
 
-def hint_at(error: FramingError, *, is_typed: bool, is_lenient: bool) -> str | None:
+def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: bool) -> str | None:
     """Return the hint that goes with a broken body.
 
     Args:
+        is_first: it is the first size line that broke.
         is_typed: a person may have typed it: it is of a request, or has no head.
         is_lenient: padded sizes are taken already.
     """
-    is_padded = error.rule in (Rule.BAD_WHITESPACE, Rule.CHUNK_SIZE_DIGITS) or error.octets[:1] in (b" ", b"\t")
+    blank = error.octets[:1] in (b" ", b"\t")
+    after = error.octets.strip(b" \t")[:1]
+    is_padded = error.rule is Rule.CHUNK_SIZE_DIGITS or (blank and (error.rule is Rule.CHUNK_SIZE or after in b";"))
     if error.rule is Rule.BARE_LF:
         return BARE_LF_HINT if is_typed else None
     if is_padded and not is_lenient:
         return "--lenient takes it"
-    if error.rule is Rule.CHUNK_SIZE and not error.offset:
+    if is_first and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):
         return DECODED
     return None

@@ -185,10 +185,19 @@ async def _shake_hands(stream: trio.abc.Stream, host: str, tls: ssl.SSLContext) 
     return secured
 
 
+_TLS_REASONS: Final = {
+    # The alert that answers ALPN without a protocol in common                                 RFC 7301 §3.2
+    "no application protocol": "the server has no http/1.1 there (ALPN); HTTP/2 has no chunks",
+    "wrong version number": "what the server answers is no TLS; http:// perhaps?",
+    "record layer failure": "what the server answers is no TLS; http:// perhaps?",
+}
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    return (error.reason or " ".join(map(str, error.args))).replace("_", " ").lower()
+    reason = (error.reason or " ".join(map(str, error.args))).replace("_", " ").lower()
+    return next((text for name, text in _TLS_REASONS.items() if name in reason), reason)
 
 
 def _dial_error(shown: str, error: OSError) -> DialError:

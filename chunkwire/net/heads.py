@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from chunkwire.net.protocols import name_protocol
 from chunkwire.wire.abnf import QUOTED_STRING, TOKEN
 from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
@@ -235,7 +236,8 @@ def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request:
     if is_request and buffer == b"\r":
         return  # perhaps half of an empty line, which the caller drops
     if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
-        raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {quoted(bytes(buffer[:16]))}")
+        got = name_protocol(bytes(buffer[:64])) or quoted(bytes(buffer[:16]))
+        raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {got}")
     method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
     if is_request and not blank and len(method) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
@@ -249,14 +251,18 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
         shown = line.removesuffix(b"\n").removesuffix(b"\r")
         wanted = "METHOD TARGET HTTP/1.1" if is_request else "HTTP/1.1 STATUS REASON"
         hint = " (the version is missing)" if is_request and re.fullmatch(rb"[A-Z]+ \S+", shown) else ""
-        raise HeadError(400, "bad-start-line", f"expected `{wanted}`, got {_around_control(shown)}{hint}")
+        raise HeadError(
+            400, "bad-start-line", f"expected `{wanted}`, got {name_protocol(line) or _around_control(shown)}{hint}"
+        )
     if is_request and len(found[1]) > MAX_METHOD_OCTETS:
         raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
     if len(line) > limits.max_start_line_octets:
         raise _long_start_line(limits, is_request=is_request)
     major = found[3] if is_request else found[1]
     if major != b"1":
-        raise HeadError(505, "http-version", "expected HTTP/1.1 or HTTP/1.0")
+        raise HeadError(
+            505, "http-version", f"expected HTTP/1.1 or HTTP/1.0, got {name_protocol(line) or quoted(line.rstrip())}"
+        )
 
 
 def _around_control(line: bytes) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 
 _NAMES: Final = (
     # TLSPlaintext: type, legacy_record_version 3.0 to 3.4                                     RFC 8446 §5.1
-    (re.compile(rb"\x16\x03[\x00-\x04]"), "the start of a TLS handshake: this side speaks https"),
-    (re.compile(rb"\x15\x03[\x00-\x04]"), "a TLS alert: the peer speaks https"),
+    (re.compile(rb"\x16\x03[\x00-\x04]"), "the start of a TLS handshake (https)"),
+    (re.compile(rb"\x15\x03[\x00-\x04]"), "a TLS alert: the peer expects https"),
     (re.compile(rb"[\x14\x17]\x03[\x00-\x04]"), "a TLS record"),
     # The connection preface, and a frame of type SETTINGS on stream 0                         RFC 9113 §3.4, §6.5
     (re.compile(rb"PRI \* HTTP/2\.0\r?\n"), "the preface of HTTP/2 in clear, which has no chunks"),

@@ -62,12 +62,14 @@ class ViewOptions:
 
     Attributes:
         width: columns of the terminal; None does not cut lines.
+        message_width: columns of the terminal that shows the messages; None does not wrap them.
         is_timed: False for octets out of a file, which have neither times nor reads.
         is_hex: each octet of each frame below its row; with is_verbose of the heads too.
         is_verbose: all field lines of the heads.
     """
 
     width: int | None = None
+    message_width: int | None = None
     paint: Paint = PLAIN
     is_timed: bool = True
     is_hex: bool = False
@@ -165,8 +167,8 @@ class WatchView:
     def _message(self, mark: str, role: str, text: str) -> list[Line]:
         """Return a message, wrapped at blanks to the width of the terminal."""
         pieces = [text]
-        if self._options.width is not None:
-            room = max(20, self._options.width - 2)
+        if self._options.message_width is not None:
+            room = max(20, self._options.message_width - 2)
             pieces = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
         lines = [f"{self._paint(role, mark)} {pieces[0]}", *[f"  {piece}" for piece in pieces[1:]]]
         return [Line(line, is_message=True) for line in lines]
