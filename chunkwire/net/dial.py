@@ -62,6 +62,7 @@ _URL = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?+"
     r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::(?P<port>[^/?#]*))?(?P<target>[/?][^#]*)?(?:#.*)?"
 )
+_NOT_IN_A_TARGET = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._~\-]+")
 _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 
@@ -91,11 +92,10 @@ def parse_url(text: str) -> Url:
 
 
 def _encode_target(target: str) -> bytes:
-    """Percent-encode what may not stand in a target: blanks, controls and everything beyond ASCII (RFC 3986 §2.1)."""
+    """Percent-encode what may not stand in a target, a percent sign that encodes nothing too (RFC 3986 §2.1, §3.3)."""
     if not target.startswith("/"):
         target = "/" + target
-    octets = target.encode("utf-8", "surrogateescape")
-    return b"".join(bytes([o]) if 0x21 <= o <= 0x7E and o not in b'"<>' else b"%%%02X" % o for o in octets)
+    return _NOT_IN_A_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target.encode("utf-8", "surrogateescape"))
 
 
 def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContext:

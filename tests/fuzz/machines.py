@@ -28,6 +28,9 @@ ODD: Final = [
     b"0\r\n",
     b"0\r\nHost: x\r\n\r\n",
     b"1;a= b\r\nx\r\n",
+    b" 1 \r\nx\r\n",
+    b" ",
+    b"\t1;a \r\nx\r\n",
 ]
 VECTORS: Final = [vector.octets for vector in load() if len(vector.octets) < 200]
 
