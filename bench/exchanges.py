@@ -1,5 +1,8 @@
 """`setup`: short responses through a relay with wrk, so that an exchange's beginning and end are what costs.
 
+Heads differ as those of real traffic do: several layouts, and a request id and a bearer token of its own in each (see
+`peers/heads.lua`). Equal heads are measured beside them: what is faster with those has been remembered somewhere.
+
 wrk is a closed loop: it sends when it has been answered, so what it says of latency leaves out what a stall held up.
 Only its rate is compared.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from bench.gateways import PEERS_OF_PYTHON, WITHOUT_POLLING, Command
@@ -25,16 +29,33 @@ COLUMNS = (
     Column("failed", "failed"),
     Column("connections", "connections"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the client sends.
+
+    Attributes:
+        closes: a connection for each exchange.
+        differs: each head is another one.
+    """
+
+    shows: str
+    closes: bool = False
+    differs: bool = True
+
+
 KINDS = {
-    "kept": "the client keeps its connections",
-    "new": "a connection for each exchange (Connection: close)",
+    "kept": Kind("the client keeps its connections, each head is another one"),
+    "equal": Kind("the client keeps its connections, all heads are equal", differs=False),
+    "new": Kind("a connection for each exchange (Connection: close), each head is another one", closes=True),
 }
 CONNECTIONS = 32
 SECONDS, QUICK_SECONDS = 3, 1
 
 
 def setup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for kept connections and one for new ones.
+    """Yield a table for each kind of client.
 
     Raises:
         Trouble: wrk or gcc is missing.
@@ -44,19 +65,20 @@ def setup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     origin = free_port()
     argv = [workshop.c_program("shortorigin"), str(origin)]
     with running("shortorigin", argv, origin, core=workshop.cores.meter):
-        for kind in plan.choose(list(KINDS)):
+        for name in plan.choose(list(KINDS)):
+            kind = KINDS[name]
             measures: dict[str, Callable[[], Round]] = {
                 DIRECT: partial(_wrk, plan, workshop, origin, kind),
-                **{name: _through(plan, workshop, name, command, origin, kind) for name, command in commands.items()},
+                **{each: _through(plan, workshop, each, command, origin, kind) for each, command in commands.items()},
             }
-            rows = interleave(measures, plan.rounds, what=f"setup/{kind}")
-            shows = f"responses of one 64-octet chunk, {CONNECTIONS} at once: {KINDS[kind]}"
+            rows = interleave(measures, plan.rounds, what=f"setup/{name}")
+            shows = f"responses of one 64-octet chunk, {CONNECTIONS} at once: {kind.shows}"
             note = "wrk is a closed loop: its rate is compared, its latency is not shown."
-            yield judged(Table(f"setup/{kind}", shows, COLUMNS, rows, note=note))
+            yield judged(Table(f"setup/{name}", shows, COLUMNS, rows, note=note))
 
 
 def _through(
-    plan: Plan, workshop: Workshop, name: str, command: Command, origin: int, kind: str
+    plan: Plan, workshop: Workshop, name: str, command: Command, origin: int, kind: Kind
 ) -> Callable[[], Round]:
     def once() -> Round:
         with relay(workshop, name, command, upstream=origin) as server:
@@ -65,16 +87,16 @@ def _through(
     return once
 
 
-def _wrk(plan: Plan, workshop: Workshop, port: int, kind: str, server: Running | None = None) -> Round:
+def _wrk(plan: Plan, workshop: Workshop, port: int, kind: Kind, server: Running | None = None) -> Round:
     """Run wrk once, after a warm-up a tenth as long."""
     seconds = QUICK_SECONDS if plan.is_quick else SECONDS
-    close = ["-H", "Connection: close"] if kind == "new" else []
-    common = [need_program("wrk"), "-t1", f"-c{CONNECTIONS}", *close, "-s", str(PEERS / "wrk.lua")]
-    url = f"http://127.0.0.1:{port}/"
+    script = PEERS / ("heads.lua" if kind.differs else "wrk.lua")
+    common = [need_program("wrk"), "-t1", f"-c{CONNECTIONS}", "-s", str(script)]
+    what = [f"http://127.0.0.1:{port}/", *(["--", "close"] if kind.closes else [])]
     if not plan.is_quick:
-        _run(pinned([*common, "-d1s", url], workshop.cores.meter))
+        _run(pinned([*common, "-d1s", *what], workshop.cores.meter))
     used = server.cpu_seconds() if server else 0.0
-    said = _run(pinned([*common, f"-d{seconds}s", url], workshop.cores.meter))
+    said = _run(pinned([*common, f"-d{seconds}s", *what], workshop.cores.meter))
     failed = sum(int(said[name]) for name in ("connect", "read", "write", "status", "timeout"))
     figures = {
         "per_second": said["requests"] / (said["duration_us"] / 1e6),

@@ -1,6 +1,7 @@
 /* shortorigin: answers each request with the same short chunked response (64 octets of data and the last-chunk), from
  * one epoll loop. It stands behind the relays of the `setup` experiment so that what is timed is a relay's exchange,
- * not its origin's. Requests have no body; one that asks for `Connection: close` ends its connection.
+ * not its origin's. Requests have no body; one that asks for `Connection: close` ends its connection, and one with an
+ * X-Request-Id is answered as applications answer, with a longer head in which the id stands.
  * Usage: shortorigin LISTEN_PORT (on 127.0.0.1) */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -8,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,7 +22,9 @@ struct peer { int fd, length; char request[8192]; };
 #define DATA16 "xxxxxxxxxxxxxxxx"
 #define HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
 #define BODY "\r\n40\r\n" DATA16 DATA16 DATA16 DATA16 "\r\n0\r\n\r\n"
-static const char KEPT[] = HEAD BODY, CLOSED[] = HEAD "Connection: close\r\n" BODY;
+#define FIELDS "Date: Thu, 26 Nov 2026 12:00:00 GMT\r\nServer: shortorigin\r\nCache-Control: no-cache\r\n"
+#define CLOSE "Connection: close\r\n"
+#define ID "\r\nX-Request-Id: "
 
 static void end(struct peer *p) {
     close(p->fd);
@@ -36,6 +40,16 @@ static void accept_all(int ep, int listener) {
         epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
     }
 }
+static int compose(char *response, const char *request, int is_last) {
+    int length = sprintf(response, HEAD "%s", is_last ? CLOSE : "");
+    const char *id = strcasestr(request, ID);
+    if (id) {
+        id += strlen(ID);
+        int octets = strcspn(id, "\r");
+        length += sprintf(response + length, FIELDS "X-Request-Id: %.*s\r\n", octets < 128 ? octets : 128, id);
+    }
+    return length + sprintf(response + length, BODY);
+}
 static void answer(struct peer *p) {
     ssize_t got = read(p->fd, p->request + p->length, sizeof p->request - 1 - p->length);
     if (got <= 0) { end(p); return; }
@@ -44,9 +58,9 @@ static void answer(struct peer *p) {
     char *stop;
     while ((stop = strstr(p->request, "\r\n\r\n"))) {
         stop[2] = 0;
-        int is_last = strcasestr(p->request, "\r\nConnection: close\r\n") != NULL;
-        const char *response = is_last ? CLOSED : KEPT;
-        if (write(p->fd, response, strlen(response)) < 0 || is_last) { end(p); return; }
+        char response[1024];
+        int is_last = strcasestr(p->request, "\r\n" CLOSE) != NULL, length = compose(response, p->request, is_last);
+        if (write(p->fd, response, length) < 0 || is_last) { end(p); return; }
         p->length -= stop + 4 - p->request;
         memmove(p->request, stop + 4, p->length + 1);
     }

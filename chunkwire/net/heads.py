@@ -117,11 +117,11 @@ class _Fields:
 
     def lines(self, name: bytes) -> Sequence[bytes]:
         """Return the values of the lines with this name, in their order. `name` is lower case."""
-        return self.by_name.get(name, ())
+        return (self._by_name or self.by_name).get(name, ())
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a field, same-name lines joined by `, `; None when absent. `name` is lower case."""
-        values = self.lines(name)
+        values = (self._by_name or self.by_name).get(name)
         return b", ".join(values) if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:
@@ -227,7 +227,7 @@ def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
         if (at := head.find(b"\r\n")) >= 0:
             message = f"expected LF at the end of each line, as the first line has it, got CRLF at {at}"
             raise HeadError(400, "mixed-line-ends", message)
-    elif found := _BARE_LF.search(head):
+    elif head.count(b"\n") != head.count(b"\r\n") and (found := _BARE_LF.search(head)):
         message = f"expected CRLF at the end of each line, got LF alone at {found.start()}"
         raise HeadError(400, "bare-lf-in-head", message)
 
