@@ -50,6 +50,7 @@ from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnectio
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream, response_framing
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
+from chunkwire.net.writer import date_now
 from chunkwire.origin.faults import FaultEnding
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
@@ -77,7 +78,6 @@ class Exchange:
         gate: Gate,
         mover: Mover,
         drain: Drain,
-        date: Callable[[], bytes],
         on_half_close: Callable[[], None],
         tap: Tap | None = None,
         gap: Histogram | None = None,
@@ -89,7 +89,6 @@ class Exchange:
         self._gate = gate
         self._mover = mover
         self._drain = drain
-        self._date = date
         self._tap = tap
         self._gap = gap
         self._on_half_close = on_half_close
@@ -202,7 +201,7 @@ class Exchange:
 
     async def _answer(self, failure: Failure) -> None:
         close = (b"Connection", b"close")
-        head, content = failure_response(failure, name=self._settings.name, date=self._date(), extra=(close,))
+        head, content = failure_response(failure, name=self._settings.name, date=date_now(), extra=(close,))
         self.report.status = failure.status
         octets = self._client.head_octets(head, self._request.method)
         with suppress(SinkGone, SendTimeout):
@@ -321,9 +320,7 @@ class Exchange:
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         closes = self._drain.is_started or not await self._upload_is_over()
-        answer = downstream_response(
-            response, self._request, self._framing, self._gate, date=self._date(), close=closes
-        )
+        answer = downstream_response(response, self._request, self._framing, self._gate, date=date_now(), close=closes)
         octets = self._client.head_octets(answer.head, self._request.method)
         if self._tap is not None:
             self._tap.head(response, answer.head)

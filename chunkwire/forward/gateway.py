@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import select
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from email.utils import formatdate
 
 import trio
 
@@ -31,6 +29,7 @@ from chunkwire.net.listen import Address, Drain
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.unread import unread_request
+from chunkwire.net.writer import date_now
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.running import open_all, run_server
@@ -69,8 +68,6 @@ class Gateway:
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_told_of_fin = False
-        self._date = b""
-        self._date_second = 0
 
     async def run(self) -> None:
         """Do what connections need done beside them, until cancelled: the mover, and idle upstreams.
@@ -159,7 +156,6 @@ class Gateway:
             gate=self._gate,
             mover=self._mover,
             drain=self.drain,
-            date=self.date,
             on_half_close=self._note_half_close,
             tap=tap,
             gap=self._metrics.gap if self._metrics is not None else None,
@@ -192,7 +188,7 @@ class Gateway:
 
     async def _refuse(self, client: ServerConnection, failure: Failure, request: Request) -> None:
         head, content = failure_response(
-            failure, name=self._settings.name, date=self.date(), extra=((b"Connection", b"close"),)
+            failure, name=self._settings.name, date=date_now(), extra=((b"Connection", b"close"),)
         )
         method = request.method
         octets = client.head_octets(head, method)
@@ -211,14 +207,6 @@ class Gateway:
                 "a client sent a FIN during an event stream: taken for a half-close, and streamed to (RFC 9112 §9.6); "
                 "--on-client-fin cancel ends the upstream request instead (said once)"
             )
-
-    def date(self) -> bytes:
-        """Return the value of Date for now, made once a second."""
-        second = int(time.time())
-        if second != self._date_second:
-            self._date_second = second
-            self._date = formatdate(second, usegmt=True).encode("ascii")
-        return self._date
 
 
 def default_mover(poll: float) -> Mover:

@@ -8,7 +8,11 @@ their order, except that Host comes first (RFC 9110 §7.2) and that what this fi
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from chunkwire.net.heads import BodyKind, Field, HeadError, Request, Response, request_framing, response_framing
@@ -22,7 +26,23 @@ _REASON: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 # field-line = field-name ":" OWS field-value OWS (RFC 9112 §5), the first OWS one SP, the second nothing.
 _VALUE = rb"(?:(?![\t ])[\t\x20-\x7e\x80-\xff]++(?<![\t ]))?+"
 _FIELD_LINES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb": " + _VALUE + rb"\r\n)*+")
+_REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 _NAMES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb"\n)*+")
+
+
+def date_now() -> bytes:
+    """Return the value of Date for now (RFC 9110 §6.6.1)."""
+    return _date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode("ascii")
+
+
+def reason_of(status: int) -> bytes:
+    """Return the usual reason-phrase of a status, nothing where it has none."""
+    return _REASONS.get(status, b"")
 
 
 def write_request(request: Request) -> bytes:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Final
 
 import trio
@@ -22,6 +20,7 @@ from chunkwire.net.heads import BodyKind, Field, Response
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
+from chunkwire.net.writer import date_now, reason_of
 from chunkwire.server.cors import cors_fields
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.request import IncomingRequest
@@ -244,9 +243,9 @@ class Responder:
         if self._drain.is_started:
             self.must_close = True
         closing = ((b"Connection", b"close"),) if self.must_close else ()
-        date = (b"Date", formatdate(usegmt=True).encode())
+        date = (b"Date", date_now())
         cors = cors_fields(self._request.head, self._request.settings.cors)
-        response = Response(status, _reason(status), fields=(date, *fields, *cors, *framing, *closing))
+        response = Response(status, reason_of(status), fields=(date, *fields, *cors, *framing, *closing))
         octets = self._connection.head_octets(response, self._request.head.method)
         now = self.pacer.now()
         self.state = BodyState.OPEN
@@ -388,10 +387,3 @@ def _checked(fields: Iterable[Field], what: str = "field") -> tuple[Field, ...]:
 
 def _kind(value: object) -> str:
     return type(value).__name__
-
-
-def _reason(status: int) -> bytes:
-    try:
-        return HTTPStatus(status).phrase.encode("ascii")
-    except ValueError:
-        return b""
