@@ -110,17 +110,15 @@ class FastMover:
 
     def _begin(self, body: Body) -> None:
         """Send the preface and what came with the head, and register both sockets unless that was all."""
-        octets = bytes(body.source.leftover)
-        body.source.leftover.clear()
+        received = body.source.leftover
         body.is_ended = body.feed.scanner.is_complete
         self._now = body.read_at
-        if octets and not body.is_ended:
+        if received and not body.is_ended:
+            body.source.leftover = bytearray()
             body.read = 1
-            self._judge(body, octets, memoryview(octets), len(octets))
-        else:
-            body.feed.held = octets
-            if body.preface or body.is_ended:
-                self._put(body, memoryview(b""))
+            self._judge(body, received, memoryview(received), len(received))
+        elif body.preface or body.is_ended:
+            self._put(body, memoryview(b""))
         if not body.is_done:
             entry_of(body.source, self._entries).reads = body
             entry_of(body.sink, self._entries).writes = body
@@ -272,7 +270,7 @@ class FastMover:
             body.room *= 2
         self._judge(body, self._memory, self._view, size + got)
 
-    def _judge(self, body: Body, buffer: bytes | bytearray, view: memoryview, end: int) -> None:
+    def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
         """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
         feed, options = body.feed, body.options
         observe = options.observe
@@ -280,6 +278,9 @@ class FastMover:
         taken = feed.take_from(buffer, view, end, events)
         body.error = feed.error
         body.is_ended = feed.error is not None or feed.scanner.is_complete
+        if taken < end and feed.scanner.is_complete:  # the next head, of which nothing is left in shared memory
+            body.source.leftover[:0] = view[taken:end]
+            view[taken:end] = bytes(end - taken)
         if options.note_counts is not None:
             options.note_counts(body.read)
         if observe is not None and events is not None:
@@ -313,7 +314,7 @@ class FastMover:
             if body.pending is None:
                 self._all_sent(body)
         elif body.feed.is_behind:  # its next turn: a sink with room is what the set reports until there is none
-            held = body.feed.held
+            held = bytearray(body.feed.held)
             self._judge(body, held, memoryview(held), len(held))
         if not body.is_done and body.pending is None:
             body.read_at = self._now  # nobody listened to the source until now: its silence begins here

@@ -30,7 +30,8 @@ class Feed:
             a server, where a peer must not keep others waiting; a tool with one stream needs no turns.
 
     Attributes:
-        held: octets not approved. After a complete body: those that follow it, which are not of it (RFC 9112 §6.3).
+        held: octets not approved. After a complete body: those that follow it, which are not of it (RFC 9112 §6.3);
+            after `take_from` they are left to the caller, whose buffer has them.
         error: what broke the body; None while it is valid. After it no octet is taken.
         is_behind: octets that are held may be approved by another call without new ones.
     """
@@ -52,7 +53,10 @@ class Feed:
         """
         buffer = self.held + octets if self.held else octets
         view = memoryview(buffer)
-        return view[: self.take_from(buffer, view, len(buffer), events)]
+        taken = self.take_from(buffer, view, len(buffer), events)
+        if self.scanner.is_complete:
+            self.held = bytes(view[taken:])
+        return view[:taken]
 
     def take_from(self, buffer: Buffer, view: memoryview, end: int, events: list[Event] | None = None) -> int:
         """Return n, so that buffer[:n] may be sent on: the form for a buffer that many bodies share.
@@ -74,5 +78,5 @@ class Feed:
             taken = scanner.wire_octets - before
             self.error = error
             self.is_behind = False
-        self.held = bytes(view[taken:end]) if taken < end else b""
+        self.held = bytes(view[taken:end]) if taken < end and not scanner.is_complete else b""
         return taken

@@ -28,10 +28,15 @@ def token() -> bytes:
     return b"token-" + secrets.token_hex(20).encode()
 
 
-def request() -> bytes:
+def get(target: bytes = b"/frames?plan=2@0,0@0") -> bytes:
     """Return a request as an SDK sends it, with a token of its own in two fields."""
     fields = b"Host: x\r\nUser-Agent: SDK/1.0\r\nAccept: */*\r\nAuthorization: Bearer %b\r\nCookie: session=%b\r\n\r\n"
-    return b"GET /frames?plan=2@0,0@0 HTTP/1.1\r\n" + fields % (token(), token())
+    return b"GET %b HTTP/1.1\r\n" % target + fields % (token(), token())
+
+
+def post() -> bytes:
+    """Return a request with a body, behind which the next request follows at once."""
+    return get().replace(b"GET", b"POST", 1).removesuffix(b"\r\n") + b"Content-Length: 5\r\n\r\nhello"
 
 
 def answer() -> bytes:
@@ -49,8 +54,11 @@ def serve_answers(server: Upstream) -> None:
 
 def answer_all(sock: socket.socket) -> None:
     with suppress(OSError):
+        received = b""
         while octets := sock.recv(65536):  # the gateway sends one request at a time on a connection
-            if octets.endswith(b"\r\n\r\n"):
+            received += octets
+            if received.endswith(b"hello" if received.startswith(b"POST") else b"\r\n\r\n"):
+                received = b""
                 sock.sendall(answer())
 
 
@@ -68,11 +76,11 @@ def gateway() -> Generator[Served, None, None]:
             yield served
 
 
-def exchange(clients: Sequence[Wire], count: int) -> None:
-    """Run this many exchanges, a batch at a time on each connection."""
+def exchange(clients: Sequence[Wire], count: int, makes: Sequence[Callable[[], bytes]]) -> None:
+    """Run this many exchanges, a batch at a time on each connection; the kinds of requests in turn."""
     for _ in range(count // (BATCH * len(clients))):
         for client in clients:
-            client.send(b"".join(request() for _ in range(BATCH)))
+            client.send(b"".join(makes[number % len(makes)]() for number in range(BATCH)))
         for client in clients:
             for _ in range(BATCH):
                 client.reader.until(END)
@@ -91,15 +99,17 @@ def tokens_in_memory(pid: int) -> set[bytes]:
     return found
 
 
-@pytest.mark.parametrize("program", [origin, gateway])
-def test_tokens_do_not_gather_in_memory(program: Callable[[], AbstractContextManager[Served]]) -> None:
+@pytest.mark.parametrize("program, makes", [(origin, (get,)), (gateway, (get, get, post))])
+def test_tokens_do_not_gather_in_memory(
+    program: Callable[[], AbstractContextManager[Served]], makes: Sequence[Callable[[], bytes]]
+) -> None:
     with program() as served, dialled(served.port) as first, dialled(served.port) as second:
         for count in (1_000, 9_000):
-            exchange((first, second), count)
+            exchange((first, second), count, makes)
             assert len(tokens_in_memory(served.process.pid)) <= AT_MOST
 
 
 def test_a_token_of_a_running_exchange_is_found() -> None:
-    with origin() as served, dialled(served.port, request().replace(b"0@0 ", b"0@9999 ")) as client:
+    with origin() as served, dialled(served.port, get(b"/frames?plan=2@0,0@9999")) as client:
         client.reader.until(b"\r\n\r\n2\r\n")
         assert tokens_in_memory(served.process.pid)
