@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
 examples:
-  chunkwire bench :8081/probe -c 50 -z 10s           a frame each 50 ms on each
+  chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
   chunkwire bench ':8081/probe?interval=10ms'        another pace
   chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
   chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
   chunkwire bench https://api.example/stream -n 20   any stream: first and gap
 
-late and added compare the origin's clock with ours: they mean something on one
-machine. hold needs no common clock. A percentile is blank where fewer than ten
-samples lie beyond it. Open loop: the origin's plan says when a frame is due,
-and a late one does not delay the next. A stream that ends or fails is followed
-by another; after a failure the next one waits, up to a second. Ctrl-C prints
-what was gathered so far.
+late and added compare the origin's clock with ours: they mean something on
+one machine. hold needs no common clock. A percentile is blank where fewer
+than ten samples lie beyond it. Open loop: the origin's plan says when a frame
+is due, and a late one does not delay the next. A stream that ends or fails is
+followed by another; after a failure the next one waits, up to a second.
+Ctrl-C prints what was gathered so far.
 exit codes: 0, 1 a limit is missed, or more streams failed than --max-failed
   allows, 7 no connection, 22 another status than 200, 28 no frame came,
   130 Ctrl-C"""
@@ -130,15 +130,25 @@ async def bench(options: argparse.Namespace) -> int:
     base = parse_url(options.baseline) if options.baseline else None
     made = Bench(options, parse_url(options.url), base, Gathered(), Gathered() if base is not None else None)
     if base is not None and not options.quiet:
-        print(f"chunkwire: {plan_line(made)}", file=sys.stderr, flush=True)
+        say(plan_line(made))
     with saving(options.save) as made.record_to, progress(options) as made.tell:
         await run_until_interrupted(made)
     await show(made)
     code = ExitCode.OK
     for line, its_code in findings(made, limits, allowance):
-        print(f"chunkwire: {line}", file=sys.stderr)
+        say(line)
         code = code or its_code
     return ExitCode.INTERRUPTED if made.is_partial else code
+
+
+def say(line: str) -> None:
+    """Print a message on standard error, on a terminal in lines of whole words."""
+    import shutil
+
+    from chunkwire.tools.paint import PLAIN, wrapped
+
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    print(*wrapped("chunkwire: ", PLAIN.text(line), width), sep="\n", file=sys.stderr, flush=True)
 
 
 async def run_until_interrupted(made: Bench) -> None:
@@ -194,7 +204,9 @@ def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iter
             continue
         told = streams_line(gathered)
         if not gathered.first:
-            yield f"{name}nothing was measured, since no frame came: {told}", nothing_code(gathered)
+            is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
+            hint = "; does a hop hold the stream? chunkwire probe tells" if is_silent else ""
+            yield f"{name}nothing was measured, since no frame came: {told}{hint}", nothing_code(gathered)
         elif not allowance.allows(gathered):
             yield f"{name}more streams failed than --max-failed {allowance.text} allows: {told}", ExitCode.FINDING
         elif not gathered.frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
 examples:
-  chunkwire probe :8081/probe http://nginx:8080/probe https://app.example/probe
+  chunkwire probe :8081/probe :8080/probe https://app.example/probe
       the origin first (chunkwire serve), then each hop in front of it
   chunkwire probe inside.jsonl https://app.example/probe
       a recording stands for a hop out of reach
@@ -32,9 +33,9 @@ examples:
   chunkwire probe URL --report ticket.html   a page for whoever runs the hop
 
 The path of our origin's resource must end in /probe on every hop: its events
-carry their own moments. Any other stream can be probed too; arrival times alone
-prove less, and the verdict says so: one hop alone that brings everything at
-once holds it, or it is written so.
+carry their own moments. Any other stream can be probed too; arrival times
+alone prove less, and the verdict says so: one hop alone that brings all of it
+at once holds it, or it is written so.
 exit codes: 0 no hop holds (or none can be shown to; with --strict that is 1),
   1 a hop holds, or the stream comes in bursts or from a cache, 7 a hop cannot
   be reached, 18 cut, 22 HTTP error"""
@@ -207,8 +208,11 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
     if options.quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
+    from chunkwire.tools.paint import PLAIN
+
+    width = shutil.get_terminal_size().columns - 1  # a line that went on beneath would stay there
     try:
-        yield lambda line: print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        yield lambda line: print(f"\r\x1b[K{PLAIN.text(line, width)}", end="", file=sys.stderr, flush=True)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -1,6 +1,7 @@
 """`chunkwire probe` as it is run: exit codes, one clear line for what is wrong, the page, the recording, --why."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from tests.peers.command import Served, chunkwire, serving
 from tests.peers.process import free_port, run
 from tests.peers.programs import program
 from tests.peers.servers import nginx
+
+
+def quietly_probed(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """Probe again, a few times, where this machine was too busy to tell: that verdict is another test's."""
+    result = chunkwire("probe", *words)
+    for _ in range(4):
+        if b"machine was too busy" in result.stdout:
+            result = chunkwire("probe", *words)
+    return result
 
 
 def test_an_origin_that_streams_ends_with_zero(origin: Served) -> None:
@@ -54,7 +64,7 @@ def test_a_page_and_a_recording_are_left_and_the_recording_gives_the_same_verdic
     page, saved = tmp_path / "ticket.md", tmp_path / "runs.jsonl"
     with serving("forward", origin.url(""), "--mode", "coalesce=300ms") as gateway:
         urls = (origin.url("/probe"), gateway.url("/probe"))
-        live = chunkwire("probe", *urls, "-H", "X-Api-Key: s3cr3t", "--report", str(page), "--save", str(saved))
+        live = quietly_probed(*urls, "-H", "X-Api-Key: s3cr3t", "--report", str(page), "--save", str(saved))
     again = chunkwire("probe", str(saved))
     assert (live.returncode, again.returncode) == (1, 1)
     assert live.stdout.splitlines()[-2:] == again.stdout.splitlines()[-2:]
@@ -123,7 +133,7 @@ def test_a_field_that_is_there_already_is_not_offered(origin: Served) -> None:
     deaf = "proxy_ignore_headers X-Accel-Buffering;"
     with nginx(f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; {deaf} }}") as server:
         asked = "/probe?hints=accel"
-        told = chunkwire("probe", origin.url(asked), server.url(asked)).stdout.decode()
+        told = quietly_probed(origin.url(asked), server.url(asked)).stdout.decode()
     assert "try: proxy_buffering off;" in told
     assert "X-Accel-Buffering" not in told
 

@@ -14,16 +14,18 @@ from chunkwire.tools.bench.samples import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve
 from chunkwire.tools.bench.view import baseline_notes, notes, table
 
+_COLUMNS: Final = 88  # of a fixed-width font: what fits 1000 px
 _WIDTH: Final = 860
 _HEIGHT: Final = 360
-_LEFT: Final = 70
+_LEFT: Final = 100
 _BOTTOM: Final = 40
 _BASE: Final = " (baseline)"
 _COLOURS: Final = {"first": "#888", "late": "#1f77b4", "added": "#2ca02c", "hold": "#d62728", "gap": "#9467bd"}
 _STREAM_COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c")
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;"
-    "padding:1em;overflow-x:auto}svg{width:100%;height:auto}text{font:12px system-ui,sans-serif}"
+    "padding:1em;white-space:pre-wrap;overflow-wrap:anywhere}svg{width:100%;height:auto}"
+    "text{font:12px system-ui,sans-serif}"
 )
 _STAIRS: Final = (
     "Each point is a frame of one of the first streams: when it was due, and when it came. A stream that comes through"
@@ -43,9 +45,9 @@ def page(
     """Return the page."""
     against = f" against {baseline_url}" if baseline is not None else ""
     title = html.escape(f"chunkwire bench {url}{against}{' (partial)' if is_partial else ''}")
-    lines = [*table(gathered, baseline), *notes(gathered, conditions)]
+    lines = [*table(gathered, baseline, width=_COLUMNS), *notes(gathered, conditions, width=_COLUMNS)]
     if baseline is not None:
-        lines += baseline_notes(baseline, baseline_url)
+        lines += baseline_notes(baseline, baseline_url, width=_COLUMNS)
     body = [
         f"<h1>{title}</h1><pre>{html.escape(chr(10).join(lines))}</pre>",
         "<h2>Percentile curves</h2>",

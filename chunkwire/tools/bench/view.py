@@ -167,7 +167,7 @@ def _notes(gathered: Gathered) -> Iterator[str]:
     yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
         f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
     )
-    if not gathered.added and gathered.failed < max(1, gathered.streams):
+    if not gathered.added and (gathered.first or not gathered.streams):
         yield "no stamps in the stream: late, added and hold need them (/probe has them)"
 
 
