@@ -30,6 +30,7 @@ import trio
 from bench.processes import ROOT, free_port
 from bench.soak_plan import Fate, Form, Plan, make_plan
 from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import LengthScanner
 
@@ -165,12 +166,15 @@ async def _judge(soak: Soak, stream: trio.SocketStream, plan: Plan, body: bytear
     scanner: BodyScanner | None = None
     if not by_close:
         scanner = ChunkedScanner() if plan.form is Form.CHUNKED else LengthScanner(int(plan.head.split()[-1]))
-    is_complete, was_reset, scanned = False, False, 0
+    feed = Feed(scanner) if scanner is not None else None
+    is_complete, was_reset, octets = False, False, bytes(body)
     try:
         while True:
-            if scanner is not None:
-                scanned += scanner.scan(body[scanned:], len(body) - scanned)
-                if scanner.is_complete:
+            if feed is not None:
+                feed.take(octets)
+                if feed.error is not None:
+                    raise feed.error
+                if feed.scanner.is_complete:
                     is_complete = True
                     break
             if not (octets := await stream.receive_some(65536)):
@@ -219,17 +223,17 @@ async def _read_head(stream: trio.SocketStream, held: bytearray) -> bool:
 
 async def _read_upload(stream: trio.SocketStream, held: bytearray) -> bytes:
     """Return a request body as it came; what follows it stays held."""
-    scanner, body = ChunkedScanner(), bytearray()
+    feed, body, octets = Feed(ChunkedScanner()), bytearray(), bytes(held)
     while True:
-        taken = scanner.scan(held, len(held))
-        body += held[:taken]
-        del held[:taken]
-        if scanner.is_complete:
+        body += feed.take(octets)
+        if feed.error is not None:
+            raise feed.error
+        if feed.scanner.is_complete:
+            held[:] = feed.held
             return bytes(body)
         octets = await stream.receive_some(65536)
         if not octets:
             raise trio.BrokenResourceError
-        held += octets
 
 
 # ---- the gateway, watched ----------------------------------------------------------------------------------

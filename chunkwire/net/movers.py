@@ -273,7 +273,7 @@ async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, optio
                 await _send(sink, shape.feed(shaped), options)
                 if shape.error is not None:
                     raise shape.error
-        if observe is not None:
+        if observe is not None and (shape is None or not feed.is_behind):
             observe.sent()
         if feed.error is not None:
             raise feed.error

@@ -156,10 +156,13 @@ async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: Ma
         def flush(self) -> bytes:
             return b""
 
-    async with carrying(make_mover, options=MoveOptions(shape=Whole()), leftover=SLOW * 500) as carried:
+    watcher = Watcher()
+    options = MoveOptions(shape=Whole(), observe=watcher)
+    async with carrying(make_mover, options=options, leftover=SLOW * 500) as carried:
         await carried.expect(b"500\n")
         await carried.send(END)
         assert await carried.read_rest() == b"0\n"
+    assert watcher.told.count("received") > watcher.told.count("sent") == 2
 
 
 async def test_nothing_builds_events_where_only_counts_are_noted(make_mover: MakeMover) -> None:
