@@ -1,7 +1,7 @@
 """Percentiles, medians and spreads of samples. Pure.
 
-The rule here: a percentile with fewer than ten samples beyond it is None. Nine samples can say where the slowest
-tenth of a hundred begins about as well as a coin can.
+The rule here: a percentile is the one of `chunkwire bench`: the nearest rank, and None with fewer than ten samples
+beyond it. Nine samples can say where the slowest tenth of a hundred begins about as well as a coin can.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from chunkwire.tools.bench.statistics import percentile
+
 Curve: TypeAlias = tuple[tuple[float, float], ...]
 """Points (fraction of the samples, their value), by rising fraction."""
 
-SAMPLES_BEYOND = 10
-PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+PERCENTILES: Mapping[str, float] = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 
 def median(values: Sequence[float]) -> float:
@@ -22,21 +23,12 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def percentile(ascending: Sequence[float], fraction: float) -> float | None:
-    """Return the value that a fraction of the samples do not exceed, None with too few samples beyond it."""
-    count = len(ascending)
-    # A tenth of 100 samples is ten of them, whatever 1 - 0.9 comes to in binary.
-    if round(count * (1 - fraction), 6) < SAMPLES_BEYOND:
-        return None
-    return ascending[int((count - 1) * fraction)]
-
-
 def summary(samples: Sequence[float]) -> dict[str, float]:
     """Return n, max and those percentiles that there are enough samples for."""
     ascending = sorted(samples)
     figures = {"samples": float(len(ascending))}
-    for name, fraction in PERCENTILES.items():
-        value = percentile(ascending, fraction)
+    for name, percentage in PERCENTILES.items():
+        value = percentile(ascending, percentage)
         if value is not None:
             figures[name] = value
     if ascending:
@@ -49,7 +41,7 @@ def curve(samples: Sequence[float]) -> Curve:
     ascending = sorted(samples)
     points: list[tuple[float, float]] = []
     beyond = 1.0
-    while (value := percentile(ascending, 1 - beyond)) is not None:
+    while (value := percentile(ascending, 100 * (1 - beyond))) is not None:
         points.append((1 - beyond, value))
         beyond *= 0.1**0.1
     return tuple(points)

@@ -1,7 +1,7 @@
 """Keep the wire of HTTP/1.1 streaming in plain sight.
 
 `import chunkwire` gives the codec of chunked bodies (RFC 9112 §7.1), pure and without dependencies: encoder, scanner,
-frames, errors and limits. The client is `chunkwire.client`, and what helps other people's tests `chunkwire.testing`.
+frames, errors and limits. A server for handlers of one's own is `chunkwire.server`, the client `chunkwire.client`.
 
 The codec is loaded at its first use, so that `chunkwire watch -` can read standard input before anything else happens.
 """

@@ -253,9 +253,9 @@ def sampling_seconds(options: argparse.Namespace) -> float:
 def make_load(made: Bench, url: Url, turn: int) -> Load:
     """Return one turn's load; our own origin is asked for streams that outlast it."""
     from chunkwire.cli.asking import read_request
-    from chunkwire.server.query import parse_duration
     from chunkwire.tools.bench.metering import MAX_PATIENCE_SECONDS, Load
     from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
+    from chunkwire.wire.durations import parse_duration
     from chunkwire.wire.errors import LocalError
 
     options, turns = made.options, made.turns

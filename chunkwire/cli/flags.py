@@ -11,19 +11,18 @@ import math
 import re
 from collections.abc import Callable
 
+from chunkwire.wire.durations import parse_duration
+
 DEFAULT_GATEWAY = "127.0.0.1:8080"
 DEFAULT_ORIGIN = "127.0.0.1:8081"
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(us|µs|ms|s|m|h)?")
-_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def duration(text: str) -> float:
-    """Return seconds: `2`, `1.5s`, `250ms`, `50us`, `5m`, `1h`; a bare number is seconds."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
+    """Return seconds: `2`, `1.5s`, `250ms`, `50us`, `1m30s`, `1h`; a bare number is seconds."""
+    seconds = parse_duration(text.strip())
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"expected a duration such as 2, 1.5s or 250ms, got {text!r}")
-    return float(found[1]) * _SECONDS[found[2] or "s"]
+    return seconds
 
 
 def timeout(text: str) -> float:

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+from chunkwire.net.heads import IDEMPOTENT_METHODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Retry:
 
     def may_repeat(self, method: bytes) -> bool:
         """Say whether a request that may have reached the server may be sent again."""
-        return self.is_repeatable or method in _IDEMPOTENT
+        return self.is_repeatable or method in IDEMPOTENT_METHODS
 
 
 NO_RETRY: Final = Retry(attempts=1)

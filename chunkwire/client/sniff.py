@@ -10,11 +10,12 @@ import enum
 import re
 from typing import Final
 
-_TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+from chunkwire.wire.abnf import TCHAR, TOKEN
+
 # status-line                                                                                          RFC 9112 §4
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
 # In content it takes the first octet of a field-line, or the empty line, to tell it from a text about HTTP.
-_HEAD_IN_CONTENT: Final = re.compile(_STATUS_LINE.pattern + rb"(?:" + _TCHAR + rb"|\r?\n)")
+_HEAD_IN_CONTENT: Final = re.compile(_STATUS_LINE.pattern + rb"(?:" + TCHAR + rb"|\r?\n)")
 # The beginnings of one.
 _CUT_STATUS_LINE: Final = re.compile(
     rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
@@ -24,10 +25,10 @@ _CUT_STATUS_LINE: Final = re.compile(
 _REQUEST_LINE: Final = re.compile(rb"(?:(?<=\n)|\A)[A-Z][A-Z\-]{2,31} [\x21-\x7e]++ HTTP/1\.[01]\r?\n")
 # The same as it is typed: a target that looks like one, or a version, or a known method and no more.
 _REQUEST_BEGIN: Final = re.compile(
-    _TCHAR + rb"++ (?:/|\*|https?://|[^\r\n]*? HTTP/)|(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
+    TOKEN + rb" (?:/|\*|https?://|[^\r\n]*? HTTP/)|(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
     rb"(?: [^\r\n]*)?\r?\n"
 )
-_CUT_WORD: Final = re.compile(_TCHAR + rb"++(?: [\x20-\x7e]*)?")
+_CUT_WORD: Final = re.compile(TOKEN + rb"(?: [\x20-\x7e]*)?")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]")
 _PADDED_HEX: Final = re.compile(rb"[\t ]*[0-9A-Fa-f]")
 _MAX_WORD_OCTETS: Final = 64  # of a line without its end that may still become a request-line

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from chunkwire.net.dial import Url
 from chunkwire.net.heads import (
+    IDEMPOTENT_METHODS,
     BodyKind,
     Field,
     Framing,
@@ -32,7 +33,6 @@ _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"ho
 # RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 # RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
-_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
 _MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
 _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
@@ -105,7 +105,7 @@ def admitted_framing(request: Request) -> Framing:
 
 def may_repeat(request: Request, framing: Framing) -> bool:
     """Say whether a request may be sent a second time: it is idempotent and has no body."""
-    return framing.is_empty and request.method in _IDEMPOTENT
+    return framing.is_empty and request.method in IDEMPOTENT_METHODS
 
 
 def _max_forwards(request: Request) -> int | None:

@@ -18,13 +18,14 @@ import trio
 
 from chunkwire.net.movers import Shaper
 from chunkwire.origin.faults import FAULTS, Fault
+from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
 BUFFER_OCTETS: Final = 16 * 1024 * 1024  # what `buffer` holds at most before it passes on: memory stays bounded
 MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS
-_SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+MAX_COALESCE_SECONDS: Final = 999_999.0  # eleven days, as good as the end of a stream
 
 
 class ModeName(enum.StrEnum):
@@ -71,9 +72,9 @@ def parse_mode(text: str) -> Mode:
     is_count = re.fullmatch(r"[1-9]\d{0,8}", value) is not None and int(value) <= MAX_COALESCE_OCTETS
     if name in (ModeName.SLICE, ModeName.COALESCE) and is_count:
         return Mode(ModeName(name), octets=int(value))
-    timed = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(us|ms|s)", value)
-    if name == ModeName.COALESCE and timed and float(timed[1]) > 0:
-        return Mode(ModeName.COALESCE, seconds=float(timed[1]) * _SECONDS[timed[2]])
+    seconds = parse_duration(value) if re.search("[a-z]", value) else None  # a bare number is octets
+    if name == ModeName.COALESCE and seconds and seconds <= MAX_COALESCE_SECONDS:
+        return Mode(ModeName.COALESCE, seconds=seconds)
     raise LocalError(f"expected exact, reframe, buffer, slice=N, coalesce=OCTETS or coalesce=50ms, got {text!r}")
 
 

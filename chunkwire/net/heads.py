@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from chunkwire.net.protocols import name_protocol
-from chunkwire.wire.abnf import QUOTED_STRING, TOKEN
+from chunkwire.wire.abnf import QUOTED_STRING, TCHAR, TOKEN
 from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import DEFAULT_LIMITS, HeadLimits, Limits
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -22,15 +22,17 @@ from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 Field: TypeAlias = tuple[bytes, bytes]
 
-# tchar (RFC 9110 §5.6.2) and field-value octets (§5.5): HTAB, SP, VCHAR, obs-text. No CTL, no DEL.
-_TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_FIELD_LINE = re.compile(rb"[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n")
+# Methods whose requests may be sent again: the effect of several is that of one (RFC 9110 §9.2.2).
+IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+# Field-value octets (RFC 9110 §5.5) are HTAB, SP, VCHAR and obs-text. No CTL, no DEL.
+_FIELD_LINE = re.compile(TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n")
 # Of lines that are in the grammar: the name, and the value without the blanks around it (RFC 9112 §5.1).
 _NAME_AND_VALUE = re.compile(rb"([^:]++):[\t ]*+((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?+)[\t ]*+\r?\n")
-_FIELD_BLOCK = re.compile(rb"(?:[" + _TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
+_FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
-_REQUEST_LINE = re.compile(rb"([" + _TCHAR + rb"]++) ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
 # reason is often left out by old servers; it is taken here and always written by us.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
@@ -151,7 +153,7 @@ class Request(_Fields):
 
     @property
     def keeps_alive(self) -> bool:
-        """The client may send another request on this connection (RFC 9112 §9.3; never HTTP/1.0, row 54)."""
+        """The client may send another request on this connection (RFC 9112 §9.3; never HTTP/1.0)."""
         return self.version != b"1.0" and not self.has_token(b"connection", b"close")
 
 
@@ -186,7 +188,7 @@ def find_head_end(buffer: bytearray, start: int) -> int | None:
 
 
 def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
-    """Refuse a head that cannot become valid, without waiting for its end (RFC 9112 §2.2, rows 7 and 62).
+    """Refuse a head that cannot become valid, without waiting for its end (RFC 9112 §2.2, §3).
 
     Raises:
         HeadError: 400 for octets that are no HTTP, 414 or 501 for an endless start-line, 431 for an endless head.
@@ -235,7 +237,7 @@ def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
 def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
     if is_request and buffer == b"\r":
         return  # perhaps half of an empty line, which the caller drops
-    if buffer and not re.match(rb"[" + _TCHAR + rb"]", buffer):
+    if buffer and not re.match(TCHAR, buffer):
         got = name_protocol(bytes(buffer[:64])) or quoted(bytes(buffer[:16]))
         raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {got}")
     method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
@@ -299,7 +301,7 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
         return HeadError(400, "no-colon", f"expected `Name: value`, got {shown}")
     if name.rstrip(b" \t") != name:
         return HeadError(400, "blank-before-colon", f"expected no blank before the colon, got {shown}")
-    if not re.fullmatch(rb"[" + _TCHAR + rb"]+", name):
+    if not re.fullmatch(TOKEN, name):
         return HeadError(400, "bad-field-name", f"expected a token as the field name, got {shown}")
     return HeadError(400, "control-in-value", f"expected no control octet in a field value, got {shown}")
 
@@ -320,7 +322,7 @@ def read_response(head: bytes) -> Response:
 
 
 def _spoken(minor: bytes) -> bytes:
-    """Return the version to act on: HTTP/1.9 is handled as 1.1 (RFC 9110 §2.5, row 9)."""
+    """Return the version to act on: HTTP/1.9 is handled as 1.1 (RFC 9110 §2.5)."""
     return b"1.0" if minor == b"0" else b"1.1"
 
 

@@ -44,7 +44,7 @@ _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]++")
 
 
 def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
-    """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2, rows 13 and 14).
+    """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2).
 
     An absolute-form target replaces Host, as §3.2.2 demands; without a path it is `*` to OPTIONS (§3.2.4).
     `*` itself (OPTIONS) and authority-form (CONNECT) stay. A Host that is empty stays too: its sender has no

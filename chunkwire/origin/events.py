@@ -14,11 +14,12 @@ from typing import Final
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_chunks, paced
 from chunkwire.server.journal import JournalEntry
-from chunkwire.server.query import bad_value, format_duration, shown
+from chunkwire.server.query import bad_value, shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.durations import format_duration
 from chunkwire.wire.sse import encode_comment, encode_event
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")

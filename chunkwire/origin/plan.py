@@ -14,12 +14,13 @@ from typing import Final
 from chunkwire.net.heads import Field
 from chunkwire.origin.settings import OriginSettings, caps_of
 from chunkwire.origin.streams import check_chunks, status_with_body
-from chunkwire.server.query import bad_value, format_duration, shown
+from chunkwire.server.query import bad_value, shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import FRAMING_NAMES, TEXT, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire import abnf
+from chunkwire.wire.durations import format_duration
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 

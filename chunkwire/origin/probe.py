@@ -16,10 +16,11 @@ from typing import Final
 from chunkwire.net.heads import Field
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
-from chunkwire.server.query import bad_value, format_duration
+from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.durations import format_duration
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as every event stream; nothing here asks a proxy not to buffer
 _NONCE: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)

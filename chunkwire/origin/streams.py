@@ -14,11 +14,12 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from chunkwire.origin.settings import caps_of
-from chunkwire.server.query import Query, bad_value, format_duration, whole_number
+from chunkwire.server.query import Query, bad_value, whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import BODYLESS, JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.durations import format_duration
 
 _WORD: Final = 4  # octets; what the generator draws
 _RANDOM_BLOCK: Final = 1 << 16  # octets drawn at once, at most

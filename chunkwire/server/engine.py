@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 import trio
@@ -203,7 +203,8 @@ class Server:
             cause = from_body_error(cause)
         if not isinstance(cause, Refusal):
             asked = request.head.start_line.decode("ascii", "backslashreplace")
-            logger.error("%s: the responder failed: %s: %s", asked, type(cause).__name__, cause, exc_info=error)
+            first = next(_leaves(cause))
+            logger.error("%s: the responder failed: %s: %s", asked, type(first).__name__, first, exc_info=error)
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
         response.exchange.rule, response.exchange.detail = cause.rule, str(cause)
         if response.state is not BodyState.UNSENT:
@@ -269,15 +270,17 @@ def _awaits_continue(head: Request) -> bool:
 
 def _sole_cause(error: Exception) -> Exception:
     """Return what a group of errors comes down to where all of them are of one expected kind; else the error."""
-    leaves: list[Exception] = []
-    waiting: list[Exception] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, ExceptionGroup):
-            waiting.extend(one.exceptions)
-        else:
-            leaves.append(one)
+    leaves = list(_leaves(error))
     for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
         if all(isinstance(leaf, kind) for leaf in leaves):
             return leaves[0]
     return error
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    """Yield the errors inside exception groups, however deep; an error that is no group yields itself."""
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -11,30 +11,12 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from chunkwire.server.refusal import Refusal
+from chunkwire.wire.durations import format_duration, parse_duration
 
 MAX_PARAMETERS: Final = 256  # Python's own default is without a limit; PHP max_input_vars: 1000
 _SHOWN_OCTETS: Final = 60  # of a bad value, in a message
 
-# go-httpbin takes Go's duration or a bare number of seconds. Signs are left out: no wait is negative.
-_DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
-_DURATION: Final = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
-_SECONDS: Final = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,18}", re.ASCII)
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration(text: str) -> float | None:
-    """Return seconds for `100ms`, `1.5s`, `250us`, `1m30s` or a bare number of seconds; None for anything else."""
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
-
-
-def format_duration(seconds: float) -> str:
-    """Return seconds as a person would write them: `250ms`, `2s`."""
-    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
 
 
 class Query:

@@ -28,12 +28,17 @@ def table(*rows: Row, name: str = "relays/many") -> Table:
 
 @pytest.mark.parametrize("count, is_told", [(99, False), (100, True)])
 def test_a_percentile_needs_ten_samples_beyond_it(count: int, is_told: bool) -> None:
-    assert (stats.percentile([1.0] * count, 0.9) is not None) == is_told
+    assert ("p90" in stats.summary([1.0] * count)) == is_told
 
 
 def test_a_percentile_is_the_value_that_its_fraction_does_not_exceed() -> None:
     samples = [float(value) for value in range(1, 1001)]
     assert stats.summary(samples) == {"samples": 1000, "p50": 500, "p90": 900, "p99": 990, "max": 1000}
+
+
+def test_a_percentile_is_the_nearest_rank_as_in_the_package() -> None:
+    """Fails where it is interpolated by rank: of 102 samples the 92nd, not the 91st."""
+    assert stats.summary([float(value) for value in range(1, 103)])["p90"] == 92
 
 
 def test_no_samples_have_no_percentile_and_no_maximum() -> None:

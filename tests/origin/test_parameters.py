@@ -3,8 +3,9 @@
 import pytest
 
 from chunkwire.origin.settings import OriginSettings
-from chunkwire.server.query import Query, parse_duration
+from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
+from chunkwire.wire.durations import parse_duration
 from tests.server.peer import body_of, serving, status_of
 
 REFUSED = {

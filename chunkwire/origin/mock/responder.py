@@ -22,11 +22,11 @@ from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
 from chunkwire.origin.settings import caps_of
-from chunkwire.server.query import format_duration
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import ChunkedBody, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.durations import format_duration
 
 MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents
 _HOLD_S: Final = 30.0  # how long a stall is kept up; `/fault/stall` holds as long by default

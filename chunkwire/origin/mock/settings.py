@@ -15,7 +15,8 @@ from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import Field, refuse
 from chunkwire.origin.faults import FAULTS
-from chunkwire.server.query import parse_duration, shown
+from chunkwire.server.query import shown
+from chunkwire.wire.durations import parse_duration
 
 PREFIX: Final = b"x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer: more than any provider gives (128 Ki is the largest limit published)

@@ -69,7 +69,7 @@ def percentile(ordered: Sequence[float], percentage: float) -> float | None:
 
     Args:
         ordered: in rising order.
-        percentage: above 0, below 100.
+        percentage: 0 (the smallest sample) or more, below 100.
     """
     rank = max(1, math.ceil(round(len(ordered) * percentage / 100, 9)))
     if len(ordered) - rank < MIN_BEYOND:

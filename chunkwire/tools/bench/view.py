@@ -17,12 +17,10 @@ from chunkwire.tools.bench.samples import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, Summary, summarize
 from chunkwire.tools.paint import wrapped
+from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
-_LIMIT: Final = re.compile(
-    r"(?P<quantity>[a-z]+)\.(?P<figure>p\d{1,2}(?:\.\d+)?|max)=(?P<value>\d+(?:\.\d+)?)(?P<unit>us|µs|ms|s)"
-)
-_UNITS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+_LIMIT: Final = re.compile(r"(?P<quantity>[a-z]+)\.(?P<figure>p\d{1,2}(?:\.\d+)?|max)=(?P<time>[\d.]+[a-zµ]+)")
 _NAMES: Final = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p99.9"}
 MAX: Final = "max"
 
@@ -79,12 +77,13 @@ def parse_limit(text: str) -> Limit:
     """
     found = _LIMIT.fullmatch(text)
     known = (*_NAMES.values(), MAX)
-    if not found or found["quantity"] not in DEFINITIONS or found["figure"] not in known:
+    seconds = parse_duration(found["time"]) if found else None
+    if not found or seconds is None or found["quantity"] not in DEFINITIONS or found["figure"] not in known:
         quantities, figures = ", ".join(DEFINITIONS), ", ".join(known)
         raise LocalError(
             f"expected QUANTITY.FIGURE=TIME, such as hold.p99=5ms, of {quantities} and {figures}; got {text!r}"
         )
-    return Limit(found["quantity"], found["figure"], float(found["value"]) * _UNITS[found["unit"]], text)
+    return Limit(found["quantity"], found["figure"], seconds, text)
 
 
 def missed(limits: Sequence[Limit], gathered: Gathered) -> Iterator[str]:

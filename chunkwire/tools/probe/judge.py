@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from chunkwire.server.query import parse_duration
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.bursts import size_up
 from chunkwire.tools.probe.defects import BROKEN, defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, HOLD_SECONDS, Look, Shape, look_at
 from chunkwire.tools.probe.variations import Variation, vary
 from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, milliseconds
+from chunkwire.wire.durations import parse_duration
 
 AGREEING: Final = 2 / 3
 """Share of a hop's runs that must be held before it is said to hold: two of three, and the one of a recording."""

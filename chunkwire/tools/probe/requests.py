@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 from chunkwire.net.dial import Url
-from chunkwire.server.query import parse_duration
+from chunkwire.wire.durations import parse_duration
 
 PROBE_PATH: Final = b"/probe"
 JOURNAL_PATH: Final = b"/journal"

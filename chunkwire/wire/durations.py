@@ -1,0 +1,28 @@
+"""Durations as people write them: in a query, a flag, a mode or a limit.
+
+The rule here: one spelling everywhere, Go's, and a bare number is seconds. Signs are left out: no wait is negative.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_DURATION: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+_SECONDS: Final = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float | None:
+    """Return seconds for `100ms`, `1.5s`, `250us`, `1m30s` or a bare number of seconds; None for anything else."""
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as a person would write them: `250ms`, `2s`."""
+    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
