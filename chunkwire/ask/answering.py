@@ -33,13 +33,11 @@ class AskSettings:
     Attributes:
         system: said before every conversation; "" for nothing.
         max_tokens: that a provider is asked for; None leaves it to the provider.
-        cors: the origins whose pages may read the answers; "*" for all.
         keep_alive: seconds without an octet until a sign of life.
     """
 
     system: str = ""
     max_tokens: int | None = None
-    cors: frozenset[str] = frozenset()
     keep_alive: float = KEEP_ALIVE_S
 
 

@@ -30,7 +30,6 @@ from chunkwire.server.routes import Resource
 
 _JSON: Final[Field] = (b"Content-Type", b"application/json")
 _NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")  # an answer is for who asked, once
-_ALLOW: Final[Field] = (b"Allow", b"GET, HEAD, POST, OPTIONS")
 _STATUS: Final = {
     ErrorKind.BAD_REQUEST: 400,
     ErrorKind.TOO_LARGE: 413,
@@ -57,7 +56,7 @@ class Endpoint:
                 self.ask,
                 "the answer to q, token by token; stream=false, format=jsonl, session=ID, or a WebSocket",
                 "'{origin}/ask?q=Say+hello'",
-                methods=("GET", "POST", "OPTIONS"),
+                methods=("GET", "POST"),
                 parameters=PARAMETERS,
             ),
             Resource("/providers", self.tell_providers, "the providers and their breakers", "{origin}/providers"),
@@ -72,18 +71,16 @@ class Endpoint:
             "sessions": len(self.answers.sessions),
         }
         body = json.dumps(told, indent=2).encode() + b"\n"
-        await response.fixed(200, (_JSON, _NO_STORE, *self._cors(request)), body)
+        await response.fixed(200, (_JSON, _NO_STORE), body)
 
     async def ask(self, request: IncomingRequest, response: Responder) -> None:
         """Answer a question."""
-        if request.head.method == b"OPTIONS":
-            await response.fixed(204, (_ALLOW, *self._preflight(request)))
-        elif request.head.method == b"HEAD":
-            await response.fixed(200, ((b"Content-Type", EventForm.content_type), *self._cors(request)))
+        if request.head.method == b"HEAD":
+            await response.fixed(200, ((b"Content-Type", EventForm.content_type),))
         elif (refusal := self._refused_page(request)) is not None:
             raise refusal
         elif request.head.get(b"last-event-id"):
-            await response.fixed(204, self._cors(request))  # an EventSource that lost its answer, or has had it
+            await response.fixed(204)  # an EventSource that lost its answer, or has had it
         elif asks_for_websocket(request):
             await converse(self.answers, request, response, read_session(request.query.text("session")))
         else:
@@ -104,7 +101,6 @@ class Endpoint:
             account = self.answers.account(request, form="-", session="")
             account.error, account.ended = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), refusal.status), "refused"
             self.answers.audit(account, account.began)
-            refusal.fields = (*refusal.fields, *self._cors(request))
             raise
 
     async def _write_stream(
@@ -115,7 +111,7 @@ class Endpoint:
         if item is not None and not isinstance(item, Token) and account.error is not None:
             await self._refuse(request, response, account)
             return
-        fields = ((b"Content-Type", form.content_type), _NO_STORE, *self._cors(request))
+        fields = ((b"Content-Type", form.content_type), _NO_STORE)
         async with response.chunked(fields=fields) as body:
             await write_items(
                 items,
@@ -141,7 +137,7 @@ class Endpoint:
             return
         told = {"text": items.text, **account.summary()}
         with account.ending():
-            await response.fixed(200, (_JSON, _NO_STORE, *self._cors(request)), _body(told))
+            await response.fixed(200, (_JSON, _NO_STORE), _body(told))
 
     async def _refuse(self, request: IncomingRequest, response: Responder, account: Account, *, text: str = "") -> None:
         """Answer with the error that came before anything else could; `text` is what had come of the answer."""
@@ -152,21 +148,9 @@ class Endpoint:
         wait: tuple[Field, ...] = ()
         if error.retry_after is not None:
             wait = ((b"Retry-After", b"%d" % -int(-error.retry_after // 1)),)
-        fields = (_JSON, _NO_STORE, *wait, *self._cors(request))
+        fields = (_JSON, _NO_STORE, *wait)
         with account.ending():
             await response.fixed(_STATUS.get(error.kind, 502), fields, _body(told))
-
-    def _cors(self, request: IncomingRequest) -> tuple[Field, ...]:
-        """Return the fields that let a page of an allowed origin read the response (WHATWG Fetch §3.3)."""
-        if "*" in self.settings.cors:
-            return ((b"Access-Control-Allow-Origin", b"*"),)
-        if not self.settings.cors:
-            return ()
-        origin = request.head.get(b"origin") or b""
-        vary = (b"Vary", b"Origin")
-        if origin.decode("latin-1") not in self.settings.cors:
-            return (vary,)
-        return ((b"Access-Control-Allow-Origin", origin), vary)
 
     def _refused_page(self, request: IncomingRequest) -> Refusal | None:
         """Return the refusal of a page that may not ask: it would spend somebody's tokens, even if it cannot read them.
@@ -177,20 +161,13 @@ class Endpoint:
         head = request.head
         origin = (head.get(b"origin") or b"").decode("latin-1")
         is_own = origin.partition("://")[2].encode("latin-1") == head.get(b"host")
-        is_allowed = "*" in self.settings.cors or origin in self.settings.cors or (is_own and origin != "")
+        allowed = request.settings.cors
+        is_allowed = "*" in allowed or origin in allowed or (is_own and origin != "")
         is_foreign = origin != "" or (head.get(b"sec-fetch-site") or b"") in (b"cross-site", b"same-site")
         if is_allowed or not is_foreign:
             return None
         message = f"Origin: expected one that --cors allows, got {shown(origin) or 'none'!r}"
-        return Refusal(403, "origin", message, fields=self._cors(request))
-
-    def _preflight(self, request: IncomingRequest) -> tuple[Field, ...]:
-        """Return what lets such a page send JSON (WHATWG Fetch §3.3.3)."""
-        allowed = self._cors(request)
-        if not any(name == b"Access-Control-Allow-Origin" for name, _ in allowed):
-            return allowed
-        methods = (b"Access-Control-Allow-Methods", b"GET, POST")
-        return (*allowed, methods, (b"Access-Control-Allow-Headers", b"content-type, last-event-id"))
+        return Refusal(403, "origin", message)
 
 
 def _body(told: dict[str, object]) -> bytes:

@@ -97,7 +97,9 @@ def run(options: argparse.Namespace) -> int:
                 providers,
                 ask_settings=ask_settings,
                 patience=patience,
-                settings=ServerSettings(send_timeout=options.send_timeout, grace=options.grace),
+                settings=ServerSettings(
+                    send_timeout=options.send_timeout, grace=options.grace, cors=frozenset(options.cors)
+                ),
                 tls=tls,
                 write_audit=write_audit,
                 handle_signals=True,
@@ -132,7 +134,6 @@ def _settings(options: argparse.Namespace) -> tuple[AskSettings, Patience]:
     ask_settings = AskSettings(
         system=options.system,
         max_tokens=options.max_tokens,
-        cors=frozenset(options.cors),
         keep_alive=options.keep_alive,
     )
     patience = Patience(

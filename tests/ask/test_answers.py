@@ -12,6 +12,7 @@ from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.sse import SseComment, SseDecoder
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, last_of, text_of
 from tests.server.peer import body_of, connect, get, status_of
@@ -208,23 +209,27 @@ async def test_a_body_that_is_no_question_is_refused_by_what_is_wrong(body: byte
 
 async def test_pages_of_allowed_origins_may_read_answers() -> None:
     page = b"Origin: https://app.example"
-    async with asking(settings=AskSettings(cors=frozenset({"https://app.example"}))) as asked:
+    async with asking(limits=ServerSettings(cors=frozenset({"https://app.example"}))) as asked:
         allowed = await asked.ask("hi", "", page)
-        preflight = await asked.send(b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + page + b"\r\n\r\n")
+        preflight = await asked.send(
+            b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccess-Control-Request-Method: POST\r\n"
+            + page
+            + b"\r\n\r\n"
+        )
     assert b"Access-Control-Allow-Origin: https://app.example\r\n" in allowed
     assert b"Vary: Origin\r\n" in allowed
     assert status_of(preflight) == 204
-    assert b"Access-Control-Allow-Methods: GET, POST\r\n" in preflight
+    assert b"Access-Control-Allow-Methods: GET, POST, HEAD, OPTIONS\r\n" in preflight
 
 
 async def test_cors_for_all_and_for_none() -> None:
-    async with asking(settings=AskSettings(cors=frozenset({"*"}))) as asked:
+    async with asking(limits=ServerSettings(cors=frozenset({"*"}))) as asked:
         assert b"Access-Control-Allow-Origin: *\r\n" in await asked.ask("hi")
     async with asking() as asked:
         assert b"Access-Control" not in await asked.ask("hi")
         options = b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         preflight = await asked.send(options)
-    assert b"Allow: GET, HEAD, POST, OPTIONS\r\n" in preflight
+    assert b"Allow: GET, POST, HEAD, OPTIONS\r\n" in preflight
     assert b"Access-Control" not in preflight
 
 
@@ -238,7 +243,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("lines", FOREIGN)
 async def test_a_page_that_is_not_allowed_spends_no_tokens(lines: tuple[bytes, ...]) -> None:
-    async with asking(settings=AskSettings(cors=frozenset({"https://app.example"}))) as asked:
+    async with asking(limits=ServerSettings(cors=frozenset({"https://app.example"}))) as asked:
         response = await asked.ask("hi", "", *lines)
         (told,) = await asked.providers()
     assert (status_of(response), told["asked"]) == (403, 0)
@@ -251,7 +256,7 @@ async def test_a_page_of_the_endpoints_own_origin_may_ask() -> None:
 
 
 async def test_a_page_can_read_why_its_question_was_refused() -> None:
-    async with asking(settings=AskSettings(cors=frozenset({"*"}))) as asked:
+    async with asking(limits=ServerSettings(cors=frozenset({"*"}))) as asked:
         response = await asked.ask("", "", b"Origin: https://app.example")
     assert (status_of(response), b"Access-Control-Allow-Origin: *\r\n" in response) == (400, True)
 
