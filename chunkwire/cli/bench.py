@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-failed",
         default="0",
-        metavar="N|P%%",
+        metavar="N|P%",
         help="streams that may fail, as a number or a share of all; exit 1 when more do (default: 0)",
     )
     group.add_argument("--json", action="store_true", help="one JSON object, with TTFT, ITL and TPOT and their rules")

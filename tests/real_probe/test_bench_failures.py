@@ -98,6 +98,13 @@ def test_a_stream_that_failed_is_replaced_by_the_next() -> None:
     assert (asked.requests, told["streams"], told["failed"]) == (6, 6, 3)
 
 
+def test_an_answer_that_is_over_at_once_is_not_asked_for_as_often_as_it_will_go() -> None:
+    with broken_server(WHOLE) as asked:
+        code, told, _ = benched(asked.url, *SOON)
+    assert (code, told["failed"]) == (0, 0)
+    assert asked.requests <= 3 * 30  # 20 a second on each of three, for a second and the opening
+
+
 def test_another_status_in_the_middle_is_a_failure_of_one_stream() -> None:
     with broken_server(in_turn(WHOLE, send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))) as asked:
         code, told, _ = benched(asked.url, "-c", "1", "-n", "4")

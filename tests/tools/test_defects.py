@@ -44,6 +44,10 @@ def test_an_age_is_a_cache(age: bytes, kind: Kind) -> None:
     "path, line",
     [
         (Path(status_line=b"HTTP/1.1 404 Not Found", fields=()), "not the stream: 404 Not Found"),
+        (
+            Path(status_line=b"HTTP/1.1 502 Bad Gateway", fields=((b"Proxy-Status", b"a; error=dns_timeout"),)),
+            "not the stream: 502 Bad Gateway, Proxy-Status: a; error=dns_timeout",
+        ),
         (Path(status_line=b"HTTP/1.1 403 Forbidden", fields=HTML), "not the stream: 403 Forbidden, text/html"),
         (
             Path(status_line=b"HTTP/1.1 302 Found", fields=((b"Location", b"/login"),)),

@@ -178,6 +178,11 @@ def test_what_may_be_held_is_offered_what_the_server_names_and_no_guess() -> Non
     assert "gzip off; for this location" in offered(coded)
 
 
+@pytest.mark.parametrize("kind", [Kind.ORIGIN_BURSTS, Kind.CACHED, Kind.IDLE_CUT])
+def test_what_mends_any_software_is_no_guess(kind: Kind) -> None:
+    assert {advice.basis for advice in advice_for(HopVerdict(hop="hop", kind=kind))} == {Basis.GENERAL}
+
+
 def test_our_gateway_is_known_by_its_mode_not_by_a_via_that_any_exact_one_writes() -> None:
     assert offered(replace(HELD, software="1.1 chunkwire, Chunkwire-Mode: buffer")) == ["--mode exact"]
     assert "--mode exact" not in offered(replace(HELD, software="1.1 chunkwire"))

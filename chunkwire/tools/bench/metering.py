@@ -42,7 +42,8 @@ MAX_PATIENCE_SECONDS: Final = 30.0
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0
 """Before the next stream after one that failed, doubled for each in a row: 10 slots ask a broken target 10 times a
-second at most."""
+second in the end. After one that did not fail, no two begin closer than the first: an answer that is no stream, and
+over at once, is not asked for as often as it will go."""
 
 
 class NotOpened(ChunkwireError):
@@ -243,7 +244,8 @@ class Meter:
                 kind = await self._attempt(slot)
                 slot.answered.set()
                 pause = min(MAX_PAUSE_SECONDS, 2 * pause or MIN_PAUSE_SECONDS) if kind else 0.0
-                await trio.sleep(pause)
+                took = (time.time_ns() - slot.asked_ns) / 1e9
+                await trio.sleep(pause or max(0.0, MIN_PAUSE_SECONDS - took))
             slot.is_done = True
         finally:
             slot.answered.set()

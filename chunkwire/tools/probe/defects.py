@@ -40,7 +40,8 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
     media = f", {run.media_type}" if run.media_type else ""
     where = f", to {run.said('location')}" if run.said("location") else ""
     challenge = ", a challenge page" if any(run.said(name) == "challenge" for name in _CHALLENGES) else ""
-    return HopVerdict(hop="", kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}")
+    blames = f", Proxy-Status: {run.said('proxy-status')}" if run.said("proxy-status") else ""  # RFC 9209
+    return HopVerdict(hop="", kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")
 
 
 def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:

@@ -26,6 +26,8 @@ class Basis(enum.Enum):
     """The stream came through with it, in this probe."""
     NAMED = "named"
     """The hop says that it is the software which the change is for."""
+    GENERAL = "general"
+    """It mends this whatever the software is."""
     GUESS = "guess"
     """The hop behaves like that software, or any software may obey it."""
 
@@ -52,7 +54,8 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
     if not named and verdict.kind is not Kind.SUSPECT:
         guesses = [fix for fix in _guesses(rows, verdict) if fix not in shown]
     found = [Advice(Basis.SHOWN, fix) for fix in shown] + [Advice(Basis.NAMED, fix) for fix in named]
-    found += [Advice(Basis.GUESS, fix) for fix in guesses]
+    is_general = verdict.kind not in HOLDING
+    found += [Advice(Basis.GENERAL if is_general and not fix.software else Basis.GUESS, fix) for fix in guesses]
     changes = [advice.fix.change for advice in found]
     return [advice for number, advice in enumerate(found) if advice.fix.change not in changes[:number]]
 

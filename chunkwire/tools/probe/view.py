@@ -94,6 +94,7 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     """Yield what to try, and what speaks for it."""
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     yield from _listed(ask, lines_for(verdict, Basis.NAMED))
+    yield from _listed(ask, lines_for(verdict, Basis.GENERAL))
     if any(advice.basis is Basis.NAMED for advice in advice_for(verdict)):
         yield " " * len(ask), says_line(verdict)
     yield from _listed("  guess: ", lines_for(verdict, Basis.GUESS))
