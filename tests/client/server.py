@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import trio
 
-PATIENCE = 10.0  # s; only a failing test waits this long
+PATIENCE = 30.0  # s; only a failing test waits this long
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

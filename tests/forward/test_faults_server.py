@@ -17,6 +17,7 @@ from chunkwire.forward import gateway as module
 from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.heads import Framing, Request
+from chunkwire.net.sleeper import current_sleeper
 from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of
 from tests.net.carry import MakeMover
 from tests.peers import command, plain
@@ -161,6 +162,7 @@ async def serve_both(upstream: Wire, client: Wire) -> None:
 
 async def test_two_cancellations_at_once_leave_nothing(make_mover: MakeMover) -> None:
     """Beside fault 27. Fails where a stream that is cancelled while its client leaves keeps a socket."""
+    await current_sleeper()  # what it sleeps on lasts as long as the run
     descriptors = len(os.listdir("/proc/self/fd"))
     with trio.fail_after(PATIENCE):
         async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:

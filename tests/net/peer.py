@@ -15,7 +15,7 @@ from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
-PATIENCE: Final = 10.0  # s; only a failing test waits this long
+PATIENCE: Final = 30.0  # s; only a failing test waits this long
 SMALL: Final = 4096  # octets; what the kernel makes of it as a buffer size is about twice that
 
 GET: Final = Request(b"GET", b"/", fields=((b"Host", b"x"),))

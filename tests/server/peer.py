@@ -22,7 +22,7 @@ from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 
-PATIENCE = 10.0  # s; only a failing test waits this long
+PATIENCE = 30.0  # s; only a failing test waits this long
 
 
 class LeapPacer:
