@@ -119,6 +119,8 @@ def write_informational(response: Response, asked: Asked | None) -> bytes:
     """
     if not 100 <= response.status < 200:
         raise LocalError(f"expected a status of 1xx, got {response.status}")
+    if response.lines(b"transfer-encoding") or response.lines(b"content-length"):
+        raise LocalError("expected no framing field in a 1xx (RFC 9112 §6.1, RFC 9110 §8.6)")
     if response.status == 101 and (asked is None or not asked.has_upgrade):
         raise LocalError("expected no 101: the client asked for no upgrade (RFC 9110 §7.8)")
     return _head(_status_line(response), response.fields)

@@ -1,11 +1,19 @@
 """Heads as they leave: made from fields, never from octets that came, and stating the framing that was decided."""
 
+import re
+
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import Field, HeadError, Request, Response
+from chunkwire.net.seam import judge_request, judge_response
+from chunkwire.net.writer import Asked, write_request, write_response
+from chunkwire.wire.abnf import FIELD_VALUE
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 from tests.net.peer import GET, Pieces, feeding, get, ok, read_to_end, tcp_pair
 
 CHUNKED: Field = (b"Transfer-Encoding", b"chunked")
@@ -117,6 +125,75 @@ async def test_a_field_that_would_split_a_head_cannot_be_written(field: Field) -
         await ClientConnection(Pieces([])).send_request(Request(b"GET", b"/", fields=((b"Host", b"x"), field)))
 
 
+@pytest.mark.parametrize(
+    "field", [(b"A", b" 1"), (b"A", b"1\t"), (b"A: 0", b"1"), (b"A:", b"1"), (b"A", b"1\x7f"), (b"A\n", b"1")]
+)
+async def test_a_field_that_reads_back_as_another_cannot_be_written(field: Field) -> None:
+    with pytest.raises(LocalError, match="expected a token as each field name"):
+        (await asked()).head_octets(answer(LENGTH, field))
+
+
+@pytest.mark.parametrize("field", [(b"A", b""), (b"A", b"1 \t2"), (b"!#$%&'*+-.^_`|~0", b": \xff")])
+async def test_blanks_inside_a_value_and_every_octet_of_a_token_can_be_written(field: Field) -> None:
+    assert b"\r\n%b: %b\r\n\r\n" % field in (await asked()).head_octets(answer(LENGTH, field))
+
+
+@pytest.mark.parametrize("reason", [b"OK\r\nA: 1", b"\x00", b"\x7f"])
+async def test_a_reason_that_would_split_a_head_cannot_be_written(reason: bytes) -> None:
+    with pytest.raises(LocalError, match="reason"):
+        (await asked()).head_octets(Response(200, reason, fields=(LENGTH,)))
+    assert (
+        (await asked())
+        .head_octets(Response(299, b"\tSo \xff", fields=(LENGTH,)))
+        .startswith(b"HTTP/1.1 299 \tSo \xff\r\n")
+    )
+
+
+@pytest.mark.parametrize(
+    "method, target", [(b"GET", b"/a b"), (b"G T", b"/"), (b"", b"/"), (b"GET", b""), (b"GET", b"/\r\n")]
+)
+async def test_a_request_line_that_would_be_another_cannot_be_written(method: bytes, target: bytes) -> None:
+    with pytest.raises(LocalError, match="METHOD TARGET"):
+        await ClientConnection(Pieces([])).send_request(Request(method, target, fields=GET.fields))
+
+
+@pytest.mark.parametrize("fields", [(), ((b"Host", b"a"), (b"hOST", b"a")), ((b"Host", b"a"), LENGTH, CHUNKED)])
+async def test_a_request_without_one_host_or_with_two_framings_cannot_be_written(fields: tuple[Field, ...]) -> None:
+    with pytest.raises(LocalError):
+        await ClientConnection(Pieces([])).send_request(Request(b"POST", b"/", fields=fields))
+
+
+async def test_a_status_is_written_as_what_it_is() -> None:
+    for status in (199, 1000):
+        with pytest.raises(LocalError, match="status"):
+            (await asked()).head_octets(answer(LENGTH, status=status))
+    for status in (99, 200):
+        with pytest.raises(LocalError, match="1xx"):
+            await (await asked()).send_informational(status)
+    for field in (LENGTH, CHUNKED):
+        with pytest.raises(LocalError, match="framing"):
+            await (await asked()).send_informational(103, (field,))
+
+
+async def test_close_is_added_to_other_connection_options() -> None:
+    server = await asked(get(b"Connection: close"))
+    head = server.head_octets(answer((b"Connection", b"Keep-Alive, Foo"), LENGTH, (b"connection", b"bar")))
+    assert head.endswith(b"OK\r\nContent-Length: 5\r\nConnection: close, foo, bar\r\n\r\n")
+
+
+_TOKENS = st.text("!#$%&'*+-.^_`|~09AZaz", min_size=1, max_size=8).map(str.encode)
+_VALUES = st.binary(max_size=12).filter(lambda octets: re.fullmatch(FIELD_VALUE, octets) is not None)
+
+
+@given(st.lists(st.tuples(_TOKENS, _VALUES), max_size=8), _TOKENS)
+def test_what_is_written_is_what_h11_and_our_rules_read(fields: list[Field], method: bytes) -> None:
+    request = Request(method, b"/", fields=((b"Host", b"x"), *fields))
+    assert judge_request(write_request(request), DEFAULT_HEAD_LIMITS, bare_lf=False, scheme=b"http") == request
+    response = Response(200, b"OK", fields=(*fields, LENGTH))
+    octets = write_response(response, Asked.by(request), method)
+    assert judge_response(octets, DEFAULT_HEAD_LIMITS, method=method, may_switch=False) == response
+
+
 async def test_a_1xx_goes_before_the_final_head() -> None:
     near, far = await tcp_pair()
     async with far:
@@ -169,7 +246,7 @@ async def test_a_connection_serves_one_exchange_after_another() -> None:
             assert await client.receive_some() == b"hello"
 
 
-async def test_h11_puts_host_first_and_leaves_the_rest_in_order() -> None:
+async def test_host_goes_first_and_the_rest_in_order() -> None:
     near, far = await tcp_pair()
     async with far:
         await ClientConnection(near).send_request(
