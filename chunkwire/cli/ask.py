@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
+from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
     from chunkwire.ask.answering import AskSettings
@@ -84,13 +84,7 @@ def run(options: argparse.Namespace) -> int:
     has_https = any(provider.url.scheme == "https" for provider in providers)
     tls = make_tls(options.cafile, verify=not options.insecure) if has_https else None
 
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            for where in await nursery.start(_serve, name="ask"):
-                if not options.quiet:
-                    print(f"listening on http://{where}", file=sys.stderr, flush=True)
-
-    async def _serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+    async def serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
         with _auditing(options.audit) as write_audit:
             await serve_ask(
                 address,
@@ -106,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
                 task_status=task_status,
             )
 
-    trio.run(main, strict_exception_groups=True)
+    trio.run(announced, options, "ask", serve, strict_exception_groups=True)
     return 0
 
 

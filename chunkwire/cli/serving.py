@@ -99,6 +99,13 @@ async def _run_announced(options: argparse.Namespace, name: str, server: ServeAt
 
     if options.verbose:
         print(f"sleeper: {(await current_sleeper()).form.value}", file=sys.stderr)
+    await announced(options, name, start)
+
+
+async def announced(options: argparse.Namespace, name: str, start: Callable[..., Awaitable[None]]) -> None:
+    """Run what reports its addresses as a trio task does once started, and say on standard error where it listens."""
+    import trio
+
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(start, name=name)
         for where in bound if not options.quiet else ():

@@ -34,7 +34,15 @@ def _always() -> bool:
 
 
 class PeerGone(ChunkwireError):
-    """The peer reset the connection, or closed it before what we write."""
+    """The peer reset the connection, or closed it before what we write.
+
+    Attributes:
+        connection: which one; None where somebody else says that its peer has left.
+    """
+
+    def __init__(self, message: str, connection: Connection | None = None) -> None:
+        super().__init__(message)
+        self.connection = connection
 
 
 class Connection:
@@ -98,7 +106,7 @@ class Connection:
                 return bytes(await self.stream.receive_some(max_octets))
             return await self._receive_plain(self._plain_socket, max_octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} reset the connection") from error
+            raise PeerGone(f"{self.peer} reset the connection", self) from error
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
         """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
@@ -123,7 +131,7 @@ class Connection:
         try:
             await self.stream.send_all(octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} closed the connection") from error
+            raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
         """Send as many octets as the kernel takes, one or more, and return how many; over TLS it is all of them.
@@ -139,7 +147,7 @@ class Connection:
         try:
             return await self._socket.send(octets)
         except (trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} closed the connection") from error
+            raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     def send_nowait(self, octets: bytes) -> int:
         """Send what the kernel takes at once and return how many octets that was; 0 over TLS and on Windows: send_some.
@@ -154,7 +162,7 @@ class Connection:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise PeerGone(f"{self.peer} closed the connection") from error
+            raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def wait_octets(self) -> bool:
         """Wait until there is something to read; False when the peer closed, or `wake` was called, instead.
@@ -189,7 +197,7 @@ class Connection:
         try:
             return bool(await self._socket.recv(1, socket.MSG_PEEK))
         except (trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} reset the connection") from error
+            raise PeerGone(f"{self.peer} reset the connection", self) from error
 
     def lift_unsent_limit(self) -> None:
         """Let the kernel take what its send buffer holds, as it does by default.

@@ -161,7 +161,7 @@ class Server:
                 await self._respond(request, response)
                 ended = _ENDED[response.state]
             except Exception as error:  # noqa: BLE001 - `_fail` logs what nobody expected; groups are Exceptions too
-                ended = await self._fail(request, response, error)
+                ended = await self._fail(connection, request, response, error)
             scope.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -190,15 +190,20 @@ class Server:
         if response.state is BodyState.UNSENT:
             raise LocalError(f"expected a response from the responder of {resource.path}, got none")
 
-    async def _fail(self, request: IncomingRequest, response: Responder, error: Exception) -> Ended:
-        """Answer an error if no octet has left, or give the response up; say how the exchange ended."""
+    async def _fail(
+        self, connection: ServerConnection, request: IncomingRequest, response: Responder, error: Exception
+    ) -> Ended:
+        """Answer an error if no octet has left, or give the response up; say how the exchange ended.
+
+        An error of another connection, which a responder of its own may have open, is none of this client's.
+        """
         cause = _sole_cause(error)
-        if isinstance(cause, PeerGone):
+        if isinstance(cause, PeerGone) and cause.connection in (None, connection):
             return Ended.CLIENT_GONE
-        if isinstance(cause, SendTimeout):
+        if isinstance(cause, SendTimeout) and response.state in (BodyState.CUT, BodyState.RESET):
             response.reset()
             return Ended.TIMEOUT
-        if isinstance(cause, FramingError | IncompleteBody):
+        if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:
             response.must_close = True
             cause = from_body_error(cause)
         if not isinstance(cause, Refusal):

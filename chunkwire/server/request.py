@@ -30,6 +30,7 @@ class RequestBody:
         framing: which framing it has.
         is_complete: its last octet has been read (a body that does not exist is complete).
         awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
+        error: what is wrong with it, once somebody has met that; None for nothing so far.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RequestBody:
         self._settings = settings
         self._feed = Feed(framing.scanner(settings.limits), takes_turns=True)
         self._completed = trio.Event()
+        self.error: FramingError | IncompleteBody | None = None
         if framing.is_empty:
             self._completed.set()
 
@@ -95,8 +97,9 @@ class RequestBody:
         return events
 
     def _raise_if_broken(self) -> None:
-        if self._feed.error is not None:
-            raise self._feed.error
+        self.error = self._feed.error or self.error
+        if self.error is not None:
+            raise self.error
 
     async def _receive(self) -> bytes:
         await self.invite()
@@ -107,7 +110,11 @@ class RequestBody:
             wait = f"{self._settings.body_timeout:g} s"
             raise Refusal(408, "body-timeout", f"request body: expected more within {wait}, got nothing") from error
         if not octets:
-            self._feed.scanner.end_of_input()
+            try:
+                self._feed.scanner.end_of_input()
+            except IncompleteBody as error:
+                self.error = error
+                raise
         return octets
 
     async def drain(self) -> bool:

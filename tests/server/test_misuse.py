@@ -5,9 +5,24 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 import chunkwire.server
-from chunkwire.server import Drain, IncomingRequest, ListenError, LocalError, Refusal, Resource, Responder, serve
+from chunkwire.net.connection import Connection
+from chunkwire.server import (
+    Drain,
+    Ended,
+    IncomingRequest,
+    ListenError,
+    LocalError,
+    PeerGone,
+    Refusal,
+    Resource,
+    Responder,
+    SendTimeout,
+    serve,
+)
+from chunkwire.wire.errors import FramingError
 from tests.server.peer import body_of, connect, get, resource, serving, status_of
 
 
@@ -146,3 +161,23 @@ async def test_a_refusal_is_the_answer_that_it_says() -> None:
     async with serving(resource(refuses)) as running:
         response = await running.get("/x")
     assert (status_of(response), body_of(response)) == (402, b"expected money, got none\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PeerGone("the upstream left", Connection(trio.testing.memory_stream_pair()[0])),
+        FramingError("chunk-size", 0, b"x", "RFC 9112 §7.1", "expected a chunk-size"),
+        SendTimeout("the upstream took nothing"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_error_of_another_connection_is_not_blamed_on_the_client(error: Exception) -> None:
+    """Fails where a responder that asks somebody else leaves its client without an answer, or with a 400."""
+
+    async def asks_another(_: IncomingRequest, response: Responder) -> None:
+        raise error
+
+    async with serving(resource(asks_another)) as running:
+        assert status_of(await running.get("/x")) == 500
+        assert await running.wait_ended() is Ended.ERROR
