@@ -82,7 +82,7 @@ def test_content_that_was_not_recorded_is_said_once() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_rows_fit_the_terminal(width: int) -> None:
     event = b"event: response.output_text.delta\nid: 0123456789abcdef0123\ndata: " + b"x" * 200 + b"\n\n"
-    lines = lines_of(seen([(1, frame(event) * 12 + LAST)], head=HEAD), width=width)
+    lines = lines_of(seen([(1, frame(event) * 12 + LAST)], head=HEAD), width=width, message_width=width)
     assert max(map(len, lines)) <= width
 
 

@@ -71,7 +71,7 @@ def test_a_cut_tells_how_much_of_its_chunk_came() -> None:
     assert rows_of(records)[0].endswith("     5  hel  (3 of 5 octets came)")
     assert lines_of(records)[-2:] == [
         "* cut: 0 chunks, 3 octets (6 on the wire), 1 read",
-        "* expected chunk-data at 6, got the end of input",
+        "* expected chunk-data at 6, got the end of input: the size line said 5, 3 of 5 octets came",
     ]
 
 
@@ -181,6 +181,7 @@ def test_what_was_there_before_watch_started_has_neither_time_nor_read() -> None
     assert first.split() == ["before", "-", "1", "a"]
     assert second.split() == ["before", "-", "1", "b"]
     assert third.split()[0] == "7.0"
+    assert len(first) == len(second) == len(third)
     assert "; 2 chunks were there before watch started" in lines_of(early)[-1]
 
 

@@ -199,7 +199,7 @@ class WatchView:
             return ""
         if not record.read:
             self._was_early = True
-            return self._paint("quiet", f"{'before':>10}") + f"{'':>8}{'-':>5}   "
+            return self._paint("quiet", f"{'before':>10}") + f"{'':>8}{'-':>5}  "
         is_first = bracket in ("", "/")
         is_timed = record.gap is not None and not self._was_early
         self._was_early = False
