@@ -261,7 +261,7 @@ class CaptureReader:
 
     def _take_request(self, message: _Message, head: bytes) -> Framing:
         request = read_request(head)
-        message.recorder.request(self._t, request.method, request.target, request.fields, time.time())
+        message.recorder.request(self._t, request.method, request.target, request.fields, time.time(), octets=head)
         if b"\r" not in head:
             self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
         settle_target(request)
@@ -272,7 +272,7 @@ class CaptureReader:
     def _take_response(self, message: _Message, head: bytes) -> Framing | None:
         """Record a response head and return its framing; None after a 1xx, which another head follows."""
         response = read_response(head)
-        message.recorder.head(self._t, response.start_line, response.fields)
+        message.recorder.head(self._t, response.start_line, response.fields, octets=head)
         if response.status == 101:
             self._watcher.note("after a 101 the octets are of the protocol that was switched to")
             return Framing(BodyKind.CLOSE)

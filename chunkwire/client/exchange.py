@@ -81,6 +81,7 @@ class ClientExchange:
         self.informational: tuple[Response, ...] = ()
         self.began = time.monotonic()
         self._recorder = order.recorder(number, way="response")
+        connection.keeps_head = self._recorder is not None
         self._sent = order.recorder(number, way="request")
         chunked = is_chunked(order.request)
         self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
@@ -135,7 +136,8 @@ class ClientExchange:
         while True:
             head = await self.connection.receive_response()
             if self._recorder is not None:
-                self._recorder.head(time.monotonic() - self.began, head.start_line, head.fields)
+                octets = self.connection.latest_head
+                self._recorder.head(time.monotonic() - self.began, head.start_line, head.fields, octets=octets)
             if head.status >= 200:
                 self.head = head
                 return

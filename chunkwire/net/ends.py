@@ -109,8 +109,15 @@ class ServerConnection(Connection):
 
 
 class ClientConnection(Connection):
-    """The client's end: one request head out, response heads in."""
+    """The client's end: one request head out, response heads in.
 
+    Attributes:
+        keeps_head: somebody records: keep the octets of the latest response head.
+        latest_head: these octets; None where they are not kept.
+    """
+
+    keeps_head = False
+    latest_head: bytes | None = None
     _asked: Asked | None = None
 
     async def send_request(self, request: Request) -> None:
@@ -142,5 +149,6 @@ class ClientConnection(Connection):
         head = await self._receive_head(is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
+        self.latest_head = head if self.keeps_head else None
         method = b"HEAD" if self._asked.is_head else b"GET"
         return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)

@@ -137,9 +137,22 @@ class Recorder:
         self._data_octets = 0
 
     def request(
-        self, t: float, method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]], wall: float
+        self,
+        t: float,
+        method: bytes,
+        target: bytes,
+        fields: Sequence[tuple[bytes, bytes]],
+        wall: float,
+        *,
+        octets: bytes | None = None,
     ) -> None:
-        """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch."""
+        """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch.
+
+        Args:
+            octets: the head as written, where it is to be kept; it is not where something in it is redacted.
+        """
+        redacted = _redact_fields(fields)
+        is_as_written = redacted == _text_fields(fields) and redact_target(target) == target
         self._emit(
             RequestRecord(
                 stream=self._stream,
@@ -149,13 +162,17 @@ class Recorder:
                 t=t,
                 method=method.decode("latin-1"),
                 target=redact_target(target).decode("latin-1"),
-                fields=_redact_fields(fields),
+                fields=redacted,
                 wall=wall,
+                data=octets if is_as_written else None,
             )
         )
 
-    def head(self, t: float, status_line: bytes, fields: Iterable[tuple[bytes, bytes]]) -> None:
-        """Record a response head; status_line is without its CRLF, such as b"HTTP/1.1 200 OK"."""
+    def head(
+        self, t: float, status_line: bytes, fields: Sequence[tuple[bytes, bytes]], *, octets: bytes | None = None
+    ) -> None:
+        """Record a response head; status_line is without its CRLF, such as b"HTTP/1.1 200 OK"; octets as `request`."""
+        redacted = _redact_fields(fields)
         self._emit(
             HeadRecord(
                 stream=self._stream,
@@ -164,7 +181,8 @@ class Recorder:
                 hop=self._hop,
                 t=t,
                 status_line=status_line.decode("latin-1"),
-                fields=_redact_fields(fields),
+                fields=redacted,
+                data=octets if redacted == _text_fields(fields) else None,
             )
         )
 

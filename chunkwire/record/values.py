@@ -48,6 +48,7 @@ class RequestRecord(NamedTuple):
         wall: s since the epoch at t, the only wall clock of a stream.
         way: the message it belongs to, "request" or "response".
         hop: which of several hops, such as "nginx:8080"; None where there is one.
+        data: the head as written, with its empty line; None where it was not kept, or something in it was redacted.
     """
 
     stream: int
@@ -60,6 +61,7 @@ class RequestRecord(NamedTuple):
     way: str = "response"
     hop: str | None = None
     kind: str = "request"
+    data: bytes | None = None
 
 
 class HeadRecord(NamedTuple):
@@ -73,6 +75,7 @@ class HeadRecord(NamedTuple):
     way: str = "response"
     hop: str | None = None
     kind: str = "head"
+    data: bytes | None = None
 
 
 class FrameRecord(NamedTuple):

@@ -13,6 +13,8 @@ from chunkwire.record.values import (
     Record,
     RequestRecord,
     TrailersRecord,
+    from_json,
+    to_json,
 )
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -184,3 +186,23 @@ def test_unknown_point_way_or_verdict_is_our_own_error() -> None:
         recorder.end(0.0, "fine")
     with pytest.raises(LocalError, match="got 'fine'"):
         recorder.end(0.0, "complete", "fine")
+
+
+@pytest.mark.parametrize(
+    "target, fields, is_kept",
+    [
+        (b"/", ((b"A", b"b"),), True),
+        (b"/", ((b"Authorization", b"Bearer x"),), False),
+        (b"/?key=secret", ((b"A", b"b"),), False),
+    ],
+)
+def test_a_head_as_written_is_kept_only_where_nothing_in_it_is_redacted(
+    target: bytes, fields: tuple[tuple[bytes, bytes], ...], is_kept: bool
+) -> None:
+    records: list[Record] = []
+    recorder = Recorder(records.append, stream=1, point="client.received")
+    recorder.request(0.0, b"GET", target, fields, 0.0, octets=b"as written")
+    assert isinstance(records[0], RequestRecord)
+    assert records[0].data == (b"as written" if is_kept else None)
+    assert from_json(to_json(records[0])) == records[0]
+    assert "as written" not in to_json(records[0], with_data=False)

@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 
+from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record, from_json, to_json
 from chunkwire.tools.paint import Paint, columns, fitted
 from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, is_lenient_line, streams
@@ -164,6 +165,16 @@ def test_hex_with_verbose_shows_the_head_too() -> None:
     lines = lines_of(seen([(1, LAST)]), is_hex=True, is_verbose=True)
     assert any("status-line" in line and "HTTP/1.1 200 OK" in line for line in lines)
     assert not any("status-line" in line for line in lines_of(seen([(1, LAST)]), is_hex=True))
+
+
+def test_hex_shows_a_head_as_it_was_written() -> None:
+    records: list[Record] = []
+    octets = b"HTTP/1.1 200  OK \r\nA:\t b\r\n\r\n"
+    Recorder(records.append, stream=1, point="client.received").head(0.0, b"x", ((b"A", b"b"),), octets=octets)
+    rows = [line.split(None, 1)[1] for line in lines_of(records, is_hex=True, is_verbose=True)[-6:]]
+    shown = b"".join(bytes.fromhex(row[:48]) for row in rows)
+    assert shown == octets
+    assert [row[50:].split()[0] for row in rows] == ["status-line", "status-line", *["CRLF", "field", "CRLF", "CRLF"]]
 
 
 @pytest.mark.parametrize("width", [60, 80, 111, 112])

@@ -39,7 +39,10 @@ def dump(
 
 
 def dump_head(record: RequestRecord | HeadRecord, paint: Paint, width: int | None = None) -> Iterator[str]:
-    """Yield the lines of a head's octets; as it was read where the record does not have it as written."""
+    """Yield the lines of a head's octets; made from its fields where the record does not have it as written."""
+    if record.data is not None:
+        yield from _lines(_parts_of_head(record.data, is_response=isinstance(record, HeadRecord)), 0, paint, width)
+        return
     if isinstance(record, HeadRecord):
         name, start = "status-line", record.status_line
     else:
@@ -47,6 +50,16 @@ def dump_head(record: RequestRecord | HeadRecord, paint: Paint, width: int | Non
     lines = [(name, start), *[("field", f"{name}: {value}") for name, value in record.fields]]
     parts = [part for what, line in lines for part in ((what, line.encode("latin-1", "replace")), ("CRLF", _CRLF))]
     yield from _lines([*parts, ("CRLF", _CRLF)], 0, paint, width)
+
+
+def _parts_of_head(octets: bytes, *, is_response: bool) -> list[Part]:
+    parts: list[Part] = []
+    for number, line in enumerate(octets.splitlines(keepends=True)):
+        text = line.rstrip(_CRLF)
+        name = "field" if number else "status-line" if is_response else "request-line"
+        end = line[len(text) :]
+        parts += [(name, text), ("CRLF" if end == _CRLF else "LF", end)]
+    return parts
 
 
 def _lines(parts: Sequence[Part], offset: int, paint: Paint, width: int | None) -> Iterator[str]:
@@ -59,7 +72,7 @@ def _lines(parts: Sequence[Part], offset: int, paint: Paint, width: int | None) 
             text = "".join([_SHOWN.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else ".") for octet in some])
             grouped = "  ".join(" ".join(cells[at : at + 8]) for at in range(0, row, 8))
             hexed = paint(role, grouped) if role else grouped
-            yield f"{paint('quiet', f'{offset + start:06x}')}  {hexed}  {name:<12}{text}".rstrip()
+            yield f"{paint('quiet', f'{offset + start:06x}')}  {hexed}  {name:<13}{text}".rstrip()
         offset += len(octets)
 
 
