@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from chunkwire.net.heads import Request
 from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, RequestRecord
 from chunkwire.server.admin import admin_resources
-from chunkwire.server.journal import Ended
+from chunkwire.server.journal import Ended, JournalEntry
 from chunkwire.server.metrics import Histogram, Metrics
 from chunkwire.server.settings import ServerSettings
 from tests.server.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
@@ -167,6 +168,21 @@ def test_durations_that_are_alike_are_counted_at_once() -> None:
     lines = list(histogram.lines("h", 'a="b"'))
     assert lines[1:3] == ['h_bucket{a="b",le="1"} 3', 'h_bucket{a="b",le="+Inf"} 3']
     assert lines[3:] == ['h_sum{a="b"} 1.500000', 'h_count{a="b"} 3']
+
+
+def test_each_frame_that_an_origin_writes_but_the_first_has_a_gap() -> None:
+    """Frames of one write are 0 apart; the last-chunk is a frame, and no chunk."""
+    metrics = Metrics("server")
+    entry = JournalEntry(1, Request(b"GET", b"/"), peer="-", now=0.0, metrics=metrics)
+    metrics.begin(entry)
+    for moment, chunks in ((1.0, 3), (2.0, 1), (2.5, 0)):
+        entry.note_frame(moment, chunks, 10 * chunks, 15 * chunks)
+    text = metrics.to_text()
+    assert 'chunkwire_chunks_total{server="server"} 4\n' in text
+    assert 'chunkwire_octets_total{server="server"} 40\n' in text
+    assert 'chunkwire_gap_seconds_bucket{server="server",le="0.0001"} 2\n' in text
+    assert 'chunkwire_gap_seconds_count{server="server"} 4\n' in text
+    assert 'chunkwire_gap_seconds_sum{server="server"} 1.500000\n' in text
 
 
 async def test_the_admin_resources_are_prometheus_text_and_a_health_check() -> None:
