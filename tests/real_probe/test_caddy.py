@@ -2,13 +2,13 @@
 
 import pytest
 
-from chunkwire.tools.probe.fixes import fixes_for
 from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served
 from tests.peers.process import run
 from tests.peers.programs import program
 from tests.peers.servers import caddy
 from tests.real_probe.conftest import Judge
+from tests.tools.synthesis import fixes_for
 
 pytestmark = pytest.mark.needs("caddy")
 

@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from chunkwire.tools.probe.fixes import fixes_for
 from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served
 from tests.real_probe.conftest import Judge
 from tests.real_probe.proxies import three_writes
+from tests.tools.synthesis import fixes_for
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how long an ACK is delayed is the kernel's own")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from chunkwire.tools.probe.fixes import fixes_for
 from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served, serving
 from tests.real_probe.conftest import Judge
+from tests.tools.synthesis import fixes_for
 
 ROWS = {
     "exact": {Kind.STREAMS},

@@ -2,11 +2,11 @@
 
 import pytest
 
-from chunkwire.tools.probe.fixes import fixes_for
 from chunkwire.tools.probe.verdict import HOLDING, Kind
 from tests.peers.command import Served
 from tests.peers.servers import nginx
 from tests.real_probe.conftest import Judge
+from tests.tools.synthesis import fixes_for
 
 pytestmark = pytest.mark.needs("nginx")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.tools.probe.fixes import fixes_for
 from chunkwire.tools.probe.verdict import Kind
 from tests.peers.command import Served
 from tests.real_probe.conftest import Judge
 from tests.real_probe.proxies import node_proxy
+from tests.tools.synthesis import fixes_for
 
 pytestmark = pytest.mark.needs("node")
 

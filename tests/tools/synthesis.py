@@ -15,7 +15,10 @@ from chunkwire.net.heads import Field
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.fix import Fix
+from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.probe.verdict import HopVerdict
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -222,3 +225,8 @@ def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", repeat: int =
     """Return a hop with the runs of these probes, the first one repeated."""
     first, *rest = probes or (Probe(),)
     return Hop(name, tuple(run_of(probe, path, clock=clock) for probe in [first] * repeat + rest))
+
+
+def fixes_for(verdict: HopVerdict) -> list[Fix]:
+    """Return the changes that a verdict is offered, the best founded first."""
+    return [advice.fix for advice in advice_for(verdict)]

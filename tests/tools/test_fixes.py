@@ -8,7 +8,7 @@ import pytest
 
 from chunkwire.tools.probe.fix import Fix
 from chunkwire.tools.probe.fix_table import FIXES
-from chunkwire.tools.probe.fixes import AS_BEFORE, Basis, advice_for, fixes_for, lines_for, revised
+from chunkwire.tools.probe.fixes import AS_BEFORE, Basis, advice_for, lines_for, revised
 from chunkwire.tools.probe.verdict import (
     ACCEL,
     HOLDING,
@@ -21,6 +21,7 @@ from chunkwire.tools.probe.verdict import (
     HopVerdict,
     Kind,
 )
+from tests.tools.synthesis import fixes_for
 
 PROOFS = Path(__file__).resolve().parent.parent / "real_probe"
 

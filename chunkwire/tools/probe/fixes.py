@@ -68,11 +68,6 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     return [fix for fix in rows if fix.is_silent] + [fix for fix in rows if not fix.is_silent]
 
 
-def fixes_for(verdict: HopVerdict) -> list[Fix]:
-    """Return the changes of `advice_for`, without what speaks for them."""
-    return [advice.fix for advice in advice_for(verdict)]
-
-
 def lines_for(verdict: HopVerdict, basis: Basis) -> Iterator[str]:
     """Yield what to try on one basis as it is printed: the first two alternatives side by side, then one a line."""
     changes = [advice.fix.change for advice in advice_for(verdict) if advice.basis is basis]
