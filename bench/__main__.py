@@ -19,7 +19,7 @@ from bench.memory import memory
 from bench.origins import origins
 from bench.polling import polling
 from bench.processes import Trouble
-from bench.relays import admin, relays, tls
+from bench.relays import admin, beside, relays, tls
 from bench.results import Report, Table
 from bench.rounds import Plan
 from bench.servers import OWN, SERVERS
@@ -33,6 +33,7 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str
     "relays": (relays, "what a relay adds to a chunk, and how many octets it moves"),
     "tls": (tls, "the same with an HTTPS upstream"),
     "admin": (admin, "what counting for /metrics costs a relay"),
+    "beside": (beside, "a relay beside a paced stream of an origin in the same run of trio"),
     "fairness": (fairness, "how long a stream waits beside frames that take long to judge"),
     "polling": (polling, "CPU of a relay with nothing to do, and what polling starves"),
     "setup": (setup, "short responses through a relay, with wrk"),

@@ -1,5 +1,5 @@
 """`relays`: what a relay adds to a chunk, and how many octets it moves; `tls`: the same with an HTTPS upstream;
-`admin`: the same with and without metrics.
+`admin`: the same with and without metrics; `beside`: beside paced streams in the same run of trio.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bench.targets import judged
 from bench.workshop import Workshop
 
 TLS_WORKLOADS = ("rally", "one", "bulk64k", "bulk1k")
+BESIDE_WORKLOADS = ("rally", "one")
 ADMIN_WORKLOADS = ("bulk64k", "bulk1k", "bulk32", "bulkmix")
 # The clear frontend gives the row `direct`: the same hop without TLS.
 TERMINATOR = """global
@@ -108,6 +109,19 @@ def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
             for each, template in templates.items()
         }
         yield judged(_table(f"admin/{name}", workload, measures, plan))
+
+
+def beside(plan: Plan, workshop: Workshop) -> Iterator[Table]:
+    """Yield a table for each workload, through a gateway alone in its run of trio, and beside one paced stream."""
+    shared = "{python} -m bench.peers.shared_run {listen} {origin_url} "
+    templates = {"alone": shared + "0", "paced": shared + "1", **plan.subjects}
+    for name in plan.choose(BESIDE_WORKLOADS):
+        workload, origin = WORKLOADS[name], free_port()
+        measures = {
+            each: _through(plan, workshop, workload, each, command=subject(template), origin=origin, upstream=origin)
+            for each, template in templates.items()
+        }
+        yield _table(f"beside/{name}", workload, measures, plan)
 
 
 def _table(name: str, workload: Workload, measures: Mapping[str, Callable[[], Round]], plan: Plan) -> Table:

@@ -14,7 +14,7 @@ from bench.memory import memory
 from bench.origins import origins
 from bench.polling import polling
 from bench.processes import ROOT, free_port, running
-from bench.relays import admin, relays, tls
+from bench.relays import admin, beside, relays, tls
 from bench.results import Table
 from bench.rounds import Plan
 from bench.servers import SERVERS
@@ -80,6 +80,12 @@ def test_a_neighbour_is_timed_beside_slow_frames(workshop: Workshop) -> None:
     for table in (upload, response):
         assert_figures(table, rows={"direct", "chunkwire"}, keys=keys)
     assert_figures(server, rows={"chunkwire"}, keys=keys)
+
+
+@pytest.mark.needs("gcc")
+def test_a_relay_is_measured_beside_a_paced_stream(workshop: Workshop) -> None:
+    for table in beside(quick(), workshop):
+        assert_figures(table, rows={"alone", "paced"}, keys={"p50", "max"})
 
 
 @pytest.mark.needs("gcc")

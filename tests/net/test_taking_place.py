@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -131,6 +132,35 @@ def test_two_movers_share_one_sleeper_and_one_goes_on_when_the_other_ends() -> N
             await one.aclose()
 
     run_in_both(main)
+
+
+def sets_watching(descriptor: int) -> int:
+    """Return how many epoll sets list a descriptor."""
+    folder = Path("/proc/self/fdinfo")
+    texts = [(folder / name).read_text() for name in os.listdir("/proc/self/fd") if (folder / name).exists()]
+    return sum(f"tfd:{descriptor:9}" in text for text in texts)
+
+
+async def test_a_mover_that_ends_leaves_nothing_watched() -> None:
+    """The set would report it without end, with nobody to serve it."""
+    mover, scope = fast_mover(), trio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await mover.run()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, name="mover")
+        carried = await carry(nursery, mover)
+        await trio.to_thread.run_sync(rally, carried, FRAMES[:1])
+        source = carried.source.fileno()
+        assert source is not None
+        assert sets_watching(source) == 1
+        scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert sets_watching(source) == 0
+        nursery.cancel_scope.cancel()
+    await carried.aclose()
 
 
 async def test_a_run_has_one_sleeper_and_each_thread_its_own() -> None:
