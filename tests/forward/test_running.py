@@ -139,6 +139,15 @@ def children(served: command.Served) -> list[int]:
 
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("verb", ["serve", "forward"])
+def test_a_command_says_how_it_sleeps(verb: str) -> None:
+    words = ["http://127.0.0.1:9"] if verb == "forward" else []
+    with command.serving(verb, *words, "-v", "--admin", "127.0.0.1:0") as served:
+        assert "sleeper: clock" in served.log
+        assert 'form="clock"} 1\n' in fetch(admin_of(served) + "/metrics")
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("verb", ["serve", "forward"])
 def test_workers_share_an_address_and_add_their_metrics_up(verb: str) -> None:
     """Fails where one worker's metrics stand for all, or where a dead worker is not replaced."""
     with command.serving("serve") as origin:
@@ -148,6 +157,7 @@ def test_workers_share_an_address_and_add_their_metrics_up(verb: str) -> None:
                 assert fetch(served.url("/stream-bytes/3?seed=1")) == fetch(origin.url("/stream-bytes/3?seed=1"))
             text = fetch(admin_of(served) + "/metrics")
             assert re.search(r'\{.*"complete".*\} 20\b', text), text
+            assert re.search(r'sleeper_info\{.*form="clock"\} 2\b', text), text
             before = children(served)
             assert len(before) == 2
             os.kill(before[0], signal.SIGKILL)
