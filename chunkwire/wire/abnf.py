@@ -1,9 +1,10 @@
 """The grammar of a chunked body as patterns of octets, each under the ABNF it stands for.
 
 The rule here: every pattern is bytes for `re`, written with possessive quantifiers, so that it runs in linear time
-whatever a peer sends. `size_line` and `field_line` are *prefix* patterns: `match` takes the longest piece of a line
-that some valid line begins with, so a match that stops before the end of the buffer stops at the first bad octet.
-What this module must not know: limits, offsets, and what follows a line.
+whatever a peer sends. A group is repeated inside `(?>…)` instead: `(?:…)*+` is wrong in CPython before 3.11.5, which
+goes on from the middle of an iteration that fails (gh-106052). `size_line` and `field_line` are *prefix* patterns:
+`match` takes the longest piece of a line that some valid line begins with, so a match that stops before the end of the
+buffer stops at the first bad octet. What this module must not know: limits, offsets, and what follows a line.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TOKEN: Final = TCHAR + rb"++"
 # quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 QDTEXT: Final = rb"[\t !\x23-\x5b\x5d-\x7e\x80-\xff]"
 QUOTED_PAIR: Final = rb"\\[\t \x21-\x7e\x80-\xff]"
-QUOTED_TEXT: Final = rb"(?:" + QDTEXT + rb"++|" + QUOTED_PAIR + rb")*+"
+QUOTED_TEXT: Final = rb"(?>(?:" + QDTEXT + rb"++|" + QUOTED_PAIR + rb")*)"
 QUOTED_STRING: Final = rb'"' + QUOTED_TEXT + rb'"'
 
 # field-name    = token                                                RFC 9110 §5.1
@@ -34,7 +35,7 @@ QUOTED_STRING: Final = rb'"' + QUOTED_TEXT + rb'"'
 # field-vchar   = VCHAR / obs-text
 FIELD_NAME: Final = TOKEN
 FIELD_VCHAR: Final = rb"[\x21-\x7e\x80-\xff]"
-FIELD_VALUE: Final = rb"(?:" + FIELD_VCHAR + rb"++(?:[\t ]++" + FIELD_VCHAR + rb"++)*+)?"
+FIELD_VALUE: Final = rb"(?:" + FIELD_VCHAR + rb"++(?>(?:[\t ]++" + FIELD_VCHAR + rb"++)*))?"
 
 # OWS = *( SP / HTAB )                                                 RFC 9110 §5.6.3
 OWS: Final = b" \t"
@@ -43,7 +44,7 @@ OWS: Final = b" \t"
 # chunk-ext-name = token
 # chunk-ext-val  = token / quoted-string
 # Without the BWS: no sender may write it (RFC 9110 §5.6.3).
-CHUNK_EXT: Final = rb"(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?+)*+"
+CHUNK_EXT: Final = rb"(?>(?:;" + TOKEN + rb"(?>(?:=(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?))*)"
 
 # Trailers that are refused, in lower case: they can mislead a recipient's framing, routing, connection, content format
 # or authentication, or make a condition of a request (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one.
@@ -83,9 +84,11 @@ def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     value = bws + rb"=" + bws + rb"(?:" + TOKEN + rb"|" + QUOTED_STRING + rb")"
     whole = bws + rb";" + bws + TOKEN + rb"(?:" + value + rb"|(?!" + bws + rb"=))"
     # What may stand at the end of the buffer instead: ';'  ';name='  ';name="text'  ';name="text\'.
-    cut = bws + rb"(?:;" + bws + rb"(?:" + TOKEN + bws + rb"(?:=" + bws + rb'(?:"' + QUOTED_TEXT + rb"\\?+)?+)?+)?+)?+"
+    cut_value = rb"(?>(?:=" + bws + rb'(?>(?:"' + QUOTED_TEXT + rb"\\?+)?))?)"
+    cut = bws + rb"(?>(?:;" + bws + rb"(?>(?:" + TOKEN + bws + cut_value + rb")?))?)"
     return re.compile(
-        rb"%b(?:(?P<size>%b++)(?P<ext>(?:%b)*+)(?:%b(?P<end>\r\n?+)|%b))?+" % (padding, HEXDIG, whole, padding, cut)
+        rb"%b(?>(?:(?P<size>%b++)(?P<ext>(?>(?:%b)*))(?:%b(?P<end>\r\n?+)|%b))?)"
+        % (padding, HEXDIG, whole, padding, cut)
     )
 
 
@@ -93,5 +96,5 @@ def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
 # Groups: `name` once its ":" is there, `value` with its OWS, `end` as in a size line. No obs-fold: the line after a
 # fold begins with whitespace, which no field-line does.
 FIELD_LINE_PREFIX: Final = re.compile(
-    rb"(?:(?P<name>" + FIELD_NAME + rb"):(?P<value>[\t \x21-\x7e\x80-\xff]*+)(?P<end>\r\n?+)?+|" + FIELD_NAME + rb")?+"
+    rb"(?>(?:(?P<name>%b):(?P<value>[\t \x21-\x7e\x80-\xff]*+)(?>(?P<end>\r\n?+)?)|%b)?)" % (FIELD_NAME, FIELD_NAME)
 )
