@@ -189,7 +189,7 @@ class CaptureReader:
 
     def _refuse(self, error: str, octets: bytes) -> None:
         """End a message that is none before it began."""
-        self._begin("response")
+        self._begin("request" if octets.startswith(b"PRI ") else "response")  # a client's preface of HTTP/2
         self._end_message("malformed", error, octets)
 
     def _skip(self) -> bool:
