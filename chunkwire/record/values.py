@@ -84,8 +84,8 @@ class FrameRecord(NamedTuple):
     Attributes:
         n: number of the frame in its body, from 1.
         gap: s since the frame before at this point; None for the first.
-        read: number of the receive that brought its last octet, from 1; 0 for octets that were there before the observer
-            began, at no known time.
+        read: number of the receive that brought its last octet, from 1; 0 for octets that were there before the
+            observer began, at no known time.
         offset: of its first octet in the body on the wire.
         line: its size line as written, without CRLF, Latin-1; b"12;t=4" is "12;t=4".
         size: its chunk-size.
