@@ -1,6 +1,7 @@
 """The limits of the style that ruff does not hold, read from the source of the package and of its tests."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -90,3 +91,17 @@ def test_every_task_has_a_name() -> None:
 def test_every_module_opens_with_what_it_is() -> None:
     mute = [named(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_bytes()))]
     assert mute == []
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """CPython before 3.11.5 goes on from the middle of an iteration that fails (gh-106052); `(?>(?:…)*)` is right."""
+    repeated = re.compile(r"\)(?:[*?+]|\{\d+\})\+(?!,)")
+    found = [
+        f"{named(path)}:{node.lineno}"
+        for path in FILES
+        if path.is_relative_to(ROOT / "chunkwire")
+        for node in nodes(path)
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes | str) and "(?" in str(node.value)
+        if "\n" not in str(node.value) and repeated.search(str(node.value))
+    ]
+    assert found == []

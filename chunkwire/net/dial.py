@@ -59,7 +59,7 @@ class Url:
 
 
 _URL = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?+"
+    r"(?>(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?)"
     r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::(?P<port>[^/?#]*))?(?P<target>[/?][^#]*)?(?:#.*)?"
 )
 _NOT_IN_A_TARGET = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")

@@ -28,8 +28,8 @@ IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"
 # Field-value octets (RFC 9110 §5.5) are HTAB, SP, VCHAR and obs-text. No CTL, no DEL.
 _FIELD_LINE = re.compile(TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n")
 # Of lines that are in the grammar: the name, and the value without the blanks around it (RFC 9112 §5.1).
-_NAME_AND_VALUE = re.compile(rb"([^:]++):[\t ]*+((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?+)[\t ]*+\r?\n")
-_FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n)*+\r?\n")
+_NAME_AND_VALUE = re.compile(rb"([^:]++):[\t ]*+((?>(?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?))[\t ]*+\r?\n")
+_FIELD_BLOCK = re.compile(rb"(?>(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n)*)\r?\n")
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
@@ -45,8 +45,8 @@ _CONTENT_LENGTH = re.compile(rb"0|[1-9]\d{0,17}")
 # transfer-parameter = token BWS "=" BWS ( token / quoted-string ). An empty member is refused, though a recipient
 # should pass over a few (RFC 9110 §5.6.1.2): where hops read such a list in two ways, they frame the body in two ways.
 _PARAMETER = rb"[\t ]*+;[\t ]*+%b[\t ]*+=[\t ]*+(?:%b|%b)" % (TOKEN, TOKEN, QUOTED_STRING)
-_CODING = re.compile(rb"%b(?:%b)*+" % (TOKEN, _PARAMETER))
-_CODINGS = re.compile(rb"(?:%b)(?:[\t ]*+,[\t ]*+(?:%b))*+" % (_CODING.pattern, _CODING.pattern))
+_CODING = re.compile(rb"%b(?>(?:%b)*)" % (TOKEN, _PARAMETER))
+_CODINGS = re.compile(rb"(?:%b)(?>(?:[\t ]*+,[\t ]*+(?:%b))*)" % (_CODING.pattern, _CODING.pattern))
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
 # Servers that map names to environment variables read `Transfer_Encoding` as the real thing.

@@ -24,7 +24,7 @@ _PCT_ENCODED: Final = rb"%[0-9A-Fa-f]{2}"
 # reg-name = *( unreserved / pct-encoded / sub-delims ). Without the comma: to a recipient that joins fields, `a,b` is
 # two hosts. port = *DIGIT.
 _HOST_OCTETS: Final = _UNRESERVED + _SUB_DELIMS.replace(b",", b"")
-_REG_NAME: Final = rb"(?:[%b]++|%b)++" % (_HOST_OCTETS, _PCT_ENCODED)
+_REG_NAME: Final = rb"(?>(?:[%b]++|%b)+)" % (_HOST_OCTETS, _PCT_ENCODED)
 # IP-literal = "[" ( IPv6address / IPvFuture ) "]"; IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ).
 # No zone (RFC 6874): it means something on one host only, and is not to be sent.
 _IPV6: Final = rb"\[(?P<ipv6>[0-9A-Fa-f:.]++)\]"
@@ -36,9 +36,9 @@ _MAX_PORT: Final = 65535
 # pchar = unreserved / pct-encoded / sub-delims / ":" / "@"             RFC 3986 §3.3; query = *( pchar / "/" / "?" )
 # "[" and "]" are taken in a query as well: `a[]=1` is what forms send, and no browser encodes it.
 _PCHAR: Final = _UNRESERVED + _SUB_DELIMS + rb":@"
-_PATH_REST: Final = rb"(?:[%b/]++|%b)*+" % (_PCHAR, _PCT_ENCODED)
-_QUERY: Final = rb"(?:[%b/?\[\]]++|%b)*+" % (_PCHAR, _PCT_ENCODED)
-_ORIGIN_FORM: Final = re.compile(rb"/%b(?:\?%b)?+" % (_PATH_REST, _QUERY))
+_PATH_REST: Final = rb"(?>(?:[%b/]++|%b)*)" % (_PCHAR, _PCT_ENCODED)
+_QUERY: Final = rb"(?>(?:[%b/?\[\]]++|%b)*)" % (_PCHAR, _PCT_ENCODED)
+_ORIGIN_FORM: Final = re.compile(rb"/%b(?>(?:\?%b)?)" % (_PATH_REST, _QUERY))
 _ABSOLUTE_FORM: Final = re.compile(rb"(https?)://([^/?#]*+)(.*+)", re.IGNORECASE)
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]++")
 

@@ -24,10 +24,10 @@ _REQUEST_LINE: Final = re.compile(abnf.TOKEN + rb" [\x21-\x7e]++ HTTP/1\.1")
 # reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ) (RFC 9112 §4)
 _REASON: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 # field-line = field-name ":" OWS field-value OWS (RFC 9112 §5), the first OWS one SP, the second nothing.
-_VALUE = rb"(?:(?![\t ])[\t\x20-\x7e\x80-\xff]++(?<![\t ]))?+"
-_FIELD_LINES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb": " + _VALUE + rb"\r\n)*+")
+_VALUE = rb"(?>(?:(?![\t ])[\t\x20-\x7e\x80-\xff]++(?<![\t ]))?)"
+_FIELD_LINES: Final = re.compile(rb"(?>(?:" + abnf.TOKEN + rb": " + _VALUE + rb"\r\n)*)")
 _REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
-_NAMES: Final = re.compile(rb"(?:" + abnf.TOKEN + rb"\n)*+")
+_NAMES: Final = re.compile(rb"(?>(?:" + abnf.TOKEN + rb"\n)*)")
 
 
 def date_now() -> bytes:

@@ -13,7 +13,7 @@ from chunkwire.net.heads import Field, Request
 from chunkwire.wire import abnf
 
 ANY: Final = "*"
-_NAMES: Final = re.compile(rb"[ \t]*%b(?:[ \t]*,[ \t]*%b)*+[ \t]*" % (abnf.TOKEN, abnf.TOKEN))
+_NAMES: Final = re.compile(rb"[ \t]*%b(?>(?:[ \t]*,[ \t]*%b)*)[ \t]*" % (abnf.TOKEN, abnf.TOKEN))
 _VARY: Final[Field] = (b"Vary", b"Origin")
 
 
