@@ -28,7 +28,7 @@ _NAMES: Final = (
         re.compile(rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x0a\x0d\x0d\x0a"),
         "a capture of packets (tshark -z follow,tcp,raw,0 shows its octets)",
     ),
-    (re.compile(rb"SSH-\d"), "the greeting of SSH"),
+    (re.compile(rb"SSH-2\.0"), "the greeting of SSH-2.0"),
 )
 
 
