@@ -101,9 +101,7 @@ class _Layer:
         for octets in pieces:
             try:
                 yield from self._decode(octets)
-            except Exception as error:
-                if not isinstance(error, (zlib.error, *_zstd_errors())):
-                    raise
+            except _decoding_errors() as error:
                 reason = str(error).rpartition(": ")[2]
                 raise ValueError(f"the {self.name} data is broken: {reason}") from error
 
@@ -169,6 +167,6 @@ def _zstd() -> Any:
         return None
 
 
-def _zstd_errors() -> tuple[type[Exception], ...]:
+def _decoding_errors() -> tuple[type[Exception], ...]:
     module = _zstd()
-    return () if module is None else (module.ZstdError,)
+    return (zlib.error,) if module is None else (zlib.error, module.ZstdError)

@@ -5,7 +5,6 @@ import pytest
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
-from chunkwire.wire.durations import parse_duration
 from tests.server.peer import body_of, serving, status_of
 
 REFUSED = {
@@ -93,30 +92,6 @@ async def test_the_caps_are_settings() -> None:
         assert status_of(await running.get("/frames?plan=10@0")) == 200
         assert status_of(await running.get("/frames?plan=11@0")) == 400
         assert status_of(await running.get("/frames?plan=1@0,1@1,1@2,0@3")) == 400
-
-
-@pytest.mark.parametrize(
-    "text, seconds",
-    [
-        ("100ms", 0.1),
-        ("1.5s", 1.5),
-        ("250us", 0.00025),
-        ("250µs", 0.00025),
-        ("5ns", 5e-9),
-        ("1m30s", 90.0),
-        ("1h", 3600.0),
-        ("2", 2.0),
-        (".5", 0.5),
-        ("0", 0.0),
-    ],
-)
-def test_a_duration_is_go_s_or_a_number_of_seconds(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "abc", "1 s", "-1s", "1e3", "inf", "nan", "1d", "s", "1s2", "１s", "1_0"])
-def test_another_duration_is_none(text: str) -> None:
-    assert parse_duration(text) is None
 
 
 def test_more_parameters_than_the_limit_are_refused() -> None:

@@ -1,5 +1,7 @@
 """Frames out of content, and what the encoder refuses before an octet leaves."""
 
+from typing import Any
+
 import pytest
 
 from chunkwire.wire.abnf import UNWRITTEN_TRAILERS
@@ -72,3 +74,16 @@ def test_trailers_are_limited_as_in_the_scanner() -> None:
     assert encode_last_chunk([(b"a", b"b" * 8187)])
     with pytest.raises(LocalError, match="at most 8192 trailer octets, got 8193"):
         encode_last_chunk([(b"a", b"b" * 8188)])
+
+
+@pytest.mark.parametrize("data", ["hello", 5, [104, 105]])
+def test_what_is_no_octets_is_refused_by_the_name_of_its_type(data: Any) -> None:
+    name = type(data).__name__
+    with pytest.raises(LocalError, match=f"expected chunk-data in octets .bytes., got {name}"):
+        encode_chunk(data)
+    with pytest.raises(LocalError, match=f"expected a chunk-ext in octets .bytes., got {name}"):
+        encode_chunk(b"x", data)
+    for trailer in ((data, b"1"), (b"X-Sum", data)):
+        with pytest.raises(LocalError, match=f"expected a trailer in octets .bytes., got {name}"):
+            encode_last_chunk([trailer])
+    assert encode_chunk(memoryview(b"hello")) == encode_chunk(b"hello")

@@ -162,6 +162,15 @@ def test_half_a_line_is_not_between_events() -> None:
     assert not decoder.is_between_events
 
 
+def test_an_event_has_begun_with_its_first_octet_and_is_over_with_its_empty_line() -> None:
+    decoder = SseDecoder()
+    claims = []
+    for octets in (b"", b"ev", b"ent: a\n", b"data: 1\n", b"\n", b"\n", b": comment", b"\n"):
+        decoder.feed(octets)
+        claims.append(decoder.is_in_event)
+    assert claims == [False, True, True, True, False, False, True, False]
+
+
 def test_an_event_of_exactly_the_limit_is_given() -> None:
     assert SseDecoder(max_event_octets=10).feed(b"data: 1234\n\n") == [SseEvent("message", "1234")]
 
