@@ -308,7 +308,7 @@ class Sleeper(trio.abc.Instrument):
         try:
             found = None if reason else await find_trio_epoll()
             if found is None:
-                logger.info("moments are up to 1 ms late: %s", reason or "the set that trio sleeps on is not known")
+                logger.info("moments are deadlines of trio's: %s", reason or "the set that trio sleeps on is not known")
                 self.is_hooked.set()
                 await self._serve_plain()
             elif self._epoll is not None:
