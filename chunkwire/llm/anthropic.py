@@ -23,8 +23,8 @@ from chunkwire.llm.answer import (
     ToolCallDelta,
     Usage,
 )
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
-from chunkwire.llm.errors import STATUS_OF, error_in, read_error, retry_fields
+from chunkwire.llm.dialect import JSON, Dialect, Piece, Reply, json_reply, json_request
+from chunkwire.llm.errors import STATUS_OF, error_in, retry_fields
 from chunkwire.llm.question import (
     Field,
     Message,
@@ -40,7 +40,7 @@ from chunkwire.llm.question import (
     turns,
     two_sided,
 )
-from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
@@ -85,7 +85,7 @@ class MessagesInterpreter:
 
     def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
         """Return what an event means."""
-        return self.take_payload(payload_of(data))
+        return self.take_payload(load_object(data))
 
     def take_payload(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event's object means; its `type` decides, an unknown one means nothing."""
@@ -126,13 +126,14 @@ class MessagesInterpreter:
             yield Usage(number_at(payload, "usage", "input_tokens") or self._input_tokens, output_tokens)
 
 
-class AnthropicMessages:
+class AnthropicMessages(Dialect):
     """`POST /v1/messages`."""
 
     name = "anthropic"
     id_prefix = "msg_"
     call_prefix = "toolu_"
     request_id_field = b"request-id"
+    interpreter = MessagesInterpreter
 
     def claims(self, path: str) -> bool:
         """Say whether the path is that of messages."""
@@ -153,7 +154,7 @@ class AnthropicMessages:
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` has no /v1, as the SDK's base_url."""
-        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON), (b"anthropic-version", _VERSION)]
+        fields: list[Field] = [(b"accept", JSON), (b"anthropic-version", _VERSION)]
         if key:
             fields.append((b"x-api-key", key.encode()))
         body: dict[str, object] = {
@@ -166,20 +167,7 @@ class AnthropicMessages:
         }
         if system := "\n".join(turn.text for turn in turns(question.messages, "system")):
             body["system"] = system
-        octets = dump(body).encode("utf-8", "replace")
-        return ModelRequest(b"POST", join_path(base, b"v1/messages"), tuple(fields), octets)
-
-    def reader(self) -> Reader:
-        """Return a reader for one answer."""
-        return SseReader(MessagesInterpreter())
-
-    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
-        """Return what a response says that is no answer."""
-        return read_error(status, fields, body)
-
-    def stream_type(self, question: Question) -> bytes:
-        """Return the Content-Type of the stream."""
-        return EVENT_STREAM
+        return json_request(join_path(base, b"v1/messages"), body, *fields)
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
@@ -187,16 +175,14 @@ class AnthropicMessages:
             Piece(encode_event(dump(payload), str(payload["type"])), is_token) for payload, is_token in payloads(answer)
         ]
 
-    def write_whole(self, answer: Answer, question: Question) -> Reply:
-        """Return the answer as one JSON body; see `Dialect`."""
-        if answer.error is not None:
-            return self.write_error(answer.error)
-        return Reply(200, ((b"content-type", JSON),), dump(whole(answer)).encode())
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer; see `Dialect`."""
+        return whole(answer)
 
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request."""
         status = error.status or (529 if error.kind is ErrorKind.OVERLOADED else STATUS_OF[error.kind])
-        return Reply(status, ((b"content-type", JSON), *retry_fields(error)), dump(error_payload(error)).encode())
+        return json_reply(error_payload(error), status, *retry_fields(error))
 
     def keep_alive(self) -> bytes | None:
         """Return a ping, as the service sends them."""

@@ -24,7 +24,7 @@ from chunkwire.llm.answer import (
     ToolCallDelta,
     Usage,
 )
-from chunkwire.llm.dialect import JSON, Piece, Reader, Reply
+from chunkwire.llm.dialect import Dialect, Piece, Reader, Reply, json_reply, json_request
 from chunkwire.llm.errors import STATUS_OF, kind_of_name, read_error, retry_fields
 from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder, encode_message
@@ -43,12 +43,11 @@ from chunkwire.llm.question import (
     turns,
     two_sided,
 )
-from chunkwire.llm.reading import BrokenStream, ToolIndex
-from chunkwire.llm.shape import at, dump, glimpse, items_at, load_object, number_at, text_at
+from chunkwire.llm.reading import HEAD_OCTETS, AnswerReader, ToolIndex
+from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
 _OPERATIONS: Final = ("converse", "converse-stream", "invoke", "invoke-with-response-stream")
-_HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
 _STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
@@ -76,16 +75,16 @@ _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
 _STATUS: Final[Mapping[ErrorKind, int]] = {ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
 
 
-class BedrockReader:
+class BedrockReader(AnswerReader[Frame]):
     """Read an answer that comes as binary messages, of Converse or of InvokeModel: each message says which."""
 
+    unit = "message"
+
     def __init__(self) -> None:
+        super().__init__()
         self._decoder = MessageDecoder()
         self._inner = anthropic.MessagesInterpreter()
         self._is_stopped = False
-        self._messages = 0
-        self._head = b""
-        self._is_failed = False
         self._calls = ToolIndex()
 
     @property
@@ -93,64 +92,41 @@ class BedrockReader:
         """`messageStop` was seen, or Anthropic's own inside of InvokeModel; metadata may be missing."""
         return self._is_stopped or self._inner.is_complete
 
-    def feed(self, octets: bytes) -> list[AnswerEvent]:
-        """Return what these octets complete; see `Reader`."""
-        if self._is_failed:
-            return []
-        if not self._messages and len(self._head) < _HEAD_OCTETS:
-            self._head += octets[:_HEAD_OCTETS]
-        if self._is_text():
-            return [self._fail(ErrorKind.NOT_A_STREAM, self._not_a_stream())] if len(self._head) >= _HEAD_OCTETS else []
+    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
+        if not self._units and self._is_other():
+            if len(self._head) >= HEAD_OCTETS and (error := self.end_of_input()):
+                found.append(error)
+            return
         frames: list[Frame] = []
-        found: list[AnswerEvent] = []
         broken: BrokenMessage | None = None
         try:
             self._decoder.feed(octets, frames)
         except BrokenMessage as error:
             broken = error
         for frame in frames:
-            self._messages += 1
-            if self._take(frame, found):
-                return found
+            if not self._take(frame, found):
+                return
         if broken is not None:
             found.append(self._fail(ErrorKind.BROKEN, str(broken)))
-        return found
 
-    def _is_text(self) -> bool:
+    def _is_other(self) -> bool:
         """Say whether this is HTML or JSON: a message begins with the highest octet of its length, which is 0."""
-        return not self._messages and self._head.lstrip()[:1] in (b"<", b"{")
+        return self._head.lstrip()[:1] in (b"<", b"{")
 
-    def _not_a_stream(self) -> str:
-        return f"expected an event stream, got {glimpse(self._head[:_HEAD_OCTETS].strip())}"
+    def _lack(self) -> tuple[str, bool]:
+        return "messageStop", not self._decoder.is_between_messages
 
-    def _take(self, frame: Frame, found: list[AnswerEvent]) -> bool:
-        """Add what a message means; say whether it was the last that can be read."""
-        try:
-            for meaning in self._meanings(frame):
-                found.append(meaning)
-                if isinstance(meaning, ProviderError):
-                    self._is_failed = True
-                    return True
-        except (BrokenStream, ValueError) as error:
-            found.append(self._fail(ErrorKind.BROKEN, f"message {self._messages}: {error}"))
-            return True
-        return False
-
-    def _fail(self, kind: ErrorKind, message: str) -> ProviderError:
-        self._is_failed = True
-        return ProviderError(kind, message)
-
-    def _meanings(self, frame: Frame) -> Iterator[AnswerEvent]:
-        kind = frame.headers.get(":message-type", "event")
+    def _meanings(self, unit: Frame) -> Iterator[AnswerEvent]:
+        kind = unit.headers.get(":message-type", "event")
         if kind != "event":
-            yield _error_of(frame)
+            yield _error_of(unit)
             return
-        name = frame.headers.get(":event-type", "")
+        name = unit.headers.get(":event-type", "")
         if name == "chunk":
-            octets = base64.b64decode(text_at(load_object(frame.payload), "bytes"), validate=True)
+            octets = base64.b64decode(text_at(load_object(unit.payload), "bytes"), validate=True)
             yield from self._inner.take_payload(load_object(octets))
         else:
-            yield from self._take_event(name, load_object(frame.payload))
+            yield from self._take_event(name, load_object(unit.payload))
 
     def _take_event(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         block = number_at(payload, "contentBlockIndex")
@@ -172,22 +148,11 @@ class BedrockReader:
                 tokens = (number_at(payload, "usage", key) or 0 for key in ("inputTokens", "outputTokens"))
                 yield Usage(*tokens)
 
-    def end_of_input(self) -> ProviderError | None:
-        """Return what the answer lacks; see `Reader`."""
-        if self._is_failed or self.is_complete:
-            return None
-        if self._is_text():
-            return self._fail(ErrorKind.NOT_A_STREAM, self._not_a_stream())
-        where = "" if self._decoder.is_between_messages else " in the middle of a message"
-        message = f"expected messageStop, got the end of input{where} after {self._messages} messages"
-        return self._fail(ErrorKind.INCOMPLETE, message)
 
-
-class Bedrock:
+class Bedrock(Dialect):
     """`POST /model/{id}/converse-stream` and its three siblings."""
 
     name = "bedrock"
-    id_prefix = ""
     call_prefix = "tooluse_"
     request_id_field = b"x-amzn-requestid"
 
@@ -225,9 +190,7 @@ class Bedrock:
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks, as Converse."""
-        fields: list[Field] = [(b"content-type", JSON)]
-        if key:
-            fields.append((b"authorization", b"Bearer " + key.encode()))
+        fields = [(b"authorization", b"Bearer " + key.encode())] if key else []
         body: dict[str, object] = {
             "messages": [
                 {"role": turn.role, "content": [{"text": turn.text}]}
@@ -240,7 +203,7 @@ class Bedrock:
             body["inferenceConfig"] = {"maxTokens": question.max_tokens}
         operation = b"converse-stream" if question.is_stream else b"converse"
         target = join_path(base, b"model/%s/%s" % (percent_encode(question.model), operation))
-        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
+        return json_request(target, body, *fields)
 
     def reader(self) -> Reader:
         """Return a reader for one answer."""
@@ -270,29 +233,25 @@ class Bedrock:
             pieces.append(Piece(_exception(answer.error)))
         return pieces
 
-    def write_whole(self, answer: Answer, question: Question) -> Reply:
-        """Return the answer as one JSON body; see `Dialect`."""
-        if answer.error is not None:
-            return self.write_error(answer.error)
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer; see `Dialect`."""
         if question.form == "invoke":
-            return Reply(200, ((b"content-type", JSON),), dump(anthropic.whole(answer)).encode())
+            return anthropic.whole(answer)
         content: list[object] = [{"text": "".join(answer.text)}] if answer.text else []
         for call in answer.tool_calls:
             arguments = load_object("".join(call.arguments) or "{}")
             content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}})
-        body = {
+        return {
             "output": {"message": {"role": "assistant", "content": content}},
             "stopReason": _STOP_REASON.get(answer.stop, "end_turn"),
             **_metadata(answer),
         }
-        return Reply(200, ((b"content-type", JSON),), dump(body).encode())
 
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request."""
         status = error.status or _STATUS.get(error.kind, STATUS_OF[error.kind])
         name = _EXCEPTION.get(error.kind, "InternalServerException").encode()
-        fields = ((b"content-type", JSON), (b"x-amzn-errortype", name), *retry_fields(error))
-        return Reply(status, fields, dump({"message": error.message}).encode())
+        return json_reply({"message": error.message}, status, (b"x-amzn-errortype", name), *retry_fields(error))
 
     def keep_alive(self) -> bytes | None:
         """Return None: the event stream has no message for it."""

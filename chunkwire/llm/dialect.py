@@ -1,16 +1,22 @@
 """What a dialect is: one provider's way to be asked and to answer, read and written.
 
-The rule here: the interface that each dialect's file fills, and nothing of any one of them. A dialect holds no
+The rule here: what each dialect's file fills in, what most of them share, and nothing of any one. A dialect holds no
 state; the state of one stream is in its `Reader`. What this module must not know: sockets, clocks, keys.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from chunkwire.llm.answer import Answer, AnswerEvent, ProviderError
+from chunkwire.llm.errors import read_error
 from chunkwire.llm.question import Field, ModelRequest, Question
+from chunkwire.llm.reading import Interpreter, SseReader
+from chunkwire.llm.shape import dump
+from chunkwire.wire.sse import encode_comment
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 JSON = b"application/json"
@@ -50,73 +56,81 @@ class Reader(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One provider's dialect."""
+def json_reply(body: object, status: int = 200, *fields: Field) -> Reply:
+    """Return a response of one JSON body; `fields` come after its Content-Type."""
+    return Reply(status, ((b"content-type", JSON), *fields), dump(body).encode())
 
-    @property
-    def name(self) -> str:
-        """Return its name on the command line: "openai", "anthropic"."""
-        ...
 
-    @property
-    def id_prefix(self) -> str:
-        """Return what the ids of its answers begin with, "" for nothing."""
-        ...
+def json_request(target: bytes, body: object, *fields: Field) -> ModelRequest:
+    """Return a request of one JSON body; `fields` come after its Content-Type."""
+    return ModelRequest(b"POST", target, ((b"content-type", JSON), *fields), dump(body).encode("utf-8", "replace"))
 
-    @property
-    def call_prefix(self) -> str:
-        """Return what the ids of its tool calls begin with."""
-        ...
 
-    @property
-    def request_id_field(self) -> bytes:
-        """Return the name of the response field in which the provider names the request, for its support desk."""
-        ...
+class Dialect(ABC):
+    """One provider's dialect: what is not said otherwise is server-sent events, and JSON for all else.
 
+    Attributes:
+        name: on the command line: "openai", "anthropic".
+        id_prefix: what the ids of its answers begin with, "" for nothing.
+        call_prefix: what the ids of its tool calls begin with.
+        request_id_field: the response field in which the provider names the request, for its support desk.
+        interpreter: what its events mean.
+    """
+
+    name: ClassVar[str]
+    id_prefix: ClassVar[str] = ""
+    call_prefix: ClassVar[str] = "call_"
+    request_id_field: ClassVar[bytes]
+    interpreter: ClassVar[Callable[[], Interpreter]]
+
+    @abstractmethod
     def claims(self, path: str) -> bool:
         """Say whether a POST to this (still encoded) path speaks this dialect."""
-        ...
 
+    @abstractmethod
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the key that a request carries, None where it carries none that can be read."""
-        ...
 
+    @abstractmethod
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks.
 
         Raises:
             RequestRefused: the provider would answer 400.
         """
-        ...
 
+    @abstractmethod
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` is the path that the provider's own paths go under."""
-        ...
 
     def reader(self) -> Reader:
         """Return a reader for one answer."""
-        ...
+        return SseReader(type(self).interpreter())
 
     def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
         """Return what a response says that is no answer; any status, any body."""
-        ...
+        return read_error(status, fields, body)
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the streamed answer."""
-        ...
+        return EVENT_STREAM
 
+    @abstractmethod
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event, in the provider's order; `answer.error` ends it in mid-stream."""
-        ...
 
     def write_whole(self, answer: Answer, question: Question) -> Reply:
         """Return the answer as one JSON body, or `answer.error` as a response."""
-        ...
+        return json_reply(self.whole(answer, question)) if answer.error is None else self.write_error(answer.error)
 
+    @abstractmethod
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer that has no error."""
+
+    @abstractmethod
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request, before any stream."""
-        ...
 
     def keep_alive(self) -> bytes | None:
         """Return a sign of life to send between events; None where the dialect's clients take none."""
-        ...
+        return encode_comment("keep-alive")

@@ -22,7 +22,7 @@ from chunkwire.llm.answer import (
     ToolCallDelta,
     Usage,
 )
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, Reply, json_reply, json_request
 from chunkwire.llm.errors import STATUS_OF, error_in, read_error, retry_fields
 from chunkwire.llm.question import (
     Field,
@@ -40,7 +40,7 @@ from chunkwire.llm.question import (
     text_of,
     turns,
 )
-from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
+from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
@@ -80,7 +80,7 @@ class GenerateContentInterpreter:
 
     def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
         """Return what an event means; its type, which the service never sends, says nothing."""
-        payload = payload_of(data)
+        payload = load_object(data)
         error = error_in(payload)
         if error is not None:
             yield error
@@ -112,13 +112,15 @@ class GenerateContentInterpreter:
         return Stopped(reason)
 
 
-class Gemini:
-    """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths."""
+class Gemini(Dialect):
+    """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths.
+
+    Answers in events are read, and none in the array.
+    """
 
     name = "gemini"
-    id_prefix = ""
-    call_prefix = "call_"
     request_id_field = b"x-goog-request-id"
+    interpreter = GenerateContentInterpreter
 
     def claims(self, path: str) -> bool:
         """Say whether the path is that of generated content."""
@@ -144,9 +146,7 @@ class Gemini:
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
-        fields: list[Field] = [(b"content-type", JSON)]
-        if key:
-            fields.append((b"x-goog-api-key", key.encode()))
+        fields = [(b"x-goog-api-key", key.encode())] if key else []
         body: dict[str, object] = {
             "contents": [
                 {"role": "model" if turn.role == "assistant" else "user", "parts": [{"text": turn.text}]}
@@ -159,11 +159,7 @@ class Gemini:
             body["generationConfig"] = {"maxOutputTokens": question.max_tokens}
         method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
         target = join_path(base, b"models/" + percent_encode(question.model) + method, default=b"/v1beta")
-        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
-
-    def reader(self) -> Reader:
-        """Return a reader for one answer in events, not for the array."""
-        return SseReader(GenerateContentInterpreter())
+        return json_request(target, body, *fields)
 
     def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
         """Return what a response says that is no answer; the array form wraps its error in an array."""
@@ -188,20 +184,17 @@ class Gemini:
             pieces.append(Piece(f"{before}{dump(payload)}{after}".encode(), is_token))
         return pieces
 
-    def write_whole(self, answer: Answer, question: Question) -> Reply:
-        """Return the answer as one JSON body; see `Dialect`."""
-        if answer.error is not None:
-            return self.write_error(answer.error)
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer; see `Dialect`."""
         parts: list[object] = [{"text": "".join(answer.text)}] if answer.text or not answer.tool_calls else []
         parts += [_call_part(call) for call in answer.tool_calls]
-        return Reply(200, ((b"content-type", JSON),), dump(_payload(answer, parts, is_last=True)).encode())
+        return _payload(answer, parts, is_last=True)
 
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request; a wrong key is a 400 here."""
         default = 400 if _STATUS.get(error.kind) == "INVALID_ARGUMENT" else STATUS_OF[error.kind]
         status = error.status or default
-        body = dump(_error_payload(error, status)).encode()
-        return Reply(status, ((b"content-type", JSON), *retry_fields(error)), body)
+        return json_reply(_error_payload(error, status), status, *retry_fields(error))
 
     def keep_alive(self) -> bytes | None:
         """Return None: the SDK takes nothing but data."""

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chunkwire.llm import openai_errors
 from chunkwire.llm.answer import (
     Answer,
     AnswerEvent,
-    ProviderError,
     Started,
     Stopped,
     StopReason,
@@ -22,8 +20,9 @@ from chunkwire.llm.answer import (
     ToolCallDelta,
     Usage,
 )
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
-from chunkwire.llm.errors import error_in, read_error
+from chunkwire.llm.dialect import JSON, Piece, json_request
+from chunkwire.llm.errors import error_in
+from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for
 from chunkwire.llm.question import (
     Field,
     Message,
@@ -41,9 +40,9 @@ from chunkwire.llm.question import (
     text_of,
     turns,
 )
-from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
-from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
-from chunkwire.wire.sse import encode_comment, encode_event
+from chunkwire.llm.reading import ToolIndex
+from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.wire.sse import encode_event
 
 _DONE: Final = "[DONE]"
 _AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
@@ -81,10 +80,10 @@ class ChatInterpreter:
 
     def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
         """Return what an event means; its type, if it has one, says nothing."""
-        if data.startswith(_DONE):  # as the SDK tells it
+        if data.startswith(_DONE):  # as the SDK does
             self.is_complete = True
             return
-        payload = payload_of(data)
+        payload = load_object(data)
         error = error_in(payload)
         if error is not None:
             yield error
@@ -113,21 +112,16 @@ class ChatInterpreter:
             yield Stopped(_STOPS.get(finish, StopReason.OTHER))
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAIDialect):
     """`POST …/chat/completions`."""
 
     name = "openai"
     id_prefix = "chatcmpl-"
-    call_prefix = "call_"
-    request_id_field = b"x-request-id"
+    interpreter = ChatInterpreter
 
     def claims(self, path: str) -> bool:
         """Say whether the path is that of chat completions, Azure's deployments among them."""
         return path.endswith("/chat/completions")
-
-    def key_of(self, request: ModelRequest) -> str | None:
-        """Return the bearer token, or Azure's `api-key`."""
-        return openai_errors.key_of(request)
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
@@ -149,24 +143,8 @@ class OpenAIChat:
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
-        if key:
-            fields.append((b"authorization", b"Bearer " + key.encode()))
-        return ModelRequest(
-            b"POST", join_path(base, b"chat/completions", default=b"/v1"), tuple(fields), chat_body(question)
-        )
-
-    def reader(self) -> Reader:
-        """Return a reader for one answer."""
-        return SseReader(ChatInterpreter())
-
-    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
-        """Return what a response says that is no answer."""
-        return read_error(status, fields, body)
-
-    def stream_type(self, question: Question) -> bytes:
-        """Return the Content-Type of the stream."""
-        return EVENT_STREAM
+        target = join_path(base, b"chat/completions", default=b"/v1")
+        return json_request(target, _chat_body(question), *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
@@ -180,17 +158,15 @@ class OpenAIChat:
                 delta = {"tool_calls": [{"index": index, "function": {"arguments": more}}]}
                 pieces.append(_chunk(answer, question, delta, is_token=True))
         if answer.error is not None:
-            return [*pieces, Piece(encode_event(dump({"error": openai_errors.error_object(answer.error)})))]
+            return [*pieces, Piece(encode_event(dump({"error": error_object(answer.error)})))]
         pieces.append(_chunk(answer, question, {}, finish=_FINISH.get(answer.stop, "stop")))
         if question.wants_usage:
             last = {**_chunk_head(answer), "choices": [], "usage": _usage(answer.usage)}
             pieces.append(Piece(encode_event(dump(last))))
         return [*pieces, Piece(encode_event(_DONE))]
 
-    def write_whole(self, answer: Answer, question: Question) -> Reply:
-        """Return the answer as one JSON body; see `Dialect`."""
-        if answer.error is not None:
-            return self.write_error(answer.error)
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer; see `Dialect`."""
         message: dict[str, object] = {"role": "assistant", "content": "".join(answer.text) or None, "refusal": None}
         if answer.tool_calls:
             message["tool_calls"] = [
@@ -202,21 +178,12 @@ class OpenAIChat:
                 for call in answer.tool_calls
             ]
         finish = _FINISH.get(answer.stop, "stop")
-        body = {
+        return {
             **_chunk_head(answer),
             "object": "chat.completion",
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
             "usage": _usage(answer.usage),
         }
-        return Reply(200, ((b"content-type", JSON),), dump(body).encode())
-
-    def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
-        return openai_errors.write_error(error)
-
-    def keep_alive(self) -> bytes | None:
-        """Return a comment; the SDKs read over it."""
-        return encode_comment("keep-alive")
 
 
 class AzureChat(OpenAIChat):
@@ -234,13 +201,13 @@ class AzureChat(OpenAIChat):
             percent_encode(question.model),
             _AZURE_API_VERSION,
         )
-        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
+        fields: list[Field] = [(b"accept", JSON)]
         if key:
             fields.append((b"api-key", key.encode()))
-        return ModelRequest(b"POST", join_path(base, target), tuple(fields), chat_body(question))
+        return json_request(join_path(base, target), _chat_body(question), *fields)
 
 
-def chat_body(question: Question) -> bytes:
+def _chat_body(question: Question) -> dict[str, object]:
     """Return the JSON body that asks the question, usage included."""
     messages = [
         {"role": message.role, "content": message.text}
@@ -251,7 +218,7 @@ def chat_body(question: Question) -> bytes:
         body["max_completion_tokens"] = question.max_tokens
     if question.is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return dump(body).encode("utf-8", "replace")
+    return body
 
 
 def _messages(items: Iterable[object]) -> Iterator[Message]:

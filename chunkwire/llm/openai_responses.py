@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.llm import openai_errors
 from chunkwire.llm.answer import (
     Answer,
     AnswerEvent,
@@ -26,10 +25,10 @@ from chunkwire.llm.answer import (
     ToolCallDelta,
     Usage,
 )
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Piece, Reader, Reply
-from chunkwire.llm.errors import error_in, kind_of_name, read_error
+from chunkwire.llm.dialect import Piece, json_request
+from chunkwire.llm.errors import error_in, kind_of_name
+from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for
 from chunkwire.llm.question import (
-    Field,
     Message,
     ModelRequest,
     Question,
@@ -43,9 +42,9 @@ from chunkwire.llm.question import (
     text_of,
     turns,
 )
-from chunkwire.llm.reading import SseReader, ToolIndex, payload_of
-from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
-from chunkwire.wire.sse import encode_comment, encode_event
+from chunkwire.llm.reading import ToolIndex
+from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.wire.sse import encode_event
 
 _ROLES: Final[Mapping[str, Role]] = {
     "system": "system",
@@ -72,7 +71,7 @@ class ResponsesInterpreter:
 
     def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
         """Return what an event means; its `type` decides, since the `event:` line may be absent."""
-        payload = payload_of(data)
+        payload = load_object(data)
         match text_at(payload, "type"):
             case "response.created" | "response.in_progress" if not self._is_started:
                 self._is_started = True
@@ -104,21 +103,16 @@ class ResponsesInterpreter:
             yield Usage(*tokens)
 
 
-class OpenAIResponses:
+class OpenAIResponses(OpenAIDialect):
     """`POST …/responses`."""
 
     name = "openai-responses"
     id_prefix = "resp_"
-    call_prefix = "call_"
-    request_id_field = b"x-request-id"
+    interpreter = ResponsesInterpreter
 
     def claims(self, path: str) -> bool:
         """Say whether the path is that of responses."""
         return path.endswith("/responses")
-
-    def key_of(self, request: ModelRequest) -> str | None:
-        """Return the bearer token, or Azure's `api-key`."""
-        return openai_errors.key_of(request)
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
@@ -136,9 +130,6 @@ class OpenAIResponses:
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        fields: list[Field] = [(b"content-type", JSON), (b"accept", JSON)]
-        if key:
-            fields.append((b"authorization", b"Bearer " + key.encode()))
         said = turns(question.messages, "system", "user", "assistant")
         body: dict[str, object] = {
             "model": question.model,
@@ -147,20 +138,7 @@ class OpenAIResponses:
         }
         if question.max_tokens is not None:
             body["max_output_tokens"] = question.max_tokens
-        target = join_path(base, b"responses", default=b"/v1")
-        return ModelRequest(b"POST", target, tuple(fields), dump(body).encode("utf-8", "replace"))
-
-    def reader(self) -> Reader:
-        """Return a reader for one answer."""
-        return SseReader(ResponsesInterpreter())
-
-    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
-        """Return what a response says that is no answer."""
-        return read_error(status, fields, body)
-
-    def stream_type(self, question: Question) -> bytes:
-        """Return the Content-Type of the stream."""
-        return EVENT_STREAM
+        return json_request(join_path(base, b"responses", default=b"/v1"), body, *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
@@ -170,19 +148,9 @@ class OpenAIResponses:
             pieces.append(Piece(encode_event(dump(payload), event.type), event.is_token))
         return pieces
 
-    def write_whole(self, answer: Answer, question: Question) -> Reply:
-        """Return the answer as one JSON body; see `Dialect`."""
-        if answer.error is not None:
-            return self.write_error(answer.error)
-        return Reply(200, ((b"content-type", JSON),), dump(_finished(answer)).encode())
-
-    def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
-        return openai_errors.write_error(error)
-
-    def keep_alive(self) -> bytes | None:
-        """Return a comment; the SDKs read over it."""
-        return encode_comment("keep-alive")
+    def whole(self, answer: Answer, question: Question) -> dict[str, object]:
+        """Return the JSON body of an answer; see `Dialect`."""
+        return _finished(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +170,7 @@ def _events(answer: Answer) -> Iterator[_Event]:
     for number, call in enumerate(answer.tool_calls):
         yield from _call_events(answer, call, number, output)
     if answer.error is not None:
-        code = openai_errors.code_of(answer.error)
+        code = code_of(answer.error)
         yield _Event("error", {"code": code, "message": answer.error.message, "param": None})
         error = {"code": code, "message": answer.error.message}
         yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})

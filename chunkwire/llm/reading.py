@@ -6,20 +6,20 @@ what its events mean. What this module must not know: any of those meanings.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 from chunkwire.llm.answer import AnswerEvent, ErrorKind, KeepAlive, ProviderError
-from chunkwire.llm.shape import glimpse, load_object
+from chunkwire.llm.shape import glimpse
 from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
-_HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
+HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
 _FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")  # what an event stream begins with
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 
 
-class BrokenStream(Exception):
-    """An event breaks the dialect's grammar; inside the room only, readers turn it into a `ProviderError`."""
+Unit = TypeVar("Unit")
 
 
 class Interpreter(Protocol):
@@ -33,12 +33,12 @@ class Interpreter(Protocol):
         ...
 
     def take(self, name: str, data: str) -> Iterable[AnswerEvent]:
-        """Return what an event means, nothing for an unknown one; raise BrokenStream where it means nothing at all."""
+        """Return what an event means, nothing for an unknown one; raise ValueError where it means nothing at all."""
         ...
 
 
 class ToolIndex:
-    """Number the tool calls of one answer from 0, by whatever the dialect tells them apart with."""
+    """Number the tool calls of one answer from 0, by whatever key the dialect gives them."""
 
     def __init__(self) -> None:
         self._ordinals: dict[object, int] = {}
@@ -49,60 +49,62 @@ class ToolIndex:
     def of(self, key: object) -> int:
         """Return the number of the call of that key, the next one for a new key."""
         if key not in self._ordinals and len(self._ordinals) >= _MAX_TOOL_CALLS:
-            raise BrokenStream(f"expected at most {_MAX_TOOL_CALLS} tool calls, got more")
+            raise ValueError(f"expected at most {_MAX_TOOL_CALLS} tool calls, got more")
         return self._ordinals.setdefault(key, len(self._ordinals))
 
 
-class SseReader:
-    """Read an answer that comes as server-sent events."""
+class AnswerReader(ABC, Generic[Unit]):
+    """What the readers of all dialects share: units, events or messages, are taken one by one until one is broken."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
-        self._interpreter = interpreter
-        self._decoder = SseDecoder()
-        self._head = b""  # the first octets, until an event shows that this is a stream
-        self._items = 0
+    unit: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._head = b""  # the first octets, until a unit shows that this is a stream
+        self._units = 0
         self._is_failed = False
 
     @property
+    @abstractmethod
     def is_complete(self) -> bool:
         """The dialect's own terminal event was seen."""
-        return self._interpreter.is_complete
 
     def feed(self, octets: bytes) -> list[AnswerEvent]:
         """Return what these octets complete; see `Reader`."""
-        if self._is_failed:
-            return []
-        too_long: EventTooLong | None = None
-        try:
-            items = self._decoder.feed_all(octets)
-        except EventTooLong as error:
-            too_long = error
-            items = list(error.received)
-        if not self._items and not items and len(self._head) < _HEAD_OCTETS:
-            self._head += octets[:_HEAD_OCTETS]
         found: list[AnswerEvent] = []
-        for item in items:
-            self._items += 1
-            if isinstance(item, SseComment):
-                found.append(KeepAlive())
-            elif self._take(item, found):
-                return found
-        if too_long is not None:
-            found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
+        if not self._is_failed:
+            if not self._units and len(self._head) < HEAD_OCTETS:
+                self._head += octets[:HEAD_OCTETS]
+            self._read(octets, found)
         return found
 
-    def _take(self, event: SseEvent, found: list[AnswerEvent]) -> bool:
-        """Add what an event means; say whether it was the last that can be read."""
+    @abstractmethod
+    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
+        """Add what these octets complete."""
+
+    @abstractmethod
+    def _lack(self) -> tuple[str, bool]:
+        """Return what the answer should have ended with, and whether the input ends inside of a unit."""
+
+    @abstractmethod
+    def _is_other(self) -> bool:
+        """Say whether the head is that of something else than a stream."""
+
+    @abstractmethod
+    def _meanings(self, unit: Unit) -> Iterable[AnswerEvent]:
+        """Return what a unit means; raise ValueError where it means nothing at all."""
+
+    def _take(self, unit: Unit, found: list[AnswerEvent]) -> bool:
+        """Add what one unit means; say whether more can be read."""
+        self._units += 1
         try:
-            for meaning in self._interpreter.take(event.event, event.data):
+            for meaning in self._meanings(unit):
                 found.append(meaning)  # one by one: what precedes a broken part stays
                 if isinstance(meaning, ProviderError):
                     self._is_failed = True
-                    return True
-        except BrokenStream as error:
-            found.append(self._fail(ErrorKind.BROKEN, f"event {self._items}: {error}"))
-            return True
-        return False
+                    break
+        except ValueError as error:
+            found.append(self._fail(ErrorKind.BROKEN, f"{self.unit} {self._units}: {error}"))
+        return not self._is_failed
 
     def _fail(self, kind: ErrorKind, message: str) -> ProviderError:
         self._is_failed = True
@@ -112,17 +114,49 @@ class SseReader:
         """Return what the answer lacks; see `Reader`."""
         if self._is_failed or self.is_complete:
             return None
-        if not self._items and self._head.strip() and not self._head.startswith(_FIELDS):
-            head = glimpse(self._head[:_HEAD_OCTETS].strip())
-            return self._fail(ErrorKind.NOT_A_STREAM, f"expected an event stream, got {head}")
-        where = "" if self._decoder.is_between_events else " in the middle of an event"
-        message = f"expected {self._interpreter.terminal}, got the end of input{where} after {self._items} events"
-        return self._fail(ErrorKind.INCOMPLETE, message)
+        if not self._units and self._is_other():
+            got = glimpse(self._head[:HEAD_OCTETS].strip())
+            return self._fail(ErrorKind.NOT_A_STREAM, f"expected an event stream, got {got}")
+        terminal, is_inside = self._lack()
+        where = (
+            f", in the middle of {self.unit} {self._units + 1}" if is_inside else f" after {self._units} {self.unit}s"
+        )
+        return self._fail(ErrorKind.INCOMPLETE, f"expected {terminal}, got the end of input{where}")
 
 
-def payload_of(data: str) -> dict[str, object]:
-    """Return the JSON object in an event's data, or raise BrokenStream."""
-    try:
-        return load_object(data)
-    except ValueError as error:
-        raise BrokenStream(str(error)) from error
+class SseReader(AnswerReader[SseEvent | SseComment]):
+    """Read an answer that comes as server-sent events."""
+
+    unit = "event"
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        super().__init__()
+        self._interpreter = interpreter
+        self._decoder = SseDecoder()
+
+    @property
+    def is_complete(self) -> bool:
+        """The dialect's own terminal event was seen."""
+        return self._interpreter.is_complete
+
+    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
+        too_long: EventTooLong | None = None
+        try:
+            items = self._decoder.feed_all(octets)
+        except EventTooLong as error:
+            too_long = error
+            items = list(error.received)
+        for item in items:
+            if not self._take(item, found):
+                return
+        if too_long is not None:
+            found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
+
+    def _meanings(self, unit: SseEvent | SseComment) -> Iterable[AnswerEvent]:
+        return (KeepAlive(),) if isinstance(unit, SseComment) else self._interpreter.take(unit.event, unit.data)
+
+    def _lack(self) -> tuple[str, bool]:
+        return self._interpreter.terminal, not self._decoder.is_between_events
+
+    def _is_other(self) -> bool:
+        return bool(self._head.strip()) and not self._head.startswith(_FIELDS)

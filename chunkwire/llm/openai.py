@@ -1,4 +1,4 @@
-"""Errors as OpenAI writes them: the part that chat completions and responses share.
+"""What OpenAI's chat completions and responses share: keys, and errors.
 
 The rule here: `{"error": {"message", "type", "param", "code"}}`, and which kind is which type and code.
 """
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
-from chunkwire.llm.dialect import JSON, Reply
+from chunkwire.llm.dialect import JSON, Dialect, Reply, json_reply
 from chunkwire.llm.errors import STATUS_OF, retry_fields
-from chunkwire.llm.question import ModelRequest
-from chunkwire.llm.shape import dump
+from chunkwire.llm.question import Field, ModelRequest
 
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.BAD_REQUEST: ("invalid_request_error", None),
@@ -39,15 +38,24 @@ def code_of(error: ProviderError) -> str:
     return code or kind
 
 
-def write_error(error: ProviderError) -> Reply:
-    """Return the response that refuses a request."""
-    status = error.status or STATUS_OF[error.kind]
-    body = dump({"error": error_object(error)}).encode()
-    return Reply(status, ((b"content-type", JSON), *retry_fields(error)), body)
+class OpenAIDialect(Dialect):
+    """The part of a dialect that both share."""
+
+    request_id_field = b"x-request-id"
+
+    def key_of(self, request: ModelRequest) -> str | None:
+        """Return the bearer token (RFC 6750 §2.1), or Azure's `api-key`."""
+        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
+        key = token.strip() if scheme.lower() == b"bearer" else request.get(b"api-key") or b""
+        return key.decode("latin-1") or None
+
+    def write_error(self, error: ProviderError) -> Reply:
+        """Return the response that refuses a request."""
+        status = error.status or STATUS_OF[error.kind]
+        return json_reply({"error": error_object(error)}, status, *retry_fields(error))
 
 
-def key_of(request: ModelRequest) -> str | None:
-    """Return the key: a bearer token (RFC 6750 §2.1), or Azure's `api-key` field."""
-    scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
-    key = token.strip() if scheme.lower() == b"bearer" else request.get(b"api-key") or b""
-    return key.decode("latin-1") or None
+def fields_for(key: str) -> tuple[Field, ...]:
+    """Return the fields of a request beside its Content-Type; "" is no key."""
+    accept = (b"accept", JSON)
+    return (accept, (b"authorization", b"Bearer " + key.encode())) if key else (accept,)
