@@ -264,7 +264,7 @@ def test_frames_are_relayed_in_guest_mode() -> None:
             nursery.cancel_scope.cancel()
         await carried.aclose()
 
-    assert run_as_guest(guest)[-1:] == ["guest"]
+    assert "guest" in run_as_guest(guest)
 
 
 def test_a_run_within_the_host_of_a_guest_is_no_guest() -> None:
@@ -274,4 +274,4 @@ def test_a_run_within_the_host_of_a_guest_is_no_guest() -> None:
         assert await form_of_this_run() is Form.PLAIN
         assert await trio.to_thread.run_sync(trio.run, form_of_this_run) is Form.INSTRUMENT
 
-    assert run_as_guest(guest)[-1:] == ["guest"]
+    assert "guest" in run_as_guest(guest)
