@@ -25,33 +25,10 @@ from chunkwire.record.values import (
     RequestRecord,
     TextFields,
     TrailersRecord,
-    from_json,
-    to_json,
 )
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
-
-__all__ = [
-    "Recorder",
-    "redact_target",
-    "Record",
-    "RequestRecord",
-    "HeadRecord",
-    "FrameRecord",
-    "DataRecord",
-    "TrailersRecord",
-    "EndRecord",
-    "TextFields",
-    "to_json",
-    "from_json",
-    "POINTS",
-    "WAYS",
-    "FRAMING_VERDICTS",
-    "APPLICATION_VERDICTS",
-    "MAX_DATA_OCTETS",
-    "REDACTED",
-]
 
 MAX_DATA_OCTETS: Final = 65536
 """Octets of one frame that a record keeps: more than any event of a stream, and a bound on memory a watcher costs."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.tools.probe.fix import Fix
-from chunkwire.tools.probe.fix_table import FIXES
+from chunkwire.tools.probe.fix import Fix, all_fixes
 from chunkwire.tools.probe.fixes import AS_BEFORE, Basis, advice_for, lines_for, revised
 from chunkwire.tools.probe.verdict import (
     ACCEL,
@@ -31,7 +30,7 @@ def changes(kind: Kind, *, software: str = "", seconds: float | None = None, arr
     return [fix.change for fix in fixes_for(verdict)]
 
 
-@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: f"{fix.software}: {fix.change}")
+@pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
 def test_each_row_stands_on_a_test_that_exists_or_on_a_source(fix: Fix) -> None:
     assert bool(fix.proof) != bool(fix.source)
     if fix.proof:
@@ -85,10 +84,16 @@ def test_alternatives_stand_side_by_side_the_rest_one_a_line() -> None:
 
 
 def test_every_row_has_a_date_and_applies_to_something() -> None:
-    for fix in FIXES:
+    for fix in all_fixes():
         assert fix.checked.year >= 2026
         assert fix.kinds
         assert replace(fix, kinds=frozenset()).applies(HopVerdict(hop="", kind=Kind.TO_END)) is False
+
+
+@pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
+def test_what_a_row_counts_as_tried_is_a_change_that_is_tried(fix: Fix) -> None:
+    assert fix.tried in ("", POST, ACCEL, NO_TRANSFORM, INCREMENTAL)
+    assert bool(fix.sets) != bool(fix.before and fix.after)
 
 
 def after_why(verdict: HopVerdict, *freeing: str, in_vain: tuple[str, ...] = ()) -> HopVerdict:
@@ -189,7 +194,7 @@ def test_our_gateway_is_known_by_its_mode_not_by_a_via_that_any_exact_one_writes
     assert "--mode exact" not in offered(replace(HELD, software="1.1 chunkwire"))
 
 
-@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: f"{fix.software}: {fix.change}")
+@pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
 def test_each_row_has_the_lines_before_and_after_or_the_field_that_it_sets(fix: Fix) -> None:
     if fix.sets:
         assert ": " in fix.sets

@@ -1,4 +1,4 @@
-"""One row of the table of fixes.
+"""One row of the table of fixes, and the table, which is read from `fixes.toml`.
 
 The rule here: a row says for which software, versions and verdicts it is, what to change, whose change it is, when
 that was checked, and the test that proves it; where no test does, a source stands in its place. A row whose software
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import enum
 import re
+import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from functools import cache
+from importlib import resources
+from typing import Any, Final
 
 from chunkwire.tools.probe.verdict import ACCEL, HTTP_1_0, INCREMENTAL, POST, HopVerdict, Kind
-
-CHECKED: Final = date(2026, 11, 21)
-
-BUFFERED: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.HOLDS, Kind.GET_ONLY})
-
 
 _DISPROVING: Final = (POST, ACCEL, INCREMENTAL, HTTP_1_0)
 
@@ -36,7 +35,8 @@ class Fix:
     """One change that frees a stream.
 
     Attributes:
-        software: its name; empty for a change that does not depend on it.
+        software: its name; empty for a change that does not depend on it. It is `name` in the file, where what the rows
+            of one software share may stand beside it.
         versions: that it applies to, in words.
         kinds: verdicts that it mends.
         says: a pattern that the hop's own words match (Server, Via, marks of a vendor, its host name); None asks none.
@@ -58,7 +58,7 @@ class Fix:
     says: str | None = None
     is_silent: bool = False
     arrived: str | None = None
-    seconds: tuple[float, float] | None = None
+    seconds: Sequence[float] | None = None
     change: str
     sets: str = ""
     tried: str = ""
@@ -67,7 +67,7 @@ class Fix:
     whose: Whose
     proof: str = ""
     source: str = ""
-    checked: date = CHECKED
+    checked: date
 
     @property
     def is_shown_by(self) -> str:
@@ -101,6 +101,23 @@ class Fix:
             name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
             for its_name, its_value in verdict.present
         )
+
+
+@cache
+def all_fixes() -> tuple[Fix, ...]:
+    """Return the rows of the table, in the order in which they are offered."""
+    table = tomllib.loads(resources.files(__package__).joinpath("fixes.toml").read_text("utf-8"))
+    return tuple(_rows(table))
+
+
+def _rows(table: dict[str, Any]) -> Iterator[Fix]:
+    for software in table["software"]:
+        shared = {name: value for name, value in software.items() if name not in ("name", "fixes")}
+        for row in software["fixes"]:
+            members = {"software": software.get("name", ""), "checked": table["checked"], **shared, **row}
+            names = [name for kind in row["kinds"] for name in table["groups"].get(kind, [kind])]
+            members |= {"kinds": frozenset(map(Kind, names)), "whose": Whose[row["whose"].upper()]}
+            yield Fix(**members)
 
 
 def _kinds_of(verdict: HopVerdict) -> frozenset[Kind]:

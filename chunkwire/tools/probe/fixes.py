@@ -11,8 +11,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chunkwire.tools.probe.fix import Fix
-from chunkwire.tools.probe.fix_table import FIXES
+from chunkwire.tools.probe.fix import Fix, all_fixes
 from chunkwire.tools.probe.verdict import HOLDING, IDENTITY, HopVerdict, Kind
 
 AS_BEFORE = "as before"
@@ -45,7 +44,7 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
 
     Guesses are left out where the hop says what software it is, and where it is not known to hold.
     """
-    rows = [fix for fix in FIXES if fix.applies(verdict)]
+    rows = [fix for fix in all_fixes() if fix.applies(verdict)]
     shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
     named = [fix for fix in rows if fix.says is not None and fix not in shown]
     if IDENTITY in verdict.freed_by:

@@ -56,9 +56,6 @@ TICK_SECONDS: Final = 0.005
 
 CLOCK: Final = "this machine's"
 
-# Fields of a request by which a hop on the way shows what it is and does.
-_TELLING: Final = frozenset({"connection", "via", "accept-encoding"})
-
 
 @dataclass(slots=True)
 class Lateness:
