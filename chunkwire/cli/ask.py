@@ -12,9 +12,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
-    from chunkwire.ask.answering import AskSettings
     from chunkwire.ask.providers import Provider
-    from chunkwire.ask.relay import Patience
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
 
@@ -73,14 +71,22 @@ def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     import trio
 
+    from chunkwire.ask.answering import AskSettings
+    from chunkwire.ask.relay import Patience
     from chunkwire.ask.server import serve_ask
     from chunkwire.net.dial import make_tls
     from chunkwire.net.listen import Address, parse_address
     from chunkwire.server.settings import ServerSettings
 
+    settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
     address = parse_address(options.listen, default_port=options.default_port)
     providers = _providers(options)
-    ask_settings, patience = _settings(options)
+    patience = Patience(
+        connect=options.connect_timeout,
+        first_token=options.first_token_timeout,
+        idle=options.idle_timeout,
+        attempts=options.attempts,
+    )
     has_https = any(provider.url.scheme == "https" for provider in providers)
     tls = make_tls(options.cafile, verify=not options.insecure) if has_https else None
 
@@ -89,11 +95,9 @@ def run(options: argparse.Namespace) -> int:
             await serve_ask(
                 address,
                 providers,
-                ask_settings=ask_settings,
+                ask_settings=flags.settings_of(AskSettings, options),
                 patience=patience,
-                settings=ServerSettings(
-                    send_timeout=options.send_timeout, grace=options.grace, cors=frozenset(options.cors)
-                ),
+                settings=settings,
                 tls=tls,
                 write_audit=write_audit,
                 handle_signals=True,
@@ -119,24 +123,6 @@ def _providers(options: argparse.Namespace) -> list[Provider]:
     ]
     check_names(found)
     return found
-
-
-def _settings(options: argparse.Namespace) -> tuple[AskSettings, Patience]:
-    from chunkwire.ask.answering import AskSettings
-    from chunkwire.ask.relay import Patience
-
-    ask_settings = AskSettings(
-        system=options.system,
-        max_tokens=options.max_tokens,
-        keep_alive=options.keep_alive,
-    )
-    patience = Patience(
-        connect=options.connect_timeout,
-        first_token=options.first_token_timeout,
-        idle=options.idle_timeout,
-        attempts=options.attempts,
-    )
-    return ask_settings, patience
 
 
 @contextmanager

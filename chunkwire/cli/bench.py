@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.serving import recording
 
 if TYPE_CHECKING:
     import trio
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def bench(options: argparse.Namespace) -> int:
     """Run the rounds; return the exit code."""
-    from chunkwire.cli.probe import progress, saving
+    from chunkwire.cli.probe import progress
     from chunkwire.net.dial import parse_url
     from chunkwire.tools.bench.samples import Gathered
     from chunkwire.tools.bench.view import parse_allowance, parse_limit
@@ -131,7 +132,7 @@ async def bench(options: argparse.Namespace) -> int:
     made = Bench(options, parse_url(options.url), base, Gathered(), Gathered() if base is not None else None)
     if base is not None and not options.quiet:
         say(plan_line(made))
-    with saving(options.save) as made.record_to, progress(options) as made.tell:
+    with recording(options.save, is_flushed=False) as made.record_to, progress(options) as made.tell:
         await run_until_interrupted(made)
     await show(made)
     code = ExitCode.OK

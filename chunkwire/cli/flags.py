@@ -10,8 +10,11 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
 from chunkwire.wire.durations import parse_duration
+
+T = TypeVar("T")
 
 DEFAULT_GATEWAY = "127.0.0.1:8080"
 DEFAULT_ORIGIN = "127.0.0.1:8081"
@@ -65,6 +68,14 @@ def add_each(
         group.add_argument(
             f"--{name}", type=kind, default=kind(default), metavar=metavar, help=f"{what} (default: {default})"
         )
+
+
+def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: object) -> T:
+    """Return settings, a dataclass, whose members are the flags of their names; `others` are members that are not."""
+    from inspect import signature
+
+    flags = {name: value for name, value in vars(options).items() if name in signature(kind).parameters}
+    return kind(**{**flags, **others})
 
 
 def add_listen(parser: argparse.ArgumentParser, default: str) -> None:

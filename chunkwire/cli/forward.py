@@ -154,29 +154,12 @@ def _settings(options: argparse.Namespace) -> GatewaySettings:
     from chunkwire.forward.shape import parse_fault, parse_mode
     from chunkwire.wire.limits import HeadLimits, Limits
 
-    return GatewaySettings(
-        preserve_host=options.preserve_host,
-        forwarded=options.forwarded,
-        on_client_fin=options.on_client_fin,
-        on_client_gone=options.on_client_gone,
-        connect_timeout=options.connect_timeout,
-        head_timeout=options.head_timeout,
-        keep_alive_timeout=options.keep_alive_timeout,
-        response_timeout=options.response_timeout,
-        send_timeout=options.send_timeout,
-        idle_timeout=options.idle_timeout,
-        grace=options.grace,
+    return flags.settings_of(
+        GatewaySettings,
+        options,
         max_connections=max(1, options.max_connections),
-        max_streams_per_client=options.max_streams_per_client,
-        max_informational=options.max_informational,
         mode=parse_mode(options.mode),
         fault=parse_fault(options.fault) if options.fault else None,
-        poll=options.poll,
-        head_limits=HeadLimits(max_head_octets=options.max_head_octets, max_fields=options.max_fields),
-        limits=Limits(
-            max_ext_octets=options.max_ext_octets,
-            max_overhead=options.max_overhead,
-            max_trailer_octets=options.max_trailer_octets,
-            max_trailer_fields=options.max_trailer_fields,
-        ),
+        head_limits=flags.settings_of(HeadLimits, options),
+        limits=flags.settings_of(Limits, options),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.serving import recording
 
 if TYPE_CHECKING:
     from chunkwire.record.values import Record
@@ -77,7 +78,7 @@ async def probe(options: argparse.Namespace) -> int:
 
     hops: list[Hop] = []
     verdicts: list[HopVerdict] = []
-    with saving(options.save) as record_to, progress(options) as tell:
+    with recording(options.save, is_flushed=False) as record_to, progress(options) as tell:
         prober = make_prober(options, record_to, tell)
         for source, name in name_sources(options.hops):
             is_behind = any(verdict.is_holding for verdict in verdicts)
@@ -130,7 +131,7 @@ async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: li
     from chunkwire.tools.probe.report import report
 
     now = datetime.datetime.now().astimezone()
-    blocks = report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}")
+    blocks = list(report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}"))
     page = to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
     await trio.Path(path).write_text(page, encoding="utf-8")
 
@@ -188,18 +189,6 @@ async def read_hops(prober: Prober, source: str, name: str, *, is_behind: bool) 
     if not is_path(source):
         return [await prober.probe(name, parse_url(source), is_behind=is_behind)]
     return read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
-
-
-@contextmanager
-def saving(path: str | None) -> Iterator[Callable[[Record], None] | None]:
-    """Give what writes records to a file, a line each; None without a file."""
-    if path is None:
-        yield None
-        return
-    from chunkwire.record.values import to_json
-
-    with open(path, "w", encoding="ascii") as file:
-        yield lambda record: print(to_json(record), file=file)
 
 
 @contextmanager

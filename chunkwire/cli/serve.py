@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
-    from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.routes import Resource
 
 SUMMARY = "the origin: streams whose every chunk is written by hand, at its moment"
@@ -81,11 +80,13 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     from chunkwire.origin.resources import origin_resources
+    from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.access import log_json, log_text
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.serving import serve
 
-    settings, mock = _settings(options), mock_settings(options)
+    settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
+    mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
@@ -104,24 +105,6 @@ def run(options: argparse.Namespace) -> int:
             )
 
     return serving.run_server(options, "origin", server)
-
-
-def _settings(options: argparse.Namespace) -> OriginSettings:
-    from chunkwire.origin.settings import OriginSettings
-
-    return OriginSettings(
-        max_chunks=options.max_chunks,
-        max_octets=options.max_octets,
-        max_chunk_octets=options.max_chunk_octets,
-        max_connections=options.max_connections,
-        max_duration=options.max_duration,
-        keep_alive_timeout=options.keep_alive_timeout,
-        head_timeout=options.head_timeout,
-        body_timeout=options.body_timeout,
-        send_timeout=options.send_timeout,
-        grace=options.grace,
-        cors=frozenset(options.cors),
-    )
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:

@@ -155,12 +155,12 @@ def worker_arguments() -> Sequence[str]:
 
 
 @contextmanager
-def recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
-    """Give what writes records to a file, a line each, at once; None without a file."""
+def recording(path: str | None, *, is_flushed: bool = True) -> Iterator[Callable[[Record], None] | None]:
+    """Give what writes records to a file, a line each, at once if it `is_flushed`; None without a file."""
     if path is None:
         yield None
         return
     from chunkwire.record.values import to_json
 
-    with open(path, "w", encoding="ascii", buffering=1) as file:
+    with open(path, "w", encoding="ascii", buffering=1 if is_flushed else -1) as file:
         yield lambda record: print(to_json(record), file=file)

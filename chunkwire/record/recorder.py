@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from chunkwire.record.values import (
     APPLICATION_VERDICTS,
@@ -132,10 +132,7 @@ class Recorder:
         is_as_written = redacted == _text_fields(fields) and redact_target(target) == target
         self._emit(
             RequestRecord(
-                stream=self._stream,
-                point=self._point,
-                way=self._way,
-                hop=self._hop,
+                **self._where,
                 t=t,
                 method=method.decode("latin-1"),
                 target=redact_target(target).decode("latin-1"),
@@ -152,10 +149,7 @@ class Recorder:
         redacted = _redact_fields(fields)
         self._emit(
             HeadRecord(
-                stream=self._stream,
-                point=self._point,
-                way=self._way,
-                hop=self._hop,
+                **self._where,
                 t=t,
                 status_line=status_line.decode("latin-1"),
                 fields=redacted,
@@ -218,10 +212,7 @@ class Recorder:
             self._frame(t, self._last_read, partial=True)
         self._emit(
             EndRecord(
-                stream=self._stream,
-                point=self._point,
-                way=self._way,
-                hop=self._hop,
+                **self._where,
                 t=t,
                 framing=framing,
                 application=application,
@@ -249,10 +240,7 @@ class Recorder:
         n, gap = self._next(t)
         self._emit(
             DataRecord(
-                stream=self._stream,
-                point=self._point,
-                way=self._way,
-                hop=self._hop,
+                **self._where,
                 t=t,
                 n=n,
                 gap=gap,
@@ -265,7 +253,7 @@ class Recorder:
         )
 
     def _frame(self, t: float, read: int, *, partial: bool = False) -> None:
-        """Record the chunk that has begun, now whole or, if partial, as far as it came."""
+        """Record the chunk or last-chunk that has begun, now whole or, if partial, as far as it came."""
         chunk = self._chunk
         assert chunk is not None
         n, gap = self._next(t)
@@ -296,40 +284,26 @@ class Recorder:
         self._data_octets = 0
 
     def _last_chunk(self, t: float, event: LastChunk, read: int) -> None:
-        n, gap = self._next(t)
-        line = event.line.decode("latin-1")
-        self._emit(
-            FrameRecord(
-                stream=self._stream,
-                point=self._point,
-                way=self._way,
-                hop=self._hop,
-                t=t,
-                n=n,
-                gap=gap,
-                read=read,
-                offset=event.offset,
-                line=line,
-                size=0,
-                data=b"",
-            )
-        )
+        self._chunk = SizeLine(event.offset, event.line, 0, event.ext)
+        self._frame(t, read)
         if event.trailers:
             fields = _redact_fields(event.trailers)
             is_as_written = fields == _text_fields(event.trailers)
             section = event.raw[len(event.line) + 2 : -2] if is_as_written else None
             self._emit(
                 TrailersRecord(
-                    stream=self._stream,
-                    point=self._point,
-                    way=self._way,
-                    hop=self._hop,
+                    **self._where,
                     t=t,
                     read=read,
                     fields=fields,
                     data=section,
                 )
             )
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        """What every record of this message says of where it was seen."""
+        return {"stream": self._stream, "point": self._point, "way": self._way, "hop": self._hop}
 
     def _next(self, t: float) -> tuple[int, float | None]:
         """Return the number of the next frame, and its gap to the one before."""

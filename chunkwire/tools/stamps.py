@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from dataclasses import dataclass
 from typing import Final
+
+from chunkwire.wire.coding import ContentDecoder
 
 _MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line bears no stamp
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
@@ -65,32 +66,33 @@ def _read_json(text: bytes) -> Stamp | None:
 class ContentReader:
     """Content as it comes, to stamps and to the ends of events.
 
-    Attributes:
-        is_readable: False once the content cannot be read on: an unknown coding, or octets that are missing in one.
+    Args:
+        coding: the value of Content-Encoding, empty for none.
     """
 
     def __init__(self, coding: str = "") -> None:
-        """Take the value of Content-Encoding, empty for none."""
-        self.is_readable = coding in ("", "identity", "gzip", "x-gzip", "deflate")
-        self._inflate = zlib.decompressobj(wbits=47) if self.is_readable and coding not in ("", "identity") else None
+        self._decoder = ContentDecoder(coding)
+        self._is_lost = False
         self._line = b""
         self._has_data = False
         self._skips = False
 
+    @property
+    def is_readable(self) -> bool:
+        """Say whether the content can be read on: its coding is known, and no octet of it is wrong or missing."""
+        return self._decoder.error is None and not self._is_lost
+
     def feed(self, octets: bytes) -> tuple[list[Stamp], int]:
         """Take content; return the stamps of the lines it completes, and how many events (SSE) it completes."""
-        if not self.is_readable:
-            return [], 0
-        if self._inflate is not None:
-            try:
-                octets = self._inflate.decompress(octets)
-            except zlib.error:
-                self.is_readable = False
-                return [], 0
+        stamps: list[Stamp] = []
+        events = sum(self._read(piece, stamps) for piece in self._decoder.feed(octets)) if self.is_readable else 0
+        return stamps, events
+
+    def _read(self, octets: bytes, stamps: list[Stamp]) -> int:
+        """Add the stamps of the lines that decoded content completes, and return how many events it completes."""
         *lines, self._line = (self._line + octets).split(b"\n")
         if len(self._line) > _MAX_LINE_OCTETS:
             self._line, self._skips = b"", True
-        stamps: list[Stamp] = []
         events = 0
         for line in lines:
             if self._skips:
@@ -103,9 +105,9 @@ class ContentReader:
             self._has_data = self._has_data or line.startswith(b"data")
             if (stamp := read_stamp(line)) is not None:
                 stamps.append(stamp)
-        return stamps, events
+        return events
 
     def lose(self) -> None:
         """Take note that octets are missing here: the line they were in is skipped, a coding cannot be read on."""
         self._line, self._skips = b"", True
-        self.is_readable = self.is_readable and self._inflate is None
+        self._is_lost = self._is_lost or bool(self._decoder.codings)

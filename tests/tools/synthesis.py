@@ -162,7 +162,7 @@ def arrivals(probe: Probe, path: Path) -> list[Octets]:
     """Return the content as it arrives: the reads of one moment are one."""
     writes = replace(probe, nonce=path.nonce or probe.nonce).written(path.lateness)
     if path.coding in ("gzip", "deflate"):
-        writes = _deflated(writes, is_lazy=path.is_lazy)
+        writes = _deflated(writes, wbits=31 if path.coding == "gzip" else 15, is_lazy=path.is_lazy)
     reads = path.hold(writes)[: path.cut]
     chance = random.Random(7)
     late = sorted((t + chance.uniform(0.0, path.jitter), number) for number, (t, _) in enumerate(reads))
@@ -170,8 +170,8 @@ def arrivals(probe: Probe, path: Path) -> list[Octets]:
     return [(t, b"".join(octets for _, octets in same)) for t, same in groupby(moments, key=lambda read: read[0])]
 
 
-def _deflated(writes: list[Octets], *, is_lazy: bool) -> list[Octets]:
-    coder = zlib.compressobj(wbits=31)
+def _deflated(writes: list[Octets], *, wbits: int, is_lazy: bool) -> list[Octets]:
+    coder = zlib.compressobj(wbits=wbits)
     coded = []
     for t, octets in writes:
         more = coder.compress(octets) + (b"" if is_lazy else coder.flush(zlib.Z_SYNC_FLUSH))

@@ -71,7 +71,7 @@ def prose(page: str) -> str:
 def test_every_verdict_has_a_page(kind: Kind, name: str) -> None:
     hop, evidence = HOPS[name], Evidence(runs=len(HOPS[name].runs), events=20, coding="gzip")
     verdict = HopVerdict(hop="hop", kind=kind, reason="why", software=NGINX, evidence=evidence)
-    blocks = report([hop], [verdict], [Finding("POST", "streams", True)], made="Made in a test")
+    blocks = list(report([hop], [verdict], [Finding("POST", "streams", True)], made="Made in a test"))
     text = prose(to_html(blocks))
     assert verdict.line in text
     offered = advice_for(verdict) if spoiler([verdict])[0] is not None else []
@@ -85,7 +85,7 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
     inner = unstamped(hop_of(name="origin")) if name == "unstamped" else hop_of(name="origin")
     hops = [inner, replace(HOPS[name], name="nginx:8080"), replace(HOPS[name], name="app")]
     verdicts = judge_chain(hops)
-    text = prose(to_html(report(hops, verdicts, [], made="Made in a test")))
+    text = prose(to_html(list(report(hops, verdicts, [], made="Made in a test"))))
     assert text.index("nginx:8080 is the first hop that holds the stream") < text.index("origin: streams")
     assert text.index("origin: streams") < text.index("nginx:8080: HOLDS") < text.index("app: not judged")
     assert ("Held, ms" in text) is (name == "stamped")
@@ -106,7 +106,7 @@ def test_no_credential_is_on_it_and_what_a_peer_said_is_escaped() -> None:
     assert request is not None
     told = request._replace(fields=(("X-Session-Id", "s3cr3t"), ("Host", "<b>")))
     shown = Hop("<i>", (replace(hop.runs[0], request=told),))
-    page = to_html(report([shown], [HopVerdict(hop="<i>", kind=Kind.TO_END)], [], made="x"))
+    page = to_html(list(report([shown], [HopVerdict(hop="<i>", kind=Kind.TO_END)], [], made="x")))
     assert "s3cr3t" not in page
     assert "<b>" not in page
     assert "<i>" not in page

@@ -8,7 +8,7 @@ import pytest
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
-from chunkwire.tools.bench.samples import NO_FRAME, Gathered, OpenWindow, StreamSampler
+from chunkwire.tools.bench.samples import NO_FRAME, Gathered, StreamSampler, Window
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 MS = 1_000_000
@@ -30,7 +30,7 @@ def sampled(
 ) -> Gathered:
     """Return what a stream's reads, at ms since its request, gather."""
     gathered = Gathered()
-    window = OpenWindow(SENT_NS + opens_ms * MS, SENT_NS + closes_ms * MS)
+    window = Window(SENT_NS + opens_ms * MS, SENT_NS + closes_ms * MS)
     stream = StreamSampler(gathered, window, framing=framing, coding="", sent_ns=SENT_NS)
     for ms, octets in reads:
         stream.take(SENT_NS + round(ms * MS), octets)
@@ -100,7 +100,7 @@ def test_what_follows_the_end_counts_no_more() -> None:
 def test_what_arrives_may_be_recorded() -> None:
     records: list[Record] = []
     recorder = Recorder(records.append, stream=1, point="client.received")
-    window = OpenWindow()
+    window = Window()
     stream = StreamSampler(Gathered(), window, framing=CHUNKED, coding="", sent_ns=SENT_NS, recorder=recorder)
     assert stream.take(SENT_NS + 10 * MS, encode_chunk(b"a"))
     assert not stream.take(SENT_NS + 20 * MS, encode_last_chunk())
@@ -129,13 +129,13 @@ def test_frames_in_the_read_that_breaks_a_stream_count() -> None:
 
 @pytest.mark.parametrize("silent_ms, is_stalled", [(900.0, False), (1001.0, True)])
 def test_a_stream_is_stalled_after_a_second_of_silence(silent_ms: float, is_stalled: bool) -> None:
-    stream = StreamSampler(Gathered(), OpenWindow(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    stream = StreamSampler(Gathered(), Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
     stream.take(SENT_NS, encode_chunk(b"a"))
     assert stream.is_stalled(SENT_NS + silent_ms * MS) is is_stalled
 
 
 def test_a_slow_stream_is_stalled_after_ten_of_its_pauses() -> None:
-    stream = StreamSampler(Gathered(), OpenWindow(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    stream = StreamSampler(Gathered(), Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
     for seconds in (0, 2):
         stream.take(SENT_NS + seconds * 1000 * MS, encode_chunk(b"a"))
     assert not stream.is_stalled(SENT_NS + 22_000 * MS)

@@ -1,10 +1,15 @@
 """What --why says of a run, and how it is told."""
 
 import pytest
+import trustme
 
-from chunkwire.tools.probe.probing import describe_arrival
+from chunkwire.net.dial import make_tls, parse_url
+from chunkwire.tools.probe.probing import Prober, describe_arrival
+from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.view import finding_lines
-from chunkwire.tools.probe.why import Finding, told
+from chunkwire.tools.probe.why import Finding, ask_1_0, told
+from tests.client.server import PATIENCE
+from tests.client.test_tls import secured
 from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
 
 
@@ -41,3 +46,14 @@ def test_findings_stand_in_two_columns() -> None:
 def test_the_journal_tells_how_a_request_arrived_in_one_line() -> None:
     entry: dict[str, object] = {"version": "1.0", "fields": [["Host", "x"], ["Connection", "close"], ["Via", "1.1 a"]]}
     assert describe_arrival(entry) == "HTTP/1.0, Connection: close, Via: 1.1 a"
+
+
+async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
+    authority = trustme.CA()
+    with authority.cert_pem.tempfile() as cafile:
+        async with secured(authority, "127.0.0.1") as url:
+            ask = Ask(url=parse_url(url))
+            run = await ask_1_0(Prober(tls=make_tls(cafile)), "hop", ask, limit=PATIENCE)
+    assert (run.status, run.octets) == (200, 2)
+    assert run.end is not None
+    assert run.end.framing == "complete"

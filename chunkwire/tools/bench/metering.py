@@ -30,7 +30,7 @@ from chunkwire.net.heads import Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop, handed_over
-from chunkwire.tools.bench.samples import Gathered, OpenWindow, StreamSampler
+from chunkwire.tools.bench.samples import Gathered, StreamSampler, Window
 from chunkwire.tools.bench.saturation import trend_of
 from chunkwire.wire.errors import ChunkwireError
 
@@ -127,7 +127,7 @@ class Meter:
 
     def __init__(self, load: Load, *, tell: Callable[[Gathered], None] | None = None) -> None:
         self.gathered = Gathered()
-        self.window = OpenWindow()
+        self.window = Window()
         self._load = load
         self._tell = tell
         self._slots = [_Slot() for _ in range(min(load.streams, load.total or load.streams))]
@@ -328,7 +328,7 @@ class Meter:
             self.gathered,
             self.window,
             framing=response_framing(response, load.method.encode()),
-            coding=(response.get(b"content-encoding") or b"").decode("latin-1").strip().lower(),
+            coding=(response.get(b"content-encoding") or b"").decode("latin-1"),
             sent_ns=sent_ns,
             recorder=recorder,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
@@ -32,16 +32,9 @@ STALL_GAPS: Final = 10
 NO_FRAME: Final = "ended without a frame"
 
 
-class Window(Protocol):
-    """When samples count, ns on the receiver's clock."""
-
-    opens_ns: float
-    closes_ns: float
-
-
 @dataclass(slots=True)
-class OpenWindow:
-    """A window that its owner opens and closes."""
+class Window:
+    """When samples count, ns on the receiver's clock; its owner opens and closes it."""
 
     opens_ns: float = math.inf
     closes_ns: float = math.inf

@@ -7,8 +7,8 @@ event stream, else the frames or reads of the body.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -149,78 +149,6 @@ def joined(fields: TextFields, name: str) -> str:
     return ", ".join(value for key, value in fields if key.lower() == name)
 
 
-@dataclass(slots=True)
-class _Gathering:
-    """A run that is being read."""
-
-    hop: str
-    point: str
-    request: RequestRecord | None = None
-    head: HeadRecord | None = None
-    stamped: list[Unit] = field(default_factory=list)
-    events: list[Unit] = field(default_factory=list)
-    pieces: list[Unit] = field(default_factory=list)
-    chunks: int = 0
-    extended: int = 0
-    trailers: tuple[str, ...] = ()
-    is_chunked: bool = False
-    is_whole: bool = True
-    octets: int = 0
-    end: EndRecord | None = None
-    reader: ContentReader = field(default_factory=ContentReader)
-
-    def take(self, record: Record) -> None:
-        if isinstance(record, HeadRecord):
-            if not record.status_line.split(" ", 2)[1:2] < ["200"]:  # not an informational one
-                self.head = record
-                self.reader = ContentReader(joined(record.fields, "content-encoding").strip().lower())
-        elif isinstance(record, FrameRecord):
-            self.is_chunked = True
-            if record.size:
-                self.chunks += 1
-                self.extended += ";" in record.line
-                self._piece(record)
-        elif isinstance(record, DataRecord):
-            self._piece(record)
-        elif isinstance(record, TrailersRecord):
-            self.trailers = tuple(name for name, _ in record.fields)
-        elif isinstance(record, EndRecord):
-            self.end = record
-
-    def _piece(self, record: FrameRecord | DataRecord) -> None:
-        is_partial = isinstance(record, FrameRecord) and record.partial
-        data = record.data
-        self.octets += len(data or b"") if is_partial else record.size
-        unit = Unit(record.t, record.read, self.octets)
-        self.pieces.append(unit)
-        stamps, events = self.reader.feed(data or b"")
-        self.stamped += [Unit(unit.t, unit.read, unit.end, stamp) for stamp in stamps]
-        self.events += [unit] * events
-        if data is None or record.cut:
-            self.is_whole = False
-            self.reader.lose()
-
-    def run(self, *, connect: float | None, our_delay: float, clock: str | None) -> Run:
-        units = self.stamped or (self.events if self.is_whole and len(self.events) > 1 else self.pieces)
-        return Run(
-            self.hop,
-            self.point,
-            self.request,
-            self.head,
-            tuple(units),
-            tuple(self.pieces),
-            self.chunks,
-            self.extended,
-            self.trailers,
-            self.is_chunked,
-            self.is_whole and self.reader.is_readable,
-            self.end,
-            connect,
-            our_delay,
-            clock,
-        )
-
-
 def read_runs(
     records: Iterable[Record],
     *,
@@ -235,17 +163,60 @@ def read_runs(
         hop: what to call a hop that the records do not name.
         connect, our_delay, clock: see `Run`.
     """
-    found: dict[tuple[str | None, str, int], _Gathering] = {}
+    found: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}
     for record in records:
         if isinstance(record, RequestRecord):
             requests.setdefault((record.hop, record.stream), record)
         elif record.way == "response" and record.point in _POINTS:
-            key = (record.hop, record.point, record.stream)
-            if key not in found:
-                found[key] = _Gathering(record.hop or hop or record.point, record.point)
-            found[key].take(record)
-    for (its_hop, _, stream), gathering in found.items():
-        gathering.request = requests.get((its_hop, stream))
-    gathered = sorted(found.values(), key=lambda each: _POINTS.index(each.point))
-    return [each.run(connect=connect, our_delay=our_delay, clock=clock) for each in gathered]
+            found.setdefault((record.hop, record.point, record.stream), []).append(record)
+    runs = [
+        replace(
+            _run_of(its_hop or hop or point, response),
+            point=point,
+            request=requests.get((its_hop, stream)),
+            connect=connect,
+            our_delay=our_delay,
+            clock=clock,
+        )
+        for (its_hop, point, stream), response in found.items()
+    ]
+    return sorted(runs, key=lambda run: _POINTS.index(run.point))
+
+
+def _run_of(hop: str, records: Sequence[Record]) -> Run:
+    """Return what the records of one response tell."""
+    head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and _is_final(each)), None)
+    reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
+    bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]
+    frames = [each for each in bodies if isinstance(each, FrameRecord)]
+    stamped: list[Unit] = []
+    events: list[Unit] = []
+    pieces: list[Unit] = []
+    octets = 0
+    for record in bodies:
+        is_partial = isinstance(record, FrameRecord) and record.partial
+        octets += len(record.data or b"") if is_partial else record.size
+        pieces.append(Unit(record.t, record.read, octets))
+        stamps, ended = reader.feed(record.data or b"")
+        stamped += [replace(pieces[-1], stamp=stamp) for stamp in stamps]
+        events += [pieces[-1]] * ended
+        if record.data is None or record.cut:
+            reader.lose()
+    is_whole = all(record.data is not None and not record.cut for record in bodies)
+    return Run(
+        hop,
+        head=head,
+        units=tuple(stamped or (events if is_whole and len(events) > 1 else pieces)),
+        pieces=tuple(pieces),
+        chunks=len(frames),
+        extended=sum(";" in frame.line for frame in frames),
+        trailers=tuple(name for each in records if isinstance(each, TrailersRecord) for name, _ in each.fields),
+        is_chunked=any(isinstance(each, FrameRecord) for each in records),
+        is_whole=is_whole and reader.is_readable,
+        end=next((each for each in reversed(records) if isinstance(each, EndRecord)), None),
+    )
+
+
+def _is_final(head: HeadRecord) -> bool:
+    return not head.status_line.split(" ", 2)[1:2] < ["200"]

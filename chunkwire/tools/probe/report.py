@@ -48,18 +48,12 @@ _BASES: Final = {
 
 def report(
     hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str
-) -> list[Block]:
-    """Return the page.
+) -> Iterator[Block]:
+    """Yield the page, block by block.
 
     Args:
         made: when and by what, one line.
     """
-    return list(_blocks(hops, verdicts, findings, made=made))
-
-
-def _blocks(
-    hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str
-) -> Iterator[Block]:
     blamed, sentence = spoiler(verdicts)
     if blamed is not None:
         yield Heading(1, f"{blamed.hop} {sentence.rstrip('.')}")

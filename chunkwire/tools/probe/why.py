@@ -14,11 +14,11 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.net.dial import Url, dial
+from chunkwire.client.capture import CaptureReader
+from chunkwire.net.dial import Url, dial, make_tls
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import check_head, find_head_end, read_response, response_framing
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import Record
+from chunkwire.record.values import EndRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
@@ -36,9 +36,7 @@ from chunkwire.tools.probe.verdict import (
 )
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.feed import Feed
-from chunkwire.wire.frames import Data, Event
-from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
+from chunkwire.wire.frames import Data
 
 JOURNAL_SECONDS: Final = 5.0
 """How long we wait for the origin to learn that its client left."""
@@ -98,7 +96,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
         yield replace(finding, is_of_pace=parameters is BURSTS)
     prober.tell(f"{name}: without content codings")
     yield told(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield told(HTTP_1_0, await ask_1_0(name, vary_ask(ask), limit=_limit(prober, ask)))
+    yield told(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask), limit=_limit(prober, ask)))
     if not is_probe(url):
         return
     prober.tell(f"{name}: leaving early")
@@ -139,21 +137,35 @@ def _how(look: Look) -> str:
     return f" for up to {longest}, the first octets after {octets} had gathered"
 
 
-async def ask_1_0(name: str, ask: Ask, *, limit: float) -> Run:
+class _RecordList(list[Record]):
+    """The records of one response: a `CaptureWatcher` that keeps nothing else."""
+
+    def record(self, record: Record) -> None:
+        """Keep a record."""
+        self.append(record)
+
+    def note(self, text: str) -> None:
+        """Pass over what no record says."""
+
+    def begin(self, title: str) -> None:
+        """Pass over the beginning of another message."""
+
+
+async def ask_1_0(prober: Prober, name: str, ask: Ask, *, limit: float) -> Run:
     """Return a run whose request is HTTP/1.0, sent by hand."""
-    records: list[Record] = []
-    target = ask.url.target.decode("ascii")
+    records = _RecordList()
     fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields)
-    head = f"{ask.method} {target} HTTP/1.0\r\n".encode() + b"".join(b"%b: %b\r\n" % field for field in fields)
+    head = b"%b %b HTTP/1.0\r\n" % (ask.method.encode(), ask.url.target)
+    tls = (prober.tls or make_tls()) if ask.url.scheme == "https" else None
     try:
         with trio.move_on_after(limit):
-            connection = await dial(ask.url.host, ask.url.port)
+            connection = await dial(ask.url.host, ask.url.port, tls=tls)
             try:
-                sent = Recorder(records.append, stream=1, point="client.sent", way="request")
                 began = time.monotonic()
+                sent = Recorder(records.append, stream=1, point="client.sent", way="request")
                 sent.request(0.0, ask.method.encode(), ask.url.target, fields, time.time())
-                await connection.send_all(head + b"\r\n")
-                await _receive(connection, Recorder(records.append, stream=1, point="client.received"), began)
+                await connection.send_all(head + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n")
+                await _receive(connection, records, began)
             finally:
                 connection.reset()
     except ChunkwireError:
@@ -162,34 +174,15 @@ async def ask_1_0(name: str, ask: Ask, *, limit: float) -> Run:
     return runs[0] if runs else Run(name)
 
 
-async def _receive(connection: ClientConnection, recorder: Recorder, began: float) -> None:
-    """Receive a head and a body of any framing, and record them."""
-    held = bytearray()
-    while (end := find_head_end(held, 0)) is None:
+async def _receive(connection: ClientConnection, records: _RecordList, began: float) -> None:
+    """Receive a response of any framing, and record it."""
+    reader, reads, octets = CaptureReader(records), 0, b"\0"
+    while octets and not isinstance(records[-1], EndRecord):
         octets = await connection.receive_some()
-        if not octets:
-            return
-        held += octets
-    head = bytes(held[:end])
-    check_head(head, DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
-    response = read_response(head)
-    recorder.head(time.monotonic() - began, response.start_line, response.fields)
-    feed = Feed(response_framing(response, b"GET").scanner())
-    octets, reads = bytes(held[end:]), 0
-    while True:
-        events: list[Event] = []
-        feed.take(octets, events)
-        if feed.error is not None:
-            raise feed.error
         reads += 1
-        recorder.body(time.monotonic() - began, events, reads)
-        if feed.scanner.is_complete:
-            break
-        octets = await connection.receive_some()
-        if not octets:
-            feed.scanner.end_of_input()
-            break
-    recorder.end(time.monotonic() - began, "complete")
+        reader.feed(octets, t=time.monotonic() - began, read=reads)
+    if not octets:
+        reader.end(time.monotonic() - began)
 
 
 async def find_departure(prober: Prober, ask: Ask) -> Finding:
