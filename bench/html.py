@@ -7,6 +7,7 @@ from html import escape
 from bench.results import Column, Report, Row, Table, Verdict
 from bench.svg import bars, colours, curves
 from bench.text import number, ratios
+from chunkwire.tools.bench.chart import STYLE
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #777; --good: #1a7f37; --bad: #cf222e; }
@@ -19,9 +20,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } td small { color: var(--soft); display: block; line-height: 1; }
 tr.own { font-weight: 700; } p { margin: .5rem 0; }
-svg { width: 100%; max-width: 60rem; height: auto; margin: 1rem 0; font: 12px system-ui, sans-serif; }
-svg text:not([fill]) { fill: currentColor; } .grid { stroke: var(--line); fill: none; }
-.leader { stroke: var(--line); fill: none; } .spread { stroke: currentColor; stroke-width: 2; fill: none; }
+svg { margin: 1rem 0; } .spread { stroke: currentColor; stroke-width: 2; fill: none; }
 .pass { color: var(--good); } .miss { color: var(--bad); } ul { padding-left: 1.2rem; } nav a { margin-right: 1rem; }
 """
 _INTRODUCTION = """Each figure is the median of the rounds, under it the least and the most. Ratios within one run
@@ -39,7 +38,7 @@ def report_html(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>chunkwire bench</title><style>{_STYLE}</style></head><body>"
+        f"<title>chunkwire bench</title><style>{_STYLE}{STYLE}</style></head><body>"
         f"<h1>chunkwire bench</h1><p>{_INTRODUCTION}</p><dl>{conditions}</dl>{_verdicts(report)}<nav>{links}</nav>"
         f"{''.join(_section(table) for table in report.tables)}</body></html>\n"
     )

@@ -1,0 +1,136 @@
+"""Percentile curves as inline SVG: latency over percentile, both axes logarithmic. Pure; no script, no outside request.
+
+The x axis is the share of the samples that are slower, so that each nine of a percentile gets the same room. A curve
+ends where its caller ends it: where fewer than ten samples lie beyond.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+WIDTH: Final = 860
+STYLE: Final = (
+    "svg{width:100%;max-width:60rem;height:auto;font:12px system-ui,sans-serif}svg text:not([fill]){fill:currentColor}"
+    ".grid,.leader{stroke:#8884;fill:none}"
+)
+_HEIGHT: Final = 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 150, 16, 44
+_TICKS: Final = ((0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"))
+
+
+@dataclass(frozen=True, slots=True)
+class PercentileCurve:
+    """One curve.
+
+    Attributes:
+        points: (fraction of the samples, 0 to 1; latency in µs), ascending.
+        colour: of CSS.
+        is_dashed: drawn so: a reference, not what is measured.
+        is_main: drawn wider: what the drawing is about.
+    """
+
+    points: Sequence[tuple[float, float]]
+    colour: str
+    is_dashed: bool = False
+    is_main: bool = False
+
+
+def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: str) -> str:
+    """Return the drawing of curves by name, each with more than one point; "" where there is none.
+
+    Args:
+        label: what the drawing shows, for who cannot see it.
+        of: what the percentiles are of, such as "frames".
+    """
+    if not curves:
+        return ""
+    values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
+    axes = _Axes(
+        x_most=max(_nines(curve.points[-1][0]) for curve in curves.values()),
+        y_least=10 ** math.floor(math.log10(min(values))),
+        y_most=10 ** math.ceil(math.log10(max(values) * 1.01)),
+    )
+    parts = [*axes.grid(of), *(axes.line(name, curve) for name, curve in curves.items()), *axes.names(curves)]
+    return svg(_HEIGHT, parts, label)
+
+
+class _Axes:
+    """Where a fraction and a latency lie in the drawing."""
+
+    def __init__(self, *, x_most: float, y_least: float, y_most: float) -> None:
+        self.x_most, self.y_least, self.y_most = max(x_most, 1.0), y_least, y_most
+
+    def x(self, fraction: float) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * _nines(fraction) / self.x_most
+
+    def y(self, us: float) -> float:
+        share = math.log(max(us, self.y_least) / self.y_least) / math.log(self.y_most / self.y_least)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
+
+    def grid(self, of: str) -> list[str]:
+        parts = []
+        for fraction, label in _TICKS:
+            if _nines(fraction) > self.x_most + 1e-9:
+                continue
+            x = self.x(fraction)
+            parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
+            parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{label}</text>')
+        step = self.y_least
+        while step <= self.y_most * 1.001:
+            for times in (1, 2, 5):
+                if step * times <= self.y_most * 1.001:
+                    parts += self._level(step * times)
+            step *= 10
+        middle = (_LEFT + WIDTH - _RIGHT) / 2
+        parts.append(
+            f'<text x="{middle:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">percent of the {escape(of)}</text>'
+        )
+        return parts
+
+    def _level(self, us: float) -> list[str]:
+        y = self.y(us)
+        label = f"{us / 1000:g} ms" if us >= 1000 else f"{us:g} µs"
+        return [
+            f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>',
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>',
+        ]
+
+    def line(self, name: str, curve: PercentileCurve) -> str:
+        points = " ".join(f"{self.x(fraction):.1f},{self.y(us):.1f}" for fraction, us in curve.points)
+        width = 3 if curve.is_main else 1.5
+        dash = ' stroke-dasharray="4 4"' if curve.is_dashed else ""
+        return (
+            f'<polyline fill="none" stroke="{curve.colour}" stroke-width="{width}"{dash} points="{points}">'
+            f"<title>{escape(name)}</title></polyline>"
+        )
+
+    def names(self, curves: Mapping[str, PercentileCurve]) -> list[str]:
+        """Write each curve's name at its end; names that would overlap move apart."""
+        parts: list[str] = []
+        lowest = float(_TOP)
+        for name, curve in sorted(curves.items(), key=lambda item: -item[1].points[-1][1]):
+            fraction, us = curve.points[-1]
+            y = max(self.y(us) + 4, lowest)
+            lowest = y + 14
+            line = f"M{self.x(fraction):.1f} {self.y(us):.1f}L{WIDTH - _RIGHT + 8} {y - 4:.1f}"
+            parts.append(f'<path class="leader" d="{line}"/>')
+            weight = ' font-weight="700"' if curve.is_main else ""
+            parts.append(
+                f'<text x="{WIDTH - _RIGHT + 12}" y="{y:.1f}" fill="{curve.colour}"{weight}>{escape(name)}</text>'
+            )
+        return parts
+
+
+def svg(height: int, parts: Sequence[str], label: str) -> str:
+    """Return a drawing of `WIDTH` by so many pixels that scales with the page."""
+    opened = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label, quote=True)}">'
+    return opened + "".join(parts) + "</svg>"
+
+
+def _nines(fraction: float) -> float:
+    """Return how many factors of ten fewer samples lie beyond a fraction."""
+    return -math.log10(max(1 - fraction, 1e-9))
