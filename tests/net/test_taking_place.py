@@ -74,7 +74,7 @@ async def test_a_deadline_that_came_asleep_wakes_trio_by_one_callback() -> None:
 
 async def test_tasks_whose_moments_came_wake_trio_by_one_callback() -> None:
     sleeper, queued = await current_sleeper(), Queued()
-    moment = sleeper.now() + 0.01
+    moment = sleeper.now() + 1.0  # far enough for all to wait before it comes, on a busy machine too
     async with trio.open_nursery() as nursery:
         for _ in range(10):
             nursery.start_soon(sleeper.wait_until, moment, name="wait")
