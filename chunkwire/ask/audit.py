@@ -28,8 +28,8 @@ class Attempt:
 
     def to_json(self) -> dict[str, object]:
         """Return it for the line, and for an error that a caller gets."""
-        told: dict[str, object] = {"provider": self.provider, "ms": round(self.seconds * 1000, 1)}
-        return told if self.error is None else {**told, "error": self.error, "message": self.message}
+        content: dict[str, object] = {"provider": self.provider, "ms": round(self.seconds * 1000, 1)}
+        return content if self.error is None else {**content, "error": self.error, "message": self.message}
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Account:
         waits: times that the channel was full when a token came, and the provider had to wait for the caller.
         first_token: when the first of them was written to the caller.
         is_whole: a provider's terminal event was seen.
-        is_ending, is_told: the last event is being written, or has been.
+        is_ending, is_reported: the last event is being written, or has been.
         ended: complete, error, client-gone, refused for a question that was none, or cut where the server stopped.
     """
 
@@ -63,14 +63,14 @@ class Account:
     attempts: list[Attempt] = field(default_factory=list)
     is_whole: bool = False
     is_ending: bool = False
-    is_told: bool = False
+    is_reported: bool = False
 
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Take note that the last event is being written, and on leaving that it has been."""
         self.is_ending = True
         yield
-        self.is_told = True
+        self.is_reported = True
 
     def note_token(self, now: float) -> None:
         """Take note that a token has been written."""
@@ -79,8 +79,8 @@ class Account:
 
     @property
     def verdict(self) -> str:
-        """How it ended, as far as the writing to the caller tells."""
-        if not self.is_told:
+        """How it ended, as far as the writing to the caller shows."""
+        if not self.is_reported:
             return "client-gone"
         return "complete" if self.error is None else "error"
 
@@ -89,7 +89,7 @@ class Account:
         return None if moment is None else round((moment - self.began) * 1000, 1)
 
     def summary(self) -> dict[str, object]:
-        """Return what a caller is told at the end of a whole answer."""
+        """Return what a caller gets at the end of a whole answer."""
         usage = self.usage
         return {
             "id": self.id,
@@ -104,18 +104,18 @@ class Account:
         }
 
     def trouble(self) -> dict[str, object]:
-        """Return what a caller is told of an error."""
+        """Return what a caller gets of an error."""
         error = self.error
         if error is None:
-            raise AssertionError("expected an error to tell of")
-        told: dict[str, object] = {
+            raise AssertionError("expected an error to report")
+        content: dict[str, object] = {
             "kind": error.kind.value,
             "message": error.message,
             "provider": self.provider or None,
         }
         if error.retry_after is not None:
-            told["retry_after_s"] = error.retry_after
-        return {**told, "id": self.id, "attempts": [attempt.to_json() for attempt in self.attempts]}
+            content["retry_after_s"] = error.retry_after
+        return {**content, "id": self.id, "attempts": [attempt.to_json() for attempt in self.attempts]}
 
     def to_json(self, now: float) -> dict[str, object]:
         """Return the line's content."""

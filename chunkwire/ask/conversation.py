@@ -53,7 +53,7 @@ async def _answer(
     try:
         await answers.answer(question, account, write, departure)
     except PeerGone:
-        left.set()  # the account tells of it; `_listen` ends the conversation
+        left.set()  # the account has it; `_listen` ends the conversation
 
 
 async def _write(answers: Answers, socket: WebSocket, account: Account, items: Items) -> None:
@@ -70,7 +70,7 @@ async def _write(answers: Answers, socket: WebSocket, account: Account, items: I
 
 
 async def _listen(socket: WebSocket, send: trio.MemorySendChannel[str], left: trio.Event) -> None:
-    """Pass on whole messages as questions, answer pings, and tell when the client has left."""
+    """Pass on whole messages as questions, answer pings, and note when the client has left."""
     async with send:
         try:
             await _take_questions(socket, send)
@@ -85,6 +85,7 @@ async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str]) 
     from wsproto.events import CloseConnection, Ping, TextMessage
 
     held: list[str] = []
+    characters = 0
     while await socket.receive():
         for event in socket.frames.events():
             if isinstance(event, CloseConnection):
@@ -94,11 +95,13 @@ async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str]) 
             if isinstance(event, Ping):
                 await socket.send(event.response())
             elif isinstance(event, TextMessage):
-                held.append(event.data)
-                if sum(map(len, held)) > MAX_QUESTION_OCTETS:
+                if event.data:  # a fragment may be empty, and there may be any number of them
+                    held.append(event.data)
+                characters += len(event.data)
+                if characters > MAX_QUESTION_OCTETS:
                     await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
                     return
                 if event.message_finished:
-                    question, held = "".join(held), []
+                    question, held, characters = "".join(held), [], 0
                     if question.strip():
                         await send.send(question)

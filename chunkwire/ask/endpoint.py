@@ -65,12 +65,12 @@ class Endpoint:
     async def tell_providers(self, request: IncomingRequest, response: Responder) -> None:
         """Answer with the state of each provider."""
         now = trio.current_time()
-        told = {
+        content = {
             "providers": [provider.to_json(now) for provider in self.answers.relay.providers],
             "channel": {"items": CHANNEL_ITEMS, "waits": self.answers.relay.waits},
             "sessions": len(self.answers.sessions),
         }
-        body = json.dumps(told, indent=2).encode() + b"\n"
+        body = json.dumps(content, indent=2).encode() + b"\n"
         await response.fixed(200, (_JSON, _NO_STORE), body)
 
     async def ask(self, request: IncomingRequest, response: Responder) -> None:
@@ -135,22 +135,22 @@ class Endpoint:
         if account.error is not None:
             await self._refuse(request, response, account, text=items.text)
             return
-        told = {"text": items.text, **account.summary()}
+        content = {"text": items.text, **account.summary()}
         with account.ending():
-            await response.fixed(200, (_JSON, _NO_STORE), _body(told))
+            await response.fixed(200, (_JSON, _NO_STORE), _body(content))
 
     async def _refuse(self, request: IncomingRequest, response: Responder, account: Account, *, text: str = "") -> None:
         """Answer with the error that came before anything else could; `text` is what had come of the answer."""
         error = account.error or ProviderError(ErrorKind.SERVER, "")
-        told: dict[str, object] = {"error": account.trouble()}
+        content: dict[str, object] = {"error": account.trouble()}
         if text:
-            told["text"] = text
+            content["text"] = text
         wait: tuple[Field, ...] = ()
         if error.retry_after is not None:
             wait = ((b"Retry-After", b"%d" % -int(-error.retry_after // 1)),)
         fields = (_JSON, _NO_STORE, *wait)
         with account.ending():
-            await response.fixed(_STATUS.get(error.kind, 502), fields, _body(told))
+            await response.fixed(_STATUS.get(error.kind, 502), fields, _body(content))
 
     def _refused_page(self, request: IncomingRequest) -> Refusal | None:
         """Return the refusal of a page that may not ask: it would spend somebody's tokens, even if it cannot read them.
@@ -170,5 +170,5 @@ class Endpoint:
         return Refusal(403, "origin", message)
 
 
-def _body(told: dict[str, object]) -> bytes:
-    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+def _body(content: dict[str, object]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -22,11 +22,11 @@ class AnswerForm(Protocol):
         """Return a piece of the answer."""
         ...
 
-    def error(self, told: Mapping[str, object]) -> bytes:
+    def error(self, content: Mapping[str, object]) -> bytes:
         """Return an error; nothing of the answer follows."""
         ...
 
-    def done(self, told: Mapping[str, object]) -> bytes:
+    def done(self, content: Mapping[str, object]) -> bytes:
         """Return the end of a whole answer."""
         ...
 
@@ -39,7 +39,7 @@ class EventForm:
     """Server-sent events: `data: {"t":"Hel"}`, `event: error`, `event: done` (WHATWG HTML §9.2).
 
     The first event has the request's id as its id: a browser that reconnects after the end sends it as Last-Event-ID,
-    and is told 204, or it would ask again and again.
+    and is answered 204, or it would ask again and again.
     """
 
     name = "sse"
@@ -52,21 +52,21 @@ class EventForm:
         """Return an event without a type, which reaches `onmessage`."""
         return self._event({"t": text})
 
-    def error(self, told: Mapping[str, object]) -> bytes:
+    def error(self, content: Mapping[str, object]) -> bytes:
         """Return `event: error`."""
-        return self._event(told, "error")
+        return self._event(content, "error")
 
-    def done(self, told: Mapping[str, object]) -> bytes:
+    def done(self, content: Mapping[str, object]) -> bytes:
         """Return `event: done`."""
-        return self._event(told, "done")
+        return self._event(content, "done")
 
     def keep_alive(self) -> bytes:
         """Return a comment."""
         return encode_comment("waiting")
 
-    def _event(self, told: Mapping[str, object], event: str | None = None) -> bytes:
+    def _event(self, content: Mapping[str, object], event: str | None = None) -> bytes:
         request_id, self._id = self._id, None
-        return encode_event(dump(told), event, id=request_id)
+        return encode_event(dump(content), event, id=request_id)
 
 
 class LineForm:
@@ -79,17 +79,17 @@ class LineForm:
         """Return a line."""
         return self._line({"t": text})
 
-    def error(self, told: Mapping[str, object]) -> bytes:
+    def error(self, content: Mapping[str, object]) -> bytes:
         """Return a line."""
-        return self._line({"error": told})
+        return self._line({"error": content})
 
-    def done(self, told: Mapping[str, object]) -> bytes:
+    def done(self, content: Mapping[str, object]) -> bytes:
         """Return a line."""
-        return self._line({"done": told})
+        return self._line({"done": content})
 
     def keep_alive(self) -> bytes:
         """Return an empty line, which readers of JSON Lines skip."""
         return b"\n"
 
-    def _line(self, told: Mapping[str, object]) -> bytes:
-        return dump(told).encode("utf-8", "replace") + b"\n"
+    def _line(self, content: Mapping[str, object]) -> bytes:
+        return dump(content).encode("utf-8", "replace") + b"\n"

@@ -49,7 +49,7 @@ class Provider:
     tally: Tally = field(default_factory=Tally)
 
     def to_json(self, now: float) -> dict[str, object]:
-        """Return what `/providers` tells of it."""
+        """Return what `/providers` says of it."""
         return {
             "name": self.name,
             "dialect": self.dialect.name,

@@ -87,11 +87,11 @@ class Relay:
         self._tls = tls or (make_tls() if has_https else None)
 
     async def answer(self, question: Question, account: Account, channel: trio.MemorySendChannel[Item]) -> None:
-        """Send the tokens of an answer, and an `End` when the account tells how it went.
+        """Send the tokens of an answer, and an `End` when the account says how it went.
 
         Resource handling: closes the channel.
 
-        Cancellation: the provider's stream is ended with a reset; the account tells how far it had come.
+        Cancellation: the provider's stream is ended with a reset; the account says how far it had come.
         """
         async with channel:
             error: ProviderError | None = None
@@ -143,7 +143,7 @@ class Relay:
         channel: trio.MemorySendChannel[Item],
         permit: Pass,
     ) -> ProviderError | None:
-        """Ask once, and tell the breaker and the tally how it went."""
+        """Ask once, and report to the breaker and the tally how it went."""
         provider.tally.asked += 1
         had = account.tokens
         try:
@@ -196,7 +196,7 @@ class Relay:
                     return provider.dialect.read_error(stream.head.status, stream.head.fields, octets)
                 return await self._pass_on(stream, reader, account, channel, patience)
         except ChunkwireError as error:
-            return None if reader.is_complete else _told(error)
+            return None if reader.is_complete else _as_provider_error(error)
 
     async def _pass_on(
         self,
@@ -247,7 +247,7 @@ async def _some_of(stream: Stream) -> bytes:
     return octets
 
 
-def _told(error: ChunkwireError) -> ProviderError:
+def _as_provider_error(error: ChunkwireError) -> ProviderError:
     """Return an error of ours as one of the provider's."""
     match error:
         case DialError():

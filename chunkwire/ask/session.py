@@ -1,6 +1,6 @@
 """What was said before, for those who give a session id: bounded in every direction.
 
-The rule here: pure; the time is given. A session belongs to whoever knows its id, so an id should be hard to guess.
+The rule here: pure; the time is given. Who knows its id has the session, so an id should be hard to guess.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
         tokens=read("llm_tokens", mock.parse_tokens, None),
         framing=read("llm_framing", mock.parse_framing, DEFAULT_MOCK.framing),
         keep_alive=options.llm_keep_alive,
-        strike=read("llm_fault", mock.parse_strike, None),
+        fault=read("llm_fault", mock.parse_fault, None),
         failure=read("llm_error", mock.parse_failure, None),
         retry_after=read("llm_retry_after", mock.parse_wait, None),
         failures=read("llm_failures", mock.parse_fraction, 0.0),

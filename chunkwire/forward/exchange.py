@@ -40,7 +40,7 @@ from chunkwire.forward.rewrite import (
     wants_incremental,
 )
 from chunkwire.forward.settings import GatewaySettings
-from chunkwire.forward.shape import Dechunk, FaultStruck, ModeName, fault_shaper, shaper
+from chunkwire.forward.shape import Dechunk, FaultPlayed, ModeName, fault_shaper, shaper
 from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
@@ -146,20 +146,20 @@ class Exchange:
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
                 return self._fail(Failure(Outcome.REFUSED, 501, "incremental_refused", details))
             await self._deliver(*await self._obtain(upstreams))
-        except FaultStruck as error:
-            await self._strike(error)
+        except FaultPlayed as error:
+            await self._end_by_fault(error)
         except (SinkGone, SendTimeout) as error:
             self._fail(client_failure(error))
         except ChunkwireError as error:
             self._fail(upstream_failure(error))
 
-    async def _strike(self, struck: FaultStruck) -> None:
+    async def _end_by_fault(self, played: FaultPlayed) -> None:
         """End as the fault says: `_settle_client` closes, or resets where only that shows."""
-        if struck.fault.ending is FaultEnding.HOLD:
+        if played.fault.ending is FaultEnding.HOLD:
             await trio.sleep(HOLD_SECONDS)
-        self._closes_body = struck.fault.ending is FaultEnding.RESET
+        self._closes_body = played.fault.ending is FaultEnding.RESET
         self._response_began = True
-        self._fail(fault_failure(struck))
+        self._fail(fault_failure(played))
 
     def _fail(self, failure: Failure) -> None:
         """Note why the exchange failed; what came first is the cause."""
@@ -316,7 +316,7 @@ class Exchange:
             await self._switch(connection, response)
             return
         if settings.fault is not None and settings.fault.fault.before_head:
-            raise FaultStruck(settings.fault.fault)
+            raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         closes = self._drain.is_started or not await self._upload_is_over()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.forward.shape import FaultStruck
+from chunkwire.forward.shape import FaultPlayed
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
@@ -35,7 +35,7 @@ class Outcome(enum.StrEnum):
 
 
 class IncrementalRefused(ChunkwireError):
-    """The response asks not to be buffered, and buffering is what this gateway was told to do (RFC 10036)."""
+    """The response asks not to be buffered, and buffering is what this gateway is set to do (RFC 10036)."""
 
 
 class ResponseTimeout(ChunkwireError):
@@ -71,7 +71,7 @@ _DIAL: Final = {
     "tls": (502, "tls_protocol_error"),
     "files": (503, "proxy_internal_error"),
 }
-_STRUCK: Final = {
+_OUTCOMES: Final = {
     FaultEnding.CLOSE: Outcome.CUT,
     FaultEnding.RESET: Outcome.RESET,
     FaultEnding.HOLD: Outcome.TIMEOUT,
@@ -103,9 +103,9 @@ def upstream_failure(error: ChunkwireError) -> Failure:
     return Failure(Outcome.MALFORMED, 502, kind, details)
 
 
-def fault_failure(struck: FaultStruck) -> Failure:
+def fault_failure(played: FaultPlayed) -> Failure:
     """Return what a fault that was asked for by name means; it is given no answer."""
-    return Failure(_STRUCK[struck.fault.ending], 200, "", str(struck))
+    return Failure(_OUTCOMES[played.fault.ending], 200, "", str(played))
 
 
 def client_failure(error: ChunkwireError) -> Failure:

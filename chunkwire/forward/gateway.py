@@ -42,7 +42,7 @@ class Gateway:
 
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
-        on_end: told of each exchange when it is over.
+        on_end: called with each exchange when it is over.
         metrics: counts what goes through; None counts nothing.
     """
 
@@ -67,7 +67,7 @@ class Gateway:
         self._metrics = metrics
         self._by_client: Counter[str] = Counter()
         self._streams = 0
-        self._has_told_of_fin = False
+        self._has_logged_fin = False
 
     async def run(self) -> None:
         """Do what connections need done beside them, until cancelled: the mover, and idle upstreams.
@@ -201,8 +201,8 @@ class Gateway:
 
     def _note_half_close(self) -> None:
         """Say once what may surprise those who stream for people that leave: LLM traffic, most of all."""
-        if not self._has_told_of_fin:
-            self._has_told_of_fin = True
+        if not self._has_logged_fin:
+            self._has_logged_fin = True
             logger.info(
                 "a client sent a FIN during an event stream: taken for a half-close, and streamed to (RFC 9112 §9.6); "
                 "--on-client-fin cancel ends the upstream request instead (said once)"
@@ -234,7 +234,7 @@ async def serve_gateway(
     """Serve until cancelled, or until a drain is over.
 
     Args:
-        on_end: told of each exchange when it is over.
+        on_end: called with each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
         metrics: counts what goes through; None counts nothing, unless there is an admin address.
         reuse_port: share the address with other processes (SO_REUSEPORT).

@@ -32,7 +32,6 @@ HOP_BY_HOP: Final = frozenset(
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
 # RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
-# RFC 9110 §9.2.2: these may be sent again when a connection ended before a response came.
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
 _MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
 _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")

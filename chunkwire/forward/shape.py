@@ -166,7 +166,7 @@ class Gather(_Shape):
         return encode_chunk(kept) if kept and self._is_chunked else kept
 
 
-class FaultStruck(ChunkwireError):
+class FaultPlayed(ChunkwireError):
     """A fault that was asked for has been played; `fault.ending` says how the connection ends."""
 
     def __init__(self, fault: Fault) -> None:
@@ -183,24 +183,24 @@ class FaultShape(_Shape):
         self.error = None
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return these events' octets, up to where the fault strikes, and the fault's own."""
+        """Return these events' octets, up to where the fault begins, and the fault's own."""
         sent: list[bytes] = []
         for event in events:
             if not self._frames_left or isinstance(event, LastChunk):
-                return b"".join(sent) + self._strike()
+                return b"".join(sent) + self._play()
             sent.append(event.raw)
             if isinstance(event, DataEnd):
                 self._frames_left -= 1
-        return b"".join(sent) + (b"" if self._frames_left else self._strike())
+        return b"".join(sent) + (b"" if self._frames_left else self._play())
 
-    def _strike(self) -> bytes:
-        self.error = FaultStruck(self._fault)
+    def _play(self) -> bytes:
+        self.error = FaultPlayed(self._fault)
         return self._fault.octets
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """A fault and after how many whole chunks it strikes."""
+    """A fault and after how many whole chunks it is played."""
 
     fault: Fault
     after: int = 3

@@ -56,7 +56,7 @@ _PROVIDERS_REFUSAL = frozenset({ErrorKind.WRONG_KEY, ErrorKind.FORBIDDEN, ErrorK
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The answer has begun; `id` and `model` are "" where the dialect does not tell them."""
+    """The answer has begun; `id` and `model` are "" where the dialect does not say."""
 
     id: str
     model: str

@@ -44,7 +44,7 @@ _KIND_OF_STATUS: Final[Mapping[int, ErrorKind]] = {
     529: ErrorKind.OVERLOADED,  # Anthropic
 }
 
-# The providers' own names, lower case, for errors inside a stream, where no status tells.
+# The providers' own names, lower case, for errors inside a stream, where no status says it.
 _KIND_OF_NAME: Final[Mapping[str, ErrorKind]] = {
     # OpenAI: code, else type
     "invalid_api_key": ErrorKind.WRONG_KEY,
@@ -139,13 +139,13 @@ def read_error(status: int, fields: tuple[Field, ...], body: bytes, *, name: str
     if found is not None:
         message = found.message
     kind = kind_of_status(status)
-    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.NOT_A_STREAM, ErrorKind.FORBIDDEN):  # names may tell more than these
+    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.NOT_A_STREAM, ErrorKind.FORBIDDEN):  # names may say more than these
         kind = kind_of_name(name) or (found.kind if found is not None else kind)
     return ProviderError(kind, message, status, _retry_after(fields))
 
 
 def retry_fields(error: ProviderError) -> tuple[Field, ...]:
-    """Return the response fields that tell how long to wait; whole seconds, rounded up (RFC 9110 §10.2.3)."""
+    """Return the response fields that say how long to wait; whole seconds, rounded up (RFC 9110 §10.2.3)."""
     if error.retry_after is None:
         return ()
     return ((b"retry-after", b"%d" % -int(-error.retry_after // 1)),)

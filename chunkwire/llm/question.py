@@ -78,7 +78,7 @@ class Question:
     Attributes:
         tools: those the model may call; empty where the request forbids calls.
         is_stream: answer event by event, not with one JSON body.
-        wants_usage: the stream should tell its usage (only OpenAI's chat leaves the choice).
+        wants_usage: the stream should end with its usage (only OpenAI's chat leaves the choice).
         max_tokens: the most tokens to answer with; None for no such wish.
         form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
     """

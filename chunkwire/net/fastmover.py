@@ -228,15 +228,15 @@ class FastMover:
             elif writes is not None and mask & _GONE:
                 self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
             elif mask & _LEAVING:
-                self._tell(descriptor, entry, mask)
+                self._notify(descriptor, entry, mask)
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:
                 self._guarded(self._write_more, writes)
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
             self._later(self._crashed.set)
 
-    def _tell(self, descriptor: int, entry: Entry, mask: int) -> None:
-        """Tell the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
+    def _notify(self, descriptor: int, entry: Entry, mask: int) -> None:
+        """Notify the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
         on_leaving = entry.on_leaving
         entry.saw_fin = True
         if mask & _GONE:

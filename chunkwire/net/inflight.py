@@ -54,7 +54,7 @@ class Body:
         self.error: Exception | None = None
         self.room = READ_OCTETS  # octets that the next receive may give; more while the sink takes all
         self.is_ended = False  # nothing more is read for it
-        self.is_observed = False  # the observer has been told of octets that are still to be sent
+        self.is_observed = False  # `observe.received` was called for octets that are still to be sent
         self.is_done = False  # and nothing more is sent
         self.read_at = self.sent_at = time.monotonic()
         self.task: trio.lowlevel.Task | None = None

@@ -166,9 +166,9 @@ def raise_file_limit() -> None:
 
 
 class Drain:
-    """The way down: set once; idle connections end at once, busy ones get a grace time.
+    """Graceful shutdown: set once; idle connections end at once, busy ones get a grace time.
 
-    `is_started` tells a handler not to begin another exchange; `wait_next` waits for one.
+    A handler begins no other exchange once `is_started`; `wait_next` waits for one.
 
     Attributes:
         deadlines: of the waits of this server's connections. `serve` keeps them; without it there are none.

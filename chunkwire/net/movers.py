@@ -45,7 +45,7 @@ class SendTimeout(ChunkwireError):
 class Leaving(enum.Enum):
     """What a watched peer did.
 
-    A FIN alone may be a half-close (RFC 9112 §9.6) or a departure: nothing on the socket tells them apart until
+    A FIN alone may be a half-close (RFC 9112 §9.6) or a departure: nothing on the socket distinguishes them until
     the next write.
     """
 
@@ -123,7 +123,7 @@ class Mover(Protocol):
         """
 
     def rest(self, connection: Connection) -> None:
-        """Tell of nothing until the next `watch`; for a connection that stays open, between two exchanges."""
+        """Report nothing until the next `watch`; for a connection that stays open, between two exchanges."""
 
     def unwatch(self, connection: Connection) -> None:
         """Watch no more; before the connection is closed, and before a task of its own waits to read from it."""

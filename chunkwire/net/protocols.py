@@ -1,4 +1,4 @@
-"""What it is that is no HTTP/1.1, told from its first octets.
+"""What it is that is no HTTP/1.1, recognised by its first octets.
 
 The rule here: names for people, each by a signature that no HTTP/1.1 message and no chunked body begins with. Pure.
 """

@@ -3,7 +3,7 @@
 The rule here: a run that has nothing to do blocks in one system call, whatever it waits for: trio's own deadlines and
 events, planned moments, the descriptors that movers watch. What becomes ready is served there, without a turn of
 trio's loop, until trio has something to do. Each run of trio has one sleeper, which all servers and clients in it
-share, and which takes trio's place asleep in one of these forms:
+share, and which blocks in place of trio's own poll in one of these forms:
 
 - as trio's clock, where `trio.run` was given a `SleeperClock`: trio asks its clock how long it may sleep;
 - as an instrument, which trio calls before it sleeps. trio sleeps afterwards all the same, so when tasks were woken
@@ -49,7 +49,7 @@ OnReady: TypeAlias = Callable[[int, int], None]
 
 
 class Form(enum.Enum):
-    """How a sleeper takes trio's place asleep."""
+    """Where a sleeper blocks in place of trio's own poll."""
 
     CLOCK = "clock"
     INSTRUMENT = "instrument"
@@ -226,7 +226,7 @@ class Sleeper(trio.abc.Instrument):
             self._wishes.remove(seconds)
             self._polling = Polling(max(self._wishes, default=0.0))
 
-    # ---- asleep ----------------------------------------------------------------------------------------------
+    # ---- blocking --------------------------------------------------------------------------------------------
 
     def sleep(self, seconds: float) -> bool:
         """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
@@ -253,7 +253,7 @@ class Sleeper(trio.abc.Instrument):
             self._is_asleep = False
 
     def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
-        """Return what is ready: by polling while that pays, then asleep, until a moment and not beyond `end`."""
+        """Return what is ready: by polling while that pays, then by blocking, until a moment and not beyond `end`."""
         clock, poll = self._clock, epoll.poll
         until = min(end, self._moments.wake_at)
         spin = self._polling.seconds() if self._handlers else 0.0

@@ -139,7 +139,7 @@ def _sets_watching(descriptor: int) -> Iterator[int]:
     """Yield the epoll sets of this process that watch the file behind a descriptor (proc(5), fdinfo).
 
     A set lists a file under the number it had when it was added: `tfd:`. Closed and open elsewhere, it stays listed
-    while that number is given to another file. The inode, `ino:` in hexadecimal, tells them apart.
+    while that number is given to another file. The inode, `ino:` in hexadecimal, distinguishes them.
     """
     watched = {"tfd": str(descriptor), "ino": f"{os.fstat(descriptor).st_ino:x}"}.items()
     with suppress(OSError):

@@ -34,7 +34,7 @@ class _Wanted:
         first: number of the first event, behind the one that the client has.
         pause: between two events.
         heartbeat: a comment after so long a silence; 0 for none.
-        retry: what `retry:` tells the client to wait, in ms; None tells nothing.
+        retry: how long `retry:` asks the client to wait, in ms; None writes none.
         cut: events after which the connection is cut; None cuts nothing.
     """
 

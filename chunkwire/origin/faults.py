@@ -1,8 +1,8 @@
 """The fault vocabulary: what each name puts on the wire, as a pure table.
 
-One vocabulary for `/fault/NAME` here, for `forward --fault NAME=…` and in `testing`. A fault strikes after a
+One vocabulary for `/fault/NAME` here, for `forward --fault NAME=…` and in `testing`. A fault is played after a
 number of whole frames: its `octets` are written as they stand, and then the connection ends as `ending` says.
-No I/O, no clock: whoever plays a fault has both.
+No I/O, no clock: the caller that plays a fault has both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Fault:
         octets: what is written after the whole frames, instead of the rest.
         ending: and then.
         is_framed: a strict reader finds the chunked framing complete.
-        before_head: it strikes before any octet of a response.
+        before_head: it is played before any octet of a response.
         slice_octets: every chunk's data is sent in chunks of this size; 0 leaves it alone.
     """
 

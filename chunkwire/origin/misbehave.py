@@ -38,7 +38,7 @@ async def fault(request: IncomingRequest, response: Responder) -> None:
             await body.wait_until((number - 1) * interval)
             await _send_sliced(body, b"Chunk %d of %d\n" % (number, n), chosen.slice_octets)
         await body.wait_until(whole * interval)
-        await strike(body, chosen, hold=whole * interval + hold)
+        await play_fault(body, chosen, hold=whole * interval + hold)
 
 
 async def _send_sliced(body: ChunkedBody, data: bytes, size: int) -> None:
@@ -47,7 +47,7 @@ async def _send_sliced(body: ChunkedBody, data: bytes, size: int) -> None:
         await body.send_chunk(data[start : start + size])
 
 
-async def strike(body: ChunkedBody, chosen: Fault, *, hold: float) -> None:
+async def play_fault(body: ChunkedBody, chosen: Fault, *, hold: float) -> None:
     """Write the fault's octets and end the connection as it says; `hold` is in seconds from the start."""
     if chosen.octets:
         await body.send_octets(chosen.octets)

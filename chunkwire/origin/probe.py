@@ -1,6 +1,6 @@
 """`/probe`: frames that say when they were due and when they left; `/journal`: how requests arrived, and ended.
 
-Whoever reads a probe stream knows each event's planned and actual moment without asking the origin's clock again,
+A reader of a probe stream knows each event's planned and actual moment without asking the origin's clock again,
 and finds in the journal, by the run's nonce, what the hops on the way made of the request.
 """
 

@@ -1,4 +1,4 @@
-"""`/ws`: a WebSocket (RFC 6455) that tells and echoes: the other way to stream, beside chunks.
+"""`/ws`: a WebSocket (RFC 6455) that sends and echoes: the other way to stream, beside chunks.
 
 The rule here: the opening handshake is ours, since HTTP is; the frames are wsproto's. It is an extra (`chunkwire[ws]`)
 and imported where it is used: an origin without it serves everything else.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wsproto.events import Event
 
 _VERSION: Final = b"13"  # RFC 6455 §4.2.1
+_UPGRADE: Final = (b"Upgrade", b"websocket")  # RFC 9110 §15.5.22: a 426 MUST name what it would upgrade to
 _KEY_OCTETS: Final = 16
 _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame (RFC 6455 §7.1.1)
 
@@ -38,7 +39,7 @@ async def ws(request: IncomingRequest, response: Responder) -> None:
     async with trio.open_nursery() as nursery:
         nursery.cancel_scope.deadline = trio.current_time() + caps_of(request).max_duration
         if n:
-            nursery.start_soon(_tell, socket, response, n, interval, nursery.cancel_scope, name="tell")
+            nursery.start_soon(_send_texts, socket, response, n, interval, nursery.cancel_scope, name="texts")
         await _echo(socket, response)
         nursery.cancel_scope.cancel()
 
@@ -69,13 +70,11 @@ def check_handshake(request: IncomingRequest) -> bytes:
     """
     head = request.head
     if not asks_for_websocket(request):
-        upgrade = ((b"Upgrade", b"websocket"),)  # RFC 9110 §15.5.22: a 426 names what it would upgrade to
-        raise Refusal(
-            426, "no-upgrade", f"{request.path}: expected Upgrade: websocket and Connection: Upgrade", fields=upgrade
-        )
+        expected = f"{request.path}: expected Upgrade: websocket and Connection: Upgrade"
+        raise Refusal(426, "no-upgrade", expected, fields=(_UPGRADE,))
     if head.get(b"sec-websocket-version") != _VERSION:
-        version = ((b"Sec-WebSocket-Version", _VERSION),)
-        raise Refusal(426, "websocket-version", "Sec-WebSocket-Version: expected 13", fields=version)
+        fields = (_UPGRADE, (b"Sec-WebSocket-Version", _VERSION))
+        raise Refusal(426, "websocket-version", "Sec-WebSocket-Version: expected 13", fields=fields)
     key = (head.get(b"sec-websocket-key") or b"").strip()
     try:
         octets = base64.b64decode(key, validate=True)
@@ -127,7 +126,7 @@ class WebSocket:
                 raise SendTimeout(f"{self._connection.peer} took nothing for {self._send_timeout:g} s") from error
 
 
-async def _tell(socket: WebSocket, response: Responder, n: int, interval: float, scope: trio.CancelScope) -> None:
+async def _send_texts(socket: WebSocket, response: Responder, n: int, interval: float, scope: trio.CancelScope) -> None:
     from wsproto.events import CloseConnection, TextMessage
 
     start = response.pacer.now()

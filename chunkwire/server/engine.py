@@ -50,6 +50,8 @@ _ENDED: Final = {
     BodyState.CUT: Ended.CUT,
     BodyState.RESET: Ended.RESET,
 }
+# Where a SendTimeout is this client's: the response that it cut, or the connection that was handed over.
+_STOPPED: Final = (BodyState.CUT, BodyState.RESET, BodyState.HANDED_OVER)
 
 
 class Server:
@@ -57,7 +59,7 @@ class Server:
 
     Args:
         resources: what is served; their list stands at `/` unless one of them does.
-        pacer: the clock of every moment told or waited for.
+        pacer: the clock of every moment reported or waited for.
         record_to: takes the records of what is written, at the point `origin.sent`; None makes none.
         drain: ends the server gracefully once started; None never does.
         metrics: counted into.
@@ -108,7 +110,7 @@ class Server:
             with trio.fail_after(self.settings.head_timeout):
                 head = await connection.receive_request()
         except HeadError as error:
-            received, refusal = error.first_line, from_head_error(error, bytes(connection.leftover[:2]))
+            received, refusal = error.first_line, from_head_error(error)
         except trio.TooSlowError:
             expected = f"expected its empty line within {self.settings.head_timeout:g} s"
             received = bytes(connection.leftover)
@@ -200,7 +202,7 @@ class Server:
         cause = _sole_cause(error)
         if isinstance(cause, PeerGone) and cause.connection in (None, connection):
             return Ended.CLIENT_GONE
-        if isinstance(cause, SendTimeout) and response.state in (BodyState.CUT, BodyState.RESET):
+        if isinstance(cause, SendTimeout) and response.state in _STOPPED:
             response.reset()
             return Ended.TIMEOUT
         if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:
@@ -252,7 +254,7 @@ async def _cancel_on_reset(
     connection: ServerConnection, body: RequestBody, response: Responder, scope: trio.CancelScope
 ) -> None:
     with response.watch:
-        await body.wait_complete()  # until then whoever reads the body meets the reset
+        await body.wait_complete()  # until then the reader of the body meets the reset
         try:
             await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
         except PeerGone:

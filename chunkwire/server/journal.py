@@ -1,7 +1,7 @@
 """What is known of each exchange, and a bounded memory of the last ones.
 
-The rule here: one `JournalEntry` is filled in while an exchange runs, and everything that tells of it reads from
-there: the journal, the access line, the metrics. Times are taken from one monotonic clock and told as
+The rule here: one `JournalEntry` is filled in while an exchange runs, and everything that reports it reads from
+there: the journal, the access line, the metrics. Times are taken from one monotonic clock and reported as
 nanoseconds since the epoch, so that they compare with those of other programs on the same machine.
 """
 

@@ -103,7 +103,7 @@ class Metrics:
         self.ends[verdict] += 1
 
     async def read(self) -> str:
-        """Return `to_text`, for whoever may have to wait for such a text."""
+        """Return `to_text`, where the caller may have to wait for such a text."""
         return self.to_text()
 
     def to_text(self) -> str:

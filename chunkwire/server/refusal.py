@@ -12,7 +12,6 @@ from chunkwire.net.heads import Field, HeadError
 from chunkwire.wire.errors import BARE_LF_HINT, ChunkwireError, FramingError, IncompleteBody
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_TLS_RECORD: Final = b"\x16\x03"  # a handshake record (RFC 8446 §5.1): somebody speaks https to a cleartext port
 
 
 class Refusal(ChunkwireError):
@@ -40,16 +39,14 @@ class Refusal(ChunkwireError):
 
 _HINTS: Final = {
     "bad-start-line": "A request begins like this: GET / HTTP/1.1",
+    "not-http": "This port speaks HTTP/1.1 in clear: http://, not https://",
     "no-host": "An empty line ends the head. HTTP/1.0 needs no Host line.",
-    "tls": "This port speaks cleartext: http://, not https://",
     "bare-lf": BARE_LF_HINT,
 }
 
 
-def from_head_error(error: HeadError, octets: bytes = b"") -> Refusal:
-    """Return the refusal of a head; `octets` is what could not be read as one."""
-    if octets.startswith(_TLS_RECORD):
-        return Refusal(400, "tls", "expected an HTTP/1.1 message, got the start of a TLS handshake")
+def from_head_error(error: HeadError) -> Refusal:
+    """Return the refusal of a head."""
     return Refusal(error.status, error.rule, str(error))
 
 

@@ -53,7 +53,7 @@ class RequestBody:
 
     @property
     def is_small(self) -> bool:
-        """The rest can be drained within bounds, as far as the head tells."""
+        """The rest can be drained within bounds, as far as the head says."""
         return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
 
     async def wait_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""How a responder answers: a fixed body, or frames, each written by one explicit send at the moment it is told to.
+"""How a responder answers: a fixed body, or frames, each written by one explicit send when the resource asks for it.
 
 The rule here: the framing is ours, decided before h11 sees the fields. To HTTP/1.1 a stream is chunked; to
 HTTP/1.0 it is its raw content, ended by the end of the connection (RFC 9112 §6.1: no Transfer-Encoding to a
@@ -33,7 +33,7 @@ JSON_LINES: Final[Field] = (b"Content-Type", b"application/x-ndjson")
 EVENT_STREAM: Final[Field] = (b"Content-Type", b"text/event-stream")
 OCTET_STREAM: Final[Field] = (b"Content-Type", b"application/octet-stream")
 
-# Says to a reader of an HTTP/1.0 response why there are no frames to see, and that an early end cannot be told.
+# Says to a reader of an HTTP/1.0 response why there are no frames to see, and that an early end cannot be seen.
 DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (HTTP/1.0 has no chunks)")
 
 FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
@@ -57,13 +57,13 @@ class Responder:
 
     One task writes. A write that begins while another one waits for the client, or after the end, raises LocalError
     and sends nothing; the response itself is unharmed. A write that is cancelled part-way cuts the response, since
-    nothing that follows could be told from the rest of it.
+    what follows would be taken for the rest of it.
 
     Attributes:
         state: how far it has come.
         must_close: the connection ends after this response.
         is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
-        watch: the scope of whoever watches the connection for a reset, until it is handed over.
+        watch: the scope in which the connection is watched for a reset, until it is handed over.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class Responder:
         self._is_writing = False
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
-        """As `write`, for whoever has just passed a checkpoint: none is passed here unless the kernel takes less."""
+        """As `write`, for a caller just past a checkpoint: none is passed here unless the kernel takes less."""
         if self._is_writing:
             raise LocalError(
                 "expected one task to write a response, got a write while another one waits for the client"

@@ -1,7 +1,7 @@
 """Resources and how a request finds its own.
 
 The rule here: a resource is one line of a table: path, responder, what it is, and an example that runs. The
-table is built statically, by whoever assembles it; nothing registers itself on import.
+table is built statically, by its caller; nothing registers itself on import.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
 
 def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
     """Return each resource with its summary and a command that shows it."""
-    lines = ["chunkwire: each chunk is written by hand, at the moment it is told to. What there is:", ""]
+    lines = ["chunkwire: each chunk is written by hand, at its own moment. What there is:", ""]
     for resource in resources:
         lines += [f"{' '.join(resource.methods)} {resource.path}", f"    {resource.summary}"]
         if resource.parameters:

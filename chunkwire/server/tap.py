@@ -1,7 +1,7 @@
 """What the server wrote, as records; their point is named for RFC 9110's origin server.
 
 The rule here: the octets that left are scanned again by the scanner that any reader would use. So a record of
-a fault shows what a strict reader makes of it, and the engine never tells a frame from a write for its own sake.
+a fault shows what a strict reader makes of it, and the engine itself never looks for frames in what it writes.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class WorkerError(ChunkwireError):
 
 
 async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.Event) -> None:
-    """Tell the supervisor that this worker accepts, and its metrics as often as it asks; return when it is gone."""
+    """Report to the supervisor that this worker accepts, and metrics as often as it asks; return when it is gone."""
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(socket.socket(fileno=descriptor))))
     async with stream:
         await accepting.wait()

@@ -114,7 +114,7 @@ class IncompleteBody(ChunkwireError):
     Attributes:
         offset: octets of the body that had arrived.
         section: the production that was cut, such as "chunk-data".
-        received: the content received so far, where whoever raised it keeps content; a cap may have cut it.
+        received: the content received so far, where the raiser keeps content; a cap may have cut it.
 
     Args:
         hint: what to add to the message.

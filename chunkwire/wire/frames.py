@@ -1,7 +1,7 @@
 """What a body is made of, as values: the scanner's events, and whole frames.
 
 The rule here: a value keeps the octets it was read from. The `.raw` of the events of a body, joined, are the octets
-of that body, so whoever holds the values can send, store or hash exactly what came. What this module must not know:
+of that body, so a holder of the values can send, store or hash exactly what came. What this module must not know:
 how the values are found.
 
 They are named tuples, not frozen dataclasses: as immutable, and made in a third of the time, three a chunk wherever

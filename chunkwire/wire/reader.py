@@ -58,7 +58,7 @@ class FrameReader:
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether the last frame has been given."""
+        """Say whether the last frame has been given."""
         return self._feed.scanner.is_complete
 
     @property

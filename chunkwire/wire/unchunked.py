@@ -67,7 +67,7 @@ class CloseScanner:
         return taken
 
     def end_of_input(self) -> None:
-        """Complete the body. Whether its sender was done, nobody can tell (RFC 9112 §8)."""
+        """Complete the body. Whether its sender was done, nobody can know (RFC 9112 §8)."""
         self.is_complete = True
 
 

@@ -8,7 +8,7 @@ import trio
 
 from chunkwire.ask.relay import Patience
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_strike
+from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_fault
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import FAST, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
@@ -20,7 +20,7 @@ def failing(what: str, **more: Any) -> MockSettings:
 
 
 def striking(what: str) -> MockSettings:
-    return MockSettings(0, 0, strike=parse_strike(what))
+    return MockSettings(0, 0, fault=parse_fault(what))
 
 
 async def html(_: IncomingRequest, response: Responder) -> None:

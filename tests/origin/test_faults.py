@@ -87,7 +87,7 @@ async def test_the_connection_goes_on_after_a_fault_that_ends_the_body() -> None
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
-async def test_a_fault_can_strike_at_once_or_after_everything() -> None:
+async def test_a_fault_can_be_played_at_once_or_after_everything() -> None:
     async with serving() as running:
         assert body_of(await running.get("/fault/cut?n=2&at=0")) == b"10\r\nhalf of "
         assert body_of(await running.get("/fault/no-terminator?n=1&at=1")) == b"d\r\nChunk 1 of 1\n\r\n"

@@ -246,7 +246,7 @@ async def test_an_error_before_the_stream_has_the_providers_form(name: str, wish
     fields = tuple((key, value) for key, _, value in (line.partition(b": ") for line in head))
     error = DIALECTS[name].read_error(status_of(response), fields, body_of(response))
     assert error.kind is kind
-    assert "the mock was told to" in error.message
+    assert "the mock is set to" in error.message
 
 
 @dialects
@@ -255,7 +255,7 @@ async def test_an_error_in_mid_stream_comes_after_so_many_tokens(name: str) -> N
         response = await asked(running, name, "x-chunkwire-error: overloaded@2")
     answer = told(events_of(name, response))
     assert answer.text == "Say hello"
-    assert answer.error == (ErrorKind.OVERLOADED, "the mock was told to fail: overloaded")
+    assert answer.error == (ErrorKind.OVERLOADED, "the mock is set to fail: overloaded")
 
 
 async def test_keep_alives_fill_the_silence_where_the_dialect_has_them() -> None:
@@ -359,4 +359,4 @@ def test_a_schema_without_bottom_is_left_alone() -> None:
 
 
 def test_errors_that_are_wished_for_have_a_kind() -> None:
-    assert parse_failure("529@3").error == ProviderError(ErrorKind.OVERLOADED, "the mock was told to answer 529", 529)
+    assert parse_failure("529@3").error == ProviderError(ErrorKind.OVERLOADED, "the mock is set to answer 529", 529)

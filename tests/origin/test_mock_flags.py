@@ -37,7 +37,7 @@ def test_every_flag_is_heard() -> None:
         source=WordSource.LOREM,
         tokens=4,
         framing=EventFraming(Layout.JOIN, 2),
-        strike=MockFault("cut", 5),
+        fault=MockFault("cut", 5),
         failures=0.1,
         retry_after=2.0,
         keys=frozenset({"a", "b"}),

@@ -4,7 +4,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -13,6 +13,7 @@ from wsproto.connection import Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from chunkwire.server.journal import Ended
+from chunkwire.server.settings import ServerSettings
 from tests.server.peer import Client, LeapPacer, Running, connect, get, serving, status_of
 
 UPGRADE = (b"Upgrade: websocket", b"Connection: keep-alive, Upgrade", b"Sec-WebSocket-Version: 13")
@@ -115,6 +116,19 @@ async def test_a_client_that_resets_ends_the_exchange() -> None:
         assert await running.wait_ended() is Ended.CLIENT_GONE
 
 
+async def test_a_client_that_takes_nothing_is_reset_at_the_send_deadline(autojump_clock: trio.abc.Clock) -> None:
+    async def flood(peer: Peer) -> None:
+        with suppress(trio.BrokenResourceError):  # reset in the end
+            while True:
+                await peer.send(BytesMessage(bytes(1 << 20)))
+
+    settings = ServerSettings(send_timeout=5)
+    async with serving(settings=settings) as running, socket(running) as peer, trio.open_nursery() as nursery:
+        nursery.start_soon(flood, peer, name="flood")
+        assert await running.wait_ended() is Ended.TIMEOUT
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_client_that_just_leaves_ends_the_exchange() -> None:
     async with serving() as running:
         async with socket(running):
@@ -129,6 +143,7 @@ async def test_a_client_that_just_leaves_ends_the_exchange() -> None:
         ((b"Upgrade: websocket", KEY), 426, b"expected Upgrade: websocket and Connection: Upgrade"),
         ((b"Upgrade: h2c", b"Connection: Upgrade", KEY), 426, b"Upgrade: websocket\r\n"),
         ((*UPGRADE[:2], b"Sec-WebSocket-Version: 8", KEY), 426, b"Sec-WebSocket-Version: 13\r\n"),
+        ((*UPGRADE[:2], b"Sec-WebSocket-Version: 8", KEY), 426, b"Upgrade: websocket\r\n"),
         ((*UPGRADE,), 400, b"Sec-WebSocket-Key: expected 16 octets"),
         ((*UPGRADE, b"Sec-WebSocket-Key: c2hvcnQ="), 400, b"Sec-WebSocket-Key: expected 16 octets"),
         ((*UPGRADE, b"Sec-WebSocket-Key: ?"), 400, b"Sec-WebSocket-Key: expected 16 octets"),

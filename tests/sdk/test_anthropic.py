@@ -74,7 +74,7 @@ def test_pings_are_skipped(base: str) -> None:
     ],
 )
 def test_errors_before_the_stream_are_the_sdks_own(base: str, what: str, error: str) -> None:
-    with client(base) as made, pytest.raises(getattr(anthropic, error), match="the mock was told to"):
+    with client(base) as made, pytest.raises(getattr(anthropic, error), match="the mock is set to"):
         made.messages.create(**ASKED, stream=True, extra_headers=failing(what))
 
 

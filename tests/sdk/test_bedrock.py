@@ -94,7 +94,7 @@ def test_invoke_model_streams_anthropics_events(base: str) -> None:
 def test_errors_before_the_stream_have_their_names(base: str, what: str, code: str) -> None:
     from botocore.exceptions import ClientError
 
-    with client(base, failing(what)) as made, pytest.raises(ClientError, match="the mock was told to") as caught:
+    with client(base, failing(what)) as made, pytest.raises(ClientError, match="the mock is set to") as caught:
         made.converse_stream(**ASKED)
     assert caught.value.response["Error"]["Code"] == code
 

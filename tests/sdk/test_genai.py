@@ -77,7 +77,7 @@ def test_errors_are_the_sdks_own_before_the_stream_and_in_it(base: str, what: st
         chunks = models.generate_content_stream(**asked())
         before = TOKENS[:2] if "@" in what else []
         assert [next(chunks).text for _ in before] == before
-        with pytest.raises(getattr(errors, error), match="the mock was told to") as caught:
+        with pytest.raises(getattr(errors, error), match="the mock is set to") as caught:
             next(chunks)
     assert caught.value.code == code
 

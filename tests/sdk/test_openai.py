@@ -123,9 +123,9 @@ def test_a_response_in_one_body(base: str) -> None:
 )
 def test_errors_before_the_stream_are_the_sdks_own(base: str, what: str, error: str) -> None:
     with client(base) as made:
-        with pytest.raises(getattr(openai, error), match="the mock was told to"):
+        with pytest.raises(getattr(openai, error), match="the mock is set to"):
             made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=failing(what))
-        with pytest.raises(getattr(openai, error), match="the mock was told to"):
+        with pytest.raises(getattr(openai, error), match="the mock is set to"):
             made.responses.create(model="m", input=PROMPT, extra_headers=failing(what))
 
 
@@ -134,7 +134,7 @@ def test_an_error_in_mid_chat_is_raised_after_its_tokens(base: str) -> None:
         extra = failing("overloaded@2")
         stream = made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=extra)
         assert [next(stream).choices[0].delta.content for _ in range(3)] == ["", *TOKENS[:2]]
-        with pytest.raises(openai.APIError, match="the mock was told to fail: overloaded") as caught:
+        with pytest.raises(openai.APIError, match="the mock is set to fail: overloaded") as caught:
             next(stream)
     assert caught.value.code == "server_is_overloaded"
 
@@ -144,7 +144,7 @@ def test_an_error_in_mid_response_is_an_event_and_a_failed_response(base: str) -
         extra = failing("server@2")
         events = list(made.responses.create(model="m", input=PROMPT, stream=True, extra_headers=extra))
     assert [event.type for event in events[-2:]] == ["error", "response.failed"]
-    assert events[-1].response.error.message == "the mock was told to fail: server"
+    assert events[-1].response.error.message == "the mock is set to fail: server"
 
 
 def test_a_stream_that_is_cut_is_a_connection_error(base: str) -> None:

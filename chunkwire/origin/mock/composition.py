@@ -106,7 +106,7 @@ def _arguments(tool: Tool, prompt: str) -> tuple[str, ...]:
 
 
 def _value(schema: object, prompt: str, *, depth: int) -> object:
-    """Return a value that fits a JSON Schema, as far as its type and enum tell; texts are the prompt."""
+    """Return a value that fits a JSON Schema, as far as its type and enum say; texts are the prompt."""
     if choices := items_at(schema, "enum"):
         return choices[0]
     match text_at(schema, "type").lower():  # Gemini's types are upper-case

@@ -1,6 +1,6 @@
 """Answer a request in its own dialect: refuse, or stream events at their moments, or give one body.
 
-The rule here: what a provider's client could tell from the provider is in the dialect; what this adds (waiting,
+The rule here: what a client of the provider could notice is in the dialect; what this adds (waiting,
 framing, faults) was wished for.
 """
 
@@ -17,7 +17,7 @@ from chunkwire.llm.answer import ErrorKind
 from chunkwire.llm.dialect import Dialect, Reply
 from chunkwire.llm.question import Field, ModelRequest, Question, RequestRefused, refuse
 from chunkwire.origin.faults import FAULTS
-from chunkwire.origin.misbehave import strike
+from chunkwire.origin.misbehave import play_fault
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
@@ -87,7 +87,7 @@ def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> 
 def _failing(wishes: MockSettings, picked: str) -> MockSettings:
     name, _, after = picked.partition("=")
     if after:
-        return replace(wishes, strike=MockFault(name, int(after)))
+        return replace(wishes, fault=MockFault(name, int(after)))
     return replace(wishes, failure=parse_failure(picked))
 
 
@@ -106,9 +106,9 @@ async def _stream(
     wishes: MockSettings,
     chance: random.Random,
 ) -> None:
-    fault = FAULTS[wishes.strike.name] if wishes.strike is not None else None
-    if wishes.strike is not None and wishes.strike.after is not None:
-        events = events[: wishes.strike.after]
+    fault = FAULTS[wishes.fault.name] if wishes.fault is not None else None
+    if wishes.fault is not None and wishes.fault.after is not None:
+        events = events[: wishes.fault.after]
     if fault is not None and not response.is_chunked:
         raise Refusal(400, "fault-version", f"{fault.name}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
     if fault is not None and fault.before_head:
@@ -125,7 +125,7 @@ async def _stream(
             await _send(body, frame)
             quiet = frame.moment
         if fault is not None:
-            await strike(body, fault, hold=quiet + _HOLD_S)
+            await play_fault(body, fault, hold=quiet + _HOLD_S)
 
 
 async def _send(body: ChunkedBody, frame: Due) -> None:

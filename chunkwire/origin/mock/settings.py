@@ -79,7 +79,7 @@ class MockSettings:
         seed: makes all of it repeatable, octet for octet: ids, dates, Latin, jitter; None draws anew each time.
         tokens: how many to answer with; None for as many as the words give, or 50 of Latin.
         keep_alive: a keep-alive whenever so long has passed without an event; 0 sends none.
-        strike: a fault in the stream.
+        fault: one in the stream.
         failure: an error in place of the answer, or of the rest of it.
         retry_after: what a failure before the stream asks the client to wait; None asks nothing.
         failures: the share of requests that fail in some way drawn at random, 0 to 1.
@@ -96,7 +96,7 @@ class MockSettings:
     tokens: int | None = None
     framing: EventFraming = EventFraming()
     keep_alive: float = 0.0
-    strike: MockFault | None = None
+    fault: MockFault | None = None
     failure: MockFailure | None = None
     retry_after: float | None = None
     failures: float = 0.0
@@ -123,8 +123,8 @@ def parse_framing(text: str) -> EventFraming:
     raise ValueError(f"expected event, join=N, split=N or split=random, got {shown(text)!r}")
 
 
-def parse_strike(text: str) -> MockFault:
-    """Return `NAME` or `NAME=N`: a fault, and after how many events it strikes.
+def parse_fault(text: str) -> MockFault:
+    """Return `NAME` or `NAME=N`: a fault, and after how many events it is played.
 
     Raises:
         ValueError: expected, got.
@@ -150,11 +150,11 @@ def parse_failure(text: str) -> MockFailure:
     after = int(value) if has_number else None
     if _NUMBER.fullmatch(what) and 400 <= int(what) <= 599:
         kind, status = kind_of_status(int(what)), int(what)
-        return MockFailure(ProviderError(kind, f"the mock was told to answer {status}", status), after)
+        return MockFailure(ProviderError(kind, f"the mock is set to answer {status}", status), after)
     if what not in [kind.value for kind in ErrorKind]:
         kinds = ", ".join(kind.value for kind in ErrorKind)
         raise ValueError(f"expected a status from 400 to 599 or one of {kinds}, got {shown(text)!r}")
-    return MockFailure(ProviderError(ErrorKind(what), f"the mock was told to fail: {what}"), after)
+    return MockFailure(ProviderError(ErrorKind(what), f"the mock is set to fail: {what}"), after)
 
 
 def parse_wait(text: str) -> float:
@@ -224,7 +224,7 @@ _WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
     b"tokens": ("tokens", parse_tokens),
     b"framing": ("framing", parse_framing),
     b"keep-alive": ("keep_alive", parse_wait),
-    b"fault": ("strike", parse_strike),
+    b"fault": ("fault", parse_fault),
     b"error": ("failure", parse_failure),
     b"retry-after": ("retry_after", parse_wait),
 }
