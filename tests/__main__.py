@@ -1,8 +1,9 @@
 """The gates, in one command: `python -m tests` runs them all, `python -m tests types wire` only those named.
 
 Each gate is a program run from the root of the tree; one failing does not hide the others. Gates run one after another,
-the quick ones first; inside a gate pytest-xdist runs the tests in several processes, except for the tests marked
-`alone`. What this module must not know: anything about chunkwire beyond the folders that its gates name.
+the quick ones first; inside a gate pytest-xdist runs the tests in several processes, except for the verdicts about real
+proxies, which rest on time. What this module must not know: anything about chunkwire beyond the folders that its gates
+name.
 """
 
 import os
@@ -20,7 +21,7 @@ COMPUTING = ("-n", str(CORES + 1))
 # Most tests with real programs wait for paced streams: 0.3 cores each.
 WAITING = ("-n", str(CORES + 2))
 # A worker takes neighbouring tests, which share the servers of their file, and at the end some of a slower worker's.
-PARALLEL = ("pytest", "-q", "--dist", "worksteal", "-m", "not alone")
+PARALLEL = ("pytest", "-q", "--dist", "worksteal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ GATES = (
         ),
     ),
     Gate("floor", "pytest of net and server on the oldest trio and h11", (("tests.floor", *COMPUTING),)),
-    Gate("real", "pytest with real programs", ((*PARALLEL, *WAITING, "tests/real", "tests/real_probe"),)),
-    Gate("alone", "pytest of what judges by figures of time", (("pytest", "-q", "-m", "alone", "tests"),)),
+    Gate("real", "pytest with real programs", ((*PARALLEL, *WAITING, "tests/real"),)),
+    Gate("probe", "pytest of verdicts about real proxies", (("pytest", "-q", "tests/real_probe"),)),
 )
 
 

@@ -25,7 +25,6 @@ def figures(*words: str) -> tuple[int, dict[str, dict[str, float]]]:
     return result.returncode, json.loads(result.stdout)["quantities"]
 
 
-@pytest.mark.alone
 @pytest.mark.needs("gcc")
 def test_its_median_agrees_with_the_meter_in_c(tmp_path: Path) -> None:
     meter, source = tmp_path / "flushmeter", ROOT / "bench" / "meter"
