@@ -19,7 +19,7 @@ import trio
 
 from chunkwire.cli import early
 from chunkwire.cli.early import READ_OCTETS
-from chunkwire.client.request import Body
+from chunkwire.client.request import Body, checked
 from chunkwire.net.dial import make_tls
 from chunkwire.wire.errors import LocalError
 
@@ -29,7 +29,7 @@ class RequestFlags:
     """What `flags.add_request` was given, ready for `chunkwire.client.open`; `tls` is None where nothing was said."""
 
     method: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[bytes, bytes], ...]
     body: Body
     tls: ssl.SSLContext | None
 
@@ -38,15 +38,15 @@ def read_request(options: argparse.Namespace) -> RequestFlags:
     """Return what the request flags ask for.
 
     Raises:
-        LocalError: a -H that is no field line, or a --cafile without certificates.
+        LocalError: a -H that is no field line or a -X that is no method, or a --cafile without certificates.
         OSError: a file of -d or --cafile that cannot be read.
     """
     is_asked = options.cafile is not None or options.insecure
     tls = make_tls(options.cafile, verify=not options.insecure) if is_asked else None
     body = read_body(options.data)
-    return RequestFlags(
-        options.method or ("GET" if body is None else "POST"), tuple(map(read_field, options.header)), body, tls
-    )
+    method: str = options.method or ("GET" if body is None else "POST")
+    _, fields = checked(method, map(read_field, options.header))
+    return RequestFlags(method, fields, body, tls)
 
 
 def read_field(line: str) -> tuple[str, str]:

@@ -61,21 +61,12 @@ def load_file(path: str) -> Recording:
         LocalError: a line that is no record; the message says which.
         OSError: the file cannot be read.
     """
-    from chunkwire.record.values import Record, from_json
+    from chunkwire.record.values import read_records
     from chunkwire.tools.diff.compare import load
-    from chunkwire.wire.errors import LocalError
 
     path, place = chosen(path)
-    records: list[Record] = []
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
-        for n, line in enumerate(file, 1):
-            try:
-                record = from_json(line) if line.strip() else None
-            except LocalError as error:
-                raise LocalError(f"{path}, line {n}: {error}") from error
-            if record is not None:
-                records.append(record)
-    return load(path, records, place=place)
+        return load(path, read_records(file, path), place=place)
 
 
 def chosen(path: str) -> tuple[str, int]:

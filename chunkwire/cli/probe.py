@@ -151,7 +151,7 @@ def make_prober(
         raise LocalError("-d -: expected a body that can be sent again, since every hop is asked several times")
     return Prober(
         method=asked.method,
-        fields=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in asked.fields),
+        fields=asked.fields,
         body=asked.body,
         tls=asked.tls,
         max_time=None if math.isinf(options.max_time) else options.max_time,

@@ -109,11 +109,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
     """Return the resources of a recording, and the list of them; say what of it is not exact."""
-    from chunkwire.cli.watch import records
     from chunkwire.origin.replay import plan_replays, replay_resources
+    from chunkwire.record.values import read_records
 
     with open(options.replay, "rb") as file:
-        replays = plan_replays(records(file), speed=options.speed)
+        replays = plan_replays(read_records(file, options.replay), speed=options.speed)
     inexact = sum(not replay.is_exact for replay in replays)
     if inexact and not options.quiet:
         print(f"chunkwire: {inexact} of {len(replays)} responses are not replayed octet for octet", file=sys.stderr)

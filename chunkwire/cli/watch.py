@@ -11,8 +11,6 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
     from chunkwire.record.values import Record
@@ -64,11 +62,8 @@ def run(options: argparse.Namespace) -> int:
     if source == "-":
         return trio.run(watch_octets, sys.stdin.fileno(), options, strict_exception_groups=True)
     if is_path(source):
-        fd = os.open(source, os.O_RDONLY)
-        try:
-            return trio.run(watch_octets, fd, options, strict_exception_groups=True)
-        finally:
-            os.close(fd)
+        with open(source, "rb", buffering=0) as file:
+            return trio.run(watch_octets, file.fileno(), options, strict_exception_groups=True)
     return trio.run(watch_url, options, strict_exception_groups=True)
 
 
@@ -183,20 +178,21 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
     """Show a recording as it was recorded; one that is still being written down a pipe, as it comes."""
+    from chunkwire.record.values import read_records
     from chunkwire.tools.watch.view import batches, streams
 
     if source.is_file:
         octets = b"".join([first, *[piece async for piece in source]])
-        found = streams(records(octets.split(b"\n")))
+        found = streams(read_records(octets.split(b"\n")))
         codes = [show_one(*item, sink, len(found)) for item in found.items()]
         return next((code for code in codes if code), ExitCode.OK)
     held, octets = b"", first
     while octets:
         *lines, held = (held + octets).split(b"\n")
-        for batch in batches(records(lines)):
+        for batch in batches(read_records(lines)):
             sink.show(batch)
         octets = await source.receive()
-    for batch in batches(records([held])):
+    for batch in batches(read_records([held])):
         sink.show(batch)
     return recorded(sink)
 
@@ -218,15 +214,6 @@ def recorded(sink: Sink) -> int:
         print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
         return ExitCode.CUT
     return finished(sink)
-
-
-def records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of lines, leaving out empty lines and kinds of a later version."""
-    from chunkwire.record.values import from_json
-
-    for line in lines:
-        if line.strip() and (record := from_json(line)) is not None:
-            yield record
 
 
 def failed(error: Exception, sink: Sink) -> int:

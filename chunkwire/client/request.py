@@ -38,15 +38,10 @@ def build_request(method: str, url: Url, *, fields: Iterable[AnyField] = (), bod
         fields: `Transfer-Encoding: chunked` asks for octets to be sent chunked, as it does with curl.
 
     Raises:
-        LocalError: what is no field line or no method; a Content-Length or another Transfer-Encoding, which are the
-            body's to say; text beyond Latin-1.
+        LocalError: see `checked`.
     """
-    given = tuple((_octets(name), _octets(value)) for name, value in fields)
+    verb, given = checked(method, fields)
     names = {name.lower() for name, _ in given}
-    _check_fields(given)
-    verb = _octets(method)
-    if not _FIELD_NAME.fullmatch(verb):
-        raise LocalError(f"expected a method such as GET, got {method!r}")
     defaults: tuple[Field, ...] = (
         (b"Host", url.authority),
         (b"User-Agent", USER_AGENT),
@@ -55,6 +50,21 @@ def build_request(method: str, url: Url, *, fields: Iterable[AnyField] = (), bod
     )
     kept = tuple(field for field in defaults if field[0].lower() not in names)
     return Request(verb, url.target, b"1.1", (*kept, *given, *_framing(verb, names, body)))
+
+
+def checked(method: str, fields: Iterable[AnyField]) -> tuple[bytes, tuple[Field, ...]]:
+    """Return a method and field lines as octets.
+
+    Raises:
+        LocalError: what is no field line or no method; a Content-Length or another Transfer-Encoding, which are the
+            body's to say; text beyond Latin-1.
+    """
+    verb = _octets(method)
+    if not _FIELD_NAME.fullmatch(verb):
+        raise LocalError(f"expected a method such as GET, got {method!r}")
+    given = tuple((_octets(name), _octets(value)) for name, value in fields)
+    _check_fields(given)
+    return verb, given
 
 
 def is_chunked(request: Request) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from chunkwire.wire.errors import LocalError, quoted
@@ -256,7 +257,7 @@ def from_json(line: str | bytes) -> Record | None:
     """
     try:
         members = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):
         raise LocalError(
@@ -278,7 +279,25 @@ def from_json(line: str | bytes) -> Record | None:
     try:
         return _KINDS[kind](**values)
     except TypeError as error:
-        raise LocalError(f"expected every member of a {kind} record, got {sorted(members)}") from error
+        raise LocalError(f"expected every member of a record of kind {kind}, got {sorted(members)}") from error
+
+
+def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Record]:
+    """Yield the records of a recording, leaving out empty lines and kinds of a later version.
+
+    Args:
+        name: of the recording, for errors; empty where `lines` are not its first ones.
+
+    Raises:
+        LocalError: a line is no record; the message says which, where there is a name.
+    """
+    for number, line in enumerate(lines, 1):
+        try:
+            record = from_json(line) if line.strip() else None
+        except LocalError as error:
+            raise LocalError(f"{name}, line {number}: {error}" if name else str(error)) from error
+        if record is not None:
+            yield record
 
 
 def _quoted_line(line: str | bytes) -> str:

@@ -59,7 +59,7 @@ def _read_json(text: bytes) -> Stamp | None:
             None if planned is None else int(planned),
             int(about["actual_ns"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None  # some other JSON that has a member of that name
 
 

@@ -246,8 +246,8 @@ def test_what_was_there_before_watch_started_is_marked_and_no_read(tmp_path: Pat
     "source, words",
     [
         ("no/such/file", "no such file"),
-        (".", "is a directory"),
-        ("/", "is a directory"),
+        (".", ".: is a directory"),
+        ("/", "/: is a directory"),
         ("nothing.txt", "no such file"),
     ],
 )

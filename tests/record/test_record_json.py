@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import chunkwire.record
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import Record, from_json, to_json
+from chunkwire.record.values import Record, from_json, read_records, to_json
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, reads
@@ -109,10 +109,11 @@ def test_member_of_another_type_is_refused(name: str) -> None:
     [
         ("", "expected a record in JSON"),
         (b"\xff", "expected a record in JSON"),
+        ('{"a":' * 100_000, "expected a record in JSON"),
         ("[1]", 'expected a record, an object with "v":1'),
         ('{"kind":"frame"}', 'expected a record, an object with "v":1'),
         ('{"v":1}', 'expected a record, an object with "v":1'),
-        ('{"v":1,"kind":"frame","stream":1}', "expected every member of a frame record"),
+        ('{"v":1,"kind":"frame","stream":1}', "expected every member of a record of kind frame"),
         ('{"v":1,"kind":"frame","stream":true}', 'expected another type of "stream"'),
         ('{"v":1,"kind":"head","stream":1}', 'expected "fields" in a record'),
         ('{"v":1,"kind":"head","fields":[["a"]]}', r'expected \[name, value\] in "fields"'),
@@ -122,3 +123,10 @@ def test_member_of_another_type_is_refused(name: str) -> None:
 def test_line_that_is_no_record_is_refused(line: str | bytes, message: str) -> None:
     with pytest.raises(LocalError, match=message):
         from_json(line)
+
+
+def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:
+    lines = [FRAME, "", '{"v":1,"kind":"of a later version"}', FRAME, "{}"]
+    assert list(read_records(lines[:-1], "a.jsonl")) == [from_json(FRAME)] * 2
+    with pytest.raises(LocalError, match=r"^a.jsonl, line 5: expected a record"):
+        list(read_records(lines, "a.jsonl"))

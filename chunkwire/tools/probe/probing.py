@@ -237,7 +237,7 @@ def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
     for line in reversed(lines):
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None  # a page of some hop's own
         if isinstance(entry, dict) and entry.get("nonce") == nonce:
             return entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from chunkwire.record.values import Record, from_json
+from chunkwire.record.values import Record, read_records
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 from chunkwire.tools.probe.judge import Hop
@@ -31,19 +31,13 @@ def read_recording(text: str, *, name: str, midnight: float = 0.0) -> list[Hop]:
         trace = read_trace(text, midnight=midnight)
         records, connect = trace.records, trace.connect
     elif text.lstrip().startswith("{"):
-        records = _records(text)
+        records = read_records(text.splitlines(), name)
     else:
         raise LocalError(f"{name}: expected records (JSON Lines) or a curl --trace, got {text[:40]!r}")
     runs = read_runs(records, hop=name, connect=connect, clock=name)
     if not runs:
         raise LocalError(f"{name}: expected a response in the recording, got none")
     return list(_hops(runs, name))
-
-
-def _records(text: str) -> Iterator[Record]:
-    for line in text.splitlines():
-        if line.strip() and (record := from_json(line)) is not None:
-            yield record
 
 
 def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
