@@ -6,6 +6,7 @@ or a reset cancels what is being asked and what waits.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Final
 
 import trio
@@ -81,27 +82,21 @@ async def _listen(socket: WebSocket, send: trio.MemorySendChannel[str], left: tr
 
 
 async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str]) -> None:
-    from wsproto.connection import ConnectionState
-    from wsproto.events import CloseConnection, Ping, TextMessage
+    from wsproto.events import CloseConnection, TextMessage
 
     held: list[str] = []
     characters = 0
-    while await socket.receive():
-        for event in socket.frames.events():
-            if isinstance(event, CloseConnection):
-                if socket.frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
-                    await socket.send(event.response())
+    async with aclosing(socket.messages()) as messages:
+        async for piece in messages:
+            if not isinstance(piece, TextMessage):
+                continue
+            if piece.data:  # a fragment may be empty, and there may be any number of them
+                held.append(piece.data)
+            characters += len(piece.data)
+            if characters > MAX_QUESTION_OCTETS:
+                await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
                 return
-            if isinstance(event, Ping):
-                await socket.send(event.response())
-            elif isinstance(event, TextMessage):
-                if event.data:  # a fragment may be empty, and there may be any number of them
-                    held.append(event.data)
-                characters += len(event.data)
-                if characters > MAX_QUESTION_OCTETS:
-                    await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
-                    return
-                if event.message_finished:
-                    question, held, characters = "".join(held), [], 0
-                    if question.strip():
-                        await send.send(question)
+            if piece.message_finished:
+                question, held, characters = "".join(held), [], 0
+                if question.strip():
+                    await send.send(question)

@@ -31,7 +31,7 @@ def log_text(peer: str, request: Request, report: Report, settings: GatewaySetti
         if seconds is not None:
             parts.append(f"{name}={seconds * 1e3:.1f}ms")
     if report.scanner is not None:
-        parts.append(f"chunks={report.scanner.chunks} octets={report.scanner.octets}")
+        parts.append(f"chunks={report.chunks} octets={report.octets}")
     if settings.mode != EXACT_MODE:
         parts.append(f"mode={settings.mode}")
     if settings.fault is not None:
@@ -56,8 +56,8 @@ def log_json(peer: str, request: Request, report: Report, settings: GatewaySetti
         "upstream": report.upstream,
         "head_ms": _milliseconds(report.head_s),
         "first_ms": _milliseconds(report.first_s),
-        "chunks": report.scanner.chunks if report.scanner is not None else 0,
-        "octets": report.scanner.octets if report.scanner is not None else 0,
+        "chunks": report.chunks,
+        "octets": report.octets,
         "framing": str(report.verdict),
         "mode": str(settings.mode),
         "fault": str(settings.fault) if settings.fault is not None else None,

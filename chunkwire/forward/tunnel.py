@@ -7,31 +7,25 @@ import trio
 from chunkwire.net.connection import Connection, PeerGone
 
 
-async def tunnel(client: Connection, upstream: Connection) -> tuple[int, int]:
+async def tunnel(client: Connection, upstream: Connection) -> None:
     """Carry octets both ways until both sides have ended, passing each half-close on.
-
-    Returns:
-        Octets sent up and octets sent down.
 
     Raises:
         PeerGone: a side was reset; the caller resets the other.
     """
-    counts = [0, 0]
     failures: list[PeerGone] = []
 
-    async def carry(way: int, source: Connection, sink: Connection, scope: trio.CancelScope) -> None:
+    async def carry(source: Connection, sink: Connection, scope: trio.CancelScope) -> None:
         try:
             while octets := await source.receive_some():
                 await sink.send_all(octets)
-                counts[way] += len(octets)
             await sink.send_eof()
         except PeerGone as error:
             failures.append(error)
             scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(carry, 0, client, upstream, nursery.cancel_scope, name="tunnel up")
-        nursery.start_soon(carry, 1, upstream, client, nursery.cancel_scope, name="tunnel down")
+        nursery.start_soon(carry, client, upstream, nursery.cancel_scope, name="tunnel up")
+        nursery.start_soon(carry, upstream, client, nursery.cancel_scope, name="tunnel down")
     if failures:
         raise failures[0]
-    return counts[0], counts[1]

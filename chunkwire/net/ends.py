@@ -99,12 +99,11 @@ class ServerConnection(Connection):
         """
         await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
 
-    async def send_head(self, response: Response, method: bytes = b"GET") -> None:
-        """Send a final response head; the body is the caller's, and the framing is the one the fields state."""
-        await self.send_all(self.head_octets(response, method))
-
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`."""
+        """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`.
+
+        The body is the caller's, and its framing is the one that the fields state.
+        """
         return write_response(response, self._asked, method)
 
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.origin.settings import caps_of
-from chunkwire.origin.streams import check_chunks, paced
+from chunkwire.origin.streams import check_chunks, check_duration, paced
 from chunkwire.server.journal import JournalEntry
-from chunkwire.server.query import bad_value, shown
+from chunkwire.server.query import shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
-from chunkwire.wire.durations import format_duration
 from chunkwire.wire.sse import encode_comment, encode_event
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")
@@ -77,9 +76,7 @@ def _wanted(request: IncomingRequest) -> _Wanted:
     count = query.count("count", 10, at_least=1, at_most=settings.max_chunks)
     duration = query.duration("duration", 5.0, at_most=most)
     delay = query.duration("delay", 0.0, at_most=most)
-    if duration + delay > most:
-        expected = f"duration + delay of at most {format_duration(most)}"
-        raise bad_value("duration", expected, format_duration(duration + delay))
+    check_duration(request, duration + delay, "duration", "duration + delay")
     heartbeat = query.duration("heartbeat", 0.0, at_most=most)
     if heartbeat:
         check_chunks(request, count + int((duration + delay) / heartbeat), "heartbeat")

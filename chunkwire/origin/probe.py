@@ -15,12 +15,11 @@ from typing import Final
 
 from chunkwire.net.heads import Field
 from chunkwire.origin.settings import caps_of
-from chunkwire.origin.streams import paced
+from chunkwire.origin.streams import check_duration, paced
 from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.server.routes import Resource
-from chunkwire.wire.durations import format_duration
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as every event stream; nothing here asks a proxy not to buffer
 _NONCE: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
@@ -46,12 +45,9 @@ async def probe(request: IncomingRequest, response: Responder) -> None:
     chunk an extension and the body a trailer, for hops that lose them to be seen.
     """
     n, interval = paced(request, n=20, interval=0.05)
-    query, settings = request.query, caps_of(request)
-    delay = query.duration("delay", 0.0, at_most=settings.max_duration)
-    if delay + n * interval > settings.max_duration:
-        raise bad_value(
-            "delay", f"n x interval + delay of at most {format_duration(settings.max_duration)}", f"{delay:g}"
-        )
+    query = request.query
+    delay = query.duration("delay", 0.0, at_most=caps_of(request).max_duration)
+    check_duration(request, n * interval + delay, "delay", "n x interval + delay")
     burst = query.count("burst", 1, at_least=1, at_most=1000)
     size = _size(request, n)
     fields = _fields(request)

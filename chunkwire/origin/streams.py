@@ -75,9 +75,7 @@ async def drip(request: IncomingRequest, response: Responder) -> None:
     delay = query.duration("delay", 2.0, at_most=settings.max_duration)
     octets = query.count("numbytes", 10, at_least=1, at_most=settings.max_chunks)
     status = status_with_body(query, "code")
-    if duration + delay > settings.max_duration:
-        expected = f"duration + delay of at most {format_duration(settings.max_duration)}"
-        raise bad_value("duration", expected, format_duration(duration + delay))
+    check_duration(request, duration + delay, "duration", "duration + delay")
     pause = duration / max(1, octets - 1)
     await response.pacer.wait_until(response.pacer.now() + delay)
     async with response.chunked(status, fields=(TEXT,)) as body:
@@ -91,9 +89,7 @@ def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, fl
     settings, query = caps_of(request), request.query
     n = query.count("n", n, at_most=settings.max_chunks)
     interval = query.duration("interval", interval, at_most=settings.max_duration)
-    if n * interval > settings.max_duration:
-        expected = f"n x interval of at most {format_duration(settings.max_duration)}"
-        raise bad_value("interval", expected, format_duration(n * interval))
+    check_duration(request, n * interval, "interval", "n x interval")
     return n, interval
 
 
@@ -110,6 +106,13 @@ def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:
     most = caps_of(request).max_chunks
     if chunks > most:
         raise Refusal(400, "parameter", f"{name}: expected at most {most} chunks in all, got {chunks}")
+
+
+def check_duration(request: IncomingRequest, seconds: float, name: str, what: str) -> None:
+    """Refuse a stream of more seconds than the cap; `what` says how they come of the parameter and of others."""
+    most = caps_of(request).max_duration
+    if seconds > most:
+        raise bad_value(name, f"{what} of at most {format_duration(most)}", format_duration(seconds))
 
 
 def _random_slices(source: random.Random, octets: int, size: int) -> Iterator[bytes]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -24,7 +26,7 @@ from chunkwire.server.routes import Resource
 
 if TYPE_CHECKING:
     from wsproto.connection import Connection
-    from wsproto.events import Event
+    from wsproto.events import Event, Message
 
 _VERSION: Final = b"13"  # RFC 6455 §4.2.1
 _UPGRADE: Final = (b"Upgrade", b"websocket")  # RFC 9110 §15.5.22: a 426 MUST name what it would upgrade to
@@ -91,24 +93,36 @@ def asks_for_websocket(request: IncomingRequest) -> bool:
 
 
 class WebSocket:
-    """Frames to octets and back; several tasks may write, one at a time.
-
-    Attributes:
-        frames: wsproto's state, whose `events()` follow each `receive`.
-    """
+    """Frames to octets and back; several tasks may write, one at a time."""
 
     def __init__(self, connection: ServerConnection, frames: Connection, send_timeout: float) -> None:
-        self.frames = frames
+        self._frames = frames
         self._connection = connection
         self._send_timeout = send_timeout
         self._turn = trio.Lock()
 
-    async def receive(self) -> bool:
-        """Receive once, for `frames.events()`; False at the end of input."""
-        octets = await self._connection.receive_some()
-        if octets:
-            self.frames.receive_data(octets)
-        return bool(octets)
+    async def messages(self) -> AsyncGenerator[Message[Any], None]:
+        """Yield messages, or their pieces, until either side has closed; Ping and Close frames are answered here.
+
+        Raises:
+            PeerGone: the client reset the connection.
+        """
+        from wsproto.connection import ConnectionState
+        from wsproto.events import CloseConnection, Message, Ping
+
+        while octets := await self._connection.receive_some():
+            self._frames.receive_data(octets)
+            for event in self._frames.events():
+                if isinstance(
+                    event, CloseConnection
+                ):  # the client's, or wsproto's own where the client broke the rules
+                    if self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+                        await self.send(event.response())
+                    return
+                if isinstance(event, Ping):
+                    await self.send(event.response())
+                elif isinstance(event, Message):
+                    yield event
 
     async def send(self, event: Event) -> None:
         """Send one frame in one send; all but a Close is dropped once either side is closing (RFC 6455 §5.5.1)."""
@@ -116,9 +130,9 @@ class WebSocket:
         from wsproto.events import CloseConnection
 
         async with self._turn:
-            if self.frames.state is not ConnectionState.OPEN and not isinstance(event, CloseConnection):
+            if self._frames.state is not ConnectionState.OPEN and not isinstance(event, CloseConnection):
                 return
-            octets = self.frames.send(event)
+            octets = self._frames.send(event)
             try:
                 with trio.fail_after(self._send_timeout):
                     await self._connection.send_all(octets)
@@ -139,21 +153,11 @@ async def _send_texts(socket: WebSocket, response: Responder, n: int, interval: 
 
 async def _echo(socket: WebSocket, response: Responder) -> None:
     """Send every message back, a frame for each piece as it arrives, until either side has closed."""
-    from wsproto.connection import ConnectionState
-    from wsproto.events import CloseConnection, Message, Ping
-
-    while await socket.receive():
-        for event in socket.frames.events():
-            if isinstance(event, CloseConnection):  # the client's, or wsproto's own where the client broke the rules
-                if socket.frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
-                    await socket.send(event.response())
-                return
-            if isinstance(event, Ping):
-                await socket.send(event.response())
-            elif isinstance(event, Message):
-                await socket.send(type(event)(data=event.data, message_finished=event.message_finished))
-                octets = len(event.data)
-                response.exchange.note_frame(response.pacer.now(), chunks=1, octets=octets, wire_octets=octets)
+    async with aclosing(socket.messages()) as messages:
+        async for piece in messages:
+            await socket.send(type(piece)(data=piece.data, message_finished=piece.message_finished))
+            octets = len(piece.data)
+            response.exchange.note_frame(response.pacer.now(), chunks=1, octets=octets, wire_octets=octets)
 
 
 WEBSOCKET: Final = (

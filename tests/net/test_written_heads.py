@@ -202,7 +202,7 @@ async def test_a_1xx_goes_before_the_final_head() -> None:
         await server.receive_request()
         await server.send_informational(103, ((b"Link", b"</x>"),), b"Early Hints")
         await server.send_informational(100)
-        await server.send_head(answer(LENGTH))
+        await server.send_all(server.head_octets(answer(LENGTH)))
         await near.aclose()
         received = await read_to_end(far)
     early, go_on = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", b"HTTP/1.1 100 \r\n\r\n"
@@ -239,7 +239,7 @@ async def test_a_connection_serves_one_exchange_after_another() -> None:
         for status in (200, 404):
             await client.send_request(GET)
             assert await server.receive_request() == GET
-            await server.send_head(answer(LENGTH, status=status))
+            await server.send_all(server.head_octets(answer(LENGTH, status=status)))
             await server.send_all(b"hello")
             with trio.fail_after(10):
                 assert (await client.receive_response()).status == status
