@@ -97,7 +97,7 @@ def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int)
         expected = "';' or CRLF after chunk-size" if match["size"] else "1*HEXDIG as chunk-size"
     else:
         rule = Rule.CHUNK_EXT
-        expected = "chunk-ext (;name or ;name=value) or CRLF"
+        expected = "chunk-ext (;name or ;name=value)" + ("" if octet == _CR else " or CRLF")
     if octet == _LF:
         rule = Rule.BARE_LF
     elif octet in _WHITESPACE and match["size"]:

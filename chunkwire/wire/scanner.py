@@ -218,6 +218,8 @@ class ChunkedScanner:
         message = f"expected {refused.expected} at {offset}, got {quoted(octets)}"
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
             message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
+            # `6` before `hello` CRLF: a person counted the CR. Whether data ended in one is not kept.
+            message += "; the size counts its CR, or it has none" if refused.rule is Rule.BARE_LF else ""
         return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
 
     @property

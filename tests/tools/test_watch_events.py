@@ -64,6 +64,14 @@ def test_another_content_type_is_read_all_the_same_and_said() -> None:
     assert "text/plain" not in "".join(lines_of(seen([(1, frame(b"data: a\n\n") + LAST)], head=HEAD)))
 
 
+@pytest.mark.parametrize(("kind", "shown"), [(b"text/plain", "n: not a parameter"), (b"text/event-stream", "")])
+def test_an_error_of_another_type_shows_what_it_says(kind: bytes, shown: str) -> None:
+    head = (b"HTTP/1.1 400 Bad Request", ((b"Content-Type", kind),))
+    lines = lines_of(seen([(1, b"n: not a parameter\n")], head=head, scanner=CloseScanner()))
+    assert any("n: not a parameter" in line for line in lines) == bool(shown)
+    assert any("never ended" in line for line in lines) != bool(shown)
+
+
 def test_a_coding_is_taken_off_before_events_are_looked_for() -> None:
     compressor = zlib.compressobj(wbits=-15)
     flushed = compressor.compress(b"data: a\n\n") + compressor.flush(zlib.Z_SYNC_FLUSH)

@@ -143,6 +143,21 @@ def test_message_says_expected_got_and_where() -> None:
 
 
 @pytest.mark.parametrize(
+    "body, text",
+    [
+        (
+            b"6\r\nhello\r\n",
+            r'the size line said 6, the data goes on with "\n"; the size counts its CR, or it has none',
+        ),
+        (b"5;\r\n", r'expected chunk-ext (;name or ;name=value) at 2, got "\r\n"'),
+        (b"5;a b\r\n", 'expected chunk-ext (;name or ;name=value) or CRLF at 3, got " b"'),
+    ],
+)
+def test_what_was_expected_is_not_what_came(body: bytes, text: str) -> None:
+    assert str(refusal(body)).endswith(text)
+
+
+@pytest.mark.parametrize(
     "octets, text",
     [
         (b"XX", '"XX"'),

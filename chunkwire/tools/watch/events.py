@@ -1,7 +1,8 @@
 """Records of one stream to a line for each server-sent event, and the frames that it came in.
 
 The rule here: as `view`; heads and the end are its lines. An event has the time of the frame that completed it. The
-content is read as an event stream whatever its head declares: whoever asks for events knows better, and is told.
+content is read as an event stream whatever its head declares: whoever asks for events knows better, and is told. An
+error (4xx, 5xx) that declares another type is shown frame by frame: it says why there are no events.
 
        time ms     gap  frames  event       id  data
           50.6               1  message      1  {"t":"Hel"}
@@ -89,6 +90,7 @@ class EventsView(WatchView):
     def __init__(self, options: ViewOptions) -> None:
         super().__init__(options)
         self._events = EventFrames()
+        self._is_by_event = True
         self._last_t: float | None = None
         self._id_width = 2
 
@@ -97,10 +99,14 @@ class EventsView(WatchView):
         self._events.take_head(record)
         kinds = [value.partition(";")[0].strip() for name, value in record.fields if name.lower() == "content-type"]
         if kinds and kinds[0].lower() != "text/event-stream":
-            lines += self.note(f"declared as {kinds[0]}, read as text/event-stream all the same")
+            self._is_by_event = record.status_line.partition(" ")[2][:1] not in ("4", "5")
+            if self._is_by_event:
+                lines += self.note(f"declared as {kinds[0]}, read as text/event-stream all the same")
         return lines
 
     def _row(self, record: FrameRecord | DataRecord, bracket: str, after: Sequence[Record]) -> list[Line]:
+        if not self._is_by_event:
+            return super()._row(record, bracket, after)
         was = self._events.error
         found = self._events.take(record)
         lines = [] if self._has_header or not found else [Line(self._header(is_chunked=True))]
@@ -114,6 +120,8 @@ class EventsView(WatchView):
         return []
 
     def _end(self, record: EndRecord) -> list[Line]:
+        if not self._is_by_event:
+            return super()._end(record)
         problem = self._events.end() if record.way == "response" else None
         said = [*self._message("*", "bad", problem)] if problem is not None else []
         return [*super()._end(record._replace(events=self._events.count)), *said]
