@@ -34,6 +34,13 @@ def timeout(text: str) -> float:
     return seconds or math.inf
 
 
+def page_origin(text: str) -> str:
+    """Return an origin as browsers send it (RFC 6454 §6.1), or `*`."""
+    if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", text):
+        raise argparse.ArgumentTypeError(f"expected * or an origin such as https://app.example, got {text!r}")
+    return text
+
+
 def count(text: str) -> int:
     """Return a whole number, 1 or more."""
     number = whole_number(text)
@@ -94,6 +101,7 @@ def add_cors(parser: argparse.ArgumentParser) -> None:
     """Add --cors: `options.cors`, the origins of pages that may read responses."""
     parser.add_argument(
         "--cors",
+        type=page_origin,
         action="append",
         default=[],
         metavar="ORIGIN",

@@ -122,9 +122,12 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import make_tls, parse_url
+    from chunkwire.wire.errors import LocalError
 
     settings = _settings(options)
     urls = [parse_url(text) for text in options.upstream]
+    if queries := [url.target.decode("ascii") for url in urls if b"?" in url.target]:
+        raise LocalError(f"expected no query in UPSTREAM, whose path is a prefix of every target, got {queries[0]!r}")
     tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
     upstreams = [
         Upstream(url, tls if url.scheme == "https" else None, settings.connect_timeout, settings.head_limits)

@@ -131,10 +131,9 @@ def failure_response(
 ) -> tuple[Response, bytes]:
     """Return the answer to a request that failed before a response began: its head and its content, as text."""
     reason = http.HTTPStatus(failure.status).phrase
-    content = f"{failure.status} {reason}\n{name}: {failure.details}\n".encode("ascii", "backslashreplace")
-    details = (
-        failure.details.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "\\\\").replace('"', '\\"')
-    )
+    content = f"{failure.status} {reason}\n{name}: {failure.details}\n".encode("utf-8", "backslashreplace")
+    details = failure.details.replace("…", "...").encode("ascii", "backslashreplace").decode("ascii")
+    details = details.replace("\\", "\\\\").replace('"', '\\"')
     fields = (
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", b"%d" % len(content)),

@@ -171,7 +171,7 @@ class Journal:
     def lines(self, nonce: str = "") -> str:
         """Return the entries as JSON Lines; with a nonce, only those whose query carried it."""
         chosen = [entry for entry in self if not nonce or entry.nonce == nonce]
-        return "".join(json.dumps(entry.to_json(), ensure_ascii=False) + "\n" for entry in chosen)
+        return "".join(json.dumps(entry.to_json()) + "\n" for entry in chosen)
 
 
 def _kept(request: Request) -> Request:

@@ -207,6 +207,22 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         flags.duration(text)
 
 
+@pytest.mark.parametrize("text", ["*", "null", "https://app.example", "http://127.0.0.1:8080", "chrome-extension://ab"])
+def test_an_origin_is_as_browsers_send_it(text: str) -> None:
+    assert flags.page_origin(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "app.example", "https://app.example/", "https://App.example", "https://", "a, b"])
+def test_what_no_browser_sends_as_origin_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"expected \* or an origin"):
+        flags.page_origin(text)
+
+
+def test_an_upstream_with_a_query_is_refused(capsys: Captured) -> None:
+    assert main(["forward", "http://127.0.0.1:1/a?b", "-l", ":0"]) == ExitCode.USAGE
+    assert "expected no query in UPSTREAM" in capsys.readouterr().err
+
+
 def test_the_console_script_runs_as_a_module_too() -> None:
     result = chunkwire("--version")
     assert result.returncode == 0

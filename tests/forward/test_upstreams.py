@@ -54,6 +54,13 @@ async def test_no_upstream_that_can_be_reached_is_a_502_at_once() -> None:
     assert b"\r\nProxy-Status: chunkwire; error=connection_refused; details=" in got
 
 
+async def test_a_refusal_that_was_cut_short_reads_well_in_its_field_and_its_text() -> None:
+    """Fails where the text has the ellipsis as an escape, or the field has an octet beyond ASCII."""
+    async with forwarding() as gateway:
+        got = await gateway.ask(b"a" * 65 + b"\r\n\r\n")
+    assert (b'aaa\\"..."\r\n' in got, 'aaa"…\n'.encode() in got) == (True, True)
+
+
 async def test_an_upstream_name_without_an_address_is_a_502(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails where an error of the resolver is a traceback."""
     async with forwarding() as gateway:

@@ -15,6 +15,13 @@ from chunkwire.server.settings import ServerSettings
 from tests.server.peer import GatePacer, body_of, connect, get, resource, serving, two_chunks
 
 
+async def test_the_journal_has_no_octet_that_a_terminal_obeys() -> None:
+    async with serving() as running:
+        await running.ask(b"\x9b31m\x1b[31m\r\n\r\n")
+        (entry,) = body_of(await running.get("/journal")).splitlines()
+    assert (entry.isascii(), json.loads(entry)["target"]) == (True, "\x9b31m\x1b[31m")
+
+
 async def test_the_journal_tells_how_a_request_arrived_and_ended() -> None:
     began = time.time_ns()
     async with serving() as running:

@@ -64,7 +64,7 @@ def test_another_content_type_is_read_all_the_same_and_said() -> None:
     assert "text/plain" not in "".join(lines_of(seen([(1, frame(b"data: a\n\n") + LAST)], head=HEAD)))
 
 
-@pytest.mark.parametrize(("kind", "shown"), [(b"text/plain", "n: not a parameter"), (b"text/event-stream", "")])
+@pytest.mark.parametrize("kind, shown", [(b"text/plain", "n: not a parameter"), (b"text/event-stream", "")])
 def test_an_error_of_another_type_shows_what_it_says(kind: bytes, shown: str) -> None:
     head = (b"HTTP/1.1 400 Bad Request", ((b"Content-Type", kind),))
     lines = lines_of(seen([(1, b"n: not a parameter\n")], head=head, scanner=CloseScanner()))
