@@ -1,10 +1,10 @@
-"""Deadlines that cost next to nothing to set and to lift, for waits that hardly ever come to theirs.
+"""Cheap deadlines, for waits that rarely time out.
 
-A deadline of a trio scope is a place in a heap, taken and given back; an exchange sets two. These are seconds and
-minutes, and none is due while all goes well: so they stand in a dictionary for each length of time, in the order in
-which they will be due, and one task looks at the first of each now and then.
+trio keeps the deadlines of its scopes in a heap, and each change costs a push; an exchange makes several. These
+deadlines are seconds and minutes long: they are kept in one dictionary for each duration, in the order in which they
+expire, and one task checks the first of each periodically.
 
-The rule here: late is allowed, early and never are not. A deadline is noticed an eighth of its time late, at most.
+The rule here: a deadline is noticed late by an eighth of its duration at most, and never early.
 """
 
 from __future__ import annotations

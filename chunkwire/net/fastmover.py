@@ -317,7 +317,7 @@ class FastMover:
             held = bytearray(body.feed.held)
             self._judge(body, held, memoryview(held), len(held))
         if not body.is_done and body.pending is None:
-            body.read_at = self._now  # nobody listened to the source until now: its silence begins here
+            body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)
 
     def _all_sent(self, body: Body) -> None:

@@ -94,7 +94,7 @@ class Body:
 class Entry:
     """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving.
 
-    `stream` is whose descriptor it is: numbers are given anew to others.
+    `stream` is whose descriptor it is: the kernel reuses numbers.
     """
 
     __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "stream", "writes")

@@ -145,7 +145,7 @@ class Sleeper(trio.abc.Instrument):
         clock: seconds from an arbitrary start; what moments are counted on, unless the form is plain.
 
     Attributes:
-        form: how it takes trio's place; plain until `run` has found another.
+        form: where it blocks; plain until `run` has found another.
         is_hooked: set once the form is known.
         woken_at: when what is being served was found ready, on the clock.
     """
@@ -302,7 +302,7 @@ class Sleeper(trio.abc.Instrument):
     # ---- hooked ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Take trio's place, until the run ends; in the plain form serve what is watched from this task."""
+        """Block in place of trio's poll until the run ends; in the plain form serve what is watched from this task."""
         clock = trio.lowlevel.current_clock()
         reason = obstacle(clock)
         try:

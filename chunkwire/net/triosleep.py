@@ -63,7 +63,7 @@ def exact_timers() -> Iterator[None]:
 
 
 class SleeperClock(trio.abc.Clock):
-    """A clock for `trio.run` that sleeps in trio's place, once a sleeper is there: the cheapest form."""
+    """A clock for `trio.run` that blocks in place of trio's poll, once a sleeper is there: the cheapest form."""
 
     def __init__(self) -> None:
         self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
@@ -91,7 +91,7 @@ class SleeperClock(trio.abc.Clock):
         return monotonic() + self._offset
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Sleep in trio's place while somebody waits for something here; then trio only looks for events."""
+        """Block here while a task waits for something of the sleeper's; trio's own poll then returns at once."""
         seconds = deadline - self._offset - monotonic()
         if self._sleep is None or not self._sleep(seconds):
             return seconds
@@ -100,7 +100,7 @@ class SleeperClock(trio.abc.Clock):
 
 
 def obstacle(clock: trio.abc.Clock) -> str:
-    """Return why nobody can sleep in the place of this run of trio; nothing where it may be possible."""
+    """Return why a sleeper cannot block in place of this run's poll; nothing where it may be possible."""
     if not hasattr(select, "epoll"):
         return "this platform has no epoll"
     if not isinstance(clock, SleeperClock) and type(clock).__name__ != "SystemClock":

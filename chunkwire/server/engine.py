@@ -5,9 +5,9 @@ the least that leads back to it or ends the connection well. In order, for each 
 
     wait for its first octet → its head → the resource → the responder → how it ended → the rest of its body
 
-What ends a connection, and how. Asked for, or out of step: in stages, so that the last octets arrive (RFC 9112
-§9.6). A stream that stopped early: FIN without a last-chunk, or a reset where only the end of the connection
-delimits the body. A client that left: at once.
+What ends a connection, and how. Asked for, or where the ends may disagree on what comes next: in stages, so that the
+last octets arrive (RFC 9112 §9.6). A stream that stopped early: FIN without a last-chunk, or a reset where only the end
+of the connection delimits the body. A client that left: at once.
 
 A half-close is no loss of interest: the client's FIN is met when the next request is waited for, not before.
 """

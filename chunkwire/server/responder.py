@@ -270,7 +270,7 @@ class Responder:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send_slowly(self, rest: memoryview) -> None:
-        """Send octets as the kernel takes them; the deadline runs anew while it takes some.
+        """Send octets as the kernel takes them; the deadline starts again whenever it takes some.
 
         What interrupts it cuts the response: what follows would stand in the middle of something.
         """

@@ -10,12 +10,12 @@ and this is faster or not used; it must never take what the loop would not. Ther
 
 - only size lines that the loop has taken enter it, without chunk-ext, and never size 0: .{0} would run past the
   last-chunk, which must be held;
-- it is asked only while there is no excess of overhead, and no line enters that could add to it: so the budget stays
-  exact without a step a chunk;
-- it counts by blocks, and where its lines have two numbers of digits, those with fewer a second time: so the counts
-  of chunks and octets stay exact too, at no step a chunk;
-- it is made anew only after twice as many chunks as the time before, as making it takes as long as thousands of
-  them: a peer that keeps changing its sizes cannot make us do little else.
+- it is used only while the overhead excess is 0, and no line enters that could add to it: the budget stays exact
+  without per-chunk work;
+- it counts by blocks, and where its lines have two numbers of digits, those with fewer a second time: the counts of
+  chunks and octets stay exact as well, without per-chunk work;
+- it is compiled again only after twice as many chunks as the last time, since compiling takes as long as thousands of
+  chunks: a peer that keeps changing its sizes cannot keep us busy with it.
 
 What this module must not know: what may be held, and who counts.
 """

@@ -6,8 +6,8 @@ section and final CRLF only when all of it is valid. So what was sent is always 
 peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
 octet that no valid body has there is refused when it comes, not when its line ends.
 
-A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. What lies
-past `end` in the buffer has no say in anything. What this module must not know: sockets, time, and who watches.
+A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. Octets
+past `end` in the buffer are ignored. What this module must not know: sockets, time, and who watches.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
 _CR: Final = 0x0D
 
 _MAX_KNOWN_OCTETS: Final = 18
-"""Octets of a size line that is remembered, CRLF included: 16 digits; one with more is read each time anew."""
+"""Octets of a size line that is remembered, CRLF included: 16 digits; a longer one is parsed each time."""
 
 _MAX_KNOWN_LINES: Final = 256
 """Size lines remembered: those of most streams, in some 30 KB. All streams share them until there are so many; one
