@@ -14,7 +14,7 @@ from chunkwire.forward.report import Report
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
-from chunkwire.wire.errors import quoted
+from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
 
@@ -22,26 +22,18 @@ OnEnd: TypeAlias = Callable[[str, Request, Report, GatewaySettings], None]
 
 
 def log_text(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
-    """Log one exchange at INFO as text; octets from the wire are escaped."""
+    """Log one exchange at INFO as text."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = request.start_line
-    parts = [peer, quoted(line, len(line)), str(report.status or "-"), report.upstream]
-    for name, seconds in (("head", report.head_s), ("first", report.first_s)):
-        if seconds is not None:
-            parts.append(f"{name}={seconds * 1e3:.1f}ms")
-    if report.scanner is not None:
-        parts.append(f"chunks={report.chunks} octets={report.octets}")
-    if settings.mode != EXACT_MODE:
-        parts.append(f"mode={settings.mode}")
-    if settings.fault is not None:
-        parts.append(f"fault={settings.fault}")
-    if trace := request.get(b"traceparent"):
-        parts.append(f"traceparent={quoted(trace)[1:-1]}")
-    parts.append(report.verdict)
-    if report.details:
-        parts.append(f"({report.details})")
-    logger.info("%s", " ".join(parts))
+    parts = (
+        report.upstream,
+        milliseconds("head", report.head_s),
+        milliseconds("first", report.first_s),
+        f"chunks={report.chunks} octets={report.octets}" if report.scanner is not None else "",
+        f"mode={settings.mode}" if settings.mode != EXACT_MODE else "",
+        f"fault={settings.fault}" if settings.fault is not None else "",
+    )
+    logger.info("%s", line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details))
 
 
 def log_json(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:

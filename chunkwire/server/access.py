@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 
+from chunkwire.net.heads import Request
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.refusal import escaped
 from chunkwire.wire.errors import quoted
@@ -16,21 +17,31 @@ logger = logging.getLogger("chunkwire.access")
 
 
 def log_text(exchange: JournalEntry) -> None:
-    """Log one exchange at INFO; octets from the wire are escaped."""
+    """Log one exchange at INFO as text."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    line = exchange.request.start_line
-    parts = [exchange.peer, quoted(line, len(line)), str(exchange.status or "-")]
-    for name, moment in (("head", exchange.head_sent), ("first", exchange.first_frame)):
-        if moment is not None:
-            parts.append(f"{name}={(moment - exchange.began) * 1e3:.1f}ms")
-    parts.append(f"chunks={exchange.frames} octets={exchange.octets}")
-    parts.append(exchange.ended_by.value if exchange.ended_by else "-")
-    if exchange.rule:
-        parts.append(f"({exchange.rule}: {escaped(exchange.detail)})")
-    if trace := exchange.request.get(b"traceparent"):
-        parts.append(f"traceparent={quoted(trace)[1:-1]}")
-    logger.info("%s", " ".join(parts))
+    began, head, first = exchange.began, exchange.head_sent, exchange.first_frame
+    parts = (
+        milliseconds("head", None if head is None else head - began),
+        milliseconds("first", None if first is None else first - began),
+        f"chunks={exchange.frames} octets={exchange.octets}",
+    )
+    ended = exchange.ended_by.value if exchange.ended_by else "-"
+    why = f"{exchange.rule}: {exchange.detail}" if exchange.rule else ""
+    logger.info("%s", line_of(exchange.peer, exchange.request, exchange.status, *parts, ended=ended, why=why))
+
+
+def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, why: str) -> str:
+    """Return an exchange as one line; octets from the wire are escaped, and parts that are "" left out."""
+    asked, trace = request.start_line, request.get(b"traceparent")
+    traced = f"traceparent={quoted(trace)[1:-1]}" if trace else ""
+    reason = f"({escaped(why)})" if why else ""
+    return " ".join(filter(None, (peer, quoted(asked, len(asked)), str(status or "-"), *parts, traced, ended, reason)))
+
+
+def milliseconds(name: str, seconds: float | None) -> str:
+    """Return a time as a part of a line, such as `head=1.2ms`; None is ""."""
+    return "" if seconds is None else f"{name}={seconds * 1e3:.1f}ms"
 
 
 def log_json(exchange: JournalEntry) -> None:

@@ -7,7 +7,6 @@ a fault shows what a strict reader makes of it, and the engine itself never look
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.net.unread import shown_method
@@ -55,16 +54,6 @@ class SentTap:
     def end(self, now: float, ended: Ended) -> None:
         """Record how the body ended."""
         error = self._feed.error if self._feed is not None else None
-        verdict = _VERDICTS[ended] if error is None else "malformed"
+        verdict = "malformed" if error is not None else "cut" if ended is Ended.ERROR else ended.value
         held = self._feed.held if self._feed is not None else b""
         self._recorder.end(now - self._began, verdict, error=str(error) if error is not None else None, held=held)
-
-
-_VERDICTS: Final = {
-    Ended.COMPLETE: "complete",
-    Ended.CUT: "cut",
-    Ended.RESET: "reset",
-    Ended.CLIENT_GONE: "client-gone",
-    Ended.TIMEOUT: "timeout",
-    Ended.ERROR: "cut",
-}
