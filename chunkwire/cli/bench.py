@@ -302,52 +302,24 @@ async def show(made: Bench) -> None:
 
     from chunkwire.cli.terminal import width_of
     from chunkwire.tools.bench.page import page
-    from chunkwire.tools.bench.view import to_json
+    from chunkwire.tools.bench.view import BenchResult, lines, to_json
 
-    options, told = made.options, conditions(made)
+    options = made.options
+    result = BenchResult(
+        url=options.url,
+        gathered=made.gathered,
+        conditions=conditions(made),
+        baseline=made.baseline,
+        baseline_url=options.baseline,
+        is_partial=made.is_partial,
+    )
     if options.json:
-        told_json = to_json(
-            made.gathered,
-            url=options.url,
-            conditions=told,
-            baseline=made.baseline,
-            baseline_url=options.baseline,
-            is_partial=made.is_partial,
-        )
-        print(told_json)
+        print(to_json(result))
     else:
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-        print(*lines(made, told, width), sep="\n")
+        print(*lines(result, width=width), sep="\n")
     if options.html:
-        text = page(
-            made.gathered,
-            url=options.url,
-            conditions=told,
-            baseline=made.baseline,
-            baseline_url=options.baseline or "",
-            is_partial=made.is_partial,
-        )
-        await trio.Path(options.html).write_text(text, encoding="utf-8")
-
-
-def lines(made: Bench, told: dict[str, object], width: int | None) -> Iterator[str]:
-    """Yield the figures as a person reads them."""
-    from chunkwire.tools.bench.view import baseline_notes, notes, table
-    from chunkwire.tools.paint import wrapped
-
-    if made.is_partial:
-        yield "* partial: ended by Ctrl-C; these are the figures until then"
-    yield from table(made.gathered, made.baseline, width=width)
-    yield from notes(made.gathered, told, width=width)
-    yield from wrapped("* ", opening_line(made), width)
-    if made.baseline is not None:
-        yield from baseline_notes(made.baseline, made.options.baseline, width=width)
-
-
-def opening_line(made: Bench) -> str:
-    """Return in which order streams were opened, and what came first in a turn."""
-    opened = "streams were opened one after another, each once the one before had its head, and then warmed up"
-    return f"{opened}; target and baseline took turns at going first" if made.base is not None else opened
+        await trio.Path(options.html).write_text(page(result), encoding="utf-8")
 
 
 def conditions(made: Bench) -> dict[str, object]:

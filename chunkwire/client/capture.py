@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from chunkwire.client.completion import Completion
 from chunkwire.client.mistakes import DECODED, hint_at
-from chunkwire.client.sniff import Beginning, find_head, find_status_line, sniff, sniff_last
+from chunkwire.client.sniff import Beginning, find_head, find_status_line, sniff
 from chunkwire.net.heads import (
     BodyKind,
     Framing,
@@ -157,8 +157,12 @@ class CaptureReader:
     def _decide(self, *, is_last: bool) -> bool:
         """Say what the octets held begin; False where that takes more of them."""
         known = name_protocol(self._held) if self._is_first else None
-        look = sniff_last if is_last else sniff
-        found = look(self._held, may_be_chunked=self._is_headless, is_lenient=self._limits.allow_padding)
+        found = sniff(
+            self._held,
+            may_be_chunked=self._is_headless,
+            is_lenient=self._limits.allow_padding,
+            is_last=is_last,
+        )
         if known is not None and not (found is Beginning.RESPONSE and self._held[5:6] == b"1"):
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
         elif found is Beginning.UNDECIDED:

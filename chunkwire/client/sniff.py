@@ -45,35 +45,23 @@ class Beginning(enum.Enum):
     """More octets are needed."""
 
 
-def sniff(octets: bytes, *, may_be_chunked: bool, is_lenient: bool = False) -> Beginning:
+def sniff(octets: bytes, *, may_be_chunked: bool, is_lenient: bool, is_last: bool) -> Beginning:
     """Return what these octets, at least one, begin.
 
     Args:
         may_be_chunked: a bare chunked body may stand here.
         is_lenient: blanks may stand before its first size.
+        is_last: no more octets will come, so that nothing is undecided.
     """
     if octets[:5] == b"HTTP/":
         return Beginning.RESPONSE
-    if b"HTTP/".startswith(octets):
-        return Beginning.UNDECIDED
     if _REQUEST_BEGIN.match(octets):
         return Beginning.REQUEST
-    if len(octets) < _MAX_WORD_OCTETS and _CUT_WORD.fullmatch(octets):
+    is_cut = b"HTTP/".startswith(octets) or (len(octets) < _MAX_WORD_OCTETS and _CUT_WORD.fullmatch(octets))
+    if is_cut and not is_last:
         return Beginning.UNDECIDED
-    return _bare(octets, may_be_chunked=may_be_chunked, is_lenient=is_lenient)
-
-
-def _bare(octets: bytes, *, may_be_chunked: bool, is_lenient: bool) -> Beginning:
     digit = _PADDED_HEX if is_lenient else _HEX
     return Beginning.CHUNKED if may_be_chunked and digit.match(octets) else Beginning.OTHER
-
-
-def sniff_last(octets: bytes, *, may_be_chunked: bool, is_lenient: bool = False) -> Beginning:
-    """Return what these octets begin, where no more will come."""
-    found = sniff(octets, may_be_chunked=may_be_chunked, is_lenient=is_lenient)
-    if found is not Beginning.UNDECIDED:
-        return found
-    return _bare(octets, may_be_chunked=may_be_chunked, is_lenient=is_lenient)
 
 
 def find_status_line(octets: bytes) -> tuple[int, bool]:

@@ -6,7 +6,7 @@ import pytest
 
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.samples import Gathered
-from chunkwire.tools.bench.view import missed, notes, parse_allowance, parse_limit, table, to_json
+from chunkwire.tools.bench.view import BenchResult, lines, missed, parse_allowance, parse_limit, table, to_json
 from chunkwire.wire.errors import LocalError
 
 
@@ -24,6 +24,19 @@ def gathered(n: int = 20000, *, factor: float = 1.0) -> Gathered:
         reads=n,
         streams=50,
         shown=shown,
+    )
+
+
+def result(
+    found: Gathered, url: str = "http://x/", baseline: Gathered | None = None, *, is_partial: bool = False
+) -> BenchResult:
+    return BenchResult(
+        url=url,
+        gathered=found,
+        conditions={"kernel": "6.1 " * 40},
+        baseline=baseline,
+        baseline_url="http://b/",
+        is_partial=is_partial,
     )
 
 
@@ -79,9 +92,9 @@ def test_what_rounds_to_zero_has_no_sign() -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) -> None:
-    lines = [*table(gathered(), width=width), *notes(gathered(), {"kernel": "6.1 " * 40}, width=width)]
-    assert max(len(line) for line in lines) <= width
-    words = " ".join(lines).split()
+    shown = list(lines(result(gathered(), baseline=gathered()), width=width))
+    assert max(len(line) for line in shown) <= width
+    words = " ".join(shown).split()
     assert {"delayed", "frame,", "write", "complete"} <= set(words)
 
 
@@ -103,8 +116,8 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
 
 def test_failures_are_told_by_kind_the_most_frequent_first() -> None:
     failing = Gathered(streams=9, failures={"cut": 1, "reset": 3})
-    assert "9 streams, 4 failed (3 reset, 1 cut)" in " ".join(notes(failing, {}))
-    assert json.loads(to_json(failing, url="x", conditions={}))["failures"] == {"cut": 1, "reset": 3}
+    assert "9 streams, 4 failed (3 reset, 1 cut)" in " ".join(lines(result(failing)))
+    assert json.loads(to_json(result(failing)))["failures"] == {"cut": 1, "reset": 3}
 
 
 @pytest.mark.parametrize(
@@ -122,19 +135,17 @@ def test_what_is_no_number_of_failures_is_refused(text: str) -> None:
 
 
 def test_a_baseline_is_named_in_json_and_on_the_page_and_plotted() -> None:
-    told = json.loads(
-        to_json(gathered(), url="a", conditions={}, baseline=gathered(factor=2.0), baseline_url="http://b/")
-    )
+    told = json.loads(to_json(result(gathered(), baseline=gathered(factor=2.0))))
     assert told["baseline_url"] == "http://b/"
     assert told["ratios"]["hold"]["p50"] == 0.5
-    text = page(gathered(), url="http://a/", conditions={}, baseline=gathered(), baseline_url="http://b/")
+    text = page(result(gathered(), "http://a/", gathered()))
     assert "<title>chunkwire bench http://a/ against http://b/</title>" in text
     assert text.count("<svg") == 3
     assert text.count("stroke-dasharray") == 3
 
 
 def test_json_has_the_rule_beside_each_alias() -> None:
-    told = json.loads(to_json(gathered(), url="http://x/", conditions={"cores": 2}))
+    told = json.loads(to_json(result(gathered())))
     assert told["quantities"]["hold"]["p99"] == pytest.approx(1.98)
     assert "(frames - 1)" in told["aliases"]["tpot"]["rule"]
     assert told["aliases"]["ttft"]["p50"] == told["quantities"]["first"]["p50"]
@@ -142,13 +153,12 @@ def test_json_has_the_rule_beside_each_alias() -> None:
 
 
 def test_the_notes_tell_how_many_samples_there_are() -> None:
-    first, *_ = notes(gathered(100), {"cores": 2})
-    assert first == "* n: first 50, late 100, added 100, hold 100, gap 100"
-    assert any("no stamps" in line for line in notes(Gathered(), {}))
+    assert "* n: first 50, late 100, added 100, hold 100, gap 100" in lines(result(gathered(100)))
+    assert any("no stamps" in line for line in lines(result(Gathered())))
 
 
 def test_the_page_is_self_contained_and_draws_both_charts() -> None:
-    text = page(gathered(), url="http://x/?<b>", conditions={"cores": 2})
+    text = page(result(gathered(), "http://x/?<b>"))
     assert text.count("<svg") == 2
     assert "<polyline" in text
     assert "<script" not in text
@@ -158,15 +168,15 @@ def test_the_page_is_self_contained_and_draws_both_charts() -> None:
 
 def test_a_page_without_stamps_draws_frames_over_time() -> None:
     shown: list[list[tuple[float | None, float]]] = [[(None, 0.1), (None, 0.2)]]
-    text = page(Gathered(first=[0.1], shown=shown), url="x", conditions={})
+    text = page(result(Gathered(first=[0.1], shown=shown)))
     assert "2 frames" in text
     assert "Too few stamped frames" in text
 
 
 def test_a_page_without_stamps_has_curves_of_first_and_gap() -> None:
-    assert page(Gathered(gap=[k / 100 for k in range(100)]), url="x", conditions={}).count("<polyline") == 1
+    assert page(result(Gathered(gap=[k / 100 for k in range(100)]))).count("<polyline") == 1
 
 
 def test_what_was_ended_early_is_marked_partial() -> None:
-    assert json.loads(to_json(gathered(), url="x", conditions={}, is_partial=True))["partial"] is True
-    assert "(partial)</title>" in page(gathered(), url="x", conditions={}, is_partial=True)
+    assert json.loads(to_json(result(gathered(), is_partial=True)))["partial"] is True
+    assert "(partial)</title>" in page(result(gathered(), is_partial=True))

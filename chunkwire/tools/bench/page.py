@@ -6,13 +6,13 @@ The rule here: figures in, one page out, which fetches nothing and runs nothing.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg
 from chunkwire.tools.bench.samples import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve
-from chunkwire.tools.bench.view import baseline_notes, notes, table
+from chunkwire.tools.bench.view import BenchResult, lines
 
 _COLUMNS: Final = 88  # of a fixed-width font: what fits 1000 px
 _HEIGHT: Final = 360
@@ -31,26 +31,17 @@ _STAIRS: Final = (
 )
 
 
-def page(
-    gathered: Gathered,
-    *,
-    url: str,
-    conditions: Mapping[str, object],
-    baseline: Gathered | None = None,
-    baseline_url: str = "",
-    is_partial: bool = False,
-) -> str:
+def page(result: BenchResult) -> str:
     """Return the page."""
+    gathered, baseline, baseline_url = result.gathered, result.baseline, html.escape(result.baseline_url or "")
     against = f" against {baseline_url}" if baseline is not None else ""
-    title = html.escape(f"chunkwire bench {url}{against}{' (partial)' if is_partial else ''}")
-    lines = [*table(gathered, baseline, width=_COLUMNS), *notes(gathered, conditions, width=_COLUMNS)]
-    if baseline is not None:
-        lines += baseline_notes(baseline, baseline_url, width=_COLUMNS)
+    title = f"{html.escape(f'chunkwire bench {result.url}')}{against}{' (partial)' if result.is_partial else ''}"
+    figures = "\n".join(lines(result, width=_COLUMNS))
     body = [
-        f"<h1>{title}</h1><pre>{html.escape(chr(10).join(lines))}</pre>",
+        f"<h1>{title}</h1><pre>{html.escape(figures)}</pre>",
         "<h2>Percentile curves</h2>",
         f"<p>Each curve ends where fewer than {MIN_BEYOND} samples lie beyond."
-        + (f" Those of the baseline, {html.escape(baseline_url)}, are dashed." if baseline is not None else "")
+        + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
         _percentiles(gathered, baseline),
         "<h2>Arrival against plan</h2>",
@@ -58,7 +49,7 @@ def page(
         stairs_chart(gathered),
     ]
     if baseline is not None:
-        body += [f"<h2>Arrival against plan: the baseline, {html.escape(baseline_url)}</h2>", stairs_chart(baseline)]
+        body += [f"<h2>Arrival against plan: the baseline, {baseline_url}</h2>", stairs_chart(baseline)]
     head = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}{STYLE}</style>'
     )

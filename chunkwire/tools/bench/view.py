@@ -28,6 +28,28 @@ SMALLEST_RATIO: Final = 1e-4
 """A smaller one is written with an exponent, or it would not fit its column."""
 
 
+_OPENING: Final = "streams were opened one after another, each once the one before had its head, and then warmed up"
+_TURNS: Final = "; target and baseline took turns at going first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchResult:
+    """What a bench found, and how.
+
+    Attributes:
+        conditions: what the figures were taken under, by name.
+        baseline, baseline_url: None without one.
+        is_partial: it was ended before its time.
+    """
+
+    url: str
+    gathered: Gathered
+    conditions: Mapping[str, object]
+    baseline: Gathered | None = None
+    baseline_url: str | None = None
+    is_partial: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A figure that must not be larger than this.
@@ -145,18 +167,18 @@ def _three_digits(ratio: float) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
 
 
-def notes(gathered: Gathered, conditions: Mapping[str, object], *, width: int | None = None) -> Iterator[str]:
-    """Yield how many samples there are, what failed, and under what conditions they were taken."""
-    for note in _notes(gathered):
+def lines(result: BenchResult, *, width: int | None = None) -> Iterator[str]:
+    """Yield the table, how many samples there are, what failed, and under what conditions they were taken."""
+    if result.is_partial:
+        yield "* partial: ended by Ctrl-C; these are the figures until then"
+    yield from table(result.gathered, result.baseline, width=width)
+    notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
+    notes.append(_OPENING + (_TURNS if result.baseline is not None else ""))
+    if result.baseline is not None:
+        notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
+        notes += [f"base is {warning}" for warning in warnings(result.baseline.trends)]
+    for note in notes:
         yield from wrapped("* ", note, width)
-    yield from wrapped("* ", ", ".join(f"{name} {value}" for name, value in conditions.items()), width)
-
-
-def baseline_notes(baseline: Gathered, url: str, *, width: int | None = None) -> Iterator[str]:
-    """Yield what the baseline is, and what of it failed."""
-    yield from wrapped("* ", f"base is {url}: {streams_line(baseline)}", width)
-    for warning in warnings(baseline.trends):
-        yield from wrapped("* ", f"base is {warning}", width)
 
 
 def _notes(gathered: Gathered) -> Iterator[str]:
@@ -181,20 +203,13 @@ def _share(gathered: Gathered) -> float:
     return gathered.reads / gathered.frames if gathered.frames else 0.0
 
 
-def to_json(
-    gathered: Gathered,
-    *,
-    url: str,
-    conditions: Mapping[str, object],
-    baseline: Gathered | None = None,
-    baseline_url: str | None = None,
-    is_partial: bool = False,
-) -> str:
+def to_json(result: BenchResult) -> str:
     """Return the figures as one line of JSON, times in ms; each quantity has its rule beside it."""
+    gathered, baseline = result.gathered, result.baseline
     members: dict[str, object] = {
         "v": 1,
         "kind": "bench",
-        "url": url,
+        "url": result.url,
         "unit": "ms",
         "quantities": {name: _quantity(gathered, name, rule) for name, rule in DEFINITIONS.items()},
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
@@ -202,15 +217,15 @@ def to_json(
         "failed": gathered.failed,
         "failures": gathered.failures,
         "warnings": list(warnings(gathered.trends)),
-        "partial": is_partial,
+        "partial": result.is_partial,
         "frames": gathered.frames,
         "reads": gathered.reads,
         "reads_a_chunk": round(_share(gathered), 4),
-        "conditions": dict(conditions),
+        "conditions": dict(result.conditions),
     }
     if baseline is not None:
         members["baseline"] = {name: _quantity(baseline, name, rule) for name, rule in DEFINITIONS.items()}
-        members["baseline_url"] = baseline_url
+        members["baseline_url"] = result.baseline_url
         members["baseline_streams"] = baseline.streams
         members["baseline_failures"] = baseline.failures
         members["baseline_warnings"] = list(warnings(baseline.trends))
