@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
                 task_status=task_status,
             )
 
-    trio.run(announced, options, "ask", serve, strict_exception_groups=True)
+    trio.run(announced, options, "ask", serve)
     return 0
 
 

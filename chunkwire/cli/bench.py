@@ -97,7 +97,7 @@ class Bench:
     baseline: Gathered | None
     is_partial: bool = False
     record_to: Callable[[Record], None] | None = None
-    tell: Callable[[str], None] = field(default=lambda _: None)
+    report_progress: Callable[[str], None] = field(default=lambda _: None)
 
     @property
     def turns(self) -> int:
@@ -106,14 +106,14 @@ class Bench:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bench and tell what it found."""
+    """Run the bench and print what it found."""
     import trio
 
     from chunkwire.cli.exits import leaves
     from chunkwire.tools.bench.metering import NotOpened
 
     try:
-        return trio.run(bench, options, strict_exception_groups=True)
+        return trio.run(bench, options)
     except* NotOpened as error:
         print(f"chunkwire: {next(iter(leaves(error)))}", file=sys.stderr)
     return ExitCode.HTTP_ERROR
@@ -132,7 +132,7 @@ async def bench(options: argparse.Namespace) -> int:
     made = Bench(options, parse_url(options.url), base, Gathered(), Gathered() if base is not None else None)
     if base is not None and not options.quiet:
         say(plan_line(made))
-    with recording(options.save, is_flushed=False) as made.record_to, progress(options) as made.tell:
+    with recording(options.save, is_flushed=False) as made.record_to, progress(options) as made.report_progress:
         await run_until_interrupted(made)
     await show(made)
     code = ExitCode.OK
@@ -186,8 +186,8 @@ async def rounds(made: Bench) -> None:
                 continue
             load = make_load(made, target, turn)
             what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening {load.streams} streams"
-            made.tell(what)
-            meter = Meter(load, tell=lambda so_far: made.tell(live_line(so_far)))
+            made.report_progress(what)
+            meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
             try:
                 await meter.run()
             finally:
@@ -203,15 +203,15 @@ def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iter
     for name, gathered in (("", made.gathered), ("the baseline: ", made.baseline)):
         if gathered is None or not gathered.streams:
             continue
-        told = streams_line(gathered)
+        streams = streams_line(gathered)
         if not gathered.first:
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
-            hint = "; does a hop hold the stream? chunkwire probe tells" if is_silent else ""
-            yield f"{name}nothing was measured, since no frame came: {told}{hint}", nothing_code(gathered)
+            hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
+            yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
         elif not allowance.allows(gathered):
-            yield f"{name}more streams failed than --max-failed {allowance.text} allows: {told}", ExitCode.FINDING
+            yield f"{name}more streams failed than --max-failed {allowance.text} allows: {streams}", ExitCode.FINDING
         elif not gathered.frames:
-            yield f"{name}nothing was measured: no frame came while it sampled: {told}", ExitCode.FINDING
+            yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
     for line in missed(limits, made.gathered):
         yield line, ExitCode.FINDING
 

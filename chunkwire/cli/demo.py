@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the servers' access logs would cut the picture
-    return trio.run(show, options, strict_exception_groups=True)
+    return trio.run(show, options)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class DemoTrace:
     """Gathers the records of the one stream at three places.
 
     Attributes:
-        ended: set once all three have told its end; records that come later are of other streams.
+        ended: set once all three have reported its end; records that come later are of other streams.
     """
 
     def __init__(self, ended: trio.Event) -> None:

@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         return f"unknown flag {name}{near(name, list(self._option_string_actions))}"
 
     def _unknown_flags(self) -> list[str]:
-        # argparse tells of a missing argument before it tells of the mistyped flag that swallowed it.
+        # argparse reports a missing argument before it reports the mistyped flag that swallowed it.
         words = getattr(self, "words", [])
         words = words[: words.index("--")] if "--" in words else words
         names = (word.partition("=")[0] for word in words if word.startswith("--"))
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         return flushed(error)
     except BaseException as error:  # noqa: BLE001  the last barrier: one line and a code for everything
-        return tell(error, is_verbose=is_verbose)
+        return report_error(error, is_verbose=is_verbose)
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
@@ -254,7 +254,7 @@ def set_up_logging(options: argparse.Namespace) -> None:
     logger.propagate = False
 
 
-def tell(error: BaseException, *, is_verbose: bool) -> int:
+def report_error(error: BaseException, *, is_verbose: bool) -> int:
     """Print what went wrong as one line; return the exit code."""
     found = list(leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     """Probe the hops, judge them, and say so."""
     import trio
 
-    return trio.run(probe, options, strict_exception_groups=True)
+    return trio.run(probe, options)
 
 
 async def probe(options: argparse.Namespace) -> int:
@@ -78,8 +78,8 @@ async def probe(options: argparse.Namespace) -> int:
 
     hops: list[Hop] = []
     verdicts: list[HopVerdict] = []
-    with recording(options.save, is_flushed=False) as record_to, progress(options) as tell:
-        prober = make_prober(options, record_to, tell)
+    with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
+        prober = make_prober(options, record_to, report_progress)
         for source, name in name_sources(options.hops):
             is_behind = any(verdict.is_holding for verdict in verdicts)
             hops += await read_hops(prober, source, name, is_behind=is_behind)
@@ -137,7 +137,7 @@ async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: li
 
 
 def make_prober(
-    options: argparse.Namespace, record_to: Callable[[Record], None] | None, tell: Callable[[str], None]
+    options: argparse.Namespace, record_to: Callable[[Record], None] | None, report_progress: Callable[[str], None]
 ) -> Prober:
     """Return what asks the hops, as the request flags say."""
     import math
@@ -156,7 +156,7 @@ def make_prober(
         tls=asked.tls,
         max_time=None if math.isinf(options.max_time) else options.max_time,
         record_to=record_to,
-        tell=tell,
+        report_progress=report_progress,
     )
 
 

@@ -1,6 +1,6 @@
 """What both servers' verbs share: saying where they listen, and running as several workers.
 
-The rule here: a server is one awaitable that is told where and how to listen; whether this process runs it or
+The rule here: a server is one awaitable that is given where and how to listen; whether this process runs it or
 supervises others that do is decided here.
 """
 

@@ -26,7 +26,7 @@ class Sink:
         status: of the latest response head; 0 while there is none.
         end: how the latest message ended; None while there is one that has not.
         code: the exit code of the first message that failed.
-        is_view: a person sees the messages, so an error need not be told again.
+        is_view: a person sees the messages, so an error need not be printed again.
     """
 
     def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:

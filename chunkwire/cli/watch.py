@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> int:
 
     source: str = options.source
     if source == "-":
-        return trio.run(watch_octets, sys.stdin.fileno(), options, strict_exception_groups=True)
+        return trio.run(watch_octets, sys.stdin.fileno(), options)
     if is_path(source):
         with open(source, "rb", buffering=0) as file:
-            return trio.run(watch_octets, file.fileno(), options, strict_exception_groups=True)
-    return trio.run(watch_url, options, strict_exception_groups=True)
+            return trio.run(watch_octets, file.fileno(), options)
+    return trio.run(watch_url, options)
 
 
 def is_path(source: str) -> bool:

@@ -5,7 +5,7 @@
             ...
 
 What a maintainer must know of this room: `opening` makes attempts, `exchange` is one of them, `body` reads a body and
-judges its end, `stream` and `views` are what callers hold. `completion` tells the application's end from the
+judges its end, `stream` and `views` are what callers hold. `completion` finds the application's own end, apart from the
 framing's. `capture` reads what another program received. Nothing here prints, and nothing here serves.
 """
 

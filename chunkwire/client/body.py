@@ -1,7 +1,7 @@
 """Read one response body: a receive at a time, timed, scanned, recorded, judged.
 
 The rule here: the moment is taken right after the receive; then the octets are scanned and recorded, and only then
-does anybody else see them. The end has one verdict, told once, and the error that goes with it keeps coming.
+does anybody else see them. The end has one verdict, recorded once, and the error that goes with it keeps coming.
 """
 
 from __future__ import annotations

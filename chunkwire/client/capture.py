@@ -54,7 +54,7 @@ _HTTP: Final = b"HTTP/1"
 
 
 class CaptureWatcher(Protocol):
-    """Who is told what a capture holds."""
+    """Who receives what a capture holds."""
 
     def record(self, record: Record) -> None:
         """Take a record."""

@@ -1,7 +1,7 @@
 """When to try again, and after how long.
 
-The rule here: only before the first octet of a response, and unless told otherwise only where a repeat is harmless:
-the method is idempotent (RFC 9110 §9.2.2), or the request never left. What this module must not know: how to try.
+The rule here: only before the first octet of a response, and by default only where a repeat is harmless: the
+method is idempotent (RFC 9110 §9.2.2), or the request never left. What this module must not know: how to try.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from chunkwire.wire.abnf import TCHAR, TOKEN
 
 # status-line                                                                                          RFC 9112 §4
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
-# In content it takes the first octet of a field-line, or the empty line, to tell it from a text about HTTP.
+# In content it takes the first octet of a field-line, or the empty line, to distinguish it from a text about HTTP.
 _HEAD_IN_CONTENT: Final = re.compile(_STATUS_LINE.pattern + rb"(?:" + TCHAR + rb"|\r?\n)")
 # The beginnings of one.
 _CUT_STATUS_LINE: Final = re.compile(

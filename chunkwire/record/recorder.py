@@ -1,6 +1,6 @@
 """Records from what a mover or a client saw: the one way from events to observations.
 
-The rule here: told the time and the events of a message, it emits records and keeps counts; what it keeps of a
+The rule here: given the time and the events of a message, it emits records and keeps counts; what it keeps of a
 frame is bounded, and what may name a credential is redacted before a record exists. What this module must not know:
 who reads the records, and the clock.
 """

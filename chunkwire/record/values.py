@@ -2,7 +2,7 @@
 
 The rule here: a record says what happened at one point, as written on the wire, and can be sent to a stranger:
 credentials never enter one. `record.schema.json` beside this file is the published form; readers ignore kinds and
-members they do not know. Whoever observes tells the time. What this module must not know: who makes records
+members they do not know. The observer passes the time. What this module must not know: who makes records
 (`records.Recorder` does), files, clocks, sockets.
 
 Records are named tuples for the reason that frames are: one is made for each frame wherever somebody watches.

@@ -28,7 +28,7 @@ def origin() -> Generator[Served, None, None]:
 @pytest.fixture(scope="session")
 def inner(origin: Served) -> Hop:
     """Return what the origin itself answers."""
-    return trio.run(Prober().probe, "origin", parse_url(origin.url("/probe")), strict_exception_groups=True)
+    return trio.run(Prober().probe, "origin", parse_url(origin.url("/probe")))
 
 
 @pytest.fixture

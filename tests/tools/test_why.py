@@ -7,7 +7,7 @@ from chunkwire.net.dial import make_tls, parse_url
 from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.view import finding_lines
-from chunkwire.tools.probe.why import Finding, ask_1_0, told
+from chunkwire.tools.probe.why import Finding, ask_1_0, finding_of
 from tests.client.server import PATIENCE
 from tests.client.test_tls import secured
 from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
@@ -27,12 +27,12 @@ from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
     ],
 )
 def test_a_change_is_told_in_the_words_of_a_verdict(path: Path, outcome: str, frees: bool) -> None:
-    finding = told("a change", run_of(Probe(), path))
+    finding = finding_of("a change", run_of(Probe(), path))
     assert (finding.outcome, finding.frees) == (outcome, frees)
 
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
-    finding = told("a change", run_of(Probe(), Path(hold=for_time(0.2))))
+    finding = finding_of("a change", run_of(Probe(), Path(hold=for_time(0.2))))
     assert finding.outcome.startswith("held for up to 200 ms, the first octets after ")
     assert finding.frees is False
 

@@ -125,11 +125,11 @@ def kind_of(error: ChunkwireError) -> str:
 class Meter:
     """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled."""
 
-    def __init__(self, load: Load, *, tell: Callable[[Gathered], None] | None = None) -> None:
+    def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
         self.gathered = Gathered()
         self.window = Window()
         self._load = load
-        self._tell = tell
+        self._report_progress = report_progress
         self._slots = [_Slot() for _ in range(min(load.streams, load.total or load.streams))]
         self._begun: list[StreamSampler] = []
         self._waited = 0.0
@@ -194,8 +194,8 @@ class Meter:
         end = trio.current_time() + self._load.seconds
         while trio.current_time() < end and not all(slot.is_done for slot in self._slots):
             await trio.sleep(min(0.5, max(0.0, end - trio.current_time())))
-            if self._tell is not None:
-                self._tell(self.gathered)
+            if self._report_progress is not None:
+                self._report_progress(self.gathered)
 
     def _open_window(self) -> None:
         if math.isinf(self.window.opens_ns):

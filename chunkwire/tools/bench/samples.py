@@ -1,6 +1,6 @@
-"""Reads of many streams to samples of a bench. Pure: told what arrived when.
+"""Reads of many streams to samples of a bench. Pure: given what arrived when.
 
-The rule here: a moment is taken by whoever received; here octets are scanned, frames told apart, stamps found, and the
+The rule here: a moment is taken by whoever received; here octets are scanned, frames separated, stamps found, and the
 quantities of `statistics` made. A frame arrives when its last octet does. Only frames inside the window count, but
 for `first`, of which each stream has one.
 """
@@ -188,7 +188,7 @@ class StreamSampler:
         return not self._scanner.is_complete
 
     def finish(self) -> None:
-        """Count what only a whole stream tells; to be called once, when nothing more is taken."""
+        """Count what only a whole stream shows; to be called once, when nothing more is taken."""
         if self.failure:
             self._gathered.fail(self.failure)
         if self._frames > 1:

@@ -1,4 +1,4 @@
-"""Signs that a bench asked for more than somebody could do: then its figures tell of a queue, not of a delay.
+"""Signs that a bench asked for more than somebody could do: then its figures show a queue, not a delay.
 
 The rule here: pure. Frames that arrive ever later while the plan goes on are such a sign; so is a meter that
 never waits.
@@ -59,7 +59,7 @@ def trend_of(late: Sequence[float], added: Sequence[float], *, seconds: float, b
     """Return the trend of one run.
 
     Args:
-        late, added: samples in the order in which frames arrived; `late` is empty where the stream tells no plan.
+        late, added: samples in the order in which frames arrived; `late` is empty where the stream has no plan.
     """
     arrived_later = _growth(added)
     written_later = _growth(late) - arrived_later if late else 0.0
@@ -90,7 +90,7 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
             culprit = "the origin writes ever later than planned, so it cannot keep up with this load"
         else:
             culprit = "frames arrive ever later after their write, so the server, the way or this meter cannot keep up"
-        yield f"saturated: {culprit}; at the end frames were {worst.behind:.3g} s late, and the figures tell of a queue"
+        yield f"saturated: {culprit}; at the end frames were {worst.behind:.3g} s late, and the figures show a queue"
     busy = [trend.busy or 0.0 for trend in trends if trend.is_meter_busy]
     if busy:
         share = f"{max(busy) * 100:.0f} %"

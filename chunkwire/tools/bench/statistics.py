@@ -1,7 +1,7 @@
 """Percentiles that can be checked by hand, and the quantities of a bench, each with its definition.
 
 The rule here: raw samples in, exact figures out; nothing is estimated, binned or averaged away. A percentile that
-fewer than ten samples lie beyond is left blank: it would tell of one bad moment, not of the system.
+fewer than ten samples lie beyond is left blank: it would show one bad moment, not of the system.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def read_runs(
     our_delay: float = 0.0,
     clock: str | None = None,
 ) -> list[Run]:
-    """Return the responses that records tell of, those of inner points first, each point's in their order.
+    """Return the responses in records, those of inner points first, each point's in their order.
 
     Args:
         hop: what to call a hop that the records do not name.
@@ -185,7 +185,7 @@ def read_runs(
 
 
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
-    """Return what the records of one response tell."""
+    """Return the run that the records of one response make."""
     head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and _is_final(each)), None)
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]

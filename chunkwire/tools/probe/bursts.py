@@ -1,4 +1,4 @@
-"""By octets or by time: what holds in bursts, told from runs at different rates.
+"""By octets or by time: what holds in bursts, found from runs at different rates.
 
 The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits the less
 the faster it fills; one that waits for time does the reverse. So one rate proves neither.
@@ -64,7 +64,7 @@ def released_early(look: Look) -> list[Release]:
 
 
 def size_up(looks: Iterable[Look]) -> Buffer | None:
-    """Return what a hop waits for, as far as these runs of one hop tell; None where nothing left early in any.
+    """Return what a hop waits for, as far as these runs of one hop show; None where nothing left early in any.
 
     Looks of runs that were held to the end, or not at all, count too: a buffer that small events do not fill and
     larger ones do is one of octets.

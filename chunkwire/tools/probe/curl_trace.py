@@ -60,7 +60,7 @@ class CurlTrace:
 
     Attributes:
         records: of all its requests and responses, numbered by stream.
-        connect: s that the last TCP connection took to open; None where the trace does not tell.
+        connect: s that the last TCP connection took to open; None where the trace does not say.
     """
 
     records: tuple[Record, ...]

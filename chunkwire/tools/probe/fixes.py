@@ -1,7 +1,7 @@
 """What may free a stream that a hop holds: how a verdict finds its rows in the table, and what speaks for each.
 
-The rule here: what was tried decides first, then what the hop says of itself, then guesses, and each is told as what it
-is. Nothing is offered that was tried in vain, or that the response has already. What this module must not know: how a
+The rule here: what was tried decides first, then what the hop says of itself, then guesses, and each is named as such.
+Nothing is offered that was tried in vain, or that the response has already. What this module must not know: how a
 verdict was reached, and what the rows say.
 """
 

@@ -2,7 +2,7 @@
 
 The rule here: one run in, one `Look` out, and every threshold stands here with its reason. Stamped events are judged
 by their hold: arrival minus actual write, less the smallest such difference of the run, so that neither another
-clock nor a long way counts. Without stamps only the shape of the arrivals is told, and a shape proves little.
+clock nor a long way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _together(units: Sequence[Unit]) -> list[list[Unit]]:
 
 
 def _look_at_arrivals(run: Run) -> Look:
-    """Say what shape the arrivals have where nothing tells when the units were written."""
+    """Say what shape the arrivals have where nothing says when the units were written."""
     units = run.units
     releases = tuple(_releases(run, [0.0] * len(units)))
     if not units:

@@ -73,7 +73,7 @@ class Prober:
         tls: for https URLs; None takes the system's roots.
         max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
         record_to: takes every record, with the name of its hop and a number of its own for each stream.
-        tell: called with a line about what is being done.
+        report_progress: called with a line about what is being done.
     """
 
     method: str = "GET"
@@ -82,17 +82,17 @@ class Prober:
     tls: ssl.SSLContext | None = None
     max_time: float | None = None
     record_to: Callable[[Record], None] | None = None
-    tell: Callable[[str], None] = lambda _: None
+    report_progress: Callable[[str], None] = lambda _: None
     streams: list[int] = field(default_factory=list)
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
         """Return what a hop answered, in as many runs as it takes.
 
         Args:
-            is_behind: a hop further in holds the stream, so that one run tells all that can be told.
+            is_behind: a hop further in holds the stream, so that one run shows all that can be seen.
         """
         ask = replace(plain_ask(url, method=self.method, fields=self.fields), body=self.body)
-        self.tell(f"{name}: asking")
+        self.report_progress(f"{name}: asking")
         runs: list[Run] = []
         try:
             await self._ask(name, ask, runs, is_behind=is_behind)
@@ -123,7 +123,7 @@ class Prober:
 
     async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask the same again, so often that enough runs count."""
-        self.tell(f"{name}: asking again, before accusing it")
+        self.report_progress(f"{name}: asking again, before accusing it")
         for _ in range(MAX_BUSY_RUNS - 1):
             quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
             if quiet > REPEATS:
@@ -137,12 +137,12 @@ class Prober:
         look = look_at(runs[0])
         if look.shape is Shape.TO_END:
             for size in larger_sizes(ask):
-                self.tell(f"{name}: holds to the end; trying events of {size} octets")
+                self.report_progress(f"{name}: holds to the end; trying events of {size} octets")
                 runs.append(await self.run(name, vary_ask(ask, {"size": str(size)}), connect=runs[0].connect))
                 if look_at(runs[-1]).shape is not Shape.TO_END:
                     break
         else:
-            self.tell(f"{name}: holds in bursts; trying another rate")
+            self.report_progress(f"{name}: holds in bursts; trying another rate")
             runs.append(await self.run(name, vary_ask(ask, {"size": str(other_size(ask))}), connect=runs[0].connect))
         if runs[0].coding:
             runs.append(await self.run(name, without_field(ask, b"Accept-Encoding"), connect=runs[0].connect))
@@ -151,7 +151,7 @@ class Prober:
 
     async def _look_closer(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
-        self.tell(f"{name}: streams; looking closer")
+        self.report_progress(f"{name}: streams; looking closer")
         for changed in (BURSTS, DELAYED, MARKED):
             await self._repeat_varied(name, vary_ask(ask, changed), runs)
 
@@ -248,10 +248,10 @@ def describe_arrival(entry: dict[str, object]) -> str:
     """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, connection: close"."""
     fields = entry.get("fields")
     pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
-    told = [
+    lines = [
         f"{name}: {value}" for name, value in pairs if str(name).lower() in ("connection", "via", "accept-encoding")
     ]
-    return ", ".join((f"HTTP/{entry.get('version')}", *told))
+    return ", ".join((f"HTTP/{entry.get('version')}", *lines))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from chunkwire.wire.errors import LocalError
 
 
 def read_recording(text: str, *, name: str, midnight: float = 0.0) -> list[Hop]:
-    """Return the hops that a recording tells of.
+    """Return the hops of a recording.
 
     Args:
         name: what to call a hop that the recording does not name.

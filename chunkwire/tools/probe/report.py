@@ -87,11 +87,11 @@ def _overview(verdicts: Sequence[HopVerdict]) -> Table:
 
 def _changes(verdict: HopVerdict) -> Iterator[Block]:
     advice = advice_for(verdict)
-    told = [text for _, text in remarks(verdict)]
-    if not advice and not told:
+    texts = [text for _, text in remarks(verdict)]
+    if not advice and not texts:
         return
     yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
-    for text in told:
+    for text in texts:
         yield Paragraph(f"{text[:1].upper()}{text[1:]}.")
     for each in advice:
         yield from _change(verdict, each)

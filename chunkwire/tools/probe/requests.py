@@ -119,7 +119,7 @@ def without_field(ask: Ask, name: bytes) -> Ask:
 
 
 def journal_url(url: Url, nonce: str) -> Url:
-    """Return where our origin tells of a run, on the way that a probe's URL goes."""
+    """Return the URL of our origin's journal of a run, on the way that a probe's URL goes."""
     path = url.target.partition(b"?")[0].removesuffix(PROBE_PATH) + JOURNAL_PATH
     return replace(url, target=path + b"?nonce=" + quote(nonce, safe="").encode())
 

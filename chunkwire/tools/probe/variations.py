@@ -1,4 +1,4 @@
-"""What one run of a probe varies against another: read from the requests themselves, so that recordings tell it too."""
+"""What one run of a probe varies against another: read from the requests themselves, so recordings show it too."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Kind(enum.Enum):
     FOR_TIME = "holds-for-time"
     """Held for so long: the wait stays when the rate changes; or every frame is as late, against the hop before."""
     HOLDS = "holds"
-    """Held in another way: in bursts, where one rate alone cannot tell octets from time, or only the end of frames."""
+    """Held in another way: in bursts, where one rate alone leaves octets or time open, or only the end of frames."""
     COMPRESSED = "compressed-and-held"
     """Held where the hop adds a content coding; where it was tried, not held without one."""
     GET_ONLY = "holds-get-only"
@@ -65,7 +65,7 @@ HOLDING: Final = frozenset(
 STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
 
 
-# What may be changed to see whether it frees a stream, as it is told and as rows of the table refer to it.
+# What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
 POST: Final = "POST"
 IDENTITY: Final = "Accept-Encoding: identity"
 HTTP_1_0: Final = "HTTP/1.0"

@@ -17,7 +17,7 @@ from chunkwire.tools.probe.why import Finding
 HOP_COLUMNS: Final = 23
 _HEADING: Final = "  {hop:<{width}}{first:>10}{chunks:>8}{reads:>7}{hold:>14}   "
 
-# How the first hop that spoils a stream is told, the worst first.
+# What is said of the first hop that spoils a stream, the worst first.
 _SPOILS: Final = (
     (lambda verdict: verdict.is_holding, "is the first hop that holds the stream."),
     (lambda verdict: verdict.kind is Kind.ORIGIN_BURSTS, "writes the stream in bursts itself."),

@@ -1,6 +1,6 @@
 """What frees a hop: the same probe with one thing changed at a time, its idle limit, and how it passes on a departure.
 
-The rule here: one change a run, and the outcome told in the words of the verdict. Only `HTTP/1.0` is asked past the
+The rule here: one change a run, and the outcome in the words of the verdict. Only `HTTP/1.0` is asked past the
 client, by hand, because no HTTP/1.1 client sends it.
 """
 
@@ -91,18 +91,18 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     ask = plain_ask(url, method=prober.method, fields=prober.fields)
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, parameters, method, fields in varied:
-        prober.tell(f"{name}: {change}")
-        finding = told(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
+        prober.report_progress(f"{name}: {change}")
+        finding = finding_of(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
         yield replace(finding, is_of_pace=parameters is BURSTS)
-    prober.tell(f"{name}: without content codings")
-    yield told(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield told(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask), limit=_limit(prober, ask)))
+    prober.report_progress(f"{name}: without content codings")
+    yield finding_of(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
+    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask), limit=_limit(prober, ask)))
     if not is_probe(url):
         return
-    prober.tell(f"{name}: leaving early")
+    prober.report_progress(f"{name}: leaving early")
     yield await find_departure(prober, ask)
     if idle:
-        prober.tell(f"{name}: silent for {idle:g} s")
+        prober.report_progress(f"{name}: silent for {idle:g} s")
         yield await find_idle_limit(prober, name, ask, idle)
 
 
@@ -115,8 +115,8 @@ def _limit(prober: Prober, ask: Ask) -> float:
     return prober.max_time if prober.max_time is not None else (ask.duration or 0.0) + GRACE_SECONDS
 
 
-def told(change: str, run: Run) -> Finding:
-    """Return what came of a change, in the words of a verdict; a single run accuses nobody, it only tells."""
+def finding_of(change: str, run: Run) -> Finding:
+    """Return what came of a change, in the words of a verdict; a single run accuses no hop."""
     defect = defect_of(run, None)
     if defect is not None:
         return Finding(change, defect.line, False)

@@ -123,7 +123,7 @@ class WatchView:
 
     def _request(self, record: RequestRecord) -> list[Line]:
         start = self._paint.text(f"{record.method} {record.target} HTTP/1.1")
-        shown = () if record.point == _UPLOADS_AT else self._telling(record.fields)
+        shown = () if record.point == _UPLOADS_AT else self._explaining(record.fields)
         if self._options.is_verbose:
             shown = record.fields
         octets = self._head_octets(record) if record.point != _UPLOADS_AT else []
@@ -134,7 +134,7 @@ class WatchView:
         role = "bad" if status[:1] in "45" else "good"
         lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
         lines += self._fields(
-            "<", "received", record.fields if self._options.is_verbose else self._telling(record.fields)
+            "<", "received", record.fields if self._options.is_verbose else self._explaining(record.fields)
         )
         lines += self._head_octets(record)
         if status[:1] == "3" and any(name.lower() == "location" for name, _ in record.fields):
@@ -144,11 +144,11 @@ class WatchView:
             lines += self._message("*", "mark", self._content.error)
         return lines
 
-    def _telling(self, fields: TextFields) -> TextFields:
+    def _explaining(self, fields: TextFields) -> TextFields:
         names = {name.lower() for name, _ in fields}
         # Without another framing, the end of the connection is the end of the body (RFC 9112 §6.3).
-        telling = _FRAMING_FIELDS if names & _FRAMINGS else {*_FRAMING_FIELDS, "connection"}
-        return tuple((name, value) for name, value in fields if name.lower() in telling)
+        names_shown = _FRAMING_FIELDS if names & _FRAMINGS else {*_FRAMING_FIELDS, "connection"}
+        return tuple((name, value) for name, value in fields if name.lower() in names_shown)
 
     def _head_octets(self, record: RequestRecord | HeadRecord) -> list[Line]:
         if not (self._options.is_hex and self._options.is_verbose):
