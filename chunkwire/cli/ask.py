@@ -19,7 +19,7 @@ DEFAULT_ADDRESS = "127.0.0.1:8082"
 SUMMARY = "an answer endpoint: tokens of language models as they are made, providers in failover order"
 EPILOG = """\
 A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-responses, azure, anthropic, gemini and
-bedrock. Its key is read from the environment variable NAME_API_KEY: that of `my-ai=…` from MY_AI_API_KEY.
+  bedrock. Its key is read from the environment variable NAME_API_KEY: that of `my-ai=…` from MY_AI_API_KEY.
 
 examples:
   chunkwire serve &                                        mocks of all dialects, no key needed

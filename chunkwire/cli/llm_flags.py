@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _WISHES = """\
 How the mocks answer. One request wishes otherwise in fields of its own: x-chunkwire-ttft: 1s, and likewise -itl,
--jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after."""
+  -jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after."""
 
 
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:

@@ -199,6 +199,17 @@ def switch(name: str, text: str, *, is_count: bool) -> bool | int:
     raise UsageError(f"{name}: expected 1 or 0, got {text!r}", "chunkwire")
 
 
+def paragraphs(text: str) -> list[str]:
+    """Return the lines of a text; indented ones are joined to a line that is not, unless that ends in a colon."""
+    joined: list[str] = []
+    for line in text.splitlines():
+        if line[:1] == " " and joined and joined[-1][:1].strip() and not joined[-1].endswith(":"):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line)
+    return joined
+
+
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Help as written, with room for the longer flags; a line too wide goes on beneath its last column."""
 
@@ -206,7 +217,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n".join(line for whole in text.splitlines() for line in self._wrapped(whole, width))
+        return "\n".join(line for whole in paragraphs(text) for line in self._wrapped(whole, width))
 
     def _wrapped(self, line: str, width: int) -> list[str]:
         if len(line) <= width:
@@ -214,7 +225,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         found = list(_COLUMN.finditer(line))
         lead, text = (line[: found[-1].end()], line[found[-1].end() :]) if found else ("", line)
         is_beside = width - len(lead) >= MIN_COLUMN
-        first, rest = (lead, " " * (len(lead) or 2)) if is_beside else (" " * 6, " " * 6)
+        first, rest = (lead, " " * (len(lead) or (6 if line[:1] == " " else 2))) if is_beside else (" " * 6, " " * 6)
         lines = textwrap.wrap(
             text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
         )

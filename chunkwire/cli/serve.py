@@ -23,8 +23,8 @@ examples:
   curl -sN --raw 'localhost:8081/generate?n=5&interval=1s'
   curl -sN --raw 'localhost:8081/frames?plan=5@0,6:a=1@500,0@1000&text=hello+world'
   curl -sN --raw 'localhost:8081/fault/cut?n=6&at=3'      one of the ways a stream goes wrong (GET / lists them)
-  curl -sN --raw 'localhost:8081/fault/stall?duration=2s' silence for so long, then FIN
-  curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel' any octets after the head, then FIN
+  curl -sN --raw 'localhost:8081/fault/stall?duration=2s'  silence for so long, then FIN
+  curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel'  any octets after the head, then FIN
   chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 

@@ -7,7 +7,7 @@ import pytest
 
 from chunkwire.cli import diff, flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import VERBS, main
+from chunkwire.cli.main import VERBS, main, paragraphs
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.process import run
 
@@ -205,6 +205,10 @@ def test_a_duration_has_a_unit_or_is_seconds(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
         flags.duration(text)
+
+
+def test_an_indented_line_of_help_goes_on_with_its_paragraph() -> None:
+    assert paragraphs("a: b\n  c\n  d\nexamples:\n  e\n  f\n\ng") == ["a: b c d", "examples:", "  e", "  f", "", "g"]
 
 
 @pytest.mark.parametrize("text", ["*", "null", "https://app.example", "http://127.0.0.1:8080", "chrome-extension://ab"])
