@@ -53,7 +53,7 @@ class EarlyReader:
             try:
                 octets = os.read(STDIN, READ_OCTETS)
             except OSError:
-                return  # whoever takes over meets it again, and says it
+                return  # the code that takes over meets it again, and says it
             total += len(octets)
             self._reads.append((time.monotonic(), octets, False))
 

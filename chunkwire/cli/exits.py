@@ -36,7 +36,7 @@ FRAMING_EXITS = {
     "reset": ExitCode.BROKEN,
     "malformed": ExitCode.BROKEN,
     "timeout": ExitCode.TIMEOUT,
-    "client-gone": ExitCode.OK,  # whoever read it had enough
+    "client-gone": ExitCode.OK,  # the reader had enough
     "stopped": ExitCode.OK,
     "unknown": ExitCode.FINDING,  # of a later version: nothing says that it is complete
 }

@@ -282,7 +282,7 @@ def report_error(error: BaseException, *, is_verbose: bool) -> int:
 
 
 def place_of(error: BaseException) -> str:
-    """Return where a bug struck and how to learn more, for the end of its line."""
+    """Return where a bug is and how to learn more, for the end of its line."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return f"{where}; -v shows the traceback"
@@ -295,7 +295,7 @@ def report(line: str, code: ExitCode) -> ExitCode:
 
 
 def reader_left() -> ExitCode:
-    """End quietly: whoever read our standard output has what it wanted (`| head`)."""
+    """End quietly: the reader of our standard output has what it wanted (`| head`)."""
     # The interpreter flushes standard output once more on its way out, and would complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.OK

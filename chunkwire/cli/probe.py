@@ -31,7 +31,7 @@ examples:
   curl -sN --raw --http1.1 --trace pod.trace --trace-time URL
       so does what curl leaves, made anywhere
   chunkwire probe URL --why                  what frees it, and its idle limit
-  chunkwire probe URL --report ticket.html   a page for whoever runs the hop
+  chunkwire probe URL --report ticket.html   a page for those who run the hop
 
 The path of our origin's resource must end in /probe on every hop: its events
 carry their own moments. Any other stream can be probed too; arrival times

@@ -22,7 +22,7 @@ _TYPE_MARK = '"type":"'
 
 
 class Completion:
-    """Read an event stream beside whoever consumes it, and say whether its own end was seen.
+    """Read an event stream beside its consumer, and say whether its own end was seen.
 
     Attributes:
         events: server-sent events so far; None for a body that is no event stream, or whose coding is not known here.

@@ -177,7 +177,7 @@ class Stream:
             raise
 
     def stop(self) -> None:
-        """Take note that whoever watches has had enough: `verdict.framing` is "stopped". Leave the stream after it."""
+        """Take note that the watcher has had enough: `verdict.framing` is "stopped". Leave the stream after it."""
         self._body.leave("stopped")
 
     async def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""A view for whoever cannot show every item at once, such as a screen: batches, and nothing lost."""
+"""A view for those who cannot show every item at once, such as a screen: batches, and nothing lost."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ WAYS: Final = ("request", "response")
 
 FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped")
 """How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left;
-whoever watched stopped it. Readers take any other value, of a later version, as `UNKNOWN`."""
+the watcher stopped it. Readers take any other value, of a later version, as `UNKNOWN`."""
 
 UNKNOWN: Final = "unknown"
 

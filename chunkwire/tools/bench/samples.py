@@ -1,6 +1,6 @@
 """Reads of many streams to samples of a bench. Pure: given what arrived when.
 
-The rule here: a moment is taken by whoever received; here octets are scanned, frames separated, stamps found, and the
+The rule here: a moment is taken by the receiver; here octets are scanned, frames separated, stamps found, and the
 quantities of `statistics` made. A frame arrives when its last octet does. Only frames inside the window count, but
 for `first`, of which each stream has one.
 """

@@ -25,7 +25,7 @@ _DISPROVING: Final = (POST, ACCEL, INCREMENTAL, HTTP_1_0)
 class Whose(enum.Enum):
     """Who can make the change."""
 
-    OPERATOR = "whoever runs this hop"
+    OPERATOR = "those who run this hop"
     APPLICATION = "you, in the application's response"
     VENDOR = "the vendor"
 

@@ -1,4 +1,4 @@
-"""One page about a probe, for the ticket of whoever runs the hop: what was asked, what came when, what to change.
+"""One page about a probe, for the ticket of those who run the hop: what was asked, what came when, what to change.
 
 The rule here: self-contained, and safe to send: no credentials (records have none, and fields of the request that look
 like one are blanked). Prose for a reader who does not know this program.

@@ -1,8 +1,8 @@
 """Records of one stream to a line for each server-sent event, and the frames that it came in.
 
 The rule here: as `view`; heads and the end are its lines. An event has the time of the frame that completed it. The
-content is read as an event stream whatever its head declares: whoever asks for events knows better, and is told. An
-error (4xx, 5xx) that declares another type is shown frame by frame: it says why there are no events.
+content is read as an event stream whatever its head declares: the user asked for events, and gets a notice. An error
+(4xx, 5xx) that declares another type is shown frame by frame: it says why there are no events.
 
        time ms     gap  frames  event       id  data
           50.6               1  message      1  {"t":"Hel"}

@@ -1,6 +1,6 @@
 """Records of one stream to the lines that a person watches.
 
-The rule here: pure. A batch of records in, lines out; whoever calls says what belongs to one batch: the records of
+The rule here: pure. A batch of records in, lines out; the caller says what belongs to one batch: the records of
 one receive, so that the frames which shared it can be joined by a bracket.
 
     time ms     gap  read   size  data
