@@ -40,10 +40,14 @@ def table(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: int | 
     yield _heading(hop_width) + "verdict"
     for verdict in verdicts:
         role = "bad" if verdict.is_holding else "good" if verdict.is_streaming else "mark"
-        lead = _row(verdict, hop_width)
-        for number, line in enumerate(wrapped(lead, PLAIN.text(verdict.line), width)):
-            place = min(len(lead), len(line)) if not number else 0
-            yield paint.text(line[:place]) + paint(role, line[place:])
+        yield from _painted(_row(verdict, hop_width), verdict.line, role, paint, width)
+
+
+def _painted(lead: str, text: str, role: str, paint: Paint, width: int | None) -> Iterator[str]:
+    """Yield a text behind its lead, the text alone in the colour of a role."""
+    for number, line in enumerate(wrapped(lead, PLAIN.text(text), width)):
+        place = min(len(lead), len(line)) if not number else 0
+        yield paint.text(line[:place]) + paint(role, line[place:])
 
 
 def _heading(hop_width: int) -> str:
@@ -127,10 +131,7 @@ def finding_lines(findings: Sequence[Finding], paint: Paint = PLAIN, *, width: i
     column = max((len(finding.change) for finding in findings), default=0)
     for finding in findings:
         role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
-        lead = f"  {finding.change:<{column}}   "
-        for number, line in enumerate(wrapped(lead, PLAIN.text(finding.outcome), width)):
-            place = min(len(lead), len(line)) if not number else 0
-            yield line[:place] + paint(role, line[place:])
+        yield from _painted(f"  {finding.change:<{column}}   ", finding.outcome, role, paint, width)
 
 
 def spoiler(verdicts: Sequence[HopVerdict]) -> tuple[HopVerdict | None, str]:
