@@ -77,7 +77,8 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
         return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
-    if "/" in host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+    # To getaddrinfo `*` is loopback, and to whoever writes it every address.
+    if "/" in host or host == "*" or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT or PORT (0 to 65535), got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise LocalError(f"expected brackets around an IPv6 address, as in [::1]:8080, got {text!r}")

@@ -121,7 +121,9 @@ def test_a_host_alone_takes_the_default_port_where_there_is_one(text: str, addre
     assert parse_address(text, default_port=8081) == address
 
 
-@pytest.mark.parametrize("text", ["", "::1", "[]", "[::1", "::1]", "65536", "8x", "1.2", "h:", "http://h", "h/"])
+@pytest.mark.parametrize(
+    "text", ["", "*:1", "*", "::1", "[]", "[::1", "::1]", "65536", "8x", "1.2", "h:", "http://h", "h/"]
+)
 def test_what_is_no_host_alone_is_refused_with_a_default_port_too(text: str) -> None:
     with pytest.raises(LocalError, match=r"^expected "):
         parse_address(text, default_port=8081)
