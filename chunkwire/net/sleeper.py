@@ -228,6 +228,10 @@ class Sleeper(trio.abc.Instrument):
 
     # ---- blocking --------------------------------------------------------------------------------------------
 
+    def has_work(self, now: float) -> bool:
+        """Say whether `sleep(0.0)` may find something to serve: a moment has come, or descriptors are watched."""
+        return bool(self._handlers) or now >= self._moments.first
+
     def sleep(self, seconds: float) -> bool:
         """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
 
@@ -326,7 +330,7 @@ class Sleeper(trio.abc.Instrument):
         """Be called before trio sleeps: by its clock if that is ours, else as an instrument; never both."""
         if isinstance(clock, SleeperClock):
             self.form = Form.CLOCK
-            with clock.sleeping_by(self.sleep):
+            with clock.sleeping_by(self):
                 yield
         else:
             self.form = Form.INSTRUMENT

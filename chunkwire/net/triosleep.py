@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -62,38 +62,50 @@ def exact_timers() -> Iterator[None]:
         prctl(_PR_SET_TIMERSLACK, max(1, slack), 0, 0, 0)
 
 
+class Sleeps(Protocol):
+    """What a `SleeperClock` needs of a sleeper."""
+
+    def has_work(self, now: float) -> bool:
+        """Say whether `sleep(0.0)` may find something to serve."""
+
+    def sleep(self, seconds: float) -> bool:
+        """Serve, at most so long, until trio has something to do; False, at once, where nobody waits for anything."""
+
+
 class SleeperClock(trio.abc.Clock):
     """A clock for `trio.run` that blocks in place of trio's poll, once a sleeper is there: the cheapest form."""
 
     def __init__(self) -> None:
         self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
-        self._sleep: Callable[[float], bool] | None = None
+        self._sleeper: Sleeps | None = None
         self._has_slept = False  # in this turn of trio's loop
 
     @contextmanager
-    def sleeping_by(self, sleep: Callable[[float], bool]) -> Iterator[None]:
-        """Sleep by a call of `sleep` with the seconds, in the with block; trio does where it returns False."""
-        self._sleep = sleep
+    def sleeping_by(self, sleeper: Sleeps) -> Iterator[None]:
+        """Sleep by this sleeper in the with block; trio does where its `sleep` returns False."""
+        self._sleeper = sleeper
         try:
             yield
         finally:
-            self._sleep = None
+            self._sleeper = None
 
     def start_clock(self) -> None:
         """Do nothing: CLOCK_MONOTONIC runs."""
 
     def current_time(self) -> float:
         """Return trio's time. trio's loop asks in each turn, before it runs tasks: serve in turns without a sleep."""
+        now = monotonic()
         if self._has_slept:
             self._has_slept = False
-        elif self._sleep is not None and not is_in_task():
-            self._sleep(0.0)
-        return monotonic() + self._offset
+        elif self._sleeper is not None and self._sleeper.has_work(now) and not is_in_task():
+            self._sleeper.sleep(0.0)
+            now = monotonic()
+        return now + self._offset
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Block here while a task waits for something of the sleeper's; trio's own poll then returns at once."""
         seconds = deadline - self._offset - monotonic()
-        if self._sleep is None or not self._sleep(seconds):
+        if self._sleeper is None or not self._sleeper.sleep(seconds):
             return seconds
         self._has_slept = True
         return 0.0

@@ -111,6 +111,15 @@ async def test_where_nobody_waits_trio_sleeps_by_itself(asleep: Asleep) -> None:
     assert asleep.set.waits == []
 
 
+async def test_there_is_work_once_a_moment_has_come_or_while_a_descriptor_is_watched(asleep: Asleep) -> None:
+    assert not asleep.sleeper.has_work(asleep.set.now)
+    await asleep.plan(10)
+    assert not asleep.sleeper.has_work(asleep.set.now + 9.9)
+    assert asleep.sleeper.has_work(asleep.set.now + 10.1)
+    asleep.sleeper.watch(7, select.EPOLLIN, lambda descriptor, mask: None)
+    assert asleep.sleeper.has_work(asleep.set.now)
+
+
 async def test_before_a_lone_moment_it_stays_awake(asleep: Asleep) -> None:
     await asleep.plan(10)
     began = asleep.set.now

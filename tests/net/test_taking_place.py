@@ -137,26 +137,44 @@ def test_timers_are_exact_while_a_sleeper_is_there_and_as_before_afterwards() ->
     prctl(29, before, 0, 0, 0)
 
 
-def test_trios_clock_serves_once_a_turn() -> None:
-    """A turn that slept has served already."""
-    clock, slept = SleeperClock(), list[float]()
+class FakeSleeper:
+    """A sleeper that notes for how long it was asked to sleep."""
 
-    def sleep(seconds: float) -> bool:
-        slept.append(seconds)
+    def __init__(self, *, has_work: bool = True) -> None:
+        self.slept: list[float] = []
+        self._has_work = has_work
+
+    def has_work(self, now: float) -> bool:
+        return self._has_work
+
+    def sleep(self, seconds: float) -> bool:
+        self.slept.append(round(seconds))
         return True
 
-    with clock.sleeping_by(sleep):
+
+def test_trios_clock_serves_once_a_turn() -> None:
+    """A turn that slept has served already."""
+    clock, sleeper = SleeperClock(), FakeSleeper()
+    with clock.sleeping_by(sleeper):
         for _ in range(2):
             assert clock.deadline_to_sleep_time(clock.current_time() + 60) == 0
             clock.current_time()
-    assert [round(seconds) for seconds in slept] == [0, 60, 0, 60]
+    assert sleeper.slept == [0, 60, 0, 60]
     assert clock.deadline_to_sleep_time(clock.current_time() + 60) == pytest.approx(60, abs=PATIENCE)
 
 
-async def test_a_task_that_asks_for_the_time_serves_nothing() -> None:
-    clock = SleeperClock()
-    with clock.sleeping_by(lambda _: pytest.fail("expected no sleep")):
+def test_a_turn_without_a_sleep_serves_nothing_while_there_is_nothing_to_serve() -> None:
+    clock, sleeper = SleeperClock(), FakeSleeper(has_work=False)
+    with clock.sleeping_by(sleeper):
         clock.current_time()
+    assert sleeper.slept == []
+
+
+async def test_a_task_that_asks_for_the_time_serves_nothing() -> None:
+    clock, sleeper = SleeperClock(), FakeSleeper()
+    with clock.sleeping_by(sleeper):
+        clock.current_time()
+    assert sleeper.slept == []
 
 
 # ---- which set is trio's -----------------------------------------------------------------------------------
