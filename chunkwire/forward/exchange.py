@@ -204,8 +204,11 @@ class Exchange:
         head, content = failure_response(failure, name=self._settings.name, date=date_now(), extra=(close,))
         self.report.status = failure.status
         octets = self._client.head_octets(head, self._request.method)
+        content = b"" if self._request.method == b"HEAD" else content
+        if self._tap is not None:
+            self._tap.answer(head, content)
         with suppress(SinkGone, SendTimeout):
-            await self._as_sink(self._client.send_all(octets if self._request.method == b"HEAD" else octets + content))
+            await self._as_sink(self._client.send_all(octets + content))
         await self._client.close()
 
     # ---- the client's side ---------------------------------------------------------------------------------

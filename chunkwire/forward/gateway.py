@@ -145,9 +145,11 @@ class Gateway:
         if report.first_s is not None:
             metrics.first_frame.observe(report.first_s)
 
-    def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
+    def _tap(self, request: Request) -> Tap | None:
         self._streams += 1
-        tap = Tap(self._record_to, self._streams, request) if self._record_to is not None else None
+        return Tap(self._record_to, self._streams, request) if self._record_to is not None else None
+
+    def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
         return Exchange(
             client,
             request,
@@ -157,7 +159,7 @@ class Gateway:
             mover=self._mover,
             drain=self.drain,
             on_half_close=self._note_half_close,
-            tap=tap,
+            tap=self._tap(request),
             gap=self._metrics.gap if self._metrics is not None else None,
         )
 
@@ -190,11 +192,13 @@ class Gateway:
         head, content = failure_response(
             failure, name=self._settings.name, date=date_now(), extra=((b"Connection", b"close"),)
         )
-        method = request.method
-        octets = client.head_octets(head, method)
+        octets = client.head_octets(head, request.method)
+        content = b"" if request.method == b"HEAD" else content
+        if (tap := self._tap(request)) is not None:
+            tap.answer(head, content)
         self._mover.unwatch(client)
         with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers
-            await client.send_all(octets if method == b"HEAD" else octets + content)
+            await client.send_all(octets + content)
         await client.close()
         report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
         self._ended(client.peer, request, report)

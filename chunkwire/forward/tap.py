@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from chunkwire.forward.failure import Outcome
 from chunkwire.net.heads import Request, Response
+from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
-from chunkwire.wire.frames import Event
+from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.scanner import BodyScanner
 
 RECEIVED = "gateway.received"
@@ -80,6 +81,7 @@ class Tap:
     def __init__(self, emit: Callable[[Record], None], stream: int, request: Request) -> None:
         self._began = time.monotonic()
         self._request = request
+        self._has_request = self._is_answered = False
         self._recorders = {
             (way, point): Recorder(emit, stream=stream, point=point, way=way)
             for way in ("request", "response")
@@ -92,9 +94,23 @@ class Tap:
 
     def request(self, sent: Request) -> None:
         """Record the request as received and as sent upstream."""
-        for point, head in ((RECEIVED, self._request), (SENT, sent)):
-            recorder = self._recorders["request", point]
-            recorder.request(self.clock(), head.method, head.target, head.fields, time.time())
+        self._request_at(RECEIVED, self._request)
+        self._request_at(SENT, sent)
+
+    def _request_at(self, point: str, head: Request) -> None:
+        self._has_request = True
+        recorder = self._recorders["request", point]
+        recorder.request(self.clock(), shown_method(head), head.target, head.fields, time.time())
+
+    def answer(self, head: Response, content: bytes) -> None:
+        """Record an answer of the gateway's own, and the request, unless it has been recorded."""
+        if not self._has_request:
+            self._request_at(RECEIVED, self._request)
+        recorder = self._recorders["response", SENT]
+        recorder.head(self.clock(), head.start_line, head.fields)
+        recorder.body(self.clock(), [Data(0, content)] if content else [], 1)
+        recorder.end(self.clock(), str(Outcome.COMPLETE))
+        self._is_answered = True
 
     def head(self, received: Response, sent: Response) -> None:
         """Record the response head as received and as sent down."""
@@ -106,6 +122,8 @@ class Tap:
         return BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock)
 
     def end(self, verdict: Outcome) -> None:
-        """Record how the response ended."""
-        for point in (RECEIVED, SENT):
-            self._recorders["response", point].end(self.clock(), str(verdict))
+        """Record how the response ended; of a request that was refused, none was received."""
+        if verdict is not Outcome.REFUSED:
+            self._recorders["response", RECEIVED].end(self.clock(), str(verdict))
+        if not self._is_answered:
+            self._recorders["response", SENT].end(self.clock(), str(verdict))

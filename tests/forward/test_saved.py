@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.peers import plain
 from tests.peers.command import chunkwire, serving
 
 
@@ -22,3 +25,29 @@ def test_a_gateway_records_what_it_received_and_what_it_sent(tmp_path: Path) -> 
 def test_several_workers_cannot_share_a_recording(tmp_path: Path) -> None:
     result = chunkwire("forward", "http://127.0.0.1:9", "--save", str(tmp_path / "x"), "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "typed, method, target, status",
+    [
+        (b"hello there\r\n\r\n", "-", "hello there", 400),
+        (b"HEAD / HTTP/1.1\r\n\r\n", "-", "HEAD / HTTP/1.1", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "CONNECT", "a:1", 501),
+        (b"GET /x HTTP/1.1\r\nHost: x\r\nIncremental: ?1\r\n\r\n", "GET", "/x", 501),
+        (b"GET /y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET", "/y", 502),
+    ],
+)
+def test_a_request_that_the_gateway_answers_itself_is_recorded_too(
+    typed: bytes, method: str, target: str, status: int, tmp_path: Path
+) -> None:
+    saved = tmp_path / "gateway.jsonl"
+    words = ("http://127.0.0.1:9", "--mode", "buffer", "--save", str(saved))
+    with serving("forward", *words) as gateway, plain.dialled(gateway.port, typed) as client:
+        content = client.read_rest()[0].partition(b"\r\n\r\n")[2]
+    records = [json.loads(line) for line in saved.read_text().splitlines()]
+    (request,) = [record for record in records if record["kind"] == "request" and record["point"] == "gateway.received"]
+    (head,) = [record for record in records if record["kind"] == "head"]
+    (end,) = [record for record in records if record["kind"] == "end" and record["point"] == "gateway.sent"]
+    assert (request["method"], request["target"]) == (method, target)
+    assert head["status_line"].split()[1] == str(status)
+    assert (end["framing"], end["octets"]) == ("complete", len(content))
