@@ -111,7 +111,8 @@ class Moments:
         ticket = task.custom_sleep_data = next(self._tickets)  # trio forgets it when the task is woken or cancelled
         self._tasks[ticket] = task
         heappush(self._heap, (moment, ticket))
-        self._look_ahead()
+        if moment < self.first:
+            self._look_ahead()
         try:
             await wait_task_rescheduled(_give_up)
         except BaseException:
