@@ -22,11 +22,11 @@ import itertools
 import logging
 import math
 import select
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from time import monotonic
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
@@ -175,14 +175,16 @@ class Sleeper(trio.abc.Instrument):
         """Return the time that moments are counted on, in seconds: CLOCK_MONOTONIC, or trio's in the plain form."""
         return trio.current_time() if self.form is Form.PLAIN else self._clock()
 
-    async def wait_until(self, moment: float) -> None:
-        """Wait for `moment`; one that has passed is only a checkpoint."""
+    def wait_until(self, moment: float) -> Coroutine[Any, Any, None]:
+        """Wait for `moment`; one that has passed is only a checkpoint.
+
+        The coroutine is the wait itself: resuming a task walks every `await` frame, once for each moment.
+        """
         if self.form is Form.PLAIN:
-            await trio.sleep_until(moment)
-        elif moment <= self._clock():
-            await trio.lowlevel.checkpoint()
-        else:
-            await self._moments.wait(moment)
+            return trio.sleep_until(moment)
+        if moment <= self._clock():
+            return trio.lowlevel.checkpoint()  # noqa: ASYNC105 - awaited by the caller, as the others are
+        return self._moments.wait(moment)
 
     # ---- for movers ------------------------------------------------------------------------------------------
 

@@ -117,14 +117,16 @@ def check_duration(request: IncomingRequest, seconds: float, name: str, what: st
 
 def _random_slices(source: random.Random, octets: int, size: int) -> Iterator[bytes]:
     """Yield the octets of a seed in slices; drawing in whole words keeps them the same for every `size`."""
-    held = b""
+    held, start = b"", 0
     while octets:
         wanted = min(size, octets)
+        if len(held) - start < wanted:
+            held, start = held[start:], 0
         while len(held) < wanted:
             words = -(-(octets - len(held)) // _WORD)
             held += source.randbytes(min(_RANDOM_BLOCK, words * _WORD))
-        yield held[:wanted]
-        held = held[wanted:]
+        yield held[start : start + wanted]
+        start += wanted
         octets -= wanted
 
 
