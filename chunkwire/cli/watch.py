@@ -29,8 +29,9 @@ examples:
 reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `>` was sent,
   `<` received, `*` is said about it (these lines go to standard error). Redirects are not followed.
 a capture (FILE or -) may hold any number of responses and requests; a response answers a GET unless a request before
-  it or -X says otherwise, and a head in the place of a body means that the body is not in the capture. `before`: it
-  was in standard input before watch started.
+  it or -X says otherwise, and a head in the place of a body means that the body is not in the capture. A response head
+  inside other data begins the next message where the framing does not end properly with it as data: from there on up
+  to 64 KiB are held until that is known. `before`: it was in standard input before watch started.
 exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the same), 28 timeout, 52 empty reply,
   56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first that
   failed"""

@@ -7,7 +7,8 @@ anything between them. Where it does not say what was asked, these are assumed, 
 - a response answers a GET, unless a request before it or the caller says otherwise;
 - a response head in the place of a body means that the body is not in the capture: it answers a HEAD or a CONNECT, or
   is a redirect that `curl -L` followed;
-- a response head in a body that only the end of its connection ends is of the next connection.
+- a response head in a body that only the end of its connection ends is of the next connection;
+- a response head in other data is the next message's where the framing does not end properly with it as data.
 
 What this module must not know: files, pipes, and who reads the records.
 """
@@ -16,12 +17,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
+from chunkwire.client.captured import CapturedMessage, CaptureWatcher
 from chunkwire.client.completion import Completion
-from chunkwire.client.mistakes import DECODED, hint_at
-from chunkwire.client.sniff import Beginning, find_head, find_status_line, sniff
+from chunkwire.client.inner import MAX_INNER_OCTETS, Inner, InnerHead, describe_cut, judge_rest
+from chunkwire.client.mistakes import describe_no_message, hint_at
+from chunkwire.client.sniff import Beginning, find_head, find_status_line, find_whole_head, sniff
 from chunkwire.net.heads import (
     BodyKind,
     Framing,
@@ -37,12 +39,12 @@ from chunkwire.net.heads import (
 from chunkwire.net.protocols import name_protocol
 from chunkwire.net.targets import settle_target
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import Record
 from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule, quoted
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, Limits
 from chunkwire.wire.scanner import BodyScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 RESPONSES_AT: Final = "client.received"
 REQUESTS_AT: Final = "origin.received"
@@ -50,41 +52,8 @@ MAX_STRAY_OCTETS: Final = 65536
 """Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
 _HEADLESS: Final = Framing(BodyKind.CHUNKED)
 _NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
+_DATA: Final = "its content holds what looks like a response head: taken for content, as the framing says"
 _HTTP: Final = b"HTTP/1"
-
-
-class CaptureWatcher(Protocol):
-    """Who receives what a capture holds."""
-
-    def record(self, record: Record) -> None:
-        """Take a record."""
-
-    def note(self, text: str) -> None:
-        """Take one line about what no record says."""
-
-    def begin(self, title: str) -> None:
-        """Take note that another message than the first follows, such as "response 2"."""
-
-
-@dataclass(slots=True)
-class _Message:
-    """The message that is being read.
-
-    Attributes:
-        framing: None until its head is in.
-        may_miss_body: a response head in its content is the next message's.
-        reads: receives that brought octets of its body.
-        last_read: the latest of them, as the caller numbers them.
-    """
-
-    recorder: Recorder
-    way: str
-    framing: Framing | None = None
-    scanner: BodyScanner | None = None
-    completion: Completion = field(default_factory=Completion)
-    may_miss_body: bool = False
-    reads: int = 0
-    last_read: int = -1
 
 
 class CaptureReader:
@@ -99,7 +68,7 @@ class CaptureReader:
         self._method = method
         self._limits = limits
         self._held = b""
-        self._message: _Message | None = None
+        self._message: CapturedMessage | None = None
         self._step = self._between
         self._asked: deque[bytes] = deque()  # methods of the requests seen that are not answered yet
         self._seen = {"request": 0, "response": 0}
@@ -182,13 +151,13 @@ class CaptureReader:
     def _is_first(self) -> bool:
         return sum(self._seen.values()) == 0
 
-    def _begin(self, way: str) -> _Message:
+    def _begin(self, way: str) -> CapturedMessage:
         if not self._is_first:
             self._watcher.begin(f"{way} {self._seen[way] + 1}")
         self._seen[way] += 1
         point = RESPONSES_AT if way == "response" else REQUESTS_AT
         stream = self._seen[way]
-        self._message = _Message(Recorder(self._watcher.record, stream=stream, point=point, way=way), way)
+        self._message = CapturedMessage(Recorder(self._watcher.record, stream=stream, point=point, way=way), way)
         return self._message
 
     def _refuse(self, error: str, octets: bytes) -> None:
@@ -229,14 +198,8 @@ class CaptureReader:
 
     def _refuse_strays(self) -> None:
         """Say what is wrong with a capture that holds no message: it is no chunked body."""
-        if (known := name_protocol(self._stray)) is not None:
-            return self._refuse(f"expected an HTTP/1.1 message, got {known}", self._stray)
-        scanner = _HEADLESS.scanner(self._limits)
-        try:
-            scanner.scan(self._stray, len(self._stray))
-            scanner.end_of_input()
-        except (FramingError, IncompleteBody) as error:
-            self._refuse(f"{error}; {DECODED}", self._stray)
+        if (error := describe_no_message(self._stray, _HEADLESS.scanner(self._limits))) is not None:
+            self._refuse(error, self._stray)
 
     # ---- heads ---------------------------------------------------------------------------------------------
 
@@ -263,7 +226,7 @@ class CaptureReader:
             self._begin_body(message, framing)
         return True
 
-    def _take_request(self, message: _Message, head: bytes) -> Framing:
+    def _take_request(self, message: CapturedMessage, head: bytes) -> Framing:
         request = read_request(head)
         message.recorder.request(self._t, request.method, request.target, request.fields, time.time(), octets=head)
         if b"\r" not in head:
@@ -273,7 +236,7 @@ class CaptureReader:
         self._asked.append(request.method)
         return framing
 
-    def _take_response(self, message: _Message, head: bytes) -> Framing | None:
+    def _take_response(self, message: CapturedMessage, head: bytes) -> Framing | None:
         """Record a response head and return its framing; None after a 1xx, which another head follows."""
         response = read_response(head)
         message.recorder.head(self._t, response.start_line, response.fields, octets=head)
@@ -293,8 +256,8 @@ class CaptureReader:
 
     # ---- bodies --------------------------------------------------------------------------------------------
 
-    def _begin_body(self, message: _Message, framing: Framing) -> None:
-        message.framing, message.scanner = framing, framing.scanner(self._limits)
+    def _begin_body(self, message: CapturedMessage, framing: Framing) -> None:
+        message.scanner = framing.scanner(self._limits)
         self._step = self._scan
         if message.scanner.is_complete:
             self._end_message("complete")
@@ -304,12 +267,50 @@ class CaptureReader:
         assert message is not None
         scanner = message.scanner
         assert scanner is not None
-        limit, is_whole = self._next_head(message, scanner)
+        is_open = isinstance(scanner, CloseScanner)
+        limit, is_whole = len(self._held), False
+        if message.may_miss_body and (is_open or not scanner.wire_octets):
+            limit, is_whole = find_status_line(self._held)
         if limit == 0 and not scanner.wire_octets:
             if is_whole:
                 self._watcher.note(_NO_BODY)
                 self._end_message("complete")
             return is_whole
+        if is_open:
+            return self._scan_up_to(limit, message, scanner, is_whole=is_whole)
+        return self._scan_framed(message, scanner)
+
+    def _scan_framed(self, message: CapturedMessage, scanner: BodyScanner) -> bool:
+        """Scan a body whose framing says where it ends: a head in its data may contradict that."""
+        if message.is_doubted:
+            return self._scan_up_to(len(self._held), message, scanner)
+        place, is_whole = find_whole_head(self._held)
+        if place:
+            taken = scanner.wire_octets
+            if self._scan_up_to(place, message, scanner):
+                return True
+            if scanner.wire_octets < taken + place:  # in a size line or a trailer section, not in data
+                return self._scan_up_to(len(self._held), message, scanner)
+        if not self._held or not (is_whole or self._is_over or len(self._held) > MAX_INNER_OCTETS):
+            return False
+        inner = message.inner = message.inner or InnerHead(scanner)
+        found = inner.judge(self._held, is_whole=is_whole, is_last=self._is_over)
+        if found is Inner.UNDECIDED:
+            return False
+        if found is Inner.NEXT:
+            self._end_message("cut", describe_cut(scanner))
+            return True
+        if is_whole and found is not Inner.BROKEN and not message.is_noted:
+            message.is_noted = True
+            self._watcher.note(_DATA)
+        message.inner, message.is_doubted = None, found is Inner.TOO_MANY
+        is_more = found is Inner.IN_CHUNK
+        return self._scan_up_to(1 if is_more else len(self._held), message, scanner) or is_more
+
+    def _scan_up_to(
+        self, limit: int, message: CapturedMessage, scanner: BodyScanner, *, is_whole: bool = False
+    ) -> bool:
+        """Take what is approved of so many of the octets held; a head surely follows them if `is_whole`."""
         events: list[Event] = []
         feed = Feed(scanner)  # what it holds stays in `_held`, since a head may begin there
         taken = len(feed.take(self._held[:limit], events))
@@ -318,26 +319,25 @@ class CaptureReader:
         if feed.error is not None:
             return self._break(message, scanner, feed.error)
         if scanner.is_complete:
-            self._end_message("complete")
-        elif is_whole:
+            return self._end_whole(message, scanner)
+        if is_whole:
             scanner.end_of_input()
             self._watcher.note("a response head follows: taken for the next connection's")
             self._end_message("complete")
-        else:
-            return False
+        return is_whole
+
+    def _end_whole(self, message: CapturedMessage, scanner: BodyScanner) -> bool:
+        """End a message that is complete as framed; False where octets behind it must say whether it is."""
+        is_cut = False
+        if message.is_doubted and isinstance(scanner, LengthScanner):
+            found = judge_rest(self._held, is_last=self._is_over)
+            if found is Inner.UNDECIDED:
+                return False
+            is_cut = found is Inner.NEXT
+        self._end_message("cut" if is_cut else "complete", describe_cut(scanner) if is_cut else None)
         return True
 
-    def _next_head(self, message: _Message, scanner: BodyScanner) -> tuple[int, bool]:
-        """Return how many of the octets held are of this body, and whether the next head surely follows them."""
-        assert message.framing is not None
-        everything = len(self._held), False
-        is_open = message.framing.kind is BodyKind.CLOSE
-        if not message.may_miss_body or (scanner.wire_octets and not is_open):
-            return everything
-        place, is_whole = find_status_line(self._held)
-        return everything if place and not is_open else (place, is_whole)
-
-    def _take(self, message: _Message, octets: bytes, events: list[Event]) -> None:
+    def _take(self, message: CapturedMessage, octets: bytes, events: list[Event]) -> None:
         """Record what was approved of a body."""
         self._body.append(octets)
         if self._read and events and message.last_read != self._read:
@@ -348,7 +348,7 @@ class CaptureReader:
                 message.completion.feed(event.octets)
         message.recorder.body(self._t, events, message.reads if self._read else 0)
 
-    def _break(self, message: _Message, scanner: BodyScanner, error: FramingError) -> bool:
+    def _break(self, message: CapturedMessage, scanner: BodyScanner, error: FramingError) -> bool:
         """End a body that is broken, by another head in its place or by a mistake; False where more must say which."""
         rest = self._held[error.offset - scanner.wire_octets :]
         if error.rule is Rule.CHUNK_SIZE and _HTTP.startswith(rest[: len(_HTTP)]) and len(rest) < len(_HTTP):
@@ -365,7 +365,7 @@ class CaptureReader:
         self._end_message("malformed", text, self._held[: find_head(self._held)])
         return True
 
-    def _end_body(self, message: _Message, scanner: BodyScanner, framing: str, error: str | None) -> None:
+    def _end_body(self, message: CapturedMessage, scanner: BodyScanner, framing: str, error: str | None) -> None:
         """End the message in whose body the input ended."""
         if framing == "cut":
             try:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkwire.wire.errors import BARE_LF_HINT, FramingError, Rule
+from chunkwire.net.protocols import name_protocol
+from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule
+from chunkwire.wire.scanner import BodyScanner
 
 DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
 
@@ -29,4 +31,16 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
         return "--lenient takes it"
     if is_first and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):
         return DECODED
+    return None
+
+
+def describe_no_message(octets: bytes, scanner: BodyScanner) -> str | None:
+    """Return what is wrong with octets that hold no message; None where this scanner takes them for a whole body."""
+    if (known := name_protocol(octets)) is not None:
+        return f"expected an HTTP/1.1 message, got {known}"
+    try:
+        scanner.scan(octets, len(octets))
+        scanner.end_of_input()
+    except (FramingError, IncompleteBody) as error:
+        return f"{error}; {DECODED}"
     return None

@@ -16,7 +16,12 @@ from chunkwire.wire.abnf import TCHAR, TOKEN
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
 # In content it takes the first octet of a field-line, or the empty line, to distinguish it from a text about HTTP.
 _HEAD_IN_CONTENT: Final = re.compile(_STATUS_LINE.pattern + rb"(?:" + TCHAR + rb"|\r?\n)")
-# The beginnings of one.
+# A head to its end, or as far as the octets go.
+_HEAD_SO_FAR: Final = re.compile(
+    _STATUS_LINE.pattern + rb"(?>(?:" + TCHAR + rb"++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*)"
+    rb"(?:(?P<end>\r?\n)|(?:" + TCHAR + rb"++(?::[\t\x20-\x7e\x80-\xff]*+)?)?\r?\Z)"
+)
+# The beginnings of a status-line.
 _CUT_STATUS_LINE: Final = re.compile(
     rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
     rb"(?: [\t\x20-\x7e\x80-\xff]*+)?(?:\r(?:\n\r?)?|\n\r?)?)?)?)?)?)?)?)?)?)?)?)?"
@@ -71,12 +76,23 @@ def find_status_line(octets: bytes) -> tuple[int, bool]:
     """
     if found := _HEAD_IN_CONTENT.search(octets):
         return found.start(), True
+    return _find_cut_status_line(octets), False
+
+
+def find_whole_head(octets: bytes) -> tuple[int, bool]:
+    """Return where a response head begins in data, and whether its end is there; else as `find_status_line`."""
+    if found := _HEAD_SO_FAR.search(octets):
+        return found.start(), found["end"] is not None
+    return _find_cut_status_line(octets), False
+
+
+def _find_cut_status_line(octets: bytes) -> int:
     place = octets.rfind(b"H")
     while place >= 0 and len(octets) - place < 512:
         if _CUT_STATUS_LINE.fullmatch(octets, place):
-            return place, False
+            return place
         place = octets.rfind(b"H", 0, place)
-    return len(octets), False
+    return len(octets)
 
 
 def find_head(octets: bytes) -> int | None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkwire.client.capture import MAX_STRAY_OCTETS, CaptureReader
+from chunkwire.client.inner import MAX_INNER_OCTETS
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
 from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
 
@@ -71,6 +72,7 @@ def words(octets: bytes, **how: bytes) -> list[str]:
 
 NEXT = ["-- response 2", "200"]
 TWO = [*NEXT, "complete 2"]
+FOUR = ["-- response 4", "200", "complete 2"]
 ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 0"]
 
 
@@ -96,6 +98,23 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
         (OK + b"\r\nHTTP/1.1 is a version", ["200", "complete 21"]),
         (OK + b"Content-Type: message/http\r\n\r\n" + SIZED, ["200", f"complete {len(SIZED)}"]),
         (OK + b"Content-Length: 1\r\n\r\nH", ["200", "complete 1"]),
+        (OK + b"Content-Length: 1\r\n\r\nHT", ["200", "complete 1", "note"]),
+        (OK + b"Content-Length: 10\r\n\r\nabc" + SIZED, ["200", "cut 3", *TWO]),
+        (OK + b"Content-Length: 10\r\n\r\nabc" + OK + b"\r\nhi", ["200", "cut 3", *TWO]),
+        (OK + b"Content-Length: 10\r\n\r\nabcHTTP/1.1 200", ["200", "cut 3", "-- response 2", "malformed 0"]),
+        (OK + b"Content-Length: 99\r\n\r\nabc" + SIZED, ["200", "cut 3", *TWO]),
+        (OK + b"Content-Length: 99\r\n\r\nabc" + OK, ["200", f"cut {3 + len(OK)}"]),
+        (OK + b"Content-Length: 99\r\n\r\nab" + SIZED * 3, ["200", "cut 2", *TWO, "-- response 3", *TWO[1:], *FOUR]),
+        (CODED + b"100\r\nabc" + SIZED, ["200", "cut 3", *TWO]),
+        (CODED + b"20\r\nabc" + SIZED, ["200", "cut 3", *TWO]),
+        (CODED + b"5\r\nhello\r\n100\r\nabc" + CHUNKED, ["200", "cut 8", *NEXT, "complete 5"]),
+        (POST + b"100\r\nabc" + SIZED, ["request POST", "cut 3", "-- response 1", *TWO[1:]]),
+        (CODED + b"2b\r\nlog" + SIZED + b"\r\n0\r\n\r\n" + SIZED, ["200", "note", "complete 43", *TWO]),
+        (CODED + b"2b\r\nlog" + SIZED + b"\r\n99\r\nabc" + SIZED, ["200", "note", "cut 46", *TWO]),
+        (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED, ["200", "note", "complete 43"]),
+        (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED + b"\r\n", ["200", "note", "complete 43", "note"]),
+        (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED + CHUNKED, ["200", "note", "complete 43", *NEXT, "complete 5"]),
+        (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED + b"x", ["200", "cut 3", *TWO, "note"]),
         (CODED + b"5\r\nhello\r\n" + SIZED, ["200", "cut 5", *NEXT, "complete 2"]),
         (CODED + b"5\r\nhelloXX" + SIZED, ["200", "malformed 5", *NEXT, "complete 2"]),
         (OK + b"no colon\r\n\r\n" + SIZED, ["malformed 0", *NEXT, "complete 2"]),
@@ -107,6 +126,7 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
 )
 def test_each_message_is_told_and_nothing_is_left_out_without_a_word(octets: bytes, told: list[str]) -> None:
     assert words(octets) == told
+    assert facts(read(octets, 1).records) == facts(read(octets).records)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +205,26 @@ def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have(
     assert told.last.framing == "malformed"
 
 
+@pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])
+def test_a_head_in_data_is_held_up_to_a_limit_and_doubted_beyond_it(more: bytes, framing: str) -> None:
+    told = Told()
+    reader = CaptureReader(told)
+    head = b"%sContent-Length: %d\r\n\r\nlog" % (OK, 3 + MAX_INNER_OCTETS + 2)
+    held = SIZED.ljust(MAX_INNER_OCTETS, b".")
+    assert reader.feed(head, t=0.0, read=1) == b"log"
+    assert reader.feed(held, t=1.0, read=2) == b""
+    assert reader.feed(b".", t=2.0, read=3) == held + b"."
+    reader.feed(b"." + more, t=3.0, read=4)
+    reader.end(4.0)
+    assert next(record for record in told.records if isinstance(record, EndRecord)).framing == framing
+
+
+def test_a_chunk_that_ends_properly_is_shown_at_once_whatever_its_data() -> None:
+    reader = CaptureReader(Told())
+    assert reader.feed(CODED + b"2b\r\nlog" + SIZED, t=0.0, read=1) == b"2b\r\nlog"
+    assert reader.feed(b"\r\n", t=1.0, read=2) == SIZED + b"\r\n"
+
+
 @pytest.mark.parametrize("octets, framing", [(CHUNKED[:-3], "stopped"), (OK, "stopped"), (CHUNKED, "complete")])
 def test_a_watch_that_is_stopped_ends_what_is_not_complete(octets: bytes, framing: str) -> None:
     told = Told()
@@ -207,6 +247,8 @@ PIECES = st.sampled_from(
         OK,
         b"\r\n",
         b"junk\n",
+        b"100\r\nabc",
+        OK + b"Content-Length: 43\r\n\r\nlog",
         b"H",
         b"HTTP/1.1 ",
         b"5\r\n",

@@ -1,0 +1,51 @@
+"""What a capture reader keeps of the message that it is reading, and who receives what the capture holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chunkwire.client.completion import Completion
+from chunkwire.client.inner import InnerHead
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import Record
+from chunkwire.wire.scanner import BodyScanner
+
+
+class CaptureWatcher(Protocol):
+    """Who receives what a capture holds."""
+
+    def record(self, record: Record) -> None:
+        """Take a record."""
+
+    def note(self, text: str) -> None:
+        """Take one line about what no record says."""
+
+    def begin(self, title: str) -> None:
+        """Take note that another message than the first follows, such as "response 2"."""
+
+
+@dataclass(slots=True)
+class CapturedMessage:
+    """The message that is being read.
+
+    Attributes:
+        scanner: None until its head is in.
+        may_miss_body: a response head in its content is the next message's.
+        inner: a response head in its data, which is being judged.
+        is_noted: that its content holds such a head has been said.
+        is_doubted: one was too long to be judged.
+        reads: receives that brought octets of its body.
+        last_read: the latest of them, as the caller numbers them.
+    """
+
+    recorder: Recorder
+    way: str
+    scanner: BodyScanner | None = None
+    completion: Completion = field(default_factory=Completion)
+    may_miss_body: bool = False
+    inner: InnerHead | None = None
+    is_noted: bool = False
+    is_doubted: bool = False
+    reads: int = 0
+    last_read: int = -1
