@@ -351,11 +351,11 @@ class CaptureReader:
     def _break(self, message: CapturedMessage, scanner: BodyScanner, error: FramingError) -> bool:
         """End a body that is broken, by another head in its place or by a mistake; False where more must say which."""
         rest = self._held[error.offset - scanner.wire_octets :]
-        if error.rule is Rule.CHUNK_SIZE and _HTTP.startswith(rest[: len(_HTTP)]) and len(rest) < len(_HTTP):
-            if not self._is_over:
-                return False
-        elif error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
-            self._end_message("cut", f"expected a size line at {error.offset}, got the head of another message")
+        if error.rule is Rule.CHUNK_SIZE and len(rest) < len(_HTTP) and _HTTP.startswith(rest) and not self._is_over:
+            return False
+        if error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
+            self._held, half = rest, self._held.removesuffix(rest)  # a size line may be cut in its digits
+            self._end_message("cut", f"expected a size line at {error.offset}, got the head of another message", half)
             return True
         self._body.append(self._held)
         is_typed = message.way == "request" or self._is_headless

@@ -116,6 +116,8 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
         (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED + CHUNKED, ["200", "note", "complete 43", *NEXT, "complete 5"]),
         (OK + b"Content-Length: 43\r\n\r\nlog" + SIZED + b"x", ["200", "cut 3", *TWO, "note"]),
         (CODED + b"5\r\nhello\r\n" + SIZED, ["200", "cut 5", *NEXT, "complete 2"]),
+        (CODED + b"5\r\nhello\r\n9" + SIZED, ["200", "cut 5", *TWO]),
+        (b"9" + SIZED, ["cut 0", *TWO]),
         (CODED + b"5\r\nhelloXX" + SIZED, ["200", "malformed 5", *NEXT, "complete 2"]),
         (OK + b"no colon\r\n\r\n" + SIZED, ["malformed 0", *NEXT, "complete 2"]),
         (WHOLE + WHOLE, ["complete 5", "-- response 2", "complete 5"]),
