@@ -69,9 +69,11 @@ class Gaps:
         frames = self._scanner.chunks + self._scanner.is_complete
         if frames == self._frames:
             return
+        others = frames - self._frames - 1
         if self._frames:
-            self._gap.observe(self._now - self._last)
-        self._gap.observe(0.0, frames - self._frames - 1)
+            self._gap.observe_read(self._now - self._last, others)
+        else:
+            self._gap.observe(0.0, others)
         self._frames, self._last = frames, self._now
 
 

@@ -30,6 +30,12 @@ class Histogram:
         self._counts[bisect_left(self._bounds, seconds)] += times
         self._sum += seconds * times
 
+    def observe_read(self, seconds: float, others: int) -> None:
+        """Count the gap before a read that completed frames, and gaps of 0 for its other frames; in one step."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._counts[0] += others
+        self._sum += seconds
+
     def lines(self, name: str, label: str) -> Iterator[str]:
         """Yield the sample lines: cumulative buckets, sum, count."""
         total = 0
