@@ -111,9 +111,11 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     if name not in VERBS:
         raise UsageError(f"unknown verb {name!r}{near(name, VERBS)}", "chunkwire")
     module = importlib.import_module(f"chunkwire.cli.{name}")
-    parser = verb_parser(name, module)
     # Shared flags may stand before the verb as well.
     words = [*words[:place], *words[place + 1 :]]
+    if hasattr(module, "SUBVERBS"):
+        name, module, words = parse_subverb(name, module, words)
+    parser = verb_parser(name, module)
     setattr(parser, "words", words)  # noqa: B010  argparse has no place of its own for it
     options, unknown = parser.parse_known_args(words)
     if unknown:
@@ -123,15 +125,41 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     return options, module
 
 
+def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str, ModuleType, list[str]]:
+    """Return the two words of a verb that has verbs of its own, the module of the second, and the words left.
+
+    Raises:
+        UsageError: with the one line to show.
+        SystemExit: by `--help` and `--version`.
+    """
+    place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
+    if place is None or "--" in words[:place]:
+        named_so = {name: importlib.import_module(f"chunkwire.cli.{verb}_{name}") for name in module.SUBVERBS}
+        answer_without_verb(f"chunkwire {verb}", module.SUMMARY, module.EPILOG, named_so, words)
+    name = words[place]
+    if name not in module.SUBVERBS:
+        wanted = f"expected {' or '.join(module.SUBVERBS)} after {verb}, got {name!r}"
+        raise UsageError(f"{wanted}{near(name, module.SUBVERBS)}", f"chunkwire {verb}")
+    found = importlib.import_module(f"chunkwire.cli.{verb}_{name}")
+    return f"{verb} {name}", found, [*words[:place], *words[place + 1 :]]
+
+
 def no_verb(words: list[str]) -> NoReturn:
-    """Answer a command line that names no verb: help, the version, or a refusal."""
-    summaries = ((name, importlib.import_module(f"chunkwire.cli.{name}").SUMMARY) for name in VERBS)
-    verbs = "\n".join(f"  {name:<9} {summary}" for name, summary in summaries)
+    """Answer a command line that names no verb."""
+    modules = {name: importlib.import_module(f"chunkwire.cli.{name}") for name in VERBS}
+    answer_without_verb("chunkwire", DESCRIPTION, EPILOG, modules, words)
+
+
+def answer_without_verb(
+    prog: str, description: str, epilog: str, modules: dict[str, ModuleType], words: list[str]
+) -> NoReturn:
+    """Answer a command line that lacks its next verb: help, the version, or a refusal."""
+    verbs = "\n".join(f"  {name:<9} {module.SUMMARY}" for name, module in modules.items())
     parser = Parser(
-        prog="chunkwire",
-        usage="chunkwire VERB [ARGUMENTS]\n       chunkwire VERB --help",
-        description=f"{DESCRIPTION}\n\nverbs:\n{verbs}",
-        epilog=EPILOG,
+        prog=prog,
+        usage=f"{prog} VERB [ARGUMENTS]\n       {prog} VERB --help",
+        description=f"{description}\n\nverbs:\n{verbs}",
+        epilog=epilog,
         formatter_class=Formatter,
         allow_abbrev=False,
     )
@@ -139,9 +167,9 @@ def no_verb(words: list[str]) -> NoReturn:
     flags.add_common(parser)
     _, unknown = parser.parse_known_args(words)
     if unknown:
-        raise UsageError(parser.unknown_flag(unknown[0]), "chunkwire")
+        raise UsageError(parser.unknown_flag(unknown[0]), prog)
     if words:
-        raise UsageError(f"expected a verb: {', '.join(VERBS)}", "chunkwire")
+        raise UsageError(f"expected a verb: {', '.join(modules)}", prog)
     parser.print_help()
     raise SystemExit(ExitCode.OK)
 
@@ -169,7 +197,7 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
     if flag is None or flag in ("help", "version"):
         return
     stem = flag.replace("-", "_").upper()
-    names = (f"CHUNKWIRE_{verb.upper()}_{stem}", f"CHUNKWIRE_{stem}")
+    names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
     name = next((name for name in names if os.environ.get(name)), None)
     if name is None:
         return

@@ -1,0 +1,179 @@
+"""`chunkwire check client|server|proxy`: what the three have in common: their flags, what they write, their exit codes.
+
+Each is a module of its own, `check_client`, `check_server`, `check_proxy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from chunkwire.tools.check.rows import RowResult, RowTest
+    from chunkwire.tools.check.scorecard import Scorecard
+    from chunkwire.tools.paint import Paint
+
+SUMMARY = "a scorecard of anybody's client, server or proxy: one row a rule"
+EPILOG = """\
+examples:
+  chunkwire check client -- curl -sSN {url}    a command, once a scenario
+  chunkwire check server http://127.0.0.1:8000/upload
+  chunkwire check server --list                the rows, without a run"""
+SUBVERBS = ("client", "server")
+
+EXIT_CODES = """exit codes: 0 no must failed, 1 one did (with --strict: a should), 2 usage,
+  7 no connection, 28 no row was decided, 130 Ctrl-C, with what was judged so far"""
+
+
+def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits_for: str) -> None:
+    """Add the flags that choose rows, run them and write the scorecard.
+
+    Args:
+        jobs: the default of -j.
+        patience: the default of --patience.
+        waits_for: what --patience waits for, for the help.
+    """
+    group = parser.add_argument_group("rows")
+    group.add_argument(
+        "--only", action="append", default=[], metavar="ID[,ID]", help="these rows; 9112/7.1 is a whole section"
+    )
+    group.add_argument("--list", action="store_true", help="print the rows and run none")
+    group.add_argument(
+        "-j", "--jobs", type=flags.count, default=jobs, metavar="N", help=f"rows at a time (default: {jobs})"
+    )
+    group.add_argument("--strict", action="store_true", help="a failed should fails the run, too")
+    group.add_argument(
+        "--patience",
+        type=flags.timeout,
+        default=flags.timeout(patience),
+        metavar="TIME",
+        help=f"how long {waits_for} (default: {patience})",
+    )
+    group.add_argument("--json", metavar="FILE", help="write the scorecard as JSON; - prints it instead of the table")
+    group.add_argument("--junit", metavar="FILE", help="write it as JUnit XML")
+    group.add_argument("--html", metavar="FILE", help="write it as one self-contained page")
+
+
+def chosen(tests: Sequence[RowTest], options: argparse.Namespace) -> list[RowTest]:
+    """Return the tests that --only names.
+
+    Raises:
+        LocalError: it names one that is not there.
+    """
+    from chunkwire.tools.check.rows import choose
+
+    return choose(tests, [name for each in options.only for name in each.split(",") if name])
+
+
+def print_list(tests: Sequence[RowTest]) -> int:
+    """Print the rows; return the exit code."""
+    from chunkwire.cli.terminal import width_of
+    from chunkwire.tools.check.view import list_lines
+
+    print(*list_lines(tests, width=width_of(sys.stdout)), sep="\n")
+    return ExitCode.OK
+
+
+async def run_rows(
+    kind: str,
+    target: str,
+    tests: Sequence[RowTest],
+    options: argparse.Namespace,
+    *,
+    versions: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Judge rows until Ctrl-C, print and write the scorecard; return the exit code."""
+    from datetime import UTC, datetime
+
+    from chunkwire.cli.stopping import Stop
+    from chunkwire.tools.check.running import RowRun
+    from chunkwire.tools.check.scorecard import Scorecard
+
+    check_files(options)
+    started = datetime.now(UTC)
+    with progress(len(tests), options) as report:
+        run = RowRun(tests, jobs=options.jobs, report=report)
+        with Stop() as stop:
+            await run.run()
+    card = Scorecard(kind, target, tuple(run.results), started, tuple(versions), run.is_whole)
+    show(card, options)
+    write(card, options)
+    if stop.code:
+        return stop.code
+    if card.has_failed(is_strict=options.strict):
+        return ExitCode.FINDING
+    return ExitCode.OK if card.is_decided else ExitCode.TIMEOUT
+
+
+@contextmanager
+def progress(total: int, options: argparse.Namespace) -> Iterator[Callable[[RowResult], None]]:
+    """Give what counts the results on one line of a terminal, elsewhere nothing."""
+    if options.quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    done = 0
+
+    def count(result: RowResult) -> None:
+        nonlocal done
+        done += 1
+        print(f"\r\x1b[K{done} of {total} rows, {result.row.id}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield count
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def show(card: Scorecard, options: argparse.Namespace) -> None:
+    """Print the scorecard: the table, or with `--json -` its JSON."""
+    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.tools.check.scorecard import to_json
+    from chunkwire.tools.check.view import conclusion_lines, result_lines
+    from chunkwire.tools.paint import Paint
+
+    if options.json == "-":
+        print(to_json(card))
+        return
+    paint: Paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    width = width_of(sys.stdout)
+    print(f"check {card.kind} {paint.text(card.target)}")
+    for line in result_lines(card.results, paint, width=width, is_verbose=bool(options.verbose)):
+        print(line)
+    print(*conclusion_lines(card, paint, is_strict=options.strict), sep="\n")
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Find out before a long run whether its files can be written.
+
+    Raises:
+        OSError: one cannot.
+    """
+    for name in (options.json, options.junit, options.html):
+        if name and name != "-":
+            with open(name, "ab"):
+                pass
+
+
+def write(card: Scorecard, options: argparse.Namespace) -> None:
+    """Write the files that were asked for.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    from pathlib import Path
+
+    from chunkwire.tools.check.page import page
+    from chunkwire.tools.check.scorecard import to_json, to_junit
+
+    if options.json and options.json != "-":
+        Path(options.json).write_text(to_json(card) + "\n", "utf-8")
+    if options.junit:
+        Path(options.junit).write_text(to_junit(card, is_strict=options.strict), "utf-8")
+    if options.html:
+        Path(options.html).write_text(page(card), "utf-8")

@@ -1,0 +1,1 @@
+"""Scorecards of other people's clients, servers and proxies: one row a rule, each with the octets that show it."""

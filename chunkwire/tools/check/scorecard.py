@@ -1,0 +1,143 @@
+"""A scorecard: what was judged, how each row came out, and its forms for programs, JSON and JUnit XML.
+
+The rule here: pure. Text for people is for `view`, the page for `page`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from xml.etree import ElementTree
+
+from chunkwire.tools.check.rows import Level, RowOutcome, RowResult, Shown
+
+_NOT_XML = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")  # Char, XML 1.0 §2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """The results of one run.
+
+    Attributes:
+        kind: what was checked: client, server or proxy.
+        target: the command or the URL.
+        started: an aware moment.
+        versions: what is known of who took part: a name and a version each.
+        is_whole: False where the run was stopped before its last row.
+    """
+
+    kind: str
+    target: str
+    results: tuple[RowResult, ...]
+    started: datetime
+    versions: tuple[tuple[str, str], ...] = ()
+    is_whole: bool = True
+
+    def count(self, outcome: RowOutcome, *levels: Level) -> int:
+        """Return how many rows came out so; of these levels only where any is named."""
+        return sum(r.outcome is outcome and (not levels or r.row.level in levels) for r in self.results)
+
+    def has_failed(self, *, is_strict: bool = False) -> bool:
+        """Say whether a `must` failed; strict: a `should` too. What is only seen fails nothing."""
+        levels = (Level.MUST, Level.SHOULD) if is_strict else (Level.MUST,)
+        return self.count(RowOutcome.FAIL, *levels) > 0
+
+    @property
+    def is_decided(self) -> bool:
+        """Say whether at least one row passed or failed."""
+        return any(r.outcome in (RowOutcome.PASS, RowOutcome.FAIL) for r in self.results)
+
+    @property
+    def summary(self) -> str:
+        """What came out in one line: failures by level first."""
+        failed = [f"{count} {level.value} failed" for level in Level if (count := self.count(RowOutcome.FAIL, level))]
+        counts = Counter(result.outcome for result in self.results)
+        others = [
+            f"{counts[outcome]} {word}"
+            for outcome, word in (
+                (RowOutcome.PASS, "passed"),
+                (RowOutcome.UNDECIDED, "undecided"),
+                (RowOutcome.NOT_APPLICABLE, "not applicable"),
+            )
+            if counts[outcome]
+        ]
+        return f"{len(self.results)} rows: " + (", ".join([*failed, *others]) or "none was run")
+
+
+def to_json(card: Scorecard) -> str:
+    """Return the scorecard as one JSON object, its rows in their order."""
+    rows = [
+        {
+            "id": result.row.id,
+            "level": result.row.level.value,
+            "title": result.row.title,
+            "clause": result.row.clause,
+            "outcome": result.outcome.value,
+            "why": result.why,
+            "octets": [_shown_json(shown) for shown in result.octets],
+        }
+        for result in card.results
+    ]
+    return json.dumps(
+        {
+            "v": 1,
+            "check": card.kind,
+            "target": card.target,
+            "started": card.started.isoformat(),
+            "versions": dict(card.versions),
+            "complete": card.is_whole,
+            "rows": rows,
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def _shown_json(shown: Shown) -> dict[str, str]:
+    """Return octets as `data`, or as `data_b64` where they are not UTF-8, as in the wire record."""
+    try:
+        return {"label": shown.label, "data": shown.octets.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"label": shown.label, "data_b64": base64.b64encode(shown.octets).decode("ascii")}
+
+
+def to_junit(card: Scorecard, *, is_strict: bool = False) -> str:
+    """Return the scorecard as JUnit XML: a test case a row; what cannot fail the run is skipped with its reason."""
+    levels = (Level.MUST, Level.SHOULD) if is_strict else (Level.MUST,)
+    suite = ElementTree.Element("testsuite", name=f"chunkwire check {card.kind}", timestamp=card.started.isoformat())
+    failures = skipped = 0
+    for result in card.results:
+        name = f"{result.row.id} {result.row.title}"
+        case = ElementTree.SubElement(suite, "testcase", classname=f"check.{card.kind}", name=_xml(name))
+        text = "\n".join([f"{result.row.level.value}, RFC {result.row.clause}", *map(as_text, result.octets)])
+        is_failure = result.outcome is RowOutcome.FAIL and result.row.level in levels
+        if is_failure:
+            failures += 1
+            ElementTree.SubElement(case, "failure", message=_xml(result.why)).text = _xml(text)
+        elif result.outcome is not RowOutcome.PASS:
+            skipped += 1
+            word = f"{result.row.level.value} {result.outcome.value}: {result.why}"
+            ElementTree.SubElement(case, "skipped", message=_xml(word))
+    suite.attrib.update(tests=str(len(card.results)), failures=str(failures), errors="0", skipped=str(skipped))
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+
+
+def as_text(shown: Shown) -> str:
+    r"""Return labelled octets as lines of ASCII, each line of the wire on one of its own, its CR and LF written out."""
+    text = shown.octets.decode("latin-1")
+    lines = [line.encode("unicode_escape").decode("ascii") for line in re.findall(r"[^\n]*\n|[^\n]+", text)] or [
+        "(nothing)"
+    ]
+    return "\n".join([f"{shown.label}:", *(f"  {line}" for line in lines)])
+
+
+def _xml(text: str) -> str:
+    """Return text without what XML 1.0 cannot have."""
+    return _NOT_XML.sub("?", text)

@@ -1,0 +1,84 @@
+"""A scorecard as lines for a terminal.
+
+The rule here: returns lines, prints nothing; what came from a peer passes `Paint.text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, RowTest
+from chunkwire.tools.check.scorecard import Scorecard, as_text
+from chunkwire.tools.paint import PLAIN, Paint, wrapped
+
+_WORDS: Final = {
+    RowOutcome.PASS: "pass",
+    RowOutcome.FAIL: "FAIL",
+    RowOutcome.NOT_APPLICABLE: "n/a",
+    RowOutcome.UNDECIDED: "open",
+}
+_MOST_LINES: Final = 12  # of octets, of one message of a failed row; the page and the JSON have all
+
+
+def word_of(result: RowResult) -> str:
+    """Return the outcome as the table shows it: FAIL is for what can fail a run, `no` for what is only seen."""
+    if result.row.level is Level.SEEN and result.outcome in (RowOutcome.PASS, RowOutcome.FAIL):
+        return "yes" if result.outcome is RowOutcome.PASS else "no"
+    return _WORDS[result.outcome]
+
+
+def role_of(result: RowResult) -> str:
+    """Return the colour's role of an outcome."""
+    if result.outcome is RowOutcome.FAIL:
+        return {Level.MUST: "bad", Level.SHOULD: "mark", Level.SEEN: "quiet"}[result.row.level]
+    return "good" if result.outcome is RowOutcome.PASS and result.row.level is not Level.SEEN else "quiet"
+
+
+def list_lines(tests: Sequence[RowTest], *, width: int | None = None) -> Iterator[str]:
+    """Yield the rows that would be judged: id, level, title."""
+    column = _id_column([test.row for test in tests])
+    for test in tests:
+        yield from wrapped(f"{test.row.id:<{column}}  {test.row.level.value:<6}  ", test.row.title, width)
+
+
+def result_lines(
+    results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
+) -> Iterator[str]:
+    """Yield a line a row, and what it did beneath; the octets of failures, verbose those of every row."""
+    column = _id_column([result.row for result in results])
+    for result in results:
+        word = word_of(result)
+        lead = f"  {result.row.id:<{column}}  {result.row.level.value:<6}  "
+        first, *others = wrapped(f"{lead}{word:<4}  ", result.row.title, width)
+        yield first.replace(f"{lead}{word}", lead + paint(role_of(result), word), 1)
+        yield from others
+        is_told = is_verbose or result.outcome is not RowOutcome.PASS or result.row.level is Level.SEEN
+        if is_told and result.why:
+            indent = " " * (len(lead) + 6)
+            yield from (paint.text(line) for line in wrapped(indent, result.why, width))
+        if is_verbose or (result.outcome is RowOutcome.FAIL and result.row.level is not Level.SEEN):
+            yield from _octet_lines(result, paint, width, is_verbose=is_verbose)
+
+
+def _octet_lines(result: RowResult, paint: Paint, width: int | None, *, is_verbose: bool) -> Iterator[str]:
+    for shown in result.octets:
+        lines = as_text(shown).splitlines()
+        kept = lines if is_verbose else lines[: _MOST_LINES + 1]
+        for line in kept:
+            yield "      " + paint.text(line, None if width is None or is_verbose else max(20, width - 6))
+        if len(lines) > len(kept):
+            yield f"        … {len(lines) - len(kept)} lines more"
+
+
+def conclusion_lines(card: Scorecard, paint: Paint = PLAIN, *, is_strict: bool = False) -> Iterator[str]:
+    """Yield the counts, and what they mean for the run."""
+    role = "bad" if card.has_failed(is_strict=is_strict) else "good" if card.is_decided else "mark"
+    yield f"{paint(role, '*')} {card.summary}{'' if card.is_whole else '; stopped before the last row'}"
+    should = card.count(RowOutcome.FAIL, Level.SHOULD)
+    if should and not is_strict:
+        yield "* a failed should counts with --strict"
+
+
+def _id_column(rows: Sequence[CheckRow]) -> int:
+    return max((len(row.id) for row in rows), default=0)

@@ -1,0 +1,1 @@
+"""The scorecards: their values and forms, and each check against sound and broken peers."""
