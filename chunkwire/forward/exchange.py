@@ -51,7 +51,7 @@ from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_s
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.net.writer import date_now
-from chunkwire.origin.faults import FaultEnding
+from chunkwire.origin.scenarios import Ending
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
@@ -155,9 +155,9 @@ class Exchange:
 
     async def _end_by_fault(self, played: FaultPlayed) -> None:
         """End as the fault says: `_settle_client` closes, or resets where only that shows."""
-        if played.fault.ending is FaultEnding.HOLD:
+        if played.fault.ending is Ending.HOLD:
             await trio.sleep(HOLD_SECONDS)
-        self._closes_body = played.fault.ending is FaultEnding.RESET
+        self._closes_body = played.fault.ending is Ending.RESET
         self._response_began = True
         self._fail(fault_failure(played))
 
@@ -318,7 +318,7 @@ class Exchange:
         if response.status == 101:
             await self._switch(connection, response)
             return
-        if settings.fault is not None and settings.fault.fault.before_head:
+        if settings.fault is not None and settings.fault.fault.breaks_head:
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")

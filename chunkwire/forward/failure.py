@@ -18,7 +18,7 @@ from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import Field, HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
-from chunkwire.origin.faults import FaultEnding
+from chunkwire.origin.scenarios import Ending
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 
@@ -72,10 +72,10 @@ _DIAL: Final = {
     "files": (503, "proxy_internal_error"),
 }
 _OUTCOMES: Final = {
-    FaultEnding.CLOSE: Outcome.CUT,
-    FaultEnding.RESET: Outcome.RESET,
-    FaultEnding.HOLD: Outcome.TIMEOUT,
-    FaultEnding.COMPLETE: Outcome.COMPLETE,
+    Ending.CLOSE: Outcome.CUT,
+    Ending.RESET: Outcome.RESET,
+    Ending.HOLD: Outcome.TIMEOUT,
+    Ending.KEEP: Outcome.COMPLETE,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.movers import Shaper
-from chunkwire.origin.faults import FAULTS, Fault
+from chunkwire.origin.scenarios import FAULTS, Scenario, find_scenario
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
@@ -169,7 +169,7 @@ class Gather(_Shape):
 class FaultPlayed(ChunkwireError):
     """A fault that was asked for has been played; `fault.ending` says how the connection ends."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Scenario) -> None:
         super().__init__(f"fault {fault.name}: {fault.summary}")
         self.fault = fault
 
@@ -177,7 +177,7 @@ class FaultPlayed(ChunkwireError):
 class FaultShape(_Shape):
     """The body as it is for so many frames, and then a fault."""
 
-    def __init__(self, fault: Fault, after: int) -> None:
+    def __init__(self, fault: Scenario, after: int) -> None:
         self._fault = fault
         self._frames_left = after
         self.error = None
@@ -195,14 +195,14 @@ class FaultShape(_Shape):
 
     def _play(self) -> bytes:
         self.error = FaultPlayed(self._fault)
-        return self._fault.octets
+        return self._fault.tail or b""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
     """A fault and after how many whole chunks it is played."""
 
-    fault: Fault
+    fault: Scenario
     after: int = 3
 
     def __str__(self) -> str:
@@ -213,12 +213,12 @@ def parse_fault(text: str) -> FaultPlan:
     """Return the plan that NAME or NAME=CHUNKS names, in the words of `/fault/NAME`.
 
     Raises:
-        LocalError: one line that lists the names.
+        LocalError: one line.
     """
     name, equals, value = text.partition("=")
-    if name not in FAULTS or (equals and not re.fullmatch(r"\d{1,9}", value)):
-        raise LocalError(f"expected a fault as NAME or NAME=CHUNKS, NAME one of {', '.join(FAULTS)}; got {text!r}")
-    return FaultPlan(FAULTS[name], int(value) if equals else 3)
+    if equals and not re.fullmatch(r"\d{1,9}", value):
+        raise LocalError(f"expected a fault as NAME or NAME=CHUNKS, got {text!r}")
+    return FaultPlan(find_scenario(name, FAULTS), int(value) if equals else 3)
 
 
 def fault_shaper(plan: FaultPlan) -> Shaper:

@@ -2,8 +2,9 @@
 
 What a maintainer must know of this room:
 
-- `resources` is the table of them; `streams`, `events`, `plan`, `echo`, `probe`, `websocket`, `misbehave` answer them.
-- `faults` is the vocabulary of faults, pure, that the gateway shares; `mock/` answers as the providers of models do.
+- `resources` is the table of them; `streams`, `events`, `plan`, `echo`, `probe`, `websocket` answer them.
+- `scenarios` is the registry of legal and broken streams, pure, that the gateway shares.
+- `mock/` answers as the providers of models do.
 - `replay` serves a recording; `serving` puts everything on an address.
 
 This room knows no gateway, no client and no command line.

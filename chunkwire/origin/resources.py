@@ -9,11 +9,11 @@ from typing import Final
 
 from chunkwire.origin.echo import ECHO
 from chunkwire.origin.events import EVENTS
-from chunkwire.origin.misbehave import FAULTY
 from chunkwire.origin.mock.responder import mock_resources
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.origin.plan import PLANNED
 from chunkwire.origin.probe import PROBE
+from chunkwire.origin.scenarios.playing import PLAYED
 from chunkwire.origin.streams import STREAMS
 from chunkwire.origin.websocket import WEBSOCKET
 from chunkwire.server.admin import JOURNAL
@@ -26,7 +26,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     *ECHO,
     *PROBE,
     *WEBSOCKET,
-    *FAULTY,
+    *PLAYED,
 )
 
 

@@ -130,6 +130,18 @@ class Responder:
             yield body
         self.state = BodyState.COMPLETE
 
+    async def open_octets(self, head: bytes) -> ChunkedBody:
+        """Send octets in place of a head, legal or not, and give the body, for `send_octets` and one of the ends.
+
+        Cancellation: the octets, or some of them, may have left; the connection cannot go on.
+        """
+        if self.state is not BodyState.UNSENT:
+            raise LocalError("expected one response a request, got a second one")
+        self.state, self.is_chunked = BodyState.OPEN, True  # a FIN that is asked for is one
+        await self._send(head)
+        self.exchange.head_sent = self.pacer.now()
+        return ChunkedBody(self, ())
+
     async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
         """Send a whole response whose length is known.
 
@@ -140,7 +152,7 @@ class Responder:
         Cancellation: some of it may have left; the connection cannot go on.
         """
         if not isinstance(body, bytes | bytearray | memoryview):
-            raise LocalError(f"expected a body of octets (bytes), got {_kind(body)}; `text` sends text")
+            raise LocalError(f"expected a body of octets (bytes), got {type(body).__name__}; `text` sends text")
         has_none = status in BODYLESS
         length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
         await self._send_head(status, [*_checked(fields)], length, BodyKind.NONE if has_none else BodyKind.LENGTH)
@@ -151,7 +163,7 @@ class Responder:
     async def text(self, status: int, text: str, fields: Iterable[Field] = ()) -> None:
         """Send a short text as UTF-8; see `fixed`."""
         if not isinstance(text, str):
-            raise LocalError(f"expected a text (str), got {_kind(text)}; `fixed` sends octets")
+            raise LocalError(f"expected a text (str), got {type(text).__name__}; `fixed` sends octets")
         await self.fixed(status, (TEXT, *fields), text.encode())
 
     async def switch_protocols(self, protocol: bytes, fields: Iterable[Field] = ()) -> ServerConnection:
@@ -383,7 +395,3 @@ def _checked(fields: Iterable[Field], what: str = "field") -> tuple[Field, ...]:
         if [type(part) for part in line] != [bytes, bytes]:
             raise LocalError(f"expected each {what} as a pair of octet strings (bytes), got {line!r:.80}")
     return lines
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

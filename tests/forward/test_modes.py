@@ -10,7 +10,7 @@ import chunkwire
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
-from chunkwire.origin.faults import FAULTS, FaultEnding
+from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.wire.errors import LocalError
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
 from tests.net.carry import MakeMover
@@ -85,7 +85,7 @@ async def test_no_mode_ends_a_body_that_was_cut(make_mover: MakeMover, mode: str
         assert (await gateway.wait_ended()).verdict == "cut"
 
 
-STRUCK = [name for name, fault in FAULTS.items() if not fault.before_head and fault.ending is not FaultEnding.HOLD]
+STRUCK = [name for name, fault in FAULTS.items() if not fault.breaks_head and fault.ending is not Ending.HOLD]
 
 
 @pytest.mark.parametrize("name", STRUCK)
@@ -103,7 +103,7 @@ async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, cap
         log_text("client", gateway.ended[-1][0], report, settings)
     assert values_of(head, b"chunkwire-fault") == [f"{name}=1".encode()]
     assert f"fault={name}=1" in caplog.text
-    is_whole = FAULTS[name].ending is FaultEnding.COMPLETE or name in ("tiny", "early-end")
+    is_whole = FAULTS[name].is_framed
     assert is_decodable(body) == is_whole
 
 

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 import chunkwire
-from chunkwire.origin.faults import FAULTS, FaultEnding
+from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.server.journal import Ended
 from tests.server.peer import GatePacer, body_of, connect, get, serving
 
@@ -21,6 +21,18 @@ BODIES = {
     "no-terminator": TWO,
     "giant-size": TWO + b"FFFFFFFFFFFFFFFF\r\nabcde",
     "reset": TWO,
+    "cut-in-character": TWO + b'10\r\ndata: {"t":"gr\xc3',
+    "cut-in-size": TWO + b"1",
+    "cut-in-crlf": TWO + b"5\r\nabcde\r",
+    "cut-in-last-chunk": TWO + b"0\r\n",
+    "cut-in-trailers": TWO + b"0\r\nX-Checksum: abc\r\n",
+    "reset-in-data": TWO + b"10\r\nhalf of ",
+    "no-size": TWO + b"\r\nnot hex\r\n0\r\n\r\n",
+    "negative-size": TWO + b"-7\r\nnot hex\r\n0\r\n\r\n",
+    "prefixed-size": TWO + b"0x7\r\nnot hex\r\n0\r\n\r\n",
+    "underscored-size": TWO + b"0_7\r\nnot hex\r\n0\r\n\r\n",
+    "wrapped-size": TWO + b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
+    "long-data": TWO + b"5\r\nabcdefg\r\n0\r\n\r\n",
 }
 
 
@@ -35,7 +47,7 @@ def verdict_of(body: bytes) -> str:
     return "complete"
 
 
-@pytest.mark.parametrize("name", [name for name in BODIES if name != "reset"])
+@pytest.mark.parametrize("name", [name for name in BODIES if not name.startswith("reset")])
 async def test_a_fault_writes_its_octets_and_ends_with_fin(name: str) -> None:
     async with serving() as running:
         assert body_of(await running.get(f"/fault/{name}?n=4")) == BODIES[name]
@@ -58,6 +70,11 @@ async def test_empty_ends_before_any_octet() -> None:
         assert await running.get("/fault/empty") == b""
 
 
+async def test_cut_in_head_ends_inside_the_head() -> None:
+    async with serving() as running:
+        assert await running.get("/fault/cut-in-head") == b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"
+
+
 async def test_tiny_sends_every_octet_in_a_chunk_of_its_own() -> None:
     async with serving() as running:
         body = body_of(await running.get("/fault/tiny?n=1"))
@@ -65,7 +82,7 @@ async def test_tiny_sends_every_octet_in_a_chunk_of_its_own() -> None:
 
 
 async def test_every_fault_is_documented_here() -> None:
-    assert {*BODIES, "empty", "tiny"} == set(FAULTS)
+    assert {*BODIES, "empty", "cut-in-head", "tiny"} == set(FAULTS)
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -75,7 +92,17 @@ def test_a_fault_says_truly_whether_the_framing_is_complete(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name, rule",
-    [("bad-size", "chunk-size"), ("missing-crlf", "chunk-data-end"), ("giant-size", "chunk-size-value")],
+    [
+        ("bad-size", "chunk-size"),
+        ("no-size", "chunk-size"),
+        ("negative-size", "chunk-size"),
+        ("prefixed-size", "chunk-size"),
+        ("underscored-size", "chunk-size"),
+        ("missing-crlf", "chunk-data-end"),
+        ("long-data", "chunk-data-end"),
+        ("giant-size", "chunk-size-value"),
+        ("wrapped-size", "chunk-size-digits"),
+    ],
 )
 def test_a_broken_fault_breaks_the_rule_it_names(name: str, rule: str) -> None:
     assert verdict_of(BODIES[name]) == rule
@@ -127,7 +154,7 @@ async def test_head_of_a_fault_is_its_head_alone() -> None:
 
 def test_an_ending_by_silence_or_reset_is_never_framed() -> None:
     for fault in FAULTS.values():
-        assert fault.is_framed == (fault.ending is FaultEnding.COMPLETE)
+        assert fault.is_framed == (fault.ending is Ending.KEEP)
 
 
 async def test_a_stalled_client_that_half_closed_still_gets_the_fin(autojump_clock: trio.abc.Clock) -> None:

@@ -16,11 +16,11 @@ from chunkwire.llm import route
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.llm.dialect import Dialect, Reply
 from chunkwire.llm.question import Field, ModelRequest, Question, RequestRefused, refuse
-from chunkwire.origin.faults import FAULTS
-from chunkwire.origin.misbehave import play_fault
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
+from chunkwire.origin.scenarios import FAULTS
+from chunkwire.origin.scenarios.playing import HOLD_S, check_version, play, play_fault
 from chunkwire.origin.settings import caps_of
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -29,7 +29,6 @@ from chunkwire.server.routes import Resource
 from chunkwire.wire.durations import format_duration
 
 MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents
-_HOLD_S: Final = 30.0  # how long a stall is kept up; `/fault/stall` holds as long by default
 _SEEDED_CREATED: Final = 1_700_000_000  # Unix seconds: one seed, one stream, octet for octet
 _NO_CACHE: Final[Field] = (b"Cache-Control", b"no-cache")
 
@@ -109,10 +108,10 @@ async def _stream(
     fault = FAULTS[wishes.fault.name] if wishes.fault is not None else None
     if wishes.fault is not None and wishes.fault.after is not None:
         events = events[: wishes.fault.after]
-    if fault is not None and not response.is_chunked:
-        raise Refusal(400, "fault-version", f"{fault.name}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
-    if fault is not None and fault.before_head:
-        response.close_unanswered()
+    if fault is not None:
+        check_version(response, fault)
+    if fault is not None and fault.breaks_head:
+        await play(response, fault)
         return
     fields = ((b"Content-Type", dialect.stream_type(question)), _NO_CACHE, _request_id(dialect, chance))
     async with response.chunked(fields=fields) as body:
@@ -125,7 +124,7 @@ async def _stream(
             await _send(body, frame)
             quiet = frame.moment
         if fault is not None:
-            await play_fault(body, fault, hold=quiet + _HOLD_S)
+            await play_fault(body, fault, hold=quiet + HOLD_S)
 
 
 async def _send(body: ChunkedBody, frame: Due) -> None:

@@ -14,14 +14,16 @@ from typing import Final
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import Field, refuse
-from chunkwire.origin.faults import FAULTS
+from chunkwire.origin.scenarios import FAULTS, find_scenario
 from chunkwire.server.query import shown
 from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.errors import LocalError
 
 PREFIX: Final = b"x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer: more than any provider gives (128 Ki is the largest limit published)
 MAX_WAIT_S: Final = 3600.0  # of one wait; as long as a stream of the origin may last
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+_KNOWN_FAULTS: Final = {name: each for name, each in FAULTS.items() if each.tail is not None}  # framing does the others
 _FRACTION: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 
 
@@ -54,7 +56,7 @@ class EventFraming:
 
 @dataclass(frozen=True, slots=True)
 class MockFault:
-    """A fault of the one vocabulary (`origin.faults`), after so many events; None is after the last."""
+    """A fault of the one vocabulary (`origin.scenarios`), after so many events; None is after the last."""
 
     name: str
     after: int | None = None
@@ -130,9 +132,10 @@ def parse_fault(text: str) -> MockFault:
         ValueError: expected, got.
     """
     name, has_number, value = text.partition("=")
-    known = [fault.name for fault in FAULTS.values() if not fault.slice_octets]  # that is what framing is for
-    if name not in known:
-        raise ValueError(f"expected one of {', '.join(known)}, got {shown(text)!r}")
+    try:
+        find_scenario(name, _KNOWN_FAULTS)
+    except LocalError as error:
+        raise ValueError(str(error)) from error
     if has_number and not _NUMBER.fullmatch(value):
         raise ValueError(f"expected {name}=N, a whole number of events, got {shown(text)!r}")
     return MockFault(name, int(value) if has_number else None)

@@ -1,0 +1,42 @@
+"""Scenarios: every legal and every broken way to send a stream, each as one value under one name.
+
+The rule here: one registry. `/fault/NAME`, `forward --fault NAME`, the mock of language models, `testing` and `check`
+take their octets from this table and have no fault of their own. `values` says what a scenario is, `legal` and `broken`
+are the tables, and pure: no I/O, no clock. `playing` writes scenarios as responses; it is loaded by who serves.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from chunkwire.origin.scenarios.broken import BROKEN
+from chunkwire.origin.scenarios.legal import LEGAL
+from chunkwire.origin.scenarios.values import EVENTS, Ending, Scenario, Write
+from chunkwire.wire.errors import LocalError
+
+SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
+
+# Those that can continue any chunked body, after whole frames of somebody else's.
+FAULTS: Final[Mapping[str, Scenario]] = MappingProxyType(
+    {each.name: each for each in (*BROKEN, *LEGAL) if each.tail is not None or each.slice_octets}
+)
+
+
+def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scenario:
+    """Return the scenario of this name.
+
+    Raises:
+        LocalError: there is none; the message suggests the nearest name, or lists them.
+    """
+    if name in among:
+        return among[name]
+    near = difflib.get_close_matches(name, among, n=1)
+    if near:
+        raise LocalError(f"no scenario {name!r:.80}: did you mean {near[0]}?")
+    raise LocalError(f"expected one of {', '.join(among)}, got {name!r:.80}")
+
+
+__all__ = ["BROKEN", "EVENTS", "FAULTS", "LEGAL", "SCENARIOS", "Ending", "Scenario", "Write", "find_scenario"]

@@ -1,0 +1,240 @@
+"""The broken scenarios: responses that no client may take for whole, the faults of `/fault/NAME` among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from chunkwire.origin.scenarios.legal import close_delimited, gzipped
+from chunkwire.origin.scenarios.values import Build, Ending, Scenario, Write, Written, head_of, scenario
+from chunkwire.wire.encoder import encode_chunk
+
+_INCOMPLETE: Final = "report an incomplete message: the zero-sized chunk has not come"
+_BAD_SIZE: Final = "report broken framing: 1*HEXDIG is expected"
+_LENGTH_ERROR: Final = "close the connection and discard the response: the framing is invalid"
+_SECOND_TELLS: Final = "report the missing end mark of the content: HTTP alone cannot tell"
+
+
+def _first(events: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the events that come whole: half of them, never the last."""
+    return events[: len(events) // 2]
+
+
+def _broken_off(tail: bytes, given: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write some events, a chunk each, and then a fault."""
+    first = _first(events)
+    writes = tuple(Write(octets) for octets in (*map(encode_chunk, first), tail) if octets)
+    return Written(head_of(content_type), writes, b"".join(first) + given)
+
+
+def _fault(
+    name: str,
+    summary: str,
+    tail: bytes,
+    *,
+    demand: str = _INCOMPLETE,
+    clause: str = "9112 §8",
+    ending: Ending = Ending.CLOSE,
+    given: bytes = b"",
+    is_framed: bool = False,
+) -> Scenario:
+    """Return a fault in a chunked body; `given` is what of its tail a client may take for content."""
+    return scenario(
+        name,
+        summary,
+        clause=clause,
+        demand=demand,
+        build=partial(_broken_off, tail, given),
+        is_legal=False,
+        ending=ending,
+        is_framed=is_framed,
+        tail=tail,
+    )
+
+
+def _bad_size(name: str, summary: str, line: bytes) -> Scenario:
+    tail = line + b"\r\nnot hex\r\n0\r\n\r\n"
+    return _fault(name, summary, tail, demand=_BAD_SIZE, clause="9112 §7.1")
+
+
+def _message(
+    name: str,
+    summary: str,
+    build: Build,
+    *,
+    clause: str,
+    demand: str,
+    ending: Ending = Ending.CLOSE,
+    is_framed: bool = False,
+    tail: bytes | None = None,
+) -> Scenario:
+    """Return a message that is broken elsewhere than in its chunks."""
+    return scenario(
+        name,
+        summary,
+        clause=clause,
+        demand=demand,
+        build=build,
+        is_legal=False,
+        ending=ending,
+        is_framed=is_framed,
+        tail=tail,
+    )
+
+
+def _cut_head(octets: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    return Written(octets, (), b"")
+
+
+def _lengths(framing: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    return Written(head_of(content_type, framing=framing), tuple(Write(event) for event in events), b"")
+
+
+def _short(events: Sequence[bytes], content_type: bytes) -> Written:
+    framing = b"Content-Length: %d" % len(b"".join(events))
+    return Written(head_of(content_type, framing=framing), tuple(map(Write, _first(events))), b"".join(_first(events)))
+
+
+def _reset_unframed(events: Sequence[bytes], content_type: bytes) -> Written:
+    return close_delimited(_first(events), content_type)
+
+
+def _cut_gzip(events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the gzip of all events up to the first half of them, in a framing that is whole."""
+    made = gzipped(events, content_type)
+    first = _first(events)
+    return Written(made.head, (*made.writes[: len(first)], made.writes[-1]), b"".join(first))
+
+
+BROKEN: Final = (
+    _fault("cut", "FIN in the middle of chunk-data: 16 octets announced, 8 sent", b"10\r\nhalf of ", given=b"half of "),
+    _fault(
+        "early-end",
+        "a last-chunk before the content is over: framing complete, content not",
+        b"0\r\n\r\n",
+        demand=_SECOND_TELLS,
+        ending=Ending.KEEP,
+        is_framed=True,
+    ),
+    _bad_size("bad-size", "a chunk-size that is no hexadecimal number", b"zz"),
+    _fault(
+        "missing-crlf",
+        "no CRLF after chunk-data; the next chunk follows at once",
+        b"5\r\nabcde5\r\nfghij\r\n0\r\n\r\n",
+        demand="report broken framing: CRLF is expected after chunk-data",
+        clause="9112 §7.1",
+        given=b"abcde",
+    ),
+    _fault(
+        "stall",
+        "silence between two chunks",
+        b"",
+        demand="give up after a time of its own, and say so",
+        ending=Ending.HOLD,
+    ),
+    _fault(
+        "stall-in-size",
+        "silence inside a chunk-size line",
+        b"1",
+        demand="give up after a time of its own, and say so",
+        ending=Ending.HOLD,
+    ),
+    _fault("reset", "RST between two chunks", b"", ending=Ending.RESET),
+    _message(
+        "empty",
+        "FIN before any octet of a response",
+        partial(_cut_head, b""),
+        clause="9112 §8",
+        demand="report that no response came; a request that is safe to repeat may be sent again",
+        tail=b"",
+    ),
+    _fault("no-terminator", "FIN after whole chunks, without a last-chunk", b""),
+    _fault(
+        "giant-size",
+        "a chunk-size of 2^64-1, and then 5 octets",
+        b"FFFFFFFFFFFFFFFF\r\nabcde",
+        demand="prevent an integer overflow; report an incomplete message",
+        clause="9112 §7.1",
+        given=b"abcde",
+    ),
+    _fault(
+        "cut-in-character",
+        "FIN in chunk-data, inside a character of two octets: 16 octets announced, 15 sent",
+        b'10\r\ndata: {"t":"gr\xc3',
+        given=b'data: {"t":"gr\xc3',
+    ),
+    _fault("cut-in-size", "FIN inside a chunk-size line", b"1"),
+    _fault("cut-in-crlf", "FIN between the CR and the LF after chunk-data", b"5\r\nabcde\r", given=b"abcde"),
+    _fault("cut-in-last-chunk", "FIN after the last-chunk, before the empty line that ends the body", b"0\r\n"),
+    _fault("cut-in-trailers", "FIN inside the trailer section", b"0\r\nX-Checksum: abc\r\n"),
+    _fault(
+        "reset-in-data", "RST in the middle of chunk-data", b"10\r\nhalf of ", ending=Ending.RESET, given=b"half of "
+    ),
+    _bad_size("no-size", "a size line without a chunk-size", b""),
+    _bad_size("negative-size", "a chunk-size with a minus sign", b"-7"),
+    _bad_size("prefixed-size", "a chunk-size with the prefix 0x", b"0x7"),
+    _bad_size("underscored-size", "a chunk-size with an underscore between its digits", b"0_7"),
+    _fault(
+        "wrapped-size",
+        "a chunk-size of 2^64+5, which is 5 to a client that counts in 64 bits",
+        b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
+        demand="prevent an integer overflow; report an incomplete message",
+        clause="9112 §7.1",
+        given=b"abcde\r\n0\r\n\r\n",
+    ),
+    _fault(
+        "long-data",
+        "more chunk-data than the chunk-size says",
+        b"5\r\nabcdefg\r\n0\r\n\r\n",
+        demand="report broken framing: CRLF is expected after chunk-data",
+        clause="9112 §7.1",
+        given=b"abcde",
+    ),
+    _message(
+        "cut-in-head",
+        "FIN inside the response head",
+        partial(_cut_head, b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"),
+        clause="9112 §8",
+        demand="report an incomplete message",
+        tail=b"HTTP/1.1 200 OK\r\nContent-Type: text/ev",
+    ),
+    _message(
+        "short-length",
+        "FIN before Content-Length octets have come",
+        _short,
+        clause="9112 §8",
+        demand="report an incomplete message: fewer octets than Content-Length have come",
+    ),
+    _message(
+        "two-lengths",
+        "two Content-Length fields that differ",
+        partial(_lengths, b"Content-Length: 40\r\nContent-Length: 60"),
+        clause="9112 §6.3",
+        demand=_LENGTH_ERROR,
+    ),
+    _message(
+        "bad-length",
+        "a Content-Length that is no number",
+        partial(_lengths, b"Content-Length: 0x40"),
+        clause="9112 §6.3",
+        demand=_LENGTH_ERROR,
+    ),
+    _message(
+        "reset-unframed",
+        "RST in a body that the end of the connection delimits",
+        _reset_unframed,
+        clause="9112 §8",
+        demand="report an error: only an orderly close ends such a body",
+        ending=Ending.RESET,
+    ),
+    _message(
+        "cut-gzip",
+        "a gzip content that ends early, in a framing that is complete",
+        _cut_gzip,
+        clause="9110 §8.4.1.3",
+        demand="report the incomplete gzip, where it asked for one",
+        ending=Ending.KEEP,
+        is_framed=True,
+    ),
+)

@@ -1,0 +1,304 @@
+"""The legal scenarios: framings that RFC 9112 allows and that clients which decode each read by itself get wrong."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from chunkwire.origin.scenarios.values import (
+    EVENT_STREAM_TYPE,
+    Build,
+    Ending,
+    Scenario,
+    Write,
+    Written,
+    head_of,
+    scenario,
+)
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+
+END: Final = encode_last_chunk()
+PAUSE_S: Final = 0.02  # longer than a client on the same machine takes to read what it has
+_BEFORE_LATER_OCTETS: Final = re.compile(rb"(?=[\x80-\xbf])")
+_KEEP_ALIVE: Final = b": keep-alive\n\n"
+_EARLY_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_GZIP_WINDOW: Final = 31  # zlib's number for a gzip header around its largest window
+
+Pieces = Callable[[Sequence[bytes]], Iterable[bytes]]
+
+
+def whole(events: Sequence[bytes]) -> Iterable[bytes]:
+    """Give each event as it is."""
+    return events
+
+
+def _chunked(
+    events: Sequence[bytes],
+    content_type: bytes,
+    *,
+    pieces: Pieces = whole,
+    end: bytes = END,
+    fields: tuple[bytes, ...] = (),
+) -> Written:
+    """Write each piece of the events as a chunk, in a write of its own."""
+    chunks = [*pieces(events)]
+    writes = (*(Write(encode_chunk(chunk)) for chunk in chunks), Write(end))
+    return Written(head_of(content_type, *fields), writes, b"".join(chunks))
+
+
+def _cut_at(pattern: re.Pattern[bytes], events: Sequence[bytes]) -> Iterator[bytes]:
+    for event in events:
+        yield from (piece for piece in pattern.split(event) if piece)
+
+
+def _octets(events: Sequence[bytes]) -> Iterable[bytes]:
+    return (bytes((octet,)) for octet in b"".join(events))
+
+
+def _joined(events: Sequence[bytes]) -> Iterable[bytes]:
+    return (b"".join(events),)
+
+
+def _halves(events: Sequence[bytes]) -> Iterator[bytes]:
+    """Give the end of each event together with the beginning of the next."""
+    content, at = b"".join(events), 0
+    ends = [len(b"".join(events[: n + 1])) for n in range(len(events))]
+    for start, end in zip([0, *ends], ends, strict=False):
+        middle = (start + end) // 2
+        yield content[at:middle]
+        at = middle
+    yield content[at:]
+
+
+def _of_events(change: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write what is made of server-sent events; content of another type goes an event a chunk."""
+    return _chunked(events, content_type, pieces=change if content_type == EVENT_STREAM_TYPE else whole)
+
+
+def _crlf_cut(events: Sequence[bytes]) -> Iterable[bytes]:
+    """Give the events with lines that end in CRLF, cut between each CR and its LF."""
+    return _cut_at(re.compile(rb"(?<=\r)(?=\n)"), [event.replace(b"\n", b"\r\n") for event in events])
+
+
+def _lone_cr(events: Sequence[bytes]) -> Iterable[bytes]:
+    return [event.replace(b"\n", b"\r") for event in events]
+
+
+def _commented(events: Sequence[bytes]) -> Iterator[bytes]:
+    for event in events:
+        yield _KEEP_ALIVE
+        yield event
+
+
+def _extended(events: Sequence[bytes], content_type: bytes) -> Written:
+    exts = (b";t=12.3", b';note="a;b, \\"c\\""', b";a;b=1")
+    writes = [Write(encode_chunk(event, exts[n % len(exts)])) for n, event in enumerate(events)]
+    return Written(head_of(content_type), (*writes, Write(encode_last_chunk(ext=b";end"))), b"".join(events))
+
+
+def _sized(form: bytes, last: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the size of each chunk in another form of the same number."""
+    writes = [Write(form % len(event) + b"\r\n" + event + b"\r\n") for event in events]
+    return Written(head_of(content_type), (*writes, Write(last)), b"".join(events))
+
+
+def _octet_a_write(events: Sequence[bytes], content_type: bytes) -> Written:
+    made = _chunked(events, content_type)
+    body = b"".join(write.octets for write in made.writes)
+    return Written(made.head, tuple(Write(bytes((octet,))) for octet in body), made.content)
+
+
+def _one_write(events: Sequence[bytes], content_type: bytes) -> Written:
+    made = _chunked(events, content_type)
+    return Written(made.head, (Write(b"".join(write.octets for write in made.writes)),), made.content)
+
+
+def _paused(events: Sequence[bytes], content_type: bytes) -> Written:
+    """Pause where a read must not be taken for a unit: in a size line, before and inside a chunk's last CRLF."""
+    writes: list[Write] = []
+    for event in events:
+        chunk = encode_chunk(event)
+        writes += [Write(piece, PAUSE_S) for piece in (chunk[:1], chunk[1:-2], chunk[-2:-1], chunk[-1:])]
+    writes += [Write(piece, PAUSE_S) for piece in (END[:1], END[1:3], END[3:])]
+    return Written(head_of(content_type), tuple(writes), b"".join(events))
+
+
+def _early_hints(events: Sequence[bytes], content_type: bytes) -> Written:
+    made = _chunked(events, content_type)
+    return Written(_EARLY_HINTS + made.head, made.writes, made.content)
+
+
+def close_delimited(events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the events without framing; the end of the connection is the end of the body."""
+    writes = tuple(Write(event) for event in events)
+    return Written(head_of(content_type, framing=b"Connection: close"), writes, b"".join(events))
+
+
+def _of_length(events: Sequence[bytes], content_type: bytes) -> Written:
+    content = b"".join(events)
+    head = head_of(content_type, framing=b"Content-Length: %d" % len(content))
+    return Written(head, tuple(Write(event) for event in events), content)
+
+
+def gzipped(events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the events under gzip, each flushed into a chunk of its own, the gzip trailer with the last one."""
+    coder = zlib.compressobj(wbits=_GZIP_WINDOW)
+    coded = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in events]
+    coded[-1:] = [b"".join(coded[-1:]) + coder.flush()]
+    made = _chunked(coded, content_type, fields=(b"Content-Encoding: gzip",))
+    return Written(made.head, made.writes, b"".join(events))
+
+
+def _legal(
+    name: str,
+    summary: str,
+    clause: str,
+    demand: str,
+    build: Build,
+    *,
+    ending: Ending = Ending.KEEP,
+    slice_octets: int = 0,
+) -> Scenario:
+    return scenario(
+        name,
+        summary,
+        clause=clause,
+        demand=demand,
+        build=build,
+        is_legal=True,
+        ending=ending,
+        slice_octets=slice_octets,
+    )
+
+
+_BOUNDARIES: Final = "give the content as one sequence of octets; boundaries of chunks and reads mean nothing"
+_SSE: Final = "WHATWG HTML §9.2.6"
+_CHUNKS: Final = "9112 §7.1"
+
+LEGAL: Final = (
+    _legal("event-per-chunk", "each event in a chunk of its own", _CHUNKS, _BOUNDARIES, _chunked),
+    _legal(
+        "tiny",
+        "legal, and rude: every octet in a chunk of its own",
+        _CHUNKS,
+        _BOUNDARIES,
+        partial(_chunked, pieces=_octets),
+        slice_octets=1,
+    ),
+    _legal("octet-per-write", "every octet of the framing in a write of its own", _CHUNKS, _BOUNDARIES, _octet_a_write),
+    _legal("one-chunk", "all events in one chunk", _CHUNKS, _BOUNDARIES, partial(_chunked, pieces=_joined)),
+    _legal("one-write", "all chunks and the last-chunk in one write", _CHUNKS, _BOUNDARIES, _one_write),
+    _legal(
+        "across-events",
+        "chunks that hold the end of an event and the beginning of the next",
+        _CHUNKS,
+        _BOUNDARIES,
+        partial(_chunked, pieces=_halves),
+    ),
+    _legal(
+        "split-utf8",
+        "chunks that end inside characters of several octets",
+        _CHUNKS,
+        "decode UTF-8 over the whole content, not chunk by chunk",
+        partial(_chunked, pieces=partial(_cut_at, _BEFORE_LATER_OCTETS)),
+    ),
+    _legal(
+        "split-blank-line",
+        "chunks that end between the two line ends that end an event",
+        _SSE,
+        _BOUNDARIES,
+        partial(_chunked, pieces=partial(_cut_at, re.compile(rb"(?<=\n)(?=\n)"))),
+    ),
+    _legal(
+        "split-crlf",
+        "lines of events that end in CRLF, and chunks that end between CR and LF",
+        _SSE,
+        "take CRLF for one line end wherever it is cut",
+        partial(_of_events, _crlf_cut),
+    ),
+    _legal(
+        "lone-cr",
+        "lines of events that end in CR alone",
+        _SSE,
+        "take CR alone for a line end",
+        partial(_of_events, _lone_cr),
+    ),
+    _legal(
+        "comments",
+        "a comment before each event",
+        _SSE,
+        "ignore lines that begin with a colon",
+        partial(_of_events, _commented),
+    ),
+    _legal(
+        "extensions",
+        "chunk extensions: with and without value, quoted, several, on the last-chunk",
+        "9112 §7.1.1",
+        "ignore chunk extensions that it does not know",
+        _extended,
+    ),
+    _legal(
+        "trailers",
+        "a trailer section after the last-chunk",
+        "9112 §7.1.2",
+        "read the trailer section; keep it apart from the content",
+        partial(
+            _chunked,
+            end=encode_last_chunk(((b"Server-Timing", b"total;dur=12.3"), (b"X-Checksum", b"none"))),
+            fields=(b"Trailer: Server-Timing, X-Checksum",),
+        ),
+    ),
+    _legal(
+        "upper-case-sizes",
+        "chunk-sizes in upper-case hex digits",
+        _CHUNKS,
+        "read HEXDIG in either case",
+        partial(_sized, b"%X", END),
+    ),
+    _legal(
+        "padded-sizes",
+        "chunk-sizes with leading zeros, in the last-chunk too",
+        _CHUNKS,
+        'read 1*HEXDIG; a last-chunk is 1*("0")',
+        partial(_sized, b"%08x", b"00000000\r\n\r\n"),
+    ),
+    _legal(
+        "early-hints",
+        "103 (Early Hints) before the final response",
+        "9110 §15.2",
+        "take any number of 1xx responses before the final one",
+        _early_hints,
+    ),
+    _legal(
+        "close-delimited",
+        "no framing: the end of the connection ends the body",
+        "9112 §6.3",
+        "read to the FIN and take the content for whole",
+        close_delimited,
+        ending=Ending.CLOSE,
+    ),
+    _legal(
+        "content-length",
+        "a Content-Length, its octets in several writes",
+        "9112 §6.2",
+        "read exactly so many octets",
+        _of_length,
+    ),
+    _legal(
+        "gzip",
+        "gzip, flushed at the end of each event",
+        "9110 §8.4.1.3",
+        "decode as the octets arrive, where it asked for gzip",
+        gzipped,
+    ),
+    _legal(
+        "pauses",
+        "pauses inside size lines, before and inside the CRLF after chunk-data",
+        "9112 §7.1",
+        "wait for more; a read is no unit of the framing",
+        _paused,
+    ),
+)

@@ -1,0 +1,107 @@
+"""Each scenario writes what it says; our own client takes the legal ones for whole and no broken one."""
+
+import zlib
+
+import pytest
+
+import chunkwire
+from chunkwire.client import open as open_stream
+from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending, Scenario, find_scenario
+from chunkwire.server.journal import Ended
+from chunkwire.wire.errors import ChunkwireError, LocalError
+from tests.server.peer import connect, get, serving
+
+WITH_FIN = [each for each in SCENARIOS.values() if each.ending not in (Ending.HOLD, Ending.RESET)]
+GZIP_WINDOW = 31
+
+
+async def content_of(port: int, target: str) -> bytes:
+    async with open_stream("GET", f"http://127.0.0.1:{port}{target}") as stream:
+        return await stream.read()
+
+
+@pytest.mark.parametrize("scenario", WITH_FIN, ids=str)
+async def test_a_scenario_is_written_octet_for_octet(scenario: Scenario) -> None:
+    async with serving() as running:
+        assert await running.get(f"/scenario/{scenario}") == scenario.octets
+
+
+@pytest.mark.parametrize("name", ["reset-unframed", "reset"])
+async def test_a_scenario_that_ends_in_a_reset_ends_so(name: str) -> None:
+    async with serving() as running, connect(running.port) as client:
+        await client.send(get(f"/scenario/{name}"))
+        assert await running.wait_ended() is Ended.RESET
+
+
+@pytest.mark.parametrize("scenario", LEGAL, ids=str)
+async def test_our_client_takes_a_legal_one_for_whole(scenario: Scenario) -> None:
+    async with serving() as running:
+        content = await content_of(running.port, f"/scenario/{scenario}")
+    assert (zlib.decompress(content, GZIP_WINDOW) if scenario.name == "gzip" else content) == scenario.content
+
+
+@pytest.mark.parametrize("scenario", [each for each in BROKEN if not each.is_framed], ids=str)
+async def test_our_client_takes_no_broken_one_for_whole(scenario: Scenario) -> None:
+    async with serving() as running:
+        with pytest.raises(ChunkwireError):
+            await content_of(running.port, f"/scenario/{scenario}?duration=10ms")
+
+
+@pytest.mark.parametrize("scenario", [each for each in BROKEN if each.is_framed], ids=str)
+async def test_a_broken_one_whose_framing_is_whole_lacks_content(scenario: Scenario) -> None:
+    async with serving() as running:
+        await content_of(running.port, f"/scenario/{scenario}")
+    assert not scenario.content.endswith(EVENTS[-1])
+    assert b"".join(EVENTS).startswith(scenario.content)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=str)
+def test_a_scenario_takes_other_content(scenario: Scenario) -> None:
+    events = [b"data: %d\n\n" % n for n in range(4)]
+    other = scenario.of(events)
+    assert (other.name, other.ending, other.tail) == (scenario.name, scenario.ending, scenario.tail)
+    if scenario.is_legal and not scenario.clause.startswith("WHATWG"):  # those change the events' own form
+        assert other.content == b"".join(events)
+    assert scenario.of(EVENTS) == scenario
+
+
+def test_content_that_is_no_event_stream_keeps_its_form() -> None:
+    for name in ("comments", "split-crlf", "lone-cr"):
+        assert SCENARIOS[name].of([b'{"a":1}\n'], b"application/x-ndjson").content == b'{"a":1}\n'
+
+
+async def test_a_connection_goes_on_after_a_scenario_that_keeps_it() -> None:
+    async with serving() as running:
+        assert (await running.ask(get("/scenario/gzip") + get("/scenario/tiny"))).count(b"200 OK") == 2
+
+
+async def test_only_chunks_are_refused_to_http_1_0() -> None:
+    async with serving() as running:
+        assert (await running.ask(b"GET /scenario/tiny HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        assert await running.ask(b"GET /scenario/content-length HTTP/1.0\r\n\r\n") == SCENARIOS["content-length"].octets
+
+
+async def test_head_of_a_scenario_is_its_head_alone() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"HEAD /scenario/trailers HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer == SCENARIOS["trailers"].head
+
+
+def test_an_unknown_name_brings_the_nearest() -> None:
+    with pytest.raises(LocalError, match=r"^no scenario 'split-utf-8': did you mean split-utf8\?$"):
+        find_scenario("split-utf-8")
+    assert find_scenario("split-utf8").is_legal
+
+
+async def test_an_unknown_name_is_404() -> None:
+    async with serving() as running:
+        answer = await running.get("/fault/cutt")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"did you mean cut?" in answer
+
+
+def test_the_pure_part_loads_no_trio() -> None:
+    assert {each.is_legal for each in LEGAL} == {True}
+    assert {each.is_legal for each in BROKEN} == {False}
+    assert len({*(each.name for each in (*LEGAL, *BROKEN))}) == len(LEGAL) + len(BROKEN)
+    assert chunkwire.decode(b"".join(write.octets for write in LEGAL[0].writes))
