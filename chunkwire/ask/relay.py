@@ -20,6 +20,7 @@ from chunkwire.ask.audit import Account, Attempt
 from chunkwire.ask.breaker import Pass
 from chunkwire.ask.providers import Provider
 from chunkwire.client.errors import Deadline
+from chunkwire.client.pool import Pool
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
@@ -77,7 +78,14 @@ class Relay:
         waits: times that a provider had to wait for its caller, in all.
     """
 
-    def __init__(self, providers: Sequence[Provider], patience: Patience, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        patience: Patience,
+        *,
+        tls: ssl.SSLContext | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         self.providers = tuple(providers)
         self.waits = 0
         self._patience = patience
@@ -85,6 +93,7 @@ class Relay:
         self._chance = random.Random()
         has_https = any(provider.url.scheme == "https" for provider in providers)
         self._tls = tls or (make_tls() if has_https else None)
+        self._pool = pool
 
     async def answer(self, question: Question, account: Account, channel: trio.MemorySendChannel[Item]) -> None:
         """Send the tokens of an answer, and an `End` when the account says how it went.
@@ -190,6 +199,8 @@ class Relay:
                 connect_timeout=self._patience.connect,
                 idle_timeout=self._patience.idle,
                 tls=self._tls,
+                judges_content=False,
+                pool=self._pool,
             ) as stream:
                 if stream.head.status != 200:
                     octets = await _some_of(stream)
@@ -207,7 +218,7 @@ class Relay:
         patience: trio.CancelScope,
     ) -> ProviderError | None:
         with trio.CancelScope() as grace:
-            async for read in stream.reads():
+            async for read in stream.reads(whole_frames=False):
                 for event in reader.feed(content(read)):
                     match event:
                         case TextDelta():

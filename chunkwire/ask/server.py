@@ -14,6 +14,7 @@ from chunkwire.ask.answering import AskSettings
 from chunkwire.ask.endpoint import Endpoint
 from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Patience, Relay
+from chunkwire.client.pool import Pool
 from chunkwire.net.listen import Address
 from chunkwire.server.serving import serve
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
@@ -47,11 +48,12 @@ async def serve_ask(
     Cancellation: every answer is cut, and its provider's stream ended.
     """
     check_names(providers)
-    endpoint = Endpoint(Relay(providers, patience, tls=tls), ask_settings, write_audit=write_audit)
-    await serve(
-        address,
-        endpoint.resources(),
-        settings=settings,
-        handle_signals=handle_signals,
-        task_status=task_status,
-    )
+    with Pool() as pool:
+        endpoint = Endpoint(Relay(providers, patience, tls=tls, pool=pool), ask_settings, write_audit=write_audit)
+        await serve(
+            address,
+            endpoint.resources(),
+            settings=settings,
+            handle_signals=handle_signals,
+            task_status=task_status,
+        )

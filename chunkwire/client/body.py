@@ -98,6 +98,11 @@ class BodyReader:
         """The content that has come, up to `MAX_RECEIVED_OCTETS`."""
         return bytes(self._received)
 
+    @property
+    def has_surplus(self) -> bool:
+        """Octets have come behind a complete body."""
+        return bool(self._feed.held)
+
     async def next(self) -> Read | None:
         """Return the next read, None after the end of a complete body.
 
@@ -128,16 +133,15 @@ class BodyReader:
             self._end(framing, self._now())
 
     async def _receive_in_time(self) -> bytes:
-        give_up = trio.current_time() + self._deadlines.idle
-        is_total = self._deadlines.end <= give_up
+        deadlines = self._deadlines
+        give_up = trio.current_time() + deadlines.idle
+        is_total = deadlines.end <= give_up
         try:
-            with trio.fail_at(self._deadlines.end if is_total else give_up):
+            with trio.CancelScope(deadline=min(deadlines.end, give_up)):
                 return await self._receive()
-        except trio.TooSlowError as error:
-            deadlines = self._deadlines
             late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
             late.received = self.received
-            raise self._fail("timeout", late) from error
+            raise self._fail("timeout", late)
         except PeerGone as error:
             raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, self.received)) from error
 

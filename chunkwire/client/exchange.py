@@ -1,4 +1,4 @@
-"""One request and its response on one connection of its own.
+"""One request and its response on one connection, which a pool may keep for the next request.
 
 The rule here: every way in which it can end is recorded, also one before the head of the response. What this module
 must not know: retries, resumption, and who reads the body.
@@ -11,24 +11,27 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import trio
 
 from chunkwire.client.body import BodyReader, ReadDeadlines
 from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline
+from chunkwire.client.pool import Pool, server_of
 from chunkwire.client.request import Body, is_chunked
 from chunkwire.client.upload import Upload
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection, IncompleteHead
-from chunkwire.net.heads import HeadError, Request, Response, response_framing
+from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 POINT = "client.received"
+_SHORT_OCTETS: Final = 16384  # of a body that goes up with its head; what a socket's buffer takes at once
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
     (PeerGone, "reset"),
     (Deadline, "timeout"),
@@ -43,6 +46,8 @@ class Order:
 
     Attributes:
         total: what `end` stood for when the first attempt began.
+        judges_content: look for the content's own end (`completion`).
+        pool: keeps connections; None for one a request.
     """
 
     url: Url
@@ -56,6 +61,14 @@ class Order:
     end: float = math.inf
     limits: Limits = DEFAULT_LIMITS
     record_to: Callable[[Record], None] | None = None
+    judges_content: bool = True
+    pool: Pool | None = None
+
+    def take_kept(self) -> ClientConnection | None:
+        """Return a connection that the pool kept, None for none, and for a body that could not be sent once more."""
+        if self.pool is None or not isinstance(self.body, bytes | None):
+            return None
+        return self.pool.take(server_of(self.url, self.tls))
 
     def recorder(self, stream: int, *, way: str) -> Recorder | None:
         """Return a recorder of one message, None where nobody records."""
@@ -74,6 +87,7 @@ class ClientExchange:
 
     head: Response
     body: BodyReader
+    _framing: Framing
 
     def __init__(self, connection: ClientConnection, order: Order, number: int) -> None:
         self.connection = connection
@@ -97,11 +111,17 @@ class ClientExchange:
         request = self.order.request
         if self._sent is not None:
             self._sent.request(0.0, request.method, request.target, request.fields, time.time())
+        body = self.order.body
+        short = b""
+        if isinstance(body, bytes) and len(body) <= _SHORT_OCTETS and not is_chunked(request):
+            short = body
         try:
-            await self.connection.send_request(request)
+            await self.connection.send_request(request, short)
         except PeerGone as error:
             raise self._failed(error) from error
-        if self.order.body is not None:
+        if short:
+            self.upload.is_complete = True
+        elif body is not None:
             nursery.start_soon(self.upload.run, name="request body")
 
     async def receive_head(self) -> None:
@@ -115,7 +135,7 @@ class ClientExchange:
         try:
             with trio.fail_at(self.order.end if is_total else late):
                 await self._receive_heads()
-            framing = response_framing(self.head, self.order.request.method)
+            self._framing = response_framing(self.head, self.order.request.method)
         except trio.TooSlowError as error:
             order = self.order
             passed = Deadline("total", order.total) if is_total else Deadline("head", order.head_timeout)
@@ -124,9 +144,9 @@ class ClientExchange:
             raise self.upload.error or self._failed(error) from error
         self.body = BodyReader(
             self.connection.receive_some,
-            framing.scanner(self.order.limits),
+            self._framing.scanner(self.order.limits),
             began=self.began,
-            completion=Completion.of(self.head),
+            completion=Completion.of(self.head) if self.order.judges_content else Completion(),
             deadlines=ReadDeadlines(self.order.idle_timeout, self.order.end, self.order.total),
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
@@ -150,7 +170,7 @@ class ClientExchange:
         return error
 
     async def finish(self) -> None:
-        """End the connection: quietly after a whole exchange, with a reset at once otherwise.
+        """End the connection, or give it to the pool, after a whole exchange; with a reset at once otherwise.
 
         Cancellation: the connection is ended all the same.
         """
@@ -159,13 +179,25 @@ class ClientExchange:
         if isinstance(body, BodyReader):
             body.leave()
             if body.framing == "complete" and self.upload.is_complete:
-                await trio.aclose_forcefully(self.connection.stream)
+                if self.order.pool is not None and self._may_serve_again(body):
+                    self.order.pool.give(server_of(self.order.url, self.order.tls), self.connection)
+                else:
+                    await trio.aclose_forcefully(self.connection.stream)
                 return
         self.connection.reset()
 
+    def _may_serve_again(self, body: BodyReader) -> bool:
+        is_ended_by_close = self._framing.kind is BodyKind.CLOSE or self.head.status == 101
+        return self.head.keeps_alive and not is_ended_by_close and not body.has_surplus
 
-async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> ClientExchange:
+
+async def begin_exchange(
+    order: Order, nursery: trio.Nursery, number: int, *, kept: ClientConnection | None = None
+) -> ClientExchange:
     """Connect, send, and receive the head.
+
+    Args:
+        kept: the connection to use; None opens one.
 
     Raises:
         DialError: no connection; nothing was sent.
@@ -174,7 +206,7 @@ async def begin_exchange(order: Order, nursery: trio.Nursery, number: int) -> Cl
     Cancellation: the connection is reset; the request may have been received.
     """
     patience = min(order.connect_timeout, order.end - trio.current_time())
-    connection = await dial(order.url.host, order.url.port, tls=order.tls, timeout=max(0.0, patience))
+    connection = kept or await dial(order.url.host, order.url.port, tls=order.tls, timeout=max(0.0, patience))
     exchange = ClientExchange(connection, order, number)
     try:
         await exchange.send(nursery)

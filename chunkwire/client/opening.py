@@ -17,6 +17,7 @@ import trio
 
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
+from chunkwire.client.pool import Pool
 from chunkwire.client.request import AnyField, Body, build_request
 from chunkwire.client.retry import NO_RETRY, Retry, retry_after
 from chunkwire.client.stream import Stream
@@ -46,10 +47,13 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     retry: Retry = NO_RETRY,
     limits: Limits = DEFAULT_LIMITS,
     record_to: Callable[[Record], None] | None = None,
+    judges_content: bool = True,
+    pool: Pool | None = None,
 ) -> AsyncIterator[Stream]:
     """Send a request and give the response as a stream, once its head is in. Redirects are not followed.
 
-    Leaving before the end ends the connection with a reset, so that the server knows at once.
+    Leaving before the end ends the connection with a reset, so that the server knows at once. A connection whose
+    exchange was whole is closed, or given to `pool`.
 
     Args:
         url: `http://…` or `https://…`; without a scheme http, and `:8081/sse` is localhost.
@@ -62,6 +66,9 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         tls: the context for https; None takes the system's roots and checks the name.
         retry: what to do while no response has come; the default tries once.
         record_to: called with each record (`chunkwire.record.recorder`), points `client.sent` and `client.received`.
+        judges_content: False reads no events: `verdict.application` is "unknown", and an event costs less.
+        pool: connections are taken from it and given back to it; the request then lacks `Connection: close`, and is
+            sent once more where a kept connection ends without one octet of a response. None: one a request.
 
     Raises:
         LocalError: the URL or a field is none.
@@ -71,7 +78,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     where = parse_url(url) if isinstance(url, str) else url
     order = Order(
         url=where,
-        request=build_request(method, where, fields=fields, body=body),
+        request=build_request(method, where, fields=fields, body=body, keeps=pool is not None),
         body=body,
         tls=(tls or make_tls()) if where.scheme == "https" else None,
         connect_timeout=connect_timeout,
@@ -81,6 +88,8 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         end=trio.current_time() + total_timeout,
         limits=limits,
         record_to=record_to,
+        judges_content=judges_content,
+        pool=pool,
     )
     async with _opened(order, retry) as stream:
         yield stream
@@ -144,10 +153,9 @@ class Opener:
 
     async def _open(self, order: Order, policy: Retry) -> ClientExchange:
         for attempt in range(1, policy.attempts + 1):
-            self._number += 1
             is_last = attempt == policy.attempts
             try:
-                exchange = await begin_exchange(order, self._nursery, self._number)
+                exchange = await self._begin_kept(order) or await self._begin(order)
             except (DialError, PeerGone, IncompleteHead, Deadline) as error:
                 if is_last or not self._may_repeat(error, policy):
                     raise
@@ -159,6 +167,22 @@ class Opener:
             await exchange.finish()
             await self._sleep(policy.wait(attempt, at_least=asked, chance=self._chance), None)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _begin(self, order: Order) -> ClientExchange:
+        self._number += 1
+        return await begin_exchange(order, self._nursery, self._number)
+
+    async def _begin_kept(self, order: Order) -> ClientExchange | None:
+        """Return an exchange on a connection that the pool kept; None without one, or where it ended unheard."""
+        if (kept := order.take_kept()) is None:
+            return None
+        self._number += 1
+        try:
+            return await begin_exchange(order, self._nursery, self._number, kept=kept)
+        except (PeerGone, IncompleteHead):
+            if kept.has_answered:
+                raise
+        return None
 
     def _may_repeat(self, error: ChunkwireError, policy: Retry) -> bool:
         if isinstance(error, DialError):

@@ -28,13 +28,14 @@ USER_AGENT: Final = b"chunkwire"
 _EXPECT_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
-def build_request(method: str, url: Url, *, fields: Iterable[AnyField] = (), body: Body = None) -> Request:
+def build_request(
+    method: str, url: Url, *, fields: Iterable[AnyField] = (), body: Body = None, keeps: bool = False
+) -> Request:
     """Return the head of a request; the caller's fields replace the defaults of the same name.
 
-    `Connection: close` is sent, because one connection serves one request here (RFC 9112 §9.3: "A client that does
-    not support persistent connections MUST send the "close" connection option").
-
     Args:
+        keeps: the connection may serve another request; where it may not, `Connection: close` is sent (RFC 9112 §9.3:
+            "A client that does not support persistent connections MUST send the "close" connection option").
         fields: `Transfer-Encoding: chunked` asks for octets to be sent chunked, as it does with curl.
 
     Raises:
@@ -46,7 +47,7 @@ def build_request(method: str, url: Url, *, fields: Iterable[AnyField] = (), bod
         (b"Host", url.authority),
         (b"User-Agent", USER_AGENT),
         (b"Accept", b"*/*"),
-        (b"Connection", b"close"),
+        *(() if keeps else ((b"Connection", b"close"),)),
     )
     kept = tuple(field for field in defaults if field[0].lower() not in names)
     return Request(verb, url.target, b"1.1", (*kept, *given, *_framing(verb, names, body)))

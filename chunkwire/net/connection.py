@@ -7,6 +7,7 @@ The rule here: the only file that turns an `OSError` of a socket into one of our
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -249,6 +250,15 @@ class Connection:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._socket.close()
 
+    def is_quiet(self) -> bool:
+        """Say whether the connection is open and nothing has come that was not read: no octet, FIN or reset.
+
+        TLS: a ticket or an alert that was not read makes it False too, though it is no octet of HTTP.
+        """
+        if self._socket is None or self._socket.fileno() < 0 or self.leftover:
+            return False
+        return not _is_readable(self._socket.fileno())
+
     def close_nowait(self) -> None:
         """Close at once; what has been sent is still delivered, unless the peer goes on sending (RFC 9112 §9.6)."""
         if self._socket is not None:
@@ -277,6 +287,14 @@ class Connection:
         self.leftover = held[end:]
         held[:] = bytes(len(held))
         return head
+
+
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where select takes any descriptor
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:

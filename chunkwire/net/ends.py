@@ -118,9 +118,18 @@ class ClientConnection(Connection):
     keeps_head = False
     latest_head: bytes | None = None
     _asked: Asked | None = None
+    _has_head = False
 
-    async def send_request(self, request: Request) -> None:
+    @property
+    def has_answered(self) -> bool:
+        """An octet of a response to the latest request has come."""
+        return self._has_head or bool(self.leftover)
+
+    async def send_request(self, request: Request, body: bytes = b"") -> None:
         """Send a request head; the body is the caller's. A checkpoint only where the kernel does not take it at once.
+
+        Args:
+            body: octets to send with it, in one send: a body that is short.
 
         Raises:
             LocalError: the fields are no legal field lines.
@@ -128,8 +137,9 @@ class ClientConnection(Connection):
 
         Cancellation: as `send_all`.
         """
-        octets = write_request(request)
+        octets = write_request(request) + body
         self._asked = Asked.by(request)
+        self._has_head = False
         taken = self.send_nowait(octets)
         if taken < len(octets):
             await self.send_all(memoryview(octets)[taken:])
@@ -148,6 +158,7 @@ class ClientConnection(Connection):
         head = await self._receive_head(is_request=False)
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
+        self._has_head = True
         self.latest_head = head if self.keeps_head else None
         method = b"HEAD" if self._asked.is_head else b"GET"
         return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)

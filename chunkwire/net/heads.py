@@ -103,6 +103,7 @@ class _Fields:
     """What requests and responses share: field lines in order, names in the case they came in."""
 
     __slots__ = ()
+    version: bytes
     fields: tuple[Field, ...]
     _by_name: dict[bytes, list[bytes]] | None
 
@@ -135,6 +136,11 @@ class _Fields:
         """Say whether a list field holds this token (compared in lower case)."""
         return token in self.tokens(name)
 
+    @property
+    def keeps_alive(self) -> bool:
+        """The connection may serve another request after this one (RFC 9112 §9.3; never HTTP/1.0)."""
+        return self.version != b"1.0" and not self.has_token(b"connection", b"close")
+
 
 @dataclass(frozen=True, slots=True)
 class Request(_Fields):
@@ -150,11 +156,6 @@ class Request(_Fields):
     def start_line(self) -> bytes:
         """The request-line without its CRLF."""
         return b"%b %b HTTP/%b" % (self.method, self.target, self.version)
-
-    @property
-    def keeps_alive(self) -> bool:
-        """The client may send another request on this connection (RFC 9112 §9.3; never HTTP/1.0)."""
-        return self.version != b"1.0" and not self.has_token(b"connection", b"close")
 
 
 @dataclass(frozen=True, slots=True)

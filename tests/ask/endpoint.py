@@ -12,6 +12,7 @@ from chunkwire.ask.breaker import Breaker
 from chunkwire.ask.endpoint import Endpoint
 from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Patience, Relay
+from chunkwire.client.pool import Pool
 from chunkwire.llm import DIALECTS
 from chunkwire.net.dial import parse_url
 from chunkwire.net.sleeper import Pacer
@@ -94,7 +95,8 @@ async def asking(
             breaker = Breaker(failures=fake.failures, cooldown=fake.cooldown)
             providers.append(Provider(name, DIALECTS[fake.dialect], url, f"m-{name}", fake.key, breaker))
         lines: list[str] = []
-        endpoint = Endpoint(Relay(providers, patience), settings or AskSettings(), write_audit=lines.append)
+        pool = stack.enter_context(Pool())
+        endpoint = Endpoint(Relay(providers, patience, pool=pool), settings or AskSettings(), write_audit=lines.append)
         running = await stack.enter_async_context(
             serving(*endpoint.resources(), pacer=TrioPacer(), settings=limits or ServerSettings())
         )

@@ -1,0 +1,83 @@
+"""Connections that have served a whole exchange, kept for the next one to the same server.
+
+The rule here: a kept connection may have been closed by its server at any moment. One on which anything can be read is
+dropped, since no response is due; and a request that meets the close all the same, without one octet of a response, is
+sent once more on a fresh connection (RFC 9112 §9.3.1, `opening`). What this module must not know: heads and bodies.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.net.dial import Url
+from chunkwire.net.ends import ClientConnection
+
+PER_SERVER: Final = 128  # that wait for a request at once; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
+IDLE_S: Final = 30.0  # that one is kept without a request (node closes after 5 s, nginx after 75 s)
+
+ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
+"""Scheme, host, port, and the TLS context of the connections."""
+
+
+class Pool:
+    """Connections kept, for `chunkwire.client.open`; a `with` block closes them.
+
+    Args:
+        per_server: the most that wait for a request, for one server.
+        idle: seconds that one waits at most.
+    """
+
+    def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:
+        self._per_server = per_server
+        self._idle = idle
+        self._kept: dict[ServerKey, deque[tuple[float, ClientConnection]]] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
+
+    def take(self, server: ServerKey) -> ClientConnection | None:
+        """Return the connection that served most recently, None where none is fit to serve again."""
+        kept = self._kept.get(server, ())
+        self._drop_idle(server)
+        while kept:
+            _, connection = kept.pop()
+            if connection.is_quiet():
+                return connection
+            connection.close_nowait()
+        return None
+
+    def give(self, server: ServerKey, connection: ClientConnection) -> None:
+        """Keep a connection whose latest exchange is over; the one that has waited longest makes room for it."""
+        kept = self._kept.setdefault(server, deque())
+        self._drop_idle(server)
+        if len(kept) >= self._per_server:
+            kept.popleft()[1].close_nowait()
+        kept.append((trio.current_time(), connection))
+
+    def close(self) -> None:
+        """Close all that are kept."""
+        for kept in self._kept.values():
+            for _, connection in kept:
+                connection.close_nowait()
+        self._kept.clear()
+
+    def _drop_idle(self, server: ServerKey) -> None:
+        kept = self._kept.get(server, deque())
+        too_long_ago = trio.current_time() - self._idle
+        while kept and kept[0][0] <= too_long_ago:
+            kept.popleft()[1].close_nowait()
+
+
+def server_of(url: Url, tls: ssl.SSLContext | None) -> ServerKey:
+    """Return what a connection to a URL's server is kept under."""
+    return (url.scheme, url.host, url.port, tls)

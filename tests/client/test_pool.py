@@ -1,0 +1,150 @@
+"""Connections kept for the next request: which are, which are not, and what becomes of one that has died meanwhile."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+import trio
+
+from chunkwire import client
+from chunkwire.client.pool import Pool
+from chunkwire.net.ends import ClientConnection, IncompleteHead
+from tests.client.server import CHUNKED, LAST, PATIENCE, Peer, Script, scripted
+
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def serves(*responses: bytes) -> Script:
+    """Answer a request with each of these on one connection; then close it."""
+
+    async def script(peer: Peer) -> None:
+        for response in responses:
+            await peer.head()
+            await peer.send(response)
+
+    return script
+
+
+@asynccontextmanager
+async def pooling() -> AsyncIterator[Pool]:
+    with Pool() as pool:
+        yield pool
+
+
+async def read(url: str, pool: Pool, method: str = "GET", body: bytes | None = None) -> bytes:
+    with trio.fail_after(PATIENCE):
+        async with client.open(method, url, pool=pool, body=body) as stream:
+            return await stream.read()
+
+
+async def test_one_connection_serves_request_after_request() -> None:
+    heads: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        for response in (CHUNKED + b"2\r\nok\r\n" + LAST, SHORT):
+            heads.append(await peer.head())
+            await peer.send(response)
+        assert await peer.ending() == "fin"
+
+    async with scripted(script) as server, pooling() as pool:
+        assert [await read(server.url(), pool), await read(server.url(), pool)] == [b"ok", b"ok"]
+        assert (server.connections, len(pool)) == (1, 1)
+    assert all(b"\r\nConnection:" not in head for head in heads)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        SHORT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        SHORT.replace(b"1.1", b"1.0"),
+        b"HTTP/1.1 200 OK\r\n\r\nok",
+        SHORT + b"surplus",
+    ],
+)
+async def test_a_connection_on_which_nothing_may_follow_is_not_kept(response: bytes) -> None:
+    async with scripted(serves(response)) as server, pooling() as pool:
+        assert await read(server.url(), pool) == b"ok"
+        assert len(pool) == 0
+
+
+async def test_an_exchange_that_is_left_early_ends_its_connection() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(CHUNKED + b"2\r\nok\r\n")
+        assert await peer.ending() == "reset"
+
+    with Pool() as pool:
+        async with scripted(script) as server, client.open("GET", server.url(), pool=pool) as stream:
+            await stream.frames().__anext__()
+        assert len(pool) == 0
+
+
+async def test_a_kept_connection_that_its_server_has_closed_is_not_used() -> None:
+    closed = trio.Event()
+
+    async def closes(peer: Peer) -> None:
+        await serves(SHORT)(peer)
+        await peer.stream.send_eof()
+        closed.set()
+        assert await peer.ending() == "fin"
+
+    async with scripted(closes, serves(SHORT)) as server, pooling() as pool:
+        await read(server.url(), pool)
+        await closed.wait()
+        assert await read(server.url(), pool) == b"ok"
+
+
+async def test_a_request_that_a_kept_connection_gives_nothing_for_is_sent_once_more() -> None:
+    async def dies(peer: Peer) -> None:
+        await serves(SHORT)(peer)
+        await peer.head()
+
+    async with scripted(dies, serves(SHORT)) as server, pooling() as pool:
+        await read(server.url(), pool)
+        assert await read(server.url(), pool, "POST", b"x") == b"ok"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("octets", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_one_octet_of_a_response_and_it_is_not_sent_again(octets: bytes) -> None:
+    async with scripted(serves(SHORT, octets)) as server, pooling() as pool:
+        await read(server.url(), pool)
+        with pytest.raises(IncompleteHead):
+            await read(server.url(), pool, "POST", b"x")
+
+
+async def test_a_fresh_connection_that_gives_nothing_is_no_reason_to_send_again() -> None:
+    async with scripted(serves(b"")) as server, pooling() as pool:
+        with pytest.raises(IncompleteHead):
+            await read(server.url(), pool)
+
+
+class Quiet:
+    """A connection as the pool sees it."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def is_quiet(self) -> bool:
+        return self.is_open
+
+    def close_nowait(self) -> None:
+        self.is_open = False
+
+
+KEY = ("http", "x", 80, None)
+
+
+async def test_the_pool_is_bounded_and_the_latest_serves_first(autojump_clock: trio.testing.MockClock) -> None:
+    pool, connections = Pool(per_server=2, idle=10), [Quiet() for _ in range(3)]
+    for connection in connections[:2]:
+        pool.give(KEY, cast(ClientConnection, connection))
+    assert all(connection.is_open for connection in connections)
+    pool.give(KEY, cast(ClientConnection, connections[2]))
+    assert [connection.is_open for connection in connections] == [False, True, True]
+    assert pool.take(KEY) is cast(ClientConnection, connections[2])
+    assert pool.take(("https", "x", 443, None)) is None
+    await trio.sleep(10)
+    assert pool.take(KEY) is None
+    assert not connections[1].is_open
