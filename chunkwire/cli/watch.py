@@ -99,6 +99,8 @@ async def watch_url(options: argparse.Namespace) -> int:
                     limits=limits_of(options),
                     record_to=sink.record,
                 ) as stream:
+                    if 300 <= stream.head.status < 400 and stream.head.get(b"location"):
+                        sink.note("redirects are not followed")
                     try:
                         async for read in stream.reads(whole_frames=False):
                             sink.octets(read.octets)

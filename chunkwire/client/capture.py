@@ -8,7 +8,8 @@ anything between them. Where it does not say what was asked, these are assumed, 
 - a response head in the place of a body means that the body is not in the capture: it answers a HEAD or a CONNECT, or
   is a redirect that `curl -L` followed;
 - a response head in a body that only the end of its connection ends is of the next connection;
-- a response head in other data is the next message's where the framing does not end properly with it as data.
+- a response head in other data, or a request head in a request's, is the next message's where the framing does not end
+  properly with it as data.
 
 What this module must not know: files, pipes, and who reads the records.
 """
@@ -36,7 +37,7 @@ from chunkwire.net.heads import (
     request_framing,
     response_framing,
 )
-from chunkwire.net.protocols import name_protocol
+from chunkwire.net.protocols import MAX_NAME_OCTETS, name_protocol
 from chunkwire.net.targets import settle_target
 from chunkwire.record.recorder import Recorder
 from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule, quoted
@@ -52,7 +53,7 @@ MAX_STRAY_OCTETS: Final = 65536
 """Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
 _HEADLESS: Final = Framing(BodyKind.CHUNKED)
 _NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
-_DATA: Final = "its content holds what looks like a response head: taken for content, as the framing says"
+_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 _HTTP: Final = b"HTTP/1"
 
 
@@ -136,6 +137,8 @@ class CaptureReader:
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
         elif found is Beginning.UNDECIDED:
             return False
+        elif found is Beginning.OTHER and self._is_first and len(self._held) < MAX_NAME_OCTETS and not is_last:
+            return False
         elif found is Beginning.OTHER:
             self._step = self._skip
             return self._skip() or is_last
@@ -207,8 +210,14 @@ class CaptureReader:
         message = self._message
         assert message is not None
         is_request = message.way == "request"
-        end = find_head_end(bytearray(self._held), 0)
+        most = DEFAULT_HEAD_LIMITS.max_start_line_octets + 1
+        line = self._held.find(b"\n", 0, most) + 1 or most
+        end = None
+        if line > len(self._held):
+            return False  # a line is judged whole, so that the verdict does not rest on how it was cut into reads
         try:
+            check_partial_head(bytearray(self._held[:line]), DEFAULT_HEAD_LIMITS, is_request=is_request)
+            end = find_head_end(bytearray(self._held), 0)
             if end is None:
                 check_partial_head(bytearray(self._held), DEFAULT_HEAD_LIMITS, is_request=is_request)
                 return False
@@ -218,8 +227,8 @@ class CaptureReader:
         except HeadError as error:
             known = name_protocol(self._held)
             got = f"expected an HTTP/1.1 message, got {known}" if known else str(error)
-            self._end_message("malformed", got, self._held[:end])
-            self._leave_out(self._held.find(b"\n") + 1 or len(self._held))  # what comes next is looked for behind it
+            self._end_message("malformed", got, self._held[: end or line])
+            self._leave_out(find_head(self._held[:line], 1) or line)
             return True
         self._held = rest
         if framing is not None:
@@ -284,13 +293,20 @@ class CaptureReader:
         """Scan a body whose framing says where it ends: a head in its data may contradict that."""
         if message.is_doubted:
             return self._scan_up_to(len(self._held), message, scanner)
-        place, is_whole = find_whole_head(self._held)
-        if place:
-            taken = scanner.wire_octets
+        start, is_whole = message.shown, False
+        while True:
+            place, is_whole = find_whole_head(self._held, start, message.way)
+            if place == 0:
+                break
+            held = len(self._held)
             if self._scan_up_to(place, message, scanner):
                 return True
-            if scanner.wire_octets < taken + place:  # in a size line or a trailer section, not in data
-                return self._scan_up_to(len(self._held), message, scanner)
+            taken = held - len(self._held)
+            if taken == place:
+                break
+            if place == held:
+                return False
+            start = place - taken + 1  # this one is in a size line or a trailer section, not in data
         if not self._held or not (is_whole or self._is_over or len(self._held) > MAX_INNER_OCTETS):
             return False
         inner = message.inner = message.inner or InnerHead(scanner)
@@ -316,6 +332,7 @@ class CaptureReader:
         taken = len(feed.take(self._held[:limit], events))
         self._take(message, self._held[:taken], events)
         self._held = self._held[taken:]
+        message.shown = limit - taken
         if feed.error is not None:
             return self._break(message, scanner, feed.error)
         if scanner.is_complete:

@@ -31,8 +31,9 @@ class CapturedMessage:
 
     Attributes:
         scanner: None until its head is in.
-        may_miss_body: a response head in its content is the next message's.
-        inner: a response head in its data, which is being judged.
+        may_miss_body: a head in its content is the next message's.
+        shown: of the octets held, those that the scanner has seen and not approved: a size line or a trailer section.
+        inner: a head in its data, which is being judged.
         is_noted: that its content holds such a head has been said.
         is_doubted: one was too long to be judged.
         reads: receives that brought octets of its body.
@@ -44,6 +45,7 @@ class CapturedMessage:
     scanner: BodyScanner | None = None
     completion: Completion = field(default_factory=Completion)
     may_miss_body: bool = False
+    shown: int = 0
     inner: InnerHead | None = None
     is_noted: bool = False
     is_doubted: bool = False

@@ -1,4 +1,4 @@
-"""A response head inside the data of a message: content that shows one, or the next message behind a cut one.
+"""A head inside the data of a message: content that shows one, or the next message behind a cut one.
 
 The rule here: the framing decides. Where the message ends properly with those octets as its data, they are its data;
 where it does not, it was cut in front of them. That takes octets that have not come yet, so the octets from the head
@@ -14,7 +14,8 @@ from typing import Final
 from chunkwire.client.sniff import Beginning, sniff
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
-from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.scanner import BodyScanner
+from chunkwire.wire.unchunked import LengthScanner
 
 MAX_INNER_OCTETS: Final = 65536
 """Octets held from a head in data on: as many as a head may have. With more of them they are taken for data."""
@@ -56,6 +57,8 @@ class InnerHead:
             is_whole: they begin with a head to its end, not with what may become one.
             is_last: no more octets will come.
         """
+        is_over = len(octets) > MAX_INNER_OCTETS
+        octets, is_last = octets[:MAX_INNER_OCTETS], is_last and not is_over
         self._trial.take(octets[self._shown :])
         self._shown = len(octets)
         scanner = self._trial.scanner
@@ -64,11 +67,13 @@ class InnerHead:
         if self._trial.error is not None:
             return Inner.NEXT if is_whole and scanner.wire_octets > self._at else Inner.BROKEN
         if scanner.is_complete:
-            is_data = isinstance(scanner, ChunkedScanner) or not octets.startswith(b"HTTP/1.")
-            return Inner.DATA if is_data else judge_rest(self._trial.held, is_last=is_last)
-        if is_last:
-            return Inner.NEXT if is_whole else Inner.DATA
-        return Inner.UNDECIDED if len(octets) <= MAX_INNER_OCTETS else Inner.TOO_MANY
+            is_doubtful = isinstance(scanner, LengthScanner) and (is_whole or octets.startswith(b"HTTP/1."))
+            found = judge_rest(self._trial.held, is_last=is_last) if is_doubtful else Inner.DATA
+        elif is_last:
+            found = Inner.NEXT if is_whole else Inner.DATA
+        else:
+            found = Inner.UNDECIDED
+        return Inner.TOO_MANY if is_over and found is Inner.UNDECIDED else found
 
 
 def judge_rest(rest: bytes, *, is_last: bool) -> Inner:
@@ -90,5 +95,5 @@ def describe_cut(scanner: BodyScanner) -> str:
     try:
         scanner.end_of_input()
     except IncompleteBody as cut:
-        return f"{cut}; what looks like a response head stands in its data: taken for the next message"
+        return f"{cut}; what looks like a head stands in its data: taken for the next message"
     return "expected the end of the input behind the content, got octets of no message"

@@ -12,31 +12,47 @@ from typing import Final
 
 from chunkwire.wire.abnf import TCHAR, TOKEN
 
-# status-line                                                                                          RFC 9112 §4
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
+# A status-line; a longer reason-phrase is none that a server writes                                   RFC 9112 §4
+_REASON: Final = rb"[\t\x20-\x7e\x80-\xff]{0,400}+"
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: " + _REASON + rb")?\r?\n")
+# The beginnings of a status-line.
+_CUT_STATUS_LINE: Final = (
+    rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
+    rb"(?: " + _REASON + rb")?(?:\r(?:\n\r?)?|\n\r?)?)?)?)?)?)?)?)?)?)?)?)?"
+)
+# A request-line                                                                                       RFC 9112 §3
+_REQUEST_LINE: Final = re.compile(rb"(?:(?<=\n)|\A)[A-Z][A-Z\-]{2,31} [\x21-\x7e]++ HTTP/1\.[01]\r?\n")
+# The same in data, where fewer texts may be taken for one, and the beginnings of it.
+_METHOD: Final = rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)"
+_REQUEST_LINE_IN_DATA: Final = _METHOD + rb" /[\x21-\x7e]{0,400}+ HTTP/1\.[01]\r?\n"
+_CUT_REQUEST_LINE: Final = (
+    rb"(?:G|GE|H|HE|HEA|P|PO|POS|PU|PA|PAT|PATC|D|DE|DEL|DELE|DELET|O|OP|OPT|OPTI|OPTIO|OPTION|"
+    + _METHOD
+    + rb"(?: (?:/[\x21-\x7e]{0,400}+(?: (?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01]"
+    rb"(?:\r(?:\n\r?)?|\n\r?)?)?)?)?)?)?)?)?)?)?)?)?)"
+)
+_MAX_CUT_OCTETS: Final = 512  # more than either of these has
 # In content it takes the first octet of a field-line, or the empty line, to distinguish it from a text about HTTP.
 _HEAD_IN_CONTENT: Final = re.compile(_STATUS_LINE.pattern + rb"(?:" + TCHAR + rb"|\r?\n)")
 # A head to its end, or as far as the octets go.
-_HEAD_SO_FAR: Final = re.compile(
-    _STATUS_LINE.pattern + rb"(?>(?:" + TCHAR + rb"++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*)"
+_FIELDS_SO_FAR: Final = (
+    rb"(?>(?:" + TCHAR + rb"++:[\t\x20-\x7e\x80-\xff]*+\r?\n)*)"
     rb"(?:(?P<end>\r?\n)|(?:" + TCHAR + rb"++(?::[\t\x20-\x7e\x80-\xff]*+)?)?\r?\Z)"
 )
-# The beginnings of a status-line.
-_CUT_STATUS_LINE: Final = re.compile(
-    rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
-    rb"(?: [\t\x20-\x7e\x80-\xff]*+)?(?:\r(?:\n\r?)?|\n\r?)?)?)?)?)?)?)?)?)?)?)?)?"
+_RESPONSE: Final = (re.compile(_STATUS_LINE.pattern + _FIELDS_SO_FAR), re.compile(_CUT_STATUS_LINE + rb"\Z"))
+_EITHER: Final = (
+    re.compile(rb"(?:" + _STATUS_LINE.pattern + rb"|" + _REQUEST_LINE_IN_DATA + rb")" + _FIELDS_SO_FAR),
+    re.compile(rb"(?:" + _CUT_STATUS_LINE + rb"|" + _CUT_REQUEST_LINE + rb")\Z"),
 )
-# request-line                                                                                         RFC 9112 §3
-_REQUEST_LINE: Final = re.compile(rb"(?:(?<=\n)|\A)[A-Z][A-Z\-]{2,31} [\x21-\x7e]++ HTTP/1\.[01]\r?\n")
-# The same as it is typed: a target that looks like one, or a version, or a known method and no more.
+# A request-line as it is typed: a target that looks like one, or a version, or a known method and no more.
 _REQUEST_BEGIN: Final = re.compile(
-    TOKEN + rb" (?:/|\*|https?://|[^\r\n]*? HTTP/)|(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
-    rb"(?: [^\r\n]*)?\r?\n"
+    TOKEN + rb" (?:/|\*|https?://|[\x20-\x7e]*? HTTP/)|(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
+    rb"(?: [\x20-\x7e]*)?\r?\n"
 )
-_CUT_WORD: Final = re.compile(TOKEN + rb"(?: [\x20-\x7e]*)?")
+_CUT_WORD: Final = re.compile(TOKEN + rb"(?: [\x20-\x7e]*)?\r?")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]")
 _PADDED_HEX: Final = re.compile(rb"[\t ]*[0-9A-Fa-f]")
-_MAX_WORD_OCTETS: Final = 64  # of a line without its end that may still become a request-line
+_SNIFFED_OCTETS: Final = 64  # of a line: what they do not say, the rest of it does not change
 
 
 class Beginning(enum.Enum):
@@ -58,12 +74,12 @@ def sniff(octets: bytes, *, may_be_chunked: bool, is_lenient: bool, is_last: boo
         is_lenient: blanks may stand before its first size.
         is_last: no more octets will come, so that nothing is undecided.
     """
+    octets, is_short = octets[:_SNIFFED_OCTETS], len(octets) < _SNIFFED_OCTETS
     if octets[:5] == b"HTTP/":
         return Beginning.RESPONSE
     if _REQUEST_BEGIN.match(octets):
         return Beginning.REQUEST
-    is_cut = b"HTTP/".startswith(octets) or (len(octets) < _MAX_WORD_OCTETS and _CUT_WORD.fullmatch(octets))
-    if is_cut and not is_last:
+    if is_short and not is_last and _CUT_WORD.fullmatch(octets):
         return Beginning.UNDECIDED
     digit = _PADDED_HEX if is_lenient else _HEX
     return Beginning.CHUNKED if may_be_chunked and digit.match(octets) else Beginning.OTHER
@@ -76,26 +92,28 @@ def find_status_line(octets: bytes) -> tuple[int, bool]:
     """
     if found := _HEAD_IN_CONTENT.search(octets):
         return found.start(), True
-    return _find_cut_status_line(octets), False
+    return _find_cut(_RESPONSE[1], octets, 0), False
 
 
-def find_whole_head(octets: bytes) -> tuple[int, bool]:
-    """Return where a response head begins in data, and whether its end is there; else as `find_status_line`."""
-    if found := _HEAD_SO_FAR.search(octets):
+def find_whole_head(octets: bytes, start: int, way: str) -> tuple[int, bool]:
+    """Return where a head begins in data, from `start` on, and whether its end is there; else as `find_status_line`.
+
+    Args:
+        way: of the message whose data it is: "request", whose data may be followed by either head, or "response".
+    """
+    whole, cut = _EITHER if way == "request" else _RESPONSE
+    if found := whole.search(octets, start):
         return found.start(), found["end"] is not None
-    return _find_cut_status_line(octets), False
+    return _find_cut(cut, octets, start), False
 
 
-def _find_cut_status_line(octets: bytes) -> int:
-    place = octets.rfind(b"H")
-    while place >= 0 and len(octets) - place < 512:
-        if _CUT_STATUS_LINE.fullmatch(octets, place):
-            return place
-        place = octets.rfind(b"H", 0, place)
-    return len(octets)
+def _find_cut(pattern: re.Pattern[bytes], octets: bytes, start: int) -> int:
+    """Return where the last octets may begin a head."""
+    found = pattern.search(octets, max(start, len(octets) - _MAX_CUT_OCTETS))
+    return found.start() if found else len(octets)
 
 
-def find_head(octets: bytes) -> int | None:
+def find_head(octets: bytes, start: int = 0) -> int | None:
     """Return where a head, of either kind, begins among octets that are none; None where there is none yet."""
-    places = [found.start() for pattern in (_STATUS_LINE, _REQUEST_LINE) if (found := pattern.search(octets))]
+    places = [found.start() for pattern in (_STATUS_LINE, _REQUEST_LINE) if (found := pattern.search(octets, start))]
     return min(places, default=None)

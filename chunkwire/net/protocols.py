@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+MAX_NAME_OCTETS: Final = 16
+"""Of the signatures: with so many octets it is known whether one of them stands there."""
 _NAMES: Final = (
     # TLSPlaintext: type, legacy_record_version 3.0 to 3.4                                     RFC 8446 §5.1
     (re.compile(rb"\x16\x03[\x00-\x04]"), "the start of a TLS handshake (https)"),

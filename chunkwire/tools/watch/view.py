@@ -137,8 +137,6 @@ class WatchView:
             "<", "received", record.fields if self._options.is_verbose else self._explaining(record.fields)
         )
         lines += self._head_octets(record)
-        if status[:1] == "3" and any(name.lower() == "location" for name, _ in record.fields):
-            lines += self._message("*", "mark", "redirects are not followed")
         self._content = Content(record.fields)
         if self._content.error is not None:
             lines += self._message("*", "mark", self._content.error)
