@@ -20,7 +20,7 @@ import time
 from collections import deque
 from typing import Final
 
-from chunkwire.client.captured import CapturedMessage, CaptureWatcher
+from chunkwire.client.captured import HEAD_IN_DATA, MAX_STRAY_OCTETS, NO_BODY, CapturedMessage, CaptureWatcher, Strays
 from chunkwire.client.completion import Completion
 from chunkwire.client.inner import MAX_INNER_OCTETS, Inner, InnerHead, describe_cut, judge_rest
 from chunkwire.client.mistakes import describe_no_message, hint_at
@@ -40,7 +40,7 @@ from chunkwire.net.heads import (
 from chunkwire.net.protocols import MAX_NAME_OCTETS, name_protocol
 from chunkwire.net.targets import settle_target
 from chunkwire.record.recorder import Recorder
-from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule, quoted
+from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS, Limits
@@ -49,11 +49,7 @@ from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 RESPONSES_AT: Final = "client.received"
 REQUESTS_AT: Final = "origin.received"
-MAX_STRAY_OCTETS: Final = 65536
-"""Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
 _HEADLESS: Final = Framing(BodyKind.CHUNKED)
-_NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
-_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 _HTTP: Final = b"HTTP/1"
 
 
@@ -74,9 +70,7 @@ class CaptureReader:
         self._asked: deque[bytes] = deque()  # methods of the requests seen that are not answered yet
         self._seen = {"request": 0, "response": 0}
         self._is_headless = True  # a bare chunked body may stand here: at the start, and after another one
-        self._stray = b""  # the first octets outside of any message
-        self._strays = 0
-        self._shown = 0  # of them, octets that the end of a broken message has shown
+        self._strays = Strays()
         self._t, self._read, self._is_over = 0.0, 1, False
         self._body: list[bytes] = []
 
@@ -127,6 +121,7 @@ class CaptureReader:
     def _decide(self, *, is_last: bool) -> bool:
         """Say what the octets held begin; False where that takes more of them."""
         known = name_protocol(self._held) if self._is_first else None
+        may_be_named = self._is_first and not is_last and len(self._held) < MAX_NAME_OCTETS
         found = sniff(
             self._held,
             may_be_chunked=self._is_headless,
@@ -135,9 +130,7 @@ class CaptureReader:
         )
         if known is not None and not (found is Beginning.RESPONSE and self._held[5:6] == b"1"):
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
-        elif found is Beginning.UNDECIDED:
-            return False
-        elif found is Beginning.OTHER and self._is_first and len(self._held) < MAX_NAME_OCTETS and not is_last:
+        elif found is Beginning.UNDECIDED or (found is Beginning.OTHER and may_be_named):
             return False
         elif found is Beginning.OTHER:
             self._step = self._skip
@@ -180,29 +173,25 @@ class CaptureReader:
         return True
 
     def _leave_out(self, count: int) -> None:
-        self._stray = (self._stray + self._held[:count])[:64]
-        self._strays += count
+        self._strays.take(self._held[:count])
         self._held = self._held[count:]
-        if self._is_first and self._strays > MAX_STRAY_OCTETS:
+        if self._is_first and self._strays.count > MAX_STRAY_OCTETS:
             self._refuse_strays()
 
     def _end_strays(self) -> None:
         """Say what was left out, once it is over: before a head, or at the end."""
         if self._step == self._skip and self._message is None:
             self._leave_out(len(self._held))
-        if not self._strays:
-            return
-        if self._is_first and not self._held:
+        if self._strays.count and self._is_first and not self._held:
             self._refuse_strays()
-        elif self._strays > self._shown:
-            octets = "1 octet" if self._strays == 1 else f"{self._strays} octets"
-            self._watcher.note(f"{octets} of no message left out: {quoted(self._stray, 48)}")
-        self._stray, self._strays, self._shown = b"", 0, 0
+        elif (text := self._strays.describe()) is not None:
+            self._watcher.note(text)
+        self._strays = Strays()
 
     def _refuse_strays(self) -> None:
         """Say what is wrong with a capture that holds no message: it is no chunked body."""
-        if (error := describe_no_message(self._stray, _HEADLESS.scanner(self._limits))) is not None:
-            self._refuse(error, self._stray)
+        if (error := describe_no_message(self._strays.first, _HEADLESS.scanner(self._limits))) is not None:
+            self._refuse(error, self._strays.first)
 
     # ---- heads ---------------------------------------------------------------------------------------------
 
@@ -231,9 +220,7 @@ class CaptureReader:
             self._leave_out(find_head(self._held[:line], 1) or line)
             return True
         self._held = rest
-        if framing is not None:
-            self._begin_body(message, framing)
-        return True
+        return framing is None or self._begin_body(message, framing)
 
     def _take_request(self, message: CapturedMessage, head: bytes) -> Framing:
         request = read_request(head)
@@ -265,11 +252,12 @@ class CaptureReader:
 
     # ---- bodies --------------------------------------------------------------------------------------------
 
-    def _begin_body(self, message: CapturedMessage, framing: Framing) -> None:
+    def _begin_body(self, message: CapturedMessage, framing: Framing) -> bool:
         message.scanner = framing.scanner(self._limits)
         self._step = self._scan
         if message.scanner.is_complete:
             self._end_message("complete")
+        return True
 
     def _scan(self) -> bool:
         message = self._message
@@ -282,7 +270,7 @@ class CaptureReader:
             limit, is_whole = find_status_line(self._held)
         if limit == 0 and not scanner.wire_octets:
             if is_whole:
-                self._watcher.note(_NO_BODY)
+                self._watcher.note(NO_BODY)
                 self._end_message("complete")
             return is_whole
         if is_open:
@@ -318,7 +306,7 @@ class CaptureReader:
             return True
         if is_whole and found is not Inner.BROKEN and not message.is_noted:
             message.is_noted = True
-            self._watcher.note(_DATA)
+            self._watcher.note(HEAD_IN_DATA)
         message.inner, message.is_doubted = None, found is Inner.TOO_MANY
         is_more = found is Inner.IN_CHUNK
         return self._scan_up_to(1 if is_more else len(self._held), message, scanner) or is_more
@@ -389,14 +377,9 @@ class CaptureReader:
                 scanner.end_of_input()
                 framing = "complete"
             except IncompleteBody as cut:
-                error = str(cut)
-                if (
-                    not scanner.wire_octets
-                    and not self._held
-                    and message.way == "response"
-                    and self._seen["request"] == 0
-                ):
-                    error += "; an answer to HEAD has no body (-X HEAD)"
+                is_without_body = not scanner.wire_octets and not self._held and message.way == "response"
+                may_answer_head = is_without_body and self._seen["request"] == 0
+                error = f"{cut}; an answer to HEAD has no body (-X HEAD)" if may_answer_head else str(cut)
         self._end_message(framing, error, self._held)
 
     def _end_message(self, framing: str, error: str | None = None, held: bytes = b"") -> None:
@@ -414,4 +397,4 @@ class CaptureReader:
         self._message = None
         self._step = self._between if framing in ("complete", "cut") else self._skip
         if framing == "malformed":
-            self._stray, self._strays, self._shown = b"", 0, len(held)
+            self._strays = Strays(shown=len(held))

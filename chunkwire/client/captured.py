@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from chunkwire.client.completion import Completion
 from chunkwire.client.inner import InnerHead
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
+from chunkwire.wire.errors import quoted
 from chunkwire.wire.scanner import BodyScanner
+
+MAX_STRAY_OCTETS: Final = 65536
+"""Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
+NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
+HEAD_IN_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 
 
 class CaptureWatcher(Protocol):
@@ -51,3 +57,28 @@ class CapturedMessage:
     is_doubted: bool = False
     reads: int = 0
     last_read: int = -1
+
+
+@dataclass(slots=True)
+class Strays:
+    """The octets outside of any message since the last one.
+
+    Attributes:
+        shown: of them, octets that the end of a broken message has shown.
+        first: the first 64 of them.
+    """
+
+    shown: int = 0
+    count: int = 0
+    first: bytes = b""
+
+    def take(self, octets: bytes) -> None:
+        """Take note of octets that are left out."""
+        self.first = (self.first + octets)[:64]
+        self.count += len(octets)
+
+    def describe(self) -> str | None:
+        """Return a line that says what was left out; None where all of it has been shown."""
+        if self.count <= self.shown:
+            return None
+        return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 48)}"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.client.capture import MAX_STRAY_OCTETS, CaptureReader
+from chunkwire.client.capture import CaptureReader
+from chunkwire.client.captured import MAX_STRAY_OCTETS
 from chunkwire.client.inner import MAX_INNER_OCTETS
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
 from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
@@ -120,6 +121,9 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
         (b"9" + SIZED, ["cut 0", *TWO]),
         (CODED + b"5\r\nhelloXX" + SIZED, ["200", "malformed 5", *NEXT, "complete 2"]),
         (OK + b"no colon\r\n\r\n" + SIZED, ["malformed 0", *NEXT, "complete 2"]),
+        (POST + b"41\r\nlog" + GET, ["request POST", "cut 3", "-- request 2", "request GET", "complete 0"]),
+        (POST + b"1e\r\nlog" + GET + b"\r\n0\r\n\r\n", ["request POST", "note", "complete 30"]),
+        (CODED + b"0\r\n0:A" + SIZED, ["200", "malformed 0", *NEXT, "complete 2"]),
         (WHOLE + WHOLE, ["complete 5", "-- response 2", "complete 5"]),
         (WHOLE + SIZED, ["complete 5", *NEXT, "complete 2"]),
         (WHOLE + b"\n", ["complete 5", "note"]),
@@ -260,6 +264,11 @@ PIECES = st.sampled_from(
         b"X: 1\r\n\r\n",
         b"\x16\x03\x01",
         b"GET / HTTP/1.1\n\n",
+        POST + b"41\r\nlog" + GET,
+        CODED + b"5\r\nhello\r\n0\r\n0:A" + SIZED,
+        b"HTTP/1.1 200 HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 103 x\r\n\r\n\x11k",
+        b"PRI * HTTP/2.0\r\n\r\n",
     ]
 )
 

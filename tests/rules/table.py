@@ -21,7 +21,7 @@ class Row:
         who: whom it concerns among our servers: "O" (origin), "G" (gateway) or "OG".
         origin: the test of the origin; empty where `who` has no O.
         gateway: the test of the gateway; empty where `who` has no G.
-        peers: what nginx 1.22, HAProxy 2.6 or others do, measured; recorded here, asserted nowhere.
+        peers: what nginx 1.22, HAProxy 2.6 or others do, measured; `tests/real/test_beside_others.py` asserts some.
     """
 
     says: str
