@@ -325,19 +325,19 @@ class Exchange:
         closes = self._drain.is_started or not await self._upload_is_over()
         answer = downstream_response(response, self._request, self._framing, self._gate, date=date_now(), close=closes)
         octets = self._client.head_octets(answer.head, self._request.method)
-        if self._tap is not None:
-            self._tap.head(response, answer.head)
         self._closes_body, self._response_began = answer.closes_body, True
+        shape, observe = self._shape(answer.framing), None
+        if self._tap is not None:
+            shape, observe = self._tap.response(response, answer, shape)
         self.report.status, self.report.keep_alive = response.status, answer.keeps_client
-        scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
-        self.report.scanner = scanner
+        scanner = self.report.scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
         options = MoveOptions(
             settings.idle_timeout,
             settings.send_timeout,
-            self._shape(answer.framing),
+            shape,
             octets,
             self._note_first,
-            self._tap.body("response") if self._tap is not None else None,
+            observe,
             self._note_counts(answer.framing, scanner),
         )
         keeps_upstream = answer.keeps_upstream

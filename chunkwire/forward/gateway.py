@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import select
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -34,6 +35,10 @@ from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.running import open_all, run_server
 
+if TYPE_CHECKING:
+    from chunkwire.server.routes import Resource
+    from chunkwire.server.tap import RecordFor
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +47,7 @@ class Gateway:
 
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
+        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
         on_end: called with each exchange when it is over.
         metrics: counts what goes through; None counts nothing.
     """
@@ -54,6 +60,7 @@ class Gateway:
         mover: Mover | None = None,
         drain: Drain | None = None,
         record_to: Callable[[Record], None] | None = None,
+        record_for: RecordFor | None = None,
         on_end: OnEnd = log_text,
         metrics: Metrics | None = None,
     ) -> None:
@@ -62,7 +69,7 @@ class Gateway:
         self._settings = settings
         self._gate = Gate(settings.name, settings.preserve_host, settings.marks)
         self._mover: Mover = mover or default_mover(settings.poll)
-        self._record_to = record_to
+        self._record_for = record_for or (lambda _: record_to)
         self._on_end = on_end
         self._metrics = metrics
         self._by_client: Counter[str] = Counter()
@@ -90,6 +97,14 @@ class Gateway:
                     patience = self._settings.keep_alive_timeout
         finally:
             self._mover.unwatch(client)
+
+    async def relay(self, client: ServerConnection, request: Request) -> None:
+        """Serve one request whose head somebody else has received; the connection is theirs again afterwards.
+
+        Raises:
+            HeadError: the framing of its body is one that this gateway refuses; nothing has been answered.
+        """
+        await self._run_exchange(client, request, admitted_framing(request))
 
     async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
         """Serve the next request; False when the connection has ended."""
@@ -147,7 +162,8 @@ class Gateway:
 
     def _tap(self, request: Request) -> Tap | None:
         self._streams += 1
-        return Tap(self._record_to, self._streams, request) if self._record_to is not None else None
+        record_to = self._record_for(request)
+        return Tap(record_to, self._streams, request) if record_to is not None else None
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
         return Exchange(
@@ -228,8 +244,10 @@ async def serve_gateway(
     *,
     settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
+    record_for: RecordFor | None = None,
     on_end: OnEnd = log_text,
     admin: Address | str | None = None,
+    admin_resources: Iterable[Resource] = (),
     metrics: Metrics | None = None,
     reuse_port: bool = False,
     handle_signals: bool = False,
@@ -238,8 +256,10 @@ async def serve_gateway(
     """Serve until cancelled, or until a drain is over.
 
     Args:
+        record_for: picks who takes the records of one exchange, by its request head, in place of `record_to`.
         on_end: called with each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
+        admin_resources: what else is served there.
         metrics: counts what goes through; None counts nothing, unless there is an admin address.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         handle_signals: SIGTERM drains (main thread only).
@@ -253,7 +273,8 @@ async def serve_gateway(
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
     listeners = await open_all(address, admin, reuse_port=reuse_port)
-    gateway = Gateway(Upstreams(upstreams), settings=settings, record_to=record_to, on_end=on_end, metrics=metrics)
+    record_for = record_for or (lambda _: record_to)
+    gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
         await run_server(
@@ -261,6 +282,7 @@ async def serve_gateway(
             gateway.handle,
             drain=gateway.drain,
             read_metrics=(metrics or Metrics("gateway")).read,
+            admin_resources=admin_resources,
             grace=settings.grace,
             max_connections=settings.max_connections,
             handle_signals=handle_signals,

@@ -37,6 +37,7 @@ class GatewaySettings:
         mode: how frames are relayed; `exact` is the gateway's purpose, the others teach and test.
         fault: what to break in chunked responses, to test clients; None breaks nothing.
         poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.
+        fields: more field lines of each response.
         max_informational: 1xx responses passed on before one final response (Go's client: 5).
     """
 
@@ -57,16 +58,17 @@ class GatewaySettings:
     mode: Mode = EXACT_MODE
     fault: FaultPlan | None = None
     poll: float = 50e-6
+    fields: tuple[Field, ...] = ()
     max_informational: int = 5
     limits: Limits = DEFAULT_LIMITS
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
 
     @property
     def marks(self) -> tuple[Field, ...]:
-        """Return the response fields that keep a mode or a fault from being forgotten."""
+        """Return the response fields that keep a mode or a fault from being forgotten, and what else there is."""
         mode = ((b"Chunkwire-Mode", str(self.mode).encode("ascii")),) if self.mode != EXACT_MODE else ()
         fault = ((b"Chunkwire-Fault", str(self.fault).encode("ascii")),) if self.fault is not None else ()
-        return mode + fault
+        return mode + fault + self.fields
 
 
 DEFAULT_GATEWAY_SETTINGS = GatewaySettings()

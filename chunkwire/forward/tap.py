@@ -10,11 +10,15 @@ import time
 from collections.abc import Callable
 
 from chunkwire.forward.failure import Outcome
-from chunkwire.net.heads import Request, Response
+from chunkwire.forward.rewrite import DownstreamHead
+from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.movers import Shaper
 from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -46,6 +50,50 @@ class BodyTap:
         self._writes += 1
         self._sent.body(self._clock(), self._on_the_way, self._writes)
         self._on_the_way = []
+
+
+class ShapedTap(BodyTap):
+    """The same where a shaper writes other octets: what was sent is what it gave, scanned again as any reader would.
+
+    Args:
+        scanner: of the framing that goes down.
+    """
+
+    def __init__(
+        self, received: Recorder, sent: Recorder, clock: Callable[[], float], shape: Shaper, scanner: BodyScanner
+    ) -> None:
+        super().__init__(received, sent, clock)
+        self._shape = shape
+        self._feed = Feed(scanner)
+
+    def sent(self) -> None:
+        """Do nothing: what was sent has been recorded as the shaper gave it."""
+
+    @property
+    def error(self) -> ChunkwireError | None:
+        """As the shaper's."""
+        return self._shape.error
+
+    @property
+    def due(self) -> float | None:
+        """As the shaper's."""
+        return self._shape.due
+
+    def feed(self, events: list[Event]) -> bytes:
+        """Return what the shaper does, and record it."""
+        return self._noted(self._shape.feed(events))
+
+    def flush(self) -> bytes:
+        """Return what the shaper does, and record it."""
+        return self._noted(self._shape.flush())
+
+    def _noted(self, octets: bytes) -> bytes:
+        if octets and self._feed.error is None:
+            self._writes += 1
+            events: list[Event] = []
+            self._feed.take(octets, events)
+            self._sent.body(self._clock(), events, self._writes)
+        return octets
 
 
 class Gaps:
@@ -114,10 +162,18 @@ class Tap:
         recorder.end(self.clock(), str(Outcome.COMPLETE))
         self._is_answered = True
 
-    def head(self, received: Response, sent: Response) -> None:
-        """Record the response head as received and as sent down."""
-        for point, head in ((RECEIVED, received), (SENT, sent)):
+    def response(
+        self, received: Response, answer: DownstreamHead, shape: Shaper | None
+    ) -> tuple[Shaper | None, BodyTap]:
+        """Record the response head as received and as sent down; return the body's shaper, and its observer."""
+        for point, head in ((RECEIVED, received), (SENT, answer.head)):
             self._recorders["response", point].head(self.clock(), head.start_line, head.fields)
+        if shape is None:
+            return None, self.body("response")
+        framing = Framing(BodyKind.CLOSE) if answer.closes_body else answer.framing
+        came, went = (self._recorders["response", point] for point in (RECEIVED, SENT))
+        tapped = ShapedTap(came, went, self.clock, shape, framing.scanner())
+        return tapped, tapped
 
     def body(self, way: str) -> BodyTap:
         """Return an observer of the body that goes this way: `request` (up) or `response` (down)."""

@@ -6,7 +6,7 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeAlias
 
 import trio
@@ -23,9 +23,11 @@ from chunkwire.server.routes import Resource
 ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 
 
-async def serve_admin(listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain) -> None:
-    """Serve `/metrics` and `/healthz` of one server, on addresses of their own, until drained or cancelled."""
-    admin = Server(admin_resources(read), pacer=await current_sleeper(), drain=drain)
+async def serve_admin(
+    listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain, others: Iterable[Resource] = ()
+) -> None:
+    """Serve `/metrics` and `/healthz` of one server, and `others`, on addresses of their own, until drained."""
+    admin = Server((*admin_resources(read), *others), pacer=await current_sleeper(), drain=drain)
     await serve_connections(listeners, admin.handle, drain=drain)
 
 

@@ -37,7 +37,7 @@ from chunkwire.server.request import IncomingRequest, RequestBody
 from chunkwire.server.responder import BodyState, Responder
 from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
-from chunkwire.server.tap import SentTap
+from chunkwire.server.tap import RecordFor, SentTap
 from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Server:
         resources: what is served; their list stands at `/` unless one of them does.
         pacer: the clock of every moment reported or waited for.
         record_to: takes the records of what is written, at the point `origin.sent`; None makes none.
+        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
         drain: ends the server gracefully once started; None never does.
         metrics: counted into.
         on_end: called with each exchange when it is over, for an access line.
@@ -73,6 +74,7 @@ class Server:
         pacer: Pacer,
         settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
         record_to: Callable[[Record], None] | None = None,
+        record_for: RecordFor | None = None,
         drain: Drain | None = None,
         metrics: Metrics | None = None,
         on_end: Callable[[JournalEntry], None] | None = None,
@@ -81,7 +83,7 @@ class Server:
         self.journal = Journal(settings.journal_entries)
         self.metrics = metrics or Metrics("server")
         self._pacer = pacer
-        self._record_to = record_to
+        self._record_for = record_for or (lambda _: record_to)
         self._drain = drain or Drain()
         self._routes = Routes(resources)
         self._on_end = on_end
@@ -235,10 +237,11 @@ class Server:
         exchange = JournalEntry(next(self._numbers), head, peer=connection.peer, now=now, metrics=self.metrics)
         self.journal.add(exchange)
         self.metrics.begin(exchange)
-        if self._record_to is None:
+        record_to = self._record_for(head)
+        if record_to is None:
             return exchange, None
         wall = exchange.began_ns / 1e9
-        return exchange, SentTap(self._record_to, head, stream=exchange.number, began=now, wall=wall)
+        return exchange, SentTap(record_to, head, stream=exchange.number, began=now, wall=wall)
 
     def _close(self, exchange: JournalEntry, tap: SentTap | None, ended: Ended) -> None:
         exchange.ended = self._pacer.now()

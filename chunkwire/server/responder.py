@@ -49,7 +49,7 @@ class BodyState(enum.Enum):
     COMPLETE = "complete"
     CUT = "cut"  # ended early, with a FIN where that cannot be taken for the end
     RESET = "reset"  # ended early, with a reset
-    HANDED_OVER = "handed over to another protocol"
+    HANDED_OVER = "handed over"
 
 
 class Responder:
@@ -64,6 +64,7 @@ class Responder:
         must_close: the connection ends after this response.
         is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
         watch: the scope in which the connection is watched for a reset, until it is handed over.
+        always: field lines that the response has whatever its resource says.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Responder:
         self.exchange = exchange
         self.pacer = pacer
         self.watch = trio.CancelScope()
+        self.always: tuple[Field, ...] = ()
         self._now = pacer.now
         self._send_nowait = connection.send_nowait
         self._connection = connection
@@ -180,6 +182,10 @@ class Responder:
         self.state = BodyState.OPEN
         await self._connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
         self.exchange.status = 101
+        return self.hand_over()
+
+    def hand_over(self) -> ServerConnection:
+        """Hand over the connection as it is after the request's head; it is closed when the responder returns."""
         self.state = BodyState.HANDED_OVER
         self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
         return self._connection
@@ -257,7 +263,7 @@ class Responder:
         closing = ((b"Connection", b"close"),) if self.must_close else ()
         date = (b"Date", date_now())
         cors = cors_fields(self._request.head, self._request.settings.cors)
-        response = Response(status, reason_of(status), fields=(date, *fields, *cors, *framing, *closing))
+        response = Response(status, reason_of(status), fields=(date, *fields, *self.always, *cors, *framing, *closing))
         octets = self._connection.head_octets(response, self._request.head.method)
         now = self.pacer.now()
         self.state = BodyState.OPEN

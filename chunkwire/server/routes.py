@@ -24,8 +24,8 @@ ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[
 # Methods that RFC 9110 §9 and RFC 5789 define: known here, though a resource may not allow them (405, not 501).
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # names the run in the journal, on every resource
-_PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+", re.ASCII)
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\{(\w+\*?)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Resource:
     """One resource of a server.
 
     Attributes:
-        path: `/stream/{n}`; a placeholder stands for one segment, percent-decoded.
+        path: `/stream/{n}`; a placeholder stands for one segment, percent-decoded;
+            `{rest*}` at the end for all that are left.
         responder: answers the request.
         summary: one line for the list at `/`.
         example: what to type after `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
@@ -187,5 +188,7 @@ def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
 def _pattern(path: str) -> re.Pattern[str]:
     literals_and_names = _PLACEHOLDER.split(path)
     literals_and_names[::2] = map(re.escape, literals_and_names[::2])
-    literals_and_names[1::2] = (f"(?P<{name}>[^/]+)" for name in literals_and_names[1::2])
+    literals_and_names[1::2] = (
+        f"(?P<{name[:-1]}>.*)" if name.endswith("*") else f"(?P<{name}>[^/]+)" for name in literals_and_names[1::2]
+    )
     return re.compile("".join(literals_and_names))

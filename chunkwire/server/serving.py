@@ -18,6 +18,7 @@ from chunkwire.server.metrics import Metrics
 from chunkwire.server.routes import Resource
 from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.server.tap import RecordFor
 
 
 async def serve(
@@ -26,8 +27,10 @@ async def serve(
     *,
     settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
     record_to: Callable[[Record], None] | None = None,
+    record_for: RecordFor | None = None,
     on_end: Callable[[JournalEntry], None] | None = None,
     admin: Address | str | None = None,
+    admin_resources: Iterable[Resource] = (),
     drain: Drain | None = None,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
@@ -40,8 +43,10 @@ async def serve(
         address: or its text: HOST:PORT, :PORT or PORT; without a host loopback, and port 0 takes a free one.
         resources: what is served; their list stands at `/` unless one of them does.
         record_to: takes the records of what is written; None makes none.
+        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
         on_end: called with each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
+        admin_resources: what else is served there.
         drain: its `start` ends the server gracefully: streams may go on for `settings.grace`.
         metrics: counts what is done; None makes its own.
         reuse_port: share the address with other processes (SO_REUSEPORT).
@@ -57,7 +62,14 @@ async def serve(
     drain = drain or Drain()
     sleeper = await current_sleeper()
     server = Server(
-        resources, pacer=sleeper, settings=settings, record_to=record_to, drain=drain, metrics=metrics, on_end=on_end
+        resources,
+        pacer=sleeper,
+        settings=settings,
+        record_to=record_to,
+        record_for=record_for,
+        drain=drain,
+        metrics=metrics,
+        on_end=on_end,
     )
     server.metrics.sleeper_form = sleeper.form.value
     await run_server(
@@ -65,6 +77,7 @@ async def serve(
         server.handle,
         drain=drain,
         read_metrics=server.metrics.read,
+        admin_resources=admin_resources,
         grace=settings.grace,
         max_connections=settings.max_connections,
         handle_signals=handle_signals,

@@ -7,6 +7,7 @@ a fault shows what a strict reader makes of it, and the engine itself never look
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.net.unread import shown_method
@@ -15,6 +16,9 @@ from chunkwire.record.values import Record
 from chunkwire.server.journal import Ended
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
+
+RecordFor: TypeAlias = Callable[[Request], Callable[[Record], None] | None]
+"""Picks who takes the records of an exchange, by its request head; None where nobody watches, which costs nothing."""
 
 
 class SentTap:

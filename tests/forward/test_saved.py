@@ -22,6 +22,29 @@ def test_a_gateway_records_what_it_received_and_what_it_sent(tmp_path: Path) -> 
     assert chunkwire("watch", str(saved)).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "flags, lines",
+    [
+        (("--mode", "buffer"), ["b", "0"]),
+        (("--mode", "slice=4"), ["4", "1", "4", "2", "0"]),
+        (("--mode", "coalesce=1ms"), ["5", "6", "0"]),
+        (("--fault", "no-terminator=1"), ["5"]),
+    ],
+)
+def test_a_gateway_that_is_not_exact_records_the_frames_that_it_sent(
+    flags: tuple[str, ...], lines: list[str], tmp_path: Path
+) -> None:
+    saved, had = tmp_path / "gateway.jsonl", tmp_path / "client.jsonl"
+    with serving("serve") as origin, serving("forward", origin.url(""), *flags, "--save", str(saved)) as gateway:
+        chunkwire("watch", "-q", "--save", str(had), gateway.url("/frames?plan=5@0,6:a=1@200,0@400"))
+    records = [json.loads(line) for file in (saved, had) for line in file.read_text().splitlines()]
+    for point in ("gateway.sent", "client.received"):
+        frames = [record for record in records if record["kind"] == "frame" and record["point"] == point]
+        assert [frame["line"] for frame in frames] == lines
+    ends = [record["sha256"] for record in records if record["kind"] == "end" and record["way"] == "response"]
+    assert ends[1] == ends[2]
+
+
 def test_several_workers_cannot_share_a_recording(tmp_path: Path) -> None:
     result = chunkwire("forward", "http://127.0.0.1:9", "--save", str(tmp_path / "x"), "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)

@@ -1,0 +1,42 @@
+"""The files of the page, as they are served.
+
+The rule here: a fixed table of the files in `static/`, read once; no path of a request ever reaches the file system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+_TYPES: Final = {
+    "html": b"text/html; charset=utf-8",
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: its octets, its media type, and the ETag that is theirs (RFC 9110 §8.8.3)."""
+
+    octets: bytes
+    media_type: bytes
+    etag: bytes
+
+
+@cache
+def assets() -> Mapping[str, Asset]:
+    """Return the files by name."""
+    found = {}
+    for path in resources.files("chunkwire.lab").joinpath("static").iterdir():
+        media_type = _TYPES.get(path.name.rpartition(".")[2])
+        if media_type is not None:
+            octets = path.read_bytes()
+            etag = f'"{hashlib.sha256(octets).hexdigest()[:16]}"'.encode()
+            found[path.name] = Asset(octets, media_type, etag)
+    return found

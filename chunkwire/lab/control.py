@@ -1,0 +1,96 @@
+"""Pause, step and pace: the time of a run's streams, which goes on only as the learner lets it.
+
+The rule here: a stream waits for its planned moments on a `Pacer`; this one lets time run faster or slower, stop, or go
+on to the next moment. So each resource of the origin that is paced can be stepped, and none of them knows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from chunkwire.net.sleeper import Pacer
+
+MAX_RATE: Final = 1000.0  # times as fast as planned; beyond it a pause is none
+
+
+class RunControl:
+    """What holds for all streams of one run.
+
+    Attributes:
+        rate: seconds of plan a second.
+        is_paused: time stands still.
+        steps: how often a moment has been let pass while paused.
+    """
+
+    def __init__(self) -> None:
+        self.rate = 1.0
+        self.is_paused = False
+        self.steps = 0
+        self._waits: set[trio.CancelScope] = set()
+
+    def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
+        """Change what is given, and wake whoever waits."""
+        if rate is not None:
+            self.rate = rate
+        if is_paused is not None:
+            self.is_paused = is_paused
+        self.steps += steps
+        for scope in self._waits:
+            scope.cancel()
+        self._waits.clear()
+
+    def wait_scope(self) -> trio.CancelScope:
+        """Return a scope that the next change cancels."""
+        scope = trio.CancelScope()
+        self._waits.add(scope)
+        return scope
+
+    def forget(self, scope: trio.CancelScope) -> None:
+        """Cancel a scope no more."""
+        self._waits.discard(scope)
+
+
+class RunPacer:
+    """The clock of one stream of a run, as `net.sleeper.Pacer`; `real` is the clock beneath."""
+
+    def __init__(self, real: Pacer, control: RunControl) -> None:
+        self._real = real
+        self._control = control
+        self._plan_s = self._real_s = real.now()  # one moment on both clocks
+        self._rate = control.rate
+        self._is_paused = control.is_paused
+        self._steps = control.steps
+
+    def now(self) -> float:
+        """Return the time of the plan."""
+        if self._is_paused:
+            return self._plan_s
+        return self._plan_s + (self._real.now() - self._real_s) * self._rate
+
+    async def wait_until(self, moment: float) -> None:
+        """Return at a moment of the plan, or at once when it is let pass by a step."""
+        control = self._control
+        while True:
+            self._take_over()
+            if self._is_paused and self._steps < control.steps:
+                self._steps += 1
+                self._plan_s = max(self._plan_s, moment)
+                await trio.lowlevel.checkpoint()
+                return
+            with control.wait_scope() as scope:
+                if self._is_paused:
+                    await trio.sleep_forever()
+                else:
+                    await self._real.wait_until(self._real_s + max(0.0, moment - self._plan_s) / self._rate)
+            control.forget(scope)
+            if not scope.cancelled_caught:
+                return
+
+    def _take_over(self) -> None:
+        """Go on from this moment at the control's rate."""
+        self._plan_s, self._real_s = self.now(), self._real.now()
+        self._rate, self._is_paused = self._control.rate, self._control.is_paused
+        if not self._is_paused:
+            self._steps = self._control.steps

@@ -1,0 +1,105 @@
+"""A stream written by hand: what is typed is on the wire at once, as typed, right or wrong.
+
+The rule here: octets go out as they came in, and are scanned beside that, only to say what a strict reader makes of
+them. No framing is added, and none is mended.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, Responder
+from chunkwire.wire.errors import FramingError
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.scanner import ChunkedScanner
+
+MAX_TYPED_OCTETS: Final = 65536  # of one write
+MAX_HANDS: Final = 16  # streams of one learner at once
+_WAITING: Final = 256  # writes that a stream may be behind
+
+
+class HandEnd(enum.StrEnum):
+    """How a learner ends a stream; a typed last-chunk ends it too."""
+
+    FIN = "fin"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a strict reader makes of the octets typed so far.
+
+    Attributes:
+        state: "valid", "complete" or "malformed".
+        text: what is wrong, in one line; empty where nothing is.
+        offset: of the first wrong octet in the body; None where nothing is.
+    """
+
+    state: str
+    text: str = ""
+    rule: str = ""
+    section: str = ""
+    offset: int | None = None
+
+
+def judge(feed: Feed) -> Verdict:
+    """Return the verdict on what a feed has taken."""
+    error: FramingError | None = feed.error
+    if error is not None:
+        return Verdict("malformed", str(error), str(error.rule), error.section, error.offset)
+    return Verdict("complete" if feed.scanner.is_complete else "valid")
+
+
+class Hands:
+    """The open hand-written streams of one learner."""
+
+    def __init__(self) -> None:
+        self._open: dict[trio.MemorySendChannel[bytes | HandEnd], Feed] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def serve(self, request: IncomingRequest, response: Responder) -> None:
+        """Answer with a chunked body that is what the learner types, until it ends or is ended."""
+        if not response.is_chunked:
+            raise Refusal(400, "hand-version", "expected HTTP/1.1: to HTTP/1.0 no framing is sent")
+        if len(self._open) >= MAX_HANDS:
+            raise Refusal(503, "hands", f"expected at most {MAX_HANDS} open streams to type on")
+        sender, receiver = trio.open_memory_channel[bytes | HandEnd](_WAITING)
+        feed = Feed(ChunkedScanner(request.settings.limits))
+        response.must_close = True
+        self._open[sender] = feed
+        try:
+            async with response.chunked(fields=(TEXT, (b"Cache-Control", b"no-store"))) as body:
+                async for typed in receiver:
+                    if typed is HandEnd.RESET:
+                        body.reset()
+                    elif isinstance(typed, bytes):
+                        await body.send_octets(typed)
+                        if not feed.scanner.is_complete:
+                            continue
+                        body.mark_complete()
+                    else:
+                        body.cut()
+                    return
+        finally:
+            del self._open[sender]
+
+    def write(self, typed: bytes | HandEnd) -> Verdict | None:
+        """Put octets on each open stream, or end it; return the strict verdict, None where no stream is open."""
+        verdict = None
+        for sender, feed in list(self._open.items()):
+            if isinstance(typed, bytes) and feed.error is None:
+                feed.take(typed, [])
+            try:
+                sender.send_nowait(typed)
+            except trio.WouldBlock as full:
+                raise Refusal(503, "hand-full", "the stream's reader takes nothing") from full
+            verdict = judge(feed)
+        return verdict

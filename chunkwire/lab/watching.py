@@ -1,0 +1,123 @@
+"""Records on their way to a page: numbered by exchange, put on one clock, sent as server-sent events.
+
+The rule here: a record is kept for each watcher as it came and made text when its turn comes, so that a relay never
+waits for a page. What a slow page does not take is dropped, oldest first, and the page is told how much.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import trio
+
+from chunkwire.net.heads import Request
+from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.tap import RecordFor
+
+MAX_KEPT: Final = 20_000  # records a watcher may be behind: some 10 s of 1000 frames a second at two points
+MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
+BATCH_SECONDS: Final = 0.04  # records are sent together: 25 times a second looks continuous
+HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a minute
+
+
+class Noted(NamedTuple):
+    """A record, the exchange it belongs to, where that was seen, and when, in s on this process's clock."""
+
+    record: Record
+    exchange: int
+    place: str
+    at: float
+
+    def line(self) -> str:
+        """Return the record as JSON, with three members of the lab's."""
+        text = to_json(self.record)
+        return f'{text[:-1]},"x":{self.exchange},"place":{json.dumps(self.place)},"at":{self.at:.6f}}}'
+
+
+class Watcher:
+    """One page's event stream: what it has not been sent yet."""
+
+    def __init__(self) -> None:
+        self.kept: deque[Noted] = deque(maxlen=MAX_KEPT)
+        self.dropped = 0
+        self.has_more = trio.Event()
+
+    def note(self, noted: Noted) -> None:
+        """Keep a record until it is sent."""
+        if len(self.kept) == MAX_KEPT:
+            self.dropped += 1
+        self.kept.append(noted)
+        self.has_more.set()
+
+    def take(self) -> bytes:
+        """Return all that is kept as one event, preceded by what was dropped."""
+        dropped, self.dropped = self.dropped, 0
+        lines = [noted.line() for noted in self.kept]
+        self.kept.clear()
+        self.has_more = trio.Event()
+        said = f"event: dropped\ndata: {dropped}\n\n" if dropped else ""
+        return (said + "".join(f"data: {line}\n" for line in lines) + "\n").encode("ascii")
+
+
+class Watchers:
+    """Who watches one learner's exchanges."""
+
+    def __init__(self) -> None:
+        self._watchers: set[Watcher] = set()
+        self._numbers = itertools.count(1)
+
+    def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
+        """Return what picks who takes the records of an exchange at a place: nobody unless somebody watches.
+
+        Args:
+            place: names it to the page, such as "origin" or "gateway buffer".
+            also: takes them all the same.
+        """
+
+        def choose(_: Request) -> Callable[[Record], None] | None:
+            return self.recorder(place, also) if self._watchers else also
+
+        return choose
+
+    def recorder(self, place: str, also: Callable[[Record], None] | None = None) -> Callable[[Record], None]:
+        """Return what takes the records of one exchange."""
+        number = next(self._numbers)
+        began: float | None = None
+
+        def take(record: Record) -> None:
+            nonlocal began
+            if also is not None:
+                also(record)
+            if isinstance(record, RequestRecord) and began is None:  # the moment it gives, not that of its coming
+                began = record.wall - record.t - (time.time() - time.monotonic())
+            if record.point == "gateway.received" and record.way == "response":
+                return  # what it received is what its upstream wrote
+            if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
+                record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
+            noted = Noted(record, number, place, (began or 0.0) + record.t)
+            for watcher in self._watchers:
+                watcher.note(noted)
+
+        return take
+
+    async def send_to(self, response: Responder) -> None:
+        """Send records as they come, until the client leaves."""
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        fields = (EVENT_STREAM, (b"Cache-Control", b"no-store"))
+        try:
+            async with response.chunked(fields=fields) as body:
+                await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
+                while True:
+                    with trio.move_on_after(HEARTBEAT_SECONDS):
+                        await watcher.has_more.wait()
+                        await trio.sleep(BATCH_SECONDS)
+                    await body.send_chunk(watcher.take() if watcher.kept else b": heartbeat\n\n")
+        finally:
+            self._watchers.discard(watcher)

@@ -1,0 +1,132 @@
+"""The lab's streams: through real exchanges of the gateway, by hand, paused and stepped; and the feed of them."""
+
+import json
+from typing import Any
+
+import pytest
+import trio
+import trio.lowlevel
+
+from chunkwire.lab.control import RunControl, RunPacer
+from chunkwire.lab.laboratory import Lab
+from tests.lab.serving import answer, content_of, get, lab_running, status_of
+from tests.server.peer import TrioPacer
+
+
+@pytest.mark.parametrize(
+    "mode, body",
+    [
+        ("exact", b"2\r\nab\r\n1;x=1\r\nc\r\n0\r\nX-T: 1\r\n\r\n"),
+        ("buffer", b"3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"),
+        ("slice=1", b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\nX-T: 1\r\n\r\n"),
+        ("exact,fault=no-terminator=1", b"2\r\nab\r\n"),
+    ],
+)
+async def test_a_path_names_the_mode_that_a_stream_is_relayed_in(mode: str, body: bytes) -> None:
+    async with lab_running() as (_, where):
+        target = f"/via/{mode}/frames?plan=2@0,1:x=1@1,0@2&text=abc&trailer=X-T:1"
+        assert content_of(await answer(where, get(target))) == body
+
+
+@pytest.mark.parametrize("mode", ["wrong", "slice=0", "exact,fault=none-such"])
+async def test_a_wrong_mode_is_refused_in_a_line(mode: str) -> None:
+    async with lab_running() as (_, where):
+        response = await answer(where, get(f"/via/{mode}/generate"))
+        assert status_of(response) == 400
+        assert content_of(response).count(b"\n") == 1
+
+
+async def test_typed_octets_are_on_the_wire_as_typed() -> None:
+    async with lab_running() as (lab, where), await trio.open_tcp_stream(where.host, where.port) as stream:
+        await stream.send_all(get("/direct/hand") + b"\r\n")
+        assert (await stream.receive_some()).endswith(b"\r\n\r\n")
+        verdicts = []
+        for typed in (b"5;a=1\r\nhello\r\n", b"4\r\nwrong\n"):
+            said = json.loads(content_of(await answer(where, typing(lab), typed)))
+            assert (said["streams"], said["octets"]) == (1, len(typed))
+            assert await stream.receive_some() == typed
+            verdicts.append((said["verdict"]["state"], said["verdict"]["offset"]))
+        assert verdicts == [("valid", None), ("malformed", 14 + 7)]
+        await answer(where, typing(lab, "?end=fin"))
+        assert await stream.receive_some() == b""
+
+
+def typing(lab: Lab, query: str = "") -> bytes:
+    return get(f"/lab/type{query}", f"Chunkwire-Token: {lab.seat.token}", method="POST")
+
+
+async def test_a_typed_last_chunk_ends_the_stream() -> None:
+    async with lab_running() as (lab, where):
+        async with trio.open_nursery() as nursery:
+            sender, receiver = trio.open_memory_channel[bytes](1)
+
+            async def read() -> None:
+                await sender.send(content_of(await answer(where, get("/via/exact/hand"))))
+
+            nursery.start_soon(read, name="reader")
+            while not len(lab.seat.hands):
+                await trio.lowlevel.checkpoint()
+            said = await answer(where, typing(lab), b"0\r\n\r\n")
+            assert json.loads(content_of(said))["verdict"]["state"] == "complete"
+            assert await receiver.receive() == b"0\r\n\r\n"
+
+
+async def test_a_stepped_stream_goes_on_frame_by_frame(autojump_clock: trio.testing.MockClock) -> None:
+    control = RunControl()
+    control.set(is_paused=True)
+    pacer = RunPacer(TrioPacer(), control)
+    start, passed = pacer.now(), []
+
+    async def stream() -> None:
+        for n in range(3):
+            await pacer.wait_until(start + n)
+            passed.append((n, trio.current_time() - began))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream, name="stream")
+        await trio.sleep(10)
+        assert passed == []
+        control.set(steps=1)
+        await trio.sleep(10)
+        assert passed == [(0, 10.0)]
+        control.set(is_paused=False, rate=0.5)
+    assert passed == [(0, 10.0), (1, 22.0), (2, 24.0)]
+
+
+async def test_a_change_of_pace_holds_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    control = RunControl()
+    pacer = RunPacer(TrioPacer(), control)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pacer.wait_until, pacer.now() + 10, name="stream")
+        await trio.sleep(5)
+        control.set(rate=5.0)
+    assert trio.current_time() - began == pytest.approx(6.0)
+
+
+async def test_the_feed_tells_what_origin_and_gateway_sent() -> None:
+    async with lab_running() as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
+        await feed.send_all(get("/lab/feed") + b"\r\n")
+        await _until(feed, b"event: hello")
+        await answer(where, get("/via/buffer/frames?plan=2@0,1@1,0@2&text=abc", "Chunkwire-Run: r1"))
+        seen = _records(await _until(feed, b'"kind":"end"', times=2))
+    lines: dict[str, list[str]] = {}
+    for each in seen:
+        assert isinstance(each["at"], float)
+        if each["kind"] == "frame":
+            lines.setdefault(each["point"], []).append(each["line"])
+    assert lines == {"origin.sent": ["2", "1", "0"], "gateway.sent": ["3", "0"]}
+    runs = [each for each in seen if each["kind"] == "request" and ["Chunkwire-Run", "r1"] in each["fields"]]
+    assert {each["place"] for each in runs} == {"origin", "gateway buffer"}
+
+
+async def _until(stream: trio.SocketStream, mark: bytes, times: int = 1) -> bytes:
+    octets = b""
+    while octets.count(mark) < times:
+        octets += await stream.receive_some()
+    return octets
+
+
+def _records(feed: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in feed.split(b"\n") if line.startswith(b"data: {")]
