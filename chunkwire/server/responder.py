@@ -258,18 +258,15 @@ class Responder:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
         if not self._request.body.is_complete and not self._request.body.is_small:
             self.must_close = True  # what is not read must not be taken for the next request (RFC 9112 §9.3)
-        if self._drain.is_started:
-            self.must_close = True
+        self.must_close = self.must_close or self._drain.is_started
         closing = ((b"Connection", b"close"),) if self.must_close else ()
         date = (b"Date", date_now())
         cors = cors_fields(self._request.head, self._request.settings.cors)
         response = Response(status, reason_of(status), fields=(date, *fields, *self.always, *cors, *framing, *closing))
         octets = self._connection.head_octets(response, self._request.head.method)
-        now = self.pacer.now()
-        self.state = BodyState.OPEN
+        self.state, now = BodyState.OPEN, self._now()
         await self._send(octets)
-        self.exchange.status = status
-        self.exchange.head_sent = now
+        self.exchange.status, self.exchange.head_sent = status, now
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
 
