@@ -2,7 +2,9 @@
 
     CLOSED     every question passes; so many failures in a row → OPEN
     OPEN       none passes, until its time is over → HALF_OPEN
-    HALF_OPEN  one question passes as a trial: success → CLOSED, failure → OPEN, given up → the next one tries
+    HALF_OPEN  one question passes as a trial: first token → CLOSED, failure → OPEN, given up → the next one tries
+
+Failures in a row are counted between whole answers: a provider whose answers break off half-way is no sound one.
 
 The rule here: pure; the time is given, in seconds on one monotonic clock. A pass that was given before the state last
 changed says nothing about the state there is.
@@ -68,55 +70,78 @@ class Breaker:
             self._era += 1
         return Pass(self, self._era, is_trial=state is BreakerState.HALF_OPEN)
 
-    def note_success(self) -> None:
-        """Take note of a whole answer; `Pass` calls this."""
+    @property
+    def era(self) -> int:
+        """How often the state has changed."""
+        return self._era
+
+    def note_life(self) -> None:
+        """Take note of the first token of an answer; `Pass` calls this."""
         if self._open_until is not None:
             self._era += 1
-        self._failures = 0
-        self._open_until = None
-        self._has_trial = False
+            self._failures = 0
+            self._open_until = None
+            self._has_trial = False
 
-    def note_failure(self, now: float, at_least: float, *, is_trial: bool) -> None:
+    def note_success(self) -> None:
+        """Take note of a whole answer; `Pass` calls this."""
+        self.note_life()
+        self._failures = 0
+
+    def note_failure(self, now: float, wait: float, *, is_trial: bool) -> None:
         """Take note of a failure; `Pass` calls this."""
         self._failures += 1
-        if is_trial or self._failures >= self._most or at_least > 0:
+        if is_trial or self._failures >= self._most or wait > 0:
             self._era += 1
             self._has_trial = False
-            self._open_until = now + max(self._cooldown, min(at_least, MAX_COOLDOWN_S))
+            self._open_until = now + (min(wait, MAX_COOLDOWN_S) if wait > 0 else self._cooldown)
 
     def note_nothing(self, *, is_trial: bool) -> None:
         """Take note of a question that was given up; `Pass` calls this."""
         if is_trial:
             self._has_trial = False
 
-    def is_of(self, era: int) -> bool:
-        """Say whether the state is still that of an era; `Pass` calls this."""
-        return era == self._era
-
 
 class Pass:
-    """The permission to ask once; exactly one of its methods is called, and a second call does nothing."""
+    """The permission to ask once; one of `succeed`, `fail` and `give_up` ends it, and what is said after it is ignored.
+
+    Attributes:
+        is_trial: it was given half-open, and no token has come.
+    """
 
     def __init__(self, breaker: Breaker, era: int, *, is_trial: bool) -> None:
         self._breaker: Breaker | None = breaker
         self._era = era
-        self._is_trial = is_trial
+        self.is_trial = is_trial
+
+    def show_life(self) -> None:
+        """Say that the first token has come."""
+        breaker = self._breaker
+        if breaker is not None and breaker.era == self._era:
+            breaker.note_life()
+            self._era = breaker.era
+            self.is_trial = False
 
     def succeed(self) -> None:
-        """Say that the provider answered."""
+        """Say that the answer is whole."""
         if (breaker := self._take()) is not None:
             breaker.note_success()
 
-    def fail(self, now: float, *, at_least: float = 0.0) -> None:
-        """Say that it failed; `at_least` is how many seconds it asked to be left alone, which opens the breaker."""
+    def fail(self, now: float, *, wait: float = 0.0) -> None:
+        """Say that it failed.
+
+        Args:
+            wait: seconds that the provider asks to be left alone, which opens the breaker for so long and no longer;
+                0 for no such wish.
+        """
         if (breaker := self._take()) is not None:
-            breaker.note_failure(now, at_least, is_trial=self._is_trial)
+            breaker.note_failure(now, wait, is_trial=self.is_trial)
 
     def give_up(self) -> None:
-        """Say that nothing was learnt: the caller left."""
+        """Say that nothing was learnt: the caller left, or was at fault."""
         if (breaker := self._take()) is not None:
-            breaker.note_nothing(is_trial=self._is_trial)
+            breaker.note_nothing(is_trial=self.is_trial)
 
     def _take(self) -> Breaker | None:
         breaker, self._breaker = self._breaker, None
-        return breaker if breaker is not None and breaker.is_of(self._era) else None
+        return breaker if breaker is not None and breaker.era == self._era else None

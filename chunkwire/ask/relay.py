@@ -175,7 +175,7 @@ class Relay:
             permit.give_up()
         else:
             provider.tally.failed += 1
-            permit.fail(trio.current_time(), at_least=error.retry_after or 0.0)
+            permit.fail(trio.current_time(), wait=error.retry_after or 0.0)
         return error
 
     async def _stream(

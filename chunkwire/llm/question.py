@@ -7,8 +7,8 @@ provider, connections, and who holds which key.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
@@ -56,11 +56,27 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PastCall:
+    """A tool call that an earlier turn of the model's made; `arguments` is the JSON text of an object."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; a `tool` turn carries a tool's result."""
+    """One turn of a conversation; a `tool` turn carries a tool's result.
+
+    Attributes:
+        calls: the tool calls of an `assistant` turn.
+        call_id: of a `tool` turn: which of them its text is the result of.
+    """
 
     role: Role
     text: str
+    calls: tuple[PastCall, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ class Tool:
 
     name: str
     schema: object = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,11 @@ class Question:
         is_stream: answer event by event, not with one JSON body.
         wants_usage: the stream should end with its usage (only OpenAI's chat leaves the choice).
         max_tokens: the most tokens to answer with; None for no such wish.
+        temperature, top_p: how to sample; None for no such wish.
+        stop: texts before which the answer ends.
+        tool_choice: whether the model may, must not or must call a tool.
+        named_tool: the one that it must call; "" leaves that to it.
+        others: members of OpenAI's chat form that no word here stands for, for providers that speak it.
         form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
     """
 
@@ -90,6 +112,12 @@ class Question:
     wants_usage: bool = True
     max_tokens: int | None = None
     form: str = ""
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    named_tool: str = ""
+    others: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def prompt(self) -> str:

@@ -1,5 +1,7 @@
 """When a breaker lets a question pass."""
 
+import pytest
+
 from chunkwire.ask.breaker import MAX_COOLDOWN_S, Breaker, BreakerState, Pass
 
 
@@ -55,11 +57,38 @@ def test_half_open_it_lets_one_question_pass_at_a_time() -> None:
     assert breaker.try_pass(10) is None
 
 
-def test_a_trial_that_succeeds_closes_it() -> None:
+def test_a_trial_that_gives_a_whole_answer_closes_it() -> None:
     breaker = opened()
     must_pass(breaker, 10).succeed()
     assert breaker.state(10) is BreakerState.CLOSED
     assert breaker.failures == 0
+
+
+def test_a_trial_closes_it_with_its_first_token() -> None:
+    breaker = opened()
+    trial = must_pass(breaker, 10)
+    trial.show_life()
+    assert breaker.state(10) is BreakerState.CLOSED
+    assert [breaker.try_pass(10) is None for _ in range(3)] == [False] * 3
+
+
+def test_what_becomes_of_a_trial_after_its_first_token_counts_as_with_any_answer() -> None:
+    breaker = opened(failures=2)
+    for failures in (1, 2):
+        trial = must_pass(breaker, 10)
+        trial.show_life()
+        assert breaker.failures == failures - 1
+        trial.fail(10)
+    assert breaker.state(10) is BreakerState.OPEN
+
+
+def test_answers_that_break_off_after_their_first_token_open_it() -> None:
+    breaker = Breaker(failures=2, cooldown=10)
+    for _ in range(2):
+        broken = must_pass(breaker, 0)
+        broken.show_life()
+        broken.fail(0)
+    assert breaker.state(0) is BreakerState.OPEN
 
 
 def test_a_trial_that_fails_opens_it_again() -> None:
@@ -103,15 +132,26 @@ def test_a_second_word_about_a_pass_is_not_heard() -> None:
     assert breaker.state(0) is BreakerState.CLOSED
 
 
-def test_a_provider_that_asks_to_be_left_alone_is_left_alone_so_long() -> None:
+@pytest.mark.parametrize("wait", [0.5, 1, 30])
+def test_a_provider_that_asks_to_be_left_alone_is_left_alone_so_long_and_no_longer(wait: float) -> None:
     breaker = Breaker(failures=5, cooldown=10)
-    must_pass(breaker, 0).fail(0, at_least=30)
-    assert breaker.opens_in(0) == 30
+    must_pass(breaker, 0).fail(0, wait=wait)
+    assert breaker.opens_in(0) == wait
+    must_pass(breaker, wait).fail(wait, wait=wait)
+    assert breaker.opens_in(wait) == wait
+
+
+def test_a_wish_for_no_wait_at_all_is_a_failure_as_any() -> None:
+    breaker = Breaker(failures=2, cooldown=10)
+    must_pass(breaker, 0).fail(0, wait=0)
+    assert breaker.state(0) is BreakerState.CLOSED
+    must_pass(breaker, 0).fail(0, wait=0)
+    assert breaker.opens_in(0) == 10
 
 
 def test_but_never_for_hours() -> None:
     breaker = Breaker()
-    must_pass(breaker, 0).fail(0, at_least=86_400)
+    must_pass(breaker, 0).fail(0, wait=86_400)
     assert breaker.opens_in(0) == MAX_COOLDOWN_S
 
 
