@@ -166,7 +166,7 @@ class CaptureReader:
         place = find_head(self._held)
         if place is None:
             line = self._held.rfind(b"\n") + 1
-            self._leave_out(line if len(self._held) - line <= MAX_STRAY_OCTETS else len(self._held))
+            self._leave_out(max(line, len(self._held) - MAX_STRAY_OCTETS))
             return False
         self._leave_out(place)
         self._step = self._between

@@ -12,9 +12,10 @@ from typing import Final
 
 from chunkwire.wire.abnf import TCHAR, TOKEN
 
-# A status-line; a longer reason-phrase is none that a server writes                                   RFC 9112 §4
+# A status-line; in data, only one with a short reason-phrase                                   RFC 9112 §4
 _REASON: Final = rb"[\t\x20-\x7e\x80-\xff]{0,400}+"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: " + _REASON + rb")?\r?\n")
+_ANY_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
 # The beginnings of a status-line.
 _CUT_STATUS_LINE: Final = (
     rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
@@ -115,5 +116,7 @@ def _find_cut(pattern: re.Pattern[bytes], octets: bytes, start: int) -> int:
 
 def find_head(octets: bytes, start: int = 0) -> int | None:
     """Return where a head, of either kind, begins among octets that are none; None where there is none yet."""
-    places = [found.start() for pattern in (_STATUS_LINE, _REQUEST_LINE) if (found := pattern.search(octets, start))]
+    places = [
+        found.start() for pattern in (_ANY_STATUS_LINE, _REQUEST_LINE) if (found := pattern.search(octets, start))
+    ]
     return min(places, default=None)
