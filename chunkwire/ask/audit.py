@@ -97,9 +97,7 @@ class Account:
             "model": self.model,
             "stop": None if self.stop is None else self.stop.value,
             "tokens": self.tokens,
-            "usage": None
-            if usage is None
-            else {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
+            "usage": None if usage is None else {"input_tokens": usage.prompt, "output_tokens": usage.completion},
             "ttft_ms": self.since(self.first_token),
         }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -24,8 +25,19 @@ from chunkwire.client.pool import Pool
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
-from chunkwire.llm.answer import ErrorKind, ProviderError, Started, Stopped, TextDelta, Usage
+from chunkwire.llm.answer import (
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Reasoning,
+    Started,
+    Stop,
+    Text,
+    ToolCall,
+    Usage,
+)
 from chunkwire.llm.dialect import Reader
+from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, make_tls
@@ -204,10 +216,12 @@ class Relay:
             ) as stream:
                 if stream.head.status != 200:
                     octets = await _some_of(stream)
-                    return provider.dialect.read_error(stream.head.status, stream.head.fields, octets)
+                    error = provider.dialect.read_error(stream.head.status, stream.head.fields, octets, time.time())
+                    return replace(error, message=redacted(error.message, [provider.key]))
                 return await self._pass_on(stream, reader, account, channel, patience)
         except ChunkwireError as error:
-            return None if reader.is_complete else _as_provider_error(error)
+            events = reader.end_of_input(_as_provider_error(error))
+            return await self._take(events, account, channel, patience)
 
     async def _pass_on(
         self,
@@ -219,25 +233,39 @@ class Relay:
     ) -> ProviderError | None:
         with trio.CancelScope() as grace:
             async for read in stream.reads(whole_frames=False):
-                for event in reader.feed(content(read)):
-                    match event:
-                        case TextDelta():
-                            patience.deadline = float("inf")
-                            account.tokens += 1
-                            await self._put(Token(event.text), account, channel)
-                        case Started():
-                            account.model = event.model or account.model
-                        case Usage():
-                            account.usage = event
-                        case Stopped():
-                            account.stop = event.reason
-                        case ProviderError():
-                            return event
-                        case _:
-                            pass
+                if (error := await self._take(reader.feed(content(read)), account, channel, patience)) is not None:
+                    return error
                 if reader.is_complete:
                     grace.deadline = min(grace.deadline, trio.current_time() + _GRACE_S)
-        return reader.end_of_input()
+        return await self._take(reader.end_of_input(), account, channel, patience)
+
+    async def _take(
+        self,
+        events: list[AnswerEvent],
+        account: Account,
+        channel: trio.MemorySendChannel[Item],
+        patience: trio.CancelScope,
+    ) -> ProviderError | None:
+        """Pass events on; return the error among them."""
+        for event in events:
+            match event:
+                case Text():
+                    patience.deadline = float("inf")
+                    account.tokens += 1
+                    await self._put(Token(event.text), account, channel)
+                case Reasoning() | ToolCall():
+                    patience.deadline = float("inf")
+                case Started():
+                    account.model = event.model or account.model
+                case Usage():
+                    account.usage = event
+                case Stop():
+                    account.stop = event.reason
+                case ProviderError():
+                    return event
+                case _:
+                    pass
+        return None
 
     async def _put(self, item: Item, account: Account, channel: trio.MemorySendChannel[Item]) -> None:
         try:

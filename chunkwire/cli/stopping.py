@@ -17,7 +17,7 @@ from chunkwire.cli.exits import ExitCode
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
-class Stop:
+class StopSignal:
     """Cancel what is inside at SIGINT or SIGTERM, and go on after it. In other threads than the main one: do nothing.
 
     Attributes:
@@ -30,7 +30,7 @@ class Stop:
         self._token = trio.lowlevel.current_trio_token()
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in _CODES}
         self._scope.__enter__()

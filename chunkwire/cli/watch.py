@@ -82,12 +82,12 @@ async def watch_url(options: argparse.Namespace) -> int:
     from chunkwire import client
     from chunkwire.cli.asking import read_request
     from chunkwire.cli.sink import Sink
-    from chunkwire.cli.stopping import Stop
+    from chunkwire.cli.stopping import StopSignal
     from chunkwire.wire.errors import ChunkwireError
 
     asked = read_request(options)
     with Sink(options) as sink:
-        with Stop() as stop:
+        with StopSignal() as stop:
             try:
                 async with client.open(
                     asked.method,
@@ -119,14 +119,14 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     """Show octets that somebody else received, or a recording."""
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
-    from chunkwire.cli.stopping import Stop
+    from chunkwire.cli.stopping import StopSignal
     from chunkwire.wire.errors import LocalError
 
     given = [flag for flag, value in (("-H", options.header), ("-d", options.data)) if value]
     if given:
         raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.source!r}")
     source, first = Input(fd), b""
-    with Stop() as stop:
+    with StopSignal() as stop:
         first = await source.receive()
         if not first:
             print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)

@@ -6,8 +6,10 @@ yields `AnswerEvent`s; a writer is given an `Answer`. What this module must not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 
 @unique
@@ -22,8 +24,24 @@ class StopReason(StrEnum):
     """It waits for the results of its tool calls."""
     FILTER = "filter"
     """The provider withheld the rest."""
+    REFUSAL = "refusal"
+    """It declined; its text says so, and is no answer."""
     OTHER = "other"
     """A reason this vocabulary has no word for."""
+
+
+@unique
+class AtFault(StrEnum):
+    """Who has to change something before the same question can be answered."""
+
+    CALLER = "caller"
+    """The question itself: another provider would refuse it too."""
+    PROVIDER = "provider"
+    """The provider, or the way to it."""
+    OVERLOAD = "overload"
+    """Nobody: there is too much to do, and later there may be less."""
+    AUTH = "auth"
+    """Whoever holds the key."""
 
 
 @unique
@@ -48,10 +66,23 @@ class ErrorKind(StrEnum):
     """A stream that breaks its own grammar: no JSON, a wrong CRC, an event without end."""
     INCOMPLETE = "incomplete"
     """A stream that ended before its own terminal event."""
+    EMPTY = "empty"
+    """A stream that ended as a whole one does and had neither text nor a tool call in it."""
+
+    @property
+    def at_fault(self) -> AtFault:
+        """Return who is at fault."""
+        return _AT_FAULT.get(self, AtFault.PROVIDER)
 
 
-_CALLERS_FAULT = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE})
-_PROVIDERS_REFUSAL = frozenset({ErrorKind.WRONG_KEY, ErrorKind.FORBIDDEN, ErrorKind.NOT_FOUND})
+_AT_FAULT: Final[Mapping[ErrorKind, AtFault]] = {
+    ErrorKind.BAD_REQUEST: AtFault.CALLER,
+    ErrorKind.TOO_LARGE: AtFault.CALLER,
+    ErrorKind.WRONG_KEY: AtFault.AUTH,
+    ErrorKind.FORBIDDEN: AtFault.AUTH,
+    ErrorKind.RATE_LIMIT: AtFault.OVERLOAD,
+    ErrorKind.OVERLOADED: AtFault.OVERLOAD,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +94,21 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class TextDelta:
+class Text:
     """More of the text; never empty."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class Reasoning:
+    """More of what the model thinks before it answers, never a part of the text; "" where the provider withholds it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
     """A tool call begins (`id` and `name` are set) or goes on (they are "").
 
     Attributes:
@@ -86,20 +124,29 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them, of the whole answer so far: a later one replaces an earlier one."""
+    """Tokens as the provider counts them, of the whole answer so far: a later one replaces an earlier one.
 
-    input_tokens: int
-    output_tokens: int
+    Attributes:
+        prompt: of the question; Anthropic and Bedrock leave cached ones out of it, the others do not.
+        completion: of the answer; xAI leaves reasoning out of it, the others do not.
+        reasoning: of the reasoning, 0 where the provider does not say.
+        cached: of the question's tokens that a cache of the provider held, 0 where it does not say.
+    """
+
+    prompt: int
+    completion: int
+    reasoning: int = 0
+    cached: int = 0
 
     @property
-    def total_tokens(self) -> int:
-        """Return both together."""
-        return self.input_tokens + self.output_tokens
+    def total(self) -> int:
+        """Return those of question and answer."""
+        return self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """The model has stopped; the stream may have more to say, usage for one."""
+class Stop:
+    """The model has stopped; the stream may have more to say. A later one replaces an earlier one."""
 
     reason: StopReason
 
@@ -114,32 +161,42 @@ class ProviderError:
     """The answer failed; nothing of it comes after this.
 
     Attributes:
-        message: one line for a person.
-        status: of the HTTP response, where the error came as one.
+        message: one line for a person: the provider's own reason, or what was expected and got.
+        status: of the HTTP response, or that the error in a stream names; None where neither does.
         retry_after: seconds that the provider asks to wait, where it does.
+        is_ours: found by this reader (a cut, an HTML page, a timeout); False where the provider said it.
+        parameter: the member of the request's body that the provider refuses, "" where it names none.
     """
 
     kind: ErrorKind
     message: str
     status: int | None = None
     retry_after: float | None = None
+    is_ours: bool = False
+    parameter: str = ""
+
+    @property
+    def at_fault(self) -> AtFault:
+        """Return who is at fault."""
+        return self.kind.at_fault
 
     @property
     def is_retryable(self) -> bool:
         """The same request to the same provider may fare better."""
-        return self.kind not in _CALLERS_FAULT | _PROVIDERS_REFUSAL
+        is_theirs = self.at_fault in (AtFault.PROVIDER, AtFault.OVERLOAD)
+        return is_theirs and self.kind is not ErrorKind.NOT_FOUND
 
     @property
     def is_callers_fault(self) -> bool:
         """The request itself is at fault: another provider would refuse it too."""
-        return self.kind in _CALLERS_FAULT
+        return self.at_fault is AtFault.CALLER
 
 
-AnswerEvent = Started | TextDelta | ToolCallDelta | Usage | Stopped | KeepAlive | ProviderError
+AnswerEvent = Started | Text | Reasoning | ToolCall | Usage | Stop | KeepAlive | ProviderError
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class WholeToolCall:
     """A whole tool call; `arguments` are the pieces of one JSON text, a delta each."""
 
     id: str
@@ -154,7 +211,8 @@ class Answer:
     Attributes:
         id: as the client will see it, the provider's prefix included.
         created: Unix seconds.
-        text: the deltas, none of them empty.
+        text: the deltas, none of them empty; a refusal where `stop` says so.
+        reasoning: the deltas before the text, none of them empty.
         latency_ms: what Bedrock reports as its metrics.
         error: the stream ends with this error after the text and tool calls, in place of its closing events.
     """
@@ -163,8 +221,9 @@ class Answer:
     model: str
     created: int
     text: tuple[str, ...]
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[WholeToolCall, ...] = ()
     usage: Usage = Usage(0, 0)
     stop: StopReason = StopReason.STOP
     latency_ms: int = 0
     error: ProviderError | None = None
+    reasoning: tuple[str, ...] = ()

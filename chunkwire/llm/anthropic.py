@@ -16,15 +16,17 @@ from chunkwire.llm.answer import (
     ErrorKind,
     KeepAlive,
     ProviderError,
+    Reasoning,
     Started,
-    Stopped,
+    Stop,
     StopReason,
-    TextDelta,
-    ToolCallDelta,
+    Text,
+    ToolCall,
     Usage,
 )
 from chunkwire.llm.dialect import JSON, Dialect, Piece, Reply, json_reply, json_request
-from chunkwire.llm.errors import STATUS_OF, error_in, retry_fields
+from chunkwire.llm.endings import ENDINGS
+from chunkwire.llm.errors import STATUS_OF, retry_fields
 from chunkwire.llm.question import (
     Field,
     Message,
@@ -41,7 +43,7 @@ from chunkwire.llm.question import (
     two_sided,
 )
 from chunkwire.llm.reading import ToolIndex
-from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _VERSION: Final = b"2023-06-01"
@@ -76,54 +78,80 @@ _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
 class MessagesInterpreter:
     """What the events of a message mean."""
 
-    terminal = "event: message_stop"
+    ending = ENDINGS["anthropic"]
 
     def __init__(self) -> None:
         self.is_complete = False
-        self._input_tokens = 0
+        self.is_finished = False
+        self._usage: dict[str, object] = {}
         self._calls = ToolIndex()
 
-    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
-        """Return what an event means."""
-        return self.take_payload(load_object(data))
+    def done(self) -> None:
+        """Take `[DONE]`, which is not the end here."""
 
-    def take_payload(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+    def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event's object means; its `type` decides, an unknown one means nothing."""
-        match text_at(payload, "type"):
+        match text_at(payload, "type") or name:
             case "message_start":
-                self._input_tokens = number_at(payload, "message", "usage", "input_tokens") or 0
+                self._note_usage(at(payload, "message", "usage"))
                 yield Started(text_at(payload, "message", "id"), text_at(payload, "message", "model"))
             case "content_block_start":
                 yield from self._start_block(at(payload, "index"), at(payload, "content_block"))
             case "content_block_delta":
                 yield from self._take_delta(at(payload, "index"), at(payload, "delta"))
             case "message_delta":
-                yield from self._take_message_delta(payload)
+                yield from self._take_end(at(payload, "delta"), at(payload, "usage"))
             case "message_stop":
                 self.is_complete = True
+            case "message":  # a whole message in place of a stream; also what an event without a name is called
+                yield from self._take_whole(payload)
             case "ping":
                 yield KeepAlive()
-            case "error":
-                yield error_in(payload) or ProviderError(ErrorKind.SERVER, "the provider gave no reason")
+
+    def _take_whole(self, message: dict[str, object]) -> Iterator[AnswerEvent]:
+        if not isinstance(at(message, "content"), list):
+            return
+        yield Started(text_at(message, "id"), text_at(message, "model"))
+        for index, block in enumerate(items_at(message, "content")):
+            yield from self._start_block(index, block)
+            if isinstance(at(block, "input"), dict) and at(block, "input"):
+                yield ToolCall(self._calls.of(repr(index)), "", "", dump(at(block, "input")))
+        yield from self._take_end(message, at(message, "usage"))
 
     def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
-        if text_at(block, "type") == "tool_use":
-            yield ToolCallDelta(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), "")
-        elif text := text_at(block, "text"):
-            yield TextDelta(text)
+        kind = text_at(block, "type")
+        if kind == "tool_use":
+            yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), "")
+        elif kind in ("thinking", "redacted_thinking"):
+            yield Reasoning(delta_at(block, "thinking"))
+        elif text := delta_at(block, "text"):
+            yield Text(text)
 
     def _take_delta(self, index: object, delta: object) -> Iterator[AnswerEvent]:
-        if text := text_at(delta, "text"):
-            yield TextDelta(text)
-        if more := text_at(delta, "partial_json"):
-            yield ToolCallDelta(self._calls.of(repr(index)), "", "", more)
+        if text := delta_at(delta, "text"):
+            yield Text(text)
+        if thought := delta_at(delta, "thinking"):
+            yield Reasoning(thought)
+        if more := delta_at(delta, "partial_json"):
+            yield ToolCall(self._calls.of(repr(index)), "", "", more)
 
-    def _take_message_delta(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        if reason := text_at(payload, "delta", "stop_reason"):
-            yield Stopped(_STOPS.get(reason, StopReason.OTHER))
-        output_tokens = number_at(payload, "usage", "output_tokens")
-        if output_tokens is not None:
-            yield Usage(number_at(payload, "usage", "input_tokens") or self._input_tokens, output_tokens)
+    def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
+        if reason := text_at(delta, "stop_reason"):
+            self.is_finished = True
+            yield Stop(_STOPS.get(reason, StopReason.OTHER))
+        self._note_usage(usage)
+        if number_at(usage, "output_tokens") is not None:
+            yield Usage(
+                count_at(self._usage, "input_tokens"),
+                count_at(self._usage, "output_tokens"),
+                count_at(self._usage, "output_tokens_details", "thinking_tokens"),
+                count_at(self._usage, "cache_read_input_tokens"),
+            )
+
+    def _note_usage(self, usage: object) -> None:
+        """Keep the latest of each count; a null does not take one back."""
+        if isinstance(usage, dict):
+            self._usage |= {key: value for key, value in usage.items() if value is not None}
 
 
 class AnthropicMessages(Dialect):
@@ -217,7 +245,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
 def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
     """Yield each event's object, and whether it carries the model's next words."""
     start = {**whole(answer), "content": [], "stop_reason": None}
-    yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.input_tokens, 1))}}, False
+    yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
     index = -1
     if answer.text or not answer.tool_calls:
         index = 0
@@ -273,4 +301,4 @@ def _block_delta(index: int, delta: Mapping[str, object]) -> dict[str, object]:
 
 
 def _usage(usage: Usage) -> dict[str, int]:
-    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return {"input_tokens": usage.prompt, "output_tokens": usage.completion}

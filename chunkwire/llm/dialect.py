@@ -44,15 +44,25 @@ class Reader(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """The dialect's own terminal event was seen: the answer is whole, whatever the framing says."""
+        """The answer is whole, whatever the framing says from here on.
+
+        That is so after the dialect's own terminal event, and after an `end_of_input` that found nothing lacking.
+        """
         ...
 
     def feed(self, octets: bytes) -> list[AnswerEvent]:
         """Return what these octets complete. A `ProviderError` is the last event; what is fed after it is ignored."""
         ...
 
-    def end_of_input(self) -> ProviderError | None:
-        """Return None when the answer is whole or its error was given already, else what it lacks."""
+    def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
+        """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or has no content.
+
+        To be called once, at the end of the body, or when enough was read of one that `is_complete`.
+
+        Args:
+            broken: what ended the body in place of its proper end: a cut, a timeout. It is what an answer that is not
+                whole comes to. None for a body that ended properly.
+        """
         ...
 
 
@@ -107,9 +117,11 @@ class Dialect(ABC):
         """Return a reader for one answer."""
         return SseReader(type(self).interpreter())
 
-    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
-        """Return what a response says that is no answer; any status, any body."""
-        return read_error(status, fields, body)
+    def read_error(
+        self, status: int, fields: tuple[Field, ...], body: bytes, now: float | None = None
+    ) -> ProviderError:
+        """Return what a response says that is no answer; any status, any body; see `errors.read_error` for `now`."""
+        return read_error(status, fields, body, now=now)
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the streamed answer."""

@@ -1,17 +1,22 @@
 """Errors of providers: between HTTP statuses, the providers' own names, and `ErrorKind`.
 
-The rule here: what the dialects' errors share. The names that only one provider uses stand in that provider's
-file. What this module must not know: streams.
+The rule here: what the dialects' errors share, in every shape that providers, proxies and local servers give them.
+A status says whose fault it is, and a name may say it better; a text alone never does. The names that only one
+provider writes stand in that provider's file. What this module must not know: streams, clocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Final
 
-from chunkwire.llm.answer import ErrorKind, ProviderError
+from chunkwire.llm.answer import AtFault, ErrorKind, ProviderError
+from chunkwire.llm.names import kind_of_name
 from chunkwire.llm.question import Field
-from chunkwire.llm.shape import at, glimpse, items_at, load_object, number_at, text_at
+from chunkwire.llm.shape import at, glimpse, items_at, load_values, number_at, text_at
 
 STATUS_OF: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.BAD_REQUEST: 400,
@@ -28,67 +33,85 @@ STATUS_OF: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.NOT_A_STREAM: 500,
     ErrorKind.BROKEN: 500,
     ErrorKind.INCOMPLETE: 500,
+    ErrorKind.EMPTY: 500,
 }
 
 _KIND_OF_STATUS: Final[Mapping[int, ErrorKind]] = {
     400: ErrorKind.BAD_REQUEST,
     401: ErrorKind.WRONG_KEY,
+    402: ErrorKind.FORBIDDEN,  # no credit left: OpenRouter, DeepSeek
     403: ErrorKind.FORBIDDEN,
     404: ErrorKind.NOT_FOUND,
+    405: ErrorKind.NOT_FOUND,  # a path of some other service
+    407: ErrorKind.FORBIDDEN,
     408: ErrorKind.TIMEOUT,
+    409: ErrorKind.SERVER,  # a conflict inside of it: the SDKs try again
     413: ErrorKind.TOO_LARGE,
+    421: ErrorKind.SERVER,
     424: ErrorKind.SERVER,  # Bedrock: the model failed while it answered
+    425: ErrorKind.OVERLOADED,
     429: ErrorKind.RATE_LIMIT,
+    451: ErrorKind.FORBIDDEN,
+    498: ErrorKind.OVERLOADED,  # Groq: no capacity for its flex tier
+    499: ErrorKind.SERVER,  # nginx: whoever stands before the model hung up on it
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
+    522: ErrorKind.TIMEOUT,  # Cloudflare
+    524: ErrorKind.TIMEOUT,
     529: ErrorKind.OVERLOADED,  # Anthropic
 }
 
-# The providers' own names, lower case, for errors inside a stream, where no status says it.
-_KIND_OF_NAME: Final[Mapping[str, ErrorKind]] = {
-    # OpenAI: code, else type
-    "invalid_api_key": ErrorKind.WRONG_KEY,
-    "model_not_found": ErrorKind.NOT_FOUND,
-    "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
-    "insufficient_quota": ErrorKind.RATE_LIMIT,
-    "server_is_overloaded": ErrorKind.OVERLOADED,
-    "slow_down": ErrorKind.OVERLOADED,
-    "service_unavailable_error": ErrorKind.OVERLOADED,
-    "server_error": ErrorKind.SERVER,
-    "context_length_exceeded": ErrorKind.TOO_LARGE,
-    # Anthropic: type; the first of them is OpenAI's too
-    "invalid_request_error": ErrorKind.BAD_REQUEST,
-    "authentication_error": ErrorKind.WRONG_KEY,
-    "permission_error": ErrorKind.FORBIDDEN,
-    "not_found_error": ErrorKind.NOT_FOUND,
-    "request_too_large": ErrorKind.TOO_LARGE,
-    "rate_limit_error": ErrorKind.RATE_LIMIT,
-    "timeout_error": ErrorKind.TIMEOUT,
-    "api_error": ErrorKind.SERVER,
-    "overloaded_error": ErrorKind.OVERLOADED,
-    # Gemini: status, out of google.rpc.Code, and a reason out of its details
-    "invalid_argument": ErrorKind.BAD_REQUEST,
-    "failed_precondition": ErrorKind.BAD_REQUEST,
-    "unauthenticated": ErrorKind.WRONG_KEY,
-    "api_key_invalid": ErrorKind.WRONG_KEY,
-    "permission_denied": ErrorKind.FORBIDDEN,
-    "not_found": ErrorKind.NOT_FOUND,
-    "resource_exhausted": ErrorKind.RATE_LIMIT,
-    "internal": ErrorKind.SERVER,
-    "unavailable": ErrorKind.OVERLOADED,
-    "deadline_exceeded": ErrorKind.TIMEOUT,
-    # Bedrock: exception names
-    "validationexception": ErrorKind.BAD_REQUEST,
-    "unrecognizedclientexception": ErrorKind.WRONG_KEY,
-    "accessdeniedexception": ErrorKind.FORBIDDEN,
-    "resourcenotfoundexception": ErrorKind.NOT_FOUND,
-    "throttlingexception": ErrorKind.RATE_LIMIT,
-    "internalserverexception": ErrorKind.SERVER,
-    "modelstreamerrorexception": ErrorKind.SERVER,
-    "modelerrorexception": ErrorKind.SERVER,
-    "serviceunavailableexception": ErrorKind.OVERLOADED,
-    "modeltimeoutexception": ErrorKind.TIMEOUT,
-}
+REASON_CHARACTERS: Final = 1000  # of one reason; providers' own are shorter, a page that stands in its place is not
+NO_REASON: Final = "the provider gave no reason"
+REDACTED: Final = "[redacted]"
+_MIN_KEY_CHARACTERS: Final = 4  # a key in use that is shorter would blank out common words
+
+# What providers' keys look like, a masked one (sk-abc***xyz) among them, and tokens in the places where tokens stand.
+_CREDENTIAL: Final = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|fw|csk|nvapi|tgp|ghp|gho|ghs|github_pat|glpat|xox[a-z]|key|r8|dop_v1)[-_]"
+    r"[A-Za-z0-9_*.…\-]{8,}"
+    r"|\bAIza[A-Za-z0-9_*\-]{10,}|\bya29\.[A-Za-z0-9_*.\-]{8,}|\b(?:AKIA|ASIA|ABSK)[A-Za-z0-9+/=*]{8,}"
+    r"|\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,2}"
+)
+_NAMED_CREDENTIAL: Final = re.compile(
+    r"""(?ix)
+    (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic)?\s*
+    |\b(?:bearer|basic)\s+(?=\S*[\d*_\-=.])
+    |(?:\b|_)(?:x-)?(?:goog-)?(?:api[-_ ]?key|secret(?:[-_ ]?key)?|access[-_ ]?(?:key|token)|auth[-_ ]?token|password)
+     \b["']?\s*(?:provided)?\s*[:=]\s*["']?
+    |[?&](?:key|token|sig|signature)=)
+    (?!\[redacted\])[^\s"'&,;<>]{4,}
+    """
+)
+# What an error's text may stand under, the better ones first.
+_TEXT_KEYS: Final = (
+    "message",
+    "Message",
+    "msg",
+    "detail",
+    "error_description",
+    "errorMessage",
+    "faultstring",
+    "reason",
+    "error",
+    "errors",
+    "title",
+    "type",
+    "code",
+)
+# What tells an answer's object from an error's.
+_ANSWER_KEYS: Final = ("choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response")
+_TAG: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
+_TITLE: Final = re.compile(r"(?is)<title[^>]*>(.*?)</title")
+_FIRST_NAME: Final = re.compile(r"[.\[].*")  # what follows the member in `messages[0].role`
+# The optional members of a request that providers are known to refuse.
+_PARAMETER: Final = re.compile(
+    r"\b(?:stream_options|max_completion_tokens|max_output_tokens|max_tokens|top_p|top_k|temperature|tool_choice"
+    r"|parallel_tool_calls|response_format|reasoning_effort)\b"
+)
+_NO_STREAMS: Final = re.compile(
+    r"(?i)\bstream(?:ing)?\b[^.]*\b(?:not|unsupported|disabled)\b|\b(?:not|cannot)\b[^.]*\bstream(?:ing)?\b"
+)
 
 
 def kind_of_status(status: int) -> ErrorKind:
@@ -98,50 +121,70 @@ def kind_of_status(status: int) -> ErrorKind:
     return _KIND_OF_STATUS.get(status, ErrorKind.BAD_REQUEST if status < 500 else ErrorKind.SERVER)
 
 
-def kind_of_name(*names: str) -> ErrorKind | None:
-    """Return what the first known of a provider's own names means, None where none is known."""
-    return next((kind for name in names if (kind := _KIND_OF_NAME.get(name.lower())) is not None), None)
+def redacted(text: str, keys: Iterable[str] = ()) -> str:
+    """Return a text without credentials: those in use, and whatever looks like one of any provider's.
+
+    Args:
+        keys: in use; they are taken out whatever they look like.
+    """
+    for key in sorted((key for key in keys if len(key) >= _MIN_KEY_CHARACTERS), key=len, reverse=True):
+        text = text.replace(key, REDACTED)
+    text = _CREDENTIAL.sub(REDACTED, text)
+    return _NAMED_CREDENTIAL.sub(lambda found: found[1] + REDACTED, text)
 
 
 def error_in(payload: object) -> ProviderError | None:
-    """Return the error that a JSON payload carries as its `error` member, None where it carries none.
+    """Return the error that a JSON payload carries, None where it carries none.
 
-    OpenAI: {message, type, param, code}; Anthropic: {type, message}; Gemini: {code, message, status, details}.
+    OpenAI: {error: {message, type, param, code}}; Anthropic: {error: {type, message}}; Gemini: {error: {code, message,
+    status, details}}; vLLM: {object: "error", message, type, code}; TGI: {error: TEXT, error_type}; FastAPI: {detail};
+    Cloudflare: {success: false, errors: [{code, message}]}; Azure's gateway: {statusCode, message}.
     """
-    error = at(payload, "error")
-    if isinstance(error, str) and error:
-        return ProviderError(ErrorKind.SERVER, error)
-    if not isinstance(error, dict):
-        return None
-    reasons = [text_at(detail, "reason") for detail in items_at(error, "details")]
-    names = [*reasons, text_at(error, "code"), text_at(error, "type"), text_at(error, "status")]
-    status = number_at(error, "code")
-    kind = kind_of_name(*names) or (kind_of_status(status) if status else ErrorKind.SERVER)
-    message = text_at(error, "message") or next(filter(None, names), "the provider gave no reason")
-    return ProviderError(kind, message, status)
+    error = _part(payload)
+    return None if error is None else _told(error, payload)
 
 
-def read_error(status: int, fields: tuple[Field, ...], body: bytes, *, name: str = "") -> ProviderError:
-    """Return what a response that is no stream says.
+def error_of_event(data: str) -> ProviderError:
+    """Return what the data of an event called `error` says, JSON or not."""
+    try:
+        payload = load_values(data)[0]
+    except ValueError:
+        payload = data
+    return error_in(payload) or _told(payload, payload)
+
+
+def read_error(
+    status: int, fields: tuple[Field, ...], body: bytes, *, name: str = "", now: float | None = None
+) -> ProviderError:
+    """Return what a response that is no answer says.
 
     Args:
         name: the provider's own name of the error, where it stands outside of the body.
+        now: Unix seconds, for a Retry-After that is a date; the response's own Date comes before it.
     """
-    found: ProviderError | None = None
-    message = f"expected a stream, got {glimpse(body.strip())}" if body.strip() else f"status {status} without a body"
+    wait = retry_after(fields, now)
     try:
-        payload = load_object(body)
+        payload = load_values(body)[0]
     except ValueError:
-        payload = {}
-    else:
-        found = error_in(payload)
-        message = text_at(payload, "message") or text_at(payload, "Message") or message
-    if found is not None:
-        message = found.message
-    kind = kind_of_status(status)
-    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.NOT_A_STREAM, ErrorKind.FORBIDDEN):  # names may say more than these
-        kind = kind_of_name(name) or (found.kind if found is not None else kind)
-    return ProviderError(kind, message, status, _retry_after(fields))
+        return ProviderError(_kind(status, kind_of_name(name)), _page(status, body), status, wait, is_ours=True)
+    if isinstance(payload, list) and len(payload) == 1:  # Gemini's array form
+        payload = payload[0]
+    error = _part(payload)
+    found = _told(payload if error is None else error, payload, status, name)
+    if found.message == NO_REASON and error is None:
+        found = replace(found, message=f"expected an answer, got {glimpse(body.strip(), REASON_CHARACTERS)}")
+    return found if wait is None else replace(found, retry_after=wait)
+
+
+def retry_after(fields: tuple[Field, ...], now: float | None = None) -> float | None:
+    """Return the seconds that a response asks to wait: Retry-After (RFC 9110 §10.2.3), fractions and ms taken too."""
+    values = {name.lower(): value.strip().decode("latin-1") for name, value in fields}
+    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
+        if (seconds := _seconds(values.get(name, ""))) is not None:
+            return seconds / unit
+    moment, sent = _moment(values.get(b"retry-after", "")), _moment(values.get(b"date", ""))
+    start = now if sent is None else sent
+    return None if moment is None or start is None else max(0.0, moment - start)
 
 
 def retry_fields(error: ProviderError) -> tuple[Field, ...]:
@@ -151,11 +194,125 @@ def retry_fields(error: ProviderError) -> tuple[Field, ...]:
     return ((b"retry-after", b"%d" % -int(-error.retry_after // 1)),)
 
 
-def _retry_after(fields: tuple[Field, ...]) -> float | None:
-    """Return the seconds to wait; None too where Retry-After is a date, since this room has no clock."""
-    values = {name.lower(): value.strip() for name, value in fields}
-    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
-        value = values.get(name, b"")
-        if value.isdigit() and len(value) <= 9:
-            return int(value) / unit
+def reason_in(value: object, *, depth: int = 4) -> str:
+    """Return the text of an error of whatever shape, "" where it has none."""
+    if isinstance(value, str):
+        return " ".join(text_at([value], 0).split()) if value != "error" else ""
+    if isinstance(value, list):
+        reasons = (reason_in(item, depth=depth - 1) for item in value[:8] if depth)
+        return "; ".join(filter(None, reasons))
+    if not isinstance(value, dict) or not depth:
+        return ""
+    found = next(filter(None, (reason_in(value.get(key), depth=depth - 1) for key in _TEXT_KEYS)), "")
+    raw = reason_in(at(value, "metadata", "raw"))  # OpenRouter: what the provider behind it said
+    place = ".".join(str(step) for step in items_at(value, "loc"))  # pydantic, so FastAPI
+    return ": ".join(filter(None, (place, found, raw)))
+
+
+def _part(payload: object) -> object:
+    """Return the part of a payload that is an error, None where none is."""
+    error = at(payload, "error")
+    if error or isinstance(error, dict):
+        return error
+    if "error" in (at(payload, "object"), at(payload, "type")):
+        return payload
+    is_answer = isinstance(payload, dict) and any(key in payload for key in _ANSWER_KEYS)
+    return None if is_answer or not _is_error(payload) else payload
+
+
+def _told(error: object, around: object, status: int | None = None, name: str = "") -> ProviderError:
+    """Return an error in the provider's own words.
+
+    Args:
+        around: the object that it stands in.
+        status: of the response; None in a stream, where the error may name one itself.
+    """
+    reasons = [text_at(detail, "reason") for detail in items_at(error, "details")]
+    keys = ("code", "type", "status", "error_type", "name")
+    named = kind_of_name(name, *reasons, *(text_at(value, key) for value in (error, around) for key in keys))
+    inner = _status(error) or _status(around)
+    if inner is not None:
+        named = _kind(inner, named)
+    kind = (named or ErrorKind.SERVER) if status is None else _kind(status, named)
+    message = (reason_in(error) or reason_in(around) or NO_REASON)[:REASON_CHARACTERS]
+    return ProviderError(kind, message, status or inner, _delay(error), parameter=_parameter(error, message, kind))
+
+
+def _kind(status: int, named: ErrorKind | None) -> ErrorKind:
+    """Return the kind of a status, or the one its provider names where that may be trusted to say more."""
+    kind = kind_of_status(status)
+    if named is None:
+        return kind
+    says_more = status <= 400
+    if status == 403:
+        says_more = named in (ErrorKind.WRONG_KEY, ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED)
+    elif status >= 500:
+        says_more = named is ErrorKind.TIMEOUT or named.at_fault is AtFault.OVERLOAD
+    return named if says_more else kind
+
+
+def _status(value: object) -> int | None:
+    """Return the HTTP status that an error names."""
+    for key in ("code", "status", "status_code", "statusCode", "http_status_code", "http_status"):
+        number = number_at(value, key)
+        if number is None and text_at(value, key).isdecimal():
+            number = int(text_at(value, key)[:9])
+        if number is not None and 400 <= number <= 599:
+            return number
     return None
+
+
+def _is_error(payload: object) -> bool:
+    """Say whether an object that is no answer is an error without a member of that name."""
+    if not isinstance(payload, dict):
+        return False
+    has_list = bool(items_at(payload, "errors"))
+    has_word = bool(payload.get("detail")) or at(payload, "fault", "faultstring") is not None
+    return has_list or has_word or payload.get("success") is False or _status(payload) is not None
+
+
+def _delay(error: object) -> float | None:
+    """Return the seconds of Gemini's RetryInfo (google.rpc), `{"retryDelay": "34.1s"}`."""
+    delays = (text_at(detail, "retryDelay").removesuffix("s") for detail in items_at(error, "details"))
+    return next((seconds for delay in delays if (seconds := _seconds(delay)) is not None), None)
+
+
+def _parameter(error: object, message: str, kind: ErrorKind) -> str:
+    """Return the member of the request that is refused: named by a member, else the one name in the message."""
+    if named := text_at(error, "param"):
+        return _FIRST_NAME.sub("", named)
+    places = [items_at(item, "loc") for item in (error if isinstance(error, list) else items_at(error, "detail"))]
+    for place in places:
+        steps = [step for step in place if isinstance(step, str) and step != "body"]
+        if steps:
+            return steps[0]
+    if kind.at_fault is not AtFault.CALLER:
+        return ""
+    named_in = _PARAMETER.search(message)
+    return named_in[0] if named_in is not None else "stream" if _NO_STREAMS.search(message) else ""
+
+
+def _page(status: int, body: bytes) -> str:
+    """Return what a body that is no JSON says: a page's title and text, or its own words."""
+    text = body.decode("utf-8", "replace")
+    if not text.strip():
+        return f"status {status} without a body"
+    title = _TITLE.search(text)
+    is_page = text.lstrip("\ufeff \r\n\t").startswith("<")
+    words = " ".join(_TAG.sub(" ", text).split()) if is_page else " ".join(text.split())
+    if is_page and title is not None and not words.startswith(" ".join(title[1].split())):
+        words = f"{' '.join(title[1].split())}: {words}"
+    what = "a page of HTML" if is_page else "a text"
+    return f"expected a stream, got {what}: {words[:REASON_CHARACTERS]!r}"
+
+
+def _seconds(text: str) -> float | None:
+    is_number = text.replace(".", "", 1).isascii() and text.replace(".", "", 1).isdigit()
+    return float(text) if is_number and len(text) <= 12 else None
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

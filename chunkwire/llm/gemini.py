@@ -14,18 +14,19 @@ from chunkwire.llm.answer import (
     AnswerEvent,
     ErrorKind,
     ProviderError,
+    Reasoning,
     Started,
-    Stopped,
+    Stop,
     StopReason,
-    TextDelta,
+    Text,
     ToolCall,
-    ToolCallDelta,
     Usage,
+    WholeToolCall,
 )
 from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, Reply, json_reply, json_request
-from chunkwire.llm.errors import STATUS_OF, error_in, read_error, retry_fields
+from chunkwire.llm.endings import ENDINGS
+from chunkwire.llm.errors import STATUS_OF, retry_fields
 from chunkwire.llm.question import (
-    Field,
     Message,
     ModelRequest,
     Question,
@@ -41,7 +42,7 @@ from chunkwire.llm.question import (
     turns,
 )
 from chunkwire.llm.reading import ToolIndex
-from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _STREAM: Final = ":streamGenerateContent"
@@ -55,6 +56,8 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "PROHIBITED_CONTENT": StopReason.FILTER,
     "SPII": StopReason.FILTER,
 }
+# A call of the model's that the service could not read, and so did not pass on.
+_FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
 _FINISH: Final[Mapping[StopReason, str]] = {StopReason.LENGTH: "MAX_TOKENS", StopReason.FILTER: "SAFETY"}
 _STATUS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "INVALID_ARGUMENT",
@@ -69,53 +72,58 @@ _STATUS: Final[Mapping[ErrorKind, str]] = {
 
 
 class GenerateContentInterpreter:
-    """What the events of a generated content mean."""
+    """What the events of a generated content mean, each of which is also what a whole one is."""
 
-    terminal = "an event with a finishReason"
+    ending = ENDINGS["gemini"]
+    is_complete = False
 
     def __init__(self) -> None:
-        self.is_complete = False
+        self.is_finished = False
         self._is_started = False
         self._calls = ToolIndex()
 
-    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
+    def done(self) -> None:
+        """Take `[DONE]`, which is not the end here."""
+
+    def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event means; its type, which the service never sends, says nothing."""
-        payload = load_object(data)
-        error = error_in(payload)
-        if error is not None:
-            yield error
+        if isinstance(at(payload, "response"), dict):  # Code Assist wraps what the API gives
+            payload = load_object(dump(at(payload, "response")))
+        usage, candidate = at(payload, "usageMetadata"), at(payload, "candidates", 0)
+        blocked = text_at(payload, "promptFeedback", "blockReason")
+        if not (isinstance(usage, dict) or isinstance(candidate, dict) or blocked):
             return
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(payload, "responseId"), text_at(payload, "modelVersion"))
-        for part in items_at(payload, "candidates", 0, "content", "parts"):
+        for part in items_at(candidate, "content", "parts"):
             yield from self._take_part(part)
-        if isinstance(at(payload, "usageMetadata"), dict):
-            yield _usage_of(payload)
-        if finish := text_at(payload, "candidates", 0, "finishReason"):
+        if isinstance(usage, dict):
+            yield _usage_of(usage)
+        finish = text_at(candidate, "finishReason")
+        if finish in _FAILURES:
+            yield ProviderError(ErrorKind.BROKEN, text_at(candidate, "finishMessage") or f"finishReason is {finish!r}")
+        elif finish and finish != "FINISH_REASON_UNSPECIFIED":
+            self.is_finished = True
             reason = _STOPS.get(finish, StopReason.OTHER)
-            yield self._stop(StopReason.TOOL_CALLS if reason is StopReason.STOP and len(self._calls) else reason)
-        elif text_at(payload, "promptFeedback", "blockReason"):
-            yield self._stop(StopReason.FILTER)
+            yield Stop(StopReason.TOOL_CALLS if reason is StopReason.STOP and len(self._calls) else reason)
+        elif blocked:
+            self.is_finished = True
+            yield Stop(StopReason.FILTER)
 
     def _take_part(self, part: object) -> Iterator[AnswerEvent]:
-        text = text_at(part, "text")
-        if text and at(part, "thought") is not True:
-            yield TextDelta(text)
+        if text := delta_at(part, "text"):
+            yield Reasoning(text) if at(part, "thought") is True else Text(text)
         call = at(part, "functionCall")
         if isinstance(call, dict):  # always whole, in one part
             arguments = dump(at(call, "args") or {})
-            yield ToolCallDelta(self._calls.of(len(self._calls)), text_at(call, "id"), text_at(call, "name"), arguments)
-
-    def _stop(self, reason: StopReason) -> Stopped:
-        self.is_complete = True
-        return Stopped(reason)
+            yield ToolCall(self._calls.of(len(self._calls)), text_at(call, "id"), text_at(call, "name"), arguments)
 
 
 class Gemini(Dialect):
     """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths.
 
-    Answers in events are read, and none in the array.
+    The answer is read in events and in the array alike.
     """
 
     name = "gemini"
@@ -160,13 +168,6 @@ class Gemini(Dialect):
         method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
         target = join_path(base, b"models/" + percent_encode(question.model) + method, default=b"/v1beta")
         return json_request(target, body, *fields)
-
-    def read_error(self, status: int, fields: tuple[Field, ...], body: bytes) -> ProviderError:
-        """Return what a response says that is no answer; the array form wraps its error in an array."""
-        inner = body.strip()
-        if inner.startswith(b"[") and inner.endswith(b"]"):
-            inner = inner[1:-1]
-        return read_error(status, fields, inner)
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the stream, or of the array."""
@@ -220,14 +221,14 @@ def _payload(answer: Answer, parts: list[object], *, is_last: bool = False) -> d
     if is_last:
         candidate["finishReason"] = _FINISH.get(answer.stop, "STOP")
         usage["usageMetadata"] = {
-            "promptTokenCount": answer.usage.input_tokens,
-            "candidatesTokenCount": answer.usage.output_tokens,
-            "totalTokenCount": answer.usage.total_tokens,
+            "promptTokenCount": answer.usage.prompt,
+            "candidatesTokenCount": answer.usage.completion,
+            "totalTokenCount": answer.usage.total,
         }
     return {"candidates": [candidate], **usage, "modelVersion": answer.model, "responseId": answer.id}
 
 
-def _call_part(call: ToolCall) -> dict[str, object]:
+def _call_part(call: WholeToolCall) -> dict[str, object]:
     arguments = load_object("".join(call.arguments) or "{}")
     return {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
 
@@ -240,10 +241,14 @@ def _error_payload(error: ProviderError, status: int) -> dict[str, object]:
     return {"error": body}
 
 
-def _usage_of(payload: object) -> Usage:
-    count = {key: number_at(payload, "usageMetadata", key) or 0 for key in ("promptTokenCount", "candidatesTokenCount")}
-    thoughts = number_at(payload, "usageMetadata", "thoughtsTokenCount") or 0
-    return Usage(count["promptTokenCount"], count["candidatesTokenCount"] + thoughts)
+def _usage_of(usage: object) -> Usage:
+    thoughts = count_at(usage, "thoughtsTokenCount")
+    return Usage(
+        count_at(usage, "promptTokenCount"),
+        count_at(usage, "candidatesTokenCount") + thoughts,  # which leaves them out
+        thoughts,
+        count_at(usage, "cachedContentTokenCount"),
+    )
 
 
 def _messages(body: dict[str, object]) -> Iterator[Message]:

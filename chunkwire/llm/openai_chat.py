@@ -10,19 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chunkwire.llm.answer import (
-    Answer,
-    AnswerEvent,
-    Started,
-    Stopped,
-    StopReason,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from chunkwire.llm.answer import Answer, StopReason, Usage
 from chunkwire.llm.dialect import JSON, Piece, json_request
-from chunkwire.llm.errors import error_in
 from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for
+from chunkwire.llm.openai_chat_reading import ChatInterpreter
 from chunkwire.llm.question import (
     Field,
     Message,
@@ -40,8 +31,7 @@ from chunkwire.llm.question import (
     text_of,
     turns,
 )
-from chunkwire.llm.reading import ToolIndex
-from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
+from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _DONE: Final = "[DONE]"
@@ -54,62 +44,11 @@ _ROLES: Final[Mapping[str, Role]] = {
     "tool": "tool",
     "function": "tool",
 }
-_STOPS: Final[Mapping[str, StopReason]] = {
-    "stop": StopReason.STOP,
-    "length": StopReason.LENGTH,
-    "tool_calls": StopReason.TOOL_CALLS,
-    "function_call": StopReason.TOOL_CALLS,
-    "content_filter": StopReason.FILTER,
-}
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "length",
     StopReason.TOOL_CALLS: "tool_calls",
     StopReason.FILTER: "content_filter",
 }
-
-
-class ChatInterpreter:
-    """What the chunks of a chat completion mean."""
-
-    terminal = "data: [DONE]"
-
-    def __init__(self) -> None:
-        self.is_complete = False
-        self._is_started = False
-        self._calls = ToolIndex()
-
-    def take(self, name: str, data: str) -> Iterator[AnswerEvent]:
-        """Return what an event means; its type, if it has one, says nothing."""
-        if data.startswith(_DONE):  # as the SDK does
-            self.is_complete = True
-            return
-        payload = load_object(data)
-        error = error_in(payload)
-        if error is not None:
-            yield error
-            return
-        for choice in items_at(payload, "choices"):
-            if not self._is_started:  # Azure's first chunk, of filter results, has no choices and no id
-                self._is_started = True
-                yield Started(text_at(payload, "id"), text_at(payload, "model"))
-            if number_at(choice, "index") in (0, None):
-                yield from self._take_choice(choice)
-        if isinstance(at(payload, "usage"), dict):
-            tokens = (number_at(payload, "usage", key) or 0 for key in ("prompt_tokens", "completion_tokens"))
-            yield Usage(*tokens)
-
-    def _take_choice(self, choice: object) -> Iterator[AnswerEvent]:
-        if text := text_at(choice, "delta", "content"):
-            yield TextDelta(text)
-        for call in items_at(choice, "delta", "tool_calls"):
-            yield ToolCallDelta(
-                self._calls.of(number_at(call, "index")),
-                text_at(call, "id"),
-                text_at(call, "function", "name"),
-                text_at(call, "function", "arguments"),
-            )
-        if finish := text_at(choice, "finish_reason"):
-            yield Stopped(_STOPS.get(finish, StopReason.OTHER))
 
 
 class OpenAIChat(OpenAIDialect):
@@ -260,7 +199,7 @@ def _chunk(
 
 def _usage(usage: Usage) -> dict[str, int]:
     return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
     }

@@ -1,39 +1,83 @@
-"""How the dialects that stream server-sent events are read: the part they share.
+"""How every dialect's answer is read: the part they share.
 
-The rule here: octets to events to JSON, and every way in which that can fail, so that a dialect's file says only
-what its events mean. What this module must not know: any of those meanings.
+The rule here: lenient in form, strict in meaning. Octets to events or objects, whatever the Content-Type said, and
+every way in which that can fail or end, so that a dialect's file says only what its events mean. What this module must
+not know: any of those meanings.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
-from chunkwire.llm.answer import AnswerEvent, ErrorKind, KeepAlive, ProviderError
-from chunkwire.llm.shape import glimpse
+from chunkwire.llm.answer import (
+    AnswerEvent,
+    ErrorKind,
+    KeepAlive,
+    ProviderError,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+    Usage,
+)
+from chunkwire.llm.elements import ElementDecoder
+from chunkwire.llm.endings import Ending
+from chunkwire.llm.errors import error_in, error_of_event, read_error
+from chunkwire.llm.shape import glimpse, load_values
+from chunkwire.llm.surrogates import SurrogateJoiner
 from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
-HEAD_OCTETS: Final = 64  # kept of a body that may turn out to be no stream, for the error's quotation
-_FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")  # what an event stream begins with
+HEAD_OCTETS: Final = 4096  # kept of a body that may turn out to be no stream, for the error that says what it is
+_BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
+_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")  # what an event stream begins with
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
+_DONE: Final = "[done]"
+# What the dialects call their events: data that is no JSON breaks one of these, and only these.
+_ANY_DIALECTS: Final = frozenset({"message", "data", "chunk", "completion"})
+_NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
+# A reason that explains why nothing was said; with any other one, an answer without content is an error.
+_EXPLAINED: Final = frozenset({StopReason.LENGTH, StopReason.FILTER, StopReason.REFUSAL})
 
 
 Unit = TypeVar("Unit")
 
 
 class Interpreter(Protocol):
-    """What a dialect's events mean; the state of one answer."""
+    """What a dialect's events mean; the state of one answer.
 
-    is_complete: bool
+    Attributes:
+        ending: its row in the table of `endings`.
+        is_complete: the terminal event was seen.
+        is_finished: the model was seen to stop.
+    """
 
     @property
-    def terminal(self) -> str:
-        """Return what the dialect's streams end with, for error messages."""
+    def ending(self) -> Ending:
+        """Return the dialect's row."""
         ...
 
-    def take(self, name: str, data: str) -> Iterable[AnswerEvent]:
-        """Return what an event means, nothing for an unknown one; raise ValueError where it means nothing at all."""
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the answer is whole."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether it is whole if the body ends here."""
+        ...
+
+    def take(self, name: str, payload: dict[str, object]) -> Iterable[AnswerEvent]:
+        """Return what an event, or a whole answer, means.
+
+        Nothing for an unknown one; errors of any dialect were looked for before. Raises ValueError where it means
+        nothing at all.
+        """
+        ...
+
+    def done(self) -> None:
+        """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect."""
         ...
 
 
@@ -54,36 +98,82 @@ class ToolIndex:
 
 
 class AnswerReader(ABC, Generic[Unit]):
-    """What the readers of all dialects share: units, events or messages, are taken one by one until one is broken."""
+    """What the readers of all dialects share: units, events or messages, are taken one by one until one is broken.
+
+    A body that begins as JSON is read as such: a provider that cannot stream answers with one whole object, Gemini
+    with an array, and many with an error under a status of 200.
+    """
 
     unit: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
         self._head = b""  # the first octets, until a unit shows that this is a stream
         self._units = 0
         self._is_failed = False
+        self._is_whole = False
+        self._has_content = False
+        self._stop: StopReason | None = None
+        self._joiner = SurrogateJoiner()
+        self._elements: ElementDecoder | None = None
 
     @property
-    @abstractmethod
     def is_complete(self) -> bool:
-        """The dialect's own terminal event was seen."""
+        """The answer is whole, whatever follows; see `Reader`."""
+        return (self._is_whole or self._interpreter.is_complete) and not self._is_failed
 
     def feed(self, octets: bytes) -> list[AnswerEvent]:
         """Return what these octets complete; see `Reader`."""
         found: list[AnswerEvent] = []
-        if not self._is_failed:
-            if not self._units and len(self._head) < HEAD_OCTETS:
-                self._head += octets[:HEAD_OCTETS]
+        if self._is_failed or self._is_whole:
+            return found
+        if not self._units and len(self._head) < HEAD_OCTETS:
+            before = self._head.strip(_BLANKS)
+            self._head += octets[: HEAD_OCTETS - len(self._head)]
+            if not before and self._head.lstrip(_BLANKS)[:1] in (b"{", b"["):
+                self._elements = ElementDecoder()
+        if self._elements is not None:
+            self._read_elements(self._elements, octets, found)
+        elif (
+            not self._units
+            and self._is_other()
+            and (len(self._head) >= HEAD_OCTETS or b"</html>" in self._head.lower())
+        ):
+            found.append(self._no_stream())
+        else:
             self._read(octets, found)
+        return found
+
+    def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
+        """Return what the end of the body completes, and last what the answer lacks; see `Reader`."""
+        found: list[AnswerEvent] = []
+        if self._is_failed or self._is_whole:
+            return found
+        if broken is None and self._elements is None and not self._read_last(found):
+            return found
+        found += self._joiner.flush()
+        if self._interpreter.is_complete or (broken is None and self._is_ended()):
+            if self._has_content or self._stop in _EXPLAINED:
+                self._is_whole = True
+            else:
+                found.append(self._fail(ErrorKind.EMPTY, self._nothing()))
+            return found
+        self._is_failed = True
+        found.append(broken or self._lack())
         return found
 
     @abstractmethod
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
         """Add what these octets complete."""
 
+    def _read_last(self, found: list[AnswerEvent]) -> bool:
+        """Add what only the end of input completes; say whether that was no error."""
+        return True
+
+    @property
     @abstractmethod
-    def _lack(self) -> tuple[str, bool]:
-        """Return what the answer should have ended with, and whether the input ends inside of a unit."""
+    def _is_inside(self) -> bool:
+        """The input ends inside of a unit."""
 
     @abstractmethod
     def _is_other(self) -> bool:
@@ -96,32 +186,86 @@ class AnswerReader(ABC, Generic[Unit]):
     def _take(self, unit: Unit, found: list[AnswerEvent]) -> bool:
         """Add what one unit means; say whether more can be read."""
         self._units += 1
+        return self._add(self._meanings(unit), found, is_after=self._interpreter.is_complete)
+
+    def _add(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent], *, is_after: bool) -> bool:
+        """Add these, up to an error, one by one: what precedes a broken part stays. After the end only usage counts."""
         try:
-            for meaning in self._meanings(unit):
-                found.append(meaning)  # one by one: what precedes a broken part stays
+            for meaning in meanings:
                 if isinstance(meaning, ProviderError):
+                    if is_after:
+                        break
                     self._is_failed = True
+                    found += self._joiner.flush()
+                    found.append(meaning)
                     break
+                if not is_after or isinstance(meaning, Usage):
+                    self._note(meaning)
+                    found += self._joiner.take(meaning)
         except ValueError as error:
-            found.append(self._fail(ErrorKind.BROKEN, f"{self.unit} {self._units}: {error}"))
+            if not is_after:
+                found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units)}: {error}"))
         return not self._is_failed
+
+    def _note(self, event: AnswerEvent) -> None:
+        if isinstance(event, Text | ToolCall):
+            self._has_content = True
+        elif isinstance(event, Stop):
+            self._stop = event.reason
+
+    def _read_elements(self, elements: ElementDecoder, octets: bytes, found: list[AnswerEvent]) -> None:
+        try:
+            units = elements.feed(octets)
+        except ValueError as error:
+            if not self._interpreter.is_complete:
+                found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units + 1)}: {error}"))
+            return
+        for unit in units:
+            self._units += 1
+            if not self._add(self._object(unit), found, is_after=self._interpreter.is_complete):
+                return
+
+    def _object(self, octets: bytes) -> Iterator[AnswerEvent]:
+        """Yield what an object means; one that means nothing, in place of a stream, is no answer."""
+        known = False
+        for payload in load_values(octets):
+            if (error := error_in(payload)) is not None:
+                yield error
+                return
+            for event in self._interpreter.take("", payload) if isinstance(payload, dict) else ():
+                known = True
+                yield event
+        if not known and self._units == 1:
+            yield read_error(200, (), octets)
 
     def _fail(self, kind: ErrorKind, message: str) -> ProviderError:
         self._is_failed = True
-        return ProviderError(kind, message)
+        return ProviderError(kind, message, is_ours=True)
 
-    def end_of_input(self) -> ProviderError | None:
-        """Return what the answer lacks; see `Reader`."""
-        if self._is_failed or self.is_complete:
-            return None
-        if not self._units and self._is_other():
-            got = glimpse(self._head[:HEAD_OCTETS].strip())
-            return self._fail(ErrorKind.NOT_A_STREAM, f"expected an event stream, got {got}")
-        terminal, is_inside = self._lack()
-        where = (
-            f", in the middle of {self.unit} {self._units + 1}" if is_inside else f" after {self._units} {self.unit}s"
-        )
-        return self._fail(ErrorKind.INCOMPLETE, f"expected {terminal}, got the end of input{where}")
+    def _is_ended(self) -> bool:
+        is_inside = self._is_inside if self._elements is None else not self._elements.is_between
+        return self._interpreter.is_finished and not is_inside
+
+    def _no_stream(self) -> ProviderError:
+        self._is_failed = True
+        return read_error(200, (), self._head)
+
+    def _nothing(self) -> str:
+        reason = "" if self._stop is None else f", and {self._stop.value!r} as the reason to stop"
+        return f"expected text or a tool call, got the end of an answer without either{reason}"
+
+    def _lack(self) -> ProviderError:
+        if not self._units and self._is_other() and self._elements is None:
+            return self._no_stream()
+        is_inside = self._is_inside if self._elements is None else not self._elements.is_between
+        where = f", in the middle of {self._name_unit(self._units + 1)}" if is_inside else self._after()
+        return self._fail(ErrorKind.INCOMPLETE, f"expected {self._interpreter.ending}, got the end of input{where}")
+
+    def _after(self) -> str:
+        return f" after {self._units} {self.unit if self._elements is None else 'object'}s"
+
+    def _name_unit(self, number: int) -> str:
+        return f"{self.unit if self._elements is None else 'object'} {number}"
 
 
 class SseReader(AnswerReader[SseEvent | SseComment]):
@@ -130,14 +274,9 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
     unit = "event"
 
     def __init__(self, interpreter: Interpreter) -> None:
-        super().__init__()
-        self._interpreter = interpreter
-        self._decoder = SseDecoder()
-
-    @property
-    def is_complete(self) -> bool:
-        """The dialect's own terminal event was seen."""
-        return self._interpreter.is_complete
+        super().__init__(interpreter)
+        self._is_cut = False
+        self._decoder = SseDecoder(named_fields=frozenset({b"error"}))
 
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
         too_long: EventTooLong | None = None
@@ -149,14 +288,69 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
         for item in items:
             if not self._take(item, found):
                 return
-        if too_long is not None:
+        if too_long is not None and not self._interpreter.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
 
-    def _meanings(self, unit: SseEvent | SseComment) -> Iterable[AnswerEvent]:
-        return (KeepAlive(),) if isinstance(unit, SseComment) else self._interpreter.take(unit.event, unit.data)
+    def _read_last(self, found: list[AnswerEvent]) -> bool:
+        """Take the last event without its blank line, which a browser would drop; not one that was cut in its JSON."""
+        for item in self._decoder.end_of_input():
+            is_after = self._interpreter.is_complete
+            try:
+                meanings = list(self._meanings(item))
+            except ValueError:
+                self._is_cut = True
+            else:
+                self._units += 1
+                self._add(meanings, found, is_after=is_after)
+        return not self._is_failed
 
-    def _lack(self) -> tuple[str, bool]:
-        return self._interpreter.terminal, not self._decoder.is_between_events
+    @property
+    def _is_inside(self) -> bool:
+        return self._is_cut
 
     def _is_other(self) -> bool:
-        return bool(self._head.strip()) and not self._head.startswith(_FIELDS)
+        lines = self._head.lstrip(_BLANKS).splitlines()
+        return bool(lines) and not any(line.startswith(_FIELDS) for line in lines)
+
+    def _meanings(self, unit: SseEvent | SseComment) -> Iterator[AnswerEvent]:
+        if isinstance(unit, SseComment):
+            yield KeepAlive()
+            return
+        data = unit.data.strip()
+        while data.startswith("data:"):  # a proxy that frames what is framed already
+            data = data.removeprefix("data:").lstrip()
+        if unit.event == "error" and data:
+            yield error_of_event(data)
+            return
+        is_foreign = unit.event not in _ANY_DIALECTS and not unit.event.startswith(_NAME_PREFIXES)
+        if is_foreign and not data.startswith(("{", "[")):
+            return  # an event of a proxy's own, `event: ping` with the time of day
+        for payload in self._payloads(data):
+            if (error := error_in(payload)) is not None:
+                yield error
+                return
+            yield from self._interpreter.take(unit.event, payload)
+
+    def _payloads(self, data: str) -> Iterator[dict[str, object]]:
+        """Yield the objects of an event: mostly one, several where a server leaves out the blank lines between."""
+        try:
+            values = load_values(data) if data and not _is_done(data) else []
+        except ValueError:
+            lines = data.splitlines()
+            if len(lines) < 2:
+                raise
+            for line in lines:
+                yield from self._payloads(line.strip())
+            return
+        if _is_done(data):
+            self._interpreter.done()
+        for value in values:
+            for payload in value if isinstance(value, list) else [value]:
+                if isinstance(payload, dict):
+                    yield payload
+                elif payload is not None:
+                    raise ValueError(f"expected a JSON object, got {glimpse(data)}")
+
+
+def _is_done(data: str) -> bool:
+    return data.strip('"').lower().startswith(_DONE)

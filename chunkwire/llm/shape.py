@@ -11,6 +11,29 @@ import re
 from typing import Final
 
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_BLANK: Final = re.compile(r"[\s\x1e]*")
+_SHOWN_CHARACTERS: Final = 60
+# Control characters in a string are taken (RFC 8259 §7 wants them escaped): some servers send them as they are.
+_DECODER: Final = json.JSONDecoder(strict=False)
+
+
+def load_values(octets: bytes | str) -> list[object]:
+    """Return the JSON values that the octets hold one after the other, mostly one.
+
+    Raises:
+        ValueError: one line that says where there is no JSON.
+    """
+    values: list[object] = []
+    try:
+        text = octets.decode("utf-8-sig") if isinstance(octets, bytes) else octets
+        place = _end_of_blanks(text, 0)
+        while place < len(text) or not values:
+            value, place = _DECODER.raw_decode(text, place)
+            values.append(value)
+            place = _end_of_blanks(text, place)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON, got {glimpse(octets)} ({error})") from error
+    return values
 
 
 def load_object(octets: bytes | str) -> dict[str, object]:
@@ -19,13 +42,10 @@ def load_object(octets: bytes | str) -> dict[str, object]:
     Raises:
         ValueError: no JSON, or JSON that is no object; one line that says which.
     """
-    try:
-        value = json.loads(octets.decode("utf-8") if isinstance(octets, bytes) else octets)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON, got {glimpse(octets)} ({error})") from error
-    if not isinstance(value, dict):
+    values = load_values(octets)
+    if len(values) != 1 or not isinstance(values[0], dict):
         raise ValueError(f"expected a JSON object, got {glimpse(octets)}")
-    return value
+    return values[0]
 
 
 def dump(value: object) -> str:
@@ -45,14 +65,26 @@ def at(value: object, *path: str | int) -> object:
 
 def text_at(value: object, *path: str | int) -> str:
     """Return the text at a path, "" where there is none; a lone surrogate becomes U+FFFD, which UTF-8 can write."""
+    return _LONE_SURROGATE.sub("\ufffd", delta_at(value, *path))
+
+
+def delta_at(value: object, *path: str | int) -> str:
+    """Return the piece of a text at a path, "" where there is none; it may begin or end in half a surrogate pair."""
     found = at(value, *path)
-    return _LONE_SURROGATE.sub("\ufffd", found) if isinstance(found, str) else ""
+    return found if isinstance(found, str) else ""
 
 
 def number_at(value: object, *path: str | int) -> int | None:
-    """Return the whole number at a path, None where there is none."""
+    """Return the whole number at a path, None where there is none; 12.0 is 12."""
     found = at(value, *path)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def count_at(value: object, *path: str | int) -> int:
+    """Return the count at a path, 0 where there is none."""
+    return max(0, number_at(value, *path) or 0)
 
 
 def items_at(value: object, *path: str | int) -> list[object]:
@@ -61,7 +93,12 @@ def items_at(value: object, *path: str | int) -> list[object]:
     return found if isinstance(found, list) else []
 
 
-def glimpse(octets: bytes | str) -> str:
+def glimpse(octets: bytes | str, characters: int = _SHOWN_CHARACTERS) -> str:
     """Return the beginning of the octets, quoted, for an error message."""
     text = octets.decode("utf-8", "replace") if isinstance(octets, bytes) else octets
-    return repr(text) if len(text) <= 60 else repr(text[:60]) + "…"
+    return repr(text) if len(text) <= characters else repr(text[:characters]) + "…"
+
+
+def _end_of_blanks(text: str, place: int) -> int:
+    found = _BLANK.match(text, place)
+    return place if found is None else found.end()

@@ -76,12 +76,18 @@ class SseDecoder:
     Attributes:
         last_event_id: what a reconnection sends as Last-Event-ID (§9.2.4); "" for none.
         retry: the reconnection time in ms that the stream last set; None while it has set none.
+
+    Args:
+        named_fields: names of fields that the standard ignores, taken here as the type and the data of an event.
     """
 
-    def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS) -> None:
+    def __init__(
+        self, *, max_event_octets: int = MAX_EVENT_OCTETS, named_fields: frozenset[bytes] = frozenset()
+    ) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         self._max = max_event_octets
+        self._named_fields = named_fields
         self._line = bytearray()  # a line whose end has not come
         self._is_first_line = True
         self._is_after_cr = False
@@ -134,6 +140,18 @@ class SseDecoder:
         self._check_room(len(self._line), found)
         return found
 
+    def end_of_input(self) -> list[SseEvent | SseComment]:
+        """Return the event that the end of input cut short, as if its line and its empty line had ended.
+
+        The standard drops it; for those who can tell by its data whether it is whole.
+        """
+        found: list[SseEvent | SseComment] = []
+        if self._line:
+            self._take_line(bytes(self._line), found)
+            self._line.clear()
+        self._dispatch(found)
+        return found
+
     def _check_room(self, octets: int, found: list[SseEvent | SseComment]) -> None:
         if len(self._data) + octets > self._max:
             self._is_failed = True
@@ -156,6 +174,9 @@ class SseDecoder:
             self._data += value + _LF
         elif name == b"event":
             self._event = value
+        elif name in self._named_fields:
+            self._event = name
+            self._data += value + _LF
         elif name == b"id" and b"\0" not in value:
             self._id = _text(value)
         elif name == b"retry" and value.isdigit() and len(digits := value.lstrip(b"0")) <= _MAX_RETRY_DIGITS:

@@ -9,7 +9,6 @@ import trio
 from chunkwire.ask.answering import AskSettings
 from chunkwire.llm import DIALECTS
 from chunkwire.origin.mock.settings import MockSettings
-from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.settings import ServerSettings
@@ -279,8 +278,7 @@ async def test_an_http_1_0_client_is_answered_until_close() -> None:
     assert b"event: done\n" in body_of(response)
 
 
-async def test_an_answer_without_a_word_is_done() -> None:
+async def test_an_answer_without_a_word_is_an_error_of_its_own() -> None:
     async with asking(Fake(responder=chat(b"data: [DONE]\n\n"))) as asked:
-        name, done = last_of(await asked.ask("hi"))
-        assert await asked.behind[0].wait_ended() is Ended.COMPLETE
-    assert (name, done["tokens"], done["usage"], done["ttft_ms"], done["stop"]) == ("done", 0, None, None, None)
+        response = await asked.ask("hi")
+    assert (status_of(response), json.loads(body_of(response))["error"]["kind"]) == (502, "empty")

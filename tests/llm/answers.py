@@ -12,19 +12,19 @@ from chunkwire.llm.answer import (
     ErrorKind,
     ProviderError,
     Started,
-    Stopped,
+    Stop,
     StopReason,
-    TextDelta,
+    Text,
     ToolCall,
-    ToolCallDelta,
     Usage,
+    WholeToolCall,
 )
 from chunkwire.llm.dialect import Reader
 from chunkwire.llm.question import Message, Question
 
 ASKED = Question("m-1", (Message("user", "hi"),))
 HELLO = Answer("id-1", "m-1", 1_700_000_000, ("Hel", "lo"), usage=Usage(1, 2))
-CALL = ToolCall("call_1", "weather", ("", '{"city":', '"Zürich"}'))
+CALL = WholeToolCall("call_1", "weather", ("", '{"city":', '"Zürich"}'))
 CALLING = Answer("id-1", "m-1", 1_700_000_000, (), (CALL,), Usage(1, 2), StopReason.TOOL_CALLS)
 FAILING = Answer(
     "id-1", "m-1", 1_700_000_000, ("Hel",), error=ProviderError(ErrorKind.OVERLOADED, "Too many people ask.")
@@ -49,15 +49,15 @@ def told(events: Iterable[AnswerEvent]) -> Told:
     calls: dict[int, list[str]] = {}
     for event in events:
         match event:
-            case TextDelta():
+            case Text():
                 text += event.text
-            case ToolCallDelta():
+            case ToolCall():
                 call = calls.setdefault(event.index, ["", "", ""])
                 for place, more in enumerate((event.id, event.name, event.arguments)):
                     call[place] += more
             case Usage():
                 usage = event
-            case Stopped():
+            case Stop():
                 stop = event.reason
             case ProviderError():
                 error = (event.kind, event.message)
@@ -72,6 +72,11 @@ def expected(answer: Answer) -> Told:
     text = "".join(answer.text)
     if answer.error is not None:
         return Told(text, calls, None, None, (answer.error.kind, answer.error.message))
+    if not (text or calls or answer.stop in (StopReason.LENGTH, StopReason.FILTER)):
+        nothing = (
+            "expected text or a tool call, got the end of an answer without either, and 'stop' as the reason to stop"
+        )
+        return Told(text, calls, answer.usage, answer.stop, (ErrorKind.EMPTY, nothing))
     return Told(text, calls, answer.usage, answer.stop, None)
 
 
@@ -82,8 +87,12 @@ def read(reader: Reader, octets: bytes, cuts: Iterable[int] = ()) -> list[Answer
     for end in [*sorted(cuts), len(octets)]:
         events += reader.feed(octets[start:end])
         start = max(start, end)
-    lack = reader.end_of_input()
-    return events if lack is None else [*events, lack]
+    return [*events, *reader.end_of_input()]
+
+
+def lack_of(reader: Reader) -> ProviderError | None:
+    """Return what is lacking at the end of input."""
+    return next((event for event in reader.end_of_input() if isinstance(event, ProviderError)), None)
 
 
 def started(events: Iterable[AnswerEvent]) -> list[Started]:
@@ -92,7 +101,7 @@ def started(events: Iterable[AnswerEvent]) -> list[Started]:
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 _calls = st.builds(
-    lambda number, name, city, cut: ToolCall(
+    lambda number, name, city, cut: WholeToolCall(
         f"call_{number}", name, (json.dumps({"city": city})[:cut], json.dumps({"city": city})[cut:])
     ),
     st.integers(0, 9),
@@ -102,7 +111,7 @@ _calls = st.builds(
 )
 
 
-def _answer(text: list[str], calls: list[ToolCall], usage: Usage, stop: StopReason) -> Answer:
+def _answer(text: list[str], calls: list[WholeToolCall], usage: Usage, stop: StopReason) -> Answer:
     reason = StopReason.TOOL_CALLS if calls and stop is StopReason.STOP else stop
     return Answer("id-1", "m-1", 1_700_000_000, tuple(text), tuple(calls), usage, reason)
 

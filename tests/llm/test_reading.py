@@ -12,11 +12,12 @@ from chunkwire.llm.answer import (
     ErrorKind,
     KeepAlive,
     ProviderError,
+    Reasoning,
     Started,
-    Stopped,
+    Stop,
     StopReason,
-    TextDelta,
-    ToolCallDelta,
+    Text,
+    ToolCall,
     Usage,
 )
 from chunkwire.llm.dialect import Dialect
@@ -43,23 +44,35 @@ def test_an_html_page_in_place_of_a_stream_is_named(dialect: Dialect) -> None:
         (error,) = read(dialect.reader(), PAGE, cuts)
         assert isinstance(error, ProviderError)
         assert error.kind is ErrorKind.NOT_A_STREAM
-        assert error.message.startswith("expected an event stream, got '<!DOCTYPE html>")
+        assert error.message == "expected a stream, got a page of HTML: 'Gateway time-out: come back'"
 
 
 @dialects
-def test_a_json_body_in_place_of_a_stream_is_named(dialect: Dialect) -> None:
-    (error,) = read(dialect.reader(), b'{"error":{"message":"no"}}')
-    assert isinstance(error, ProviderError)
-    assert error.kind is ErrorKind.NOT_A_STREAM
-    assert '{"error":{"message":"no"}}' in error.message
+@pytest.mark.parametrize(
+    "body, kind, message",
+    [
+        (b'{"error":{"message":"no"}}', ErrorKind.SERVER, "no"),
+        (b'{"error":{"code":429,"message":"later"}}', ErrorKind.RATE_LIMIT, "later"),
+        (b'[{"error":{"code":503,"message":"later"}}]', ErrorKind.OVERLOADED, "later"),
+        (b'{"detail":"Not today."}', ErrorKind.SERVER, "Not today."),
+        (b'{"hello":"world"}', ErrorKind.NOT_A_STREAM, 'expected an answer, got \'{"hello":"world"}\''),
+    ],
+)
+def test_a_json_body_in_place_of_a_stream_says_its_error(
+    dialect: Dialect, body: bytes, kind: ErrorKind, message: str
+) -> None:
+    for cuts in (range(0), range(len(body))):
+        (error,) = read(dialect.reader(), body, cuts)
+        assert isinstance(error, ProviderError)
+        assert (error.kind, error.message) == (kind, message)
 
 
 @sse_dialects
-@pytest.mark.parametrize("half", [b'data: {"a', b"event: x\ndata: 1\n", b"id: 1", b": hi"])
-def test_half_an_event_is_an_event_stream_all_the_same(name: str, half: bytes) -> None:
+@pytest.mark.parametrize("half, is_inside", [(b'data: {"a', True), (b"event: x\ndata: {\n", True), (b"id: 1", False)])
+def test_half_an_event_is_an_event_stream_all_the_same(name: str, half: bytes, is_inside: bool) -> None:
     (error,) = read(DIALECTS[name].reader(), half)
     assert isinstance(error, ProviderError)
-    assert (error.kind, "in the middle of event 1" in error.message) == (ErrorKind.INCOMPLETE, True)
+    assert (error.kind, "in the middle of event 1" in error.message) == (ErrorKind.INCOMPLETE, is_inside)
 
 
 @dialects
@@ -70,7 +83,7 @@ def test_nothing_at_all_is_incomplete(dialect: Dialect) -> None:
 
 
 @sse_dialects
-@pytest.mark.parametrize("broken", ['{"choices":[{"delta"', "hello", "", "5", "[1]", "null", "[" * 100_000])
+@pytest.mark.parametrize("broken", ['{"choices":[{"delta"', "hello", "5", "[1]", "[" * 100_000])
 def test_an_event_that_is_no_json_object_ends_the_reading_and_is_numbered(name: str, broken: str) -> None:
     reader = DIALECTS[name].reader()
     first = DIALECTS[name].write(HELLO, ASKED)[0].octets
@@ -81,7 +94,7 @@ def test_an_event_that_is_no_json_object_ends_the_reading_and_is_numbered(name: 
     assert len(error.message) < 250
     assert before == DIALECTS[name].reader().feed(first)
     assert reader.feed(first) == []
-    assert reader.end_of_input() is None
+    assert reader.end_of_input() == []
 
 
 @sse_dialects
@@ -89,7 +102,7 @@ def test_an_event_without_end_is_broken_and_what_came_before_is_kept(name: str) 
     reader = DIALECTS[name].reader()
     pieces = [piece.octets for piece in DIALECTS[name].write(HELLO, ASKED) if piece.is_token]
     events = reader.feed(pieces[0] + b"data: " + b"x" * (17 * 1024 * 1024))
-    assert [event for event in events if isinstance(event, TextDelta)] == [TextDelta("Hel")]
+    assert [event for event in events if isinstance(event, Text)] == [Text("Hel")]
     assert isinstance(events[-1], ProviderError)
     assert events[-1].kind is ErrorKind.BROKEN
 
@@ -126,7 +139,7 @@ def test_json_of_any_shape_raises_nothing(payload: dict[str, object], kind: str,
     octets = frame(kind, payload) if name == "bedrock" else encode_event(text)
     events = read(DIALECTS[name].reader(), octets)
     for event in events:
-        assert not isinstance(event, TextDelta) or event.text.encode()
+        assert not isinstance(event, Text) or event.text.encode()
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(DIALECTS)))
@@ -142,7 +155,7 @@ def test_azures_first_chunk_of_filter_results_starts_nothing() -> None:
 
 def test_a_second_choice_is_not_mixed_into_the_first() -> None:
     choices = [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]
-    assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [TextDelta("A")]
+    assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [Text("A")]
 
 
 def test_comments_are_signs_of_life() -> None:
@@ -183,28 +196,30 @@ def test_an_error_in_a_responses_stream_is_read_in_each_of_its_shapes(payload: o
 def test_responses_that_were_cut_short_by_a_limit_are_complete() -> None:
     response = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     reader = DIALECTS["openai-responses"].reader()
-    assert reader.feed(data({"type": "response.incomplete", "response": response})) == [Stopped(StopReason.LENGTH)]
+    assert reader.feed(data({"type": "response.incomplete", "response": response}))[1:] == [Stop(StopReason.LENGTH)]
     assert reader.is_complete
 
 
 def test_geminis_blocked_prompt_and_thoughts() -> None:
     blocked = DIALECTS["gemini"].reader()
-    assert blocked.feed(data({"promptFeedback": {"blockReason": "SAFETY"}}))[1:] == [Stopped(StopReason.FILTER)]
+    assert blocked.feed(data({"promptFeedback": {"blockReason": "SAFETY"}}))[1:] == [Stop(StopReason.FILTER)]
+    assert blocked.end_of_input() == []
     assert blocked.is_complete
     parts = [{"text": "hm", "thought": True}, {"text": "Yes"}, {"functionCall": {"name": "f"}}]
     usage = {"promptTokenCount": 1, "candidatesTokenCount": 2, "thoughtsTokenCount": 3}
     payload = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
     assert DIALECTS["gemini"].reader().feed(data(payload))[1:] == [
-        TextDelta("Yes"),
-        ToolCallDelta(0, "", "f", "{}"),
-        Usage(1, 5),
-        Stopped(StopReason.TOOL_CALLS),
+        Reasoning("hm"),
+        Text("Yes"),
+        ToolCall(0, "", "f", "{}"),
+        Usage(1, 5, reasoning=3),
+        Stop(StopReason.TOOL_CALLS),
     ]
 
 
 def test_anthropics_block_may_begin_with_its_text() -> None:
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
-    assert DIALECTS["anthropic"].reader().feed(data(block)) == [TextDelta("Hi")]
+    assert DIALECTS["anthropic"].reader().feed(data(block)) == [Text("Hi")]
 
 
 def test_anthropics_error_event_without_an_error_is_an_error() -> None:
@@ -249,4 +264,4 @@ def test_bedrocks_metadata_cut_off_leaves_the_answer_complete() -> None:
     octets = b"".join(piece.octets for piece in DIALECTS["bedrock"].write(HELLO, ASKED))
     reader = DIALECTS["bedrock"].reader()
     assert told(reader.feed(octets[:-5])) == replace(expected(HELLO), usage=None)
-    assert reader.end_of_input() is None
+    assert reader.end_of_input() == []

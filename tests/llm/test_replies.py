@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.llm.answers import ASKED, CALL, CALLING, FAILING, HELLO
 
 WHOLE = replace(ASKED, is_stream=False)
 BOTH = replace(CALLING, text=("Hm",))
+LATER = b"Wed, 21 Oct 2026 07:28:00 GMT"
 dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 
 
@@ -92,7 +94,13 @@ def test_an_answer_that_failed_is_an_error_response(dialect: Dialect) -> None:
 def test_an_error_response_is_read_as_it_was_written(dialect: Dialect, kind: ErrorKind) -> None:
     reply = dialect.write_error(ProviderError(kind, "no, since"))
     error = dialect.read_error(reply.status, reply.fields, reply.body)
-    ours = kind in (ErrorKind.UNREACHABLE, ErrorKind.NOT_A_STREAM, ErrorKind.BROKEN, ErrorKind.INCOMPLETE)
+    ours = kind in (
+        ErrorKind.UNREACHABLE,
+        ErrorKind.NOT_A_STREAM,
+        ErrorKind.BROKEN,
+        ErrorKind.INCOMPLETE,
+        ErrorKind.EMPTY,
+    )
     assert error == ProviderError(ErrorKind.SERVER if ours else kind, "no, since", reply.status)
 
 
@@ -124,22 +132,33 @@ def test_retry_after_is_written_in_whole_seconds_rounded_up_and_read(dialect: Di
     [
         (((b"Retry-After-Ms", b"250"), (b"Retry-After", b"9")), 0.25),
         (((b"retry-after", b" 7 "),), 7.0),
+        (((b"retry-after-ms", b"12.5"),), 0.0125),
+        (((b"retry-after", b"0.25"),), 0.25),
         (((b"retry-after", b"Wed, 21 Oct 2026 07:28:00 GMT"),), None),
+        (((b"retry-after", LATER), (b"date", b"Wed, 21 Oct 2026 07:27:30 GMT")), 30.0),
+        (((b"retry-after", LATER), (b"date", b"Wed, 21 Oct 2026 07:28:30 GMT")), 0.0),
+        (((b"retry-after", b"1.2.3"),), None),
         (((b"retry-after", b"-1"),), None),
         ((), None),
     ],
 )
-def test_retry_after_is_read_where_it_is_a_number(
+def test_retry_after_is_read_in_each_of_its_forms(
     fields: tuple[tuple[bytes, bytes], ...], seconds: float | None
 ) -> None:
     assert DIALECTS["openai"].read_error(429, fields, b"").retry_after == seconds
 
 
+def test_a_date_to_retry_after_is_counted_from_the_moment_given_where_the_response_has_no_date() -> None:
+    moment = parsedate_to_datetime(LATER.decode()).timestamp()
+    assert DIALECTS["openai"].read_error(429, ((b"retry-after", LATER),), b"", moment - 5).retry_after == 5.0
+
+
 @dialects
-def test_an_error_page_is_quoted(dialect: Dialect) -> None:
-    error = dialect.read_error(502, (), b"<html>Bad gateway</html>")
+def test_the_text_of_an_error_page_is_quoted(dialect: Dialect) -> None:
+    page = b"<html><head><title>502</title><style>p{color:red}</style></head><body><p>Bad gateway</p></body></html>"
+    error = dialect.read_error(502, (), page)
     assert (error.kind, error.status) == (ErrorKind.SERVER, 502)
-    assert "<html>Bad gateway</html>" in error.message
+    assert error.message == "expected a stream, got a page of HTML: '502 Bad gateway'"
 
 
 @pytest.mark.parametrize(

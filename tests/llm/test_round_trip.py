@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import Answer, ErrorKind, KeepAlive, ProviderError, Stopped
+from chunkwire.llm.answer import Answer, ErrorKind, KeepAlive, ProviderError, Stop
 from chunkwire.llm.dialect import Dialect
-from tests.llm.answers import ASKED, CALLING, FAILING, HELLO, answers, expected, read, started, told
+from tests.llm.answers import ASKED, CALLING, FAILING, HELLO, answers, expected, lack_of, read, started, told
 
 ERROR_KINDS = [
     ErrorKind.BAD_REQUEST,
@@ -67,10 +67,10 @@ def test_an_answer_is_complete_with_its_terminal_event_and_not_before(dialect: D
     octets = stream(dialect, HELLO)
     for end in range(len(octets)):
         reader = dialect.reader()
-        stopped = any(isinstance(event, Stopped) for event in reader.feed(octets[:end]))
-        lack = reader.end_of_input()
-        assert (lack is None) == reader.is_complete
-        assert stopped or lack is not None
+        events = read(reader, octets[:end])
+        is_whole = not isinstance(events[-1], ProviderError)
+        assert is_whole == reader.is_complete
+        assert any(isinstance(event, Stop) for event in events) or not is_whole
 
 
 @dialects
@@ -78,7 +78,7 @@ def test_a_stream_cut_in_mid_event_says_so(dialect: Dialect) -> None:
     pieces = dialect.write(HELLO, ASKED)
     reader = dialect.reader()
     reader.feed(pieces[0].octets + pieces[1].octets[:-3])
-    lack = reader.end_of_input()
+    lack = lack_of(reader)
     assert lack is not None
     assert lack.kind is ErrorKind.INCOMPLETE
     assert "in the middle of" in lack.message
@@ -89,7 +89,7 @@ def test_a_stream_cut_in_mid_event_says_so(dialect: Dialect) -> None:
 def test_a_stream_that_ends_cleanly_too_early_names_what_is_missing(dialect: Dialect) -> None:
     reader = dialect.reader()
     reader.feed(dialect.write(HELLO, ASKED)[0].octets)
-    lack = reader.end_of_input()
+    lack = lack_of(reader)
     assert lack is not None
     assert lack.message.startswith("expected ")
     assert "got the end of input after 1 " in lack.message
@@ -103,7 +103,7 @@ def test_an_error_in_mid_stream_ends_the_reading(dialect: Dialect, kind: ErrorKi
     events = reader.feed(stream(dialect, failing) + stream(dialect, HELLO))
     assert events[-1:] == [ProviderError(kind, "no more", events[-1].status)]  # type: ignore[union-attr]
     assert reader.feed(stream(dialect, HELLO)) == []
-    assert reader.end_of_input() is None
+    assert reader.end_of_input() == []
     assert not reader.is_complete
 
 

@@ -12,6 +12,7 @@ import trio
 import chunkwire
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, KeepAlive, ProviderError, StopReason
+from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.responder import MOCKED
@@ -67,7 +68,7 @@ async def test_every_dialect_echoes_the_prompt_a_token_and_a_frame_an_event(name
     assert is_complete
     assert (answer.text, answer.stop, answer.error) == (PROMPT, StopReason.STOP, None)
     assert answer.usage is not None
-    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (6, 6)
+    assert (answer.usage.prompt, answer.usage.completion) == (6, 6)
     assert len(frames) == len(DIALECTS[name].write(Answer("", "", 0, tuple(WORDS)), ASKED))
 
 
@@ -222,7 +223,9 @@ async def test_framing_and_answer_end_apart(
     reader = DIALECTS[name].reader()
     data, is_complete = frames_of(response)
     reader.feed(b"".join(data))
-    assert (is_complete, reader.is_complete) == (is_framed, is_whole)
+    reader.end_of_input(None if is_complete else ProviderError(ErrorKind.INCOMPLETE, "cut"))
+    has_terminal = is_whole and ENDINGS[name].terminal != ""
+    assert (is_complete, reader.is_complete) == (is_framed, has_terminal)
 
 
 async def test_a_cut_body_is_an_incomplete_body() -> None:

@@ -10,7 +10,7 @@ import random
 import re
 from typing import Final
 
-from chunkwire.llm.answer import Answer, StopReason, ToolCall, Usage
+from chunkwire.llm.answer import Answer, StopReason, Usage, WholeToolCall
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import Question, Tool
 from chunkwire.llm.shape import at, dump, items_at, text_at
@@ -38,11 +38,11 @@ def compose(
         created: Unix seconds.
     """
     name = _new_id(dialect.id_prefix, chance)
-    calls: tuple[ToolCall, ...] = ()
+    calls: tuple[WholeToolCall, ...] = ()
     words: list[str] = []
     if question.tools and not (question.messages and question.messages[-1].role == "tool"):
         tool = question.tools[0]
-        calls = (ToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt)),)
+        calls = (WholeToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt)),)
         stop = StopReason.TOOL_CALLS
     else:
         words, stop = _limited(_words(question, wishes, chance), question.max_tokens)

@@ -1,0 +1,98 @@
+"""The objects of a body that is JSON and no event stream: one whole object, an array of them, or one after the other.
+
+The rule here: where each object begins and ends, as soon as it ends; what it says is for `shape`. Between objects,
+blanks, commas and the array's brackets are form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chunkwire.llm.shape import glimpse
+from chunkwire.wire.sse import MAX_EVENT_OCTETS
+
+# Outside of a string only brackets count, inside of it only its end; a backslash takes the octet behind it along.
+_OUTSIDE: Final = re.compile(rb'["{}\[\]]')
+_INSIDE: Final = re.compile(rb'[^"\\]*(?:\\[\s\S][^"\\]*)*(["\\]?)')
+_FORM: Final = re.compile(rb"[\s,\x1e\xef\xbb\xbf]*")
+
+
+class ElementDecoder:
+    """Turn octets into objects, however they are cut; work is linear in the octets."""
+
+    def __init__(self, *, max_octets: int = MAX_EVENT_OCTETS) -> None:
+        self._max = max_octets
+        self._held = bytearray()
+        self._seen = 0  # octets of what is held that were scanned
+        self._depth = 0  # of brackets, that of the outer array left out
+        self._is_in_string = False
+        self._is_in_array = False
+
+    @property
+    def is_between(self) -> bool:
+        """Nothing is held and no array is open: the end of input here loses nothing."""
+        return not self._held and not self._is_in_array
+
+    def feed(self, octets: bytes) -> list[bytes]:
+        """Return the objects that these octets complete.
+
+        Raises:
+            ValueError: what stands between two objects is no JSON, or one is too long.
+        """
+        self._held += octets
+        found: list[bytes] = []
+        while True:
+            if not self._depth and not self._begin():
+                return found
+            end = self._find_end()
+            if end is None:
+                if len(self._held) > self._max:
+                    raise ValueError(f"expected an object of at most {self._max} octets, got more")
+                return found
+            found.append(bytes(self._held[:end]))
+            del self._held[:end]
+            self._seen = 0
+
+    def _begin(self) -> bool:
+        """Skip form; say whether an object begins."""
+        while True:
+            blank = _FORM.match(self._held)
+            del self._held[: blank.end() if blank is not None else 0]
+            first = bytes(self._held[:1])
+            if first == b"[" and not self._is_in_array:
+                self._is_in_array = True
+            elif first == b"]" and self._is_in_array:
+                self._is_in_array = False
+            else:
+                break
+            del self._held[:1]
+        if first not in (b"", b"{"):
+            raise ValueError(f"expected a JSON object, got {glimpse(bytes(self._held))}")
+        return first == b"{"
+
+    def _find_end(self) -> int | None:
+        """Return the octets of the first object, None while its end has not come."""
+        held = self._held
+        while self._seen < len(held):
+            if self._is_in_string:
+                inside = _INSIDE.match(held, self._seen)
+                if inside is None or inside[1] != b'"':  # a backslash at the end waits for what it takes along
+                    self._seen = len(held) if inside is None or not inside[1] else inside.end() - 1
+                    return None
+                self._seen = inside.end()
+                self._is_in_string = False
+                continue
+            found = _OUTSIDE.search(held, self._seen)
+            if found is None:
+                self._seen = len(held)
+                return None
+            self._seen = found.end()
+            if found[0] == b'"':
+                self._is_in_string = True
+                continue
+            self._depth += 1 if found[0] in b"{[" else -1
+            if self._depth <= 0:
+                self._depth = 0
+                return self._seen
+        return None

@@ -1,0 +1,40 @@
+"""What ends an answer whole, a dialect a row.
+
+The rule here: the terminal event makes an answer whole whatever follows it, were it a cut; a finish makes it whole
+only together with a body that ends properly. Neither of them, and it is incomplete, however politely it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A row.
+
+    Attributes:
+        terminal: the event, in words; "" for a dialect that has none.
+        finish: what says that the model has stopped, "" for a dialect where the terminal event alone does.
+    """
+
+    terminal: str
+    finish: str
+
+    def __str__(self) -> str:
+        """Return what is missed, for an error message."""
+        return self.terminal or f"{self.finish} and the end of the body"
+
+
+_CHAT: Final = Ending("data: [DONE]", "a finish_reason")
+ENDINGS: Final[Mapping[str, Ending]] = {
+    "openai": _CHAT,
+    "azure": _CHAT,
+    "openai-responses": Ending("event: response.completed", ""),
+    "anthropic": Ending("event: message_stop", "a stop_reason"),
+    "gemini": Ending("", "an event with a finishReason"),
+    "bedrock": Ending("messageStop", ""),
+}
+"""By the name of the dialect. A body that is JSON has no terminal event: its finish and its last bracket end it."""

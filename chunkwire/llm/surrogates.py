@@ -1,0 +1,62 @@
+"""Surrogate pairs that a provider has split over two deltas, put together again.
+
+The rule here: JSON may write a character beyond U+FFFF as two escapes (RFC 8259 §7), and a server that cuts its
+text between them sends each in a delta of its own. Half a pair is held until its other half comes, and is U+FFFD if
+that does not come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.llm.answer import AnswerEvent, Reasoning, Text, ToolCall
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class SurrogateJoiner:
+    """Pass events on, their texts without a lone surrogate."""
+
+    def __init__(self) -> None:
+        self._held: dict[object, tuple[str, AnswerEvent]] = {}  # the first half, and the event that it stood in
+
+    def take(self, event: AnswerEvent) -> Iterator[AnswerEvent]:
+        """Yield the event with its text mended; nothing where all of its text is held."""
+        match event:
+            case Text(text):
+                mended = self._mend(Text, event, text)
+                if mended:
+                    yield Text(mended)
+            case Reasoning(text):
+                mended = self._mend(Reasoning, event, text)
+                if mended or not text:
+                    yield Reasoning(mended)
+            case ToolCall():
+                yield replace(event, arguments=self._mend(event.index, event, event.arguments))
+            case _:
+                yield event
+
+    def flush(self) -> Iterator[AnswerEvent]:
+        """Yield what is held, each half a pair as U+FFFD."""
+        held, self._held = self._held, {}
+        for _, event in held.values():
+            match event:
+                case Text():
+                    yield Text("\ufffd")
+                case Reasoning():
+                    yield Reasoning("\ufffd")
+                case ToolCall():
+                    yield ToolCall(event.index, "", "", "\ufffd")
+
+    def _mend(self, key: object, event: AnswerEvent, text: str) -> str:
+        if not self._held and _SURROGATE.search(text) is None:
+            return text
+        first, _ = self._held.pop(key, ("", event))
+        text = first + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._held[key] = (text[-1], event)
+            text = text[:-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
