@@ -91,7 +91,7 @@ async def run_rows(
     """Judge rows until Ctrl-C, print and write the scorecard; return the exit code."""
     from datetime import UTC, datetime
 
-    from chunkwire.cli.stopping import Stop
+    from chunkwire.cli.stopping import StopSignal
     from chunkwire.tools.check.running import RowRun
     from chunkwire.tools.check.scorecard import Scorecard
 
@@ -99,7 +99,7 @@ async def run_rows(
     started = datetime.now(UTC)
     with progress(len(tests), options) as report:
         run = RowRun(tests, jobs=options.jobs, report=report)
-        with Stop() as stop:
+        with StopSignal() as stop:
             await run.run()
     card = Scorecard(kind, target, tuple(run.results), started, tuple(versions), run.is_whole)
     show(card, options)
