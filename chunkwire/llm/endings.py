@@ -12,7 +12,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AnswerEnding:
     """A row.
 
     Attributes:
@@ -28,13 +28,13 @@ class Ending:
         return self.terminal or f"{self.finish} and the end of the body"
 
 
-_CHAT: Final = Ending("data: [DONE]", "a finish_reason")
-ENDINGS: Final[Mapping[str, Ending]] = {
+_CHAT: Final = AnswerEnding("data: [DONE]", "a finish_reason")
+ENDINGS: Final[Mapping[str, AnswerEnding]] = {
     "openai": _CHAT,
     "azure": _CHAT,
-    "openai-responses": Ending("event: response.completed", ""),
-    "anthropic": Ending("event: message_stop", "a stop_reason"),
-    "gemini": Ending("", "an event with a finishReason"),
-    "bedrock": Ending("messageStop", ""),
+    "openai-responses": AnswerEnding("event: response.completed", ""),
+    "anthropic": AnswerEnding("event: message_stop", "a stop_reason"),
+    "gemini": AnswerEnding("", "an event with a finishReason"),
+    "bedrock": AnswerEnding("messageStop", ""),
 }
 """By the name of the dialect. A body that is JSON has no terminal event: its finish and its last bracket end it."""

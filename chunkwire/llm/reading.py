@@ -23,7 +23,7 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.elements import ElementDecoder
-from chunkwire.llm.endings import Ending
+from chunkwire.llm.endings import AnswerEnding
 from chunkwire.llm.errors import error_in, error_of_event, read_error
 from chunkwire.llm.shape import glimpse, load_values
 from chunkwire.llm.surrogates import SurrogateJoiner
@@ -54,7 +54,7 @@ class Interpreter(Protocol):
     """
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> AnswerEnding:
         """Return the dialect's row."""
         ...
 
