@@ -125,7 +125,14 @@ async def dial(
     timeout: float = CONNECT_SECONDS,
     limits: HeadLimits = DEFAULT_HEAD_LIMITS,
 ) -> ClientConnection:
-    """Connect to a server, IPv4 or IPv6, and shake hands where `tls` is given.
+    """Connect to a server as `dial_stream` does, and return the connection as HTTP has it."""
+    return ClientConnection(await dial_stream(host, port, tls=tls, timeout=timeout), limits=limits)
+
+
+async def dial_stream(
+    host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = CONNECT_SECONDS
+) -> trio.abc.Stream:
+    """Connect to a server, IPv4 or IPv6, and shake hands where `tls` is given: else it is a `trio.SocketStream`.
 
     Args:
         timeout: seconds for everything: name, TCP and TLS.
@@ -149,7 +156,7 @@ async def dial(
         raise DialError("tls", f"TLS with {shown} failed: {_tls_reason(error)}") from error
     except OSError as error:
         raise _dial_error(shown, error) from error
-    return ClientConnection(stream, limits=limits)
+    return stream
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:

@@ -1,0 +1,230 @@
+"""`chunkwire lesson`: ten lessons on real sockets; the list of them, a handout, and the table of what was handed in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.cli.lesson_view import LessonView
+    from chunkwire.lab.lessons.handin import HandInLine
+    from chunkwire.lab.lessons.lesson import Lesson
+    from chunkwire.lab.lessons.netcats import InstalledNetcat
+    from chunkwire.lab.lessons.sitting import Sitting
+
+SUMMARY = "ten lessons with nc and curl, each watched on a real socket"
+EPILOG = """\
+examples:
+  chunkwire lesson                               the list
+  chunkwire lesson 1                             the first; work in a second terminal
+  chunkwire lesson 3 --nc telnet                 commands for telnet instead of the nc found here
+  chunkwire lesson 4 --save ada.jsonl            add each step that was done to a file to hand in
+  chunkwire lesson --check *.jsonl               a teacher's table of who did what
+  chunkwire lesson --handout lessons.html        all ten to print, a sheet each
+
+your own server or client: chunkwire check server URL, chunkwire check client --help
+
+exit codes: 0 all steps done, 1 a hand-in file with broken lines, 2 usage, 71 cannot bind, 130 Ctrl-C"""
+
+NC_KINDS: Final = ("openbsd", "traditional", "gnu", "macos", "ncat", "telnet", "talk")
+USUAL_PORT: Final = "127.0.0.1:8081"
+MAX_COLUMNS: Final = 100
+SHOWN_COLUMNS: Final = 80
+"""Where the terminal does not say: text is read best in lines of so many."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("number", nargs="?", metavar="N", help="which lesson; without it the list")
+    add_learner(parser)
+    parser.add_argument(
+        "-l", "--listen", metavar="ADDR", help=f"where to connect to (default: {USUAL_PORT}, or a free port)"
+    )
+    parser.add_argument("--handout", metavar="FILE", help="write all lessons as one HTML page to print; - is stdout")
+    parser.add_argument("--check", nargs="+", metavar="FILE", help="print the table of these hand-in files")
+
+
+def add_learner(parser: argparse.ArgumentParser) -> None:
+    """Add what lessons and puzzles share: --nc, --save, --name."""
+    parser.add_argument("--nc", choices=NC_KINDS, metavar="KIND", help=f"print commands for {', '.join(NC_KINDS)}")
+    parser.add_argument("--save", metavar="FILE", help="add what was done to FILE, a line each, to hand in")
+    parser.add_argument("--name", metavar="NAME", help="who did it, for --save (default: the login name)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the lesson, or what else was asked for."""
+    from chunkwire.lab.lessons.table import LESSONS
+    from chunkwire.wire.errors import LocalError
+
+    asked = [name for name in ("number", "handout", "check") if getattr(options, name) is not None]
+    if len(asked) > 1:
+        raise LocalError(f"expected one of N, --handout and --check, got {len(asked)} of them")
+    if options.check is not None:
+        return check(options.check)
+    if options.handout is not None:
+        return write_handout(options.handout)
+    if options.number is None:
+        print_list()
+        return ExitCode.OK
+    if not options.number.isdecimal() or not 1 <= int(options.number) <= len(LESSONS):
+        raise LocalError(f"expected a lesson from 1 to {len(LESSONS)}, got {options.number!r}; without it: the list")
+    return teach(options, int(options.number))
+
+
+def print_list() -> None:
+    """Print the lessons' titles."""
+    from chunkwire.lab.lessons.netcats import detected
+    from chunkwire.lab.lessons.table import LESSONS
+
+    print("Ten lessons, some three minutes each. You need two terminals: this one, and one to type in.\n")
+    for lesson in LESSONS:
+        print(f"  {lesson.number:>2}  {lesson.title}")
+    found = detected()
+    print(f"\n  chunkwire lesson 1        begins; its commands are for {found.netcat.title} ({NC_HINT})")
+    print("  chunkwire puzzle          then: which of three hops is broken, and how?")
+    print("  chunkwire check --help    and then: does your own server or client stream as the RFC says?")
+
+
+NC_HINT: Final = "--nc KIND for another"
+
+
+def write_handout(path: str) -> int:
+    """Write the page to print."""
+    from chunkwire.lab.lessons.handout import handout_page
+
+    page = handout_page()
+    if path == "-":
+        sys.stdout.write(page)
+        return ExitCode.OK
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+    print(f"{path}: print it from a browser, A4, a sheet a lesson")
+    return ExitCode.OK
+
+
+def check(paths: Sequence[str]) -> int:
+    """Print who did what; broken lines are named on standard error, and all others count."""
+    from chunkwire.lab.lessons.handin import HONESTY, rows_of
+    from chunkwire.lab.lessons.table import LESSONS
+    from chunkwire.tools.paint import PLAIN, columns
+
+    lines: list[HandInLine] = []
+    code = ExitCode.OK
+    for path in paths:
+        found, broken = read_hand_in(path)
+        lines += found
+        for line in broken:
+            print(f"chunkwire: {line}", file=sys.stderr)
+            code = ExitCode.FINDING
+    rows = rows_of(lines, [len(lesson.steps) for lesson in LESSONS])
+    width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
+    print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in LESSONS) + "  puzzles  lessons")
+    for row in rows:
+        who = PLAIN.text(row.who)
+        cells = "".join(cell.rjust(5) for cell in row.cells[:-1])
+        print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(LESSONS)}")
+    if not rows:
+        print("(nobody has done a step)")
+    print(f"* ✓3: all steps, in 3 tries; 1/3: steps done; {HONESTY}")
+    return code
+
+
+def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
+    """Return the lines of a file, and what is wrong with those that are none: one message a file."""
+    from chunkwire.lab.lessons.handin import parse_line
+    from chunkwire.tools.paint import PLAIN
+    from chunkwire.wire.errors import LocalError
+
+    found: list[HandInLine] = []
+    broken: list[str] = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            try:
+                found.append(parse_line(text))
+            except LocalError as error:
+                broken.append(f"{PLAIN.text(path)}:{number}: {error}")
+    if len(broken) > 1:
+        broken = [f"{broken[0]} (and {len(broken) - 1} more lines like it)"]
+    if not found and not broken:
+        broken = [f"{PLAIN.text(path)}: expected lines of a hand-in, got none"]
+    return found, broken
+
+
+def teach(options: argparse.Namespace, number: int) -> int:
+    """Run one lesson to its end."""
+    import trio
+
+    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.lab.lessons.netcats import detected, of_kind
+    from chunkwire.lab.lessons.table import LESSONS
+
+    nc = of_kind(options.nc) if options.nc else detected()
+    book = HandInBook(options.save, options.name)
+    trio.run(_teach, options, LESSONS[number - 1], nc, learner_view(options), book)
+    return ExitCode.OK
+
+
+def learner_view(options: argparse.Namespace) -> LessonView:
+    """Return how this terminal shows a lesson, and keep the servers' own logs out of it."""
+    import logging
+
+    from chunkwire.cli.lesson_view import LessonView
+    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.tools.paint import Paint
+
+    if not options.verbose:
+        logging.getLogger("chunkwire").setLevel(logging.ERROR)
+    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    return LessonView(paint, min(width_of(sys.stdout) or SHOWN_COLUMNS, MAX_COLUMNS))
+
+
+async def _teach(
+    options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInBook
+) -> None:
+    """Show the steps one after the other until the last one is done."""
+    from chunkwire.lab.lessons.judgement import Judgement
+    from chunkwire.lab.lessons.sitting import Sitting
+    from chunkwire.lab.lessons.table import LESSONS
+
+    def report(number: int, judgement: Judgement) -> None:
+        view.judged(judgement, map(sitting.told, lesson.steps[number - 1].lesson_learned))
+        if judgement.is_right:
+            book.done("lesson", lesson.number, tries=sitting.tries, step=number, of=len(lesson.steps))
+            if not sitting.done.is_set():
+                view.step(sitting, nc.netcat.title)
+                book.begin()
+
+    sitting = Sitting(lesson, nc, report=report, hint=view.hint, watched=view.watched_by(lesson))
+    async with seated_usually(sitting, options.listen):
+        view.title(sitting)
+        view.step(sitting, nc.netcat.title)
+        book.begin()
+        await sitting.done.wait()
+    view.done(lesson, next((one.title for one in LESSONS if one.number == lesson.number + 1), None))
+
+
+@asynccontextmanager
+async def seated_usually(sitting: Sitting, listen: str | None) -> AsyncIterator[None]:
+    """Start a lesson's servers where it was asked for; else on the usual port, or on a free one where that is taken."""
+    from chunkwire.lab.lessons.sitting import seated
+    from chunkwire.net.listen import Address, ListenError, open_listeners, parse_address
+
+    where = parse_address(listen or USUAL_PORT)
+    if listen is None:
+        try:
+            for listener in await open_listeners(where):
+                await listener.aclose()
+        except ListenError:
+            print(f"chunkwire: port {where.port} is in use; the lesson takes a free one", file=sys.stderr)
+            where = Address(where.host, 0)
+    async with seated(sitting, where):
+        yield

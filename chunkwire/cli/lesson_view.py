@@ -1,0 +1,129 @@
+"""How a lesson is shown in a terminal: its text, its commands, what came on the wire, what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from chunkwire.lab.lessons.judgement import Judgement, shown_octets
+from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
+from chunkwire.lab.lessons.sitting import Sitting
+from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
+from chunkwire.tools.paint import Paint, fitted, wrapped
+
+_ANSWER: Final = b"GET /answer/"
+_ENDS: Final = {"fin": "FIN", "reset": "RST"}
+
+MAX_SHOWN_LINES: Final = 24
+"""Lines of octets shown of one connection; no step asks for more than ten."""
+
+
+class LessonView:
+    """Prints a lesson, in lines of at most `width` columns."""
+
+    def __init__(self, paint: Paint, width: int) -> None:
+        self._paint = paint
+        self._width = width
+        self._seen: dict[WatchedConnection, tuple[int, str]] = {}
+        self._lines: dict[WatchedConnection, int] = {}
+
+    def title(self, sitting: Sitting) -> None:
+        """Print what stands above the first step."""
+        lesson = sitting.lesson
+        self._print(self._paint("strong", f"Lesson {lesson.number}: {lesson.title}"))
+        self._paragraphs("  ", map(sitting.told, lesson.intro))
+
+    def step(self, sitting: Sitting, nc_title: str) -> None:
+        """Print the current step."""
+        shown = sitting.shown_step()
+        lead = self._paint("mark", f"Step {shown.number} of {len(sitting.lesson.steps)}")
+        self._print(f"\n{lead}")
+        self._paragraphs("  ", shown.task)
+        self._print("")
+        for command in shown.commands:
+            self._command(command)
+        if shown.number == 1:
+            where = f"Do it in a second terminal ({nc_title}). This one watches; Ctrl-C ends the lesson."
+            self._print("")
+            self._paragraphs("  ", (where,))
+
+    def _command(self, command: ShownCommand) -> None:
+        if command.note:
+            self._print(f"    {command.note}:")
+        # Not wrapped: a command is to be copied as it is.
+        self._print(f"    {self._paint('quiet', '$')} {self._paint('sent', command.run)}")
+        for line in command.lines:
+            self._print(f"    {line}" if line else "    " + self._paint("quiet", "(an empty line: Enter alone)"))
+
+    def watched_by(self, lesson: Lesson) -> Callable[[WatchedConnection], None]:
+        """Return what prints the octets that a learner's side sends in this lesson."""
+        return self._serving if lesson.is_served_by_learner else self._asking
+
+    def _serving(self, connection: WatchedConnection) -> None:
+        self._side(connection, connection.answered, connection.server_end)
+
+    def _asking(self, connection: WatchedConnection) -> None:
+        self._side(connection, connection.received, connection.client_end)
+
+    def _side(self, connection: WatchedConnection, reads: list[WatchedRead], ended: str) -> None:
+        """Print what one side has sent since the last time, and how it ended."""
+        if connection.request_octets.startswith(_ANSWER):
+            return  # what was answered is in the judgement
+        count, shown_end = self._seen.get(connection, (0, ""))
+        for read in reads[count:]:
+            for line in read.octets.splitlines(keepends=True):
+                self._octets(connection, read.t, line)
+        if ended != shown_end:
+            self._octets(connection, None, b"", self._paint("quiet", f"({_ENDS[ended]}: your side ends)"))
+        self._seen[connection] = (len(reads), ended)
+
+    def _octets(self, connection: WatchedConnection, t: float | None, line: bytes, note: str = "") -> None:
+        self._lines[connection] = count = self._lines.get(connection, 0) + 1
+        if count > MAX_SHOWN_LINES:
+            return
+        stamp = "" if t is None else f"{t:.3f} s"
+        text = note or fitted(shown_octets(line), self._width - 16)
+        self._print(
+            f"  {self._paint('quiet', f'{stamp:>10}')}  > {text}" if count < MAX_SHOWN_LINES else "              > …"
+        )
+
+    def judged(self, judgement: Judgement, learned: Iterable[str]) -> None:
+        """Print what is said of an attempt, and after a right one what is to be learned from it."""
+        if judgement.is_right:
+            self._sentence(self._paint("good", "✓"), judgement)
+            self._paragraphs("    ", learned)
+            return
+        self._sentence(self._paint("bad", "✗"), judgement)
+        self._print("    Try again.")
+
+    def hint(self, judgement: Judgement) -> None:
+        """Print what an unfinished attempt waits for."""
+        self._sentence(self._paint("mark", "?"), judgement)
+
+    def _sentence(self, mark: str, judgement: Judgement) -> None:
+        first, *rest = wrapped("    ", judgement.sentence, self._width)
+        self._print(f"  {mark} {first[4:]}")
+        for line in rest:
+            self._print(line)
+        caret = judgement.caret_lines()
+        if caret:
+            self._print(f"        {caret[0]}")
+            self._print(f"        {self._paint('bad', caret[1])}")
+        for line in judgement.evidence:
+            self._print("\n".join(wrapped(" " * 8, self._paint.text(line), self._width)))
+
+    def done(self, lesson: Lesson, next_title: str | None) -> None:
+        """Print what comes after the last step."""
+        self._print(f"\nLesson {lesson.number} is done.")
+        if next_title is not None:
+            self._print(f"next: chunkwire lesson {lesson.number + 1}    {next_title}")
+        else:
+            self._print("next: chunkwire puzzle    three hops, one of them is broken")
+
+    def _paragraphs(self, lead: str, paragraphs: Iterable[str]) -> None:
+        for paragraph in paragraphs:
+            for line in wrapped(lead, paragraph, self._width):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        print(line, flush=True)

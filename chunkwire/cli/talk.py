@@ -1,0 +1,75 @@
+"""`chunkwire talk`: a portable nc that ends lines with CRLF and shows the octets of both ways."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from chunkwire.lab.talking import TalkLine
+    from chunkwire.tools.paint import Paint
+
+SUMMARY = "type to a server, or be one: a portable nc that shows each octet"
+EPILOG = """\
+examples:
+  chunkwire talk 127.0.0.1:8081              each line that you type goes with CRLF; Ctrl-D half-closes
+  printf 'GET / HTTP/1.1\\nHost: x\\n\\n' | chunkwire talk 127.0.0.1:8081
+  chunkwire talk -l :9000                    wait for one connection, and be the server
+  printf 'A\\xff' | chunkwire talk --as-is 127.0.0.1:8081     no line end is changed
+
+  > is what you sent, < what came; times are since the connection began.
+
+exit codes: 0 the other side ended, 2 usage, 7 no connection, 56 a reset, 71 cannot bind, 130 Ctrl-C"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("address", nargs="?", metavar="HOST:PORT", help="where to connect; PORT alone is loopback")
+    parser.add_argument(
+        "-l", "--listen", metavar="ADDR", help="wait for one connection instead: HOST:PORT, :PORT, PORT"
+    )
+    parser.add_argument("--as-is", action="store_true", help="send what is read as it is; else LF goes as CRLF")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Talk until the other side has ended."""
+    import trio
+
+    from chunkwire.wire.errors import LocalError
+
+    if (options.address is None) == (options.listen is None):
+        raise LocalError("expected HOST:PORT to connect to, or -l ADDR to listen on")
+    return trio.run(_talk, options)
+
+
+async def _talk(options: argparse.Namespace) -> int:
+    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.lab.talking import accepted, connected, talk
+    from chunkwire.net.listen import parse_address
+    from chunkwire.tools.paint import Paint
+
+    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    width = width_of(sys.stdout)
+    where = parse_address(options.address or options.listen)
+    note = (lambda text: None) if options.quiet else _note
+    stream = await (connected(where, note) if options.address else accepted(where, note))
+    is_whole = await talk(stream, sys.stdin.fileno(), lambda line: _show(line, paint, width), note, as_is=options.as_is)
+    return ExitCode.OK if is_whole else ExitCode.BROKEN
+
+
+def _note(text: str) -> None:
+    print(f"* {text}", file=sys.stderr, flush=True)
+
+
+def _show(line: TalkLine, paint: Paint, width: int | None) -> None:
+    """Print one line of octets; one that is wider than the terminal goes on beneath."""
+    stamp = f"{line.t * 1000:9.1f}" if line.is_first else " " * 9
+    role, mark = ("sent", ">") if line.is_ours else ("received", "<")
+    room = max(16, width - 12) if width else len(line.text) or 1
+    for at in range(0, len(line.text), room):
+        print(f"{paint('quiet', stamp)} {paint(role, f'{mark} {line.text[at : at + room]}')}")
+        stamp = " " * 9
+    sys.stdout.flush()

@@ -1,0 +1,116 @@
+"""What a learner hands in: a line of JSON for each step that was done, and the teacher's table of such files.
+
+The rule here: a line says who, what, when and after how many tries. It holds no octets of the learner's and proves
+nothing: whoever can write a text file can write one, and the table says so.
+
+    {"v":1,"kind":"lesson","who":"ada","n":4,"step":1,"of":2,"tries":3,"seconds":71.2,"at":"2026-11-26T20:15:03+00:00"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from chunkwire.wire.errors import LocalError
+
+VERSION: Final = 1
+KINDS_OF_WORK: Final = ("lesson", "puzzle")
+MAX_LINE: Final = 4096
+"""Characters of a line; one of ours has some 150."""
+MAX_NAME: Final = 40
+HONESTY: Final = "a hand-in is a text file, and can be made by hand: let its author show you one step"
+
+_MAX_NUMBER: Final = 10**9
+_WHOLE: Final = ("n", "step", "of", "tries")
+
+
+@dataclass(frozen=True, slots=True)
+class HandInLine:
+    """One step that was done.
+
+    Attributes:
+        kind: "lesson" or "puzzle".
+        n: number of the lesson, or of the puzzle's kind.
+        step, of: which step of how many; a puzzle has one.
+        tries: attempts that were judged, the right one included.
+        seconds: from when the step was shown.
+        at: when it was done, ISO 8601 with its zone.
+    """
+
+    kind: str
+    who: str
+    n: int
+    step: int
+    of: int
+    tries: int
+    seconds: float
+    at: str
+
+    def to_json(self) -> str:
+        """Return the line, without its end."""
+        return json.dumps({"v": VERSION, **asdict(self)})
+
+
+def parse_line(text: str) -> HandInLine:
+    """Return what a line says.
+
+    Raises:
+        LocalError: it is no line of a hand-in; one line that says why.
+    """
+    try:
+        found = json.loads(text) if len(text) <= MAX_LINE else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise LocalError("expected a JSON object")
+    if found.get("v") != VERSION or found.get("kind") not in KINDS_OF_WORK:
+        raise LocalError('expected "v":1 and a "kind" of lesson or puzzle')
+    for name in _WHOLE:
+        value = found.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_NUMBER:
+            raise LocalError(f'expected a whole number, 1 or more, as "{name}"')
+    if found["step"] > found["of"]:
+        raise LocalError('expected "step" to be at most "of"')
+    seconds = found.get("seconds")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _MAX_NUMBER:
+        raise LocalError('expected a number, 0 or more, as "seconds"')
+    if not all(isinstance(found.get(name), str) and found[name] for name in ("who", "at")):
+        raise LocalError('expected texts as "who" and "at"')
+    n, step, of, tries = (found[name] for name in _WHOLE)
+    return HandInLine(
+        found["kind"], found["who"][:MAX_NAME], n, step, of, tries, float(seconds), found["at"][:MAX_NAME]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HandInRow:
+    """What one learner did: `cells` are those of the table's columns, `done` how many lessons are whole."""
+
+    who: str
+    cells: tuple[str, ...]
+    done: int
+
+
+def rows_of(lines: Iterable[HandInLine], lessons: Sequence[int]) -> list[HandInRow]:
+    """Return a row for each learner, by name; a column for each lesson (its number of steps given), one for puzzles.
+
+    A cell is `✓` and the tries of all its steps, `1/3` for steps that were done of those there are, or `·`.
+    """
+    by_who: dict[str, dict[tuple[str, int, int], HandInLine]] = {}
+    for line in lines:
+        by_who.setdefault(line.who, {}).setdefault((line.kind, line.n, line.step), line)
+    return [_row(who, list(done.values()), lessons) for who, done in sorted(by_who.items())]
+
+
+def _row(who: str, lines: Sequence[HandInLine], lessons: Sequence[int]) -> HandInRow:
+    cells: list[str] = []
+    whole = 0
+    for number, steps in enumerate(lessons, 1):
+        done = [line for line in lines if line.kind == "lesson" and line.n == number and line.step <= steps]
+        whole += len(done) == steps
+        tries = sum(line.tries for line in done)
+        cells.append(f"✓{tries}" if len(done) == steps else f"{len(done)}/{steps}" if done else "·")
+    puzzles = sum(line.kind == "puzzle" for line in lines)
+    return HandInRow(who, (*cells, str(puzzles) if puzzles else "·"), whole)

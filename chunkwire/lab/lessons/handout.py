@@ -1,0 +1,135 @@
+"""The lessons to print: one HTML page, an A4 sheet a lesson, with the flags of every nc.
+
+The rule here: the texts are those of the lessons; what is right is left out, for learners find it on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Final
+
+from chunkwire.lab.lessons.lesson import (
+    CurlCommand,
+    Lesson,
+    ListenCommand,
+    PipedCommand,
+    ShownCommand,
+    TypedCommand,
+    shown_command,
+    with_doors,
+)
+from chunkwire.lab.lessons.netcats import NETCATS, TALK, InstalledNetcat, Netcat
+from chunkwire.lab.lessons.table import LESSONS
+from chunkwire.net.listen import Address
+
+DOORS: Final = {
+    name: Address("127.0.0.1", port)
+    for name, port in (("origin", 8081), ("hop-a", 8082), ("hop-b", 8083), ("learner", 8081), ("own", 9000))
+}
+"""The ports on paper; `chunkwire lesson` prints the real ones."""
+
+_STYLE: Final = """
+@page { size: A4; margin: 14mm 16mm; }
+* { box-sizing: border-box; }
+body { font: 10pt/1.35 system-ui, "Helvetica Neue", Arial, sans-serif; color: #111; margin: 0 auto; max-width: 180mm; }
+section { break-after: page; min-height: 250mm; display: flex; flex-direction: column; }
+section:last-of-type { break-after: auto; }
+header { display: flex; justify-content: space-between; border-bottom: 1.5pt solid #111; }
+h1 { font-size: 17pt; margin: 0 0 2mm; }
+h2 { font-size: 11.5pt; margin: 2.5mm 0 0.5mm; break-after: avoid; }
+p { margin: 0.7mm 0; }
+pre, code { font: 8.2pt/1.3 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+pre { background: #f3f3f3; padding: 1mm 2.5mm; margin: 1mm 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre b { font-weight: normal; color: #666; }
+table { border-collapse: collapse; margin: 1.5mm 0; width: 100%; font-size: 8.5pt; line-height: 1.25; }
+th, td { text-align: left; padding: 0.3mm 2mm 0.3mm 0; border-bottom: 0.4pt solid #bbb; vertical-align: top; }
+th { font-weight: 600; }
+.notes { border: 0.6pt solid #888; margin-top: 3mm; padding: 1.5mm 2.5mm; flex: 1; min-height: 16mm; color: #666; }
+footer { color: #555; font-size: 8.5pt; margin-top: 3mm; }
+"""
+
+
+def handout_page() -> str:
+    """Return the page."""
+    sheets = "\n".join(_sheet(lesson) for lesson in LESSONS)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>chunkwire: ten lessons</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{sheets}\n</body>\n</html>\n"
+    )
+
+
+def _sheet(lesson: Lesson) -> str:
+    parts = [
+        f"<section><header><h1>{lesson.number}. {escape(lesson.title)}</h1><span>name {'_' * 24}</span></header>",
+        *_paragraphs(lesson.intro),
+        (
+            f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>. It prints the real ports, watches, and says "
+            "what is wrong. In a second one, with what you have:</p>"
+        ),
+        _flags(lesson),
+    ]
+    for number, step in enumerate(lesson.steps, 1):
+        parts += [f"<h2>Step {number}</h2>", *_paragraphs(step.task), *_commands(lesson, number)]
+    parts.append('<div class="notes">What did you see? What does it mean?</div>')
+    parts.append(
+        "<footer>CR and LF (\\r\\n) end each line that is typed; … is what you have to find.</footer></section>"
+    )
+    return "\n".join(parts)
+
+
+def _paragraphs(texts: tuple[str, ...]) -> Iterator[str]:
+    for text in texts:
+        yield f"<p>{escape(with_doors(text, DOORS).replace('{leave}', 'Ctrl-C (telnet: Ctrl-], then quit)'))}</p>"
+
+
+def _flags(lesson: Lesson) -> str:
+    """Return the table of the commands that this lesson needs, a row for each kind of nc."""
+    kinds = [type(command) for step in lesson.steps for command in step.commands]
+    columns = [
+        (title, kind)
+        for title, kind in (
+            ("connect and type", TypedCommand),
+            ("send in one go", PipedCommand),
+            ("be the server", ListenCommand),
+        )
+        if kind in kinds
+    ]
+    if not columns:
+        return "<p><code>curl</code> will do for this lesson.</p>"
+    head = "".join(f"<th>{title}</th>" for title, _ in columns)
+    rows = "".join(
+        f"<tr><td>{escape(nc.title)}</td>"
+        + "".join(f"<td><code>{escape(_flag(nc, kind))}</code></td>" for _, kind in columns)
+        + "</tr>"
+        for nc in NETCATS
+    )
+    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
+
+
+def _flag(nc: Netcat, kind: type) -> str:
+    installed, where = InstalledNetcat(nc, nc.program), DOORS["origin"]
+    if kind is TypedCommand:
+        return installed.by_hand(where)
+    if kind is ListenCommand:
+        return installed.listening(DOORS["own"])
+    return "… | " + installed.piped(b"", where).partition(" | ")[2]
+
+
+def _commands(lesson: Lesson, number: int) -> Iterator[str]:
+    """Return what a step asks to run: typed lines alone, since the table says how to connect."""
+    nc = InstalledNetcat(TALK, TALK.program)
+    for command in lesson.steps[number - 1].commands:
+        shown = shown_command(command, nc, DOORS, has_curl=True)
+        match command:
+            case TypedCommand() | ListenCommand():
+                yield f"<pre>{_lines(shown)}</pre>"
+            case PipedCommand():
+                yield f"<pre>{escape(shown.run.partition(' | ')[0])} | …</pre>"
+            case CurlCommand(_, note):
+                said = f"<b>{escape(note)}:</b>\n" if note else ""
+                yield f"<pre>{said}{escape(shown.run)}</pre>"
+
+
+def _lines(shown: ShownCommand) -> str:
+    return "\n".join(escape(line) if line else "<b>(an empty line)</b>" for line in shown.lines)

@@ -1,0 +1,81 @@
+"""What is said of an attempt: right, or one plain sentence and the first octet that is wrong, with a caret under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+CARET_COLUMNS: Final = 64
+"""Columns of octets shown around a caret: with its indent a line of 80."""
+
+_LF: Final = b"\n"
+_SHORT: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    r"""What an attempt was worth.
+
+    Attributes:
+        sentence: what is right, or what is wrong.
+        octets: those that the sentence is about; b"" for none.
+        at: the index of the first wrong octet in `octets`; their length for one that is missing; None for no caret.
+        evidence: lines that show it, each at most some 76 columns.
+    """
+
+    is_right: bool
+    sentence: str
+    octets: bytes = b""
+    at: int | None = None
+    evidence: tuple[str, ...] = ()
+
+    def caret_lines(self) -> tuple[str, ...]:
+        """Return the line of octets that is wrong and a caret under the first wrong octet; nothing without `at`."""
+        return () if self.at is None else with_caret(self.octets, self.at)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for the page."""
+        return {
+            "right": self.is_right,
+            "sentence": self.sentence,
+            "octets": list(self.caret_lines()),
+            "evidence": list(self.evidence),
+        }
+
+
+def right(sentence: str, *evidence: str) -> Judgement:
+    """Return that an attempt is right."""
+    return Judgement(True, sentence, evidence=evidence)
+
+
+def wrong(sentence: str, octets: bytes = b"", at: int | None = None, *evidence: str) -> Judgement:
+    """Return that an attempt is wrong, and where."""
+    return Judgement(False, sentence, octets, at, evidence)
+
+
+def escaped_octets(octets: bytes) -> list[str]:
+    r"""Return each octet as text: itself where it is printable ASCII, else an escape such as \r or \xc3."""
+    return [_SHORT.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets]
+
+
+def shown_octets(octets: bytes) -> str:
+    """Return octets as one line of text, everything escaped that is not printable ASCII."""
+    return "".join(escaped_octets(octets))
+
+
+def with_caret(octets: bytes, at: int) -> tuple[str, str]:
+    """Return the line of `octets` in which `at` lies, escaped, and beneath it a caret under that octet."""
+    start = octets.rfind(_LF, 0, at) + 1
+    if start == at == len(octets) and octets:  # what is missing stands behind the latest line
+        start = octets.rfind(_LF, 0, at - 1) + 1
+    end = octets.find(_LF, at) + 1 or len(octets)
+    texts = escaped_octets(octets[start:end])
+    place = at - start
+    lead = ""
+    while texts and place > 0 and len(lead) + sum(map(len, texts[: place + 1])) > CARET_COLUMNS:
+        texts, place, lead = texts[1:], place - 1, "…"
+    before = len(lead) + sum(map(len, texts[:place]))
+    line = lead + "".join(texts)
+    if len(line) > CARET_COLUMNS:
+        line = line[: CARET_COLUMNS - 1] + "…"
+    return line, " " * before + "^"

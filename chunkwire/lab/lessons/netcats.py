@@ -1,0 +1,193 @@
+"""The flags of each nc, and which of them is installed.
+
+The rule here: a command that is shown runs as it stands. `by_hand` ends each typed line with CRLF, `piped` sends octets
+as they are and half-closes at their end, `listening` is `by_hand` for whoever plays the server.
+
+OpenBSD's nc, netcat-traditional, ncat and telnet were tried; the flags of GNU netcat 0.7.1 and of macOS are those of
+their manuals.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.net.listen import Address
+
+HELP_SECONDS: Final = 2.0
+"""For a program to print its help; all of these print it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Netcat:
+    """One kind of nc; `{h}` and `{p}` in its commands are host and port, `{nc}` the program.
+
+    Attributes:
+        kind: as `--nc` takes it.
+        program: what it is usually called.
+        by_hand: type a request; each line goes with CRLF.
+        piped: send standard input as it is, then half-close and read on; "" where it cannot do that.
+        listening: accept one connection; each line goes with CRLF; "" where it cannot listen.
+        leave: how a person ends it.
+        is_exact: what is piped through it is not changed.
+        mark: stands in its help text.
+    """
+
+    kind: str
+    title: str
+    program: str
+    by_hand: str
+    piped: str
+    listening: str
+    leave: str = "Ctrl-C"
+    is_exact: bool = True
+    mark: str = ""
+
+
+_WITH_CR: Final = "sed -u 's/$/\\r/' | "
+TALK: Final = Netcat(
+    "talk",
+    "chunkwire talk",
+    "chunkwire talk",
+    by_hand="chunkwire talk {h}:{p}",
+    piped="chunkwire talk --as-is {h}:{p}",
+    listening="chunkwire talk -l {h}:{p}",
+)
+NETCATS: Final = (
+    Netcat(
+        "openbsd",
+        "nc of OpenBSD (Debian: netcat-openbsd)",
+        "nc",
+        by_hand="{nc} -C {h} {p}",
+        piped="{nc} -N {h} {p}",
+        listening="{nc} -C -l {h} {p}",
+        mark="OpenBSD netcat",
+    ),
+    Netcat(
+        "traditional",
+        "nc of Hobbit (Debian: netcat-traditional)",
+        "nc",
+        by_hand="{nc} -C {h} {p}",
+        piped="{nc} -q 9 {h} {p}",
+        listening="{nc} -C -l -s {h} -p {p}",
+        mark="[v1.10",
+    ),
+    Netcat(
+        "gnu",
+        "GNU netcat 0.7.1",
+        "netcat",
+        by_hand=_WITH_CR + "{nc} {h} {p}",
+        piped="",
+        listening=_WITH_CR + "{nc} -l -s {h} -p {p}",
+        mark="GNU netcat",
+    ),
+    Netcat(
+        "macos",
+        "nc of macOS",
+        "nc",
+        by_hand="{nc} -c {h} {p}",
+        piped="{nc} {h} {p}",
+        listening="{nc} -c -l {h} {p}",
+    ),
+    Netcat(
+        "ncat",
+        "ncat of Nmap",
+        "ncat",
+        by_hand="{nc} -C {h} {p}",
+        piped="{nc} {h} {p}",
+        listening="{nc} -C -l {h} {p}",
+        mark="Ncat",
+    ),
+    Netcat(
+        "telnet",
+        "telnet",
+        "telnet",
+        by_hand="{nc} {h} {p}",
+        piped="",
+        listening="",
+        leave="Ctrl-], then quit",
+        is_exact=False,
+    ),
+    TALK,
+)
+KINDS: Final = {netcat.kind: netcat for netcat in NETCATS}
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledNetcat:
+    """A kind, and the name of the program that is of it here."""
+
+    netcat: Netcat
+    program: str
+
+    def by_hand(self, where: Address) -> str:
+        """Return the command to connect and type."""
+        return self._command(self.netcat.by_hand, where)
+
+    def listening(self, where: Address) -> str:
+        """Return the command to listen and type; that of `chunkwire talk` where this one cannot listen."""
+        return self._command(self.netcat.listening or TALK.listening, where)
+
+    def piped(self, octets: bytes, where: Address) -> str:
+        """Return the command that sends these octets; that of `chunkwire talk` where this one cannot."""
+        return f"printf '{printf_text(octets)}' | {self._command(self.netcat.piped or TALK.piped, where)}"
+
+    def _command(self, template: str, where: Address) -> str:
+        host = f"[{where.host}]" if template.startswith("chunkwire") and ":" in where.host else where.host
+        return template.format(nc=self.program, h=host, p=where.port)
+
+
+def of_kind(kind: str) -> InstalledNetcat:
+    """Return a kind under its usual name, or under the one that it has here.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    netcat = KINDS[kind]
+    return next((found for found in installed() if found.netcat is netcat), InstalledNetcat(netcat, netcat.program))
+
+
+def detected() -> InstalledNetcat:
+    """Return what is installed, the first that `nc` names; `chunkwire talk` where there is nothing else."""
+    return next(iter(installed()), InstalledNetcat(TALK, TALK.program))
+
+
+def installed() -> list[InstalledNetcat]:
+    """Return every kind that is on PATH, the one called `nc` first."""
+    found: dict[str, InstalledNetcat] = {}
+    for program in ("nc", "ncat", "nc.openbsd", "nc.traditional", "netcat", "telnet"):
+        kind = _kind_of(program)
+        if kind is not None:
+            found.setdefault(kind, InstalledNetcat(KINDS[kind], program))
+    return list(found.values())
+
+
+def _kind_of(program: str) -> str | None:
+    path = shutil.which(program)
+    if path is None:
+        return None
+    if program == "telnet":
+        return "telnet"
+    if sys.platform == "darwin" and path == "/usr/bin/nc":
+        return "macos"
+    try:
+        run = subprocess.run(
+            (path, "-h"), capture_output=True, stdin=subprocess.DEVNULL, timeout=HELP_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    text = (run.stdout + run.stderr).decode("utf-8", "replace")
+    return next((netcat.kind for netcat in NETCATS if netcat.mark and netcat.mark in text), None)
+
+
+def printf_text(octets: bytes) -> str:
+    """Return octets as the format of a shell's printf in single quotes; what is not ASCII in octal."""
+    return "".join(_printf_octet(octet) for octet in octets)
+
+
+def _printf_octet(octet: int) -> str:
+    short = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\", 0x25: "%%", 0x27: "'\\''"}
+    return short.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03o}")

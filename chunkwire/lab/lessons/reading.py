@@ -1,0 +1,289 @@
+"""Read what a person typed, and find the first octet that is wrong.
+
+The rule here: the grammar is that of RFC 9112, told in plain sentences for somebody who has never seen it. Bare LF in a
+head is taken, as the origin takes it; a chunked body is judged by the scanner that judges all bodies. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
+from chunkwire.wire.frames import Chunk, Frame
+from chunkwire.wire.reader import FrameReader
+
+_METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNTYPED: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
+_VERSION: Final = b"HTTP/1.1"
+_SPACES: Final = b" \t"
+
+
+@dataclass(slots=True)
+class ReadMessage:
+    """A request or a response as far as it has come.
+
+    Attributes:
+        octets: all that was read.
+        start_line: without its line end; b"" before it is whole.
+        fields: name in lower case, value, and the index of the line's first octet.
+        body_at: index of the first octet after the head; None while the head is not whole.
+        mistake: the first thing that is wrong; None for nothing.
+        frames: of a chunked body, those that are whole.
+        is_complete: the message has ended: its last-chunk came, or it has no body.
+        ends_at: index after its last octet, once it is complete.
+        missing: what the body waits for, in the words of RFC 9112; "" for nothing.
+        partial: chunk-data so far of a chunk that has begun.
+    """
+
+    octets: bytes
+    start_line: bytes = b""
+    fields: list[tuple[bytes, bytes, int]] = field(default_factory=list)
+    body_at: int | None = None
+    mistake: Judgement | None = None
+    frames: list[Frame] = field(default_factory=list)
+    is_complete: bool = False
+    ends_at: int = 0
+    missing: str = ""
+    partial: bytes = b""
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The whole chunks, without the last-chunk."""
+        return [frame for frame in self.frames if isinstance(frame, Chunk)]
+
+    @property
+    def content(self) -> bytes:
+        """The chunk-data of the whole chunks."""
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def method(self) -> bytes:
+        """The method of a request."""
+        return self.start_line.partition(b" ")[0]
+
+    @property
+    def target(self) -> bytes:
+        """The target of a request; b"" for none."""
+        words = self.start_line.split(b" ")
+        return words[1] if len(words) > 1 else b""
+
+    def get(self, name: bytes) -> tuple[bytes, int] | None:
+        """Return a field's value and where its line begins; None where there is none."""
+        return next(((value, at) for known, value, at in self.fields if known == name), None)
+
+
+def read_request(octets: bytes, *, needs_host: bool = True) -> ReadMessage:
+    """Read one request, as far as it has come; a chunked body where Transfer-Encoding says so."""
+    message = ReadMessage(octets)
+    _read_head(message, is_request=True)
+    if message.mistake is None and message.body_at is not None and needs_host:
+        message.mistake = _host_mistake(message)
+    _read_body(message)
+    return message
+
+
+def read_response(octets: bytes) -> ReadMessage:
+    """Read one response, as far as it has come."""
+    message = ReadMessage(octets)
+    _read_head(message, is_request=False)
+    _read_body(message)
+    return message
+
+
+def _read_head(message: ReadMessage, *, is_request: bool) -> None:
+    """Read the whole lines of a head, up to the first mistake."""
+    octets, at = message.octets, 0
+    if octets[:1] == b"\x16":
+        message.mistake = wrong("This is TLS (https). The lesson is about HTTP in clear: http://", octets, 0)
+        return
+    while (end := octets.find(b"\n", at)) >= 0:
+        line = octets[at:end].removesuffix(b"\r")
+        mistake = _control_mistake(octets, at, line)
+        if mistake is None and not line and message.start_line:
+            message.body_at = end + 1
+            return
+        if mistake is None and not message.start_line:
+            mistake = (_request_line_mistake if is_request else _status_line_mistake)(octets, at, line)
+            message.start_line = line
+        elif mistake is None:
+            mistake = _field_mistake(octets, at, line)
+            name, _, value = line.partition(b":")
+            message.fields.append((name.lower(), value.strip(_SPACES), at))
+        if mistake is not None:
+            message.mistake = mistake
+            return
+        at = end + 1
+    message.missing = "the end of the line" if at < len(octets) or not octets else "the empty line that ends the head"
+
+
+def _control_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
+    found = _UNTYPED.search(line) or re.search(rb"\r", line)
+    if not found:
+        return None
+    octet, place = found[0], at + found.start()
+    if octet == b"\x1b":
+        return wrong("That is an arrow key: it was sent as octets, it did not move back. Start again.", octets, place)
+    if octet == b"\xff":
+        return wrong(
+            "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.", octets, place
+        )
+    return wrong(f"A head is text: the octet {octet.hex()} (hex) may not stand in it.", octets, place)
+
+
+def _request_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
+    """Judge `METHOD SP TARGET SP HTTP/1.1` (RFC 9112 §3), left to right."""
+    if not line:
+        return wrong("The first line is empty. A request begins with its request line: GET /hello HTTP/1.1", octets, at)
+    method = _TOKEN.match(line)
+    after = at + (method.end() if method else 0)
+    if method and method[0].upper() in _METHODS and method[0] not in _METHODS:
+        upper = method[0].upper().decode("ascii")
+        return wrong(f"Methods are case-sensitive: write {upper} in capitals.", octets, at)
+    if not method or method[0] not in _METHODS:
+        return wrong("A request begins with a method, such as GET, in capitals.", octets, at)
+    rest = line[method.end() :]
+    if not rest.startswith(b" "):
+        return wrong("After the method comes one space, then what you want: /hello", octets, after)
+    target, _, version = rest[1:].partition(b" ")
+    if not target and version:
+        return wrong("There is one space between the parts of this line, not two.", octets, after + 1)
+    if not target.startswith((b"/", b"*", b"http://")):
+        return wrong("What you ask for begins with a slash: /hello", octets, after + 1)
+    return _version_mistake(octets, after + 1 + len(target), version, whole=rest[1 + len(target) :])
+
+
+def _version_mistake(octets: bytes, at: int, version: bytes, *, whole: bytes) -> Judgement | None:
+    """Judge the end of a request line; `at` is where the SP before the version stands or should stand."""
+    if not whole.strip(b" "):
+        return wrong("The line ends too early: after the path come one space and HTTP/1.1", octets, at)
+    if version == _VERSION:
+        return None
+    if version.startswith(b" "):
+        return wrong("There is one space between the parts of this line, not two.", octets, at + 1)
+    if version == b"HTTP/1.0":
+        return wrong("HTTP/1.0 knows neither Host nor chunks. Ask in HTTP/1.1.", octets, at + 8)
+    return wrong(
+        "The version is written HTTP/1.1, in capitals, and nothing follows it.", octets, at + 1 + _differs(version)
+    )
+
+
+def _differs(version: bytes) -> int:
+    """Return the index of the first octet that is not that of `HTTP/1.1`."""
+    pairs = enumerate(zip(version, _VERSION, strict=False))
+    return next((n for n, (got, wanted) in pairs if got != wanted), min(len(version), len(_VERSION)))
+
+
+def _status_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
+    """Judge `HTTP/1.1 SP 3DIGIT SP reason` (RFC 9112 §4)."""
+    if not line:
+        return wrong("The first line is empty. A response begins with its status line: HTTP/1.1 200 OK", octets, at)
+    differs = _differs(line[: len(_VERSION)])
+    if differs < len(_VERSION):
+        return wrong("A response begins with the version: HTTP/1.1 200 OK", octets, at + differs)
+    if not re.fullmatch(rb" [1-9]\d\d(?: .*)?", line[len(_VERSION) :]):
+        return wrong("After the version come one space and three digits: HTTP/1.1 200 OK", octets, at + len(_VERSION))
+    return None
+
+
+def _field_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
+    """Judge `Name: value` (RFC 9112 §5)."""
+    name = _TOKEN.match(line)
+    if not name:
+        what = "a space" if line[:1] in (b" ", b"\t") else shown_octets(line[:1])
+        return wrong(f"A field line begins with a name, as in Host: x; this one begins with {what}.", octets, at)
+    if line[name.end() : name.end() + 1] == b":":
+        return None
+    if line[name.end() :].lstrip(_SPACES).startswith(b":"):
+        return wrong("Between a field's name and its colon there is no space.", octets, at + name.end())
+    if not re.match(rb"[ \t]*$", line[name.end() :]) or b":" not in line:
+        return wrong(
+            "A field line is a name, a colon and a value, as in Host: x; the colon is missing.", octets, at + name.end()
+        )
+    return None
+
+
+def _host_mistake(message: ReadMessage) -> Judgement | None:
+    hosts = [at for name, _, at in message.fields if name == b"host"]
+    body_at = message.body_at or 0
+    if not hosts:
+        return wrong("HTTP/1.1 needs a Host line before the empty line: Host: x", message.octets, body_at - 1)
+    if len(hosts) > 1:
+        return wrong("There are two Host lines; a request has one.", message.octets, hosts[1])
+    return None
+
+
+def _read_body(message: ReadMessage) -> None:
+    """Read a chunked body, up to its end or its first mistake."""
+    if message.mistake is not None or message.body_at is None:
+        return
+    coding = message.get(b"transfer-encoding")
+    if coding is None:
+        message.is_complete, message.ends_at = True, message.body_at
+        return
+    if coding[0].lower() != b"chunked":
+        message.mistake = wrong(
+            "The only transfer coding here is: Transfer-Encoding: chunked", message.octets, coding[1]
+        )
+        return
+    reader = FrameReader()
+    body = message.octets[message.body_at :]
+    try:
+        message.frames = reader.feed(body)
+    except FramingError as error:
+        message.frames = reader.frames
+        message.mistake = framing_mistake(message, error)
+        return
+    message.is_complete = reader.is_complete
+    message.ends_at = len(message.octets) - len(reader.leftover)
+    if not message.is_complete:
+        try:
+            reader.end_of_input()
+        except IncompleteBody as error:
+            message.missing, message.partial = error.section, error.received
+
+
+def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
+    """Say in plain words what broke a chunked body (RFC 9112 §7.1)."""
+    at = (message.body_at or 0) + error.offset
+    if (mismatch := _size_mismatch(message, error)) is not None:
+        return mismatch
+    if error.rule == Rule.BARE_LF:
+        sentence = (
+            "This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n): "
+            "nc sends it with -C, on macOS with -c."
+        )
+    elif error.rule in (Rule.CHUNK_SIZE, Rule.CHUNK_SIZE_DIGITS, Rule.CHUNK_SIZE_VALUE):
+        sentence = "Here a chunk begins, with its size in hex digits (0-9, a-f) alone on a line."
+    elif error.rule == Rule.BAD_WHITESPACE:
+        sentence = "There is no space in a size line: the digits, then the line end."
+    elif error.rule in (Rule.TRAILER_FIELD, Rule.TRAILER_FORBIDDEN):
+        sentence = "After the 0 line comes an empty line, and nothing else. This stands where the empty line should be."
+    else:
+        sentence = f"{error.message[:1].upper()}{error.message[1:]}."
+    return wrong(sentence, message.octets, at)
+
+
+def octets_of(count: int) -> str:
+    """Return a count of octets in words."""
+    return f"{count} octet" if count == 1 else f"{count} octets"
+
+
+def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | None:
+    """Say by how much a size line is wrong, where the error is that no line end stands behind its data."""
+    start = (message.body_at or 0) + sum(len(frame.raw) for frame in message.frames)
+    line, end, rest = message.octets[start:].partition(b"\r\n")
+    found = re.match(rb"[0-9A-Fa-f]+", line)
+    at = (message.body_at or 0) + error.offset
+    if not end or not found or error.rule not in (Rule.CHUNK_DATA_END, Rule.BARE_LF, Rule.BARE_CR):
+        return None
+    size, count = int(found[0], 16), len(rest.partition(b"\r\n")[0])
+    if at < start + len(line) + 2 + size or size == count:  # in the size line, or the data's own line end is wrong
+        return None
+    digits = found[0].decode("ascii")
+    says = f"{digits}, which is hex for {size}" if digits != str(size) else digits
+    sentence = f"The size line says {says}; the data up to its line end has {octets_of(count)} ({count:x})."
+    return wrong(sentence, message.octets, at)

@@ -1,0 +1,225 @@
+"""One sitting: the servers of a lesson on real ports, and each connection judged while it goes on.
+
+The rule here: assembly, and the order of steps. What is right is for the judges; how it is shown, for the caller.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+from weakref import WeakSet
+
+import trio
+
+from chunkwire.forward.gateway import serve_gateway
+from chunkwire.forward.settings import GatewaySettings
+from chunkwire.forward.shape import parse_mode
+from chunkwire.forward.upstreams import Upstream
+from chunkwire.lab.lessons.judgement import Judgement
+from chunkwire.lab.lessons.lesson import LEARNER, ORIGIN, Lesson, LessonStep, ShownCommand, shown_command, with_doors
+from chunkwire.lab.lessons.netcats import InstalledNetcat
+from chunkwire.lab.lessons.serving import NOBODY_LISTENS
+from chunkwire.lab.lessons.stage import lesson_resources
+from chunkwire.lab.lessons.tee import Tee
+from chunkwire.lab.lessons.watched import WatchedConnection
+from chunkwire.net.dial import parse_url
+from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
+from chunkwire.server.routes import Resource
+from chunkwire.server.serving import serve
+
+HINT_SECONDS: Final = 20.0
+"""Without an octet inside something unfinished: after so long somebody does not know what is missing."""
+
+LAST_WORDS_SECONDS: Final = 0.5
+"""After the last step, for answers that are on their way; a connection that its learner keeps open is ended then."""
+
+MAX_CONNECTIONS: Final = 200
+"""Connections that are remembered, each of at most 128 KiB: an answer is judged by what was looked at before."""
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step as a learner sees it, with the real ports."""
+
+    number: int
+    task: tuple[str, ...]
+    commands: tuple[ShownCommand, ...]
+
+
+class Sitting:
+    """A learner's way through one lesson.
+
+    Args:
+        report: called with each judgement, and the number of the step that it is about, from 1.
+        hint: called with what an unfinished attempt waits for.
+
+    Attributes:
+        doors: where each place listens.
+        step: the number of the current step; one more than there are once all are done.
+        tries: judgements of the current step so far.
+        done: set after the last step.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        nc: InstalledNetcat,
+        *,
+        report: Callable[[int, Judgement], None],
+        hint: Callable[[Judgement], None] = lambda judgement: None,
+        watched: Callable[[WatchedConnection], None] = lambda connection: None,
+    ) -> None:
+        self.lesson = lesson
+        self.doors: dict[str, Address] = {}
+        self.step = 1
+        self.tries = 0
+        self.done = trio.Event()
+        self._nc = nc
+        self._report = report
+        self._hint = hint
+        self._watched = watched
+        self._connections: deque[WatchedConnection] = deque(maxlen=MAX_CONNECTIONS)
+        self._judged: WeakSet[WatchedConnection] = WeakSet()
+        self._stirred = trio.Event()
+
+    @property
+    def current(self) -> LessonStep:
+        """The step that is being done."""
+        return self.lesson.steps[self.step - 1]
+
+    def shown_step(self) -> ShownStep:
+        """Return the current step for its learner."""
+        step, has_curl = self.current, shutil.which("curl") is not None
+        commands = tuple(shown_command(command, self._nc, self.doors, has_curl=has_curl) for command in step.commands)
+        return ShownStep(self.step, tuple(map(self.told, step.task)), commands)
+
+    def told(self, text: str) -> str:
+        """Return a text of the lesson with the real ports in it."""
+        return with_doors(text, self.doors).replace("{leave}", self._nc.netcat.leave)
+
+    def happened(self, connection: WatchedConnection) -> None:
+        """Judge a connection on which something happened."""
+        if connection not in self._connections:
+            self._connections.append(connection)
+        self._stirred.set()
+        if self.done.is_set() or connection in self._judged:
+            return
+        self._watched(connection)
+        if self.current.judge is None:
+            return
+        judgement = self.current.judge(connection)
+        if judgement is not None:
+            self._judged.add(connection)
+            self._conclude(judgement)
+
+    def answer(self, given: str) -> str:
+        """Judge an answer, and return what is sent back."""
+        if self.done.is_set() or self.current.answer is None:
+            return "This step asks no question."
+        judgement = self.current.answer(given, tuple(self._connections))
+        self._conclude(judgement)
+        return "\n".join((judgement.sentence, *judgement.evidence))
+
+    def _conclude(self, judgement: Judgement) -> None:
+        self.tries += 1
+        number = self.step
+        if judgement.is_right:
+            # What is open was begun for this step; what comes on it later is not for the next one.
+            self._judged.update(self._connections)
+            self.step += 1
+            if self.step > len(self.lesson.steps):
+                self.done.set()
+        self._report(number, judgement)
+        if judgement.is_right:
+            self.tries = 0
+
+    async def wait_all_over(self) -> None:
+        """Wait until no connection is open."""
+        while any(not one.is_over for one in self._connections):
+            self._stirred = trio.Event()
+            await self._stirred.wait()
+
+    async def watch_idleness(self) -> None:
+        """Give a hint whenever an attempt has stood still for `HINT_SECONDS`; until cancelled."""
+        while True:
+            self._stirred = trio.Event()
+            with trio.move_on_after(HINT_SECONDS):
+                await self._stirred.wait()
+                continue
+            open_ones = [one for one in self._connections if not one.is_over and one not in self._judged]
+            if open_ones and open_ones[-1].received and not self.done.is_set() and self.current.judge is not None:
+                judgement = self.current.judge(replace(open_ones[-1], is_over=True))
+                if judgement is not None and not judgement.is_right:
+                    self._hint(judgement)
+            await self._stirred.wait()
+
+
+@asynccontextmanager
+async def seated(sitting: Sitting, listen: Address | None = None) -> AsyncIterator[Sitting]:
+    """Start the servers of a sitting's lesson, and end them.
+
+    Args:
+        listen: where the origin's door, or the learner's own, is opened; None takes free ports of loopback.
+
+    Raises:
+        ListenError: it cannot be bound.
+    """
+    where = listen or Address(LOOPBACK, 0)
+    free = Address(LOOPBACK, 0)
+    async with trio.open_nursery() as nursery:
+        lesson = sitting.lesson
+        if lesson.is_served_by_learner:
+            sitting.doors["own"] = await _free_address()
+            await _open_door(nursery, sitting, LEARNER, where, sitting.doors["own"])
+        else:
+            resources = lesson_resources(sitting.answer)
+            [origin] = await nursery.start(_serve_origin, free, resources, name="origin")
+            await _open_door(nursery, sitting, ORIGIN, where, origin)
+            for door, mode in lesson.hops.items():
+                settings = GatewaySettings(mode=parse_mode(mode), name=door)
+                [hop] = await nursery.start(_serve_hop, free, origin, settings, name=door)
+                await _open_door(nursery, sitting, door, free, hop)
+        nursery.start_soon(sitting.watch_idleness, name="hints")
+        yield sitting
+        with trio.move_on_after(LAST_WORDS_SECONDS):
+            await sitting.wait_all_over()
+        nursery.cancel_scope.cancel()
+
+
+async def _serve_origin(
+    where: Address, resources: tuple[Resource, ...], *, task_status: trio.TaskStatus[list[Address]]
+) -> None:
+    await serve(where, resources, on_end=lambda entry: None, task_status=task_status)
+
+
+async def _serve_hop(
+    where: Address, origin: Address, settings: GatewaySettings, *, task_status: trio.TaskStatus[list[Address]]
+) -> None:
+    upstreams = [Upstream(parse_url(f"http://{origin}"))]
+    await serve_gateway(where, upstreams, settings=settings, on_end=lambda *ended: None, task_status=task_status)
+
+
+async def _open_door(nursery: trio.Nursery, sitting: Sitting, door: str, where: Address, server: Address) -> None:
+    listeners = await open_listeners(where)
+    tee = Tee(door, server, sitting.happened, refused=NOBODY_LISTENS)
+    sitting.doors[door] = bound_addresses(listeners)[0]
+
+    async def serve_door() -> None:
+        await serve_connections(listeners, tee.handle, drain=Drain())
+
+    nursery.start_soon(serve_door, name=f"door {door}")
+
+
+async def _free_address() -> Address:
+    """Return an address of loopback that was free a moment ago: for a server of somebody else's."""
+    listeners = await open_listeners(Address(LOOPBACK, 0))
+    [address] = bound_addresses(listeners)
+    for listener in listeners:
+        await listener.aclose()
+    return address

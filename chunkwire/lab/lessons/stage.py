@@ -1,0 +1,77 @@
+"""What the lessons' origin serves: short streams whose octets do not depend on the clock.
+
+The rule here: the names of paths give no answer away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chunkwire.origin.echo import ECHO
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, ChunkedBody, Responder
+from chunkwire.server.routes import Resource, ResponderFunction
+
+SLOW_SECONDS: Final = 0.4
+"""Between the lines of `/slow`: five lines are 1.6 s, long enough to be seen, short enough to be watched twice."""
+DRIP_SECONDS: Final = 0.3
+"""Between the lines of `/endless` and `/short`."""
+ENDLESS_LINES: Final = 1000
+"""Five minutes: nobody watches an endless stream for longer, and one that was forgotten ends."""
+
+NUMBERS: Final = (b"hello", b"0123456789", b"abcdefghijklmnopqrstuvwxyz")
+
+
+def lesson_resources(answer: Callable[[str], str]) -> tuple[Resource, ...]:
+    """Return what is served; `answer` takes what stood behind `/answer/` and gives the text that is sent back."""
+
+    async def answered(request: IncomingRequest, response: Responder) -> None:
+        await response.text(200, answer(request.captures["answer"]) + "\n")
+
+    return (
+        Resource("/hello", _hello, "six octets", "{origin}/hello"),
+        Resource("/numbers", _numbers, "three chunks", "--raw {origin}/numbers"),
+        Resource("/first", _lines_of(4), "a stream", "--raw {origin}/first"),
+        Resource("/second", _lines_of(6), "a stream", "--raw {origin}/second"),
+        Resource("/third", _lines_of(4, is_cut=True), "a stream", "--raw {origin}/third"),
+        Resource("/slow", _dripping(5, SLOW_SECONDS), "a line each 0.4 s", "{origin}/slow"),
+        Resource("/short", _dripping(5, DRIP_SECONDS), "a line each 0.3 s", "{origin}/short"),
+        Resource("/endless", _dripping(ENDLESS_LINES, DRIP_SECONDS), "a line each 0.3 s", "{origin}/endless"),
+        Resource("/answer/{answer}", answered, "takes the answer to a question of the lesson", "{origin}/answer/first"),
+        *ECHO,
+    )
+
+
+async def _hello(request: IncomingRequest, response: Responder) -> None:
+    await response.text(200, "hello\n")
+
+
+async def _numbers(request: IncomingRequest, response: Responder) -> None:
+    async with response.chunked(fields=(TEXT,)) as body:
+        for text in NUMBERS:
+            await body.send_chunk(text)
+
+
+def _lines_of(count: int, *, is_cut: bool = False) -> ResponderFunction:
+    async def lines(request: IncomingRequest, response: Responder) -> None:
+        async with response.chunked(fields=(TEXT,)) as body:
+            await _send_lines(body, count, of=6)
+            if is_cut:
+                body.cut()
+
+    return lines
+
+
+def _dripping(count: int, seconds: float) -> ResponderFunction:
+    async def drip(request: IncomingRequest, response: Responder) -> None:
+        async with response.chunked(fields=(TEXT,)) as body:
+            await _send_lines(body, count, seconds=seconds)
+
+    return drip
+
+
+async def _send_lines(body: ChunkedBody, count: int, *, of: int = 0, seconds: float = 0.0) -> None:
+    for number in range(1, count + 1):
+        await body.wait_until((number - 1) * seconds)
+        await body.send_chunk(b"line %d%b\n" % (number, b" of %d" % of if of else b""))

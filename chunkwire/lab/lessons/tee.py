@@ -1,0 +1,133 @@
+"""Watch one connection on its way to a real server: each octet is passed on as it came, each end as an end.
+
+The rule here: nothing is changed, and nothing is held. What the octets mean is not known here.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.lab.lessons.watched import KEPT_OCTETS, Ending, WatchedConnection, WatchedRead
+from chunkwire.net.listen import Address
+
+_GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+"""The peer is gone, or the other direction has ended this connection with a reset."""
+
+Happened: TypeAlias = Callable[[WatchedConnection], None]
+
+NO_SERVER: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+
+
+class Tee:
+    """A door: connections to it go on to a server, and are watched.
+
+    Args:
+        server: where connections go on to.
+        happened: called after each read and each end, with the connection as it is then; octets that it caused to be
+            judged have been passed on by then.
+        refused: what a client is told when nobody listens at the server.
+    """
+
+    def __init__(self, door: str, server: Address, happened: Happened, *, refused: str = "") -> None:
+        self._door = door
+        self._server = server
+        self._happened = happened
+        self._refused = f"{refused}\n".encode()
+
+    async def handle(self, client: trio.SocketStream) -> None:
+        """Pass on both ways until both have ended.
+
+        Cancellation: both connections are ended.
+        """
+        connection = WatchedConnection(self._door)
+        began = trio.current_time()
+        try:
+            server = await trio.open_tcp_stream(self._server.host, self._server.port)
+        except OSError:
+            await self._refuse(client, connection)
+            return
+        async with client, server:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._requests, client, server, connection, began, name="octets of the client")
+                await self._responses(server, client, connection, began)
+                nursery.cancel_scope.cancel()
+        connection.is_over = True
+        self._happened(connection)
+
+    async def _refuse(self, client: trio.SocketStream, connection: WatchedConnection) -> None:
+        async with client:
+            try:
+                connection.received.append(WatchedRead(0.0, await client.receive_some()))
+                await client.send_all(NO_SERVER % (len(self._refused), self._refused))
+            except _GONE:
+                connection.client_end = "reset"
+        connection.is_refused = connection.is_over = True
+        self._happened(connection)
+
+    async def _requests(
+        self, client: trio.SocketStream, server: trio.SocketStream, connection: WatchedConnection, began: float
+    ) -> None:
+        """Pass on what the client sends, to its end."""
+        try:
+            while octets := await client.receive_some():
+                _keep(connection.received, trio.current_time() - began, octets)
+                await server.send_all(octets)
+                self._happened(connection)
+            self._client_ended(connection, "fin", began)
+            await server.send_eof()
+        except _GONE:
+            self._client_ended(connection, "reset", began)
+            abort(server)
+
+    async def _responses(
+        self, server: trio.SocketStream, client: trio.SocketStream, connection: WatchedConnection, began: float
+    ) -> None:
+        """Pass on what the server sends, until it ends, or the client takes no more."""
+        try:
+            while octets := await server.receive_some():
+                try:
+                    await client.send_all(octets)
+                except _GONE:
+                    self._client_ended(connection, "reset", began)
+                    abort(server)
+                    return
+                connection.writes_after_fin += connection.client_end == "fin"
+                _keep(connection.answered, trio.current_time() - began, octets)
+                self._happened(connection)
+        except _GONE:
+            connection.server_end = "reset"
+            abort(client)
+        else:
+            connection.server_end = "fin"
+            await _end(client, connection)
+        self._happened(connection)
+
+    def _client_ended(self, connection: WatchedConnection, how: Ending, began: float) -> None:
+        if connection.client_ended_at is None:
+            connection.client_ended_at = trio.current_time() - began
+        connection.client_end = how
+        self._happened(connection)
+
+
+async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None:
+    """Tell the client that the server has ended; a client that is gone needs not to be told."""
+    try:
+        await client.send_eof()
+    except _GONE:
+        connection.client_end = connection.client_end or "reset"
+
+
+def _keep(reads: list[WatchedRead], t: float, octets: bytes) -> None:
+    if sum(len(read.octets) for read in reads) < KEPT_OCTETS:
+        reads.append(WatchedRead(t, octets[:KEPT_OCTETS]))
+
+
+def abort(stream: trio.SocketStream) -> None:
+    """End a connection with a reset."""
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stream.socket.close()

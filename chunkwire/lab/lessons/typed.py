@@ -1,0 +1,147 @@
+"""The judges that lessons share: of a request that must be right, and of a chunked body that must be right.
+
+The rule here: what several lessons ask of a connection. What a lesson alone asks stands beside its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from chunkwire.lab.lessons.judgement import Judgement, right, wrong
+from chunkwire.lab.lessons.lesson import Judge, TypedCommand
+from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request, read_response
+from chunkwire.lab.lessons.watched import WatchedConnection
+
+MessageJudge: TypeAlias = Callable[[ReadMessage, WatchedConnection], Judgement | None]
+
+POST_HEAD: Final = ("POST /echo HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "")
+"""The head that begins every chunked body of the lessons."""
+POST_OCTETS: Final = "".join(f"{line}\r\n" for line in POST_HEAD).encode("ascii")
+
+NOTHING_SENT: Final = "You connected and left without sending an octet."
+
+_MISSING: Final = {
+    "a size line": "the next size line, or the 0 line that ends the body, did not come",
+    "CRLF after chunk-data": "the line end after the data did not come",
+    "the trailer section": "the empty line after the 0 line did not come",
+}
+
+
+def posting(*lines: str) -> TypedCommand:
+    """Return the command to type the head of a POST and then these lines."""
+    return TypedCommand((*POST_HEAD, *lines))
+
+
+def judge_request(connection: WatchedConnection, judge: MessageJudge, *, needs_host: bool = True) -> Judgement | None:
+    """Judge the first request of a connection; `judge` is asked once its head is whole and without mistake."""
+    octets = connection.request_octets
+    if not octets:
+        return wrong(NOTHING_SENT) if connection.has_said_all else None
+    message = read_request(octets, needs_host=needs_host)
+    if message.body_at is None:
+        if message.mistake is None and connection.has_said_all:
+            return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
+        return message.mistake
+    if message.mistake is not None and message.get(b"transfer-encoding") is None:
+        return message.mistake
+    judgement = judge(message, connection)
+    # What is right is said once its answer is there to be looked at.
+    return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
+
+
+def _is_answered(connection: WatchedConnection) -> bool:
+    answer = read_response(connection.response_octets)
+    return connection.is_over or answer.is_complete or answer.mistake is not None
+
+
+def fetched(path: bytes, sentence: str) -> Judge:
+    """Return the judge of a step that asks to fetch one path and look: right once the response has come whole."""
+
+    def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+        mistake = wrong_target(message, path)
+        return mistake or right(sentence)
+
+    return lambda connection: judge_request(connection, judge)
+
+
+def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> Judgement | None:
+    """Return what is wrong with method and path; a query does not matter."""
+    if message.method != method:
+        return wrong(f"This step asks for {method.decode()} {path.decode()}.", message.octets, 0)
+    if message.target.partition(b"?")[0] != path:
+        return wrong(f"This step asks for {path.decode()}.", message.octets, len(message.method) + 1)
+    return None
+
+
+def judge_post(connection: WatchedConnection, judge: MessageJudge, size_of: bytes = b"") -> Judgement | None:
+    """Judge a chunked body sent to /echo; `judge` is asked while there is no mistake.
+
+    Args:
+        size_of: the text whose size line is to be found: a wrong one is explained by what it would be the size of.
+    """
+
+    def judge_body(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+        mistake = wrong_target(message, b"/echo", b"POST")
+        if mistake is None and message.get(b"transfer-encoding") is None:
+            at = (message.body_at or 0) - 1
+            sentence = "Without the line Transfer-Encoding: chunked this request has no body at all."
+            mistake = wrong(sentence, message.octets, at)
+        if mistake is None and size_of:
+            mistake = size_mistake(message, size_of)
+        return mistake or message.mistake or judge(message, connection)
+
+    return judge_request(connection, judge_body)
+
+
+def judge_whole_post(connection: WatchedConnection, judge: MessageJudge, size_of: bytes = b"") -> Judgement | None:
+    """As `judge_post`; `judge` is asked once the body is complete, and one that never is, is wrong."""
+
+    def judge_complete(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+        return judge(message, connection) if message.is_complete else unfinished(message, connection)
+
+    return judge_post(connection, judge_complete, size_of)
+
+
+def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    """Say what a body still waits for, once nothing more will come."""
+    if not connection.has_said_all:
+        return None
+    what = _MISSING.get(message.missing)
+    if what is None:  # in chunk-data
+        what = f"of the last chunk {octets_of(len(message.partial))} came, and its size line announced more"
+    return wrong(f"The body is not finished: {what}.", message.octets, len(message.octets))
+
+
+def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
+    """Say what is wrong with the size line in front of a known text, once the text has come."""
+    start = message.body_at or 0
+    line, end, rest = message.octets[start:].partition(b"\r\n")
+    if not end or not rest.startswith(text):
+        return None
+    try:
+        size = int(line, 16) if line.isalnum() else -1
+    except ValueError:
+        size = -1
+    if size == len(text):
+        return None
+    return wrong(_size_sentence(line, size, text), message.octets, start)
+
+
+def _size_sentence(line: bytes, size: int, text: bytes) -> str:
+    name, count, digits = text.decode("utf-8"), len(text), f"{len(text):x}"
+    written = line.decode("ascii", "replace")
+    if line == b"%d" % count:
+        return f'Sizes are hex: {written} means {size} octets. "{name}" has {count}, and that is {digits} in hex.'
+    if size == len(name) < count:
+        return f'"{name}" has {size} characters, but {count} octets: the size counts octets.'
+    if size == count + 2:
+        return f"{written} counts the line end too. The size is that of the data alone: {digits}."
+    if size < 0:
+        return f"A size is hex digits alone on a line; {digits} for these {count} octets."
+    return f'{written} says {octets_of(size)}, and "{name}" has {count}: {digits} in hex.'
+
+
+def answer_of(answers: Sequence[str], given: str) -> str | None:
+    """Return which of the answers is meant, whatever its case; None for none of them."""
+    return next((answer for answer in answers if answer.lower() == given.strip().lower()), None)

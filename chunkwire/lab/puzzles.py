@@ -1,0 +1,250 @@
+"""Puzzles: three hops in front of an origin, one of them faulty; who names the hop and its setting has won.
+
+The rule here: hops are real gateways, and what is said against a wrong answer is measured on them now. A puzzle is made
+from its kind and its seed alone, so that the same two give the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import trio
+
+from chunkwire import client
+from chunkwire.forward.gateway import serve_gateway
+from chunkwire.forward.settings import GatewaySettings
+from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
+from chunkwire.forward.upstreams import Upstream
+from chunkwire.lab.lessons.judgement import Judgement, right, wrong
+from chunkwire.net.dial import parse_url
+from chunkwire.net.heads import Field
+from chunkwire.net.listen import Address
+from chunkwire.origin.resources import origin_resources
+from chunkwire.origin.scenarios import FAULTS
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, Responder
+from chunkwire.server.routes import Resource
+from chunkwire.server.serving import serve
+from chunkwire.wire.encoder import encode_chunk
+from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.frames import Data
+
+HOPS: Final = 3
+STREAM: Final = "/stream"
+STEP_SECONDS: Final = 0.3
+"""Between the writes of the stream: a hop that holds is seen at a glance, and one look takes 1.2 s."""
+SILENCE_SECONDS: Final = 2.0
+"""Without an octet, after which a measurement takes a stream for stalled: far above `STEP_SECONDS`."""
+SAME_SECONDS: Final = 0.14
+"""Times that differ by less look alike: half of `STEP_SECONDS`, which a busy machine does not reach by accident."""
+
+_WRITES: Final = (
+    (encode_chunk(b"line 1\n", b";n=1"), 1, 7),
+    (encode_chunk(b"line 2\n") + encode_chunk(b"line 3\n"), 2, 14),
+    (encode_chunk(b"line 4 is a longer one\n"), 1, 23),
+    (encode_chunk(b"line 5\n") + encode_chunk(b"line 6\n"), 2, 14),
+)
+"""What the origin writes: octets, chunks, chunk-data; the second and the fourth are two chunks in one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleKind:
+    """What is wrong in puzzles of one kind; a setting is one of `--mode` or of `--fault`."""
+
+    title: str
+    settings: tuple[str, ...]
+
+
+KINDS: Final = (
+    PuzzleKind("a hop that holds", ("buffer", "coalesce=700ms", "coalesce=30")),
+    PuzzleKind("a hop that changes frames", ("reframe", "slice=4", "slice=10", "tiny=0", "coalesce=20")),
+    PuzzleKind("a hop that ends the stream", ("cut=3", "early-end=4", "no-terminator=4", "reset=3", "stall=3")),
+    PuzzleKind("a hop that breaks the framing", ("bad-size=3", "missing-crlf=2", "stall-in-size=3", "giant-size=4")),
+)
+ANY_KIND: Final = PuzzleKind("one of the four", tuple(setting for kind in KINDS for setting in kind.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """One puzzle: the faulty hop, from 1 beside the origin to `HOPS` beside the client, and its setting."""
+
+    kind: PuzzleKind
+    seed: int
+    hop: int
+    setting: str
+
+
+def make_puzzle(number: int | None, seed: int) -> Puzzle:
+    """Return the puzzle of a kind (from 1; None for any) and a seed."""
+    kind = ANY_KIND if number is None else KINDS[number - 1]
+    chance = random.Random(f"{number} {seed}")
+    return Puzzle(kind, seed, chance.randint(1, HOPS), chance.choice(kind.settings))
+
+
+class UnmarkedSettings(GatewaySettings):
+    """Settings of a gateway that does not name its mode or fault in its responses: that would be the answer."""
+
+    __slots__ = ()
+
+    @property
+    def marks(self) -> tuple[Field, ...]:
+        """Return no field."""
+        return ()
+
+
+def hop_settings(setting: str) -> UnmarkedSettings:
+    """Return the settings of a hop; `exact` is a sound one. `slice` and `coalesce` alone have a parameter of ours.
+
+    Raises:
+        LocalError: there is no such setting; one line that lists them.
+    """
+    name = setting.partition("=")[0]
+    setting = {"slice": "slice=4", "coalesce": "coalesce=30"}.get(setting, setting)
+    if name in FAULTS:
+        return UnmarkedSettings(fault=parse_fault(setting))
+    if name not in list(ModeName):
+        raise LocalError(f"expected a setting: {', '.join((*list(ModeName)[1:], *FAULTS))}; got {setting!r:.60}")
+    return UnmarkedSettings(mode=parse_mode(setting))
+
+
+async def _stream(request: IncomingRequest, response: Responder) -> None:
+    """Write the stream that puzzles are about."""
+    async with response.chunked(fields=(TEXT,), trailers=((b"X-Lines", b"6"),)) as body:
+        for number, (octets, chunks, size) in enumerate(_WRITES):
+            await body.wait_until(number * STEP_SECONDS)
+            await body.send_octets(octets, chunks=chunks, octets=size)
+        await body.wait_until(len(_WRITES) * STEP_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a client saw of the stream at one place.
+
+    Attributes:
+        frames: of each whole frame its size line and the second it came, from the request.
+        end: how the body ended, in the words of the wire record.
+        sha256: of its octets on the wire.
+    """
+
+    frames: tuple[tuple[str, float], ...]
+    end: str
+    sha256: str
+
+    def looks_like(self, other: Sight) -> bool:
+        """Say whether a client could not tell the two apart: the same octets, at about the same times."""
+        if self.sha256 != other.sha256 or self.end != other.end or len(self.frames) != len(other.frames):
+            return False
+        pairs = zip(self.frames, other.frames, strict=True)
+        return all(abs(mine[1] - others[1]) < SAME_SECONDS for mine, others in pairs)
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Return it as two lines: size lines, and beneath each its second."""
+        shown = self.frames[:9]
+        widths = [max(len(line), 4) for line, _ in shown]
+        more = " …" if len(self.frames) > len(shown) else ""
+        sizes = "".join(f" {line:>{width}}" for (line, _), width in zip(shown, widths, strict=True))
+        times = "".join(f" {t:>{width}.1f}" for (_, t), width in zip(shown, widths, strict=True))
+        return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}"
+
+
+async def look(where: Address) -> Sight:
+    """Read the stream at a place, now."""
+    frames: list[tuple[str, float]] = []
+    digest = hashlib.sha256()
+    end = "no response"
+    url = f"http://{where}{STREAM}"
+    with suppress(ChunkwireError):  # no head came: `end` says so
+        async with client.open("GET", url, idle_timeout=SILENCE_SECONDS, head_timeout=2 * SILENCE_SECONDS) as stream:
+            with suppress(ChunkwireError):  # how the body ended is in the verdict
+                async for read in stream.reads():
+                    digest.update(read.octets)
+                    lines = [frame.line for frame in read.frames if not isinstance(frame, Data)]
+                    frames += [(line.decode("latin-1"), read.t) for line in lines]
+            end = stream.verdict.framing or "unknown"
+    return Sight(tuple(frames), end, digest.hexdigest())
+
+
+@asynccontextmanager
+async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
+    """Start the origin and the hops; give where each listens, the origin first."""
+    free = Address("127.0.0.1", 0)
+    resources = (*origin_resources(), Resource(STREAM, _stream, "six lines", "--raw {origin}/stream"))
+    async with trio.open_nursery() as nursery:
+        serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
+        places: list[Address] = list(await nursery.start(serve_origin, free, name="origin"))
+        for number in range(1, HOPS + 1):
+            setting = puzzle.setting if number == puzzle.hop else "exact"
+            places.append(await _start_hop(nursery, places[-1], setting, f"hop-{number}"))
+        yield tuple(places)
+        nursery.cancel_scope.cancel()
+
+
+async def _start_hop(nursery: trio.Nursery, upstream: Address, setting: str, name: str) -> Address:
+    gateway = partial(
+        serve_gateway,
+        upstreams=[Upstream(parse_url(f"http://{upstream}"))],
+        settings=replace(hop_settings(setting), name=name),
+        on_end=lambda *ended: None,
+    )
+    bound: list[Address] = await nursery.start(gateway, Address("127.0.0.1", 0), name=name)
+    return bound[0]
+
+
+def place_name(number: int) -> str:
+    """Return what a place is called: the origin is 0."""
+    return f"hop {number}" if number else "origin"
+
+
+async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, setting: str) -> Judgement:
+    """Judge an answer; what is said against a wrong one is measured at these places now.
+
+    Raises:
+        LocalError: the hop or the setting is none.
+    """
+    if not 1 <= hop <= HOPS:
+        raise LocalError(f"expected a hop from 1 to {HOPS}, got {hop}")
+    claimed_settings = hop_settings(setting)
+    before, after = await _look_at(places[hop - 1], places[hop])
+    pair = (*before.lines(place_name(hop - 1)), *after.lines(place_name(hop)))
+    if hop < puzzle.hop:
+        return wrong(f"Hop {hop} passes on what it gets, as it gets it:", b"", None, *pair)
+    if hop > puzzle.hop:
+        (origin,) = await _look_at(places[0])
+        pair = (*origin.lines("origin"), *before.lines(place_name(hop - 1)))
+        return wrong(f"What hop {hop} gets is already not what the origin wrote:", b"", None, *pair)
+    if setting in (puzzle.setting, puzzle.setting.partition("=")[0]):
+        return right(f"Yes: hop {hop} has {puzzle.setting}.", *pair)
+    if claimed_settings == UnmarkedSettings():
+        return wrong(f"Hop {hop} is not sound:", b"", None, *pair)
+    async with trio.open_nursery() as nursery:
+        claimed_hop = await _start_hop(nursery, places[hop - 1], setting, "claimed")
+        claimed, after = await _look_at(claimed_hop, places[hop])
+        nursery.cancel_scope.cancel()
+    if claimed.looks_like(after):
+        return right(f"Yes: hop {hop}; it has {puzzle.setting}, which looks the same here.", *pair)
+    evidence = (*after.lines(place_name(hop)), *claimed.lines("yours"))
+    return wrong(
+        f"Hop {hop} it is, but not {setting}: a hop with that, tried now in its place, gives this:",
+        b"",
+        None,
+        *evidence,
+    )
+
+
+async def _look_at(*places: Address) -> tuple[Sight, ...]:
+    """Look at several places at the same time."""
+    sights: dict[int, Sight] = {}
+
+    async def look_at(number: int) -> None:
+        sights[number] = await look(places[number])
+
+    async with trio.open_nursery() as nursery:
+        for number in range(len(places)):
+            nursery.start_soon(look_at, number, name=f"look at {places[number]}")
+    return tuple(sights[number] for number in range(len(places)))
