@@ -64,7 +64,7 @@ def _sheet(lesson: Lesson) -> str:
         f"<section><header><h1>{lesson.number}. {escape(lesson.title)}</h1><span>name {'_' * 24}</span></header>",
         *_paragraphs(lesson.intro),
         (
-            f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>. It prints the real ports, watches, and says "
+            f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>. It prints the real ports, and says "
             "what is wrong. In a second one, with what you have:</p>"
         ),
         _flags(lesson),
