@@ -65,6 +65,7 @@ class ChatInterpreter:
         self._is_started = False
         self._is_refusal = False
         self._has_deltas = False
+        self._index: int | None = None  # of the choice that is the answer: the first one there is
         self._calls = ToolIndex()
         self._open: dict[object, tuple[str, int]] = {}  # the id and the number of the latest call of an index
 
@@ -78,11 +79,14 @@ class ChatInterpreter:
         if error := text_at(payload, "x_groq", "error"):  # "why a stream was stopped early"
             yield ProviderError(kind_of_name(error) or ErrorKind.SERVER, error)
             return
-        for choice in items_at(payload, "choices"):
+        choices = items_at(payload, "choices")
+        if self._index is None and choices:
+            self._index = min(number_at(choice, "index") or 0 for choice in choices)
+        for choice in choices:
             if not self._is_started:  # Azure's first chunk, of filter results, has no choices and no id
                 self._is_started = True
                 yield Started(text_at(payload, "id"), text_at(payload, "model"))
-            if number_at(choice, "index") in (0, None):
+            if (number_at(choice, "index") or 0) == self._index:
                 yield from self._take_choice(choice, is_whole=is_whole)
         places = (payload, at(payload, "x_groq"), at(payload, "choices", 0))  # the last one is Moonshot's
         usage = next((at(place, "usage") for place in places if isinstance(at(place, "usage"), dict)), None)
@@ -99,7 +103,7 @@ class ChatInterpreter:
             self._has_deltas = True
         elif not self._has_deltas:  # beside deltas it is all of them once more
             yield from self._take_delta(message)
-        finish = text_at(choice, "finish_reason").lower()
+        finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # Gemini had the latter
         if finish in _FAILURES:
             kind = kind_of_name(finish, text_at(choice, "native_finish_reason")) or ErrorKind.SERVER
             yield ProviderError(kind, f"the answer was broken off: finish_reason is {finish!r}")

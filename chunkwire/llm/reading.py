@@ -276,7 +276,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
     def __init__(self, interpreter: Interpreter) -> None:
         super().__init__(interpreter)
         self._is_cut = False
-        self._decoder = SseDecoder(named_fields=frozenset({b"error"}))
+        self._decoder = SseDecoder(is_lenient=True)
 
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
         too_long: EventTooLong | None = None

@@ -78,16 +78,16 @@ class SseDecoder:
         retry: the reconnection time in ms that the stream last set; None while it has set none.
 
     Args:
-        named_fields: names of fields that the standard ignores, taken here as the type and the data of an event.
+        is_lenient: take two things that the standard ignores as data: the field `error`, which is the type then, and
+            lines from one that begins a JSON object to the next empty one.
     """
 
-    def __init__(
-        self, *, max_event_octets: int = MAX_EVENT_OCTETS, named_fields: frozenset[bytes] = frozenset()
-    ) -> None:
+    def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS, is_lenient: bool = False) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         self._max = max_event_octets
-        self._named_fields = named_fields
+        self._is_lenient = is_lenient
+        self._is_bare = False  # inside of lines that are JSON and no fields
         self._line = bytearray()  # a line whose end has not come
         self._is_first_line = True
         self._is_after_cr = False
@@ -164,6 +164,10 @@ class SseDecoder:
         if not line:
             self._dispatch(found)
             return
+        if self._is_lenient and (self._is_bare or line.startswith(b"{")):
+            self._is_bare = True
+            self._data += line + _LF
+            return
         name, _, value = line.partition(b":")
         if not name:
             found.append(SseComment(_text(value)))
@@ -174,7 +178,7 @@ class SseDecoder:
             self._data += value + _LF
         elif name == b"event":
             self._event = value
-        elif name in self._named_fields:
+        elif self._is_lenient and name == b"error":
             self._event = name
             self._data += value + _LF
         elif name == b"id" and b"\0" not in value:
@@ -191,6 +195,7 @@ class SseDecoder:
         self._event = b""
         self._retry = None
         self._has_fields = False
+        self._is_bare = False
 
 
 def encode_event(

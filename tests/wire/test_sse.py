@@ -294,3 +294,24 @@ def test_the_limit_falls_at_the_same_place_however_the_stream_is_cut(stream: byt
         return found, False
 
     assert run([stream]) == run([stream[i : i + 1] for i in range(len(stream))])
+
+
+LENIENT = b'error: {"a":1}\n\n{\n  "b": 2\n}\n\ndata: 3\n\n'
+
+
+def test_a_lenient_decoder_takes_an_error_field_and_bare_json_as_data_and_a_strict_one_neither() -> None:
+    assert SseDecoder(is_lenient=True).feed(LENIENT) == [
+        SseEvent("error", '{"a":1}'),
+        SseEvent("message", '{\n  "b": 2\n}'),
+        SseEvent("message", "3"),
+    ]
+    assert decode(LENIENT) == [SseEvent("message", "3")]
+
+
+@pytest.mark.parametrize("cut", [b"data: 1", b"data: 1\n", b"data: 1\r"])
+def test_an_event_that_the_end_cut_short_can_be_asked_for(cut: bytes) -> None:
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: 0\n\n" + cut) == [SseEvent("message", "0")]
+    assert decoder.end_of_input() == [SseEvent("message", "1")]
+    assert decoder.end_of_input() == []
+    assert decoder.is_between_events

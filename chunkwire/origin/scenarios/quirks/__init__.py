@@ -1,0 +1,27 @@
+"""Quirks: the streams of language models as their providers, proxies and local servers really send them.
+
+The rule here: one registry. The mock sends a quirk on request, `testing` and the readers' own tests take it from here.
+A file of rows each for what they have in common; `values` says what a row is. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from chunkwire.origin.scenarios.quirks.anthropic import ANTHROPIC
+from chunkwire.origin.scenarios.quirks.bedrock import BEDROCK
+from chunkwire.origin.scenarios.quirks.chat_contents import CONTENTS
+from chunkwire.origin.scenarios.quirks.chat_failures import FAILURES
+from chunkwire.origin.scenarios.quirks.chat_forms import FORMS
+from chunkwire.origin.scenarios.quirks.gemini import GEMINI
+from chunkwire.origin.scenarios.quirks.responses import RESPONSES
+from chunkwire.origin.scenarios.quirks.values import Quirk, Said
+
+QUIRKS: Final[Mapping[str, Quirk]] = MappingProxyType(
+    {quirk.name: quirk for quirk in (*FORMS, *CONTENTS, *FAILURES, *RESPONSES, *ANTHROPIC, *GEMINI, *BEDROCK)}
+)
+"""Every quirk by its name."""
+
+__all__ = ["QUIRKS", "Quirk", "Said"]

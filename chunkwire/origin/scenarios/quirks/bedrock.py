@@ -1,0 +1,108 @@
+"""Quirks of Bedrock.
+
+The rule here: a row each.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from chunkwire.llm.answer import ErrorKind, Usage
+from chunkwire.llm.eventstream import encode_message
+from chunkwire.origin.scenarios.quirks.values import JSON, Quirk, Said, dumped, row
+
+_row: Final = partial(row, ("bedrock",), content_type=b"application/vnd.amazon.eventstream")
+
+
+def _message(name: str, payload: object) -> bytes:
+    return encode_message({":event-type": name, ":message-type": "event"}, dumped(payload))
+
+
+def _delta(**delta: object) -> bytes:
+    return _message("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
+
+
+_START: Final = _message("messageStart", {"role": "assistant"})
+_HELLO: Final = (_START, _delta(text="Hel"), _delta(text="lo"))
+_STOP: Final = _message("messageStop", {"stopReason": "end_turn"})
+_USAGE: Final = {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 8}
+_THROTTLED: Final = {":message-type": "exception", ":exception-type": "throttlingException"}
+_CONTENT: Final = [{"text": "Hello"}]
+_WHOLE: Final = {
+    "output": {"message": {"role": "assistant", "content": _CONTENT}},
+    "stopReason": "end_turn",
+    "usage": _USAGE,
+}
+_COUNTED: Final = Said("Hello", usage=Usage(1, 2, cached=8))
+
+BEDROCK: Final[tuple[Quirk, ...]] = (
+    _row("converse-no-metadata", "messageStop without metadata behind it", "proxies", "2025", *_HELLO, _STOP),
+    _row(
+        "converse-cached",
+        "tokens out of the cache",
+        "Bedrock",
+        "2025-04",
+        *_HELLO,
+        _STOP,
+        _message("metadata", {"usage": _USAGE}),
+        said=_COUNTED,
+    ),
+    _row(
+        "converse-reasoning",
+        "reasoning, and its signature",
+        "Bedrock",
+        "2025-02",
+        _START,
+        _delta(reasoningContent={"text": "Hm."}),
+        _delta(reasoningContent={"signature": "abc"}),
+        *_HELLO[1:],
+        _STOP,
+        said=Said("Hello", reasoning="Hm."),
+    ),
+    _row(
+        "converse-whole-json",
+        "one JSON body in answer to a streaming request",
+        "gateways without streaming",
+        "2025",
+        dumped(_WHOLE),
+        said=_COUNTED,
+        content_type=JSON,
+    ),
+    _row(
+        "converse-exception",
+        "an exception in mid-stream",
+        "Bedrock",
+        "2024",
+        *_HELLO,
+        encode_message(_THROTTLED, b'{"message":"Too many requests"}'),
+        said=Said("Hello", stop=None, error=ErrorKind.RATE_LIMIT),
+    ),
+    _row(
+        "converse-error-json",
+        "an error as JSON under status 200",
+        "proxies",
+        "2025",
+        b'{"message":"Not authorized"}',
+        said=Said(stop=None, error=ErrorKind.NOT_A_STREAM),
+        content_type=JSON,
+    ),
+    _row(
+        "converse-cut",
+        "the last message is cut, and the body ends properly",
+        "API gateways",
+        "2025",
+        *_HELLO,
+        _STOP[:-4],
+        said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
+    ),
+    _row(
+        "converse-nothing-said",
+        "messageStop without content",
+        "Bedrock",
+        "2025",
+        _START,
+        _STOP,
+        said=Said(error=ErrorKind.EMPTY),
+    ),
+)

@@ -1,0 +1,184 @@
+"""Quirks of OpenAI's responses.
+
+The rule here: a row each.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from chunkwire.llm.answer import ErrorKind, StopReason, Usage
+from chunkwire.origin.scenarios.quirks.values import DONE, JSON, Quirk, Said, data, dumped, named, row
+
+_row: Final = partial(row, ("openai-responses",))
+_USAGE: Final = {
+    "input_tokens": 9,
+    "input_tokens_details": {"cached_tokens": 8},
+    "output_tokens": 7,
+    "output_tokens_details": {"reasoning_tokens": 5},
+}
+_COUNTED: Final = Said("Hello", usage=Usage(9, 7, reasoning=5, cached=8))
+_MESSAGE: Final = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}
+_OVERLOADED: Final = {"code": "server_is_overloaded", "message": "Try later."}
+
+
+def _response(status: str, *output: object, **members: object) -> dict[str, object]:
+    return {"id": "r-1", "object": "response", "model": "m", "status": status, "output": list(output), **members}
+
+
+def _ending(status: str, *output: object, **members: object) -> dict[str, object]:
+    return {"type": f"response.{status}", "response": _response(status, *output, **members)}
+
+
+def _delta(kind: str, delta: str) -> dict[str, object]:
+    return {"type": f"response.{kind}.delta", "output_index": 0, "delta": delta}
+
+
+_CREATED: Final = {"type": "response.created", "response": _response("in_progress")}
+_HELLO: Final = (_CREATED, _delta("output_text", "Hel"), _delta("output_text", "lo"))
+_SENT: Final = tuple(named(event) for event in _HELLO)
+_COMPLETED: Final = named(_ending("completed"))
+_STOPPED: Final = {"reason": "max_output_tokens"}
+_FAILED: Final = Said("Hello", stop=None, error=ErrorKind.OVERLOADED)
+
+RESPONSES: Final[tuple[Quirk, ...]] = (
+    _row("responses-done", "[DONE] behind response.completed", "LiteLLM, OpenRouter", "2025", *_SENT, _COMPLETED, DONE),
+    _row(
+        "responses-no-names",
+        "events without their `event:` line",
+        "vLLM, proxies",
+        "2025",
+        *(data(event) for event in (*_HELLO, _ending("completed"))),
+    ),
+    _row(
+        "responses-no-last-blank-line",
+        "response.completed lacks its blank line",
+        "home-made proxies",
+        "2025",
+        *_SENT,
+        _COMPLETED[:-1],
+    ),
+    _row(
+        "responses-usage",
+        "cached and reasoning tokens",
+        "OpenAI",
+        "2025-03",
+        *_SENT,
+        named(_ending("completed", usage=_USAGE)),
+        said=_COUNTED,
+    ),
+    _row(
+        "responses-no-deltas",
+        "no delta before response.completed, which has the text",
+        "proxies that fake a stream",
+        "2025",
+        named(_CREATED),
+        named(_ending("completed", _MESSAGE)),
+    ),
+    _row(
+        "responses-whole-json",
+        "one JSON response in answer to a streaming request",
+        "gateways without streaming",
+        "2025",
+        dumped(_response("completed", _MESSAGE, usage=_USAGE)),
+        said=_COUNTED,
+        content_type=JSON,
+    ),
+    _row(
+        "responses-summary",
+        "a summary of the reasoning",
+        "OpenAI",
+        "2025-03",
+        named(_CREATED),
+        named({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "summary": []}}),
+        named(_delta("reasoning_summary_text", "Hm.")),
+        *_SENT[1:],
+        _COMPLETED,
+        said=Said("Hello", reasoning="Hm."),
+    ),
+    _row(
+        "responses-reasoning",
+        "the text of the reasoning",
+        "vLLM, LM Studio",
+        "2025-08",
+        named(_CREATED),
+        named(_delta("reasoning_text", "Hm.")),
+        *_SENT[1:],
+        _COMPLETED,
+        said=Said("Hello", reasoning="Hm."),
+    ),
+    _row(
+        "responses-refusal",
+        "the model declines",
+        "OpenAI",
+        "2025-03",
+        named(_CREATED),
+        named(_delta("refusal", "I cannot.")),
+        _COMPLETED,
+        said=Said("I cannot.", stop=StopReason.REFUSAL),
+    ),
+    _row(
+        "responses-incomplete",
+        "the limit of tokens was reached",
+        "OpenAI",
+        "2025-03",
+        *_SENT,
+        named(_ending("incomplete", incomplete_details=_STOPPED)),
+        said=Said("Hello", stop=StopReason.LENGTH),
+    ),
+    _row(
+        "responses-failed",
+        "response.failed",
+        "OpenAI",
+        "2025-03",
+        *_SENT,
+        named(_ending("failed", error=_OVERLOADED)),
+        said=_FAILED,
+    ),
+    _row(
+        "responses-error-flat",
+        "an error whose members stand beside its type",
+        "OpenAI",
+        "2025-03",
+        *_SENT,
+        named({"type": "error", **_OVERLOADED}),
+        said=_FAILED,
+    ),
+    _row(
+        "responses-error-nested",
+        "an error whose members stand under `error`",
+        "OpenRouter, proxies",
+        "2025",
+        *_SENT,
+        named({"type": "error", "error": _OVERLOADED}),
+        said=_FAILED,
+    ),
+    _row(
+        "responses-cancelled",
+        "response.cancelled",
+        "OpenAI",
+        "2025-06",
+        *_SENT,
+        named(_ending("cancelled")),
+        said=Said("Hello", stop=None, error=ErrorKind.SERVER),
+    ),
+    _row(
+        "responses-cut",
+        "[DONE] and a clean end without response.completed",
+        "CLIProxyAPI, proxies whose upstream was cut",
+        "2026-08",
+        *_SENT,
+        DONE,
+        said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
+    ),
+    _row(
+        "responses-nothing-said",
+        "response.completed, and no word",
+        "proxies",
+        "2026-08",
+        named(_CREATED),
+        _COMPLETED,
+        said=Said(error=ErrorKind.EMPTY),
+    ),
+)

@@ -1,0 +1,124 @@
+"""What a quirk is: a stream of a language model as somebody really sends it, and what it means.
+
+The rule here: values only. A quirk differs from its dialect's documentation, or uses a part of it that readers forget.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.llm.answer import ErrorKind, StopReason, Usage
+
+EVENT_STREAM: Final = b"text/event-stream"
+JSON: Final = b"application/json"
+CHAT: Final = ("openai", "azure")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a reader must find in a stream.
+
+    Attributes:
+        calls: the name and the arguments of each tool call.
+        error: what the answer comes to; None for a whole one.
+        usage: None where the stream has none.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+    stop: StopReason | None = StopReason.STOP
+    usage: Usage | None = None
+    error: ErrorKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """One row.
+
+    Attributes:
+        name: kebab-case and unique; a request to the mock asks for it with `x-chunkwire-quirk`.
+        summary: what is particular about it.
+        who: the services, servers and proxies that were seen to send it.
+        seen: since when, a year and perhaps a month.
+        dialects: whose readers meet it.
+        pieces: the content, a frame each.
+        said: what it means.
+        content_type: as sent, which may be wrong.
+        is_cut: the body ends without its last-chunk.
+    """
+
+    name: str
+    summary: str
+    who: str
+    seen: str
+    dialects: tuple[str, ...]
+    pieces: tuple[bytes, ...]
+    said: Said
+    content_type: bytes = EVENT_STREAM
+    is_cut: bool = False
+
+    @property
+    def content(self) -> bytes:
+        """All of the content."""
+        return b"".join(self.pieces)
+
+
+def row(
+    dialects: tuple[str, ...],
+    name: str,
+    summary: str,
+    who: str,
+    seen: str,
+    *pieces: bytes,
+    said: Said | None = None,
+    content_type: bytes = EVENT_STREAM,
+    is_cut: bool = False,
+) -> Quirk:
+    """Return a quirk; where `said` is left out, its text is "Hello", and the model stopped by itself."""
+    return Quirk(name, summary, who, seen, dialects, pieces, said or Said("Hello"), content_type, is_cut)
+
+
+def dumped(value: object) -> bytes:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def data(value: object) -> bytes:
+    """Return an event of JSON."""
+    return b"data: " + dumped(value) + b"\n\n"
+
+
+def named(value: Mapping[str, object]) -> bytes:
+    """Return an event of JSON that is called what the JSON's `type` says."""
+    return b"event: %s\n" % str(value["type"]).encode() + data(value)
+
+
+def choice(delta: object = None, finish: str | None = None, **members: object) -> dict[str, object]:
+    """Return one choice of a chunk of a chat completion."""
+    return {"index": 0, "delta": {} if delta is None else delta, "finish_reason": finish, **members}
+
+
+def chunk(*choices: object, **members: object) -> bytes:
+    """Return a chunk of a chat completion."""
+    head = {"id": "c-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m"}
+    return data({**head, "choices": list(choices), **members})
+
+
+def says(text: str) -> bytes:
+    """Return a chunk that has more text."""
+    return chunk(choice({"content": text}))
+
+
+def calls(*found: object) -> bytes:
+    """Return a chunk that has these tool calls."""
+    return chunk(choice({"tool_calls": list(found)}))
+
+
+ROLE: Final = chunk(choice({"role": "assistant", "content": ""}))
+STOP: Final = chunk(choice({}, "stop"))
+DONE: Final = b"data: [DONE]\n\n"
+HELLO: Final = (ROLE, says("Hel"), says("lo"))

@@ -1,0 +1,82 @@
+"""Each row of the quirk table: what the readers of its dialects make of it, however it is cut."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import (
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Reasoning,
+    Stop,
+    Text,
+    ToolCall,
+    Usage,
+)
+from chunkwire.llm.dialect import Reader
+from chunkwire.llm.endings import ENDINGS
+from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk, Said
+
+CUT = ProviderError(ErrorKind.INCOMPLETE, "cut")
+rows = pytest.mark.parametrize(
+    "quirk, dialect",
+    [(quirk, dialect) for quirk in QUIRKS.values() for dialect in quirk.dialects],
+    ids=[f"{quirk.name}-{dialect}" for quirk in QUIRKS.values() for dialect in quirk.dialects],
+)
+
+
+def said(events: Iterable[AnswerEvent]) -> Said:
+    text, reasoning, stop, usage, error = "", "", None, None, None
+    calls: dict[int, tuple[str, str]] = {}
+    for event in events:
+        match event:
+            case Text():
+                text += event.text
+            case Reasoning():
+                reasoning += event.text
+            case ToolCall():
+                name, arguments = calls.get(event.index, ("", ""))
+                calls[event.index] = (name + event.name, arguments + event.arguments)
+            case Usage():
+                usage = event
+            case Stop():
+                stop = event.reason
+            case ProviderError():
+                error = event.kind
+            case _:
+                pass
+    return Said(text, reasoning, tuple(calls.values()), stop, usage, error)
+
+
+def read(reader: Reader, quirk: Quirk, size: int) -> list[AnswerEvent]:
+    events: list[AnswerEvent] = []
+    for start in range(0, len(quirk.content), size):
+        events += reader.feed(quirk.content[start : start + size])
+    return [*events, *reader.end_of_input(CUT if quirk.is_cut else None)]
+
+
+@rows
+def test_a_quirk_means_what_its_row_says_however_it_is_cut(quirk: Quirk, dialect: str) -> None:
+    for size in (len(quirk.content), 1, 7):
+        reader = DIALECTS[dialect].reader()
+        assert said(read(reader, quirk, size)) == quirk.said
+        assert reader.is_complete == (quirk.said.error is None)
+
+
+def test_a_quirk_is_a_row_of_its_own_with_words_in_each_column() -> None:
+    assert all(name == quirk.name for name, quirk in QUIRKS.items())
+    assert len({(quirk.content, quirk.dialects, quirk.is_cut, quirk.content_type) for quirk in QUIRKS.values()}) == len(
+        QUIRKS
+    )
+    for quirk in QUIRKS.values():
+        assert quirk.summary
+        assert quirk.who
+        assert quirk.seen
+        assert all(quirk.pieces)
+        assert set(quirk.dialects) <= set(DIALECTS)
+
+
+def test_the_table_of_endings_has_a_row_a_dialect() -> None:
+    assert set(ENDINGS) == set(DIALECTS)
