@@ -1,8 +1,8 @@
 """The gates, in one command: `python -m tests` runs them all, `python -m tests types wire` only those named.
 
 Each gate is a program run from the root of the tree; one failing does not hide the others. Gates run one after another,
-the quick ones first; inside a gate pytest-xdist runs the tests in several processes, except for the verdicts about real
-proxies, which rest on time. What this module must not know: anything about chunkwire beyond the folders that its gates
+the quick ones first; inside a gate pytest-xdist runs the tests in several processes, except for the bench against real
+streams, which measures time. What this module must not know: anything about chunkwire beyond the folders that its gates
 name.
 """
 
@@ -22,6 +22,7 @@ COMPUTING = ("-n", str(CORES + 1))
 WAITING = ("-n", str(CORES + 2))
 # A worker takes neighbouring tests, which share the servers of their file, and at the end some of a slower worker's.
 PARALLEL = ("pytest", "-q", "--dist", "worksteal")
+TIMED = ("tests/real_probe/test_bench.py", "tests/real_probe/test_bench_failures.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,14 @@ GATES = (
     ),
     Gate("floor", "pytest of net and server on the oldest trio and h11", (("tests.floor", *COMPUTING),)),
     Gate("real", "pytest with real programs", ((*PARALLEL, *WAITING, "tests/real"),)),
-    Gate("probe", "pytest of verdicts about real proxies", (("pytest", "-q", "tests/real_probe"),)),
+    Gate(
+        "probe",
+        "pytest of verdicts about real proxies, and of the bench, which measures time",
+        (
+            (*PARALLEL, *WAITING, "tests/real_probe", *(f"--ignore={path}" for path in TIMED)),
+            ("pytest", "-q", *TIMED),
+        ),
+    ),
 )
 
 

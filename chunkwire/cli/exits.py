@@ -38,6 +38,7 @@ FRAMING_EXITS = {
     "timeout": ExitCode.TIMEOUT,
     "client-gone": ExitCode.OK,  # the reader had enough
     "stopped": ExitCode.OK,
+    "missing": ExitCode.FINDING,  # nobody knows how it ended
     "unknown": ExitCode.FINDING,  # of a later version: nothing says that it is complete
 }
 """The exit code of a tool that watched a body end with this verdict (see `chunkwire.record.recorder`)."""

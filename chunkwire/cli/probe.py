@@ -15,6 +15,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.serving import recording
 
 if TYPE_CHECKING:
+    from chunkwire.net.dial import Url
     from chunkwire.record.values import Record
     from chunkwire.tools.probe.judge import Hop
     from chunkwire.tools.probe.probing import Prober
@@ -37,9 +38,12 @@ The path of our origin's resource must end in /probe on every hop: its events
 carry their own moments. Any other stream can be probed too; arrival times
 alone prove less, and the verdict says so: one hop alone that brings all of it
 at once holds it, or it is written so.
+each verdict says what it rests on. proved: each frame was with us before the
+next one was written. by order: while a frame had not come, 20 requests were
+answered through the same hop. by time: neither could be had.
 exit codes: 0 no hop holds (or none can be shown to; with --strict that is 1),
   1 a hop holds, or the stream comes in bursts or from a cache, 7 a hop cannot
-  be reached, 18 cut, 22 HTTP error"""
+  be reached, 18 cut, 22 HTTP error, 28 undecided (--gate)"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,12 +61,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict", action="store_true", help="exit 1 where a hold can be neither shown nor ruled out as well"
     )
+    group.add_argument(
+        "--patience",
+        type=flags.duration,
+        default=15.0,
+        metavar="TIME",
+        help="without a frame and without an answer for so long, a hop is judged by time (default: 15s)",
+    )
+    add_gate(parser)
     group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
     group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
     group.add_argument(
         "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
     )
     flags.add_request(parser)
+
+
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """Add what a pull request is checked with."""
+    group = parser.add_argument_group("in CI")
+    group.add_argument(
+        "--gate",
+        action="store_true",
+        help="one line, and only proofs count: 0 every hop streams, 1 one holds, 28 else",
+    )
+    group.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
+    group.add_argument("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,10 +110,12 @@ async def probe(options: argparse.Namespace) -> int:
             verdicts = judge_chain(hops)
         findings = await ask_why(prober, verdicts, options) if options.why else []
     verdicts = revised_chain(verdicts, findings)
-    show(verdicts, findings, options)
-    if options.report:
-        await write_report(hops, verdicts, findings, options.report)
-    return exit_code(hops, verdicts, is_strict=options.strict)
+    code = exit_code(hops, verdicts, is_strict=options.strict)
+    if options.gate:
+        code = ExitCode.TIMEOUT if code in (ExitCode.OK, ExitCode.FINDING) and is_undecided(verdicts) else code
+    show(verdicts, findings, options, code)
+    await write_files(hops, verdicts, findings, options)
+    return code
 
 
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
@@ -118,6 +144,20 @@ def revised_chain(verdicts: list[HopVerdict], findings: list[Finding]) -> list[H
 
     blamed, _ = spoiler(verdicts)
     return [revised(verdict, tried(findings)) if verdict is blamed else verdict for verdict in verdicts]
+
+
+async def write_files(
+    hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace
+) -> None:
+    """Write what was found where it was asked for: a page, JUnit XML."""
+    import trio
+
+    from chunkwire.tools.probe.gate import junit
+
+    if options.report:
+        await write_report(hops, verdicts, findings, options.report)
+    if options.junit:
+        await trio.Path(options.junit).write_text(junit(verdicts, is_gate=options.gate), encoding="utf-8")
 
 
 async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], path: str) -> None:
@@ -157,7 +197,19 @@ def make_prober(
         max_time=None if math.isinf(options.max_time) else options.max_time,
         record_to=record_to,
         report_progress=report_progress,
+        origin=innermost_probe(options.hops),
+        patience=options.patience,
     )
+
+
+def innermost_probe(sources: list[str]) -> Url | None:
+    """Return the URL of a probe at the innermost hop, which may be the origin itself; None where it is none."""
+    from chunkwire.cli.watch import is_path
+    from chunkwire.net.dial import parse_url
+    from chunkwire.tools.probe.requests import is_probe
+
+    url = None if is_path(sources[0]) else parse_url(sources[0])
+    return url if url is not None and is_probe(url) else None
 
 
 def name_sources(sources: list[str]) -> list[tuple[str, str]]:
@@ -206,14 +258,21 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace) -> None:
+def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace, code: int) -> None:
     """Print what was found."""
     from chunkwire.cli.terminal import is_coloured, width_of
     from chunkwire.tools.paint import Paint, wrapped
+    from chunkwire.tools.probe.gate import gate_line, github_lines
     from chunkwire.tools.probe.json_view import verdict_lines
     from chunkwire.tools.probe.view import conclusion, evidence_lines, finding_lines, table
 
     paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    if options.github:
+        for line in github_lines(verdicts, is_gate=options.gate):
+            print(line)
+    if options.gate and not options.json:
+        print(gate_line(verdicts, is_passed=code == ExitCode.OK))
+        return
     if options.json:
         print(*verdict_lines(verdicts, findings), sep="\n")
         return
@@ -225,6 +284,15 @@ def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.
             print(*(paint.text(line) for line in wrapped("  ", evidence, width)), sep="\n")
     for line in (*conclusion(verdicts, paint, width=width), *finding_lines(findings, paint, width=width)):
         print(line)
+
+
+def is_undecided(verdicts: list[HopVerdict]) -> bool:
+    """Say whether no proof decides: no hop holds by order, and not every one is proved to stream."""
+    from chunkwire.tools.probe.verdict import Proof
+
+    if any(verdict.proof is Proof.BY_ORDER for verdict in verdicts):
+        return False
+    return not all(verdict.proof is Proof.PROVED for verdict in verdicts)
 
 
 def exit_code(hops: list[Hop], verdicts: list[HopVerdict], *, is_strict: bool = False) -> int:

@@ -1,7 +1,8 @@
 """`/probe`: frames that say when they were due and when they left; `/journal`: how requests arrived, and ended.
 
 A reader of a probe stream knows each event's planned and actual moment without asking the origin's clock again,
-and finds in the journal, by the run's nonce, what the hops on the way made of the request.
+and finds in the journal, by the run's nonce, what the hops on the way made of the request. With `barrier` no clock is
+needed: each event waits until the one before has been acknowledged (`origin.barrier`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import json
 import random
 import re
 import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import Field
+from chunkwire.origin.barrier import ACK_PATH, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_duration, paced
 from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, Responder
+from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as every event stream; nothing here asks a proxy not to buffer
@@ -38,39 +42,100 @@ _TYPES: Final[dict[str, Field]] = {
 }
 
 
+_BARRIERS: Final = Barriers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProbePlan:
+    """What the parameters of a probe ask for; seconds and octets."""
+
+    n: int
+    interval: float
+    delay: float
+    burst: int
+    size: int
+    nonce: str
+    is_marked: bool
+
+
 async def probe(request: IncomingRequest, response: Responder) -> None:
     """Send `n` events, `burst` of them each `interval`, each a chunk of `size` octets where that can hold it.
 
     The first ones leave `delay` after the head. `hints` and `type` choose fields of the head; `mark=1` gives each
-    chunk an extension and the body a trailer, for hops that lose them to be seen.
+    chunk an extension and the body a trailer, for hops that lose them to be seen. With `barrier=ID` each burst waits
+    until the one before is acknowledged, the first one too with `ack_head=1`, and the end until all of them are.
     """
-    n, interval = paced(request, n=20, interval=0.05)
     query = request.query
+    plan, fields = _plan(request), _fields(request)
+    awaits_head = bool(query.count("ack_head", 0, at_most=1))
+    response.exchange.nonce = plan.nonce
+    trailers = ((b"Chunkwire-Events", b"%d" % plan.n),) if plan.is_marked else ()
+    with ExitStack() as stack:
+        barrier = None
+        if query.values("barrier"):
+            barrier = stack.enter_context(_BARRIERS.opened(query.text("barrier"), awaits_head=awaits_head))
+        async with response.chunked(fields=fields, trailers=trailers) as body:
+            try:
+                await _write(plan, response, body, barrier)
+            except BarrierIdle:
+                body.cut()
+
+
+def _plan(request: IncomingRequest) -> _ProbePlan:
+    query = request.query
+    n, interval = paced(request, n=20, interval=0.0 if query.values("barrier") else 0.05)
     delay = query.duration("delay", 0.0, at_most=caps_of(request).max_duration)
     check_duration(request, n * interval + delay, "delay", "n x interval + delay")
-    burst = query.count("burst", 1, at_least=1, at_most=1000)
-    size = _size(request, n)
-    fields = _fields(request)
-    is_marked = bool(query.count("mark", 0, at_most=1))
     nonce = query.text("nonce") or secrets.token_hex(8)
     if not _NONCE.fullmatch(nonce):
         raise bad_value("nonce", "1 to 64 letters, digits, or ._~-", nonce)
-    exchange = response.exchange
-    exchange.nonce = nonce
-    noise = random.Random(nonce)
-    trailers = ((b"Chunkwire-Events", b"%d" % n),) if is_marked else ()
-    async with response.chunked(fields=fields, trailers=trailers) as body:
-        for number in range(1, n + 1):
-            planned = delay + (number - 1) // burst * interval
-            await body.wait_until(planned)
-            about = {
-                "n": number,
-                "of": n,
-                "nonce": nonce,
-                "planned_ns": exchange.at_ns(body.start + planned),
-                "actual_ns": exchange.at_ns(response.pacer.now()),
-            }
-            await body.send_chunk(_event(about, size, noise), b";n=%d" % number if is_marked else b"")
+    return _ProbePlan(
+        n=n,
+        interval=interval,
+        delay=delay,
+        burst=query.count("burst", 1, at_least=1, at_most=1000),
+        size=_size(request, n),
+        nonce=nonce,
+        is_marked=bool(query.count("mark", 0, at_most=1)),
+    )
+
+
+async def _write(plan: _ProbePlan, response: Responder, body: ChunkedBody, barrier: Barrier | None) -> None:
+    """Write the events.
+
+    Raises:
+        BarrierIdle: nobody acknowledges them.
+    """
+    exchange, pacer = response.exchange, response.pacer
+    noise = random.Random(plan.nonce)
+    for number in range(1, plan.n + 1):
+        planned = plan.delay + (number - 1) // plan.burst * plan.interval
+        if barrier is not None and (number - 1) % plan.burst == 0:
+            await barrier.wait_acked(number - 1)
+            planned = max(planned, pacer.now() - body.start)
+        await body.wait_until(planned)
+        about = {
+            "n": number,
+            "of": plan.n,
+            "nonce": plan.nonce,
+            "planned_ns": exchange.at_ns(body.start + planned),
+            "actual_ns": exchange.at_ns(pacer.now()),
+        }
+        event = _event(about, plan.size, noise)
+        await body.send_chunk(event, b";n=%d" % number if plan.is_marked else b"")
+        if barrier is not None:
+            barrier.note_written(len(event))
+    if barrier is not None:
+        await barrier.wait_acked(plan.n)
+
+
+async def _ack(request: IncomingRequest, response: Responder) -> None:
+    _BARRIERS.acknowledge(request.query)
+    await response.fixed(204)
+
+
+async def _state(request: IncomingRequest, response: Responder) -> None:
+    await response.fixed(200, STATE_FIELDS, await _BARRIERS.state(request.query))
 
 
 def _size(request: IncomingRequest, n: int) -> int:
@@ -113,6 +178,23 @@ PROBE: Final = (
         "n events, burst each interval, each with its planned and actual time in ns, size octets long",
         "'{origin}/probe?n=5&interval=100ms&size=200&nonce=run1'",
         methods=("GET", "POST"),
-        parameters=frozenset({"n", "interval", "size", "burst", "delay", "hints", "type", "mark"}),
+        parameters=frozenset(
+            {"n", "interval", "size", "burst", "delay", "hints", "type", "mark", "barrier", "ack_head"},
+        ),
+    ),
+    Resource(
+        ACK_PATH,
+        _ack,
+        "acknowledge frame n of the stream that has a barrier open: only then is the next one written",
+        "-X POST '{origin}/probe/ack?barrier=0123456789abcdef&n=1'",
+        methods=("POST",),
+        parameters=frozenset({"barrier", "n"}),
+    ),
+    Resource(
+        STATE_PATH,
+        _state,
+        "frames written and acknowledged of the stream that has a barrier open, and by which instance",
+        "'{origin}/probe/state?barrier=0123456789abcdef'",
+        parameters=frozenset({"barrier", "beyond"}),
     ),
 )

@@ -23,9 +23,10 @@ RECORD_VERSION: Final = 1
 POINTS: Final = ("origin.sent", "origin.received", "gateway.received", "gateway.sent", "client.received", "client.sent")
 WAYS: Final = ("request", "response")
 
-FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped")
+FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped", "missing")
 """How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left;
-the watcher stopped it. Readers take any other value, of a later version, as `UNKNOWN`."""
+the watcher stopped it; a capture lacks octets of it, so that nobody knows. Readers take any other value, of a later
+version, as `UNKNOWN`."""
 
 UNKNOWN: Final = "unknown"
 
@@ -186,7 +187,32 @@ class EndRecord(NamedTuple):
     kind: str = "end"
 
 
-Record: TypeAlias = RequestRecord | HeadRecord | FrameRecord | DataRecord | TrailersRecord | EndRecord
+class AckRecord(NamedTuple):
+    """The client of a barrier has acknowledged a frame to its origin, which then writes the next one.
+
+    Attributes:
+        n: number of the frame, from 1; 0 is the head.
+        answered: requests that were answered through the same hop after frame n had been written, and before it came
+            or was acknowledged.
+        octets: of content, as received, that had come by then.
+        whole: frames that had come whole by then.
+        came: this one, or the head, was among them.
+    """
+
+    stream: int
+    point: str
+    t: float
+    n: int
+    answered: int
+    octets: int
+    whole: int
+    came: bool = False
+    way: str = "response"
+    hop: str | None = None
+    kind: str = "ack"
+
+
+Record: TypeAlias = RequestRecord | HeadRecord | FrameRecord | DataRecord | TrailersRecord | EndRecord | AckRecord
 
 _KINDS: Final[dict[str, type[Record]]] = {
     "request": RequestRecord,
@@ -195,12 +221,14 @@ _KINDS: Final[dict[str, type[Record]]] = {
     "data": DataRecord,
     "trailers": TrailersRecord,
     "end": EndRecord,
+    "ack": AckRecord,
 }
 
 # The order of the members in a line: where and when first, then what.
 _ORDER: Final = (
     *("stream", "point", "hop", "way", "n", "t", "gap", "wall", "read", "offset", "line", "size"),
-    *("method", "target", "status_line", "fields", "framing", "application", "chunks", "events", "reads", "octets"),
+    *("answered", "whole", "came", "method", "target", "status_line", "fields"),
+    *("framing", "application", "chunks", "events", "reads", "octets"),
     *("wire_octets", "sha256", "error", "cut", "partial", "data"),
 )
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -209,10 +237,11 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 _NUMBER: Final = (int, float)
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     **dict.fromkeys(("stream", "n", "read", "offset", "size", "chunks", "reads", "octets", "wire_octets"), int),
+    **dict.fromkeys(("answered", "whole"), int),
     **dict.fromkeys(("point", "way", "line", "method", "target", "status_line"), str),
     **dict.fromkeys(("framing", "application", "sha256"), str),
     **dict.fromkeys(("t", "wall"), _NUMBER),
-    **dict.fromkeys(("cut", "partial"), bool),
+    **dict.fromkeys(("cut", "partial", "came"), bool),
     **dict.fromkeys(("hop", "error"), (str, type(None))),
     "gap": (*_NUMBER, type(None)),
     "events": (int, type(None)),

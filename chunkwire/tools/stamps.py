@@ -68,9 +68,13 @@ class ContentReader:
 
     Args:
         coding: the value of Content-Encoding, empty for none.
+
+    Attributes:
+        octets: of content, decoded, that it has been given.
     """
 
     def __init__(self, coding: str = "") -> None:
+        self.octets = 0
         self._decoder = ContentDecoder(coding)
         self._is_lost = False
         self._line = b""
@@ -90,6 +94,7 @@ class ContentReader:
 
     def _read(self, octets: bytes, stamps: list[Stamp]) -> int:
         """Add the stamps of the lines that decoded content completes, and return how many events it completes."""
+        self.octets += len(octets)
         *lines, self._line = (self._line + octets).split(b"\n")
         if len(self._line) > _MAX_LINE_OCTETS:
             self._line, self._skips = b"", True

@@ -40,6 +40,7 @@ async def test_every_example_of_the_list_is_answered() -> None:
         assert len(listed) == len(RESOURCES)
         for methods, target in listed:
             expected = 426 if target.startswith("/ws") else 200 if "GET" in methods else 405
+            expected = 404 if target.startswith("/probe/state") else expected  # no stream has that barrier open
             assert status_of(await running.get(target)) == expected
 
 

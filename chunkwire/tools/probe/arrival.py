@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chunkwire.record.values import (
+    AckRecord,
     DataRecord,
     EndRecord,
     FrameRecord,
@@ -23,6 +24,9 @@ from chunkwire.record.values import (
     TrailersRecord,
 )
 from chunkwire.tools.stamps import ContentReader, Stamp
+
+RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
+"""Parameters of a probe that say nothing of what is asked for: the names of one run, and how it is watched."""
 
 # The points of a response, from the inside out.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
@@ -62,6 +66,7 @@ class Run:
         is_whole: the records hold all content, and it could be read.
         connect: s that opening a TCP connection took just before; None where unknown.
         our_delay: s, how late the observer's own timer was at the worst, 0 where nobody looked.
+        acks: of a stream behind a barrier, in their order: what had come when each frame was acknowledged.
         clock: names the clock that `t` and the request's wall time were read from; runs of one clock compare.
     """
 
@@ -79,7 +84,13 @@ class Run:
     end: EndRecord | None = None
     connect: float | None = None
     our_delay: float = 0.0
+    acks: tuple[AckRecord, ...] = ()
     clock: str | None = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Say whether an order of events shows how it came, and no time: each frame waited for an acknowledgement."""
+        return bool(self.acks)
 
     @property
     def is_stamped(self) -> bool:
@@ -109,7 +120,7 @@ class Run:
         """What distinguishes this request from others of a probe; equal for repetitions."""
         if self.request is None:
             return ()
-        asked = {name: value for name, value in self.asked.items() if name != "nonce"}
+        asked = {name: value for name, value in self.asked.items() if name not in RUN_PARAMETERS}
         coding = joined(self.request.fields, "accept-encoding")
         return (self.request.method, self.request.target.partition("?")[0], tuple(sorted(asked.items())), coding)
 
@@ -214,6 +225,7 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
         trailers=tuple(name for each in records if isinstance(each, TrailersRecord) for name, _ in each.fields),
         is_chunked=any(isinstance(each, FrameRecord) for each in records),
         is_whole=is_whole and reader.is_readable,
+        acks=tuple(each for each in records if isinstance(each, AckRecord)),
         end=next((each for each in reversed(records) if isinstance(each, EndRecord)), None),
     )
 

@@ -48,6 +48,7 @@ class _Measure:
         floor: octets that were not enough: a release's without those of its last event.
         event_octets: of one event.
         pushed: share of its releases that came with a write.
+        is_ordered: an order shows that share: the release came before another frame was written, or only after.
     """
 
     rate: float
@@ -56,6 +57,7 @@ class _Measure:
     seconds: float
     event_octets: float
     pushed: float
+    is_ordered: bool
 
 
 def released_early(look: Look) -> list[Release]:
@@ -71,7 +73,7 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
     """
     by_setting: dict[tuple[object, ...], list[Look]] = {}
     for look in looks:
-        if look.span and look.longest is not None:
+        if look.span and (look.longest is not None or look.run.is_ordered):
             by_setting.setdefault(look.run.setting, []).append(look)
     measures = sorted(
         (measure for same in by_setting.values() if (measure := _measure(same)) is not None), key=lambda each: each.rate
@@ -82,6 +84,8 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
     passing = [octets for looks in by_setting.values() if (octets := _passing(looks, slow)) is not None]
     if passing:
         return Buffer(round(slow.octets), slow.seconds, max(passing))
+    if slow.is_ordered:
+        return Buffer(round(slow.octets), None) if slow.pushed >= _PUSHED_SHARE else Buffer(None, slow.seconds)
     is_by_octets = max(each.floor for each in measures) <= _SAME_OCTETS * min(each.octets for each in measures)
     is_by_octets = is_by_octets and min(each.pushed for each in measures) >= _PUSHED_SHARE
     waits = [each.seconds for each in measures]
@@ -112,11 +116,13 @@ def _is_outgrown(look: Look, slow: _Measure) -> bool:
 
 def _measure(looks: list[Look]) -> _Measure | None:
     early = [release for look in looks if look.shape is Shape.IN_BURSTS for release in released_early(look)]
-    early = [release for release in early if release.waited > HOLD_SECONDS and release.octets > 0]
+    is_ordered = all(look.run.is_ordered for look in looks)
+    early = [each for each in early if (is_ordered or each.waited > HOLD_SECONDS) and each.octets > 0]
     if not early:
         return None
     rate = median(look.run.octets / look.span for look in looks)
     floor = median(each.octets * (1 - 1 / each.events) for each in early)
     octets, waited = median(each.octets for each in early), median(each.waited for each in early)
     event_octets = median(look.run.octets / len(look.run.units) for look in looks)
-    return _Measure(rate, octets, floor, waited, event_octets, sum(each.is_pushed for each in early) / len(early))
+    pushed = sum(each.is_pushed for each in early) / len(early)
+    return _Measure(rate, octets, floor, waited, event_octets, pushed, is_ordered)

@@ -1,14 +1,15 @@
 """How one run was held: what its arrival times show, before anybody is accused.
 
-The rule here: one run in, one `Look` out, and every threshold stands here with its reason. Stamped events are judged
-by their hold: arrival minus actual write, less the smallest such difference of the run, so that neither another
+The rule here: one run in, one `Look` out, and every threshold stands here with its reason. A stream behind a barrier is
+judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by their
+hold: arrival minus actual write, less the smallest such difference of the run, so that neither another
 clock nor a long way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -42,8 +43,21 @@ BUSY_SECONDS: Final = HOLD_SECONDS
 """When our own timer was late by a hold, what we call a hold may be our own lateness."""
 
 
+ORDER_REQUESTS: Final = 20
+"""Requests that the same hop must answer after a frame was written, and before it comes, for the frame to be held. One
+that streams has had its octets before the first of them."""
+
+
+SOME_REQUESTS: Final = 3
+"""So many answers before one frame prove nothing; before most frames, and `ORDER_REQUESTS` in all, that each is held
+for a short time. A hop that streams is overtaken by one answer at most, but for a thread that waits for a core."""
+
+MOST_SHARE: Final = 2 / 3
+"""Share of the frames that a few answers must overtake: no thread waits for a core at two frames of three."""
+
+
 class Shape(enum.Enum):
-    """What the arrivals of one run look like; the stamped ones rest on holds, the last three on arrivals alone."""
+    """What the arrivals of one run look like: by order or by holds; the last three by arrivals alone."""
 
     ON_TIME = "each event arrives when it was written"
     TO_END = "nothing arrives until everything was written"
@@ -51,6 +65,7 @@ class Shape(enum.Enum):
     BACK_TO_BACK = "events written together arrive apart"
     ORIGIN_LATE = "the origin writes late, in bursts"
     TOO_SHORT = "too short to tell"
+    UNDECIDED = "the order of events shows neither"
     SPREAD = "arrivals are spread"
     ONE_BURST = "everything arrives at one moment"
     BURSTY = "arrivals come in bursts"
@@ -104,10 +119,56 @@ class Look:
         """Say whether this run alone shows holding."""
         return self.shape in HELD_SHAPES
 
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether nothing that this machine does can have made what it shows."""
+        return self.run.is_ordered or self.run.our_delay < BUSY_SECONDS
+
 
 def look_at(run: Run) -> Look:
     """Return what a run shows."""
+    if run.is_ordered:
+        return _look_at_order(run)
     return _look_at_stamped(run) if run.is_stamped else _look_at_arrivals(run)
+
+
+def _look_at_order(run: Run) -> Look:
+    """Say what the order shows: what had come when each frame was acknowledged, and what was answered before."""
+    steps = [ack for ack in run.acks if ack.n]
+    overtaken = [ack for ack in steps if ack.answered >= SOME_REQUESTS]
+    is_mostly = len(overtaken) >= max(min(MIN_HELD, len(steps)), MOST_SHARE * len(steps))
+    is_mostly = is_mostly and sum(ack.answered for ack in overtaken) >= ORDER_REQUESTS
+    held = overtaken if is_mostly else [ack for ack in steps if not ack.came or ack.answered >= ORDER_REQUESTS]
+    releases = tuple(_ordered_releases(run))
+    is_whole = run.end is not None and run.end.framing == "complete"
+    proofs = sum(ack.answered >= ORDER_REQUESTS for ack in held)
+    if is_mostly or (proofs >= min(MIN_HELD, len(steps)) and held and len(held) >= HELD_SHARE * len(steps)):
+        shape = Shape.IN_BURSTS if steps[-1].whole else Shape.TO_END
+    else:
+        is_prompt = len(overtaken) < max(min(MIN_HELD, len(steps)), HELD_SHARE * len(steps))
+        is_proved = bool(steps) and is_whole and is_prompt and all(ack.came for ack in steps)
+        shape = Shape.ON_TIME if is_proved else Shape.UNDECIDED
+    if shape is Shape.TO_END and not is_whole:
+        shape = Shape.UNDECIDED  # what never comes is not held
+    late = [each.waited for each in releases if not each.is_pushed]
+    longest = max([*holds_of(run), *late]) if run.is_stamped else None
+    span = steps[-1].t - run.acks[0].t if steps else 0.0
+    return Look(run, shape, longest, len(held), max(span, 1e-6), releases, _base(run) if run.is_stamped else None)
+
+
+def _ordered_releases(run: Run) -> Iterator[Release]:
+    """Yield the groups in which frames came: what came between two acknowledgements, and at last with the end."""
+    whole = octets = 0
+    t = 0.0
+    for ack in run.acks:
+        if ack.whole > whole:
+            by_itself = ack.came and ack.answered >= SOME_REQUESTS
+            yield Release(ack.t, ack.t - t, ack.octets - octets, ack.whole - whole, is_pushed=not by_itself)
+            whole, octets = ack.whole, ack.octets
+        t = ack.t
+    if run.acks[-1].n > whole:
+        end = run.end.t if run.end is not None else t
+        yield Release(end, end - t, run.octets - octets, run.acks[-1].n - whole, is_pushed=True)
 
 
 def holds_of(run: Run) -> list[float]:

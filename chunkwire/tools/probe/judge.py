@@ -15,9 +15,9 @@ from typing import Final
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.bursts import size_up
 from chunkwire.tools.probe.defects import BROKEN, defect_of
-from chunkwire.tools.probe.holding import BUSY_SECONDS, HOLD_SECONDS, Look, Shape, look_at
+from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Shape, look_at
 from chunkwire.tools.probe.variations import Variation, vary
-from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, milliseconds
+from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, Proof, milliseconds
 from chunkwire.wire.durations import parse_duration
 
 AGREEING: Final = 2 / 3
@@ -59,12 +59,14 @@ class Hop:
         runs: repetitions of one request first, then variations of it.
         error: why there is no run; empty where there is.
         arrived: how the request reached the origin, by its journal; empty where nobody asked.
+        unproved: why its runs show no order of events; empty where they do, or where nobody tried.
     """
 
     name: str
     runs: tuple[Run, ...] = ()
     error: str = ""
     arrived: str = ""
+    unproved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,28 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     """
     if not hop.runs:
         return HopVerdict(hop=hop.name, kind=Kind.UNREACHABLE, reason=hop.error or "no run of it")
+    if inner is not None and not inner.runs:
+        inner = None
     looks = _looks(hop)
     verdict = _judge(hop, looks, inner)
     return replace(
         verdict,
+        proof=_proof(verdict, looks),
+        unproved=hop.unproved,
         evidence=_evidence(hop, looks),
         software=_software(hop, inner),
         tried=_tried(looks),
         present=tuple(field for each in (hop, inner) if each is not None for field in _present(each.runs[0])),
     )
+
+
+def _proof(verdict: HopVerdict, looks: _Looks) -> Proof | None:
+    """Return what a verdict rests on."""
+    if not (verdict.is_holding or verdict.is_streaming):
+        return None
+    if not all(look.run.is_ordered for look in looks.plain):
+        return Proof.BY_TIME
+    return Proof.BY_ORDER if verdict.is_holding else Proof.PROVED
 
 
 def _looks(hop: Hop) -> _Looks:
@@ -137,7 +152,7 @@ def _judge(hop: Hop, looks: _Looks, inner: Hop | None) -> HopVerdict:
     defects = [defect for look in looks.plain if (defect := defect_of(look.run, inner_run)) is not None]
     if len(defects) * 2 > len(looks.plain):
         return replace(defects[0], hop=name)
-    quiet = tuple(look for look in looks.plain if look.run.our_delay < BUSY_SECONDS)
+    quiet = tuple(look for look in looks.plain if look.is_quiet)
     shapes = [look.shape for look in quiet]
     held = sum(look.is_held for look in quiet)
     if 2 * shapes.count(Shape.ORIGIN_LATE) > len(looks.plain):
@@ -149,7 +164,9 @@ def _judge(hop: Hop, looks: _Looks, inner: Hop | None) -> HopVerdict:
         return _unsure(name, f"this machine was too busy, its own timer {late} late")
     if held:
         return _unsure(name, f"held in {held} of {len(quiet)} runs")
-    if not looks.plain[0].run.is_stamped:
+    if any(look.shape is Shape.UNDECIDED for look in looks.plain):
+        return _unsure(name, "some frames were held and some were not, or it did not come to its end")
+    if not looks.plain[0].run.is_stamped and not looks.plain[0].run.is_ordered:
         return _by_arrivals(name, looks.plain, inner)
     return _streaming(name, looks, inner)
 
@@ -230,7 +247,7 @@ def _streaming(name: str, looks: _Looks, inner: Hop | None) -> HopVerdict:
     """Return what else is to say of a hop whose paced events are on time."""
     if looks.plain[0].shape is Shape.TOO_SHORT:
         return _unsure(name, "too few events, or too close, for a hold to show")
-    bursts = [look for look in looks.of(Variation.BURST) if look.run.our_delay < BUSY_SECONDS]
+    bursts = [look for look in looks.of(Variation.BURST) if look.is_quiet]
     if bursts and all(look.is_held for look in bursts):
         seconds = median(look.longest or 0.0 for look in bursts)
         return HopVerdict(
@@ -258,7 +275,7 @@ def _constant_hold(plain: Sequence[Look], inner: Hop | None) -> float | None:
     ours = [look.base for look in plain if look.base is not None]
     clock = plain[0].run.clock
     theirs = [look.base for look in before if look.base is not None and look.run.clock == clock and not look.is_held]
-    if clock is None or not ours or not theirs:
+    if clock is None or not ours or not theirs or plain[0].run.is_ordered:
         return None
     way = (plain[0].run.connect or 0.0) + (before[0].run.connect or 0.0)
     added = min(ours) - min(theirs)
@@ -266,6 +283,9 @@ def _constant_hold(plain: Sequence[Look], inner: Hop | None) -> float | None:
 
 
 def _is_head_held(looks: _Looks) -> bool:
+    heads = [ack for look in looks.plain for ack in look.run.acks if not ack.n]
+    if heads:
+        return not any(ack.came for ack in heads)
     delayed = [look.run for look in looks.of(Variation.DELAY) if look.run.head is not None and look.run.stamps]
     late = [run for run in delayed if run.head is not None and _pause(run) < HEAD_SHARE * _pause_asked(run)]
     return bool(delayed) and len(late) == len(delayed)
@@ -286,7 +306,7 @@ def _losses(looks: _Looks, inner: Hop | None) -> str:
     before = _looks(inner) if inner is not None else None
     theirs = before.plain[0].run if before is not None else None
     lost = []
-    sent = len(run.units) if theirs is None else theirs.chunks
+    sent = theirs.chunks if theirs is not None else run.acks[-1].n if run.is_ordered else len(run.units)
     if (theirs is None or theirs.is_chunked) and not run.is_chunked:
         lost.append("no longer chunked")
     elif run.is_chunked and all(abs(look.run.chunks - sent) > MERGED_SHARE * sent for look in looks.plain):

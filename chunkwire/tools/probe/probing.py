@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -21,6 +21,7 @@ from chunkwire import client
 from chunkwire.net.dial import DialError, Url, dial
 from chunkwire.record.values import Record
 from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.barrier import PATIENCE_SECONDS, SETTLE_SECONDS, BarrierProbe
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, look_at
 from chunkwire.tools.probe.judge import Hop
@@ -28,6 +29,8 @@ from chunkwire.tools.probe.requests import (
     BURSTS,
     DELAYED,
     MARKED,
+    ORDERED_PACE,
+    PACE,
     Ask,
     is_probe,
     journal_url,
@@ -74,6 +77,11 @@ class Prober:
         max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
         record_to: takes every record, with the name of its hop and a number of its own for each stream.
         report_progress: called with a line about what is being done.
+        origin: a URL of a probe at the origin itself, where its barriers are acknowledged; None: through each hop.
+        barrier_at: where a `forward --barrier` stands in front of an application, which every URL then is of.
+        patience: s in which nothing comes, and nothing is answered, before the order of events shows nothing.
+        unproved: by hop, why the order of events showed nothing.
+        arrivals: by hop, how its request reached the origin.
     """
 
     method: str = "GET"
@@ -83,6 +91,11 @@ class Prober:
     max_time: float | None = None
     record_to: Callable[[Record], None] | None = None
     report_progress: Callable[[str], None] = lambda _: None
+    origin: Url | None = None
+    barrier_at: Url | None = None
+    patience: float = PATIENCE_SECONDS
+    unproved: dict[str, str] = field(default_factory=dict)
+    arrivals: dict[str, str] = field(default_factory=dict)
     streams: list[int] = field(default_factory=list)
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
@@ -91,30 +104,44 @@ class Prober:
         Args:
             is_behind: a hop further in holds the stream, so that one run shows all that can be seen.
         """
-        ask = replace(plain_ask(url, method=self.method, fields=self.fields), body=self.body)
         self.report_progress(f"{name}: asking")
         runs: list[Run] = []
         try:
-            await self._ask(name, ask, runs, is_behind=is_behind)
+            connect = await self.connect(url)
+            if self.barrier_at is not None or is_probe(url):
+                await self._ask(name, self._plain_ask(url, ORDERED_PACE), runs, connect, is_behind=is_behind)
+            if not runs or name in self.unproved:
+                runs.clear()
+                await self._ask(name, self._plain_ask(url, PACE), runs, connect, is_behind=is_behind)
         except DialError as error:
             if not runs:
                 return Hop(name, error=str(error))
-        arrived = await self.arrived(url, ask.nonce) if is_probe(url) and not is_behind else ""
-        return Hop(name, tuple(runs), arrived=arrived)
+        return Hop(name, tuple(runs), arrived=self.arrivals.get(name, ""), unproved=self.unproved.get(name, ""))
 
-    async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
+    def _plain_ask(self, url: Url, pace: Mapping[str, str]) -> Ask:
+        return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace)
+
+    async def _ask(self, name: str, ask: Ask, runs: list[Run], connect: float, *, is_behind: bool) -> None:
         """Gather the runs of a hop."""
-        runs.append(await self.run(name, ask, connect=await self.connect(ask.url)))
+        runs.append(await self.run(name, ask, connect=connect, settle=0.0 if is_behind else SETTLE_SECONDS))
+        if runs[0].is_ordered and look_at(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
+            runs[0] = await self.run(name, vary_ask(ask), connect=connect)
+            if look_at(runs[0]).shape is Shape.UNDECIDED:
+                self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
+        if runs[0].is_ordered and name in self.unproved:
+            return
+        if is_probe(ask.url) and not is_behind:
+            self.arrivals[name] = await self.arrived(ask.url, runs[0].asked.get("nonce", ""))
         if is_behind or defect_of(runs[0], None) is not None:
             return
-        if runs[0].is_stamped:
+        if runs[0].is_stamped or runs[0].is_ordered:
             await self._follow_up(name, ask, runs)
         elif look_at(runs[0]).shape in (Shape.ONE_BURST, Shape.BURSTY):
             await self._repeat(name, ask, runs)
 
     async def _follow_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
         look = look_at(runs[0])
-        if look.is_held or runs[0].our_delay >= BUSY_SECONDS:
+        if not look.run.is_ordered and (look.is_held or not look.is_quiet):
             await self._repeat(name, ask, runs)
         if 2 * sum(look_at(run).is_held for run in runs) > len(runs):
             await self._size_up(name, ask, runs)
@@ -132,10 +159,10 @@ class Prober:
 
     async def _size_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask what a hop waits for that holds: octets, time, the coding, the method."""
-        if not is_probe(ask.url):
-            return
         look = look_at(runs[0])
-        if look.shape is Shape.TO_END:
+        if not is_probe(ask.url):
+            pass  # its sizes are its own
+        elif look.shape is Shape.TO_END:
             for size in larger_sizes(ask):
                 self.report_progress(f"{name}: holds to the end; trying events of {size} octets")
                 runs.append(await self.run(name, vary_ask(ask, {"size": str(size)}), connect=runs[0].connect))
@@ -146,14 +173,15 @@ class Prober:
             runs.append(await self.run(name, vary_ask(ask, {"size": str(other_size(ask))}), connect=runs[0].connect))
         if runs[0].coding:
             runs.append(await self.run(name, without_field(ask, b"Accept-Encoding"), connect=runs[0].connect))
-        if self.method == "GET":
+        if self.method == "GET" and is_probe(ask.url):
             runs.append(await self.run(name, vary_ask(ask, method="POST"), connect=runs[0].connect))
 
     async def _look_closer(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
         self.report_progress(f"{name}: streams; looking closer")
-        for changed in (BURSTS, DELAYED, MARKED):
-            await self._repeat_varied(name, vary_ask(ask, changed), runs)
+        for changed in (BURSTS, MARKED) if runs[0].is_ordered else (BURSTS, DELAYED, MARKED):
+            pace = {"interval": "0"} if runs[0].is_ordered else {}
+            await self._repeat_varied(name, vary_ask(ask, {**changed, **pace}), runs)
 
     async def _repeat_varied(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a variation once, and where it is held twice more: only if all are is it said to be."""
@@ -174,38 +202,62 @@ class Prober:
         await trio.aclose_forcefully(connection.stream)
         return took
 
-    async def run(self, name: str, ask: Ask, *, connect: float | None = None) -> Run:
-        """Return one run, whatever became of it.
+    async def run(
+        self,
+        name: str,
+        ask: Ask,
+        *,
+        connect: float | None = None,
+        settle: float = SETTLE_SECONDS / 4,
+        is_paced: bool = False,
+    ) -> Run:
+        """Return one run, whatever became of it: behind a barrier where there is one.
+
+        Args:
+            settle: see `SETTLE_SECONDS`.
+            is_paced: not behind a barrier, since it is the pace that is to be tried.
 
         Raises:
             DialError: there was no connection to ask on.
         """
-        records: list[Record] = []
-        failed: DialError | None = None
-        limit = self.max_time
-        if limit is None:
-            limit = UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
+        can_order = name not in self.unproved and (self.barrier_at is not None or is_probe(ask.url))
         async with watching_our_timer() as lateness:
-            try:
-                async with client.open(
-                    ask.method,
-                    ask.url,
-                    fields=ask.fields,
-                    body=ask.body,
-                    tls=self.tls,
-                    total_timeout=limit,
-                    record_to=records.append,
-                ) as stream:
-                    await stream.drain()
-            except DialError as error:
-                failed = error  # raised below: out of here it would come in a group
-            except ChunkwireError:
-                pass  # the records say how it ended
-        if failed is not None:
-            raise failed
+            if can_order and not is_paced:
+                records = await self._run_ordered(name, ask, settle)
+            else:
+                records = await self._run_paced(ask)
         self._pass_on(name, records)
         runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
         return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
+
+    async def _run_ordered(self, name: str, ask: Ask, settle: float) -> list[Record]:
+        probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle)
+        found = await probe.run()
+        if found.undecided or not found.is_barrier:
+            self.unproved[name] = found.undecided or "nothing behind it knows a barrier"
+        return found.records
+
+    async def _run_paced(self, ask: Ask) -> list[Record]:
+        records: list[Record] = []
+        limit = self.max_time
+        if limit is None:
+            limit = UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
+        try:
+            async with client.open(
+                ask.method,
+                ask.url,
+                fields=ask.fields,
+                body=ask.body,
+                tls=self.tls,
+                total_timeout=limit,
+                record_to=records.append,
+            ) as stream:
+                await stream.drain()
+        except DialError:
+            raise
+        except ChunkwireError:
+            pass  # the records say how it ended
+        return records
 
     def _pass_on(self, name: str, records: Sequence[Record]) -> None:
         self.streams.append(len(self.streams) + 1)
@@ -265,7 +317,13 @@ async def watching_our_timer() -> AsyncIterator[Lateness]:
             await trio.sleep(TICK_SECONDS)
             lateness.worst = max(lateness.worst, time.monotonic() - due)
 
+    failed: DialError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tick, name="our timer")
-        yield lateness
+        try:
+            yield lateness
+        except DialError as error:
+            failed = error  # raised below: out of here it would come in a group
         nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed

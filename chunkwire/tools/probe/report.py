@@ -81,7 +81,7 @@ def _overview(verdicts: Sequence[HopVerdict]) -> Table:
         first = "" if evidence.first is None else milliseconds(evidence.first)
         hold = "" if evidence.longest_hold is None else milliseconds(evidence.longest_hold)
         counts = (str(evidence.chunks or ""), str(evidence.reads)) if evidence.runs else ("", "")
-        rows.append((verdict.hop, first, *counts, hold, verdict.line))
+        rows.append((verdict.hop, first, *counts, hold, verdict.proved_line))
     return Table(("Hop", "First event after", "Chunks", "Reads", "Longest hold", "Verdict"), tuple(rows))
 
 

@@ -23,6 +23,10 @@ PACE: Final = {"n": "20", "interval": "50ms"}
 """The pace of a plain run. 50 ms is longer than a delayed ACK (40 ms), and 20 of them outlast a corked socket (200 ms)
 four times; together they take a second."""
 
+ORDERED_PACE: Final = {"n": "10", "interval": "0"}
+"""The pace of a plain run behind a barrier, where each event waits for an acknowledgement. Ten are enough for most of
+them to be held, or none."""
+
 LARGER_SIZES: Final = (512, 2048, 8192, 16384)
 """Sizes of events with which a hop is tried that holds to the end. Each is a quarter of the next, so that a buffer is
 met by events a good deal smaller than itself; the last ones come to 320 KiB in a plain run."""
@@ -88,10 +92,12 @@ def with_parameters(url: Url, changed: dict[str, str]) -> Url:
     return replace(url, target=path + b"?" + urlencode(asked, quote_via=quote, safe="").encode())
 
 
-def plain_ask(url: Url, *, method: str = "GET", fields: Fields = ()) -> Ask:
+def plain_ask(
+    url: Url, *, method: str = "GET", fields: Fields = (), body: bytes | None = None, pace: Mapping[str, str] = PACE
+) -> Ask:
     """Return the request that every verdict begins with."""
-    ask = Ask(url=url, method=method, fields=overridden((ACCEPT_ENCODING,), fields))
-    return vary_ask(ask, {name: value for name, value in PACE.items() if name not in parameters(url)})
+    ask = Ask(url=url, method=method, fields=overridden((ACCEPT_ENCODING,), fields), body=body)
+    return vary_ask(ask, {name: value for name, value in pace.items() if name not in parameters(url)})
 
 
 def vary_ask(ask: Ask, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
@@ -107,7 +113,7 @@ def vary_ask(ask: Ask, changed: Mapping[str, str] = NOTHING, *, method: str = ""
         url=url,
         method=method or ask.method,
         fields=overridden(ask.fields, fields),
-        body=b"{}" if method == "POST" else ask.body,
+        body=b"{}" if method == "POST" and ask.body is None else ask.body,
         duration=_duration(url) if is_probe(url) else None,
     )
 

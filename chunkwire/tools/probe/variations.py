@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from chunkwire.tools.probe.arrival import Run, joined
+from chunkwire.tools.probe.arrival import RUN_PARAMETERS, Run, joined
 
 _PACE = frozenset({"n", "interval", "nonce"})
 
@@ -38,7 +38,7 @@ def vary(base: Run, run: Run) -> Variation:
         found.add(Variation.POST if run.request.method == "POST" else Variation.OTHER)
     if _codings(run) != _codings(base):
         found.add(Variation.OTHER if _codings(run) else Variation.IDENTITY)
-    names = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} - {"nonce"}
+    names = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} - RUN_PARAMETERS
     found |= {_BY_PARAMETER[name] for name in names if name in _BY_PARAMETER}
     if "size" in names:
         found.add(Variation.SIZE)

@@ -59,6 +59,17 @@ class Kind(enum.Enum):
     """The runs disagree, this machine was too busy, or the stream is too short for arrival times to tell."""
 
 
+class Proof(enum.StrEnum):
+    """What a verdict on holding rests on."""
+
+    PROVED = "proved"
+    """Each frame was with the client before the next one was written."""
+    BY_ORDER = "by order"
+    """Requests that were sent after a frame had been written were answered before it came, by the same hop."""
+    BY_TIME = "by time"
+    """When it came, and when it was written."""
+
+
 HOLDING: Final = frozenset(
     {Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY},
 )
@@ -122,6 +133,8 @@ class HopVerdict:
         software: what the hop says it is, in its own words; empty where it says nothing of its own.
         tried: each change that was tried, and whether the stream came through with it.
         present: (lower-case name, value) of fields that may free a stream and that the response has, here or before.
+        proof: what it rests on; None where it says nothing of holding.
+        unproved: why it does not rest on an order of events; empty where it does, or where nobody tried.
         is_innermost: no hop further in was seen to stream, so one of those may be the culprit.
     """
 
@@ -135,6 +148,8 @@ class HopVerdict:
     software: str = ""
     tried: tuple[tuple[str, bool], ...] = ()
     present: TextFields = ()
+    proof: Proof | None = None
+    unproved: str = ""
     is_innermost: bool = False
 
     @property
@@ -151,6 +166,11 @@ class HopVerdict:
     def is_streaming(self) -> bool:
         """Each event comes through when it is written."""
         return self.kind in STREAMING
+
+    @property
+    def proved_line(self) -> str:
+        """The verdict as a person reads it, and what it rests on."""
+        return f"{self.line} ({self.proof})" if self.proof is not None else self.line
 
     @property
     def line(self) -> str:

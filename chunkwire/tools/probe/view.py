@@ -34,13 +34,13 @@ def table(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: int | 
     """Yield the heading and a row for each hop; where a row is too wide, its verdict goes on beneath itself."""
     longest = max((columns(verdict.hop) for verdict in verdicts), default=0)
     hop_width = max(HOP_COLUMNS, longest)
-    widest = max((columns(verdict.line) for verdict in verdicts), default=0)
+    widest = max((columns(verdict.proved_line) for verdict in verdicts), default=0)
     if width is not None and columns(_heading(hop_width)) + widest > width:
         hop_width = longest
     yield _heading(hop_width) + "verdict"
     for verdict in verdicts:
         role = "bad" if verdict.is_holding else "good" if verdict.is_streaming else "mark"
-        yield from _painted(_row(verdict, hop_width), verdict.line, role, paint, width)
+        yield from _painted(_row(verdict, hop_width), verdict.proved_line, role, paint, width)
 
 
 def _painted(lead: str, text: str, role: str, paint: Paint, width: int | None) -> Iterator[str]:

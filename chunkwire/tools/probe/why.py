@@ -238,7 +238,7 @@ async def _leave_early(prober: Prober, ask: Ask) -> _Left:
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
     """Return after how much silence a hop cuts a stream, as far as was tried."""
     silent = vary_ask(ask, {"n": "2", "interval": f"{idle:g}s", "size": "0"})
-    run = await replace(prober, max_time=idle + GRACE_SECONDS).run(name, silent)
+    run = await replace(prober, max_time=idle + GRACE_SECONDS).run(name, silent, is_paced=True)
     came = len(run.stamps)
     if came >= 2:
         return Finding("silence", f"no limit within {idle:g} s")

@@ -1,0 +1,188 @@
+"""Barriers: a stream that writes frame k+1 only after its client has acknowledged frame k, over another connection.
+
+What the client then sees is an order and no time: frame k was with it before k+1 was written, or it was not. The
+protocol, for a stream whose request named a barrier ID (16 to 64 letters, digits or `._~-`, of the client's choice):
+
+    POST /probe/ack?barrier=ID&n=K    204: K is acknowledged, and so is what came before it
+    GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far}
+    GET /probe/state?barrier=ID&beyond=K    the same, answered once more than K are written, or the stream is over
+
+404 answers an ID that nobody has open, with the `instance` that does not know it: one name may stand for several
+origins. 409 answers an acknowledgement out of order, and an ID that is open already; 503 one more than `MAX_OPEN`.
+What this module must not know: what the frames are, and who writes them (`origin.probe`, `forward.barrier`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import trio
+
+from chunkwire.net.heads import Field
+from chunkwire.server.query import Query, bad_value
+from chunkwire.server.refusal import Refusal
+from chunkwire.wire.errors import ChunkwireError
+
+ACK_PATH: Final = "/probe/ack"
+STATE_PATH: Final = "/probe/state"
+
+MAX_OPEN: Final = 64
+"""Barriers open at once in one process: each is a stream that waits. A probe opens one at a time."""
+
+IDLE_SECONDS: Final = 60.0
+"""A stream whose client acknowledges nothing for so long is ended early, and its ID forgotten (nginx waits as long)."""
+
+BEYOND_SECONDS: Final = 20.0
+"""How long a request for the state waits at most for another frame: less than proxies give a response head."""
+
+STATE_FIELDS: Final[tuple[Field, ...]] = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
+
+_ID: Final = re.compile(r"[0-9A-Za-z._~-]{16,64}", re.ASCII)
+_MAX_FRAMES: Final = 10**9
+
+
+class BarrierIdle(ChunkwireError):
+    """The client acknowledged nothing for `IDLE_SECONDS`."""
+
+
+class Barrier:
+    """One stream's frames, written and acknowledged.
+
+    Attributes:
+        written: frames that have been handed to the socket.
+        acked: the last one that was acknowledged; -1 before the head was, where the stream waits for that.
+        octets: of content in the frames written, without a content coding.
+    """
+
+    def __init__(self, acked: int = 0) -> None:
+        self.written = 0
+        self.acked = acked
+        self.octets = 0
+        self.is_over = False
+        self._changed = trio.Event()
+
+    def note_written(self, octets: int) -> None:
+        """Take note that another frame has been written."""
+        self.written += 1
+        self.octets += octets
+        self._wake()
+
+    def acknowledge(self, n: int) -> None:
+        """Take an acknowledgement of frame `n`; 0 is the head.
+
+        Raises:
+            Refusal: 409, it has been acknowledged already, or has not been written.
+        """
+        if not self.acked < n <= self.written:
+            first = self.acked + 1
+            expected = f"from {first} to {self.written}" if first <= self.written else "later, when more is written"
+            raise Refusal(409, "barrier-order", f"n: expected one {expected}, got {n}")
+        self.acked = n
+        self._wake()
+
+    async def wait_acked(self, n: int) -> None:
+        """Wait until frame `n` has been acknowledged.
+
+        Raises:
+            BarrierIdle: nothing was for `IDLE_SECONDS`.
+        """
+        while self.acked < n:
+            acked = self.acked
+            with trio.move_on_after(IDLE_SECONDS):
+                while self.acked == acked:
+                    await self._changed.wait()
+            if self.acked == acked:
+                raise BarrierIdle(f"expected frame {n} to be acknowledged within {IDLE_SECONDS:g} s, got nothing")
+
+    async def wait_beyond(self, n: int) -> None:
+        """Wait until more than `n` frames are written, the stream is over, or `BEYOND_SECONDS` have passed."""
+        with trio.move_on_after(BEYOND_SECONDS):
+            while self.written <= n and not self.is_over:
+                await self._changed.wait()
+
+    def end(self) -> None:
+        """Take note that nothing more will be written."""
+        self.is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+class Barriers:
+    """The barriers that are open in this process, by their IDs.
+
+    Attributes:
+        instance: names this process: several may stand behind one address.
+    """
+
+    def __init__(self) -> None:
+        self.instance = secrets.token_hex(4)
+        self._open: dict[str, Barrier] = {}
+
+    @contextmanager
+    def opened(self, name: str, *, awaits_head: bool = False) -> Iterator[Barrier]:
+        """Give a new barrier, open until the block is left.
+
+        Args:
+            awaits_head: the first frame waits too, for the acknowledgement of the head (n=0).
+
+        Raises:
+            Refusal: the ID is none, is open already, or there are too many.
+        """
+        _check_id(name)
+        if name in self._open:
+            raise Refusal(409, "barrier-open", "barrier: expected an ID that no stream has open")
+        if len(self._open) >= MAX_OPEN:
+            raise Refusal(503, "barriers", f"barrier: expected at most {MAX_OPEN} open at once")
+        barrier = self._open[name] = Barrier(-1 if awaits_head else 0)
+        try:
+            yield barrier
+        finally:
+            barrier.end()
+            del self._open[name]
+
+    def acknowledge(self, query: Query) -> None:
+        """Take the acknowledgement that a query names: `barrier` and `n`.
+
+        Raises:
+            Refusal: it names none, or out of order.
+        """
+        barrier = self._find(query.text("barrier"))
+        if not query.values("n"):
+            raise bad_value("n", "the number of a frame", "")
+        barrier.acknowledge(query.count("n", 0, at_most=_MAX_FRAMES))
+
+    async def state(self, query: Query) -> bytes:
+        """Return the state that a query names as JSON.
+
+        Raises:
+            Refusal: no stream has the ID open.
+        """
+        barrier = self._find(query.text("barrier"))
+        if query.values("beyond"):
+            await barrier.wait_beyond(query.count("beyond", 0, at_most=_MAX_FRAMES))
+        return self.state_of(barrier)
+
+    def state_of(self, barrier: Barrier) -> bytes:
+        """Return the state of a barrier as JSON."""
+        about = {"instance": self.instance, "written": barrier.written, "acked": barrier.acked}
+        about |= {"octets": barrier.octets, "is_over": barrier.is_over}
+        return json.dumps(about).encode() + b"\n"
+
+    def _find(self, name: str) -> Barrier:
+        _check_id(name)
+        if name not in self._open:
+            raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
+        return self._open[name]
+
+
+def _check_id(name: str) -> None:
+    if not _ID.fullmatch(name):
+        raise bad_value("barrier", "16 to 64 letters, digits, or ._~-", name)

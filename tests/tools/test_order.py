@@ -1,0 +1,149 @@
+"""Verdicts by order: what had come when each frame was acknowledged, and no time at all."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import AckRecord, Record
+from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.gate import gate_line, github_lines, junit
+from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, look_at
+from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
+from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.tools.synthesis import Probe
+
+# Of frame k with these octets, 1 being the first: how many frames had come when it was acknowledged, and how many
+# requests were answered before.
+Hold = Callable[[int, int], tuple[int, int]]
+
+
+def streams(k: int, _: int) -> tuple[int, int]:
+    return k, 0
+
+
+def to_end(k: int, _: int) -> tuple[int, int]:
+    return 0, ORDER_REQUESTS if k < 4 else 3
+
+
+def late(k: int, _: int) -> tuple[int, int]:
+    return k, ORDER_REQUESTS
+
+
+def octets(size: int) -> Hold:
+    return lambda k, each: (k * each // size * size // each, ORDER_REQUESTS if k < 4 else 3)
+
+
+def once(k: int, _: int) -> tuple[int, int]:
+    """One frame of them all does not come before the next one: a thread that waits for a core."""
+    return (k, 0) if k != 5 else (4, ORDER_REQUESTS)
+
+
+def ordered(hold: Hold, *, size: int = 0, end: str = "complete", has_head: bool = True, method: bytes = b"GET") -> Run:
+    probe = Probe(n=10, interval=0.01, size=size)
+    records: list[Record] = []
+    sent = Recorder(records.append, stream=1, point="client.sent", way="request")
+    got = Recorder(records.append, stream=1, point="client.received")
+    sent.request(0.0, method, probe.target + b"&barrier=0123456789abcdef&ack_head=1", ((b"Host", b"x"),), 1.8e9)
+    events = [event for _, event in probe.written(lambda _: 0.0)]
+    scanner, come, t = ChunkedScanner(), 0, 0.0
+    got.head(0.0, b"HTTP/1.1 200 OK", ((b"Content-Type", b"text/event-stream"),))
+    records.append(AckRecord(1, "client.received", 0.0, 0, 0 if has_head else ORDER_REQUESTS, 0, 0, has_head))
+    for k in range(1, 11):
+        whole, answered = hold(k, len(events[0]))
+        t += 0.3 if answered and whole == k else 0.01
+        come = _arrive(got, scanner, t, events[come:whole], come)
+        count = sum(len(event) for event in events[:whole])
+        records.append(AckRecord(1, "client.received", t, k, answered, count, whole, whole >= k))
+    last = [*events[come:], b""] if end == "complete" else []
+    _arrive(got, scanner, t, last, come)
+    got.end(t, end)
+    return read_runs(records, hop="hop", clock="here", our_delay=9.9)[0]
+
+
+def _arrive(got: Recorder, scanner: ChunkedScanner, t: float, events: list[bytes], come: int) -> int:
+    frames = b"".join(encode_chunk(event) if event else encode_last_chunk() for event in events)
+    found: list[Event] = []
+    scanner.scan(frames, len(frames), found)
+    got.body(t, found, come + 1)
+    return come + len(events)
+
+
+def judged(*runs: Run) -> HopVerdict:
+    return judge_hop(Hop("hop", runs))
+
+
+def test_frames_that_came_before_the_next_was_written_are_proved_to_stream_on_however_busy_a_machine() -> None:
+    verdict = judged(ordered(streams))
+    assert (verdict.kind, verdict.proof, verdict.line) == (Kind.STREAMS, Proof.PROVED, "streams")
+
+
+def test_frames_that_do_not_come_while_requests_are_answered_are_held_by_order() -> None:
+    verdict = judged(ordered(to_end), ordered(to_end, size=16384))
+    assert (verdict.kind, verdict.proof) == (Kind.TO_END, Proof.BY_ORDER)
+
+
+def test_one_frame_that_comes_late_decides_nothing() -> None:
+    assert judged(ordered(once)).kind is Kind.UNSURE
+
+
+def test_frames_that_come_by_themselves_are_held_for_a_time_and_say_how_long() -> None:
+    verdict = judged(ordered(late))
+    assert (verdict.kind, verdict.proof) == (Kind.FOR_TIME, Proof.BY_ORDER)
+    assert verdict.seconds == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("size", [1024, 4096])
+def test_frames_that_come_with_later_ones_are_held_to_a_size(size: int) -> None:
+    verdict = judged(ordered(octets(size)), ordered(octets(size), size=512))
+    assert (verdict.kind, verdict.proof) == (Kind.TO_OCTETS, Proof.BY_ORDER)
+    assert verdict.octets is not None
+    assert size / 2 <= verdict.octets <= size * 2
+
+
+@pytest.mark.parametrize("answered, shape", [(ORDER_REQUESTS - 1, Shape.UNDECIDED), (ORDER_REQUESTS, Shape.TO_END)])
+def test_so_many_requests_must_be_answered_and_not_one_less(answered: int, shape: Shape) -> None:
+    assert look_at(ordered(lambda k, _: (0, answered if k < 4 else 0))).shape is shape
+
+
+@pytest.mark.parametrize(
+    "answered, frames, shape",
+    [(3, 10, Shape.IN_BURSTS), (2, 10, Shape.ON_TIME), (3, 6, Shape.UNDECIDED), (3, 2, Shape.ON_TIME)],
+)
+def test_a_few_answers_before_most_frames_show_a_short_hold(answered: int, frames: int, shape: Shape) -> None:
+    assert look_at(ordered(lambda k, _: (k, answered if k <= frames else 0))).shape is shape
+
+
+def test_what_never_comes_is_not_held() -> None:
+    assert judged(ordered(to_end, end="client-gone")).kind is Kind.UNSURE
+
+
+def test_a_head_that_waits_for_the_first_frame_is_held() -> None:
+    assert judged(ordered(streams, has_head=False)).kind is Kind.HEAD_HELD
+
+
+def test_a_post_that_streams_shows_that_a_get_is_held() -> None:
+    assert judged(ordered(to_end), ordered(streams, method=b"POST")).kind is Kind.GET_ONLY
+
+
+def test_a_hop_further_in_without_a_run_compares_with_nothing() -> None:
+    assert judge_hop(Hop("hop", (ordered(streams),)), inner=Hop("gone", error="refused")).kind is Kind.STREAMS
+
+
+def test_a_gate_passes_proofs_only() -> None:
+    good, bad = Hop("a:1", (ordered(streams),)), Hop("b:2", (ordered(to_end),))
+    by_time = Hop("c:3", (replace(ordered(streams), acks=(), our_delay=0.0),), unproved="nobody answers")
+    assert gate_line(judge_chain([good]), is_passed=True).startswith("probe: passed: a:1: ")
+    held = judge_chain([good, bad])
+    assert gate_line(held, is_passed=False).startswith("probe: failed: b:2: HOLDS to the end")
+    assert [line.partition(" ")[0] for line in github_lines(held, is_gate=True)] == ["::error"]
+    assert 'tests="2" failures="1" errors="0"' in junit(held, is_gate=True)
+    timed = judge_chain([by_time])
+    assert "undecided" in gate_line(timed, is_passed=False)
+    assert "nobody answers" in gate_line(timed, is_passed=False)
+    assert 'failures="0" errors="1"' in junit(timed, is_gate=True)
+    assert 'failures="0" errors="0"' in junit(judge_chain([good]), is_gate=True)
