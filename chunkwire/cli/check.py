@@ -15,7 +15,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.tools.check.rows import RowResult, RowTest
+    from chunkwire.tools.check.rows import CheckRow, RowResult, RowTest
     from chunkwire.tools.check.scorecard import Scorecard
     from chunkwire.tools.paint import Paint
 
@@ -25,7 +25,7 @@ examples:
   chunkwire check client -- curl -sSN {url}    a command, once a scenario
   chunkwire check server http://127.0.0.1:8000/upload
   chunkwire check server --list                the rows, without a run"""
-SUBVERBS = ("client", "server")
+SUBVERBS = ("server",)
 
 EXIT_CODES = """exit codes: 0 no must failed, 1 one did (with --strict: a should), 2 usage,
   7 no connection, 28 no row was decided, 130 Ctrl-C, with what was judged so far"""
@@ -60,23 +60,17 @@ def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits
     group.add_argument("--html", metavar="FILE", help="write it as one self-contained page")
 
 
-def chosen(tests: Sequence[RowTest], options: argparse.Namespace) -> list[RowTest]:
-    """Return the tests that --only names.
-
-    Raises:
-        LocalError: it names one that is not there.
-    """
-    from chunkwire.tools.check.rows import choose
-
-    return choose(tests, [name for each in options.only for name in each.split(",") if name])
+def named(options: argparse.Namespace) -> list[str]:
+    """Return the ids that --only names."""
+    return [name for each in options.only for name in each.split(",") if name]
 
 
-def print_list(tests: Sequence[RowTest]) -> int:
+def print_list(rows: Sequence[CheckRow]) -> int:
     """Print the rows; return the exit code."""
     from chunkwire.cli.terminal import width_of
     from chunkwire.tools.check.view import list_lines
 
-    print(*list_lines(tests, width=width_of(sys.stdout)), sep="\n")
+    print(*list_lines(rows, width=width_of(sys.stdout)), sep="\n")
     return ExitCode.OK
 
 

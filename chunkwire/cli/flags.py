@@ -109,17 +109,18 @@ def add_cors(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """Add what clients send: `options.header` (list), `.data`, `.method`, `.max_time`, `.cafile`, `.insecure`."""
+def add_request(parser: argparse.ArgumentParser, *, has_deadline: bool = True) -> None:
+    """Add what clients send: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, and `.max_time`."""
     group = parser.add_argument_group("request")
     group.add_argument(
         "-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"'
     )
     group.add_argument("-d", "--data", metavar="TEXT", help="a body: text, @FILE, or - for standard input as it comes")
     group.add_argument("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
-    group.add_argument(
-        "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
-    )
+    if has_deadline:
+        group.add_argument(
+            "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
+        )
     group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     group.add_argument("-k", "--insecure", action="store_true", help="do not verify the server's certificate")
 

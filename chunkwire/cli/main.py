@@ -23,7 +23,21 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, leaves, message_of
 
 # In the order of the help; each is a module of this room.
-VERBS: Final = ("demo", "serve", "forward", "watch", "diff", "probe", "bench", "ask", "lab", "lesson", "puzzle", "talk")
+VERBS: Final = (
+    "demo",
+    "serve",
+    "forward",
+    "watch",
+    "diff",
+    "probe",
+    "bench",
+    "check",
+    "ask",
+    "lab",
+    "lesson",
+    "puzzle",
+    "talk",
+)
 
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = """\

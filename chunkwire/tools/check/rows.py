@@ -10,6 +10,7 @@ import difflib
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from chunkwire.wire.errors import LocalError
 
@@ -92,7 +93,19 @@ class RowResult:
     octets: tuple[Shown, ...] = ()
 
 
-def choose(tests: Sequence[RowTest], only: Sequence[str]) -> list[RowTest]:
+class HasRow(Protocol):
+    """Whatever a row can be chosen of: a `RowTest`, or what one is made of once its peer is known."""
+
+    @property
+    def row(self) -> CheckRow:
+        """The row."""
+        ...
+
+
+T = TypeVar("T", bound=HasRow)
+
+
+def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
     """Return the tests whose row is named by an id, or by the section that begins it; all where `only` is empty.
 
     Raises:

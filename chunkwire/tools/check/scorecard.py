@@ -54,16 +54,19 @@ class Scorecard:
     @property
     def summary(self) -> str:
         """What came out in one line: failures by level first."""
-        failed = [f"{count} {level.value} failed" for level in Level if (count := self.count(RowOutcome.FAIL, level))]
-        counts = Counter(result.outcome for result in self.results)
+        failed = [
+            f"{count} {level.value} failed"
+            for level in (Level.MUST, Level.SHOULD)
+            if (count := self.count(RowOutcome.FAIL, level))
+        ]
+        ruled = [result for result in self.results if result.row.level is not Level.SEEN]
+        counts = Counter(result.outcome.value for result in ruled)
+        counts.update({"only seen": len(self.results) - len(ruled)})
+        words = {"pass": "passed"}
         others = [
-            f"{counts[outcome]} {word}"
-            for outcome, word in (
-                (RowOutcome.PASS, "passed"),
-                (RowOutcome.UNDECIDED, "undecided"),
-                (RowOutcome.NOT_APPLICABLE, "not applicable"),
-            )
-            if counts[outcome]
+            f"{counts[key]} {words.get(key, key)}"
+            for key in ("pass", "undecided", "not applicable", "only seen")
+            if counts[key]
         ]
         return f"{len(self.results)} rows: " + (", ".join([*failed, *others]) or "none was run")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, RowTest
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult
 from chunkwire.tools.check.scorecard import Scorecard, as_text
 from chunkwire.tools.paint import PLAIN, Paint, wrapped
 
@@ -35,11 +35,11 @@ def role_of(result: RowResult) -> str:
     return "good" if result.outcome is RowOutcome.PASS and result.row.level is not Level.SEEN else "quiet"
 
 
-def list_lines(tests: Sequence[RowTest], *, width: int | None = None) -> Iterator[str]:
+def list_lines(rows: Sequence[CheckRow], *, width: int | None = None) -> Iterator[str]:
     """Yield the rows that would be judged: id, level, title."""
-    column = _id_column([test.row for test in tests])
-    for test in tests:
-        yield from wrapped(f"{test.row.id:<{column}}  {test.row.level.value:<6}  ", test.row.title, width)
+    column = _id_column(rows)
+    for row in rows:
+        yield from wrapped(f"{row.id:<{column}}  {row.level.value:<6}  ", row.title, width)
 
 
 def result_lines(

@@ -1,0 +1,101 @@
+"""`chunkwire check server URL`: what a server makes of requests, legal and broken, by its own answers."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import check, flags
+
+if TYPE_CHECKING:
+    from chunkwire.tools.check.server.talk import ServerTarget
+
+SUMMARY = "requests and bodies, legal and broken: what a server takes, and what it answers behind them"
+EPILOG = f"""\
+examples:
+  chunkwire check server http://127.0.0.1:8000/upload
+      best a resource that answers a POST with its own body: only that proves
+      that a body was read
+  chunkwire check server :8081/echo --only 9112/7.1 -v
+      the rows about the chunked coding, with all octets
+  chunkwire check server URL -X PUT -H 'Authorization: Bearer x' -d '{{"a":1}}'
+      so that a request in order is answered with success
+  chunkwire check server URL --junit check.xml --html check.html
+
+For a test instance: what is sent is broken on purpose. Where a request in order
+is refused (405, 401), rows about bodies do not apply.
+{check.EXIT_CODES}"""
+DEFAULT_BODY = b"hello from chunkwire check"
+MIN_BODY_OCTETS = 2
+OWN_FIELDS = frozenset({b"connection", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the URL and the flags."""
+    parser.add_argument("url", nargs="?", metavar="URL", help="a resource that takes a body")
+    check.add_rows(parser, jobs=4, patience="2s", waits_for="an answer, or the close, may take")
+    flags.add_request(parser, has_deadline=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the rows and print them."""
+    import trio
+
+    from chunkwire.tools.check.rows import choose
+    from chunkwire.tools.check.server.rows import SERVER_CASES
+    from chunkwire.wire.errors import LocalError
+
+    cases = choose(SERVER_CASES, check.named(options))
+    if options.list:
+        return check.print_list([each.row for each in cases])
+    if options.url is None:
+        raise LocalError("expected the URL of a server")
+    return trio.run(partial(judge, options))
+
+
+async def judge(options: argparse.Namespace) -> int:
+    """Learn what the server does with requests in order, then judge it."""
+    from chunkwire.tools.check.rows import RowTest, choose
+    from chunkwire.tools.check.server.baseline import learn
+    from chunkwire.tools.check.server.cases import CheckedServer
+    from chunkwire.tools.check.server.rows import SERVER_CASES
+
+    target = read_target(options)
+    server = CheckedServer(target, await learn(target))
+    tests = [RowTest(each.row, partial(each.judge, server)) for each in choose(SERVER_CASES, check.named(options))]
+    software = server.baseline.get.head.get(b"server")
+    versions = [("Server", software.decode("latin-1"))] if software else []
+    return await check.run_rows("server", str(target.url), tests, options, versions=versions)
+
+
+def read_target(options: argparse.Namespace) -> ServerTarget:
+    """Return what the flags say of the server and of the requests to it.
+
+    Raises:
+        LocalError: a flag that is wrong, or a field line that is the rows' own to send.
+        OSError: a file of -d or --cafile that cannot be read.
+    """
+    from chunkwire.cli.asking import read_request
+    from chunkwire.net.dial import make_tls, parse_url
+    from chunkwire.tools.check.server.talk import ServerTarget
+    from chunkwire.wire.errors import LocalError
+
+    asked, url = read_request(options), parse_url(options.url)
+    if not isinstance(asked.body, bytes | None):
+        raise LocalError("-d -: expected a body that can be sent again, since every row sends it")
+    if asked.body is not None and len(asked.body) < MIN_BODY_OCTETS:
+        raise LocalError(f"-d: expected a body of {MIN_BODY_OCTETS} octets or more, which can be cut into chunks")
+    for name, _ in asked.fields:
+        if name.lower() in OWN_FIELDS:
+            raise LocalError(f"-H: expected no {name.decode('ascii')}: the rows send their own")
+    hosts = [value for name, value in asked.fields if name.lower() == b"host"]
+    return ServerTarget(
+        url,
+        hosts[-1] if hosts else url.authority,
+        (asked.tls or make_tls()) if url.scheme == "https" else None,
+        tuple(field for field in asked.fields if field[0].lower() != b"host"),
+        (options.method or "POST").encode("latin-1"),
+        DEFAULT_BODY if asked.body is None else asked.body,
+        options.patience,
+    )

@@ -1,0 +1,108 @@
+"""The responses in what a server wrote on one connection.
+
+The rule here: pure, octets in, answers out. Read as a client must (RFC 9112 §6.3); what is no response is named, not
+guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chunkwire.net.heads import (
+    BodyKind,
+    HeadError,
+    Response,
+    check_head,
+    find_head_end,
+    read_response,
+    response_framing,
+)
+from chunkwire.wire.errors import quoted
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """One final response.
+
+    Attributes:
+        interim: the statuses of the 1xx responses before it.
+        content: what came of its content, without framing.
+        is_whole: its end has come.
+        offset: where its own head begins in what was received.
+    """
+
+    head: Response
+    interim: tuple[int, ...]
+    content: bytes
+    is_whole: bool
+    offset: int
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self.head.status
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersRead:
+    """What a server wrote: final responses, and then perhaps interim ones, part of a head, or no HTTP at all.
+
+    Attributes:
+        interim: the statuses of 1xx responses that no final response has followed.
+        trouble: why what comes next is no response; "" where it may become one.
+    """
+
+    finals: tuple[ServerAnswer, ...]
+    interim: tuple[int, ...] = ()
+    trouble: str = ""
+
+
+def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) -> AnswersRead:
+    """Return the responses in these octets.
+
+    Args:
+        methods: of the requests in their order; what answers none of them is read as an answer to GET.
+        is_closed: no octet will follow.
+    """
+    finals: list[ServerAnswer] = []
+    interim: list[int] = []
+    at = 0
+    while at < len(received):
+        length = find_head_end(bytearray(received[at:]), 0)
+        if length is None:
+            is_start = b"HTTP/1.".startswith(received[at : at + 7])
+            return AnswersRead(tuple(finals), tuple(interim), "" if is_start else _no_response(received[at:]))
+        end = at + length
+        method = methods[len(finals)] if len(finals) < len(methods) else b"GET"
+        try:
+            check_head(received[at:end], DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
+            head = read_response(received[at:end])
+            kind = response_framing(head, method)
+            if head.status < 200 and head.status != 101:
+                interim.append(head.status)
+                at = end
+                continue
+            feed = Feed(kind.scanner())
+            events: list[Event] = []
+            rest = received[end:]
+            taken = 0 if kind.kind is BodyKind.NONE else len(feed.take(rest, events))
+        except HeadError as error:
+            return AnswersRead(tuple(finals), tuple(interim), str(error))
+        is_whole = kind.is_empty or (is_closed if kind.kind is BodyKind.CLOSE else feed.scanner.is_complete)
+        content = b"".join(event.octets for event in events if isinstance(event, Data))
+        finals.append(ServerAnswer(head, tuple(interim), content, is_whole, at))
+        interim.clear()
+        if feed.error is not None:
+            return AnswersRead(tuple(finals), (), f"its chunked body is broken: {feed.error}")
+        if not is_whole or head.status == 101:
+            break
+        at = end + taken
+    return AnswersRead(tuple(finals), tuple(interim))
+
+
+def _no_response(octets: bytes) -> str:
+    return f"expected a status line, got {quoted(octets[:32])}"

@@ -1,0 +1,200 @@
+r"""Rows about request bodies: legal ones are taken, broken and incomplete ones never for whole.
+
+The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. Behind it, on the
+same connection, stands a GET: what answers it tells where the server saw the body end.
+
+A MUST is few things: to decode what is legal, to ignore extensions, sizes without overflow, incomplete is incomplete.
+That other octets out of the grammar get a 400 and a close is a SHOULD (RFC 9112 §2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case
+from chunkwire.tools.check.server.rulings import not_applicable, rule_broken, rule_legal, worst
+from chunkwire.tools.check.server.talk import talk
+
+_CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+_TRUE_LENGTH: Final = b"Content-Length: %d\r\n"
+
+Encoder = Callable[[bytes], bytes]
+
+
+def chunks(data: bytes, *, cut: int = 0, size: bytes = b"%x", ext: bytes = b"", end: bytes = b"0\r\n\r\n") -> bytes:
+    """Return data as a chunked body: of one chunk, or of chunks of `cut` octets."""
+    parts = [data[at : at + cut] for at in range(0, len(data), cut)] if cut else [data] * bool(data)
+    return b"".join(b"%b%b\r\n%b\r\n" % (size % len(part), ext, part) for part in parts) + end
+
+
+async def judge_legal(
+    encoders: Sequence[Encoder], fields: bytes, server: CheckedServer, *, by_octet: bool = False
+) -> Ruling:
+    """Send legal bodies, each on a connection of its own."""
+    target, baseline = server.target, server.baseline
+    if baseline.post is None:
+        return not_applicable(baseline.talks[1], f"does not answer a {baseline.method}")
+    rulings = []
+    for encode in encoders:
+        body = encode(target.body)
+        request = target.request(fields.replace(b"%d", b"%d" % len(body)), body, method=target.method)
+        writes = [request[at : at + 1] for at in range(len(request))] if by_octet else [request]
+        said = await talk(target, *writes, target.closing(), methods=(target.method,))
+        rulings.append(rule_legal(said, baseline, sent=target.body))
+    return worst(rulings)
+
+
+async def judge_broken(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
+    """Send broken bodies with a GET behind them, each on a connection of its own."""
+    target, baseline = server.target, server.baseline
+    rulings = []
+    for body in bodies:
+        request = target.request(fields, body, method=target.method)
+        said = await talk(target, request, target.closing(), methods=(target.method,))
+        rulings.append(rule_broken(said, baseline))
+    return worst(rulings)
+
+
+async def judge_incomplete(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
+    """Send bodies that end in our FIN."""
+    target, baseline = server.target, server.baseline
+    if target.tls is not None:
+        return not_applicable(baseline.talks[0], "over TLS this side cannot close alone and still read")
+    rulings = []
+    for body in bodies:
+        request = target.request(fields, body, method=target.method)
+        said = await talk(target, request, methods=(target.method,), fin=True)
+        rulings.append(rule_broken(said, baseline, is_cut=True))
+    return worst(rulings)
+
+
+def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED) -> ServerCase:
+    """Return a case of bodies that have to be taken."""
+    return case(row_id, Level.MUST, title, partial(judge_legal, encoders, fields))
+
+
+def broken(
+    row_id: str, title: str, *bodies: bytes, level: Level = Level.SHOULD, clause: str = "", fields: bytes = _CHUNKED
+) -> ServerCase:
+    """Return a case of bodies that must not be taken for whole."""
+    clause = clause or f"{row_id.split('/')[0]} §{row_id.split('/')[1]}" + (", §2.2" if level is Level.SHOULD else "")
+    return case(row_id, level, title, partial(judge_broken, bodies, fields), clause=clause)
+
+
+LEGAL_BODIES: Final = (
+    legal("9112/6.2/1", "takes a body of known length", lambda data: data, fields=_TRUE_LENGTH),
+    legal("9112/7/1", "takes the coding's name in any case", chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
+    legal("9112/7.1/1", "takes one chunk, and two", chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
+    legal("9112/7.1/2", "takes a chunk an octet", lambda data: chunks(data, cut=1)),
+    legal(
+        "9112/7.1/3",
+        "takes sizes in upper and lower case, and with leading zeros",
+        lambda data: chunks(data, cut=10, size=b"%X"),
+        lambda data: chunks(data, cut=10, size=b"%x"),
+        lambda data: chunks(data, size=b"%05x", end=b"000\r\n\r\n"),
+    ),
+    case(
+        "9112/7.1/4",
+        Level.MUST,
+        "takes a chunked body that comes octet by octet",
+        partial(judge_legal, (chunks,), _CHUNKED, by_octet=True),
+    ),
+    legal(
+        "9112/7.1.1/1",
+        "ignores extensions it does not know",
+        lambda data: chunks(data, ext=b";a"),
+        lambda data: chunks(data, ext=b";a=1;b=x", end=b"0;last\r\n\r\n"),
+        lambda data: chunks(data, ext=b';q="a;b\\"c d"'),
+    ),
+    legal(
+        "9112/7.1.2/1",
+        "takes trailers",
+        lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\n\r\n"),
+        lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\nX-Sum:\r\n\r\n"),
+    ),
+)
+
+BROKEN_BODIES: Final = (
+    broken(
+        "9112/7.1/5",
+        "refuses a size that is no 1*HEXDIG",
+        *(
+            size + b"\r\nhello\r\n0\r\n\r\n"
+            for size in (b"zz", b"", b"-5", b"+5", b"0x5", b" 5", b"5 5", b"0_5", b"5h")
+        ),
+    ),
+    broken(
+        "9112/7.1/6",
+        "reads large sizes without overflow",
+        *(
+            size + b"\r\nhello\r\n0\r\n\r\n"
+            for size in (b"10000000000000005", b"100000005", b"FFFFFFFFFFFFFFFF", b"8000000000000005")
+        ),
+        level=Level.MUST,
+    ),
+    broken("9112/7.1/7", "refuses a chunk without its CRLF", b"5\r\nhello0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n"),
+    broken(
+        "9112/7.1/8",
+        "refuses chunk-data of another size than said",
+        b"4\r\nhello\r\n0\r\n\r\n",
+        b"6\r\nhello\r\n0\r\n\r\n",
+    ),
+    broken(
+        "9112/7.1/9", "takes no LF alone for the end of a size line", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\n\r\n"
+    ),
+    broken("9112/7.1/10", "takes no LF alone for the end of chunk-data", b"5\r\nhello\n0\r\n\r\n"),
+    broken(
+        "9112/2.2/1",
+        "takes no CR alone for a line end of a chunked body",
+        b"5\rhello\r\n0\r\n\r\n",
+        b"5\r\nhello\r0\r\n\r\n",
+        level=Level.MUST,
+    ),
+    broken("9112/7.1.1/2", "refuses LF in an extension", b"5;a\nhello\r\n0\r\n\r\n", b"5;\nhello\r\n0\r\n\r\n"),
+    broken(
+        "9112/7.1.1/3",
+        "refuses CR or NUL in an extension",
+        b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+        b"5;a\0\r\nhello\r\n0\r\n\r\n",
+    ),
+    broken(
+        "9112/7.1.1/4",
+        "refuses a line end in a quoted extension",
+        b'5;a="\r\nhello\r\n0\r\n\r\n',
+        b'5;a="\n"\r\nhello\r\n0\r\n\r\n',
+        clause="9112 §7.1.1, 9110 §5.6.4",
+    ),
+    broken("9112/7.1.2/2", "refuses a trailer line without a colon", b"5\r\nhello\r\n0\r\nnonsense\r\n\r\n"),
+    broken(
+        "9112/7.1.2/3",
+        "refuses a blank before a trailer's colon",
+        b"5\r\nhello\r\n0\r\nA : 1\r\n\r\n",
+    ),
+)
+
+_END: Final = b"5\r\nhello\r\n"
+
+INCOMPLETE_BODIES: Final = (
+    case(
+        "9112/6.3/1",
+        Level.MUST,
+        "takes fewer octets than Content-Length for an incomplete request",
+        partial(judge_incomplete, (b"hello", b""), b"Content-Length: 10\r\n"),
+    ),
+    case(
+        "9112/8/1",
+        Level.MUST,
+        "takes a chunked body without its last-chunk for an incomplete request",
+        partial(judge_incomplete, (_END, b"5\r\nhel", b"5", b"", _END + b"0"), _CHUNKED),
+    ),
+    case(
+        "9112/8/2",
+        Level.SEEN,
+        "wants the end of the trailer section, too",
+        partial(judge_incomplete, (_END + b"0\r\n", _END + b"0\r\nX-Check: 1\r\n"), _CHUNKED),
+        clause="9112 §7.1",
+    ),
+)

@@ -1,0 +1,242 @@
+"""Rows about connections: what is a request and what is not, the order of answers, Expect, HEAD, HTTP/1.0, the end.
+
+The rule here: what a server answered is known by how many answers there are and by their statuses, and what it waited
+for by what it said before we went on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.server.baseline import with_length
+from chunkwire.tools.check.server.bodies import chunks
+from chunkwire.tools.check.server.cases import CheckedServer, case
+from chunkwire.tools.check.server.rulings import (
+    failed,
+    how,
+    not_applicable,
+    passed,
+    rule_behind,
+    rule_one_answer,
+    rule_unreadable,
+    undecided,
+    worst,
+)
+from chunkwire.tools.check.server.talk import Talk, TalkEnd, conversing, talk
+
+_ABSENT: Final = b"/chunkwire-check-no-such-resource"
+
+
+async def judge_body_is_no_request(method: bytes | None, server: CheckedServer) -> Ruling:
+    """Send bodies that look like requests: of known length, and chunked.
+
+    Args:
+        method: None for the target's own.
+    """
+    target = server.target
+    asked = method or target.method
+    inner = target.request()
+    rulings = []
+    for lines, body in (
+        (b"Content-Length: %d\r\n" % len(inner), inner),
+        (b"Transfer-Encoding: chunked\r\n", chunks(inner)),
+    ):
+        request = target.request(lines, body, method=asked)
+        said = await talk(target, request, target.closing(), methods=(asked,))
+        if unreadable := rule_unreadable(said):
+            rulings.append(unreadable)
+        elif not said.finals:
+            rulings.append(undecided(said, how(said)))
+        else:
+            rulings.append(rule_behind(said, server.baseline))
+    return worst(rulings)
+
+
+async def judge_order(server: CheckedServer) -> Ruling:
+    """Send two requests at once that are answered differently."""
+    target, usual = server.target, server.baseline.get.status
+    absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
+    if not absent or absent[0].status == usual:
+        return not_applicable(server.baseline.talks[0], f"answers {usual} to whatever target")
+    said = await talk(
+        target,
+        target.request(target=_ABSENT) + target.request() + target.request(b"Connection: close\r\n", target=_ABSENT),
+    )
+    if unreadable := rule_unreadable(said):
+        return unreadable
+    came = [answer.status for answer in said.finals]
+    wanted = [absent[0].status, usual, absent[0].status]
+    if came == wanted[: len(came)] and came:
+        return passed(said, how(said))
+    return failed(said, f"answers {came}, not {wanted}") if came else undecided(said, how(said))
+
+
+async def judge_close(server: CheckedServer) -> Ruling:
+    """Ask for the close, and send another request behind it."""
+    said = await talk(server.target, server.target.closing() + server.target.closing())
+    return rule_one_answer(said, "the request said close")
+
+
+async def judge_old_version(server: CheckedServer) -> Ruling:
+    """Ask in HTTP/1.0 without keep-alive, and send another request behind it."""
+    said = await talk(server.target, server.target.request(version=b"1.0") + server.target.closing())
+    return rule_one_answer(said, "the request was HTTP/1.0 without keep-alive")
+
+
+async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
+    """Ask in HTTP/1.0, where no answer may be chunked."""
+    rulings = []
+    for request, method in ((server.target.request(version=b"1.0"), b"GET"), (_old_post(server), server.target.method)):
+        said = await talk(server.target, request, methods=(method,))
+        if not said.finals:
+            rulings.append(rule_unreadable(said) or undecided(said, how(said)))
+        elif said.finals[0].head.get(b"transfer-encoding") is not None:
+            rulings.append(failed(said, "answers HTTP/1.0 with Transfer-Encoding"))
+        else:
+            rulings.append(passed(said, "answers without Transfer-Encoding"))
+    return worst(rulings)
+
+
+def _old_post(server: CheckedServer) -> bytes:
+    target = server.target
+    length = b"Content-Length: %d\r\n" % len(target.body)
+    return target.request(length, target.body, method=target.method, version=b"1.0")
+
+
+async def judge_own_messages(server: CheckedServer) -> Ruling:
+    """Look at the answers to plain requests: framed as HTTP, by one field, and with nothing behind them."""
+    rulings = []
+    for said in server.baseline.talks:
+        if said.answers.trouble:
+            rulings.append(failed(said, said.answers.trouble))
+        elif len(said.finals) > 1:
+            rulings.append(failed(said, f"{len(said.finals)} answers to one request"))
+        elif not said.finals:
+            rulings.append(undecided(said, how(said)))
+        elif not said.finals[0].is_whole:
+            rulings.append(_incomplete(said))
+        else:
+            rulings.append(passed(said, "whole, by its own framing"))
+    return worst(rulings)
+
+
+def _incomplete(said: Talk) -> Ruling:
+    if said.end is TalkEnd.CLOSED:
+        return failed(said, "closed before the end that its framing promised")
+    return undecided(said, f"its end did not come; {said.end.value}")
+
+
+async def judge_head(server: CheckedServer) -> Ruling:
+    """Send HEAD with a GET behind it: content would stand where the second answer has to begin."""
+    target = server.target
+    said = await talk(target, target.request(method=b"HEAD"), target.closing(), methods=(b"HEAD", b"GET"))
+    if said.answers.trouble and said.finals:
+        return failed(said, f"sends content: {said.answers.trouble}")
+    if unreadable := rule_unreadable(said):
+        return unreadable
+    if not said.finals:
+        return undecided(said, how(said))
+    return passed(said, how(said))
+
+
+async def judge_expect(server: CheckedServer) -> Ruling:
+    """Send a head that expects 100, and the body only when something came or patience is at its end."""
+    target = server.target
+    request = with_length(target, b"Expect: 100-continue\r\nConnection: close\r\n")
+    head, body = request[: len(request) - len(target.body)], target.body
+    async with conversing(target, (target.method,)) as conversation:
+        await conversation.send(head)
+        came = await conversation.wait(lambda answers: bool(answers.interim or answers.finals))
+        if not conversation.answers.finals:
+            await conversation.send(body)
+        said = await conversation.wait_end()
+    if unreadable := rule_unreadable(said):
+        return unreadable
+    if came:
+        interim = said.finals[0].interim if said.finals else said.answers.interim
+        return passed(said, f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
+    if said.finals:
+        return failed(said, f"answers {said.statuses}, but only when the body had come")
+    return undecided(said, how(said))
+
+
+async def judge_expect_in_old(server: CheckedServer) -> Ruling:
+    """Expect 100 in HTTP/1.0: nothing interim may come."""
+    target = server.target
+    length = b"Content-Length: %d\r\nExpect: 100-continue\r\n" % len(target.body)
+    said = await talk(
+        target, target.request(length, target.body, method=target.method, version=b"1.0"), methods=(target.method,)
+    )
+    interim = [status for answer in said.finals for status in answer.interim] + list(said.answers.interim)
+    if interim:
+        return failed(said, f"answers HTTP/1.0 with {interim[0]}")
+    return rule_unreadable(said) or (passed(said, how(said)) if said.finals else undecided(said, how(said)))
+
+
+async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
+    """Ask for an upgrade in HTTP/1.0, where it has to be ignored."""
+    target = server.target
+    lines = (
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    said = await talk(target, target.request(lines, version=b"1.0"))
+    if any(answer.status == 101 for answer in said.finals):
+        return failed(said, "switches protocols for HTTP/1.0")
+    return rule_unreadable(said) or (passed(said, how(said)) if said.finals else undecided(said, how(said)))
+
+
+async def judge_date(server: CheckedServer) -> Ruling:
+    """Look for Date in the answer to GET."""
+    said, answer = server.baseline.talks[0], server.baseline.get
+    if not 200 <= answer.status < 500:
+        return not_applicable(said, f"answers {answer.status}")
+    return passed(said, "has Date") if answer.head.get(b"date") else failed(said, "has no Date")
+
+
+async def judge_half_close(server: CheckedServer) -> Ruling:
+    """Send a request and our FIN right behind it."""
+    if server.target.tls is not None:
+        return not_applicable(server.baseline.talks[0], "over TLS this side cannot close alone and still read")
+    said = await talk(server.target, server.target.request(), fin=True)
+    if said.finals and said.finals[0].is_whole:
+        return passed(said, how(said))
+    return failed(said, how(said)) if said.end is not TalkEnd.OPEN else undecided(said, how(said))
+
+
+async def judge_early(server: CheckedServer) -> Ruling:
+    """Tell whether the answer waits for the body."""
+    said = server.baseline.talks[1]
+    return (
+        passed(said, "answers before the body came")
+        if server.baseline.is_early
+        else failed(said, "reads the body first")
+    )
+
+
+CONNECTIONS: Final = (
+    case("9112/9.3/1", Level.MUST, "answers no octets of a body as a request", partial(judge_body_is_no_request, None)),
+    *(
+        case(
+            f"9112/9.3/{n}",
+            Level.MUST,
+            f"answers no octets of the body of {name} as a request",
+            partial(judge_body_is_no_request, name.encode()),
+        )
+        for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
+    ),
+    case("9112/9.3/6", Level.SHOULD, "closes after HTTP/1.0 without keep-alive", judge_old_version),
+    case("9112/9.3.2/1", Level.MUST, "answers pipelined requests in their order", judge_order),
+    case("9112/9.6/1", Level.MUST, "answers nothing behind a request that says close", judge_close),
+    case("9112/9.6/2", Level.SEEN, "answers a client that has closed its own side", judge_half_close),
+    case("9112/6.1/5", Level.MUST, "sends no Transfer-Encoding to HTTP/1.0", judge_no_coding_to_old),
+    case("9112/6.3/5", Level.MUST, "frames its own answers as HTTP does, and ends them", judge_own_messages),
+    case("9110/9.3.2/1", Level.MUST, "sends no content to HEAD", judge_head),
+    case("9110/10.1.1/1", Level.MUST, "answers Expect: 100-continue before the body comes", judge_expect),
+    case("9110/10.1.1/2", Level.MUST, "ignores Expect: 100-continue in HTTP/1.0", judge_expect_in_old),
+    case("9110/7.8/1", Level.MUST, "ignores Upgrade in HTTP/1.0", judge_upgrade_in_old),
+    case("9110/6.6.1/1", Level.SHOULD, "dates its answers", judge_date),
+    case("9110/7.5/1", Level.SEEN, "answers before a body has come", judge_early, clause="9112 §9.3"),
+)

@@ -1,0 +1,318 @@
+"""Rows about request heads: the request line, Host, field lines, and the fields that frame a body.
+
+The rule here: each request is sent on a connection of its own. Where the RFC says 400, 400 is wanted, and a refusal
+that the same request without its fault gets as well proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Final
+
+from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case
+from chunkwire.tools.check.server.rulings import (
+    BAD_REQUEST,
+    failed,
+    how,
+    passed,
+    rule_one_answer,
+    rule_refused,
+    rule_unreadable,
+    undecided,
+    worst,
+)
+from chunkwire.tools.check.server.talk import Talk, talk
+
+_CLOSE: Final = b"Connection: close\r\n"
+_HELLO: Final = b"5\r\nhello\r\n0\r\n\r\n"
+_CODING_STATUSES: Final = frozenset({400, 501})  # RFC 9112 §6.3 and §6.1, of the same request
+
+
+async def judge_get(
+    variants: Sequence[bytes], server: CheckedServer, *, host: bool = True, statuses: Collection[int] = BAD_REQUEST
+) -> Ruling:
+    """Send a GET with wrong field lines, which have to be refused.
+
+    Args:
+        host: the right Host line goes in front of them.
+    """
+    rulings = []
+    for lines in variants:
+        said = await talk(server.target, server.target.request(lines + _CLOSE, host=None if host else b""))
+        rulings.append(rule_refused(said, server.baseline.get.status, statuses=statuses))
+    return worst(rulings)
+
+
+async def judge_framing(
+    variants: Sequence[tuple[bytes, bytes]], server: CheckedServer, *, statuses: Collection[int]
+) -> Ruling:
+    """Send requests whose field lines frame no body; they have to be refused, and the connection ends there."""
+    target, post = server.target, server.baseline.post
+    rulings = []
+    for lines, body in variants:
+        said = await talk(
+            target, target.request(lines, body, method=target.method), target.closing(), methods=(target.method,)
+        )
+        usual = post.status if post is not None else 0
+        rulings.append(rule_refused(said, usual, statuses=statuses, must_close=True))
+    return worst(rulings)
+
+
+async def judge_one_answer(
+    variants: Sequence[tuple[bytes, bytes]], why: str, server: CheckedServer, *, version: bytes = b"1.1"
+) -> Ruling:
+    """Send requests whose framing ends the connection, each with a GET behind it that must not be answered."""
+    target = server.target
+    rulings = []
+    for lines, body in variants:
+        request = target.request(lines, body, method=target.method, version=version)
+        rulings.append(rule_one_answer(await talk(target, request, target.closing(), methods=(target.method,)), why))
+    return worst(rulings)
+
+
+async def judge_request_line(variants: Sequence[bytes], server: CheckedServer, *, statuses: Collection[int]) -> Ruling:
+    """Send whole heads that are no request, in which `TARGET` and `HOST` stand for the server's own."""
+    target = server.target
+    rulings = []
+    for head in variants:
+        octets = head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority)
+        rulings.append(
+            rule_refused(await talk(target, octets, fin=False), server.baseline.get.status, statuses=statuses)
+        )
+    return worst(rulings)
+
+
+def as_usual(said: Talk, server: CheckedServer) -> Ruling:
+    """Judge a GET in another form, which has to be answered like the plain one."""
+    if unreadable := rule_unreadable(said):
+        return unreadable
+    if not said.finals:
+        return failed(said, "closed without an answer") if said.end.value == "closed" else undecided(said, how(said))
+    status, usual = said.finals[0].status, server.baseline.get.status
+    if status != usual:
+        return failed(said, f"answers {status}, and {usual} to the plain request")
+    return passed(said, how(said))
+
+
+async def judge_absolute_form(server: CheckedServer) -> Ruling:
+    """Ask in absolute-form."""
+    url = server.target.url
+    form = b"%b://%b%b" % (url.scheme.encode(), server.target.authority, url.target)
+    return as_usual(await talk(server.target, server.target.request(_CLOSE, target=form)), server)
+
+
+async def judge_empty_line(server: CheckedServer) -> Ruling:
+    """Send an empty line in front of a request."""
+    return as_usual(await talk(server.target, b"\r\n" + server.target.closing()), server)
+
+
+async def judge_minor_version(server: CheckedServer) -> Ruling:
+    """Ask in a later minor version."""
+    return as_usual(await talk(server.target, server.target.request(_CLOSE, version=b"1.9")), server)
+
+
+async def judge_long_line(server: CheckedServer) -> Ruling:
+    """Ask with a request line of 8000 octets: a query that means nothing is in its target."""
+    target = server.target
+    asked = target.url.target + (b"&" if b"?" in target.url.target else b"?") + b"check="
+    asked += b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(asked))
+    said = await talk(target, target.request(_CLOSE, target=asked))
+    if said.finals and said.finals[0].status not in (414, 431, 400, 413):
+        return passed(said, how(said))
+    return as_usual(said, server)
+
+
+async def judge_endless_target(server: CheckedServer) -> Ruling:
+    """Ask for a target of 100000 octets; a server that takes it has no limit there."""
+    target = server.target
+    said = await talk(target, target.request(_CLOSE, target=b"/" + b"x" * 100_000))
+    if said.finals and said.finals[0].status < 500 and said.finals[0].status not in (400, 413, 431):
+        return passed(said, how(said))
+    return rule_refused(said, server.baseline.get.status, statuses={414})
+
+
+async def judge_folded_coding(server: CheckedServer) -> Ruling:
+    """Fold `Transfer-Encoding: chunked`: refused, or taken for a chunked body; never for none."""
+    target = server.target
+    request = target.request(b"Transfer-Encoding:\r\n chunked\r\n", _HELLO, method=target.method)
+    said = await talk(target, request, target.closing(), methods=(target.method,))
+    if unreadable := rule_unreadable(said):
+        return unreadable
+    if len(said.finals) > 1 and (len(said.finals) > 2 or said.finals[1].status != server.baseline.get.status):
+        return failed(said, f"answers octets of the body: {how(said)}")
+    return passed(said, how(said)) if said.finals or said.end.value == "closed" else undecided(said, how(said))
+
+
+async def judge_blank_first_line(server: CheckedServer) -> Ruling:
+    """Put blanks in front of Host: the line is ignored, so that there is no Host, or the request is refused."""
+    request = b"GET %b HTTP/1.1\r\n Host: %b\r\n%b\r\n" % (server.target.url.target, server.target.authority, _CLOSE)
+    return rule_refused(await talk(server.target, request), server.baseline.get.status)
+
+
+def refused(
+    row_id: str, title: str, *variants: bytes, level: Level = Level.MUST, host: bool = True, clause: str = ""
+) -> ServerCase:
+    """Return a case of a GET whose field lines have to get a 400."""
+    return case(row_id, level, title, partial(judge_get, variants, host=host), clause=clause)
+
+
+def framed(
+    row_id: str,
+    level: Level,
+    title: str,
+    *variants: tuple[bytes, bytes],
+    statuses: Collection[int] = BAD_REQUEST,
+    clause: str = "",
+) -> ServerCase:
+    """Return a case of field lines that frame no body."""
+    return case(row_id, level, title, partial(judge_framing, variants, statuses=statuses), clause=clause)
+
+
+HEADS: Final = (
+    case("9112/2.2/2", Level.SHOULD, "ignores an empty line in front of a request", judge_empty_line),
+    case(
+        "9112/2.2/3",
+        Level.MUST,
+        "uses no line that begins with a blank behind the request line",
+        judge_blank_first_line,
+    ),
+    case(
+        "9112/2.2/4",
+        Level.SHOULD,
+        "answers octets that are no HTTP with 400",
+        partial(
+            judge_request_line,
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"SSH-2.0-x\r\n\r\n"),
+            statuses=BAD_REQUEST,
+        ),
+    ),
+    case("9110/2.5/1", Level.SHOULD, "answers HTTP/1.9 as HTTP/1.1", judge_minor_version),
+    case("9112/3/1", Level.SHOULD, "takes a request line of 8000 octets", judge_long_line),
+    case("9112/3/2", Level.MUST, "answers a target longer than it parses with 414", judge_endless_target),
+    case(
+        "9112/3/3",
+        Level.SHOULD,
+        "refuses a request line out of the grammar",
+        partial(
+            judge_request_line,
+            (
+                b"GET  TARGET HTTP/1.1\r\nHost: HOST\r\n\r\n",
+                b"GET TARGET extra HTTP/1.1\r\nHost: HOST\r\n\r\n",
+                b"GET TARGET HTTP/1.1x\r\nHost: HOST\r\n\r\n",
+                b"G\x01T TARGET HTTP/1.1\r\nHost: HOST\r\n\r\n",
+            ),
+            statuses=frozenset({400, 301, 501, 505}),
+        ),
+        clause="9112 §3, §3.2",
+    ),
+    refused("9112/3.2/1", "answers HTTP/1.1 without Host with 400", b"", host=False),
+    refused(
+        "9112/3.2/2",
+        "answers two Host lines with 400",
+        b"Host: a\r\nHost: a\r\n",
+        b"Host: a\r\nHost: b\r\n",
+        host=False,
+    ),
+    refused(
+        "9112/3.2/3",
+        "answers a Host that is none with 400",
+        *(
+            b"Host: %b\r\n" % value
+            for value in (b"a b", b"a/b", b"a?b", b"a#b", b"[::1", b"a:port", b"a\0b", b"a\x80b")
+        ),
+        host=False,
+    ),
+    case("9112/3.2.2/1", Level.MUST, "takes a target in absolute-form", judge_absolute_form),
+    refused("9112/5.1/1", "answers a blank between name and colon with 400", b"X-Check : 1\r\n", b"X-Check\t: 1\r\n"),
+    refused(
+        "9112/5/1",
+        "refuses a field line without a colon, or without a name",
+        b"nonsense\r\n",
+        b": 1\r\n",
+        b"X Check: 1\r\n",
+        level=Level.SHOULD,
+        clause="9112 §5, §2.2",
+    ),
+    case(
+        "9112/5.2/1", Level.MUST, "refuses a folded Transfer-Encoding, or takes it for its value", judge_folded_coding
+    ),
+)
+
+FRAMINGS: Final = (
+    framed(
+        "9112/6.3/2",
+        Level.MUST,
+        "answers a Content-Length that is no number with 400, and closes",
+        *(
+            (b"Content-Length: %b\r\n" % value, b"hello")
+            for value in (b"5x", b"-5", b"+5", b"5 5", b"0x5", b"", b"5.0", b"1\x000")
+        ),
+    ),
+    framed(
+        "9112/6.3/3",
+        Level.MUST,
+        "answers two lengths that differ with 400, and closes",
+        (b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello!"),
+        (b"Content-Length: 5, 6\r\n", b"hello!"),
+    ),
+    framed(
+        "9112/6.3/4",
+        Level.MUST,
+        "answers a coding that does not end in chunked with 400, and closes",
+        (b"Transfer-Encoding: chunked, gzip\r\n", _HELLO),
+        (b"Transfer-Encoding: gzip\r\n", _HELLO),
+        (b"Transfer-Encoding: xchunked\r\n", _HELLO),
+        statuses=_CODING_STATUSES,
+        clause="9112 §6.3, §6.1",
+    ),
+    framed(
+        "9112/6.1/1",
+        Level.SHOULD,
+        "answers a coding it does not know with 501",
+        (b"Transfer-Encoding: nonsense, chunked\r\n", _HELLO),
+        statuses=frozenset({501}),
+    ),
+    framed(
+        "9112/7/2",
+        Level.SHOULD,
+        "takes a parameter of chunked for an error",
+        (b"Transfer-Encoding: chunked;a=1\r\n", _HELLO),
+        statuses=_CODING_STATUSES,
+    ),
+    framed(
+        "9112/6.1/2",
+        Level.SHOULD,
+        "refuses a body that is chunked twice",
+        (b"Transfer-Encoding: chunked, chunked\r\n", _HELLO),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", _HELLO),
+        statuses=_CODING_STATUSES,
+        clause="9112 §6.1, §2.2",
+    ),
+    case(
+        "9112/6.1/3",
+        Level.MUST,
+        "closes after a request with Content-Length and Transfer-Encoding",
+        partial(
+            judge_one_answer,
+            (
+                (b"Content-Length: 15\r\nTransfer-Encoding: chunked\r\n", _HELLO),
+                (b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", _HELLO),
+            ),
+            "the request had both",
+        ),
+    ),
+    case(
+        "9112/6.1/4",
+        Level.MUST,
+        "closes after an HTTP/1.0 request with Transfer-Encoding",
+        partial(
+            judge_one_answer,
+            ((b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", _HELLO),),
+            "the request was HTTP/1.0 with Transfer-Encoding",
+            version=b"1.0",
+        ),
+    ),
+)
+"""Fields that frame a body, or fail to."""

@@ -1,0 +1,185 @@
+"""What an exchange says about a row. Pure.
+
+The rule here: prefers false negatives. A ruling against a server rests on octets that it sent, or on its FIN; never on
+a reset, which may have eaten an answer, and never on silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.tools.check.rows import RowOutcome, Ruling
+from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.server.talk import Talk, TalkEnd
+
+BAD_REQUEST: Final = frozenset({400})
+LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
+
+
+def passed(talk: Talk, why: str) -> Ruling:
+    """Return a pass."""
+    return Ruling(RowOutcome.PASS, why, talk.octets)
+
+
+def failed(talk: Talk, why: str) -> Ruling:
+    """Return a failure."""
+    return Ruling(RowOutcome.FAIL, why, talk.octets)
+
+
+def undecided(talk: Talk, why: str) -> Ruling:
+    """Return that nothing decided."""
+    return Ruling(RowOutcome.UNDECIDED, why, talk.octets)
+
+
+def not_applicable(talk: Talk, why: str) -> Ruling:
+    """Return that the row does not apply."""
+    return Ruling(RowOutcome.NOT_APPLICABLE, why, talk.octets)
+
+
+def how(talk: Talk) -> str:
+    """Return what a server did, in a few words."""
+    said = f"answers {talk.statuses}" if talk.finals else "no answer"
+    return f"{said}; {talk.end.value}"
+
+
+def rule_unreadable(talk: Talk) -> Ruling | None:
+    """Return a ruling where what came cannot be judged as HTTP; the row on the server's own octets fails for it."""
+    if talk.answers.trouble:
+        return undecided(talk, f"what it answers cannot be read: {talk.answers.trouble}")
+    return None
+
+
+def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
+    """Judge a legal request with a body, and a GET behind it that asks for the close.
+
+    Args:
+        sent: its content; a resource that gives bodies back has to give this one.
+    """
+    assert baseline.post is not None
+    if unreadable := rule_unreadable(talk):
+        return unreadable
+    if not talk.finals:
+        return failed(talk, "closed without an answer") if talk.end is TalkEnd.CLOSED else undecided(talk, how(talk))
+    first = talk.finals[0]
+    if first.status == LENGTH_REQUIRED != baseline.post.status:
+        return not_applicable(talk, "answers 411: this server wants a Content-Length")
+    if first.status != baseline.post.status:
+        return failed(talk, f"answers {first.status}, and {baseline.post.status} to the same body of known length")
+    if baseline.gives_back and sent not in first.content:
+        return failed(talk, "gives back another content than was sent")
+    behind = rule_behind(talk, baseline)
+    if behind.outcome is RowOutcome.PASS and not baseline.takes_bodies:
+        return not_applicable(talk, f"answers {first.status} to a {baseline.method} whatever its body is")
+    if behind.outcome is RowOutcome.PASS and baseline.is_early and len(talk.finals) == 1:
+        return not_applicable(talk, f"answers {first.status} before it has the body, and closes")
+    return behind
+
+
+def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
+    """Judge what follows one good answer to the first of two requests; the second is the GET of the baseline."""
+    if len(talk.finals) > 2:
+        return failed(talk, f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
+    if len(talk.finals) == 2:
+        if talk.finals[1].status in (400, 501, 505) and talk.finals[1].status != baseline.get.status:
+            return failed(talk, f"took the request behind it for something else: {how(talk)}")
+        return passed(talk, how(talk))
+    if talk.end is TalkEnd.OPEN:
+        return undecided(talk, "the request behind it was not answered")
+    return passed(talk, f"{how(talk)} before the request behind it")
+
+
+def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruling:
+    """Judge a request whose body is broken, and a GET behind it: no success, and no second answer.
+
+    Args:
+        is_cut: the body ends in our FIN, and nothing is behind it.
+    """
+    if unreadable := rule_unreadable(talk):
+        return unreadable
+    if talk.before_fin == 0 and not is_cut and talk.end is not TalkEnd.OPEN:
+        # Whether it takes a cut body for whole is another row's to say.
+        return passed(talk, f"waits for more of the body; at our FIN: {how(talk)}")
+    if len(talk.finals) > 1:
+        first = talk.finals[0].status
+        took = "took the body for whole" if first < 400 else "refused it"
+        return failed(talk, f"{took} ({first}), and answered what came behind it: {talk.finals[1].status}")
+    if not talk.finals:
+        if talk.end is TalkEnd.OPEN:
+            return undecided(talk, "no answer, and the connection stays open")
+        return passed(talk, f"{talk.end.value} without an answer")
+    return _rule_only_answer(talk, baseline)
+
+
+def _rule_only_answer(talk: Talk, baseline: Baseline) -> Ruling:
+    """Judge the one answer to a broken body; what was behind it has none.
+
+    A success proves that the body was taken only where the resource gives back what it read: others may answer without
+    reading, and servers hold such an answer until they have dropped the body.
+    """
+    answer = talk.finals[0]
+    if baseline.post is not None and answer.status == baseline.post.status >= 300:
+        return not_applicable(talk, f"answers {answer.status}, as to a whole body, and nothing behind it")
+    if answer.status >= 400:
+        return passed(talk, how(talk))
+    if not answer.is_whole:
+        is_cut = talk.end is not TalkEnd.OPEN
+        return passed(talk, f"answers {answer.status}, and cuts it") if is_cut else undecided(talk, how(talk))
+    if baseline.gives_back and not baseline.is_early:
+        return failed(talk, f"took the body for whole: {how(talk)}")
+    return not_applicable(talk, f"answers {answer.status} and nothing behind it; it may not read the body at all")
+
+
+def rule_refused(
+    talk: Talk, usual: int, *, statuses: Collection[int] = BAD_REQUEST, must_close: bool = False
+) -> Ruling:
+    """Judge a request that has to be answered with one of these statuses.
+
+    Args:
+        usual: the status of the same request without its fault.
+        must_close: nothing behind it may be answered.
+    """
+    if unreadable := rule_unreadable(talk):
+        return unreadable
+    wanted = " or ".join(map(str, sorted(statuses)))
+    if not talk.finals:
+        if talk.end is TalkEnd.CLOSED and not talk.received:
+            return failed(talk, f"closed without an answer, not {wanted}")
+        return undecided(talk, how(talk))
+    if must_close and len(talk.finals) > 1:
+        return failed(talk, f"answered what came behind it: {how(talk)}")
+    status = talk.finals[0].status
+    if status in statuses:
+        return passed(talk, how(talk))
+    if status == usual >= 400:
+        return not_applicable(talk, f"answers {status}, as to the same request without the fault")
+    return failed(talk, f"answers {status}, not {wanted}")
+
+
+def rule_one_answer(talk: Talk, why: str) -> Ruling:
+    """Judge a connection on which one request may be answered, and nothing behind it.
+
+    Args:
+        why: the connection ends there.
+    """
+    if unreadable := rule_unreadable(talk):
+        return unreadable
+    if len(talk.finals) > 1:
+        return failed(talk, f"{why}, and answered what came behind it: {how(talk)}")
+    if not talk.finals and talk.end is not TalkEnd.CLOSED:
+        return undecided(talk, how(talk))
+    if talk.end is TalkEnd.OPEN:
+        return undecided(talk, "left open, nothing behind it answered")
+    return passed(talk, how(talk))
+
+
+def worst(rulings: list[Ruling]) -> Ruling:
+    """Return one ruling for several variants of a row: a failure, else what is undecided, else the passes."""
+    for outcome in (RowOutcome.FAIL, RowOutcome.UNDECIDED):
+        found = [ruling for ruling in rulings if ruling.outcome is outcome]
+        if found:
+            of = f" ({len(found)} of {len(rulings)} variants)" if len(rulings) > 1 else ""
+            return replace(found[0], why=found[0].why + of)
+    kept = [ruling for ruling in rulings if ruling.outcome is RowOutcome.PASS] or rulings
+    return replace(kept[0], why="; or: ".join(dict.fromkeys(ruling.why for ruling in kept)))

@@ -1,0 +1,219 @@
+"""One connection to the server under test: octets sent as written, and everything that it says until it closes.
+
+The rule here: nothing is judged and no head is repaired; what was sent and what came is kept as it was.
+"""
+
+from __future__ import annotations
+
+import enum
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.dial import Url, dial
+from chunkwire.net.ends import ClientConnection
+from chunkwire.net.heads import Field
+from chunkwire.tools.check.rows import Shown
+from chunkwire.tools.check.server.answers import AnswersRead, ServerAnswer, read_answers
+
+MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection: an answer larger than that is not what a row is about
+_SHOWN_OCTETS: Final = 4096  # of one message
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTarget:
+    """What is asked, and how.
+
+    Attributes:
+        authority: the value of Host.
+        tls: None for http.
+        fields: what goes with every request beside Host and framing.
+        method: of the requests with a body.
+        body: their content.
+        patience: seconds to wait for what a row waits for.
+    """
+
+    url: Url
+    authority: bytes
+    tls: ssl.SSLContext | None
+    fields: tuple[Field, ...]
+    method: bytes
+    body: bytes
+    patience: float
+
+    def request(
+        self,
+        lines: bytes = b"",
+        body: bytes = b"",
+        *,
+        method: bytes = b"GET",
+        target: bytes | None = None,
+        version: bytes = b"1.1",
+        host: bytes | None = None,
+    ) -> bytes:
+        """Return the octets of a request.
+
+        Args:
+            lines: field lines with their CRLF, in front of those of `fields`.
+            host: the Host line with its CRLF in place of the URL's own; `b""` leaves it out.
+        """
+        asked = self.url.target if target is None else target
+        host_line = b"Host: %b\r\n" % self.authority if host is None else host
+        others = b"".join(b"%b: %b\r\n" % field for field in self.fields)
+        return b"%b %b HTTP/%b\r\n%b%b%b\r\n%b" % (method, asked, version, host_line, lines, others, body)
+
+    def closing(self) -> bytes:
+        """Return a GET after which the server has to close (RFC 9112 §9.6)."""
+        return self.request(b"Connection: close\r\n")
+
+
+class TalkEnd(enum.Enum):
+    """How a connection ended, seen from here."""
+
+    OPEN = "left open"
+    CLOSED = "closed"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What was said on one connection.
+
+    Attributes:
+        before_fin: final answers that came before our FIN; None where we sent none.
+    """
+
+    sent: bytes
+    received: bytes
+    answers: AnswersRead
+    end: TalkEnd
+    before_fin: int | None
+
+    @property
+    def finals(self) -> tuple[ServerAnswer, ...]:
+        """The final responses."""
+        return self.answers.finals
+
+    @property
+    def statuses(self) -> str:
+        """The statuses of the final responses, for people."""
+        return ", then ".join(str(answer.status) for answer in self.finals) or "no answer"
+
+    @property
+    def octets(self) -> tuple[Shown, ...]:
+        """Both directions, each cut to what can be looked at."""
+        return shown("sent", self.sent), shown(f"received ({self.end.value})", self.received)
+
+
+def shown(label: str, octets: bytes) -> Shown:
+    """Return octets for a row, cut where they are many."""
+    if len(octets) > _SHOWN_OCTETS:
+        return Shown(f"{label}, the first {_SHOWN_OCTETS} of {len(octets)} octets", octets[:_SHOWN_OCTETS])
+    return Shown(label, octets)
+
+
+class Conversation:
+    """A connection on which somebody reads all the time; use `conversing`."""
+
+    def __init__(self, connection: ClientConnection, methods: Sequence[bytes], patience: float) -> None:
+        self._connection = connection
+        self._methods = methods
+        self._patience = patience
+        self._sent = bytearray()
+        self._received = bytearray()
+        self._came = trio.Event()
+        self._end = TalkEnd.OPEN
+        self._before_fin: int | None = None
+        self.answers = AnswersRead(())
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets; a server that is gone already, or does not read, is no error, what it said is what counts."""
+        self._sent += octets
+        with trio.move_on_after(self._patience), suppress(PeerGone):
+            await self._connection.send_all(octets)
+
+    async def finish(self) -> None:
+        """Send our FIN, once; over TLS nothing is sent."""
+        if self._before_fin is None:
+            self._before_fin = len(self.answers.finals)
+            await self._connection.send_eof()
+
+    async def wait(self, condition: Callable[[AnswersRead], bool]) -> bool:
+        """Wait until the answers are so; False where the connection ended before, or patience did."""
+        with trio.move_on_after(self._patience):
+            while not condition(self.answers) and self._end is TalkEnd.OPEN:
+                await self._came.wait()
+        return condition(self.answers)
+
+    async def wait_end(self) -> Talk:
+        """Wait until the server closes; out of patience send our FIN and wait once more. Return what was said."""
+        await self.wait(_never)
+        if self._end is TalkEnd.OPEN and self._before_fin is None:
+            await self.finish()
+            await self.wait(_never)
+        return self.talk
+
+    @property
+    def talk(self) -> Talk:
+        """What has been said so far."""
+        return Talk(bytes(self._sent), bytes(self._received), self.answers, self._end, self._before_fin)
+
+    async def read(self) -> None:
+        """Take what comes until the connection ends."""
+        try:
+            while len(self._received) < MAX_RECEIVED_OCTETS and (octets := await self._connection.receive_some()):
+                self._received += octets
+                self._note(TalkEnd.OPEN)
+            self._note(TalkEnd.CLOSED)
+        except PeerGone:
+            self._note(TalkEnd.RESET)
+
+    def _note(self, end: TalkEnd) -> None:
+        self._end = end
+        self.answers = read_answers(bytes(self._received), self._methods, is_closed=end is TalkEnd.CLOSED)
+        came, self._came = self._came, trio.Event()
+        came.set()
+
+
+def _never(_: AnswersRead) -> bool:
+    return False
+
+
+@asynccontextmanager
+async def conversing(target: ServerTarget, methods: Sequence[bytes] = ()) -> AsyncIterator[Conversation]:
+    """Give a connection to the server; it is closed at the end.
+
+    Args:
+        methods: of the requests that will be sent, in their order; GET where there are more.
+
+    Raises:
+        DialError: there is no connection.
+    """
+    connection = await dial(target.url.host, target.url.port, tls=target.tls)
+    conversation = Conversation(connection, methods, target.patience)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(conversation.read, name="what the server says")
+            yield conversation
+            nursery.cancel_scope.cancel()
+    finally:
+        await trio.aclose_forcefully(connection.stream)
+
+
+async def talk(target: ServerTarget, *writes: bytes, methods: Sequence[bytes] = (), fin: bool = False) -> Talk:
+    """Send octets on a connection of their own, and return what was said until it ended.
+
+    Args:
+        fin: send our FIN right behind them.
+    """
+    async with conversing(target, methods) as conversation:
+        for octets in writes:
+            await conversation.send(octets)
+        if fin:
+            await conversation.finish()
+        return await conversation.wait_end()

@@ -1,0 +1,116 @@
+"""The rows of `check server`: ours passes each, and each fails on a variant of ours that is broken in its way."""
+
+from functools import partial
+
+import pytest
+import trio
+
+from chunkwire.tools.check.rows import Level, RowOutcome, RowTest
+from chunkwire.tools.check.running import RowRun
+from chunkwire.tools.check.server.baseline import Baseline, learn
+from chunkwire.tools.check.server.cases import CheckedServer
+from chunkwire.tools.check.server.rows import SERVER_CASES
+from tests.check.variants import Variant, spoilt
+
+CASES = {case.row.id: case for case in SERVER_CASES}
+SOUND = Variant("sound", "")
+OF_FIRST_ANSWERS = ("9110/6.6.1/1", "9112/6.3/5")
+LEARNED: list[Baseline] = []  # of ours, once a process: to see that it reads bodies takes a wait
+
+VARIANTS = (
+    Variant("knows no later minor version", "9110/2.5/1", ((rb"HTTP/1.9", b"HTTP/2.9"),)),
+    Variant("has no clock", "9110/6.6.1/1", answered=((rb"Date: [^\r]*\r\n", b""),)),
+    Variant("reads bodies first", "9110/7.5/1"),
+    Variant(
+        "upgrades HTTP/1.0",
+        "9110/7.8/1",
+        answered=((rb"^HTTP/1.1 200 OK", b"HTTP/1.1 101 x"),),
+    ),
+    Variant("answers HEAD as GET", "9110/9.3.2/1", ((rb"^HEAD", b"GET"),)),
+    Variant(
+        "waits for what it was to ask for", "9110/10.1.1/1", ((rb"Expect: [^\r]*\r\n", b""),), waits_for=b"check\r\n"
+    ),
+    Variant("sends 100 to HTTP/1.0", "9110/10.1.1/2", ((rb"HTTP/1.0", b"HTTP/1.1"),)),
+    Variant("takes CR alone for a line end", "9112/2.2/1", ((rb"\r(?!\n)", b"\r\n"),)),
+    Variant("takes no empty line", "9112/2.2/2", ((rb"^\r\n", b"x\r\n"),)),
+    Variant("takes a blank before the first field", "9112/2.2/3", ((rb"\r\n Host", b"\r\nHost"),)),
+    Variant("takes anything for a request", "9112/2.2/4", ((rb"^(\x16|SSH).*", b"GET /check HTTP/1.0\r\n\r\n"),)),
+    Variant("has a short line buffer", "9112/3/1", ((rb"x{7000,}(?= HTTP)", b" x"),)),
+    Variant("answers a long target with 400", "9112/3/2", answered=((rb"^HTTP/1.1 414", b"HTTP/1.1 400"),)),
+    Variant("mends request lines", "9112/3/3", ((rb"^GET  ", b"GET "),)),
+    Variant("needs no Host", "9112/3.2/1", ((rb"1.1\r\nConnection", b"1.1\r\nHost: x\r\nConnection"),)),
+    Variant("takes the first of two Hosts", "9112/3.2/2", ((rb"(Host: a\r\n)Host: .\r\n", rb"\1"),)),
+    Variant("takes any Host", "9112/3.2/3", ((rb"Host: a b\r\n", b"Host: a\r\n"),)),
+    Variant("knows no absolute-form", "9112/3.2.2/1", ((rb"^GET http:", b"GET x:"),)),
+    Variant("skips lines without a colon", "9112/5/1", ((rb"nonsense\r\n", b""),)),
+    Variant("drops blanks before a colon", "9112/5.1/1", ((rb"X-Check\s:", b"X-Check:"),)),
+    Variant("drops folded lines", "9112/5.2/1", ((rb"Transfer-Encoding:\r\n chunked\r\n", b""),)),
+    Variant("ignores codings it does not know", "9112/6.1/1", ((rb"nonsense, ", b""),)),
+    Variant("joins codings", "9112/6.1/2", ((rb"chunked, chunked", b"chunked"),)),
+    Variant("drops a length beside a coding", "9112/6.1/3", ((rb"Content-Length: \d+\r\nTransfer", b"Transfer"),)),
+    Variant("chunks in HTTP/1.0", "9112/6.1/4 9112/6.1/5 9112/9.3/6", ((rb" HTTP/1.0", b" HTTP/1.1"),)),
+    Variant("wants no length", "9112/6.2/1", ((rb"(Content-Length: )(\d+)(\r\n\r\nhello)", rb"\1\2x\3"),)),
+    Variant("takes a cut length for whole", "9112/6.3/1", at_end=b"12345"),
+    Variant("reads lengths as far as they are digits", "9112/6.3/2", ((rb"(Content-Length: \d)x", rb"\1"),)),
+    Variant("takes the first of two lengths", "9112/6.3/3", ((rb"\r\nContent-Length: 6", b""),)),
+    Variant("looks for chunked anywhere", "9112/6.3/4", ((rb"chunked, gzip", b"chunked"),)),
+    Variant("writes broken chunks", "9112/6.3/5", answered=((rb"\r\n1a\r\n", b"\r\nzz\r\n"),)),
+    Variant("compares codings in lower case", "9112/7/1", ((rb"CHUNKED", b"X"),)),
+    Variant("ignores parameters of codings", "9112/7/2", ((rb"chunked;a=1", b"chunked"),)),
+    Variant("takes one chunk", "9112/7.1/1 9112/7.1/2", ((rb"\r\n(?:c|1)\r\n", b"\r\n\r\n"),)),
+    Variant("knows no hex digits in upper case", "9112/7.1/3", ((rb"\r\nA\r\n", b"\r\nx\r\n"),)),
+    Variant("wants a body in one read", "9112/7.1/4", is_hasty=True),
+    Variant("reads sizes like C", "9112/7.1/5", ((rb"(?:0x|\+| )5\r\n", b"5\r\n"),)),
+    Variant("counts in 32 bits", "9112/7.1/6", ((rb"10+5\r\n", b"5\r\n"),)),
+    Variant("looks for no CRLF after data", "9112/7.1/7", ((rb"hello(?:XX)?0", b"hello\r\n0"),)),
+    Variant("goes on behind the data", "9112/7.1/8", ((rb"4\r\nhello", b"5\r\nhello"),)),
+    Variant("takes LF alone", "9112/7.1/9 9112/7.1/10 9112/7.1.1/2", ((rb"(?<!\r)\n", b"\r\n"),)),
+    Variant("knows no extensions", "9112/7.1.1/1", ((rb";a=1", b"\0"),)),
+    Variant("skips extensions unread", "9112/7.1.1/3", ((rb";a[\r\0]b?(?=\r)", b""),)),
+    Variant("ends a quoted extension at CRLF", "9112/7.1.1/4", ((rb';a="\r\nhello', b"\r\nhello"),)),
+    Variant("knows no trailers", "9112/7.1.2/1", ((rb"X-Check: 1\r\n", b"X-Check 1\r\n"),)),
+    Variant("skips trailers unread", "9112/7.1.2/2 9112/7.1.2/3", ((rb"0\r\n(?:nonsense|A : 1)\r\n", b"0\r\n"),)),
+    Variant("ends a body where it is cut", "9112/8/1", at_end=b"0\r\n\r\n"),
+    Variant("ends a body at its last-chunk", "9112/8/2", at_end=b"\r\n"),
+    Variant(
+        "knows no bodies",
+        "9112/9.3/1 9112/9.3/2 9112/9.3/3 9112/9.3/4 9112/9.3/5",
+        ((rb"Content-Length: \d+\r\n\r\nGET", b"\r\nGET"),),
+    ),
+    Variant("answers the second request first", "9112/9.3.2/1", ((rb"^GET (\S+)(.*?)GET (\S+)", rb"GET \3\2GET \1"),)),
+    Variant("goes on after close", "9112/9.6/1", ((rb"(?<=\d\r\n)Connection: close\r\n", b""),)),
+    Variant("takes a FIN for a departure", "9112/9.6/2", is_deaf_at_end=True, waits_for=b"\0"),
+)
+
+
+async def sound_baseline() -> Baseline:
+    if not LEARNED:
+        async with spoilt(SOUND) as target:
+            LEARNED.append(await learn(target))
+    return LEARNED[0]
+
+
+async def test_ours_passes_every_row() -> None:
+    with trio.fail_after(60):
+        async with spoilt(SOUND) as target:
+            server = CheckedServer(target, await sound_baseline())
+            run = RowRun([RowTest(case.row, partial(case.judge, server)) for case in SERVER_CASES], jobs=8)
+            await run.run()
+    wrong = [result for result in run.results if result.outcome is not RowOutcome.PASS]
+    assert [result.row.level for result in wrong] == [Level.SEEN], wrong
+
+
+@pytest.mark.parametrize(
+    "variant, row",
+    [pytest.param(variant, row, id=f"{row}-{variant.name}") for variant in VARIANTS for row in variant.rows.split()],
+)
+async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Variant, row: str) -> None:
+    with trio.fail_after(60):
+        async with spoilt(variant) as target:
+            baseline = await learn(target) if row in OF_FIRST_ANSWERS else await sound_baseline()
+            ruling = await CASES[row].judge(CheckedServer(target, baseline))
+    assert ruling.outcome is RowOutcome.FAIL, ruling
+
+
+def test_every_row_has_its_variant() -> None:
+    assert {row for variant in VARIANTS for row in variant.rows.split()} == set(CASES)
