@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags, serving
@@ -26,6 +27,7 @@ examples:
   curl -sN --raw 'localhost:8081/fault/stall?duration=2s'  silence for so long, then FIN
   curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel'  any octets after the head, then FIN
   chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
+  chunkwire serve -l :0 --control :0 --exec 'npm test'    tests in any language, with the origin's URLs in CHUNKWIRE_*
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 
 
@@ -38,9 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--speed", type=float, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
     )
     flags.add_cors(parser)
+    _add_testing(parser)
     _add_caps(parser)
     _add_deadlines(parser)
     add_llm_arguments(parser)
+
+
+def _add_testing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("tests in any language (chunkwire.testing says more)")
+    group.add_argument(
+        "--exec",
+        metavar="CMD",
+        help="run a shell's command with this origin's URL in CHUNKWIRE_URL, and end with its exit code",
+    )
+    group.add_argument(
+        "--control",
+        metavar="ADDR",
+        help="listen there for runs of responses, asked for in JSON; the command finds it in CHUNKWIRE_CONTROL_URL",
+    )
 
 
 def _add_caps(parser: argparse.ArgumentParser) -> None:
@@ -79,19 +96,27 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
+    from chunkwire.cli.executing import Companions
     from chunkwire.origin.resources import origin_resources
     from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.access import log_json, log_text
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.serving import serve
+    from chunkwire.wire.errors import LocalError
 
+    if (options.exec or options.control) and options.workers > 1:
+        raise LocalError("--exec and --control go with one process, not with --workers")
+    companions = Companions(options.control, options.exec) if options.exec or options.control else None
     settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)
+    if companions is not None:
+        resources = (*resources, *companions.resources())
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
-            await serve(
+            origin = partial(
+                serve,
                 place.address,
                 resources,
                 settings=settings,
@@ -100,11 +125,12 @@ def run(options: argparse.Namespace) -> int:
                 admin=place.admin,
                 metrics=place.metrics or Metrics("origin"),
                 reuse_port=place.reuse_port,
-                handle_signals=True,
-                task_status=task_status,
+                handle_signals=not options.exec,
             )
+            await (companions.run(origin, task_status=task_status) if companions else origin(task_status=task_status))
 
-    return serving.run_server(options, "origin", server)
+    code = serving.run_server(options, "origin", server)
+    return companions.code if companions is not None and not code else code
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:

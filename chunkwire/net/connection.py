@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -26,8 +27,17 @@ READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment 
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
 LINGER_SECONDS: Final = 60.0  # in all: 200 MB at 4 MB/s; a hostile peer holds a socket and no memory as long
-_RECEIVED: Final = memoryview(bytearray(READ_OCTETS))  # one for all: each receive is over before the next begins
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
+
+
+class _ReceiveBuffer(threading.local):
+    """One for all connections of a thread, since each receive is over before the next begins; a run a thread."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_OCTETS))
+
+
+_RECEIVED: Final = _ReceiveBuffer()
 
 
 def _always() -> bool:
@@ -111,13 +121,14 @@ class Connection:
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
         """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
+        view = _RECEIVED.view
         while True:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
             await trio.lowlevel.wait_readable(sock)
             try:
                 # The number is asked for again: closed meanwhile, it may be another's.
-                return _RECEIVED[: os.readv(sock.fileno(), (_RECEIVED[:max_octets],))]
+                return view[: os.readv(sock.fileno(), (view[:max_octets],))]
             except BlockingIOError:
                 continue
 

@@ -63,6 +63,7 @@ class Responder:
         state: how far it has come.
         must_close: the connection ends after this response.
         is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
+        connection: the client's, for what no method here gives.
         watch: the scope in which the connection is watched for a reset, until it is handed over.
         always: field lines that the response has whatever its resource says.
     """
@@ -88,7 +89,7 @@ class Responder:
         self.always: tuple[Field, ...] = ()
         self._now = pacer.now
         self._send_nowait = connection.send_nowait
-        self._connection = connection
+        self.connection = connection
         self._request = request
         self._tap = tap
         self._is_head = request.head.method == b"HEAD"
@@ -180,7 +181,7 @@ class Responder:
             raise LocalError(f"expected a request to upgrade to {protocol.decode('latin-1')}")
         upgrade = ((b"Upgrade", protocol), (b"Connection", b"Upgrade"))
         self.state = BodyState.OPEN
-        await self._connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
+        await self.connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
         self.exchange.status = 101
         return self.hand_over()
 
@@ -188,7 +189,7 @@ class Responder:
         """Hand over the connection as it is after the request's head; it is closed when the responder returns."""
         self.state = BodyState.HANDED_OVER
         self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
-        return self._connection
+        return self.connection
 
     async def wait_departure(self) -> None:
         """Return when the client has closed its side, or reset the connection.
@@ -198,7 +199,7 @@ class Responder:
         """
         self.watch.cancel()  # two tasks cannot wait for one socket
         try:
-            if await self._connection.peek():
+            if await self.connection.peek():
                 await trio.sleep_forever()
         except PeerGone:
             return  # a reset is a departure as well
@@ -247,7 +248,7 @@ class Responder:
     def reset(self) -> None:
         """End the connection at once, so that the client cannot take what it has for the whole."""
         self.state = BodyState.RESET
-        self._connection.reset()
+        self.connection.reset()
 
     async def _send_head(self, status: int, fields: list[Field], framing: tuple[Field, ...], kind: BodyKind) -> None:
         if self.state is not BodyState.UNSENT:
@@ -263,7 +264,7 @@ class Responder:
         date = (b"Date", date_now())
         cors = cors_fields(self._request.head, self._request.settings.cors)
         response = Response(status, reason_of(status), fields=(date, *fields, *self.always, *cors, *framing, *closing))
-        octets = self._connection.head_octets(response, self._request.head.method)
+        octets = self.connection.head_octets(response, self._request.head.method)
         self.state, now = BodyState.OPEN, self._now()
         await self._send(octets)
         self.exchange.status, self.exchange.head_sent = status, now
@@ -294,10 +295,10 @@ class Responder:
         try:
             while rest:
                 with trio.fail_after(timeout):
-                    taken = await self._connection.send_some(rest)
+                    taken = await self.connection.send_some(rest)
                 rest = rest[taken:]
         except trio.TooSlowError as error:
-            raise SendTimeout(f"{self._connection.peer} took nothing for {timeout:g} s") from error
+            raise SendTimeout(f"{self.connection.peer} took nothing for {timeout:g} s") from error
         finally:
             self._is_writing = False
             if rest:

@@ -6,10 +6,10 @@ clock: the octets of a fault can be written down beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chunkwire.origin.scenarios import FAULTS, SCENARIOS, Ending, Scenario, find_scenario
+from chunkwire.origin.scenarios import FAULTS, SCENARIOS, Ending, Scenario, Write, find_scenario
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
 from chunkwire.server.refusal import Refusal
@@ -80,17 +80,21 @@ async def play(response: Responder, chosen: Scenario, *, hold: float = HOLD_S) -
         Refusal: 400, the client speaks HTTP/1.0 and the scenario is chunked.
     """
     check_version(response, chosen)
-    if not chosen.octets:
-        response.close_unanswered()
-        return
-    body = await response.open_octets(chosen.head)
+    await play_written(response, chosen.head, chosen.writes, chosen.ending, hold=hold)
+
+
+async def play_written(
+    response: Responder, head: bytes, writes: Sequence[Write], ending: Ending, *, hold: float
+) -> None:
+    """Write a head and what follows, and end as is said; nothing is checked. `hold` is in s from the last write."""
+    body = await response.open_octets(head)
     moment = 0.0
-    for write in chosen.writes:
+    for write in writes:
         if write.pause:
             moment += write.pause
             await body.wait_until(moment)
         await body.send_octets(write.octets)
-    await _end(body, chosen.ending, hold=moment + hold)
+    await _end(body, ending, hold=moment + hold)
 
 
 async def play_fault(body: ChunkedBody, chosen: Scenario, *, hold: float) -> None:

@@ -1,0 +1,151 @@
+"""`serve --exec` and `--control`: a command beside the origin, told where both are, and the control path of runs.
+
+The rule here: nothing that was started outlives us. The command has a process group of its own, which is signalled as a
+whole and is empty when we end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import trio
+
+from chunkwire.cli.exits import ExitCode
+from chunkwire.net.listen import Address, parse_address
+from chunkwire.server.routes import Resource
+from chunkwire.server.serving import serve
+from chunkwire.testing.control import Control
+from chunkwire.testing.responding import run_resources
+from chunkwire.testing.runs import Runs
+
+GRACE_S: Final = 5.0  # for a command that was sent SIGINT or SIGTERM, and for what it has left running
+_LOOK_S: Final = 0.01
+_ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_SIGNALLED: Final = 128  # what a shell adds to the number of the signal that ended a command
+
+ServeOrigin = Callable[..., Awaitable[None]]
+
+
+class Companions:
+    """What runs beside an origin: a control path where its address is given, a command where there is one.
+
+    Attributes:
+        code: to exit with, once the command has ended.
+    """
+
+    def __init__(self, control: str | None, command: str | None) -> None:
+        self.code: int = ExitCode.OK
+        self._control_address = parse_address(control) if control is not None else None
+        self._command = command
+        self._runs = Runs()
+        self._control = Control(self._runs, lambda: self._url)
+        self._url = ""
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return what the origin serves for them."""
+        return run_resources(self._runs) if self._control_address is not None else ()
+
+    async def run(self, serve_origin: ServeOrigin, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        """Run an origin, and these beside it, until the origin has drained or the command has ended."""
+        async with trio.open_nursery() as nursery:
+
+            async def origin(*, task_status: trio.TaskStatus[list[Address]]) -> None:
+                await serve_origin(task_status=task_status)
+                nursery.cancel_scope.cancel()
+
+            addresses = await nursery.start(origin, name="origin")
+            self._url = _url_of(addresses[0])
+            control_url = await self._serve_control(nursery)
+            task_status.started(addresses)
+            if self._command is not None:
+                urls = {"CHUNKWIRE_URL": self._url, **({"CHUNKWIRE_CONTROL_URL": control_url} if control_url else {})}
+                self.code = await run_command(self._command, urls)
+                nursery.cancel_scope.cancel()
+
+    async def _serve_control(self, nursery: trio.Nursery) -> str:
+        """Serve the control path, and return its URL, or "" where there is none."""
+        if self._control_address is None:
+            return ""
+        serving = partial(serve, self._control_address, self._control.resources())
+        (address,) = await nursery.start(serving, name="control path")
+        url = f"{_url_of(address)}/{self._control.token}"
+        if self._command is None:
+            print(f"control path on {url}", file=sys.stderr, flush=True)
+        return url
+
+
+def _url_of(address: Address) -> str:
+    """Return the URL of a server for clients on this machine."""
+    return f"http://{Address(_ANY_HOST.get(address.host, address.host), address.port)}"
+
+
+async def run_command(command: str, environment: dict[str, str]) -> int:
+    """Run a shell's command with more in its environment; return its exit code, or 128 and the signal that ended it.
+
+    SIGINT and SIGTERM go to all of its processes; a second one, or GRACE_S, ends them by SIGKILL.
+
+    Cancellation: ends it, and all that it has started.
+    """
+    # A process group that is not the terminal's own would be stopped when it reads from there.
+    stdin = subprocess.DEVNULL if sys.stdin is not None and sys.stdin.isatty() else None
+    process = await trio.lowlevel.open_process(
+        command, shell=True, env={**os.environ, **environment}, stdin=stdin, process_group=0
+    )
+    came: list[int] = []
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(_forward_signals, process.pid, came), name="signals")
+            code = await process.wait()
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await _end_group(process)
+    if came:
+        return _SIGNALLED + came[0]
+    return code if code >= 0 else _SIGNALLED - code
+
+
+async def _forward_signals(group: int, came: list[int], *, task_status: trio.TaskStatus[None]) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async with trio.open_nursery() as nursery:
+            async for number in signals:
+                _signal(group, signal.SIGKILL if came else number)
+                if not came:
+                    nursery.start_soon(_kill_later, group, name="grace")
+                came.append(number)
+
+
+async def _kill_later(group: int) -> None:
+    await trio.sleep(GRACE_S)
+    _signal(group, signal.SIGKILL)
+
+
+async def _end_group(process: trio.Process) -> None:
+    """End what is left of a process's group: by SIGTERM, and where that does not help in GRACE_S, by SIGKILL."""
+    _signal(process.pid, signal.SIGTERM)
+    with trio.move_on_after(GRACE_S):
+        await process.wait()
+        while True:
+            if not _signal(process.pid, 0):
+                return
+            await trio.sleep(_LOOK_S)
+    _signal(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to a process group; False where it is empty."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS: only processes that have ended are left
+        return False
+    return True

@@ -1,0 +1,224 @@
+"""What a response of a run is on the wire: its events in the run's kind, framed, and broken where that was asked for.
+
+The rule here: pure. A request and a step go in, octets come out; `responding` writes them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason, ToolCall, Usage
+from chunkwire.llm.dialect import Dialect, Reply
+from chunkwire.llm.errors import kind_of_status
+from chunkwire.llm.question import ModelRequest, Question
+from chunkwire.llm.shape import dump
+from chunkwire.net.heads import Field
+from chunkwire.origin.mock.composition import tokens
+from chunkwire.origin.plan import parse_plan
+from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
+from chunkwire.origin.settings import DEFAULT_ORIGIN_SETTINGS
+from chunkwire.server.refusal import Refusal
+from chunkwire.testing.steps import Break, Content, StatusReply, Unit
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.frames import Chunk
+from chunkwire.wire.reader import decode
+from chunkwire.wire.sse import encode_comment, encode_event
+
+SAMPLE: Final = "Grüße, 世界 🌍!"  # the content of an answer that is given none
+_PLAIN: Final = SCENARIOS["event-per-chunk"]
+_TEXT: Final = b"text/plain; charset=utf-8"
+_LINES: Final = b"application/x-ndjson"
+_SSE: Final = b"text/event-stream"
+_CREATED: Final = 1_700_000_000  # Unix seconds: the same request gets the same octets
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request in a dialect of language models, understood."""
+
+    dialect: Dialect
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class WireAnswer:
+    """A response as it will be written; see `Scenario`."""
+
+    head: bytes
+    writes: tuple[Write, ...]
+    ending: Ending
+
+
+def understand(kind: str, request: ModelRequest) -> Asked | None:
+    """Return what a request to a run of language models asks; None where its path is none of the kind's.
+
+    Raises:
+        RequestRefused: the provider would refuse it.
+    """
+    for name, dialect in DIALECTS.items():
+        family = "openai" if name == "azure" else name.partition("-")[0]
+        if family == kind and request.method == b"POST" and dialect.claims(request.path):
+            return Asked(dialect, dialect.parse_request(request))
+    return None
+
+
+def check_content(kind: str, step: Content) -> None:
+    """Raise a LocalError where an answer cannot be given, whatever the request."""
+    dialect = DIALECTS.get(kind)
+    asked = Asked(dialect, Question("m", ())) if dialect is not None else None
+    try:
+        wire_answer(kind, step, asked)
+    except Refusal as error:
+        raise LocalError(str(error)) from error
+
+
+def status_reply(step: StatusReply, asked: Asked | None) -> Reply:
+    """Return a whole response: with a body of its own, or as the dialect tells this error, or without."""
+    wait = () if step.retry_after is None else ((b"Retry-After", b"%g" % step.retry_after),)
+    if step.body is None and asked is not None and step.status >= 400:
+        error = ProviderError(kind_of_status(step.status), f"the test answers {step.status}", step.status)
+        reply = asked.dialect.write_error(error)
+        return Reply(step.status, (*reply.fields, *step.fields, *wait), reply.body)
+    if step.body is None or isinstance(step.body, str):
+        kind: Field = (b"Content-Type", _TEXT)
+        body = (step.body or "").encode()
+    else:
+        kind, body = (b"Content-Type", b"application/json"), dump(step.body).encode()
+    given = [name.lower() for name, _ in step.fields]
+    return Reply(step.status, (*(() if b"content-type" in given else (kind,)), *step.fields, *wait), body)
+
+
+def wire_answer(kind: str, step: Content, asked: Asked | None) -> WireAnswer:
+    """Return an answer as octets."""
+    if kind == "frames":
+        return _planned(step)
+    if asked is not None and not asked.question.is_stream:
+        return _whole(asked.dialect.write_whole(answer_of(step, asked.question), asked.question), step.fault)
+    events, content_type = events_of(kind, step, asked)
+    scenario = (step.framing or _PLAIN).of(events, content_type)
+    if step.fault is None:
+        return WireAnswer(scenario.head, scenario.writes, scenario.ending)
+    return _broken(scenario, events, step.fault)
+
+
+def events_of(kind: str, step: Content, asked: Asked | None) -> tuple[list[bytes], bytes]:
+    """Return the events of an answer, each as octets, and their media type."""
+    if asked is not None:
+        pieces = asked.dialect.write(answer_of(step, asked.question), asked.question)
+        return [piece.octets for piece in pieces], asked.dialect.stream_type(asked.question)
+    items = step.value if isinstance(step.value, Sequence) else None
+    if isinstance(items, str):
+        items = [items]
+    match kind:
+        case "sse":
+            return ([encode_sse(item) for item in items] if items is not None else [*EVENTS]), _SSE
+        case "ndjson":
+            lines = items if items is not None else [{"text": SAMPLE}, {"done": True}]
+            return [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines], _LINES
+        case _:
+            return [str(item).encode() for item in (items if items is not None else [SAMPLE]) if item], _TEXT
+
+
+def encode_sse(item: object) -> bytes:
+    """Return an event: of a text its data; of a mapping what it says of data, event, id, retry or comment.
+
+    Raises:
+        LocalError: what cannot be an event.
+    """
+    if isinstance(item, str):
+        return encode_event(item)
+    if not isinstance(item, Mapping) or not {"data", "event", "id", "retry", "comment"}.issuperset(item):
+        raise LocalError(f"expected an event of data, event, id, retry or comment, got {item!r:.60}")
+    if "comment" in item:
+        return encode_comment(str(item["comment"]))
+    data = item.get("data")
+    text = data if isinstance(data, str) or data is None else json.dumps(data, ensure_ascii=False)
+    return encode_event(text, item.get("event"), id=item.get("id"), retry=item.get("retry"))
+
+
+def answer_of(step: Content, question: Question) -> Answer:
+    """Return what a model says; the same step and question give the same ids."""
+    value = SAMPLE if step.value is None and not step.tool_calls else step.value or ""
+    words = (
+        tuple(tokens(value)) if isinstance(value, str) else tuple(map(str, value if isinstance(value, list) else ()))
+    )
+    chance = random.Random(f"{words}{step.tool_calls}")
+    calls = tuple(
+        ToolCall(f"call_{chance.getrandbits(64):016x}", name, (dump(arguments),)) for name, arguments in step.tool_calls
+    )
+    asked = sum(len(tokens(message.text)) for message in question.messages)
+    return Answer(
+        f"answer-{chance.getrandbits(64):016x}",
+        question.model,
+        _CREATED,
+        tuple(filter(None, words)),
+        calls,
+        Usage(asked, len(words) + len(calls)),
+        StopReason.TOOL_CALLS if calls else StopReason.STOP,
+        error=ProviderError(ErrorKind(step.error), f"the test fails: {step.error}") if step.error else None,
+    )
+
+
+def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
+    """Return a response of known length; a fault leaves it short of that."""
+    lines = [b"HTTP/1.1 %d OK" % reply.status, *(b"%b: %b" % field for field in reply.fields)]
+    head = b"\r\n".join([*lines, b"Content-Length: %d" % len(reply.body)]) + b"\r\n\r\n"
+    if fault is None:
+        return WireAnswer(head, (Write(reply.body),), Ending.KEEP)
+    after = fault.after if fault.after is not None and fault.unit is Unit.OCTETS else len(reply.body) // 2
+    ending = Ending.CLOSE if fault.ending is Ending.KEEP else fault.ending
+    return WireAnswer(head, (Write(reply.body[:after]),), ending)
+
+
+def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAnswer:
+    """Break an answer off after so many events, chunks or octets."""
+    if not scenario.is_chunked or scenario.content != b"".join(events):
+        raise LocalError(f"expected a framing in chunks that keeps the content beside a fault, got {scenario}")
+    frames = decode(b"".join(write.octets for write in scenario.writes))
+    chunks = [frame for frame in frames if isinstance(frame, Chunk)]
+    if fault.unit is Unit.FRAMES and fault.after is not None:
+        left = sum(len(chunk.data) for chunk in chunks[: fault.after])
+    elif fault.unit is Unit.OCTETS and fault.after is not None:
+        left = fault.after
+    else:
+        left = len(b"".join(events[: len(events) // 2 if fault.after is None else fault.after]))
+    writes: list[Write] = []
+    for chunk in chunks:
+        if not left:
+            break
+        writes.append(Write(_start_of(chunk, left, is_announced=not fault.tail)))
+        left -= min(left, len(chunk.data))
+    if fault.tail:
+        writes.append(Write(fault.tail))
+    return WireAnswer(scenario.head, tuple(writes), fault.ending)
+
+
+def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
+    """Return a chunk, or of a longer one its beginning: under the size of the whole, or as a smaller chunk."""
+    if octets >= len(chunk.data):
+        return chunk.line + b"\r\n" + chunk.data + b"\r\n"
+    if is_announced:
+        return chunk.line + b"\r\n" + chunk.data[:octets]
+    return encode_chunk(chunk.data[:octets], chunk.ext)
+
+
+def _planned(step: Content) -> WireAnswer:
+    """Return the frames of a plan, at its moments; without a last-chunk the connection is closed."""
+    text = (step.text or _ALPHABET).encode()
+    writes: list[Write] = []
+    sent, moment = 0, 0.0
+    frames = parse_plan(str(step.value or "5@0,6@0,0@0"), DEFAULT_ORIGIN_SETTINGS)
+    for frame in frames:
+        data = (text * (frame.size // len(text) + 2))[sent % len(text) :][: frame.size]
+        raw = encode_chunk(data, frame.ext) if frame.size else encode_last_chunk(ext=frame.ext)
+        writes.append(Write(raw, frame.moment - moment))
+        sent, moment = sent + frame.size, frame.moment
+    head = replace(_PLAIN.of((), _TEXT)).head
+    return WireAnswer(head, tuple(writes), Ending.CLOSE if frames[-1].size else Ending.KEEP)

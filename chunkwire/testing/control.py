@@ -1,0 +1,111 @@
+"""The control path: runs begun, written and ended over HTTP, for tests in any language.
+
+    POST   /TOKEN/runs        {"kind": "openai", "responses": [{"status": 429}, "Hello"]}  → 201 {"id", "url"}
+    GET    /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}
+    POST   /TOKEN/runs/ID     {"do": "send_event", "data": "Hel"}                          → 200 {}
+    DELETE /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}; 409 where something failed
+
+The rule here: HTTP and JSON only; what a message means is for `runs`. A message that is wrong is answered 400 with
+{"error": "one line"}, a wait that came to nothing so with 408; a run or a token that is none is a 404.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import Resource
+from chunkwire.testing.runs import RunFailed, Runs, ServedRun, is_wait
+from chunkwire.wire.errors import LocalError
+
+MAX_MESSAGE_OCTETS: Final = 1 << 20
+_JSON: Final = (b"Content-Type", b"application/json")
+
+
+class Control:
+    """The control path of an origin's runs.
+
+    Args:
+        base_url: gives the origin's own URL, without a slash at its end.
+    """
+
+    def __init__(self, runs: Runs, base_url: Callable[[], str]) -> None:
+        self.token = secrets.token_urlsafe(16)
+        self._runs = runs
+        self._base_url = base_url
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return what the control path's own listener serves."""
+        return (
+            Resource("/", _nothing, "nothing without the token"),
+            Resource("/{token}/runs", partial(self._guarded, self._begin), methods=("POST",)),
+            Resource("/{token}/runs/{id}", partial(self._guarded, self._run), methods=("GET", "POST", "DELETE")),
+        )
+
+    async def _guarded(
+        self, answer: Callable[[IncomingRequest], object], request: IncomingRequest, response: Responder
+    ) -> None:
+        """Answer in JSON, and only who knows the token."""
+        if not hmac.compare_digest(request.captures["token"].encode(), self.token.encode()):
+            raise Refusal(404, "token", "expected the token of CHUNKWIRE_CONTROL_URL")
+        status, body = 200, None
+        try:
+            status, body = await answer(request)  # type: ignore[misc]
+        except RunFailed as error:
+            status, body = 408, {"error": str(error)}
+        except LocalError as error:
+            status, body = 400, {"error": str(error)}
+        await response.fixed(status, (_JSON,), json.dumps(body).encode() + b"\n")
+
+    async def _begin(self, request: IncomingRequest) -> tuple[int, object]:
+        run = self._runs.begin(await _message(request))
+        return 201, {"id": run.id, "url": f"{self._base_url()}/{run.id}"}
+
+    async def _run(self, request: IncomingRequest) -> tuple[int, object]:
+        run = self._found(request)
+        match request.head.method:
+            case b"POST":
+                message = await _message(request)
+                if is_wait(message):
+                    await run.wait(message)
+                else:
+                    run.act(message, lambda action: action())
+                return 200, {}
+            case b"DELETE":
+                failures = self._runs.end(run)
+                run.stop()
+                return (409 if failures else 200), _state(run)
+            case _:
+                return 200, _state(run)
+
+    def _found(self, request: IncomingRequest) -> ServedRun:
+        try:
+            return self._runs.find(request.captures["id"])
+        except LocalError as error:
+            raise Refusal(404, "no-run", str(error)) from error
+
+
+async def _nothing(request: IncomingRequest, response: Responder) -> None:
+    raise Refusal(404, "token", "expected the token of CHUNKWIRE_CONTROL_URL")
+
+
+async def _message(request: IncomingRequest) -> dict[str, object]:
+    body = await request.read_body(MAX_MESSAGE_OCTETS)
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise LocalError(f"expected JSON, got {body[:40].decode('utf-8', 'replace')!r}") from error
+    if not isinstance(message, dict):
+        raise LocalError(f"expected a JSON object, got {message!r:.40}")
+    return message
+
+
+def _state(run: ServedRun) -> dict[str, object]:
+    return {"requests": [request.as_message() for request in run.requests], "failures": run.failures()}

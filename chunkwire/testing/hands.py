@@ -1,0 +1,247 @@
+"""A response that the test writes: what it sends is queued, and written when the request is there.
+
+The rule here: sending never waits. What is queued is written in order, by the task that answers the request; only what
+the test waits for (the request, the client's leaving, its kernel's acknowledgement) takes time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import trio
+
+from chunkwire.llm.dialect import Piece
+from chunkwire.net.connection import PeerGone
+from chunkwire.server.responder import BodyState, ChunkedBody, Responder
+from chunkwire.testing.answers import Asked, answer_of, events_of
+from chunkwire.testing.steps import Content
+from chunkwire.wire.encoder import encode_chunk
+from chunkwire.wire.errors import LocalError
+
+_SIOCOUTQ: Final = 0x5411  # Linux, tcp(7): octets that the peer has not acknowledged
+_ACK_LOOK_S: Final = 0.001  # nothing tells when the last acknowledgement comes
+_PLACEHOLDER: Final = "…"
+
+
+class Act(enum.StrEnum):
+    """What a test does with a response that it writes."""
+
+    SEND_EVENT = "send_event"
+    SEND_FRAME = "send_frame"
+    SEND_OCTETS = "send_octets"
+    FINISH = "finish"
+    CUT = "cut"
+    RESET = "reset"
+
+
+ENDS: Final = frozenset({Act.FINISH, Act.CUT, Act.RESET})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One of these; `value` is an event in the run's kind, `octets` and `ext` are of a frame."""
+
+    act: Act
+    value: object = None
+    octets: bytes = b""
+    ext: bytes = b""
+
+
+def read_action(message: Mapping[str, object], kind: str) -> Action:
+    """Return the action that a message of the control path asks for.
+
+    Raises:
+        LocalError: what is wrong with it.
+    """
+    act = Act(str(message["do"]))
+    match act:
+        case Act.SEND_EVENT:
+            value = message.get("data")
+            if kind not in ("sse", "ndjson") and not isinstance(value, str):
+                raise LocalError(f"send_event: expected a text, got {value!r:.40}")
+            events_of(kind, Content([value]), None)
+            return Action(act, value)
+        case Act.SEND_FRAME:
+            octets, ext = octets_of(message, "data"), str(message.get("ext", "")).encode()
+            encode_chunk(octets, ext)
+            return Action(act, octets=octets, ext=ext)
+        case Act.SEND_OCTETS:
+            return Action(act, octets=octets_of(message, "data"))
+        case _:
+            return Action(act)
+
+
+def octets_of(message: Mapping[str, object], name: str) -> bytes:
+    """Return octets given as text, or in base64 under the name with `_b64`.
+
+    Raises:
+        LocalError: neither is there.
+    """
+    text, coded = message.get(name), message.get(f"{name}_b64")
+    try:
+        if isinstance(coded, str):
+            return base64.b64decode(coded, validate=True)
+    except binascii.Error as error:
+        raise LocalError(f"{name}_b64: expected base64") from error
+    if not isinstance(text, str):
+        raise LocalError(f"expected {name} or {name}_b64 as a text, got {text!r:.40}")
+    return text.encode()
+
+
+class HandWriter(Protocol):
+    """Carries out actions on one response, whatever carries it: chunks, or a WebSocket."""
+
+    async def carry_out(self, action: Action) -> None:
+        """Do it.
+
+        Raises:
+            PeerGone: the client has left.
+        """
+
+
+class Hand:
+    """One response written by the test.
+
+    Attributes:
+        is_ended: the test has sent its end; nothing can follow.
+        asked: set once the request is there.
+        gone: set once the client has left.
+    """
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        self.asked = trio.Event()
+        self.gone = trio.Event()
+        self._send, self._actions = trio.open_memory_channel[Action](float("inf"))
+        self._unwritten = 0
+        self._response: Responder | None = None
+        self._scope = trio.CancelScope()
+
+    def put(self, action: Action) -> None:
+        """Queue an action; in trio's thread."""
+        self._unwritten += 1
+        self._send.send_nowait(action)
+
+    def stop(self) -> None:
+        """End the response where it stands; in trio's thread."""
+        self._scope.cancel()
+
+    async def write_all(self, response: Responder, writer: HandWriter) -> None:
+        """Write what the test sends until it sends an end, or is over."""
+        self._response = response
+        self.asked.set()
+        with self._scope:
+            try:
+                async for action in self._actions:
+                    await writer.carry_out(action)
+                    self._unwritten -= 1
+                    if action.act in ENDS:
+                        return
+            except PeerGone:
+                self.gone.set()
+
+    async def wait_acked(self) -> None:
+        """Return once the client's kernel has acknowledged all that was sent so far."""
+        while True:
+            if self.unacked() == 0:
+                return
+            await trio.sleep(_ACK_LOOK_S)
+
+    def unacked(self) -> int | None:
+        """Return the octets that the client's kernel has not acknowledged; None while some are not written.
+
+        Raises:
+            LocalError: this system does not tell.
+        """
+        try:
+            import fcntl
+        except ImportError as error:
+            raise LocalError("this system does not tell what a peer has acknowledged") from error
+        if self._response is None or self._unwritten:
+            return None
+        fileno = self._response.connection.fileno()
+        if fileno is None or fileno < 0:
+            return 0
+        return int(struct.unpack("i", fcntl.ioctl(fileno, _SIOCOUTQ, bytes(4)))[0])
+
+
+async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: Asked | None) -> None:
+    """Answer a request with what the test sends; the head goes down at once.
+
+    Cancellation: cuts the response.
+    """
+    content_type = events_of(kind, Content([]), None)[1] if asked is None else asked.dialect.stream_type(asked.question)
+    async with response.chunked(fields=((b"Content-Type", content_type),)) as body, trio.open_nursery() as nursery:
+
+        async def notice_departure() -> None:
+            await response.wait_departure()
+            hand.gone.set()
+
+        nursery.start_soon(notice_departure, name="departure")
+        await hand.write_all(response, _BodyWriter(body, kind, asked))
+        nursery.cancel_scope.cancel()
+        if response.state is BodyState.OPEN:
+            body.cut()
+
+
+class _BodyWriter:
+    """Writes in chunks; around the events of a dialect, its own opening and closing ones."""
+
+    def __init__(self, body: ChunkedBody, kind: str, asked: Asked | None) -> None:
+        self._body = body
+        self._kind = kind
+        self._asked = asked
+        self._words: list[str] = []
+        self._written: list[Piece] = []
+
+    async def carry_out(self, action: Action) -> None:
+        """Do one action; see `HandWriter`."""
+        match action.act:
+            case Act.SEND_EVENT:
+                for octets in self._event(action.value):
+                    await self._body.send_chunk(octets)
+            case Act.SEND_FRAME:
+                await self._body.send_chunk(action.octets, action.ext)
+            case Act.SEND_OCTETS:
+                await self._body.send_octets(action.octets)
+            case Act.FINISH:
+                for octets in self._closing():
+                    await self._body.send_chunk(octets)
+                await self._body.finish()
+            case Act.CUT:
+                self._body.cut()
+            case Act.RESET:
+                self._body.reset()
+
+    def _event(self, value: object) -> list[bytes]:
+        if self._asked is None:
+            return events_of(self._kind, Content([value]), None)[0]
+        self._words.append(str(value))
+        pieces = self._pieces([*self._words, _PLACEHOLDER])  # with more to come: Gemini's last words end the answer
+        ends = [number for number, piece in enumerate(pieces, 1) if piece.is_token]
+        return self._fresh(pieces[: ends[len(self._words) - 1]])
+
+    def _closing(self) -> list[bytes]:
+        if self._asked is None:
+            return []
+        pieces = self._pieces(self._words)
+        if pieces[: len(self._written)] != self._written:
+            pieces = self._pieces([*self._words, ""])
+        return self._fresh(pieces)
+
+    def _pieces(self, words: list[str]) -> list[Piece]:
+        if self._asked is None:
+            return []
+        answer = replace(answer_of(Content([]), self._asked.question), text=tuple(words))
+        return self._asked.dialect.write(answer, self._asked.question)
+
+    def _fresh(self, pieces: list[Piece]) -> list[bytes]:
+        fresh = pieces[len(self._written) :]
+        self._written += fresh
+        return [piece.octets for piece in fresh]

@@ -1,0 +1,292 @@
+"""The origin inside somebody's tests: a context manager, and the runs that it serves.
+
+The rule here: what a test writes. Everything is asked of `runs` by the messages of the control path. Only entering and
+leaving an `Origin`, and waits, block, and each of these has an async twin, for asyncio and trio alike.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from functools import partial
+from types import TracebackType
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.forward.gateway import serve_gateway
+from chunkwire.forward.settings import GatewaySettings
+from chunkwire.forward.shape import EXACT_MODE, Mode, parse_mode
+from chunkwire.forward.upstreams import Upstream
+from chunkwire.net.dial import parse_url
+from chunkwire.net.listen import Address
+from chunkwire.origin.resources import origin_resources
+from chunkwire.origin.scenarios import Scenario
+from chunkwire.server.serving import serve
+from chunkwire.testing.responding import run_resources
+from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
+from chunkwire.testing.steps import Response, by_hand
+from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
+
+Framing: TypeAlias = Scenario | str | None
+
+_LOOPBACK: Final = Address("127.0.0.1", 0)
+
+
+class Run:
+    """Responses in sequence at a base URL of its own.
+
+    Attributes:
+        url: where to point the client under test.
+        kind: what it serves: a dialect, "sse", "ndjson", "text", "frames" or "websocket".
+    """
+
+    def __init__(self, served: ServedRun, base: str, origin: Origin) -> None:
+        self.url = f"{base}/{served.id}"
+        self.kind = served.kind
+        self._served = served
+        self._origin = origin
+
+    @property
+    def ws_url(self) -> str:
+        """The same URL for a WebSocket."""
+        return "ws" + self.url.removeprefix("http")
+
+    @property
+    def requests(self) -> list[RunRequest]:
+        """The requests that have come so far, in the order in which they were complete."""
+        return list(self._served.requests)
+
+    def send_event(self, data: object) -> None:
+        """Send an event of a response by hand: a text; as SSE a mapping, too; as JSON lines, anything.
+
+        This and the others that send never wait: what is sent before the request has come is sent then, in order.
+
+        Raises:
+            LocalError: it is no event of this kind, or the response has its end.
+        """
+        self._act(do="send_event", data=data)
+
+    def send_frame(self, data: bytes, ext: bytes = b"") -> None:
+        """Send one chunk; `ext` begins with its `;`. Over a WebSocket, a message of octets."""
+        self._act(do="send_frame", data_b64=base64.b64encode(data).decode(), ext=ext.decode("latin-1"))
+
+    def send_octets(self, octets: bytes) -> None:
+        """Send octets as they stand, legal or not."""
+        self._act(do="send_octets", data_b64=base64.b64encode(octets).decode())
+
+    def finish(self) -> None:
+        """End the response in good order: the dialect's closing events, and the last-chunk or Close frame."""
+        self._act(do="finish")
+
+    def cut(self) -> None:
+        """End the response with a FIN where it stands."""
+        self._act(do="cut")
+
+    def reset(self) -> None:
+        """End the response with a RST where it stands."""
+        self._act(do="reset")
+
+    def wait_request(self, *, timeout: float = WAIT_S) -> None:
+        """Wait until the response by hand is asked for; `timeout` is in seconds.
+
+        Raises:
+            RunFailed: it is not in time.
+            RuntimeError: an event loop runs in this thread; so with every wait.
+        """
+        self._wait("wait_request", timeout)
+
+    def wait_client_gone(self, *, timeout: float = WAIT_S) -> None:
+        """Wait until the client has closed its side, or reset the connection, of the response by hand."""
+        self._wait("wait_client_gone", timeout)
+
+    def wait_acked(self, *, timeout: float = WAIT_S) -> None:
+        """Wait until the client's kernel has all that was sent. Linux only; not that the client has read it."""
+        self._wait("wait_acked", timeout)
+
+    async def wait_request_async(self, *, timeout: float = WAIT_S) -> None:
+        """Wait as `wait_request` does, in asyncio or trio."""
+        await awaited(self._call("wait_request", timeout))
+
+    async def wait_client_gone_async(self, *, timeout: float = WAIT_S) -> None:
+        """Wait as `wait_client_gone` does, in asyncio or trio."""
+        await awaited(self._call("wait_client_gone", timeout))
+
+    async def wait_acked_async(self, *, timeout: float = WAIT_S) -> None:
+        """Wait as `wait_acked` does, in asyncio or trio."""
+        await awaited(self._call("wait_acked", timeout))
+
+    def end(self) -> None:
+        """End the run; leaving its origin ends it, too.
+
+        Raises:
+            RunFailed: a response was never asked for, or a request was not expected.
+        """
+        self._origin.end([self])
+
+    def _act(self, **message: object) -> None:
+        self._served.act(message, self._origin.thread.post)
+
+    def _wait(self, what: str, timeout: float) -> None:
+        refuse_in_loop(f"{what}()", f"await run.{what}_async()")
+        self._call(what, timeout).result()
+
+    def _call(self, what: str, timeout: float) -> Future[None]:
+        return self._origin.thread.call(partial(self._served.wait, {"do": what, "timeout": timeout}))
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} run at {self.url}>"
+
+
+class Origin:
+    """An origin on a thread of its own, for as long as the `with` block lasts.
+
+        with Origin() as origin:
+            run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello"])
+            ...  # point the client at run.url
+
+    Leaving the block fails the test where a run did not go as planned. `async with` does the same in asyncio and trio.
+
+    Args:
+        gateway: put a gateway before it, and let `run.url` lead through it: True, or a relay mode such as "buffer".
+
+    Attributes:
+        url: of the origin's own resources, such as `/sse` and `/fault/cut`; through the gateway where there is one.
+    """
+
+    def __init__(self, *, gateway: bool | str = False) -> None:
+        self.url = ""
+        self.thread = TrioThread(self._serve, "chunkwire origin")
+        self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
+        self._runs = Runs()
+
+    def openai(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of OpenAI chat completions and responses, Azure's path too; `run.url` is the SDK's base_url.
+
+        Args:
+            responses: a response, or a list of them in their order: a text, the texts of the deltas as a list, or what
+                the functions of `chunkwire.testing` make. Without any, one with a sample text.
+            framing: how each answer's events lie on the wire: a scenario or its name.
+            by_hand: one response that the test writes.
+
+        Raises:
+            LocalError: a response is wrong, or the origin is closed.
+        """
+        return self._begin("openai", responses, framing, is_by_hand=by_hand)
+
+    def anthropic(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of Anthropic messages; see `openai`."""
+        return self._begin("anthropic", responses, framing, is_by_hand=by_hand)
+
+    def gemini(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of Gemini's generated content; see `openai`."""
+        return self._begin("gemini", responses, framing, is_by_hand=by_hand)
+
+    def bedrock(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of Bedrock's ConverseStream and InvokeModel; see `openai`."""
+        return self._begin("bedrock", responses, framing, is_by_hand=by_hand)
+
+    def sse(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of server-sent events: a list has texts, and mappings of data, event, id, retry."""
+        return self._begin("sse", responses, framing, is_by_hand=by_hand)
+
+    def ndjson(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of JSON lines: each response a list of what becomes a line."""
+        return self._begin("ndjson", responses, framing, is_by_hand=by_hand)
+
+    def text(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+        """Begin a run of plain text: each response a text, or a list of them, a chunk each."""
+        return self._begin("text", responses, framing, is_by_hand=by_hand)
+
+    def frames(self, responses: Response | None = None) -> Run:
+        """Begin a run of frame plans: `5@0,6:a=1@100,0@200`, as `/frames` takes them."""
+        return self._begin("frames", responses, None, is_by_hand=False)
+
+    def websocket(self, responses: Response | None = None, *, by_hand: bool = False) -> Run:
+        """Begin a run of WebSockets: each response the messages to send before a Close frame; needs `chunkwire[ws]`."""
+        return self._begin("websocket", responses, None, is_by_hand=by_hand)
+
+    def _begin(self, kind: str, responses: Response | None, framing: Framing, *, is_by_hand: bool) -> Run:
+        if not self.url:
+            raise RuntimeError("expected an origin that was entered: with Origin() as origin")
+        if is_by_hand and responses is not None:
+            raise ValueError("expected either responses or by_hand=True; by_hand() is a response among others")
+        listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
+        message = {"kind": kind, "responses": listed, "framing": framing}
+        return Run(self._runs.begin(message), self.url, self)
+
+    def end(self, runs: Iterable[Run] | None = None) -> None:
+        """End these runs, or all that are not over.
+
+        Raises:
+            RunFailed: what did not go as planned, of each.
+        """
+        chosen = self._runs.all() if runs is None else [run._served for run in runs]
+        failures: list[str] = []
+        for run in chosen:
+            failures += [f"{run.kind} run: {failure}" for failure in self._runs.end(run)]
+            if run.hands:
+                self.thread.post(run.stop)
+        if failures:
+            raise RunFailed("\n".join(failures))
+
+    async def _serve(self, *, task_status: trio.TaskStatus[str]) -> None:
+        resources = (*origin_resources(), *run_resources(self._runs))
+        async with trio.open_nursery() as nursery:
+            (address,) = await nursery.start(partial(serve, _LOOPBACK, resources), name="origin")
+            if self._mode is not None:
+                address = await nursery.start(partial(_relay, address, self._mode), name="gateway")
+            task_status.started(f"http://{address}")
+
+    def __enter__(self) -> Origin:
+        refuse_in_loop("with Origin()", "async with Origin()")
+        self.url = self.thread.start().result()
+        return self
+
+    async def __aenter__(self) -> Origin:
+        self.url = await awaited(self.thread.start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        refuse_in_loop("leaving with Origin()", "async with Origin()")
+        try:
+            self.end() if error is None else self.end_after(error)
+        finally:
+            self._close()
+            self.thread.ended.result()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.end() if error is None else self.end_after(error)
+        finally:
+            self._close()
+            await awaited(self.thread.ended)
+
+    def _close(self) -> None:
+        self._runs.is_closed = True
+        self.thread.close()
+
+    def end_after(self, error: BaseException) -> None:
+        """End all runs of a test that has failed already: what did not go as planned becomes a note to its error."""
+        try:
+            self.end()
+        except RunFailed as failed:
+            error.add_note(f"chunkwire: {failed}")
+
+
+async def _relay(upstream: Address, mode: Mode, *, task_status: trio.TaskStatus[Address]) -> None:
+    """Run a gateway in front of an origin; started with its address."""
+    async with trio.open_nursery() as nursery:
+        serving = partial(
+            serve_gateway,
+            _LOOPBACK,
+            [Upstream(parse_url(f"http://{upstream}"))],
+            settings=GatewaySettings(mode=mode),
+            on_end=lambda *_: None,
+        )
+        (address,) = await nursery.start(serving, name="gateway")
+        task_status.started(address)

@@ -1,0 +1,86 @@
+"""pytest's plugin: the fixture `chunkwire`, an origin for one test, and the marker that runs a test for each scenario.
+
+    @pytest.mark.chunkwire(LEGAL)
+    def test_it_reads_every_framing(chunkwire, scenario):
+        run = chunkwire.openai("Grüße, 世界!", framing=scenario)
+        assert ask(run.url) == "Grüße, 世界!"
+
+The rule here: pytest loads this module with every project, so nothing else of ours is loaded before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from chunkwire.testing.origin import Origin
+
+_MARKER = "chunkwire"
+_SCENARIO = "scenario"
+_ORIGIN = pytest.StashKey["Origin"]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers", "chunkwire(scenarios, …): run the test once for each of these, as its argument `scenario`"
+    )
+
+
+@pytest.fixture
+def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
+    """Give an origin (`chunkwire.testing.Origin`); the test fails where one of its runs did not go as planned."""
+    from chunkwire.testing.origin import Origin
+
+    with Origin() as origin:
+        request.node.stash[_ORIGIN] = origin
+        yield origin
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """End the runs as part of the test, so that what is wrong with them is a failure and no error of the teardown."""
+    origin = item.stash.get(_ORIGIN, None)
+    if origin is None:
+        return (yield)
+    try:
+        result = yield
+    except BaseException as error:
+        origin.end_after(error)
+        raise
+    origin.end()
+    return result
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a marked test once for each scenario of its marker."""
+    markers = list(metafunc.definition.iter_markers(_MARKER))
+    if not markers:
+        return
+    where = metafunc.definition.nodeid
+    if _SCENARIO not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{where}: expected an argument `scenario` beside the marker chunkwire")
+    scenarios = [each for marker in markers for given in marker.args for each in _listed(given, where)]
+    if not scenarios:
+        raise pytest.UsageError(f"{where}: expected scenarios in the marker, as in chunkwire(LEGAL)")
+    metafunc.parametrize(_SCENARIO, scenarios, ids=str)
+
+
+def _listed(given: object, where: str) -> Sequence[object]:
+    """Return scenarios of what a marker was given: one, its name, or several."""
+    from chunkwire.origin.scenarios import Scenario, find_scenario
+    from chunkwire.wire.errors import LocalError
+
+    if isinstance(given, Scenario):
+        return [given]
+    try:
+        if isinstance(given, str):
+            return [find_scenario(given)]
+        if isinstance(given, Sequence):
+            return [scenario for each in given for scenario in _listed(each, where)]
+    except LocalError as error:
+        raise pytest.UsageError(f"{where}: {error}") from error
+    raise pytest.UsageError(f"{where}: expected scenarios in the marker, got {given!r:.60}")

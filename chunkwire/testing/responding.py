@@ -1,0 +1,115 @@
+"""The resource that answers the requests of runs, each with its run's next response."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from chunkwire.llm.answer import ErrorKind, ProviderError
+from chunkwire.llm.question import ModelRequest, RequestRefused
+from chunkwire.origin.scenarios import Write
+from chunkwire.origin.scenarios.playing import play_written
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import KNOWN_METHODS, Resource
+from chunkwire.testing.answers import Asked, WireAnswer, status_reply, understand, wire_answer
+from chunkwire.testing.hands import write_by_hand
+from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
+from chunkwire.testing.sockets import answer_websocket
+from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
+from chunkwire.wire.errors import ChunkwireError, LocalError
+
+_METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
+_HOLD_S: Final = 3600.0  # a stall lasts until the client leaves or the run is over; this is for runs that are left
+_NOT_EXPECTED: Final = 400  # which no client repeats, as it might a 5xx
+
+
+def run_resources(runs: Runs) -> tuple[Resource, ...]:
+    """Return the resource under which all runs have their base URLs."""
+    answer = partial(_answer, runs)
+    summary = "what a test has begun here: its responses, in their order"
+    return tuple(
+        Resource(path, answer, summary, "{origin}/run-0/", methods=_METHODS, parameters=None)
+        for path in ("/run-{id}", "/run-{id}/{rest*}")
+    )
+
+
+async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> None:
+    """Answer with the run's next response; refuse what the run does not expect, and note it."""
+    try:
+        run = runs.find(f"run-{request.captures['id']}")
+    except LocalError as error:
+        raise Refusal(404, "no-run", str(error)) from error
+    received = _received(run, request)
+    try:
+        received.body = await request.read_body(MAX_BODY_OCTETS)
+        asked = _understood(run, request, received)
+        taken = run.take()
+        if taken is None:
+            raise _refused(f"the run has {len(run.steps)} responses, and all were given")
+    except (ChunkwireError, Refusal) as error:
+        received.note = str(error)
+        run.note(received)
+        if isinstance(error, RequestRefused):
+            await _refuse(run, error, response)
+            return
+        raise
+    run.note(received)
+    await _write(run, taken, asked, request, response, received)
+
+
+def _received(run: ServedRun, request: IncomingRequest) -> RunRequest:
+    head = request.head
+    target = head.target.decode("latin-1").removeprefix(f"/{run.id}") or "/"
+    fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.fields)
+    return RunRequest(head.method.decode("latin-1"), target, fields)
+
+
+def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) -> Asked | None:
+    """Return what a request to a dialect asks, None where the run's kind is none.
+
+    Raises:
+        RequestRefused: it is none of the dialect's.
+    """
+    if run.kind not in MODELS:
+        return None
+    head = request.head
+    asked = understand(
+        run.kind, ModelRequest(head.method, received.target.encode("latin-1"), head.fields, received.body)
+    )
+    if asked is None:
+        raise _refused(f"no path of {run.kind}")
+    return asked
+
+
+def _refused(message: str) -> RequestRefused:
+    return RequestRefused(ProviderError(ErrorKind.BAD_REQUEST, message))
+
+
+async def _refuse(run: ServedRun, refused: RequestRefused, response: Responder) -> None:
+    await response.text(_NOT_EXPECTED, f"chunkwire: not expected by {run.id}: {refused}\n")
+
+
+async def _write(
+    run: ServedRun,
+    taken: tuple[int, Step],
+    asked: Asked | None,
+    request: IncomingRequest,
+    response: Responder,
+    received: RunRequest,
+) -> None:
+    number, step = taken
+    if isinstance(step, StatusReply):
+        reply = status_reply(step, asked)
+        await response.fixed(reply.status, reply.fields, reply.body)
+    elif isinstance(step, Octets):
+        answer = WireAnswer(b"", tuple(map(Write, step.writes)), step.ending)
+        await play_written(response, answer.head, answer.writes, answer.ending, hold=_HOLD_S)
+    elif run.kind == "websocket":
+        await answer_websocket(run.hands.get(number), step, request, response, received)
+    elif isinstance(step, ByHand):
+        await write_by_hand(run.hands[number], response, run.kind, asked)
+    else:
+        answer = wire_answer(run.kind, step, asked)
+        await play_written(response, answer.head, answer.writes, answer.ending, hold=_HOLD_S)

@@ -1,0 +1,266 @@
+"""The runs of an origin: each a base URL of its own, responses in sequence, and the requests that came.
+
+The rule here: everything is asked for by messages, the JSON of the control path, whoever sends them. A message is
+checked, and a run begun or looked at, in the thread of the caller; what touches a connection happens in trio's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import trio
+
+from chunkwire.testing.answers import check_content
+from chunkwire.testing.hands import ENDS, Act, Hand, read_action
+from chunkwire.testing.steps import KINDS, ByHand, Content, Step, read_steps
+from chunkwire.wire.errors import LocalError
+
+MAX_RUNS: Final = 1000  # at once
+MAX_RESPONSES: Final = 10_000  # of one run
+MAX_REQUESTS: Final = 10_000  # kept of one run; tests that send more are benchmarks
+MAX_BODY_OCTETS: Final = 32 << 20  # of one request: as long as the mock of language models takes
+MAX_WAIT_S: Final = 60.0  # of one wait
+WAIT_S: Final = 5.0  # where a wait says nothing
+_WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
+_MEMBERS: Final = frozenset({"kind", "responses", "framing"})
+
+
+class RunFailed(AssertionError):
+    """A run that did not go as it was told to, or what was waited for and did not come."""
+
+
+@dataclass(slots=True)
+class RunRequest:
+    """A request that a run was sent.
+
+    Attributes:
+        target: path and query under the run's base URL.
+        fields: its field lines, in their order.
+        body: its content.
+        messages: what came on a WebSocket.
+        note: why it was not expected; "" for one that was answered as planned.
+    """
+
+    method: str
+    target: str
+    fields: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    messages: list[str | bytes] = field(default_factory=list, repr=False)
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target}"
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The fields by name, in lower case; those of one name are joined by a comma (RFC 9110 §5.3)."""
+        joined: dict[str, str] = {}
+        for name, value in self.fields:
+            before = joined.get(name.lower())
+            joined[name.lower()] = value if before is None else f"{before}, {value}"
+        return joined
+
+    def json(self) -> Any:
+        """Return what its body says in JSON.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return json.loads(self.body)
+
+    def as_message(self) -> dict[str, object]:
+        """Return it as the control path tells it."""
+        body: dict[str, object]
+        try:
+            body = {"body": self.body.decode()}
+        except UnicodeDecodeError:
+            body = {"body_b64": base64.b64encode(self.body).decode()}
+        messages = [each if isinstance(each, str) else base64.b64encode(each).decode() for each in self.messages]
+        sockets = {"messages": messages} if messages else {}
+        return {"method": self.method, "target": self.target, "fields": self.fields, **body, **sockets}
+
+
+class ServedRun:
+    """One run, in the origin.
+
+    Attributes:
+        id: what its base URL ends in.
+        requests: those that came, in the order in which they were complete.
+    """
+
+    def __init__(self, kind: str, steps: list[Step]) -> None:
+        self.id = f"run-{secrets.token_hex(8)}"
+        self.kind = kind
+        self.steps = steps
+        self.hands = {number: Hand() for number, step in enumerate(steps) if isinstance(step, ByHand)}
+        self.requests: list[RunRequest] = []
+        self._taken = 0
+
+    def take(self) -> tuple[int, Step] | None:
+        """Return the number and plan of the next response; None where all have been given."""
+        if self._taken >= len(self.steps):
+            return None
+        self._taken += 1
+        return self._taken - 1, self.steps[self._taken - 1]
+
+    def note(self, request: RunRequest) -> None:
+        """Keep a request."""
+        if len(self.requests) < MAX_REQUESTS:
+            self.requests.append(request)
+
+    def failures(self) -> list[str]:
+        """Return what did not go as planned: responses never asked for, and requests that were not expected."""
+        steps = [f"response {number}: {step}" for number, step in enumerate(self.steps, 1)]
+        never = [f"never asked for: {step}" for step in steps[self._taken :]]
+        odd = [
+            f"not expected: request {number}: {request} ({request.note})"
+            for number, request in enumerate(self.requests, 1)
+            if request.note
+        ]
+        return never + odd
+
+    def act(self, message: Mapping[str, object], post: Callable[[Callable[[], object]], object]) -> None:
+        """Carry out a message that does not wait, on the first response by hand that has no end yet.
+
+        Raises:
+            LocalError: it is wrong, or there is no such response.
+        """
+        action = read_action(message, self.kind)
+        hand = self._hand(action.act)
+        hand.is_ended = action.act in ENDS
+        post(lambda: hand.put(action))
+
+    async def wait(self, message: Mapping[str, object]) -> None:
+        """Carry out a message that waits.
+
+        Raises:
+            RunFailed: it did not come in time.
+            LocalError: the message is wrong, or nothing can come of it.
+        """
+        what, timeout = str(message["do"]), read_timeout(message)
+        hand = self._hand(what)
+        with trio.move_on_after(timeout):
+            match what:
+                case "wait_request":
+                    return await hand.asked.wait()
+                case "wait_client_gone":
+                    return await hand.gone.wait()
+                case _:
+                    return await hand.wait_acked()
+        raise RunFailed(self._late(what, hand, timeout))
+
+    def stop(self) -> None:
+        """End the responses by hand that have no end; in trio's thread."""
+        for hand in self.hands.values():
+            hand.stop()
+
+    def _hand(self, what: str) -> Hand:
+        if not self.hands:
+            raise LocalError(f"{what}: expected a response written by hand in this run, it has none")
+        for hand in self.hands.values():
+            if not hand.is_ended:
+                return hand
+        if what == "wait_acked":
+            return hand
+        raise LocalError(f"{what}: every response by hand of this run has its end already")
+
+    def _late(self, what: str, hand: Hand, timeout: float) -> str:
+        if not hand.asked.is_set():
+            return f"{what}: no request came within {timeout:g} s"
+        if what == "wait_client_gone":
+            return f"{what}: the client has not left within {timeout:g} s"
+        left = hand.unacked()
+        return (
+            f"{what}: {'not all is written' if left is None else f'{left} octets are on their way'} after {timeout:g} s"
+        )
+
+
+def read_timeout(message: Mapping[str, object]) -> float:
+    """Return how long a message waits, in seconds.
+
+    Raises:
+        LocalError: that is none, or longer than MAX_WAIT_S.
+    """
+    timeout = message.get("timeout", WAIT_S)
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
+        raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
+    return timeout
+
+
+def is_wait(message: Mapping[str, object]) -> bool:
+    """Say whether a message waits.
+
+    Raises:
+        LocalError: it is no message.
+    """
+    what = message.get("do")
+    if what not in _WAITS and what not in [act.value for act in Act]:
+        raise LocalError(f"do: expected one of {', '.join((*Act, *_WAITS))}, got {what!r:.40}")
+    return what in _WAITS
+
+
+def _check(kind: str, number: int, step: Content) -> None:
+    try:
+        check_content(kind, step)
+    except LocalError as error:
+        raise LocalError(f"response {number}: {error}") from error
+
+
+class Runs:
+    """The runs that an origin serves."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, ServedRun] = {}
+        self.is_closed = False
+
+    def begin(self, message: object) -> ServedRun:
+        """Begin a run: its `kind`, its `responses`, and their `framing`.
+
+        Raises:
+            LocalError: what is wrong with it.
+        """
+        if self.is_closed:
+            raise LocalError("the origin is closed: no run can begin")
+        if not isinstance(message, Mapping) or not _MEMBERS.issuperset(message):
+            raise LocalError(f"expected a run as kind, responses and framing, got {message!r:.80}")
+        kind = message.get("kind")
+        if kind not in KINDS:
+            raise LocalError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r:.40}")
+        steps = read_steps(message.get("responses", ()), kind, message.get("framing"))
+        for number, step in enumerate(steps, 1):
+            if isinstance(step, Content):
+                _check(kind, number, step)
+        if len(steps) > MAX_RESPONSES or len(self._runs) >= MAX_RUNS:
+            raise LocalError(f"expected at most {MAX_RUNS} runs at once, of at most {MAX_RESPONSES} responses")
+        run = ServedRun(kind, steps)
+        self._runs[run.id] = run
+        return run
+
+    def find(self, name: str) -> ServedRun:
+        """Return the run of this id.
+
+        Raises:
+            LocalError: there is none, or it is over.
+        """
+        if name not in self._runs:
+            raise LocalError(f"no run {name!r:.40}: it is over, or never began")
+        return self._runs[name]
+
+    def end(self, run: ServedRun) -> list[str]:
+        """End a run, and return what did not go as planned; its responses by hand are for the caller to stop."""
+        self._runs.pop(run.id, None)
+        return run.failures()
+
+    def all(self) -> list[ServedRun]:
+        """Return the runs that are not over."""
+        return list(self._runs.values())

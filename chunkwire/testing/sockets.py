@@ -1,0 +1,97 @@
+"""The WebSockets of a run: messages out as planned or by hand, and those that come in kept."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone
+from chunkwire.origin.scenarios import Ending
+from chunkwire.origin.websocket import WebSocket, open_websocket
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.testing.hands import Act, Action, Hand
+from chunkwire.testing.runs import RunRequest
+from chunkwire.testing.steps import Content, Step
+
+_SAMPLE: Final = ("Grüße", "世界")
+_CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame (RFC 6455 §7.1.1)
+
+
+async def answer_websocket(
+    hand: Hand | None, step: Step, request: IncomingRequest, response: Responder, received: RunRequest
+) -> None:
+    """Answer the handshake, send messages, and close; a fault ends the connection without a Close frame.
+
+    Raises:
+        Refusal: the request asks for no WebSocket.
+    """
+    socket = await open_websocket(request, response)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_receive, socket, received, hand, name="messages")
+        writer = _SocketWriter(socket, response)
+        if hand is not None:
+            await hand.write_all(response, writer)
+        elif isinstance(step, Content):
+            for action in _actions(step):
+                await writer.carry_out(action)
+        nursery.cancel_scope.deadline = trio.current_time() + (_CLOSE_S if writer.is_closing else 0.0)
+
+
+def _actions(step: Content) -> list[Action]:
+    value = [step.value] if isinstance(step.value, str) else step.value
+    messages = [str(each) for each in (value if isinstance(value, list) else _SAMPLE)]
+    fault = step.fault
+    if fault is None:
+        return [*(Action(Act.SEND_EVENT, each) for each in messages), Action(Act.FINISH)]
+    after = len(messages) // 2 if fault.after is None else fault.after
+    end = Act.RESET if fault.ending is Ending.RESET else Act.CUT
+    return [*(Action(Act.SEND_EVENT, each) for each in messages[:after]), Action(end)]
+
+
+async def _receive(socket: WebSocket, received: RunRequest, hand: Hand | None) -> None:
+    """Keep each whole message, until either side has closed."""
+    pieces: list[str | bytes] = []
+    try:
+        async with aclosing(socket.messages()) as messages:
+            async for piece in messages:
+                pieces.append(piece.data if isinstance(piece.data, str) else bytes(piece.data))
+                if piece.message_finished:
+                    received.messages.append(pieces[0][:0].join(pieces))  # type: ignore[arg-type]
+                    pieces.clear()
+    except PeerGone:
+        pass  # as good as a close
+    if hand is not None:
+        hand.gone.set()
+
+
+class _SocketWriter:
+    """Writes messages of text; octets go past the framing.
+
+    Attributes:
+        is_closing: a Close frame was sent: the client's is waited for.
+    """
+
+    def __init__(self, socket: WebSocket, response: Responder) -> None:
+        self.is_closing = False
+        self._socket = socket
+        self._response = response
+
+    async def carry_out(self, action: Action) -> None:
+        """Do one action; see `HandWriter`."""
+        from wsproto.events import BytesMessage, CloseConnection, TextMessage
+
+        match action.act:
+            case Act.SEND_EVENT:
+                await self._socket.send(TextMessage(str(action.value)))
+            case Act.SEND_FRAME:
+                await self._socket.send(BytesMessage(action.octets))
+            case Act.SEND_OCTETS:
+                await self._response.connection.send_all(action.octets)
+            case Act.FINISH:
+                self.is_closing = True
+                await self._socket.send(CloseConnection(1000))
+            case Act.RESET:
+                self._response.reset()

@@ -1,0 +1,384 @@
+"""The responses of a run, as they are asked for: in Python by the functions here, from elsewhere as the same JSON.
+
+The rule here: pure, and one vocabulary. A response is content, a text or a list, or a mapping of the members that
+`read_step` knows; whatever is wrong with it is said in one line before anything is served.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from chunkwire.llm.answer import ErrorKind
+from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario
+from chunkwire.wire.errors import LocalError
+
+Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario
+"""What a run is given for each response."""
+
+MODELS: Final = ("openai", "anthropic", "gemini", "bedrock")
+KINDS: Final = (*MODELS, "sse", "ndjson", "text", "frames", "websocket")
+_CUTS: Final = {"cut": Ending.CLOSE, "reset": Ending.RESET, "stall": Ending.HOLD}
+_ENDINGS: Final = {"keep": Ending.KEEP, "close": Ending.CLOSE, "reset": Ending.RESET, "hold": Ending.HOLD}
+_STATUS: Final = range(200, 600)
+_MAX_COUNT: Final = 1 << 30
+
+
+class Unit(enum.StrEnum):
+    """What is counted before a fault: events, chunks, or octets of content."""
+
+    EVENTS = "events"
+    FRAMES = "frames"
+    OCTETS = "octets"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where an answer breaks off, and how.
+
+    Attributes:
+        name: a fault; `cut`, `reset` and `stall` break off where they stand, the others put their own octets there.
+        after: so many units come before it; None for half the events.
+    """
+
+    name: str
+    unit: Unit = Unit.EVENTS
+    after: int | None = None
+
+    @property
+    def ending(self) -> Ending:
+        """What happens to the connection."""
+        return _CUTS.get(self.name) or FAULTS[self.name].ending
+
+    @property
+    def tail(self) -> bytes:
+        """The fault's own octets; none where the answer just breaks off."""
+        return b"" if self.name in _CUTS else FAULTS[self.name].tail or b""
+
+    def __str__(self) -> str:
+        return self.name if self.after is None else f"{self.name} after {self.after} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An answer.
+
+    Attributes:
+        value: what the run's kind takes; None for a sample of its own.
+        framing: how its events lie on the wire; None for an event a chunk.
+        tool_calls: name and arguments of each, in the dialects of language models.
+        error: the kind of a provider's error that ends the answer in place of its closing events, or "".
+        text: the data of a frame plan, cut to its sizes; "" for the alphabet.
+    """
+
+    value: object = None
+    framing: Scenario | None = None
+    fault: Break | None = None
+    tool_calls: tuple[tuple[str, object], ...] = ()
+    error: str = ""
+    text: str = ""
+
+    def __str__(self) -> str:
+        framed = (f"framed as {self.framing}",) if self.framing is not None else ()
+        shown = (
+            (f"{self.value!r:.60}",) if self.value is not None else () if framed or self.tool_calls else ("a sample",)
+        )
+        called = tuple(f"a call of {name}" for name, _ in self.tool_calls)
+        return ", ".join(
+            (*shown, *called, *framed, *((str(self.fault),) if self.fault else ()), *filter(None, (self.error,)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReply:
+    """A whole response with a status; without a body that of the dialect's own error."""
+
+    status: int
+    body: object = None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return f"status {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """A response from its status-line on, as octets, a write each."""
+
+    writes: tuple[bytes, ...]
+    ending: Ending
+
+    def __str__(self) -> str:
+        return f"{sum(map(len, self.writes))} octets"
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A response whose every frame the test releases."""
+
+    def __str__(self) -> str:
+        return "written by hand"
+
+
+Step: TypeAlias = Content | StatusReply | Octets | ByHand
+
+
+def status(
+    code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response with this status: the dialect's own error, or `body`: a text, or what becomes JSON."""
+    return _members(status=code, retry_after=retry_after, body=body, headers=headers)
+
+
+def cut(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets of content."""
+    return fault("cut", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def reset(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer whose connection is reset (RST) there; see `cut`."""
+    return fault("reset", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def stall(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer that falls silent there, until the client leaves or the run ends; see `cut`."""
+    return fault("stall", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def fault(
+    name: str,
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer with a fault of `/fault/NAME` after so many events, chunks, or octets of content."""
+    return _members(
+        fault=name, content=content, after_events=after_events, after_frames=after_frames, after_octets=after_octets
+    )
+
+
+def framed(content: Response, framing: Scenario | str) -> Response:
+    """Return an answer whose events lie on the wire as a scenario says."""
+    return _members(content=content, framing=str(framing))
+
+
+def tool_call(name: str, /, **arguments: object) -> Response:
+    """Return an answer of a language model that calls a tool."""
+    return {"tool_calls": [{"name": name, "arguments": arguments}]}
+
+
+def failing(error: str, content: Response | None = None) -> Response:
+    """Return an answer that ends in an error of the provider's, such as `overloaded`, in mid-stream."""
+    return _members(error=error, content=content)
+
+
+def octets(*writes: bytes, end: str = "close") -> Response:
+    """Return a response from its status-line on, each write as it stands; `end` is close, reset, keep or hold."""
+    return {"octets_b64": [base64.b64encode(each).decode() for each in writes], "end": end}
+
+
+def by_hand() -> Response:
+    """Return a response that the test writes."""
+    return {"by_hand": True}
+
+
+def _members(**members: object) -> Mapping[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def read_steps(responses: object, kind: str, framing: object = None) -> list[Step]:
+    """Return the responses of a run.
+
+    Args:
+        framing: of each content that names none; a scenario or its name.
+
+    Raises:
+        LocalError: which response is wrong, and how.
+    """
+    listed: Sequence[object] = [responses] if isinstance(responses, str | Mapping | Scenario) else _list(responses)
+    steps: list[Step] = []
+    common = _scenario(framing) if framing is not None else None
+    for number, response in enumerate(listed, 1):
+        try:
+            step = read_step(response, kind)
+        except LocalError as error:
+            raise LocalError(f"response {number}: {error}") from error
+        if common is not None and isinstance(step, Content) and step.framing is None:
+            step = replace(step, framing=common)
+        steps.append(step)
+    return steps
+
+
+def read_step(response: object, kind: str) -> Step:
+    """Return one response.
+
+    Raises:
+        LocalError: what is wrong with it.
+    """
+    if isinstance(response, Scenario):
+        response = {"framing": response}
+    if not isinstance(response, Mapping):
+        return Content(_content(response, kind))
+    for first, (members, read) in _FORMS.items():
+        if first in response:
+            _refuse_unknown(response, members)
+            return read(response)
+    _refuse_unknown(response, _CONTENT_MEMBERS)
+    return _read_content(response, kind)
+
+
+_CONTENT_MEMBERS: Final = (
+    *("content", "framing", "fault", "after_events", "after_frames", "after_octets"),
+    *("tool_calls", "error", "text"),
+)
+
+
+def _read_content(response: Mapping[str, object], kind: str) -> Content:
+    value = response.get("content")
+    if (calls := response.get("tool_calls") or ()) and kind not in MODELS:
+        raise LocalError(f"expected no tool_calls in a run of {kind}")
+    return Content(
+        _content(value, kind) if value is not None else None,
+        _scenario(response["framing"]) if "framing" in response else None,
+        _break(response),
+        tuple(_call(each) for each in _list(calls)),
+        _error(response.get("error", "")),
+        _text(response.get("text", ""), "text"),
+    )
+
+
+def _break(response: Mapping[str, object]) -> Break | None:
+    counts = [(unit, response[f"after_{unit}"]) for unit in Unit if f"after_{unit}" in response]
+    if "fault" not in response:
+        if counts:
+            raise LocalError(f"expected a fault beside after_{counts[0][0]}")
+        return None
+    name = find_scenario(_text(response["fault"], "fault"), FAULTS).name
+    if FAULTS[name].breaks_head or FAULTS[name].slice_octets:
+        raise LocalError(f"expected a fault inside a body, got {name}; the scenario {name} is a framing of its own")
+    if len(counts) > 1:
+        raise LocalError("expected one of after_events, after_frames and after_octets")
+    if not counts:
+        return Break(name)
+    unit, after = counts[0]
+    return Break(name, unit, _count(after, f"after_{unit}"))
+
+
+def _read_status(response: Mapping[str, object]) -> StatusReply:
+    code = response["status"]
+    if not isinstance(code, int) or code not in _STATUS:
+        raise LocalError(f"expected a status from 200 to 599, got {code!r:.40}")
+    headers = response.get("headers") or {}
+    if not isinstance(headers, Mapping):
+        raise LocalError(f"headers: expected a mapping, got {headers!r:.40}")
+    fields = tuple(
+        (_text(name, "headers").encode(), _text(value, "headers").encode()) for name, value in headers.items()
+    )
+    wait = response.get("retry_after")
+    if wait is not None and (not isinstance(wait, int | float) or not 0 <= wait <= _MAX_COUNT):
+        raise LocalError(f"retry_after: expected seconds, 0 or more, got {wait!r:.40}")
+    return StatusReply(code, response.get("body"), fields, wait)
+
+
+def _read_octets(response: Mapping[str, object]) -> Octets:
+    try:
+        writes = tuple(
+            base64.b64decode(_text(each, "octets_b64"), validate=True) for each in _list(response["octets_b64"])
+        )
+    except binascii.Error as error:
+        raise LocalError("octets_b64: expected a list of texts in base64") from error
+    end = response.get("end", "close")
+    if end not in _ENDINGS:
+        raise LocalError(f"end: expected one of {', '.join(_ENDINGS)}, got {end!r:.40}")
+    return Octets(writes, _ENDINGS[str(end)])
+
+
+def _read_by_hand(response: Mapping[str, object]) -> ByHand:
+    if response["by_hand"] is not True:
+        raise LocalError(f"by_hand: expected true, got {response['by_hand']!r:.40}")
+    return ByHand()
+
+
+_FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]], Step]]]] = {
+    "status": (("status", "body", "headers", "retry_after"), _read_status),
+    "octets_b64": (("octets_b64", "end"), _read_octets),
+    "by_hand": (("by_hand",), _read_by_hand),
+}
+
+
+def _refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
+    for name in response:
+        if name not in known:
+            raise LocalError(f"expected only {', '.join(known)}, got {name!r:.40}")
+
+
+def _content(value: object, kind: str) -> object:
+    """Return content that a kind takes: a text, or a list of what its events are made of."""
+    if kind == "ndjson":
+        return _list(value)
+    if kind == "frames":
+        return _text(value, "plan")
+    items = [value] if isinstance(value, str) else _list(value)
+    for item in items:
+        if not isinstance(item, str) and not (kind == "sse" and isinstance(item, Mapping)):
+            raise LocalError(f"expected a text or a list of texts, got {item!r:.40}")
+    return value if isinstance(value, str) else items
+
+
+def _call(call: object) -> tuple[str, object]:
+    if not isinstance(call, Mapping) or not {"name", "arguments"}.issuperset(call):
+        raise LocalError(f"tool_calls: expected name and arguments, got {call!r:.60}")
+    return _text(call.get("name"), "tool_calls"), call.get("arguments", {})
+
+
+def _error(value: object) -> str:
+    if value and value not in [kind.value for kind in ErrorKind]:
+        raise LocalError(f"error: expected one of {', '.join(ErrorKind)}, got {value!r:.40}")
+    return str(value)
+
+
+def _scenario(value: object) -> Scenario:
+    return value if isinstance(value, Scenario) else find_scenario(_text(value, "framing"))
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise LocalError(f"{what}: expected a text, got {value!r:.40}")
+    return value
+
+
+def _count(value: object, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_COUNT:
+        raise LocalError(f"{what}: expected a whole number, 0 or more, got {value!r:.40}")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+        raise LocalError(f"expected a list, got {value!r:.40}")
+    return list(value)
