@@ -142,7 +142,6 @@ class Responder:
             raise LocalError("expected one response a request, got a second one")
         self.state, self.is_chunked = BodyState.OPEN, True  # a FIN that is asked for is one
         await self._send(head)
-        self.exchange.head_sent = self.pacer.now()
         return ChunkedBody(self, ())
 
     async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:

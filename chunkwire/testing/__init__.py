@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chunkwire.origin.scenarios import BROKEN, LEGAL, SCENARIOS, Scenario
-    from chunkwire.testing.origin import Origin, Run
+    from chunkwire.testing.origin import Origin, OriginRun
     from chunkwire.testing.runs import RunFailed, RunRequest
     from chunkwire.testing.steps import by_hand, cut, failing, fault, framed, octets, reset, stall, status, tool_call
 
 __all__ = [
     "Origin",
-    "Run",
+    "OriginRun",
     "RunRequest",
     "RunFailed",
     "status",
@@ -48,7 +48,7 @@ __all__ = [
 
 _HOMES = {
     "chunkwire.origin.scenarios": ("BROKEN", "LEGAL", "SCENARIOS", "Scenario"),
-    "chunkwire.testing.origin": ("Origin", "Run"),
+    "chunkwire.testing.origin": ("Origin", "OriginRun"),
     "chunkwire.testing.runs": ("RunFailed", "RunRequest"),
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason, ToolCall, Usage
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason, Usage, WholeToolCall
 from chunkwire.llm.dialect import Dialect, Reply
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import ModelRequest, Question
@@ -23,7 +23,7 @@ from chunkwire.origin.plan import parse_plan
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
 from chunkwire.origin.settings import DEFAULT_ORIGIN_SETTINGS
 from chunkwire.server.refusal import Refusal
-from chunkwire.testing.steps import Break, Content, StatusReply, Unit
+from chunkwire.testing.steps import Break, ContentStep, CountedUnit, StatusReply
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Chunk
@@ -40,7 +40,7 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedModel:
     """A request in a dialect of language models, understood."""
 
     dialect: Dialect
@@ -56,7 +56,7 @@ class WireAnswer:
     ending: Ending
 
 
-def understand(kind: str, request: ModelRequest) -> Asked | None:
+def understand(kind: str, request: ModelRequest) -> AskedModel | None:
     """Return what a request to a run of language models asks; None where its path is none of the kind's.
 
     Raises:
@@ -65,21 +65,21 @@ def understand(kind: str, request: ModelRequest) -> Asked | None:
     for name, dialect in DIALECTS.items():
         family = "openai" if name == "azure" else name.partition("-")[0]
         if family == kind and request.method == b"POST" and dialect.claims(request.path):
-            return Asked(dialect, dialect.parse_request(request))
+            return AskedModel(dialect, dialect.parse_request(request))
     return None
 
 
-def check_content(kind: str, step: Content) -> None:
+def check_content(kind: str, step: ContentStep) -> None:
     """Raise a LocalError where an answer cannot be given, whatever the request."""
     dialect = DIALECTS.get(kind)
-    asked = Asked(dialect, Question("m", ())) if dialect is not None else None
+    asked = AskedModel(dialect, Question("m", ())) if dialect is not None else None
     try:
         wire_answer(kind, step, asked)
     except Refusal as error:
         raise LocalError(str(error)) from error
 
 
-def status_reply(step: StatusReply, asked: Asked | None) -> Reply:
+def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
     """Return a whole response: with a body of its own, or as the dialect tells this error, or without."""
     wait = () if step.retry_after is None else ((b"Retry-After", b"%g" % step.retry_after),)
     if step.body is None and asked is not None and step.status >= 400:
@@ -95,7 +95,7 @@ def status_reply(step: StatusReply, asked: Asked | None) -> Reply:
     return Reply(step.status, (*(() if b"content-type" in given else (kind,)), *step.fields, *wait), body)
 
 
-def wire_answer(kind: str, step: Content, asked: Asked | None) -> WireAnswer:
+def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None) -> WireAnswer:
     """Return an answer as octets."""
     if kind == "frames":
         return _planned(step)
@@ -108,7 +108,7 @@ def wire_answer(kind: str, step: Content, asked: Asked | None) -> WireAnswer:
     return _broken(scenario, events, step.fault)
 
 
-def events_of(kind: str, step: Content, asked: Asked | None) -> tuple[list[bytes], bytes]:
+def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[list[bytes], bytes]:
     """Return the events of an answer, each as octets, and their media type."""
     if asked is not None:
         pieces = asked.dialect.write(answer_of(step, asked.question), asked.question)
@@ -143,7 +143,7 @@ def encode_sse(item: object) -> bytes:
     return encode_event(text, item.get("event"), id=item.get("id"), retry=item.get("retry"))
 
 
-def answer_of(step: Content, question: Question) -> Answer:
+def answer_of(step: ContentStep, question: Question) -> Answer:
     """Return what a model says; the same step and question give the same ids."""
     value = SAMPLE if step.value is None and not step.tool_calls else step.value or ""
     words = (
@@ -151,7 +151,8 @@ def answer_of(step: Content, question: Question) -> Answer:
     )
     chance = random.Random(f"{words}{step.tool_calls}")
     calls = tuple(
-        ToolCall(f"call_{chance.getrandbits(64):016x}", name, (dump(arguments),)) for name, arguments in step.tool_calls
+        WholeToolCall(f"call_{chance.getrandbits(64):016x}", name, (dump(arguments),))
+        for name, arguments in step.tool_calls
     )
     asked = sum(len(tokens(message.text)) for message in question.messages)
     return Answer(
@@ -172,20 +173,20 @@ def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
     head = b"\r\n".join([*lines, b"Content-Length: %d" % len(reply.body)]) + b"\r\n\r\n"
     if fault is None:
         return WireAnswer(head, (Write(reply.body),), Ending.KEEP)
-    after = fault.after if fault.after is not None and fault.unit is Unit.OCTETS else len(reply.body) // 2
+    after = fault.after if fault.after is not None and fault.unit is CountedUnit.OCTETS else len(reply.body) // 2
     ending = Ending.CLOSE if fault.ending is Ending.KEEP else fault.ending
     return WireAnswer(head, (Write(reply.body[:after]),), ending)
 
 
 def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAnswer:
     """Break an answer off after so many events, chunks or octets."""
-    if not scenario.is_chunked or scenario.content != b"".join(events):
-        raise LocalError(f"expected a framing in chunks that keeps the content beside a fault, got {scenario}")
-    frames = decode(b"".join(write.octets for write in scenario.writes))
+    frames = decode(b"".join(write.octets for write in scenario.writes)) if scenario.is_chunked else ()
     chunks = [frame for frame in frames if isinstance(frame, Chunk)]
-    if fault.unit is Unit.FRAMES and fault.after is not None:
+    if not scenario.is_legal or b"".join(chunk.data for chunk in chunks) != b"".join(events):
+        raise LocalError(f"expected a legal framing in chunks that keeps the content, beside a fault, got {scenario}")
+    if fault.unit is CountedUnit.FRAMES and fault.after is not None:
         left = sum(len(chunk.data) for chunk in chunks[: fault.after])
-    elif fault.unit is Unit.OCTETS and fault.after is not None:
+    elif fault.unit is CountedUnit.OCTETS and fault.after is not None:
         left = fault.after
     else:
         left = len(b"".join(events[: len(events) // 2 if fault.after is None else fault.after]))
@@ -209,7 +210,7 @@ def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
     return encode_chunk(chunk.data[:octets], chunk.ext)
 
 
-def _planned(step: Content) -> WireAnswer:
+def _planned(step: ContentStep) -> WireAnswer:
     """Return the frames of a plan, at its moments; without a last-chunk the connection is closed."""
     text = (step.text or _ALPHABET).encode()
     writes: list[Write] = []

@@ -19,8 +19,8 @@ import trio
 from chunkwire.llm.dialect import Piece
 from chunkwire.net.connection import PeerGone
 from chunkwire.server.responder import BodyState, ChunkedBody, Responder
-from chunkwire.testing.answers import Asked, answer_of, events_of
-from chunkwire.testing.steps import Content
+from chunkwire.testing.answers import AskedModel, answer_of, events_of
+from chunkwire.testing.steps import ContentStep
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import LocalError
 
@@ -65,7 +65,7 @@ def read_action(message: Mapping[str, object], kind: str) -> Action:
             value = message.get("data")
             if kind not in ("sse", "ndjson") and not isinstance(value, str):
                 raise LocalError(f"send_event: expected a text, got {value!r:.40}")
-            events_of(kind, Content([value]), None)
+            events_of(kind, ContentStep([value]), None)
             return Action(act, value)
         case Act.SEND_FRAME:
             octets, ext = octets_of(message, "data"), str(message.get("ext", "")).encode()
@@ -171,12 +171,14 @@ class Hand:
         return int(struct.unpack("i", fcntl.ioctl(fileno, _SIOCOUTQ, bytes(4)))[0])
 
 
-async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: Asked | None) -> None:
+async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: AskedModel | None) -> None:
     """Answer a request with what the test sends; the head goes down at once.
 
     Cancellation: cuts the response.
     """
-    content_type = events_of(kind, Content([]), None)[1] if asked is None else asked.dialect.stream_type(asked.question)
+    content_type = (
+        events_of(kind, ContentStep([]), None)[1] if asked is None else asked.dialect.stream_type(asked.question)
+    )
     async with response.chunked(fields=((b"Content-Type", content_type),)) as body, trio.open_nursery() as nursery:
 
         async def notice_departure() -> None:
@@ -193,7 +195,7 @@ async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: Asked
 class _BodyWriter:
     """Writes in chunks; around the events of a dialect, its own opening and closing ones."""
 
-    def __init__(self, body: ChunkedBody, kind: str, asked: Asked | None) -> None:
+    def __init__(self, body: ChunkedBody, kind: str, asked: AskedModel | None) -> None:
         self._body = body
         self._kind = kind
         self._asked = asked
@@ -221,7 +223,7 @@ class _BodyWriter:
 
     def _event(self, value: object) -> list[bytes]:
         if self._asked is None:
-            return events_of(self._kind, Content([value]), None)[0]
+            return events_of(self._kind, ContentStep([value]), None)[0]
         self._words.append(str(value))
         pieces = self._pieces([*self._words, _PLACEHOLDER])  # with more to come: Gemini's last words end the answer
         ends = [number for number, piece in enumerate(pieces, 1) if piece.is_token]
@@ -238,7 +240,7 @@ class _BodyWriter:
     def _pieces(self, words: list[str]) -> list[Piece]:
         if self._asked is None:
             return []
-        answer = replace(answer_of(Content([]), self._asked.question), text=tuple(words))
+        answer = replace(answer_of(ContentStep([]), self._asked.question), text=tuple(words))
         return self._asked.dialect.write(answer, self._asked.question)
 
     def _fresh(self, pieces: list[Piece]) -> list[bytes]:

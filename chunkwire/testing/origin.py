@@ -33,7 +33,7 @@ Framing: TypeAlias = Scenario | str | None
 _LOOPBACK: Final = Address("127.0.0.1", 0)
 
 
-class Run:
+class OriginRun:
     """Responses in sequence at a base URL of its own.
 
     Attributes:
@@ -160,7 +160,7 @@ class Origin:
         self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
         self._runs = Runs()
 
-    def openai(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def openai(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
         """Begin a run of OpenAI chat completions and responses, Azure's path too; `run.url` is the SDK's base_url.
 
         Args:
@@ -174,48 +174,52 @@ class Origin:
         """
         return self._begin("openai", responses, framing, is_by_hand=by_hand)
 
-    def anthropic(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def anthropic(
+        self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False
+    ) -> OriginRun:
         """Begin a run of Anthropic messages; see `openai`."""
         return self._begin("anthropic", responses, framing, is_by_hand=by_hand)
 
-    def gemini(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def gemini(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
         """Begin a run of Gemini's generated content; see `openai`."""
         return self._begin("gemini", responses, framing, is_by_hand=by_hand)
 
-    def bedrock(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def bedrock(
+        self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False
+    ) -> OriginRun:
         """Begin a run of Bedrock's ConverseStream and InvokeModel; see `openai`."""
         return self._begin("bedrock", responses, framing, is_by_hand=by_hand)
 
-    def sse(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def sse(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
         """Begin a run of server-sent events: a list has texts, and mappings of data, event, id, retry."""
         return self._begin("sse", responses, framing, is_by_hand=by_hand)
 
-    def ndjson(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def ndjson(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
         """Begin a run of JSON lines: each response a list of what becomes a line."""
         return self._begin("ndjson", responses, framing, is_by_hand=by_hand)
 
-    def text(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> Run:
+    def text(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
         """Begin a run of plain text: each response a text, or a list of them, a chunk each."""
         return self._begin("text", responses, framing, is_by_hand=by_hand)
 
-    def frames(self, responses: Response | None = None) -> Run:
+    def frames(self, responses: Response | None = None) -> OriginRun:
         """Begin a run of frame plans: `5@0,6:a=1@100,0@200`, as `/frames` takes them."""
         return self._begin("frames", responses, None, is_by_hand=False)
 
-    def websocket(self, responses: Response | None = None, *, by_hand: bool = False) -> Run:
+    def websocket(self, responses: Response | None = None, *, by_hand: bool = False) -> OriginRun:
         """Begin a run of WebSockets: each response the messages to send before a Close frame; needs `chunkwire[ws]`."""
         return self._begin("websocket", responses, None, is_by_hand=by_hand)
 
-    def _begin(self, kind: str, responses: Response | None, framing: Framing, *, is_by_hand: bool) -> Run:
+    def _begin(self, kind: str, responses: Response | None, framing: Framing, *, is_by_hand: bool) -> OriginRun:
         if not self.url:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
         if is_by_hand and responses is not None:
             raise ValueError("expected either responses or by_hand=True; by_hand() is a response among others")
         listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
         message = {"kind": kind, "responses": listed, "framing": framing}
-        return Run(self._runs.begin(message), self.url, self)
+        return OriginRun(self._runs.begin(message), self.url, self)
 
-    def end(self, runs: Iterable[Run] | None = None) -> None:
+    def end(self, runs: Iterable[OriginRun] | None = None) -> None:
         """End these runs, or all that are not over.
 
         Raises:

@@ -13,7 +13,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
-from chunkwire.testing.answers import Asked, WireAnswer, status_reply, understand, wire_answer
+from chunkwire.testing.answers import AskedModel, WireAnswer, status_reply, understand, wire_answer
 from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
@@ -66,7 +66,7 @@ def _received(run: ServedRun, request: IncomingRequest) -> RunRequest:
     return RunRequest(head.method.decode("latin-1"), target, fields)
 
 
-def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) -> Asked | None:
+def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) -> AskedModel | None:
     """Return what a request to a dialect asks, None where the run's kind is none.
 
     Raises:
@@ -94,7 +94,7 @@ async def _refuse(run: ServedRun, refused: RequestRefused, response: Responder) 
 async def _write(
     run: ServedRun,
     taken: tuple[int, Step],
-    asked: Asked | None,
+    asked: AskedModel | None,
     request: IncomingRequest,
     response: Responder,
     received: RunRequest,

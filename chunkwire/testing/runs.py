@@ -17,7 +17,7 @@ import trio
 
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, Hand, read_action
-from chunkwire.testing.steps import KINDS, ByHand, Content, Step, read_steps
+from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, read_steps
 from chunkwire.wire.errors import LocalError
 
 MAX_RUNS: Final = 1000  # at once
@@ -209,7 +209,7 @@ def is_wait(message: Mapping[str, object]) -> bool:
     return what in _WAITS
 
 
-def _check(kind: str, number: int, step: Content) -> None:
+def _check(kind: str, number: int, step: ContentStep) -> None:
     try:
         check_content(kind, step)
     except LocalError as error:
@@ -238,7 +238,7 @@ class Runs:
             raise LocalError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r:.40}")
         steps = read_steps(message.get("responses", ()), kind, message.get("framing"))
         for number, step in enumerate(steps, 1):
-            if isinstance(step, Content):
+            if isinstance(step, ContentStep):
                 _check(kind, number, step)
         if len(steps) > MAX_RESPONSES or len(self._runs) >= MAX_RUNS:
             raise LocalError(f"expected at most {MAX_RUNS} runs at once, of at most {MAX_RESPONSES} responses")

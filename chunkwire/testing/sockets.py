@@ -14,7 +14,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.testing.hands import Act, Action, Hand
 from chunkwire.testing.runs import RunRequest
-from chunkwire.testing.steps import Content, Step
+from chunkwire.testing.steps import ContentStep, Step
 
 _SAMPLE: Final = ("Grüße", "世界")
 _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame (RFC 6455 §7.1.1)
@@ -34,13 +34,13 @@ async def answer_websocket(
         writer = _SocketWriter(socket, response)
         if hand is not None:
             await hand.write_all(response, writer)
-        elif isinstance(step, Content):
+        elif isinstance(step, ContentStep):
             for action in _actions(step):
                 await writer.carry_out(action)
         nursery.cancel_scope.deadline = trio.current_time() + (_CLOSE_S if writer.is_closing else 0.0)
 
 
-def _actions(step: Content) -> list[Action]:
+def _actions(step: ContentStep) -> list[Action]:
     value = [step.value] if isinstance(step.value, str) else step.value
     messages = [str(each) for each in (value if isinstance(value, list) else _SAMPLE)]
     fault = step.fault

@@ -28,7 +28,7 @@ _STATUS: Final = range(200, 600)
 _MAX_COUNT: Final = 1 << 30
 
 
-class Unit(enum.StrEnum):
+class CountedUnit(enum.StrEnum):
     """What is counted before a fault: events, chunks, or octets of content."""
 
     EVENTS = "events"
@@ -46,7 +46,7 @@ class Break:
     """
 
     name: str
-    unit: Unit = Unit.EVENTS
+    unit: CountedUnit = CountedUnit.EVENTS
     after: int | None = None
 
     @property
@@ -64,7 +64,7 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ContentStep:
     """An answer.
 
     Attributes:
@@ -125,7 +125,7 @@ class ByHand:
         return "written by hand"
 
 
-Step: TypeAlias = Content | StatusReply | Octets | ByHand
+Step: TypeAlias = ContentStep | StatusReply | Octets | ByHand
 
 
 def status(
@@ -228,7 +228,7 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
             step = read_step(response, kind)
         except LocalError as error:
             raise LocalError(f"response {number}: {error}") from error
-        if common is not None and isinstance(step, Content) and step.framing is None:
+        if common is not None and isinstance(step, ContentStep) and step.framing is None:
             step = replace(step, framing=common)
         steps.append(step)
     return steps
@@ -243,7 +243,7 @@ def read_step(response: object, kind: str) -> Step:
     if isinstance(response, Scenario):
         response = {"framing": response}
     if not isinstance(response, Mapping):
-        return Content(_content(response, kind))
+        return ContentStep(_content(response, kind))
     for first, (members, read) in _FORMS.items():
         if first in response:
             _refuse_unknown(response, members)
@@ -258,11 +258,11 @@ _CONTENT_MEMBERS: Final = (
 )
 
 
-def _read_content(response: Mapping[str, object], kind: str) -> Content:
+def _read_content(response: Mapping[str, object], kind: str) -> ContentStep:
     value = response.get("content")
     if (calls := response.get("tool_calls") or ()) and kind not in MODELS:
         raise LocalError(f"expected no tool_calls in a run of {kind}")
-    return Content(
+    return ContentStep(
         _content(value, kind) if value is not None else None,
         _scenario(response["framing"]) if "framing" in response else None,
         _break(response),
@@ -273,7 +273,7 @@ def _read_content(response: Mapping[str, object], kind: str) -> Content:
 
 
 def _break(response: Mapping[str, object]) -> Break | None:
-    counts = [(unit, response[f"after_{unit}"]) for unit in Unit if f"after_{unit}" in response]
+    counts = [(unit, response[f"after_{unit}"]) for unit in CountedUnit if f"after_{unit}" in response]
     if "fault" not in response:
         if counts:
             raise LocalError(f"expected a fault beside after_{counts[0][0]}")

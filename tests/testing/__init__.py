@@ -1,0 +1,1 @@
+"""`chunkwire.testing`: what a test holds, and how it is told what went wrong."""

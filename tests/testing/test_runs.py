@@ -1,0 +1,243 @@
+"""A run's responses come in sequence, each as it was asked for, and its end tells what did not go as planned."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from chunkwire.client import open as open_stream
+from chunkwire.testing import (
+    BROKEN,
+    LEGAL,
+    Origin,
+    RunFailed,
+    cut,
+    failing,
+    fault,
+    framed,
+    octets,
+    reset,
+    status,
+    tool_call,
+)
+from chunkwire.wire.errors import ChunkwireError, LocalError
+
+CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def fetch(url: str, body: object = None) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as response:
+        content: bytes = response.read()
+    return content
+
+
+async def read(url: str, body: object = None) -> bytes:
+    """Read with our own client, which takes every legal framing and no broken one."""
+    data = None if body is None else json.dumps(body).encode()
+    async with open_stream("GET" if data is None else "POST", url, body=data) as stream:
+        return await stream.read()
+
+
+def deltas(stream: bytes) -> list[str]:
+    lines = [line.removeprefix(b"data: ") for line in stream.splitlines() if line.startswith(b"data: {")]
+    choices = [json.loads(line).get("choices") for line in lines]
+    return [text for choice in choices if choice and (text := choice[0]["delta"].get("content"))]
+
+
+@pytest.fixture(scope="module")
+def origin() -> Any:
+    with Origin() as made:
+        yield made
+
+
+def test_responses_come_in_sequence_and_requests_are_kept(origin: Origin) -> None:
+    run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello there"])
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        fetch(f"{run.url}/v1/chat/completions", CHAT)
+    assert (caught.value.code, caught.value.headers["Retry-After"]) == (429, "0")
+    with pytest.raises(http.client.IncompleteRead) as partial:
+        fetch(f"{run.url}/chat/completions", CHAT)
+    assert partial.value.partial.count(b"data: ") == 2
+    assert deltas(fetch(f"{run.url}/v1/chat/completions?a=1", CHAT)) == ["Hello", " there"]
+    assert [str(each) for each in run.requests][2] == "POST /v1/chat/completions?a=1"
+    assert run.requests[0].json() == CHAT
+    assert (run.requests[2].path, run.requests[2].headers["content-length"]) == (
+        "/v1/chat/completions",
+        str(len(json.dumps(CHAT))),
+    )
+    run.end()
+
+
+@pytest.mark.parametrize(
+    "kind, responses, content",
+    [
+        (
+            "sse",
+            [["a", {"data": {"b": 1}, "event": "x", "id": "7"}]],
+            b'data: a\n\nevent: x\nid: 7\ndata: {"b": 1}\n\n',
+        ),
+        ("sse", "alone", b"data: alone\n\n"),
+        ("ndjson", [[{"a": "ü"}, 2]], '{"a": "ü"}\n2\n'.encode()),
+        ("text", [["Hel", "lo"]], b"Hello"),
+        ("frames", {"content": "5@0,6;a=1@0,0@0".replace(";", ":"), "text": "hello world"}, b"hello world"),
+    ],
+)
+def test_each_kind_has_its_content(origin: Origin, kind: str, responses: Any, content: bytes) -> None:
+    run = getattr(origin, kind)(responses)
+    assert fetch(run.url) == content
+    run.end()
+
+
+@pytest.mark.parametrize("kind", ["openai", "sse", "ndjson", "text"])
+def test_without_responses_there_is_one_sample(origin: Origin, kind: str) -> None:
+    run = getattr(origin, kind)()
+    path, body = ("/v1/chat/completions", CHAT) if kind == "openai" else ("", None)
+    assert "世界" in fetch(run.url + path, body).decode()
+    run.end()
+
+
+@pytest.mark.parametrize("scenario", [each for each in LEGAL if each.name != "gzip"], ids=str)
+async def test_an_answer_is_whole_in_every_legal_framing(origin: Origin, scenario: Any) -> None:
+    run = origin.openai("Grüße, 世界!", framing=scenario)
+    stream = await read(f"{run.url}/v1/chat/completions", CHAT)
+    assert "".join(deltas(stream)) == "Grüße, 世界!"
+    assert b"[DONE]" in stream
+    run.end()
+
+
+@pytest.mark.parametrize(
+    "scenario", [each for each in BROKEN if not each.is_framed and "stall" not in each.name], ids=str
+)
+async def test_no_answer_is_whole_in_a_broken_one(origin: Origin, scenario: Any) -> None:
+    run = origin.text([["a", "b", "c", "d"]], framing=scenario.name)
+    with pytest.raises(ChunkwireError):
+        await read(run.url)
+    run.end()
+
+
+@pytest.mark.parametrize(
+    "response, got",
+    [
+        (cut("abcdef", after_octets=4), b"abcd"),
+        (cut(["ab", "cd", "ef"], after_frames=1), b"ab"),
+        (cut(["ab", "cd", "ef"], after_events=2), b"abcd"),
+        ({"content": ["ab", "cd"], "framing": "one-chunk", "fault": "cut", "after_events": 1}, b"ab"),
+        ({"content": ["ab", "cd"], "framing": "tiny", "fault": "cut", "after_frames": 3}, b"abc"),
+        ({"content": ["ab", "cd"], "framing": "extensions", "fault": "no-terminator", "after_octets": 3}, b"abc"),
+        (fault("bad-size", ["ab", "cd"], after_events=1), b"ab"),
+        (cut(["ab", "cd"]), b"ab"),
+    ],
+)
+async def test_events_frames_and_octets_are_counted_apart(origin: Origin, response: Any, got: bytes) -> None:
+    run = origin.text([response])
+    with pytest.raises(ChunkwireError) as caught:
+        await read(run.url)
+    assert getattr(caught.value, "received") == got  # noqa: B009  IncompleteBody and MalformedBody both have it
+    run.end()
+
+
+def test_a_reset_is_one(origin: Origin) -> None:
+    run = origin.sse([reset(["a", "b"], after_events=1)])
+    with pytest.raises(ConnectionResetError):
+        fetch(run.url)
+    run.end()
+
+
+def test_octets_are_a_response_from_its_status_line_on(origin: Origin) -> None:
+    run = origin.text([octets(b"HTTP/1.1 200 OK\r\nConte", b"nt-Length: 2\r\n\r\nhi", end="keep")])
+    assert fetch(run.url) == b"hi"
+    run.end()
+
+
+def test_a_model_may_call_a_tool_or_fail_in_mid_stream(origin: Origin) -> None:
+    run = origin.openai([tool_call("weather", city="Paris"), failing("overloaded", "Hel")])
+    assert b'"name":"weather"' in fetch(f"{run.url}/v1/chat/completions", CHAT)
+    stream = fetch(f"{run.url}/v1/chat/completions", CHAT)
+    assert deltas(stream) == ["Hel"]
+    assert b'"error"' in stream
+    run.end()
+
+
+def test_a_request_that_wants_no_stream_gets_one_body(origin: Origin) -> None:
+    run = origin.openai(["Hello", cut("Hello")])
+    whole = json.loads(fetch(f"{run.url}/v1/chat/completions", {**CHAT, "stream": False}))
+    assert whole["choices"][0]["message"]["content"] == "Hello"
+    with pytest.raises(http.client.IncompleteRead):
+        fetch(f"{run.url}/v1/chat/completions", {**CHAT, "stream": False})
+    run.end()
+
+
+def test_the_end_lists_what_was_never_asked_for_and_what_was_not_expected(origin: Origin) -> None:
+    run = origin.openai(["one", cut("two", after_events=3)])
+    fetch(f"{run.url}/v1/chat/completions", CHAT)
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        fetch(f"{run.url}/v1/embeddings", CHAT)
+    with pytest.raises(RunFailed) as caught:
+        run.end()
+    assert str(caught.value).splitlines() == [
+        "openai run: never asked for: response 2: 'two', cut after 3 events",
+        "openai run: not expected: request 2: POST /v1/embeddings (no path of openai)",
+    ]
+
+
+def test_one_request_too_many_is_refused_with_a_status_that_nobody_repeats(origin: Origin) -> None:
+    run = origin.sse(["only"])
+    fetch(run.url)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        fetch(run.url)
+    assert caught.value.code == 400
+    assert caught.value.read().decode().endswith("the run has 1 responses, and all were given\n")
+    with pytest.raises(RunFailed, match="not expected: request 2: GET / "):
+        run.end()
+
+
+def test_runs_do_not_meet(origin: Origin) -> None:
+    one, two = origin.sse("one"), origin.sse("two")
+    assert (fetch(two.url), fetch(one.url)) == (b"data: two\n\n", b"data: one\n\n")
+    one.end()
+    two.end()
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        fetch(one.url)
+
+
+@pytest.mark.parametrize(
+    "kind, responses, line",
+    [
+        ("sse", [{"framing": "split-utf"}], r"^response 1: no scenario 'split-utf': did you mean split-utf8\?$"),
+        ("sse", ["a", {"fault": "cutt"}], "^response 2: no scenario 'cutt': did you mean cut"),
+        ("sse", [{"after_events": 1}], "^response 1: expected a fault beside after_events$"),
+        ("sse", [{"fault": "cut", "after_events": -1}], "after_events: expected a whole number, 0 or more, got -1"),
+        ("sse", [{"fault": "cut", "after_events": 1, "after_octets": 1}], "expected one of after_events, after_frames"),
+        ("sse", [{"fault": "empty"}], "the scenario empty is a framing of its own"),
+        ("sse", [{"contents": "x"}], "expected only content, framing, .*, got 'contents'"),
+        ("sse", [[{"dat": "x"}]], "expected an event of data, event, id, retry or comment"),
+        ("sse", [["a\rb"]], "expected data without CR"),
+        ("sse", [{"fault": "cut", "framing": "gzip"}], "expected a legal framing in chunks that keeps the content"),
+        ("sse", [{"status": 99}], "expected a status from 200 to 599, got 99"),
+        ("sse", [{"octets_b64": ["?"]}], "octets_b64: expected a list of texts in base64"),
+        ("sse", [{"tool_calls": [1]}], "expected no tool_calls in a run of sse"),
+        ("openai", [{"tool_calls": [1]}], "tool_calls: expected name and arguments, got 1"),
+        ("openai", [{"error": "boom"}], "error: expected one of bad-request, .*, got 'boom'"),
+        ("openai", [[1]], "expected a text or a list of texts, got 1"),
+        ("ndjson", ["text"], "expected a list, got 'text'"),
+        ("frames", ["5@x"], "plan: expected SIZE"),
+        ("text", [b"octets"], "expected a list, got b'octets'"),
+        ("text", 7, "expected a list, got 7"),
+    ],
+)
+def test_a_response_that_is_wrong_is_one_line(origin: Origin, kind: str, responses: Any, line: str) -> None:
+    with pytest.raises(LocalError, match=line) as caught:
+        getattr(origin, kind)(responses)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_framing_applies_to_the_answers_that_name_none(origin: Origin) -> None:
+    run = origin.text(["a", framed("b", "padded-sizes"), status(204)], framing="content-length")
+    bodies = [urllib.request.urlopen(run.url) for _ in range(3)]
+    assert [body.headers["Content-Length"] for body in bodies] == ["1", None, None]
+    assert [body.read() for body in bodies] == [b"a", b"b", b""]
+    run.end()
