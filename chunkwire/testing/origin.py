@@ -44,7 +44,7 @@ class OriginRun:
     def __init__(self, served: ServedRun, base: str, origin: Origin) -> None:
         self.url = f"{base}/{served.id}"
         self.kind = served.kind
-        self._served = served
+        self.served = served
         self._origin = origin
 
     @property
@@ -55,7 +55,7 @@ class OriginRun:
     @property
     def requests(self) -> list[RunRequest]:
         """The requests that have come so far, in the order in which they were complete."""
-        return list(self._served.requests)
+        return list(self.served.requests)
 
     def send_event(self, data: object) -> None:
         """Send an event of a response by hand: a text; as SSE a mapping, too; as JSON lines, anything.
@@ -125,14 +125,14 @@ class OriginRun:
         self._origin.end([self])
 
     def _act(self, **message: object) -> None:
-        self._served.act(message, self._origin.thread.post)
+        self.served.act(message, self._origin.thread.post)
 
     def _wait(self, what: str, timeout: float) -> None:
         refuse_in_loop(f"{what}()", f"await run.{what}_async()")
         self._call(what, timeout).result()
 
     def _call(self, what: str, timeout: float) -> Future[None]:
-        return self._origin.thread.call(partial(self._served.wait, {"do": what, "timeout": timeout}))
+        return self._origin.thread.call(partial(self.served.wait, {"do": what, "timeout": timeout}))
 
     def __repr__(self) -> str:
         return f"<{self.kind} run at {self.url}>"
@@ -225,7 +225,7 @@ class Origin:
         Raises:
             RunFailed: what did not go as planned, of each.
         """
-        chosen = self._runs.all() if runs is None else [run._served for run in runs]
+        chosen = self._runs.all() if runs is None else [run.served for run in runs]
         failures: list[str] = []
         for run in chosen:
             failures += [f"{run.kind} run: {failure}" for failure in self._runs.end(run)]

@@ -47,7 +47,7 @@ async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> 
         asked = _understood(run, request, received)
         taken = run.take()
         if taken is None:
-            raise _refused(f"the run has {len(run.steps)} responses, and all were given")
+            raise _refused(f"all responses of the run were given ({len(run.steps)})")
     except (ChunkwireError, Refusal) as error:
         received.note = str(error)
         run.note(received)
