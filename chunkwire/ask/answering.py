@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import trio
 
+from chunkwire.ask.attempt import CHANNEL_ITEMS, End, Item
 from chunkwire.ask.audit import Account, audit
 from chunkwire.ask.forms import AnswerForm
-from chunkwire.ask.relay import CHANNEL_ITEMS, Item, Relay, Token
+from chunkwire.ask.relay import Relay
 from chunkwire.ask.session import Sessions
+from chunkwire.ask.wish import Wish
+from chunkwire.llm.answer import ErrorKind, ProviderError, Reasoning, Text, ToolCall
 from chunkwire.llm.question import Message, Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.movers import SendTimeout
+from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
 KEEP_ALIVE_S: Final = 15.0  # without an octet; WHATWG HTML §9.2.7: "include a comment line … every 15 seconds or so"
+_BATCH_CHARACTERS: Final = 65536  # written in one send, where so many are there
 MAX_WHOLE_CHARACTERS: Final = 4 << 20  # of an answer kept whole; the longest that providers give have some 0.5 Mi
 
 
@@ -34,11 +40,13 @@ class AskSettings:
         system: said before every conversation; "" for nothing.
         max_tokens: that a provider is asked for; None leaves it to the provider.
         keep_alive: seconds without an octet until a sign of life.
+        passes_reasoning: pass on what a model thinks before it answers.
     """
 
     system: str = ""
     max_tokens: int | None = None
     keep_alive: float = KEEP_ALIVE_S
+    passes_reasoning: bool = True
 
 
 class Answers:
@@ -58,7 +66,7 @@ class Answers:
 
     async def answer(
         self,
-        question: str,
+        wish: Wish,
         account: Account,
         write: Callable[[Items], Awaitable[None]],
         wait_departure: Callable[[], Awaitable[None]],
@@ -72,9 +80,10 @@ class Answers:
         send, receive = trio.open_memory_channel[Item](CHANNEL_ITEMS)
         items = Items(receive, keeps_text=bool(account.session))
         gone: PeerGone | SendTimeout | None = None
+        relay = partial(self.relay.answer, self._question(wish), account, send, wish.max_time)
         try:
             async with receive, trio.open_nursery() as nursery:
-                nursery.start_soon(self.relay.answer, self._question(question, account), account, send, name="relay")
+                nursery.start_soon(relay, name="relay")
                 nursery.start_soon(_leave, account, wait_departure, nursery.cancel_scope, name="departure watch")
                 try:
                     await write(items)
@@ -85,18 +94,27 @@ class Answers:
         finally:
             self.audit(account, trio.current_time())
         if account.session and items.keeps_text and account.ended == "complete":
-            self.sessions.add(account.session, trio.current_time(), question=question, answer=items.text)
+            self.sessions.add(account.session, trio.current_time(), question=wish.text, answer=items.text)
         if gone is not None:
             raise gone
         if account.ended == "client-gone":
             raise PeerGone(f"{account.client} left before the end of its answer")
 
-    def _question(self, question: str, account: Account) -> Question:
+    def _question(self, wish: Wish) -> Question:
+        """Return what is asked: the endpoint's own words, then the caller's conversation, or that of its session."""
         messages = [Message("system", self.settings.system)] if self.settings.system else []
-        if account.session:
-            messages += self.sessions.history(account.session, trio.current_time())
-        messages.append(Message("user", question))
-        return Question("", tuple(messages), max_tokens=self.settings.max_tokens)
+        if wish.session:
+            messages += self.sessions.history(wish.session, trio.current_time())
+        messages += wish.question.messages or (Message("user", wish.text),)
+        most = wish.question.max_tokens or self.settings.max_tokens
+        return replace(wish.question, messages=tuple(messages), max_tokens=most)
+
+    def refuse(self, request: IncomingRequest, form: str, refusal: Refusal) -> Account:
+        """Log a request that asks nothing, and return its account."""
+        account = self.account(request, form=form, session="")
+        account.error, account.ended = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), refusal.status), "refused"
+        self.audit(account, account.began)
+        return account
 
     def audit(self, account: Account, now: float) -> None:
         """Log a request that is over, and write its line where there is a place for it."""
@@ -121,21 +139,36 @@ class Items:
         """The answer so far."""
         return "".join(self._pieces)
 
-    async def next(self, patience: float) -> Item | None:
-        """Return the next item, None when none has come for so many seconds."""
-        with trio.move_on_after(patience):
-            item = await self._channel.receive()
-            if self.keeps_text and isinstance(item, Token):
-                self._keep(item.text)
-            return item
-        return None
+    async def next(self, patience: float) -> list[Item]:
+        """Return the next items, all that are there up to a bound; none when none has come for so many seconds."""
+        try:
+            batch: list[Item] = [self._channel.receive_nowait()]
+        except trio.WouldBlock:
+            batch = []
+            with trio.move_on_after(patience):
+                batch.append(await self._channel.receive())
+        characters = self._keep(batch[0]) if batch else _BATCH_CHARACTERS
+        while characters < _BATCH_CHARACTERS and not isinstance(batch[-1], End):
+            try:
+                batch.append(self._channel.receive_nowait())
+            except trio.WouldBlock:
+                break
+            characters += self._keep(batch[-1])
+        return batch
 
-    def _keep(self, text: str) -> None:
-        self._pieces.append(text)
-        self._characters += len(text)
-        if self._characters > MAX_WHOLE_CHARACTERS:
-            self.keeps_text = False
-            self._pieces.clear()
+    def _keep(self, item: Item) -> int:
+        """Keep the text of an item where it is wanted; return its length in characters."""
+        if isinstance(item, End):
+            return 0
+        text = item.arguments if isinstance(item, ToolCall) else item.text
+        if self.keeps_text and not isinstance(item, Reasoning):
+            if isinstance(item, Text):
+                self._pieces.append(text)
+            self._characters += len(text)
+            if self._characters > MAX_WHOLE_CHARACTERS:
+                self.keeps_text = False
+                self._pieces.clear()
+        return len(text)
 
 
 async def write_items(
@@ -144,23 +177,39 @@ async def write_items(
     account: Account,
     *,
     keep_alive: float,
-    send: Callable[[bytes], Awaitable[None]],
+    send: Callable[[list[bytes]], Awaitable[None]],
     send_keep_alive: Callable[[], Awaitable[None]],
-    first: Item | None = None,
+    first: list[Item] | None = None,
 ) -> None:
-    """Write an answer in its form, each item as it comes, with a sign of life after each `keep_alive` seconds."""
-    item = first
-    while True:
-        if item is None and (item := await items.next(keep_alive)) is None:
+    """Write an answer in its form, as it comes, with a sign of life after each `keep_alive` seconds.
+
+    Args:
+        send: takes what is written at once, an event each; never an empty list.
+    """
+    batch = first or []
+    while not account.is_reported:
+        if not batch and not (batch := await items.next(keep_alive)):
             await send_keep_alive()
             continue
-        if not isinstance(item, Token):
-            break
-        await send(form.token(item.text))
-        account.note_token(trio.current_time())
-        item = None
-    with account.ending():
-        await send(form.done(account.summary()) if account.error is None else form.error(account.trouble()))
+        pieces = [_written(form, item) for item in batch if not isinstance(item, End)]
+        if pieces:
+            account.note_token(trio.current_time())
+        if isinstance(batch[-1], End):
+            with account.ending():
+                await send([*pieces, *form.end(account)])
+        else:
+            await send(pieces)
+        batch = []
+
+
+def _written(form: AnswerForm, item: Text | Reasoning | ToolCall) -> bytes:
+    match item:
+        case Text():
+            return form.token(item.text)
+        case Reasoning():
+            return form.reasoning(item.text)
+        case ToolCall():
+            return form.tool_call(item)
 
 
 async def _leave(account: Account, wait_departure: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:

@@ -19,16 +19,26 @@ logger = logging.getLogger("chunkwire.ask")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try with one provider; `error` is None where it answered, and "skipped" names an open breaker."""
+    """One try with one provider.
+
+    Attributes:
+        error: None where it answered; "skipped" where it was not asked, and "cancelled" where the caller left.
+        tokens: pieces of text that were passed on.
+    """
 
     provider: str
     error: str | None
     message: str
     seconds: float
+    tokens: int = 0
 
     def to_json(self) -> dict[str, object]:
         """Return it for the line, and for an error that a caller gets."""
-        content: dict[str, object] = {"provider": self.provider, "ms": round(self.seconds * 1000, 1)}
+        content: dict[str, object] = {
+            "provider": self.provider,
+            "ms": round(self.seconds * 1000, 1),
+            "tokens": self.tokens,
+        }
         return content if self.error is None else {**content, "error": self.error, "message": self.message}
 
 
@@ -39,8 +49,11 @@ class Account:
     Attributes:
         form: sse, jsonl, json or websocket.
         tokens: pieces of text that were passed on; providers count their own in `usage`.
+        thoughts: pieces of reasoning that came, passed on or not.
+        passed: pieces that were passed on, of text, reasoning and tool calls.
         waits: times that the channel was full when a token came, and the provider had to wait for the caller.
-        first_token: when the first of them was written to the caller.
+        is_callers_model: the caller named the model, and no provider has it as its own.
+        first_token: when the first piece was written to the caller.
         is_whole: a provider's terminal event was seen.
         is_ending, is_reported: the last event is being written, or has been.
         ended: complete, error, client-gone, refused for a question that was none, or cut where the server stopped.
@@ -54,6 +67,8 @@ class Account:
     provider: str = ""
     model: str = ""
     tokens: int = 0
+    thoughts: int = 0
+    passed: int = 0
     waits: int = 0
     usage: Usage | None = None
     stop: StopReason | None = None
@@ -61,9 +76,14 @@ class Account:
     error: ProviderError | None = None
     ended: str = "cut"
     attempts: list[Attempt] = field(default_factory=list)
+    is_callers_model: bool = False
     is_whole: bool = False
     is_ending: bool = False
     is_reported: bool = False
+
+    def begin(self, provider: str, model: str) -> None:
+        """Take note of who is asked, for which model."""
+        self.provider, self.model, self.usage, self.stop = provider, model, None, None
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -97,7 +117,8 @@ class Account:
             "model": self.model,
             "stop": None if self.stop is None else self.stop.value,
             "tokens": self.tokens,
-            "usage": None if usage is None else {"input_tokens": usage.prompt, "output_tokens": usage.completion},
+            "reasoning": self.thoughts,
+            "usage": None if usage is None else _usage_json(usage),
             "ttft_ms": self.since(self.first_token),
         }
 
@@ -129,6 +150,13 @@ class Account:
             "error": None if self.error is None else {"kind": self.error.kind.value, "message": self.error.message},
             "attempts": [attempt.to_json() for attempt in self.attempts],
         }
+
+
+def _usage_json(usage: Usage) -> dict[str, int]:
+    """Return what a provider counted; reasoning and cached tokens where it counted any."""
+    counted = {"input_tokens": usage.prompt, "output_tokens": usage.completion}
+    more = {"reasoning_tokens": usage.reasoning, "cached_tokens": usage.cached}
+    return counted | {name: count for name, count in more.items() if count}
 
 
 def audit(account: Account, now: float, write_to: Callable[[str], None] | None) -> None:

@@ -7,6 +7,8 @@ or a reset cancels what is being asked and what waits.
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import trio
@@ -14,89 +16,111 @@ import trio
 from chunkwire.ask.answering import Answers, Items, write_items
 from chunkwire.ask.audit import Account
 from chunkwire.ask.forms import LineForm
-from chunkwire.ask.wish import MAX_QUESTION_OCTETS
+from chunkwire.ask.members import read_seconds
+from chunkwire.ask.wish import Wish, read_session
+from chunkwire.llm.question import Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.origin.websocket import WebSocket, open_websocket
+from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 
+MAX_QUESTION_OCTETS: Final = 1 << 20
+_BINARY: Final = Refusal(400, "body", "expected a question in a text message, got a binary one")
 _WAITING: Final = 8  # questions read ahead of their turn, so that a Close frame behind them is seen
 _TOO_BIG: Final = 1009  # RFC 6455 §7.4.1
 
 
-async def converse(answers: Answers, request: IncomingRequest, response: Responder, session: str) -> None:
+async def converse(answers: Answers, request: IncomingRequest, response: Responder) -> None:
     """Answer every question of a WebSocket until it is closed; one in the request's own `q` comes first."""
-    first = request.query.text("q")
-    socket = await open_websocket(request, response)
-    send, receive = trio.open_memory_channel[str](_WAITING)
-    left = trio.Event()
+    session, first = read_session(request.query.text("session")), request.query.text("q")
+    wish = Wish(first, "websocket", Question("", ()), session, read_seconds(request.query.text("max_time")))
+    talk = _Talk(answers, request, await open_websocket(request, response), wish)
+    send, receive = trio.open_memory_channel[str | Refusal](_WAITING)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_listen, socket, send, left, name="questions")
-        if first.strip():
-            await _answer(answers, request, socket, left, first, session)
+        nursery.start_soon(_listen, talk, send, name="questions")
+        if request.query.values("q"):
+            await talk.answer(_question(first))
         async for question in receive:
-            if left.is_set():
+            if talk.left.is_set():
                 break
-            await _answer(answers, request, socket, left, question, session)
+            await talk.answer(question)
 
 
-async def _answer(
-    answers: Answers, request: IncomingRequest, socket: WebSocket, left: trio.Event, question: str, session: str
-) -> None:
-    account = answers.account(request, form="websocket", session=session)
+class _Talk:
+    """One WebSocket, and what its questions have in common.
 
-    async def write(items: Items) -> None:
-        await _write(answers, socket, account, items)
+    Attributes:
+        left: the client has closed, or gone.
+    """
 
-    async def departure() -> None:
-        await left.wait()
+    def __init__(self, answers: Answers, request: IncomingRequest, socket: WebSocket, wish: Wish) -> None:
+        self.socket = socket
+        self.left = trio.Event()
+        self._answers = answers
+        self._request = request
+        self._wish = wish
 
-    try:
-        await answers.answer(question, account, write, departure)
-    except PeerGone:
-        left.set()  # the account has it; `_listen` ends the conversation
+    async def answer(self, question: str | Refusal) -> None:
+        """Answer a question, or say why a message is none."""
+        try:
+            if isinstance(question, Refusal):
+                await self._send(LineForm().end(self._answers.refuse(self._request, "websocket", question)))
+                return
+            account = self._answers.account(self._request, form="websocket", session=self._wish.session)
+            wish = replace(self._wish, text=question)
+            await self._answers.answer(wish, account, partial(self._write, account), self.left.wait)
+        except PeerGone:
+            self.left.set()  # the account has it; `_listen` ends the conversation
+
+    async def _write(self, account: Account, items: Items) -> None:
+        from wsproto.events import Ping
+
+        await write_items(
+            items,
+            LineForm(),
+            account,
+            keep_alive=self._answers.settings.keep_alive,
+            send=self._send,
+            send_keep_alive=lambda: self.socket.send(Ping()),
+        )
+
+    async def _send(self, lines: list[bytes]) -> None:
+        from wsproto.events import TextMessage
+
+        for line in lines:
+            await self.socket.send(TextMessage(line.decode().removesuffix("\n")))
 
 
-async def _write(answers: Answers, socket: WebSocket, account: Account, items: Items) -> None:
-    from wsproto.events import Ping, TextMessage
-
-    await write_items(
-        items,
-        LineForm(),
-        account,
-        keep_alive=answers.settings.keep_alive,
-        send=lambda line: socket.send(TextMessage(line.decode().removesuffix("\n"))),
-        send_keep_alive=lambda: socket.send(Ping()),
-    )
-
-
-async def _listen(socket: WebSocket, send: trio.MemorySendChannel[str], left: trio.Event) -> None:
+async def _listen(talk: _Talk, send: trio.MemorySendChannel[str | Refusal]) -> None:
     """Pass on whole messages as questions, answer pings, and note when the client has left."""
     async with send:
         try:
-            await _take_questions(socket, send)
+            await _take_questions(talk.socket, send)
         except PeerGone:
             pass  # it left without a word
         finally:
-            left.set()
+            talk.left.set()
 
 
-async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str]) -> None:
+async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str | Refusal]) -> None:
     from wsproto.events import CloseConnection, TextMessage
 
     held: list[str] = []
-    characters = 0
+    length = 0
     async with aclosing(socket.messages()) as messages:
         async for piece in messages:
-            if not isinstance(piece, TextMessage):
-                continue
-            if piece.data:  # a fragment may be empty, and there may be any number of them
-                held.append(piece.data)
-            characters += len(piece.data)
-            if characters > MAX_QUESTION_OCTETS:
+            length += len(piece.data)
+            if length > MAX_QUESTION_OCTETS:
                 await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
                 return
+            is_text = isinstance(piece, TextMessage)
+            if is_text and piece.data:  # a fragment may be empty, and there may be any number of them
+                held.append(piece.data)
             if piece.message_finished:
-                question, held, characters = "".join(held), [], 0
-                if question.strip():
-                    await send.send(question)
+                question, held, length = "".join(held), [], 0
+                await send.send(_question(question) if is_text else _BINARY)
+
+
+def _question(text: str) -> str | Refusal:
+    return text if text.strip() else Refusal(400, "parameter", "q: expected a question, got none")

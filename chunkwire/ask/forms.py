@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from chunkwire.ask.audit import Account
+from chunkwire.llm.answer import ToolCall
 from chunkwire.llm.shape import dump
 from chunkwire.wire.sse import encode_comment, encode_event
 
@@ -19,15 +21,19 @@ class AnswerForm(Protocol):
     content_type: bytes
 
     def token(self, text: str) -> bytes:
-        """Return a piece of the answer."""
+        """Return a piece of the answer's text."""
         ...
 
-    def error(self, content: Mapping[str, object]) -> bytes:
-        """Return an error; nothing of the answer follows."""
+    def reasoning(self, text: str) -> bytes:
+        """Return a piece of what the model thinks before it answers."""
         ...
 
-    def done(self, content: Mapping[str, object]) -> bytes:
-        """Return the end of a whole answer."""
+    def tool_call(self, call: ToolCall) -> bytes:
+        """Return the beginning of a tool call, or more of its arguments."""
+        ...
+
+    def end(self, account: Account) -> list[bytes]:
+        """Return the end of an answer: what is known of a whole one, or its error; nothing of it follows."""
         ...
 
     def keep_alive(self) -> bytes:
@@ -36,7 +42,9 @@ class AnswerForm(Protocol):
 
 
 class EventForm:
-    """Server-sent events: `data: {"t":"Hel"}`, `event: error`, `event: done` (WHATWG HTML §9.2).
+    """Server-sent events: `data: {"t":"Hel"}`, then `event: done` or `event: error` (WHATWG HTML §9.2).
+
+    `event: reasoning` and `event: tool_call` come before and between; neither reaches `onmessage`.
 
     The first event has the request's id as its id: a browser that reconnects after the end sends it as Last-Event-ID,
     and is answered 204, or it would ask again and again.
@@ -52,13 +60,19 @@ class EventForm:
         """Return an event without a type, which reaches `onmessage`."""
         return self._event({"t": text})
 
-    def error(self, content: Mapping[str, object]) -> bytes:
-        """Return `event: error`."""
-        return self._event(content, "error")
+    def reasoning(self, text: str) -> bytes:
+        """Return `event: reasoning`."""
+        return self._event({"t": text}, "reasoning")
 
-    def done(self, content: Mapping[str, object]) -> bytes:
-        """Return `event: done`."""
-        return self._event(content, "done")
+    def tool_call(self, call: ToolCall) -> bytes:
+        """Return `event: tool_call`."""
+        return self._event(_call_json(call), "tool_call")
+
+    def end(self, account: Account) -> list[bytes]:
+        """Return `event: done` or `event: error`."""
+        if account.error is None:
+            return [self._event(account.summary(), "done")]
+        return [self._event(account.trouble(), "error")]
 
     def keep_alive(self) -> bytes:
         """Return a comment."""
@@ -70,7 +84,10 @@ class EventForm:
 
 
 class LineForm:
-    """JSON Lines: `{"t":"Hel"}`, `{"error":{…}}`, `{"done":{…}}`; a blank line is a sign of life."""
+    """JSON Lines: `{"t":"Hel"}`, `{"reasoning":"…"}`, `{"tool_call":{…}}`, `{"error":{…}}`, `{"done":{…}}`.
+
+    A blank line is a sign of life.
+    """
 
     name = "jsonl"
     content_type = b"application/x-ndjson"
@@ -79,13 +96,19 @@ class LineForm:
         """Return a line."""
         return self._line({"t": text})
 
-    def error(self, content: Mapping[str, object]) -> bytes:
+    def reasoning(self, text: str) -> bytes:
         """Return a line."""
-        return self._line({"error": content})
+        return self._line({"reasoning": text})
 
-    def done(self, content: Mapping[str, object]) -> bytes:
+    def tool_call(self, call: ToolCall) -> bytes:
         """Return a line."""
-        return self._line({"done": content})
+        return self._line({"tool_call": _call_json(call)})
+
+    def end(self, account: Account) -> list[bytes]:
+        """Return a line."""
+        if account.error is None:
+            return [self._line({"done": account.summary()})]
+        return [self._line({"error": account.trouble()})]
 
     def keep_alive(self) -> bytes:
         """Return an empty line, which readers of JSON Lines skip."""
@@ -93,3 +116,9 @@ class LineForm:
 
     def _line(self, content: Mapping[str, object]) -> bytes:
         return dump(content).encode("utf-8", "replace") + b"\n"
+
+
+def _call_json(call: ToolCall) -> dict[str, object]:
+    """Return a piece of a tool call: `id` and `name` where it begins, more of the JSON text of its arguments after."""
+    begun = {"id": call.id, "name": call.name} if call.id or call.name else {}
+    return {"index": call.index, **begun, "arguments": call.arguments}

@@ -7,18 +7,23 @@ or `/providers`.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chunkwire.ask.breaker import Breaker
+from chunkwire.ask.optional import STREAM, without
+from chunkwire.ask.overload import MAX_STREAMS, MAX_WAITING, ProviderGate
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.dialect import Dialect
+from chunkwire.llm.question import ModelRequest, Question
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.wire.errors import LocalError
 
 _SPEC: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _KEY: Final = re.compile(r"[!-~]+")
+_MAX_MODELS: Final = 256  # whose refused parameters are remembered, of one provider; callers may name any model
 
 
 @dataclass(slots=True)
@@ -36,7 +41,8 @@ class Provider:
     """One provider.
 
     Attributes:
-        url: its target is the path that the dialect's own paths go under.
+        url: its target is the path that the dialect's own paths go under, or one that is whole already; what its query
+            says is said in each request.
         key: "" for none.
     """
 
@@ -45,34 +51,77 @@ class Provider:
     url: Url
     model: str
     key: str = field(default="", repr=False)
-    breaker: Breaker = field(default_factory=Breaker)
+    gate: ProviderGate = field(default_factory=lambda: ProviderGate(Breaker()))
     tally: Tally = field(default_factory=Tally)
+    _refused: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict, repr=False)
+
+    def refused(self, model: str) -> frozenset[str]:
+        """Return the parameters that the provider is known to refuse for a model."""
+        return self._refused.get(model, frozenset())
+
+    def remember(self, model: str, names: frozenset[str]) -> None:
+        """Take note of the parameters that a request had to leave out to be taken."""
+        if names:
+            self._refused[model] = names
+            if len(self._refused) > _MAX_MODELS:
+                self._refused.popitem(last=False)
+
+    def request(self, question: Question, left_out: frozenset[str]) -> ModelRequest:
+        """Return the request that asks, without these parameters."""
+        path, _, query = self.url.target.partition(b"?")
+        base = b"" if path == b"/" else path
+        question = replace(question, is_stream=STREAM not in left_out)
+        request = without(self.dialect.build_request(question, base=base, key=self.key), left_out)
+        is_whole = any(dialect.claims(path.decode("latin-1")) for dialect in (self.dialect, DIALECTS["openai"]))
+        target = path if is_whole else request.target
+        return replace(request, target=_with_query(target, query))
 
     def to_json(self, now: float) -> dict[str, object]:
-        """Return what `/providers` says of it."""
+        """Return what `/providers` says of it; the query of its URL is left out, since keys may stand there."""
+        breaker = self.gate.breaker
         return {
             "name": self.name,
             "dialect": self.dialect.name,
-            "url": str(self.url),
+            "url": str(replace(self.url, target=self.url.target.partition(b"?")[0])),
             "model": self.model,
-            "state": self.breaker.state(now).value,
-            "failures_in_a_row": self.breaker.failures,
-            "opens_in_s": round(self.breaker.opens_in(now), 3),
+            "state": breaker.state(now).value,
+            "failures_in_a_row": breaker.failures,
+            "opens_in_s": round(breaker.opens_in(now), 3),
+            "streams": self.gate.running,
+            "waiting": self.gate.waiting,
             "asked": self.tally.asked,
             "answered": self.tally.answered,
             "failed": self.tally.failed,
             "tokens": self.tally.tokens,
+            "leaves_out": sorted(frozenset().union(*self._refused.values())),
         }
 
 
+def _with_query(target: bytes, query: bytes) -> bytes:
+    """Return a target whose query says what another one says, in place of what it said under the same names."""
+    path, _, own = target.partition(b"?")
+    names = {pair.partition(b"=")[0] for pair in query.split(b"&")}
+    kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
+    joined = b"&".join([*kept, *([query] if query else [])])
+    return b"%b?%b" % (path, joined) if joined else path
+
+
 def parse_provider(
-    spec: str, environment: Mapping[str, str], *, model: str = "", failures: int, cooldown: float
+    spec: str,
+    environment: Mapping[str, str],
+    *,
+    model: str = "",
+    failures: int,
+    cooldown: float,
+    max_streams: int = MAX_STREAMS,
+    max_waiting: int = MAX_WAITING,
 ) -> Provider:
     """Return the provider of `NAME=DIALECT:URL[#MODEL]`; its key is that of NAME_API_KEY in the environment.
 
     Args:
         model: for a spec that names none.
         failures, cooldown: of its breaker.
+        max_streams, max_waiting: of its gate.
 
     Raises:
         LocalError: one line that names what is wrong.
@@ -86,12 +135,10 @@ def parse_provider(
     if dialect is None:
         raise LocalError(f"{name}: expected a dialect out of {', '.join(DIALECTS)}, got {found['dialect']!r}")
     url = parse_url(found["url"])
-    if b"?" in url.target:
-        raise LocalError(f"{name}: expected a URL without a query, got {found['url']!r}")
     if not (model := found["model"] or model):
         raise LocalError(f"{name}: expected a model: {spec}#MODEL, or --model for all")
-    breaker = Breaker(failures=failures, cooldown=cooldown)
-    return Provider(name, dialect, url, model, _key(key_variable(name), environment), breaker)
+    gate = ProviderGate(Breaker(failures=failures, cooldown=cooldown), most=max_streams, most_waiting=max_waiting)
+    return Provider(name, dialect, url, model, _key(key_variable(name), environment), gate)
 
 
 def key_variable(name: str) -> str:

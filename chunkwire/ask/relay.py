@@ -1,86 +1,46 @@
-"""Ask the providers in order until one answers, and put its tokens into a channel as they come.
+"""Ask the providers in order until one answers, and put what it says into a channel as it comes.
 
-The rule here: until the first token everything may be tried again, with the same provider or the next; from the first
-token on, nothing is. Leaving, for whatever reason, ends the provider's stream at once: `client.open` sees to it. What
-this module must not know: how the answer is written to the caller.
+The rule here: until something of an answer has been passed on everything may be tried again, with the same provider or
+the next; from then on, nothing is. Who is at fault decides what follows: an error of the question's goes to its caller
+and to no breaker. What this module must not know: sockets, and how the answer is written to the caller.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 
 import trio
 
-import chunkwire.client
+from chunkwire.ask.attempt import End, Item, Means, OneAttempt, Patience
 from chunkwire.ask.audit import Account, Attempt
-from chunkwire.ask.breaker import Pass
+from chunkwire.ask.optional import refused_parameter
+from chunkwire.ask.overload import Admission, RetryBudget, Waiter
 from chunkwire.ask.providers import Provider
-from chunkwire.client.errors import Deadline
 from chunkwire.client.pool import Pool
 from chunkwire.client.retry import Retry
-from chunkwire.client.stream import Stream
-from chunkwire.client.views import content
-from chunkwire.llm.answer import (
-    AnswerEvent,
-    ErrorKind,
-    ProviderError,
-    Reasoning,
-    Started,
-    Stop,
-    Text,
-    ToolCall,
-    Usage,
-)
-from chunkwire.llm.dialect import Reader
+from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import redacted
-from chunkwire.llm.question import Question
-from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import CONNECT_SECONDS, DialError, make_tls
-from chunkwire.net.ends import IncompleteHead
-from chunkwire.net.heads import HeadError
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.llm.question import ModelRequest, Question
+from chunkwire.net.dial import make_tls
+from chunkwire.server.metrics import Histogram
 
-CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
-_ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
-_GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The answer is over; whether it is whole or failed stands in the account."""
-
-
-Item: TypeAlias = Token | End
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a provider may take, in seconds, and how often it is asked.
-
-    Attributes:
-        first_token: from the question to the first token; models think.
-        idle: between two receives after it.
-        attempts: with one provider, the first included.
-        backoff: first and longest wait between them.
-    """
-
-    connect: float = CONNECT_SECONDS
-    first_token: float = 60.0
-    idle: float = 60.0
-    attempts: int = 2
-    backoff: tuple[float, float] = (0.2, 2.0)
+_PIECES: Final = (
+    0,
+    1,
+    3,
+    10,
+    30,
+    100,
+    300,
+    1000,
+    3000,
+    10_000,
+)  # of an answer: a sentence has some 20, a long one 3000
 
 
 class Relay:
@@ -88,6 +48,7 @@ class Relay:
 
     Attributes:
         waits: times that a provider had to wait for its caller, in all.
+        broken_after: pieces passed on before an answer failed.
     """
 
     def __init__(
@@ -97,208 +58,196 @@ class Relay:
         *,
         tls: ssl.SSLContext | None = None,
         pool: Pool | None = None,
+        budget: RetryBudget | None = None,
+        passes_reasoning: bool = True,
     ) -> None:
+        has_https = any(provider.url.scheme == "https" for provider in providers)
         self.providers = tuple(providers)
         self.waits = 0
+        self.budget = budget or RetryBudget()
+        self.broken_after = Histogram(_PIECES)
         self._patience = patience
+        self._means = Means(
+            patience, self._note_wait, tls or (make_tls() if has_https else None), pool, passes_reasoning
+        )
         self._retry = Retry(first=patience.backoff[0], cap=patience.backoff[1])
         self._chance = random.Random()
-        has_https = any(provider.url.scheme == "https" for provider in providers)
-        self._tls = tls or (make_tls() if has_https else None)
-        self._pool = pool
+        self._keys = [provider.key for provider in providers]
 
-    async def answer(self, question: Question, account: Account, channel: trio.MemorySendChannel[Item]) -> None:
-        """Send the tokens of an answer, and an `End` when the account says how it went.
+    async def answer(
+        self,
+        question: Question,
+        account: Account,
+        channel: trio.MemorySendChannel[Item],
+        max_time: float = math.inf,
+    ) -> None:
+        """Send the pieces of an answer, and an `End` when the account says how it went.
+
+        Args:
+            question: its model is "" for each provider's own.
+            max_time: seconds for all of it.
 
         Resource handling: closes the channel.
 
         Cancellation: the provider's stream is ended with a reset; the account says how far it had come.
         """
+        max_time = min(max_time, self._patience.total)
         async with channel:
             error: ProviderError | None = None
-            for provider in self.providers:
-                error = await self._ask(provider, question, account, channel) or error
-                if account.is_whole or account.tokens or (error is not None and error.is_callers_fault):
-                    break
+            self.budget.earn(trio.current_time())
+            with trio.move_on_at(account.began + max_time) as limit:
+                error = await self._ask_all(question, account, channel)
+            if limit.cancelled_caught:
+                error = ProviderError(
+                    ErrorKind.TIMEOUT, f"expected the whole answer within {max_time:g} s", is_ours=True
+                )
             if not account.is_whole:
-                account.error = error or self._nobody()
+                account.error = error
+                self.broken_after.observe(account.passed)
             await channel.send(End())
 
-    def _nobody(self) -> ProviderError:
-        """Return the error for a question that no breaker let pass."""
+    def _note_wait(self) -> None:
+        self.waits += 1
+
+    async def _ask_all(
+        self, question: Question, account: Account, channel: trio.MemorySendChannel[Item]
+    ) -> ProviderError | None:
+        """Ask one provider after the other; return the last error."""
+        error: ProviderError | None = None
+        left = self._in_order(question.model)
+        while (chosen := await self._choose(left, account)) is not None:
+            provider, admission = chosen
+            error = await self._ask(provider, admission, question, account, channel)
+            if error is None or account.passed or error.is_callers_fault:
+                return error
+        return error or self._nobody()
+
+    def _in_order(self, model: str) -> list[Provider]:
+        """Return the providers in the order in which they are asked: first those that have the model."""
+        return sorted(self.providers, key=lambda provider: provider.model != model) if model else [*self.providers]
+
+    async def _choose(self, left: list[Provider], account: Account) -> tuple[Provider, Admission] | None:
+        """Take the first provider that has room out of those that are left, once there is room; None for nobody."""
         now = trio.current_time()
-        soonest = min(provider.breaker.opens_in(now) for provider in self.providers)
-        message = f"expected a provider whose breaker lets questions pass, got {len(self.providers)} that do not"
-        return ProviderError(ErrorKind.OVERLOADED, message, 503, retry_after=soonest)
+        for provider in tuple(left):
+            if (admission := provider.gate.try_enter(now)) is not None:
+                left.remove(provider)
+                return provider, admission
+            if provider.gate.is_closed(now):
+                left.remove(provider)
+                account.attempts.append(_skipped(provider, now))
+        places = [provider.gate for provider in left if provider.gate.has_place]
+        admission = await Waiter(places).wait(self._patience.queue) if places else None
+        for provider in tuple(left):
+            if admission is None:
+                provider.gate.turned_away += 1
+                account.attempts.append(_skipped(provider, trio.current_time()))
+            elif provider.gate is admission.gate:
+                left.remove(provider)
+                return provider, admission
+        return None
+
+    def _nobody(self) -> ProviderError:
+        """Return the error for a question that no provider was asked; without a time where nobody knows one."""
+        now, count = trio.current_time(), len(self.providers)
+        closed = [provider.gate.breaker.opens_in(now) for provider in self.providers if provider.gate.is_closed(now)]
+        if len(closed) == count:
+            message = f"expected a provider whose breaker lets questions pass, got {count} that do not"
+            return ProviderError(ErrorKind.OVERLOADED, message, 503, retry_after=min(closed), is_ours=True)
+        message = f"expected a provider with room for one more answer, got {count} without"
+        return ProviderError(ErrorKind.OVERLOADED, message, 503, is_ours=True)
 
     async def _ask(
-        self, provider: Provider, question: Question, account: Account, channel: trio.MemorySendChannel[Item]
+        self,
+        provider: Provider,
+        admission: Admission | None,
+        question: Question,
+        account: Account,
+        channel: trio.MemorySendChannel[Item],
     ) -> ProviderError | None:
-        """Ask one provider, again where that may help; None for a whole answer, and where its breaker says no."""
+        """Ask one provider, again where that may help; None for a whole answer."""
+        account.is_callers_model = question.model not in ("", *(other.model for other in self.providers))
+        question = question if account.is_callers_model else replace(question, model=provider.model)
         error: ProviderError | None = None
-        for attempt in range(1, self._patience.attempts + 1):
-            began = trio.current_time()
-            permit = provider.breaker.try_pass(began)
-            if permit is None:
-                wait = provider.breaker.opens_in(began)
-                account.attempts.append(Attempt(provider.name, "skipped", f"breaker open for {wait:.1f} s more", 0.0))
-                return error
-            account.provider, account.model, account.usage, account.stop = provider.name, provider.model, None, None
-            error = await self._try(provider, replace(question, model=provider.model), account, channel, permit)
-            kind = None if error is None else error.kind.value
-            seconds = trio.current_time() - began
-            account.attempts.append(Attempt(provider.name, kind, "" if error is None else error.message, seconds))
-            if error is None:
-                account.is_whole = True
-                return None
-            if account.tokens or not error.is_retryable or error.retry_after or attempt == self._patience.attempts:
+        attempts = 0
+        while admission is not None:
+            try:
+                error = await self._ask_admitted(provider, admission, question, account, channel)
+            finally:
+                admission.leave(trio.current_time())
+            attempts += 1
+            if error is None or account.passed or not self._may_try_again(error, attempts):
                 break
-            await trio.sleep(self._retry.wait(attempt, chance=self._chance))
+            await trio.sleep(self._retry.wait(attempts, chance=self._chance))
+            admission = provider.gate.try_enter(trio.current_time())
         return error
+
+    async def _ask_admitted(
+        self,
+        provider: Provider,
+        admission: Admission,
+        question: Question,
+        account: Account,
+        channel: trio.MemorySendChannel[Item],
+    ) -> ProviderError | None:
+        """Ask one provider, and at once again without each parameter that it refuses."""
+        left_out = provider.refused(question.model)
+        while True:
+            account.begin(provider.name, question.model)
+            request = provider.request(question, left_out)
+            error = await self._try(provider, admission, request, account, channel)
+            if error is None or not error.is_callers_fault:
+                provider.remember(question.model, left_out)
+            name = "" if error is None or account.passed else refused_parameter(error, request)
+            if not name or name in left_out:
+                return error
+            left_out |= {name}
+
+    def _may_try_again(self, error: ProviderError, attempts: int) -> bool:
+        if not error.is_retryable or error.retry_after or attempts >= self._patience.attempts:
+            return False
+        return self.budget.try_spend(trio.current_time())
 
     async def _try(
         self,
         provider: Provider,
-        question: Question,
+        admission: Admission,
+        request: ModelRequest,
         account: Account,
         channel: trio.MemorySendChannel[Item],
-        permit: Pass,
     ) -> ProviderError | None:
-        """Ask once, and report to the breaker and the tally how it went."""
+        """Ask once, and say to gate, tally and account how it went."""
+        began, had = trio.current_time(), account.tokens
         provider.tally.asked += 1
-        had = account.tokens
+        kind, message = "cancelled", ""
         try:
-            with trio.move_on_after(self._patience.first_token) as patience:
-                error = await self._stream(provider, question, account, channel, patience)
-            if patience.cancelled_caught:
-                message = f"expected a first token within {self._patience.first_token:g} s, got none"
-                error = ProviderError(ErrorKind.TIMEOUT, message)
+            error = await OneAttempt(provider, admission, self._means, account, channel).run(request)
+            if error is None:
+                kind = ""
+                account.is_whole = True
+                provider.tally.answered += 1
+                admission.permit.succeed()
+                return None
+            kind, message = error.kind.value, redacted(error.message, self._keys)
+            is_unknown_model = account.is_callers_model and error.kind is ErrorKind.NOT_FOUND
+            if not error.is_callers_fault and not is_unknown_model:
+                provider.tally.failed += 1
+                admission.permit.fail(trio.current_time(), wait=error.retry_after or 0.0)
+            return replace(error, message=message)
         except BaseException:  # cancelled: the caller left; tokens show that the provider is well
             if account.tokens > had:
-                permit.succeed()
-            permit.give_up()
+                admission.permit.succeed()
             raise
         finally:
-            provider.tally.tokens += account.tokens - had
-        if error is None:
-            provider.tally.answered += 1
-            permit.succeed()
-        elif error.is_callers_fault:
-            permit.give_up()
-        else:
-            provider.tally.failed += 1
-            permit.fail(trio.current_time(), wait=error.retry_after or 0.0)
-        return error
-
-    async def _stream(
-        self,
-        provider: Provider,
-        question: Question,
-        account: Account,
-        channel: trio.MemorySendChannel[Item],
-        patience: trio.CancelScope,
-    ) -> ProviderError | None:
-        """Send a request and pass its tokens on; None for a whole answer."""
-        base = b"" if provider.url.target == b"/" else provider.url.target
-        request = provider.dialect.build_request(question, base=base, key=provider.key)
-        reader = provider.dialect.reader()
-        try:
-            async with chunkwire.client.open(
-                request.method.decode("ascii"),
-                replace(provider.url, target=request.target),
-                fields=request.fields,
-                body=request.body,
-                connect_timeout=self._patience.connect,
-                idle_timeout=self._patience.idle,
-                tls=self._tls,
-                judges_content=False,
-                pool=self._pool,
-            ) as stream:
-                if stream.head.status != 200:
-                    octets = await _some_of(stream)
-                    error = provider.dialect.read_error(stream.head.status, stream.head.fields, octets, time.time())
-                    return replace(error, message=redacted(error.message, [provider.key]))
-                return await self._pass_on(stream, reader, account, channel, patience)
-        except ChunkwireError as error:
-            events = reader.end_of_input(_as_provider_error(error))
-            return await self._take(events, account, channel, patience)
-
-    async def _pass_on(
-        self,
-        stream: Stream,
-        reader: Reader,
-        account: Account,
-        channel: trio.MemorySendChannel[Item],
-        patience: trio.CancelScope,
-    ) -> ProviderError | None:
-        with trio.CancelScope() as grace:
-            async for read in stream.reads(whole_frames=False):
-                if (error := await self._take(reader.feed(content(read)), account, channel, patience)) is not None:
-                    return error
-                if reader.is_complete:
-                    grace.deadline = min(grace.deadline, trio.current_time() + _GRACE_S)
-        return await self._take(reader.end_of_input(), account, channel, patience)
-
-    async def _take(
-        self,
-        events: list[AnswerEvent],
-        account: Account,
-        channel: trio.MemorySendChannel[Item],
-        patience: trio.CancelScope,
-    ) -> ProviderError | None:
-        """Pass events on; return the error among them."""
-        for event in events:
-            match event:
-                case Text():
-                    patience.deadline = float("inf")
-                    account.tokens += 1
-                    await self._put(Token(event.text), account, channel)
-                case Reasoning() | ToolCall():
-                    patience.deadline = float("inf")
-                case Started():
-                    account.model = event.model or account.model
-                case Usage():
-                    account.usage = event
-                case Stop():
-                    account.stop = event.reason
-                case ProviderError():
-                    return event
-                case _:
-                    pass
-        return None
-
-    async def _put(self, item: Item, account: Account, channel: trio.MemorySendChannel[Item]) -> None:
-        try:
-            channel.send_nowait(item)
-        except trio.WouldBlock:
-            account.waits += 1
-            self.waits += 1
-            await channel.send(item)
+            now, tokens = trio.current_time(), account.tokens - had
+            provider.tally.tokens += tokens
+            account.attempts.append(Attempt(provider.name, kind or None, message, now - began, tokens))
 
 
-async def _some_of(stream: Stream) -> bytes:
-    """Return the beginning of a body that is an error."""
-    octets = b""
-    async for read in stream.reads():
-        octets += content(read)
-        if len(octets) >= _ERROR_OCTETS:
-            break
-    return octets
-
-
-def _as_provider_error(error: ChunkwireError) -> ProviderError:
-    """Return an error of ours as one of the provider's."""
-    match error:
-        case DialError():
-            kind = ErrorKind.TIMEOUT if error.kind == "timeout" else ErrorKind.UNREACHABLE
-        case Deadline():
-            kind = ErrorKind.TIMEOUT
-        case PeerGone() | IncompleteHead():
-            kind = ErrorKind.UNREACHABLE
-        case IncompleteBody():
-            kind = ErrorKind.INCOMPLETE
-        case FramingError() | HeadError():
-            kind = ErrorKind.BROKEN
-        case _:
-            raise error
-    return ProviderError(kind, str(error))
+def _skipped(provider: Provider, now: float) -> Attempt:
+    """Return the attempt that was none."""
+    if provider.gate.is_closed(now):
+        return Attempt(
+            provider.name, "skipped", f"breaker open for {provider.gate.breaker.opens_in(now):.1f} s more", 0.0
+        )
+    return Attempt(provider.name, "skipped", "no room for one more answer", 0.0)

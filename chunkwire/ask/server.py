@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 import trio
 
 from chunkwire.ask.answering import AskSettings
+from chunkwire.ask.attempt import Patience
+from chunkwire.ask.counts import AskMetrics
 from chunkwire.ask.endpoint import Endpoint
+from chunkwire.ask.overload import RetryBudget
 from chunkwire.ask.providers import Provider, check_names
-from chunkwire.ask.relay import Patience, Relay
+from chunkwire.ask.relay import Relay
 from chunkwire.client.pool import Pool
 from chunkwire.net.listen import Address
 from chunkwire.server.serving import serve
@@ -27,17 +30,21 @@ async def serve_ask(
     ask_settings: AskSettings,
     patience: Patience,
     settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
+    budget: RetryBudget | None = None,
     tls: ssl.SSLContext | None = None,
     write_audit: Callable[[str], None] | None = None,
+    admin: Address | None = None,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `/ask` and `/providers` until cancelled, or until a drain is over.
+    """Serve the endpoint until cancelled, or until a drain is over.
 
     Args:
         providers: in the order in which they are asked; at least one.
+        budget: of repeated requests, for all providers; None takes the usual one.
         tls: for https providers; None takes the system's roots.
         write_audit: takes a line of JSON, without its newline, for each request that is over.
+        admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
         handle_signals: SIGTERM drains (main thread only).
         task_status: started with the bound addresses once accepting.
 
@@ -49,11 +56,15 @@ async def serve_ask(
     """
     check_names(providers)
     with Pool() as pool:
-        endpoint = Endpoint(Relay(providers, patience, tls=tls, pool=pool), ask_settings, write_audit=write_audit)
+        relay = Relay(
+            providers, patience, tls=tls, pool=pool, budget=budget, passes_reasoning=ask_settings.passes_reasoning
+        )
         await serve(
             address,
-            endpoint.resources(),
+            Endpoint(relay, ask_settings, write_audit=write_audit).resources(),
             settings=settings,
+            admin=admin,
+            metrics=AskMetrics(relay),
             handle_signals=handle_signals,
             task_status=task_status,
         )

@@ -1,52 +1,70 @@
 """What a request to `/ask` asks for, read and checked.
 
 The rule here: a question in the query of a GET or in the body of a POST, the same names in both; what is wrong is
-refused by its name.
+refused by its name. A body is what its Content-Type says: a form, JSON, or a text that is the question.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chunkwire.ask.members import ASKING, MAX_BODY_OCTETS, load_body, read_question, read_seconds, wrong
 from chunkwire.ask.session import SESSION_ID
-from chunkwire.llm.shape import load_object
-from chunkwire.server.query import bad_value, shown
+from chunkwire.llm.question import Question
+from chunkwire.server.query import Query, bad_value, shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
-MAX_QUESTION_OCTETS: Final = 1 << 20  # of a POST; a GET is bounded by its request line
-PARAMETERS: Final = frozenset({"q", "stream", "format", "session"})
+PARAMETERS: Final = frozenset({"q", "stream", "format", "session", "max_time"})
+"""Of the query of a GET, and of a form; JSON has `ASKING` too."""
+
+_FORM: Final = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One question, and the form to answer in: sse, jsonl, or json for one body (`stream=false`)."""
+    """One question, and the form to answer in: sse, jsonl, or json for one body (`stream=false`).
 
-    question: str
+    Attributes:
+        text: what is asked, where it came as `q`.
+        question: how to ask; it has messages where they came in place of `q`.
+        max_time: seconds for the whole answer.
+    """
+
+    text: str
     form: str
+    question: Question
     session: str = ""
+    max_time: float = math.inf
 
 
 async def read_wish(request: IncomingRequest) -> Wish:
     """Return what a request asks for.
 
     Raises:
-        Refusal: 400, naming what is missing or wrong; 413 for a body that is too long.
+        Refusal: 400, naming what is missing or wrong; 413 for a body that is too long, 415 for one of another type.
     """
-    values = {name: request.query.text(name) for name in PARAMETERS}
+    values: dict[str, object] = dict(_parameters(request.query))
     if request.head.method == b"POST":
-        values = {**values, **await _read_body(request)}
-    question = values["q"]
-    if not question.strip():
+        values |= await _read_body(request)
+    for name in ("q", "format", "session"):
+        if not isinstance(values.get(name, ""), str):
+            raise wrong(name, "a text", values[name])
+    text, form, session = (str(values.get(name, "")) for name in ("q", "format", "session"))
+    question = read_question(values)
+    if not text.strip() and not question.messages:
         raise Refusal(400, "parameter", "q: expected a question, got none")
-    if values["stream"] not in ("", "true", "false"):
-        raise bad_value("stream", "true or false", values["stream"])
-    if values["format"] not in ("", "sse", "jsonl"):
-        raise bad_value("format", "sse or jsonl", values["format"])
-    is_jsonl = values["format"] == "jsonl" or (not values["format"] and _accepts(request, b"application/x-ndjson"))
-    form = "json" if values["stream"] == "false" else "jsonl" if is_jsonl else "sse"
-    return Wish(question, form, read_session(values["session"]))
+    if question.messages and (text or session):
+        raise bad_value("messages", "neither q nor session beside them", "q" if text else "session")
+    is_jsonl = form == "jsonl" or (not form and _accepts(request, b"application/x-ndjson"))
+    if form not in ("", "sse", "jsonl"):
+        raise bad_value("format", "sse or jsonl", form)
+    is_whole = _is_whole(values.get("stream", ""))
+    form = "json" if is_whole else "jsonl" if is_jsonl else "sse"
+    return Wish(text, form, question, read_session(session), read_seconds(values.get("max_time")))
 
 
 def read_session(value: str) -> str:
@@ -60,26 +78,72 @@ def read_session(value: str) -> str:
     return value
 
 
-async def _read_body(request: IncomingRequest) -> dict[str, str]:
-    """Return the parameters in a body: a JSON object of them, or a text that is the question."""
-    octets = await request.read_body(MAX_QUESTION_OCTETS)
-    content_type = (request.head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
-    if content_type != b"application/json":
-        return {"q": octets.decode("utf-8", "replace")} if octets else {}
-    try:
-        body = load_object(octets)
-    except ValueError as error:
-        raise Refusal(400, "body", f"body: {error}") from error
-    found: dict[str, str] = {}
-    for name, value in body.items():
-        if name not in PARAMETERS:
-            raise Refusal(400, "unknown-parameter", f"{shown(name)}: not a parameter of /ask")
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        if not isinstance(value, str):
-            raise bad_value(name, "a text", repr(value))
-        found[name] = value
+def media_type(request: IncomingRequest) -> bytes:
+    """Return the type of a request's body, lower case and without parameters; b"" where nothing says it."""
+    return (request.head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
+
+
+def _is_whole(stream: object) -> bool:
+    if isinstance(stream, bool):
+        return not stream
+    if not isinstance(stream, str) or stream not in ("", "true", "false"):
+        raise wrong("stream", "true or false", stream)
+    return stream == "false"
+
+
+def _parameters(query: Query) -> dict[str, str]:
+    """Return the parameters of a query or a form, those that are there.
+
+    Raises:
+        Refusal: 400, one is no UTF-8, or stands there twice.
+    """
+    found = {name: query.text(name) for name in PARAMETERS if query.values(name)}
+    if "\ufffd" in found.get("q", ""):
+        text_of("q", query.octets("q"))
     return found
+
+
+def text_of(name: str, octets: bytes) -> str:
+    """Return octets as text.
+
+    Raises:
+        Refusal: 400, they are no UTF-8.
+    """
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refusal(400, "parameter", f"{name}: expected UTF-8, got other octets at {error.start}") from error
+
+
+async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
+    """Return the parameters in a body: of a JSON object, of a form, or a text that is the question."""
+    octets = await request.read_body(MAX_BODY_OCTETS)
+    kind = media_type(request)
+    is_json = kind == b"application/json" or kind.endswith(b"+json")
+    if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):  # curl -d '{…}' says that it is a form
+        return _known(load_body(octets), PARAMETERS | ASKING)
+    if kind == _FORM and b"=" in octets:
+        form = Query(octets)
+        return _parameters_of(form)
+    if kind not in (b"", _FORM) and not kind.startswith(b"text/"):
+        got = shown(kind.decode("latin-1"))
+        raise Refusal(
+            415, "content-type", f"Content-Type: expected application/json, a form or text/plain, got {got!r}"
+        )
+    return {"q": text_of("body", octets)} if octets else {}
+
+
+def _parameters_of(form: Query) -> Mapping[str, object]:
+    """Return the parameters of a form, where it has no others."""
+    _known(dict.fromkeys(name for name, _ in form.pairs), PARAMETERS)
+    return _parameters(form)
+
+
+def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, object]:
+    for name in values:
+        if name not in names:
+            raise Refusal(400, "unknown-parameter", f"{shown(name)}: not a parameter of /ask")
+    return values
 
 
 def wants_events(request: IncomingRequest) -> bool:
@@ -90,3 +154,22 @@ def wants_events(request: IncomingRequest) -> bool:
 def _accepts(request: IncomingRequest, content_type: bytes) -> bool:
     items = (request.head.get(b"accept") or b"").split(b",")
     return any(item.partition(b";")[0].strip().lower() == content_type for item in items)
+
+
+def refuse_foreign_page(request: IncomingRequest) -> None:
+    """Refuse a page that may not ask: it would spend somebody's tokens, even if it cannot read them.
+
+    A browser names the page's origin, or that it is another one (Fetch Metadata, `Sec-Fetch-Site`); no other client
+    does, and a WebSocket is not held to CORS at all (RFC 6455 §10.2).
+
+    Raises:
+        Refusal: 403.
+    """
+    head = request.head
+    origin = (head.get(b"origin") or b"").decode("latin-1")
+    is_own = origin.partition("://")[2].encode("latin-1") == head.get(b"host")
+    allowed = request.settings.cors
+    is_allowed = "*" in allowed or origin in allowed or (is_own and origin != "")
+    is_foreign = origin != "" or (head.get(b"sec-fetch-site") or b"") in (b"cross-site", b"same-site")
+    if is_foreign and not is_allowed:
+        raise Refusal(403, "origin", f"Origin: expected one that --cors allows, got {shown(origin) or 'none'!r}")

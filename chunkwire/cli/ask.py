@@ -12,6 +12,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
+    from chunkwire.ask.attempt import Patience
     from chunkwire.ask.providers import Provider
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
@@ -37,11 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
     parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
     parser.add_argument("--max-tokens", type=flags.count, metavar="N", help="the most tokens of an answer")
+    parser.add_argument(
+        "--no-reasoning",
+        dest="passes_reasoning",
+        action="store_false",
+        help="do not pass on what models think before they answer; it is counted all the same",
+    )
     flags.add_cors(parser)
+    parser.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
     parser.add_argument("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
     parser.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     parser.add_argument("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")
     _add_patience(parser)
+    _add_limits(parser)
 
 
 def _add_patience(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +62,9 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         ("connect-timeout", "10s", "for a connection to a provider"),
         ("first-token-timeout", "60s", "for its first token"),
         ("idle-timeout", "60s", "without an octet from it after that"),
-        ("breaker-cooldown", "10s", "that a breaker stays open"),
+        ("max-time", "off", "for a whole answer; a request may ask for less (max_time)"),
+        ("queue-timeout", "30s", "for room at a provider"),
+        ("breaker-cooldown", "10s", "that a breaker stays open, where the provider asks for no other time"),
         ("keep-alive", "15s", "without a token until a caller gets a sign of life"),
         ("send-timeout", "30s", "without an octet taken by a caller"),
         ("grace", "10s", "for answers after SIGTERM"),
@@ -67,12 +78,24 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("overload")
+    flags.add_each(group, flags.count, "N", ("max-streams", "1000", "of a provider at once; further questions wait"))
+    flags.add_each(group, flags.whole_number, "N", ("max-waiting", "1000", "for a provider; further ones get a 503"))
+    flags.add_each(
+        group,
+        flags.share,
+        "SHARE",
+        ("retry-share", "0.2", "of a repeated request that a question earns; 0 repeats none"),
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     import trio
 
     from chunkwire.ask.answering import AskSettings
-    from chunkwire.ask.relay import Patience
+    from chunkwire.ask.overload import RetryBudget
     from chunkwire.ask.server import serve_ask
     from chunkwire.net.dial import make_tls
     from chunkwire.net.listen import Address, parse_address
@@ -81,12 +104,7 @@ def run(options: argparse.Namespace) -> int:
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
     address = parse_address(options.listen, default_port=options.default_port)
     providers = _providers(options)
-    patience = Patience(
-        connect=options.connect_timeout,
-        first_token=options.first_token_timeout,
-        idle=options.idle_timeout,
-        attempts=options.attempts,
-    )
+    admin = parse_address(options.admin) if options.admin else None
     has_https = any(provider.url.scheme == "https" for provider in providers)
     tls = make_tls(options.cafile, verify=not options.insecure) if has_https else None
 
@@ -96,16 +114,31 @@ def run(options: argparse.Namespace) -> int:
                 address,
                 providers,
                 ask_settings=flags.settings_of(AskSettings, options),
-                patience=patience,
+                patience=_patience(options),
                 settings=settings,
+                budget=RetryBudget(options.retry_share),
                 tls=tls,
                 write_audit=write_audit,
+                admin=admin,
                 handle_signals=True,
                 task_status=task_status,
             )
 
     trio.run(announced, options, "ask", serve)
     return 0
+
+
+def _patience(options: argparse.Namespace) -> Patience:
+    from chunkwire.ask.attempt import Patience
+
+    return Patience(
+        connect=options.connect_timeout,
+        first_token=options.first_token_timeout,
+        idle=options.idle_timeout,
+        attempts=options.attempts,
+        queue=options.queue_timeout,
+        total=options.max_time,
+    )
 
 
 def _providers(options: argparse.Namespace) -> list[Provider]:
@@ -118,6 +151,8 @@ def _providers(options: argparse.Namespace) -> list[Provider]:
             model=options.model,
             failures=options.breaker_failures,
             cooldown=options.breaker_cooldown,
+            max_streams=options.max_streams,
+            max_waiting=options.max_waiting,
         )
         for spec in options.providers
     ]

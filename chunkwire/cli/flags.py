@@ -49,6 +49,13 @@ def count(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """Return a share, from 0 to 1."""
+    if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip()):
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+    return float(text)
+
+
 def whole_number(text: str) -> int:
     """Return a whole number, 0 or more; `64k` and `1m` are KiB and MiB."""
     found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip())

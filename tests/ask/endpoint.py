@@ -8,10 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from chunkwire.ask.answering import AskSettings
+from chunkwire.ask.attempt import Patience
 from chunkwire.ask.breaker import Breaker
 from chunkwire.ask.endpoint import Endpoint
+from chunkwire.ask.overload import ProviderGate, RetryBudget
 from chunkwire.ask.providers import Provider
-from chunkwire.ask.relay import Patience, Relay
+from chunkwire.ask.relay import Relay
 from chunkwire.client.pool import Pool
 from chunkwire.llm import DIALECTS
 from chunkwire.net.dial import parse_url
@@ -42,6 +44,9 @@ class Fake:
     key: str = ""
     failures: int = 5
     cooldown: float = 1000.0
+    most: int = 1000
+    most_waiting: int = 1000
+    path: str = ""
     port: int | None = None
 
 
@@ -81,6 +86,7 @@ async def asking(
     settings: AskSettings | None = None,
     patience: Patience = AT_ONCE,
     limits: ServerSettings | None = None,
+    share: float = 1.0,
 ) -> AsyncIterator[Asked]:
     """Serve an endpoint in front of these providers, named a, b, c."""
     async with AsyncExitStack() as stack:
@@ -91,12 +97,18 @@ async def asking(
             if port is None:
                 behind.append(await stack.enter_async_context(_provider(fake)))
                 port = behind[-1].port
-            url = parse_url(f"http://127.0.0.1:{port}")
-            breaker = Breaker(failures=fake.failures, cooldown=fake.cooldown)
-            providers.append(Provider(name, DIALECTS[fake.dialect], url, f"m-{name}", fake.key, breaker))
+            url = parse_url(f"http://127.0.0.1:{port}{fake.path}")
+            gate = ProviderGate(
+                Breaker(failures=fake.failures, cooldown=fake.cooldown), most=fake.most, most_waiting=fake.most_waiting
+            )
+            providers.append(Provider(name, DIALECTS[fake.dialect], url, f"m-{name}", fake.key, gate))
         lines: list[str] = []
         pool = stack.enter_context(Pool())
-        endpoint = Endpoint(Relay(providers, patience, pool=pool), settings or AskSettings(), write_audit=lines.append)
+        settings = settings or AskSettings()
+        relay = Relay(
+            providers, patience, pool=pool, budget=RetryBudget(share), passes_reasoning=settings.passes_reasoning
+        )
+        endpoint = Endpoint(relay, settings, write_audit=lines.append)
         running = await stack.enter_async_context(
             serving(*endpoint.resources(), pacer=TrioPacer(), settings=limits or ServerSettings())
         )

@@ -11,7 +11,7 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import CloseConnection, Event, TextMessage
 
-from chunkwire.ask.relay import CHANNEL_ITEMS, Patience
+from chunkwire.ask.attempt import CHANNEL_ITEMS, Patience
 from chunkwire.origin.mock.settings import MockSettings, WordSource
 from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import trio
 
-from chunkwire.ask.relay import Patience
+from chunkwire.ask.attempt import Patience
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_fault
 from chunkwire.server.request import IncomingRequest

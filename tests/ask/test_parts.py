@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from chunkwire.ask.audit import Account
 from chunkwire.ask.forms import EventForm, LineForm
 from chunkwire.ask.providers import Provider, check_names, key_variable, parse_provider
 from chunkwire.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
+from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall
 from chunkwire.llm.question import Message
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import SseDecoder
@@ -100,7 +102,6 @@ def test_a_key_is_told_nowhere() -> None:
         ("=openai:http://x#m", "expected NAME=DIALECT:URL#MODEL"),
         ("a=open:http://x#m", "a: expected a dialect out of azure, openai"),
         ("a=openai:ftp://x#m", "expected http:// or https://"),
-        ("a=openai:http://x?y=1#m", "a: expected a URL without a query"),
         ("a=openai:http://x", "a: expected a model"),
     ],
 )
@@ -124,21 +125,29 @@ def test_no_token_can_forge_an_event() -> None:
     assert LineForm().token(token).count(b"\n") == 1
 
 
+def ended(error: ProviderError | None = None) -> Account:
+    return Account("r", "-", "sse", 0.0, error=error)
+
+
 def test_the_first_event_alone_carries_the_id_which_stays() -> None:
     form, decoder = EventForm("r1"), SseDecoder()
-    events = decoder.feed(form.token("a") + form.keep_alive() + form.token("b") + form.done({}))
+    events = decoder.feed(form.token("a") + form.keep_alive() + form.token("b") + form.end(ended())[0])
     assert [event.id for event in events] == ["r1"] * 3
-    assert b"id:" not in form.error({})
+    assert b"id:" not in form.end(ended())[0]
 
 
-def test_the_forms_tell_ends_and_errors_apart() -> None:
-    events = SseDecoder().feed(EventForm("r").done({"tokens": 1}) + EventForm("r").error({"kind": "server"}))
-    assert [(event.event, json.loads(event.data)) for event in events] == [
-        ("done", {"tokens": 1}),
-        ("error", {"kind": "server"}),
-    ]
-    lines = LineForm().done({"tokens": 1}) + LineForm().keep_alive() + LineForm().error({"kind": "server"})
-    assert [json.loads(line) for line in lines.splitlines() if line] == [
-        {"done": {"tokens": 1}},
-        {"error": {"kind": "server"}},
+@pytest.mark.parametrize("form", [EventForm("r"), LineForm()])
+def test_the_forms_tell_text_reasoning_tool_calls_ends_and_errors_apart(form: EventForm | LineForm) -> None:
+    calls = form.tool_call(ToolCall(0, "c", "f", "{")) + form.tool_call(ToolCall(0, "", "", "}"))
+    octets = form.token("a") + form.keep_alive() + form.reasoning("b") + calls
+    octets += b"".join(form.end(ended()) + form.end(ended(ProviderError(ErrorKind.SERVER, "no"))))
+    if isinstance(form, EventForm):
+        found = [(event.event, json.loads(event.data)) for event in SseDecoder().feed(octets)]
+    else:
+        found = [item for line in octets.splitlines() if line for item in json.loads(line).items()]
+    names = [name for name, _ in found]
+    assert names == ["message" if names[0] == "message" else "t", "reasoning", *["tool_call"] * 2, "done", "error"]
+    assert [content for name, content in found if name == "tool_call"] == [
+        {"index": 0, "id": "c", "name": "f", "arguments": "{"},
+        {"index": 0, "arguments": "}"},
     ]

@@ -1,0 +1,237 @@
+"""Ask one provider once, and pass on what it says.
+
+The rule here: whatever ends the stream, the reader of the dialect says whether the answer is whole; a kind of error of
+ours becomes the provider's. Leaving, for whatever reason, ends the provider's stream at once: `client.open` sees to it.
+What this module must not know: other providers, retries, and how the answer is written to the caller.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import trio
+
+import chunkwire.client
+from chunkwire.ask.audit import Account
+from chunkwire.ask.overload import Admission
+from chunkwire.ask.providers import Provider
+from chunkwire.client.errors import Deadline
+from chunkwire.client.pool import Pool
+from chunkwire.client.stream import Stream
+from chunkwire.client.views import content
+from chunkwire.llm.answer import (
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Reasoning,
+    Started,
+    Stop,
+    Text,
+    ToolCall,
+    Usage,
+)
+from chunkwire.llm.question import ModelRequest
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.dial import CONNECT_SECONDS, DialError
+from chunkwire.net.ends import IncompleteHead
+from chunkwire.net.heads import HeadError
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+
+CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
+_ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
+_GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The answer is over; whether it is whole or failed stands in the account."""
+
+
+Item: TypeAlias = Text | Reasoning | ToolCall | End
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a provider may take, in seconds, and how often it is asked.
+
+    Attributes:
+        first_token: from the question to the first token, of reasoning or of a tool call too; models think.
+        idle: between two receives after it.
+        attempts: with one provider, the first included.
+        backoff: first and longest wait between them.
+        queue: for room at a provider.
+        total: for a whole answer, all of this included.
+    """
+
+    connect: float = CONNECT_SECONDS
+    first_token: float = 60.0
+    idle: float = 60.0
+    attempts: int = 2
+    backoff: tuple[float, float] = (0.2, 2.0)
+    queue: float = 30.0
+    total: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every attempt uses: patience, the TLS context of https providers, and the connections kept.
+
+    Attributes:
+        note_wait: called when a provider has to wait for its caller.
+        passes_reasoning: reasoning goes to the caller; otherwise it is only counted.
+    """
+
+    patience: Patience
+    note_wait: Callable[[], None]
+    tls: ssl.SSLContext | None = None
+    pool: Pool | None = None
+    passes_reasoning: bool = True
+
+
+class OneAttempt:
+    """One request to one provider, and its answer as far as it comes."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        admission: Admission,
+        means: Means,
+        account: Account,
+        channel: trio.MemorySendChannel[Item],
+    ) -> None:
+        self._provider = provider
+        self._admission = admission
+        self._means = means
+        self._account = account
+        self._channel = channel
+        self._reader = provider.dialect.reader()
+        self._is_alive = False
+        self._scope = trio.CancelScope()
+
+    async def run(self, request: ModelRequest) -> ProviderError | None:
+        """Send a request and pass its answer on; return None for a whole one.
+
+        Cancellation: the provider's stream is ended with a reset.
+        """
+        patience = self._means.patience
+        self._scope.deadline = trio.current_time() + patience.first_token
+        with self._scope:
+            return await self._exchange(request)
+        what = (
+            f"an octet within {patience.idle:g} s"
+            if self._is_alive
+            else f"a first token within {patience.first_token:g} s"
+        )
+        late = ProviderError(ErrorKind.TIMEOUT, f"expected {what}, got none", is_ours=True)
+        return await self._take(self._reader.end_of_input(late))
+
+    async def _exchange(self, request: ModelRequest) -> ProviderError | None:
+        provider, means = self._provider, self._means
+        try:
+            async with chunkwire.client.open(
+                request.method.decode("ascii"),
+                replace(provider.url, target=request.target),
+                fields=request.fields,
+                body=request.body,
+                connect_timeout=means.patience.connect,
+                tls=means.tls if provider.url.scheme == "https" else None,
+                judges_content=False,
+                pool=means.pool,
+            ) as stream:
+                if not 200 <= stream.head.status < 300:
+                    head, octets = stream.head, await _some_of(stream)
+                    return provider.dialect.read_error(head.status, head.fields, octets, time.time())
+                if (error := await self._pass_on(stream)) is not None:
+                    return error
+                events = self._reader.end_of_input()
+        except ChunkwireError as error:
+            events = self._reader.end_of_input(_as_provider_error(error))
+        return await self._take(events)
+
+    async def _pass_on(self, stream: Stream) -> ProviderError | None:
+        reader, idle = self._reader, self._means.patience.idle
+        with trio.CancelScope() as grace:
+            async for read in stream.reads(whole_frames=False):
+                if (error := await self._take(reader.feed(content(read)))) is not None:
+                    return error
+                now = trio.current_time()
+                if self._is_alive:
+                    self._scope.deadline = now + idle
+                if reader.is_complete:
+                    grace.deadline = min(grace.deadline, now + _GRACE_S)
+        return None
+
+    async def _take(self, events: list[AnswerEvent]) -> ProviderError | None:
+        """Pass events on; return the error among them."""
+        account = self._account
+        for event in events:
+            match event:
+                case Text():
+                    account.tokens += 1
+                    await self._put(event)
+                case Reasoning():
+                    account.thoughts += 1
+                    await self._put(event if event.text and self._means.passes_reasoning else None)
+                case ToolCall():
+                    await self._put(event)
+                case Started():
+                    account.model = event.model or account.model
+                case Usage():
+                    account.usage = event
+                case Stop():
+                    account.stop = event.reason
+                case ProviderError():
+                    return event
+                case _:
+                    pass
+        return None
+
+    async def _put(self, item: Text | Reasoning | ToolCall | None) -> None:
+        """Pass on what shows life; None shows it and is not passed on."""
+        if not self._is_alive:
+            self._is_alive = True
+            self._scope.deadline = math.inf
+            self._admission.show_life(trio.current_time())
+        if item is None:
+            return
+        self._account.passed += 1
+        try:
+            self._channel.send_nowait(item)
+        except trio.WouldBlock:
+            self._account.waits += 1
+            self._means.note_wait()
+            self._scope.deadline = math.inf  # the caller is slow, not the provider
+            await self._channel.send(item)
+
+
+async def _some_of(stream: Stream) -> bytes:
+    """Return the beginning of a body that is an error."""
+    octets = b""
+    async for read in stream.reads(whole_frames=False):
+        octets += content(read)
+        if len(octets) >= _ERROR_OCTETS:
+            break
+    return octets
+
+
+def _as_provider_error(error: ChunkwireError) -> ProviderError:
+    """Return an error of ours as one of the provider's."""
+    match error:
+        case DialError():
+            kind = ErrorKind.TIMEOUT if error.kind == "timeout" else ErrorKind.UNREACHABLE
+        case Deadline():
+            kind = ErrorKind.TIMEOUT
+        case PeerGone() | IncompleteHead():
+            kind = ErrorKind.UNREACHABLE
+        case IncompleteBody():
+            kind = ErrorKind.INCOMPLETE
+        case FramingError() | HeadError():
+            kind = ErrorKind.BROKEN
+        case _:
+            raise error
+    return ProviderError(kind, str(error), is_ours=True)

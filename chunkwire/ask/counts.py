@@ -1,0 +1,66 @@
+"""What the endpoint's `/metrics` say beside those of every server: providers, retries, broken answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import trio
+
+from chunkwire.ask.providers import Provider
+from chunkwire.ask.relay import Relay
+from chunkwire.server.metrics import Metrics
+
+# Name, type, what it is, and how it is read of one provider.
+_OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], float]], ...]] = (
+    ("streams", "gauge", "Answers that a provider is giving.", lambda provider, _: provider.gate.running),
+    ("waiting", "gauge", "Questions that wait for room at a provider.", lambda provider, _: provider.gate.waiting),
+    (
+        "turned_away_total",
+        "counter",
+        "Questions for which a provider had no room in time.",
+        lambda provider, _: provider.gate.turned_away,
+    ),
+    (
+        "breaker_open",
+        "gauge",
+        "1 while a provider's breaker lets no question pass.",
+        lambda provider, now: int(provider.gate.is_closed(now)),
+    ),
+    ("asked_total", "counter", "Requests to a provider.", lambda provider, _: provider.tally.asked),
+    ("answered_total", "counter", "Whole answers of a provider.", lambda provider, _: provider.tally.answered),
+    ("failed_total", "counter", "Requests that a provider failed.", lambda provider, _: provider.tally.failed),
+    ("tokens_total", "counter", "Pieces of text of a provider.", lambda provider, _: provider.tally.tokens),
+)
+
+
+class AskMetrics(Metrics):
+    """Those of every server, and those of a relay."""
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__("ask")
+        self._relay = relay
+
+    def _lines(self) -> Iterator[str]:
+        yield from super()._lines()
+        now, relay = trio.current_time(), self._relay
+        for name, kind, text, read in _OF_PROVIDERS:
+            yield from _head(name, kind, text)
+            for provider in relay.providers:
+                yield f'chunkwire_ask_{name}{{provider="{provider.name}"}} {read(provider, now)}'
+        budget = relay.budget
+        for name, kind, text, value in (
+            ("retries_total", "counter", "Repeated requests to one provider.", budget.spent),
+            ("retries_refused_total", "counter", "Repeats that the budget had nothing left for.", budget.refused),
+            ("retries_left", "gauge", "Repeats that the budget has left.", int(budget.left(now))),
+            ("caller_waits_total", "counter", "Times that a provider waited for a slow caller.", relay.waits),
+        ):
+            yield from _head(name, kind, text)
+            yield f"chunkwire_ask_{name} {value}"
+        yield from _head("broken_after_pieces", "histogram", "Pieces passed on before an answer failed.")
+        yield from relay.broken_after.lines("chunkwire_ask_broken_after_pieces", 'server="ask"')
+
+
+def _head(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP chunkwire_ask_{name} {text}"
+    yield f"# TYPE chunkwire_ask_{name} {kind}"

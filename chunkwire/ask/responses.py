@@ -1,0 +1,117 @@
+"""An answer over HTTP, whatever the form: as a stream, as one body, and what its error is in numbers.
+
+The rule here: the head waits for the first piece of the answer, so that a question nobody can answer has a status of
+its own; it waits no longer than a keep-alive would, and not at all for a browser's EventSource.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import trio
+
+from chunkwire.ask.answering import MAX_WHOLE_CHARACTERS, Items, write_items
+from chunkwire.ask.attempt import End
+from chunkwire.ask.audit import Account
+from chunkwire.ask.forms import AnswerForm
+from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall
+from chunkwire.llm.errors import retry_fields
+from chunkwire.net.heads import Field
+from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.wire.encoder import encode_chunk
+
+JSON: Final[Field] = (b"Content-Type", b"application/json")
+NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")  # an answer is for who asked, once
+_STATUS: Final = {
+    ErrorKind.BAD_REQUEST: 400,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.RATE_LIMIT: 429,
+    ErrorKind.OVERLOADED: 503,
+    ErrorKind.TIMEOUT: 504,
+}  # every other kind is a provider that does not do what it should: 502
+
+
+def status_of(account: Account) -> int:
+    """Return the status of a failed answer."""
+    kind = ErrorKind.SERVER if account.error is None else account.error.kind
+    if kind is ErrorKind.NOT_FOUND and account.is_callers_model:
+        return 404
+    return _STATUS.get(kind, 502)
+
+
+def wait_of(account: Account) -> tuple[Field, ...]:
+    """Return the Retry-After of a failed answer, where there is one."""
+    error = account.error
+    return () if error is None else tuple((b"Retry-After", seconds) for _, seconds in retry_fields(error))
+
+
+def json_body(content: Mapping[str, object]) -> bytes:
+    """Return a line of JSON."""
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+async def write_stream(
+    response: Responder,
+    account: Account,
+    form: AnswerForm,
+    keep_alive: float,
+    is_early: bool,
+    refuse: Callable[[], Awaitable[None]],
+    items: Items,
+) -> None:
+    """Stream an answer, an event a chunk.
+
+    Args:
+        is_early: send the head before anything has come.
+        refuse: answers where an error is all that has come.
+    """
+    first = [] if is_early else await items.next(keep_alive)
+    if first and isinstance(first[0], End) and account.error is not None:
+        await refuse()
+        return
+    async with response.chunked(fields=((b"Content-Type", form.content_type), NO_STORE)) as body:
+
+        async def send(pieces: list[bytes]) -> None:
+            await _send_events(response, body, pieces)
+
+        await write_items(
+            items,
+            form,
+            account,
+            keep_alive=keep_alive,
+            send=send,
+            send_keep_alive=lambda: body.send_chunk(form.keep_alive()),
+            first=first,
+        )
+
+
+async def _send_events(response: Responder, body: ChunkedBody, pieces: list[bytes]) -> None:
+    """Send events in one send, a chunk each."""
+    if len(pieces) == 1 or not response.is_chunked:
+        await body.send_chunk(b"".join(pieces))
+        return
+    octets = sum(map(len, pieces))
+    await body.send_octets(b"".join(map(encode_chunk, pieces)), chunks=len(pieces), octets=octets)
+
+
+async def gather(items: Items, account: Account) -> list[WholeToolCall]:
+    """Take a whole answer, its text kept in `items`; return its tool calls. An error stands in the account."""
+    items.keeps_text = True
+    calls: dict[int, WholeToolCall] = {}
+    is_over = False
+    while not is_over and items.keeps_text:
+        for item in await items.next(float("inf")):
+            is_over = isinstance(item, End)
+            if not is_over:
+                account.note_token(trio.current_time())
+            if isinstance(item, ToolCall):
+                known = calls.get(item.index, WholeToolCall("", "", ()))
+                more = (*known.arguments, item.arguments)
+                calls[item.index] = WholeToolCall(known.id or item.id, known.name or item.name, more)
+    if not items.keeps_text:
+        expected = f"expected an answer of at most {MAX_WHOLE_CHARACTERS} characters in one body"
+        account.error = ProviderError(ErrorKind.BROKEN, f"{expected}, got more; stream it", is_ours=True)
+        account.is_whole = False
+    return [calls[index] for index in sorted(calls)]
