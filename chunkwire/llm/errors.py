@@ -95,6 +95,7 @@ _TEXT_KEYS: Final = (
     "reason",
     "error",
     "errors",
+    "fault",
     "title",
     "type",
     "code",
@@ -302,8 +303,8 @@ def _page(status: int, body: bytes) -> str:
     words = " ".join(_TAG.sub(" ", text).split()) if is_page else " ".join(text.split())
     if is_page and title is not None and not words.startswith(" ".join(title[1].split())):
         words = f"{' '.join(title[1].split())}: {words}"
-    what = "a page of HTML" if is_page else "a text"
-    return f"expected a stream, got {what}: {words[:REASON_CHARACTERS]!r}"
+    start = "expected a stream, got" if status < 400 else f"status {status} with"
+    return f"{start} {'a page of HTML' if is_page else 'a text'}: {words[:REASON_CHARACTERS]!r}"
 
 
 def _seconds(text: str) -> float | None:

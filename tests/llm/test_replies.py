@@ -158,7 +158,7 @@ def test_the_text_of_an_error_page_is_quoted(dialect: Dialect) -> None:
     page = b"<html><head><title>502</title><style>p{color:red}</style></head><body><p>Bad gateway</p></body></html>"
     error = dialect.read_error(502, (), page)
     assert (error.kind, error.status) == (ErrorKind.SERVER, 502)
-    assert error.message == "expected a stream, got a page of HTML: '502 Bad gateway'"
+    assert error.message == "status 502 with a page of HTML: '502 Bad gateway'"
 
 
 @pytest.mark.parametrize(
