@@ -49,7 +49,7 @@ class CapturedMessage:
     recorder: Recorder
     way: str
     scanner: BodyScanner | None = None
-    completion: Completion = field(default_factory=Completion)
+    completion: Completion = field(default_factory=lambda: Completion(is_judged=False))
     may_miss_body: bool = False
     shown: int = 0
     inner: InnerHead | None = None

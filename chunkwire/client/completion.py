@@ -2,81 +2,164 @@
 
 The rule here: only what a stream says itself counts, read with its content coding taken off. A body can be framed to
 its end and still lack the answer's end (a provider that broke off politely), and the answer can be whole where the
-framing was cut after it.
+framing was cut after it. The streams of language models are judged by their dialects' readers, so that an answer
+which is an error, or says nothing, is not taken for a whole one.
 What this module must not know: how octets were framed, and what the tokens say.
 """
 
 from __future__ import annotations
 
-from chunkwire.net.heads import Response, is_event_stream
+from typing import Final
+
+from chunkwire.llm import DIALECTS, recognize, route
+from chunkwire.llm.answer import ErrorKind, ProviderError
+from chunkwire.llm.dialect import Reader
+from chunkwire.llm.elements import ElementDecoder
+from chunkwire.llm.errors import error_in
+from chunkwire.llm.shape import load_values
+from chunkwire.net.heads import Request, Response, is_event_stream
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
-# The terminal events: OpenAI chat completions (data), Anthropic messages, OpenAI responses, and our own /ask.
-_TERMINAL_DATA = "[DONE]"
-_TERMINAL_EVENTS = frozenset({"message_stop", "response.completed", "done"})
-# What a stream that has a terminal event opens with: without its end, such a stream is not whole.
-_OPENING_EVENTS = frozenset({"message_start", "response.created"})
-_OPENING_DATA = '"object":"chat.completion.chunk"'
-_TYPE_MARK = '"type":"'
+MAX_HELD_OCTETS: Final = 65536
+"""Octets of content in which a stream must show its dialect; with more of them it has none."""
+
+_BINARY_EVENTS: Final = b"application/vnd.amazon.eventstream"
+_DONE_DATA: Final = "[DONE]"
+_DONE_EVENT: Final = "done"  # of our own /ask, and of others
+_CUT: Final = ProviderError(ErrorKind.INCOMPLETE, "the framing broke")
 
 
 class Completion:
-    """Read an event stream beside its consumer, and say whether its own end was seen.
+    """Read content beside its consumer, and say whether its own end was seen.
 
     Attributes:
         events: server-sent events so far; None for a body that is no event stream, or whose coding is not known here.
 
     Args:
         coding: the value of Content-Encoding.
+        reader: of the dialect, where the request names it; None finds out by the content.
+        is_judged: False reads nothing.
     """
 
-    def __init__(self, *, is_event_stream: bool = False, coding: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        is_event_stream: bool = False,
+        coding: str = "",
+        reader: Reader | None = None,
+        is_judged: bool = True,
+    ) -> None:
         self._content = ContentDecoder(coding)
-        is_readable = is_event_stream and self._content.error is None
-        self.events: int | None = 0 if is_readable else None
-        self._decoder = SseDecoder() if is_readable else None
-        self._is_terminated = False
-        self._has_terminal = False
+        is_readable = is_judged and self._content.error is None
+        self.events: int | None = 0 if is_event_stream and is_readable else None
+        self._decoder = SseDecoder() if self.events is not None else None
+        self._reader = reader if is_readable else None
+        self._held: bytearray | None = bytearray() if is_readable and reader is None else None
+        self._last = ""  # what the latest event of no known dialect was: "done", "error" or "part"
+        self._has_content = False
 
     @classmethod
-    def of(cls, head: Response) -> Completion:
-        """Return what reads the body of this response."""
+    def of(cls, head: Response, request: Request | None = None) -> Completion:
+        """Return what reads the body of this response; the path of a POST may say what it holds."""
         coding = (head.get(b"content-encoding") or b"").decode("latin-1")
-        return cls(is_event_stream=is_event_stream(head), coding=coding)
+        kind = (head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
+        dialect = DIALECTS["bedrock"] if kind == _BINARY_EVENTS else None
+        if request is not None and request.method == b"POST" and dialect is None:
+            dialect = route(request.target.partition(b"?")[0].decode("latin-1"))
+        is_stream = is_event_stream(head)
+        return cls(
+            is_event_stream=is_stream,
+            coding=coding,
+            reader=None if dialect is None else dialect.reader(),
+            is_judged=200 <= head.status < 300 and (is_stream or dialect is not None or kind.endswith(b"json")),
+        )
 
     def feed(self, content: bytes) -> None:
         """Take content as it came."""
-        if self._decoder is None:
+        if self._decoder is None and self._reader is None and self._held is None:
             return
         try:
             for piece in self._content.feed(content):
-                found = self._decoder.feed(piece)
-                for event in found:
-                    self._take(event)
-                self.events = (self.events or 0) + len(found)
+                self._take(piece)
         except EventTooLong:
-            self._decoder = None  # no event of a dialect is that long: nothing more can be said of this stream
+            self._decoder = self._held = None  # no event of a dialect is that long: nothing more can be said of it
+
+    @property
+    def so_far(self) -> str:
+        """What can be said while the body runs: "complete" or "unknown"."""
+        is_complete = self._last == _DONE_EVENT if self._reader is None else self._reader.is_complete
+        return "complete" if is_complete else "unknown"
 
     def verdict(self, *, is_complete: bool) -> str:
-        """Return "complete", "incomplete" or "unknown"; `is_complete` says whether the framing came to its end."""
-        if self._is_terminated:
-            return "complete"
-        if self.events is None or (is_complete and not self._has_terminal):
+        """Return one of `record.values.APPLICATION_VERDICTS`, once; `is_complete`: the framing came to its end."""
+        if self._reader is None and self._held:
+            self._recognize_whole()
+        if self._reader is not None:
+            lacks = self._reader.end_of_input(None if is_complete else _CUT)[-1:]
+            if any(isinstance(lack, ProviderError) and lack.kind is ErrorKind.EMPTY for lack in lacks):
+                return "empty"
+            return "complete" if self._reader.is_complete else "incomplete"
+        if self._last == _DONE_EVENT:
+            return "complete" if self._has_content else "empty"
+        if self.events is None or (is_complete and self._last != "error"):
             return "unknown"
         return "incomplete"
 
-    def _take(self, event: SseEvent) -> None:
-        name = _name_of(event)
-        if event.data == _TERMINAL_DATA or name in _TERMINAL_EVENTS:
-            self._is_terminated = True
-        elif name in _OPENING_EVENTS or _OPENING_DATA in event.data.replace('": "', '":"', 8):
-            self._has_terminal = True
+    def _take(self, piece: bytes) -> None:
+        if self._held is not None:
+            self._held += piece
+        elif self._reader is not None:
+            self._reader.feed(piece)
+        if self._decoder is None:
+            self._check_held()
+            return
+        found = self._decoder.feed(piece)
+        self.events = (self.events or 0) + len(found)
+        for event in found:
+            if self._reader is None:
+                self._judge(event)
+        self._check_held()
+
+    def _check_held(self) -> None:
+        if self._held is not None and len(self._held) > MAX_HELD_OCTETS:
+            self._held = None
+
+    def _judge(self, event: SseEvent) -> None:
+        """Find the dialect by an event, or what an event of none is."""
+        if self._held is not None and self._recognize(event.data, event.event):
+            return
+        if event.event == _DONE_EVENT or event.data == _DONE_DATA:
+            self._last = _DONE_EVENT
+            self._has_content = self._has_content or event.event == _DONE_EVENT
+        else:
+            self._has_content = True
+            self._last = "error" if event.event == "error" or self._last == "error" else "part"
+
+    def _recognize_whole(self) -> None:
+        try:
+            found = ElementDecoder().feed(bytes(self._held or b""))
+        except ValueError:
+            return
+        if found:
+            self._recognize(found[0].decode("utf-8", "replace"), is_event=False)
+
+    def _recognize(self, text: str, name: str = "", *, is_event: bool = True) -> bool:
+        """Take up a reader for what is held, where this JSON, or that of its first line, is of a dialect."""
+        payload = _first_value(text) or _first_value(text.partition("\n")[0])
+        dialect = recognize(payload, name)
+        if dialect is None:
+            if is_event and error_in(payload) is not None:
+                self._last = "error"
+            return False
+        self._reader = dialect.reader()
+        self._reader.feed(bytes(self._held or b""))
+        self._held = None
+        return True
 
 
-def _name_of(event: SseEvent) -> str:
-    """Return the event's type; OpenAI's responses may leave the event line out and say it in the JSON only."""
-    if event.event != "message" or not event.data.startswith("{"):
-        return event.event
-    start = event.data.find(_TYPE_MARK)
-    return event.data[start + len(_TYPE_MARK) :].partition('"')[0] if 0 <= start < 64 else "message"
+def _first_value(text: str) -> object:
+    try:
+        return load_values(text.strip().removeprefix("data:"))[0]
+    except ValueError:
+        return None

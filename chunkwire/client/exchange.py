@@ -146,7 +146,7 @@ class ClientExchange:
             self.connection.receive_some,
             self._framing.scanner(self.order.limits),
             began=self.began,
-            completion=Completion.of(self.head) if self.order.judges_content else Completion(),
+            completion=self._completion(),
             deadlines=ReadDeadlines(self.order.idle_timeout, self.order.end, self.order.total),
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
@@ -162,6 +162,11 @@ class ClientExchange:
                 self.head = head
                 return
             self.informational = (*self.informational, head)
+
+    def _completion(self) -> Completion:
+        if not self.order.judges_content:
+            return Completion(is_judged=False)
+        return Completion.of(self.head, self.order.request)
 
     def _failed(self, error: ChunkwireError) -> ChunkwireError:
         if self._recorder is not None:

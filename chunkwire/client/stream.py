@@ -40,7 +40,8 @@ class BodyEnd:
         framing: "complete", "cut", "reset", "malformed", "timeout", "client-gone" (we left) or "stopped" (by `stop`);
             None while it runs.
         application: "complete" once the stream's own terminal event was seen ([DONE], message_stop,
-            response.completed, `event: done`); "incomplete" where it must have come and did not; else "unknown".
+            response.completed, `event: done`); "incomplete" where it must have come and did not, or an error came
+            instead; "empty" where it came and the answer of a language model has nothing in it; else "unknown".
     """
 
     framing: str | None
@@ -91,7 +92,7 @@ class Stream:
         """How it ended, both ways; while it runs `framing` is None."""
         body = self._body
         if body.framing is None:
-            return BodyEnd(None, body.completion.verdict(is_complete=True))
+            return BodyEnd(None, body.completion.so_far)
         return BodyEnd(body.framing, body.application)
 
     @property

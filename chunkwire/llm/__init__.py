@@ -35,3 +35,15 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect
 def route(path: str) -> Dialect | None:
     """Return the dialect that a POST to this (still encoded, query cut off) path speaks, None for no dialect."""
     return next((dialect for dialect in _ALL if dialect.claims(path)), None)
+
+
+def recognize(payload: object, name: str = "") -> Dialect | None:
+    """Return the dialect whose streams, or whole answers, have such an object in them, None for no dialect.
+
+    Args:
+        name: of its event, which stands for a `type` that it does not have.
+    """
+    if not isinstance(payload, dict):
+        return None
+    named = {"type": name, **payload}
+    return next((dialect for dialect in _ALL if dialect.speaks(named)), None)

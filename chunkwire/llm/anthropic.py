@@ -63,6 +63,16 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "refusal",
 }
+_EVENTS: Final = frozenset(
+    {
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+    }
+)
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
     ErrorKind.WRONG_KEY: "authentication_error",
@@ -166,6 +176,12 @@ class AnthropicMessages(Dialect):
     def claims(self, path: str) -> bool:
         """Say whether the path is that of messages."""
         return path.endswith("/v1/messages")
+
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is an event of a message, or one."""
+        kind = text_at(payload, "type")
+        is_message = kind == "message" and isinstance(payload.get("content"), list) and "role" in payload
+        return is_message or kind in _EVENTS
 
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the `x-api-key` of the documentation, or the bearer token that the SDK sends."""

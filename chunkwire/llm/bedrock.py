@@ -204,6 +204,10 @@ class Bedrock(Dialect):
         """Say whether the path is that of a model's operation."""
         return "/model/" in path and path.rpartition("/")[2] in _OPERATIONS
 
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is a whole answer of Converse; the binary messages have a type of their own."""
+        return "stopReason" in payload and isinstance(payload.get("output"), dict)
+
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the bearer token, or the access key id of SigV4, whose secret never travels."""
         scheme, _, rest = (request.get(b"authorization") or b"").partition(b" ")

@@ -7,7 +7,7 @@ state; the state of one stream is in its `Reader`. What this module must not kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -96,6 +96,10 @@ class Dialect(ABC):
     @abstractmethod
     def claims(self, path: str) -> bool:
         """Say whether a POST to this (still encoded) path speaks this dialect."""
+
+    @abstractmethod
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is of this dialect's streams or whole answers, and of no other's."""
 
     @abstractmethod
     def key_of(self, request: ModelRequest) -> str | None:

@@ -134,6 +134,10 @@ class Gemini(Dialect):
         """Say whether the path is that of generated content."""
         return "/models/" in path and path.endswith((_STREAM, _WHOLE))
 
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is a piece of generated content, or all of it."""
+        return isinstance(payload.get("candidates"), list) or "promptFeedback" in payload
+
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the `x-goog-api-key`, or the `key` parameter."""
         return (request.get(b"x-goog-api-key") or b"").decode("latin-1") or request.query("key") or None

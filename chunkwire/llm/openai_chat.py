@@ -62,6 +62,10 @@ class OpenAIChat(OpenAIDialect):
         """Say whether the path is that of chat completions, Azure's deployments among them."""
         return path.endswith("/chat/completions")
 
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is a chunk, or a completion."""
+        return isinstance(payload.get("choices"), list)
+
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         body = body_of(request)

@@ -168,6 +168,10 @@ class OpenAIResponses(OpenAIDialect):
         """Say whether the path is that of responses."""
         return path.endswith("/responses")
 
+    def speaks(self, payload: Mapping[str, object]) -> bool:
+        """Say whether an object is an event of a response, or one."""
+        return text_at(payload, "type").startswith("response.") or payload.get("object") == "response"
+
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         body = body_of(request)

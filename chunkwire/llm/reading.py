@@ -108,7 +108,7 @@ class AnswerReader(ABC, Generic[Unit]):
 
     def __init__(self, interpreter: Interpreter) -> None:
         self._interpreter = interpreter
-        self._head = b""  # the first octets, until a unit shows that this is a stream
+        self._head = b""  # the first octets behind blanks, until a unit shows that this is a stream
         self._units = 0
         self._is_failed = False
         self._is_whole = False
@@ -128,9 +128,9 @@ class AnswerReader(ABC, Generic[Unit]):
         if self._is_failed or self._is_whole:
             return found
         if not self._units and len(self._head) < HEAD_OCTETS:
-            before = self._head.strip(_BLANKS)
-            self._head += octets[: HEAD_OCTETS - len(self._head)]
-            if not before and self._head.lstrip(_BLANKS)[:1] in (b"{", b"["):
+            is_first = not self._head
+            self._head = (self._head + octets).lstrip(_BLANKS)[:HEAD_OCTETS]
+            if is_first and self._head[:1] in (b"{", b"["):
                 self._elements = ElementDecoder()
         if self._elements is not None:
             self._read_elements(self._elements, octets, found)
@@ -309,7 +309,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
         return self._is_cut
 
     def _is_other(self) -> bool:
-        lines = self._head.lstrip(_BLANKS).splitlines()
+        lines = self._head.splitlines()
         return bool(lines) and not any(line.startswith(_FIELDS) for line in lines)
 
     def _meanings(self, unit: SseEvent | SseComment) -> Iterator[AnswerEvent]:

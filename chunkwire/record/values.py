@@ -30,7 +30,7 @@ version, as `UNKNOWN`."""
 
 UNKNOWN: Final = "unknown"
 
-APPLICATION_VERDICTS: Final = ("complete", "incomplete", "unknown")
+APPLICATION_VERDICTS: Final = ("complete", "incomplete", "empty", "unknown")
 """Whether the stream's own terminal event was seen, such as [DONE]; "unknown" where nobody read the content."""
 
 TextFields: TypeAlias = tuple[tuple[str, str], ...]

@@ -64,17 +64,20 @@ async def test_leaving_is_recorded() -> None:
 @pytest.mark.parametrize(
     "content, is_complete, verdict",
     [
-        (b"data: [DONE]\n\n", True, "complete"),
-        (b"data: [DONE]\n\n", False, "complete"),
-        (b"event: message_stop\ndata: {}\n\n", True, "complete"),
-        (b"event: response.completed\ndata: {}\n\n", True, "complete"),
-        (b'data: {"type":"response.completed","response":{}}\n\n', True, "complete"),
+        (b"data: [DONE]\n\n", True, "empty"),
+        (b"data: [DONE]\n\n", False, "empty"),
+        (b"data: tick\n\ndata: [DONE]\n\n", True, "complete"),
+        (b"data: tick\n\ndata: [DONE]\n\n", False, "complete"),
+        (b"event: message_stop\ndata: {}\n\n", True, "empty"),
+        (b"event: response.completed\ndata: {}\n\n", True, "empty"),
         (b"event: done\ndata: {}\n\n", True, "complete"),
         (b"event: done\ndata: {}\n", True, "unknown"),
+        (b"event: error\ndata: {}\n\n", True, "incomplete"),
+        (b'data: {"error":{}}\n\n', True, "incomplete"),
         (b"data: tick\n\n", True, "unknown"),
         (b"data: tick\n\n", False, "incomplete"),
         (CHAT, True, "incomplete"),
-        (CHAT + b"data: [DONE]\n\n", True, "complete"),
+        (CHAT + b"data: [DONE]\n\n", True, "empty"),
         (b'event: message_start\ndata: {"type":"message_start"}\n\n', True, "incomplete"),
     ],
 )
@@ -92,7 +95,7 @@ def test_a_body_that_is_no_event_stream_says_nothing_of_its_application() -> Non
 
 
 async def test_an_answer_can_be_whole_where_its_framing_is_cut() -> None:
-    async with scripted(sends(EVENTS + encode_chunk(b"data: [DONE]\n\n"))) as server:
+    async with scripted(sends(EVENTS + encode_chunk(b"data: Hi\n\ndata: [DONE]\n\n"))) as server:
         async with client.open("GET", server.url()) as stream:
             with pytest.raises(ChunkwireError):
                 await stream.drain()

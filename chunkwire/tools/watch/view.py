@@ -265,6 +265,8 @@ class WatchView:
             lines += self._message("*", "good", "the stream's own last event came: the answer is complete")
         elif record.application == "incomplete":
             lines += self._message("*", "bad", "the stream's own last event never came: the answer is incomplete")
+        elif record.application == "empty":
+            lines += self._message("*", "bad", "the stream's own last event came, and the answer has nothing in it")
         return lines
 
     def _counts(self, record: EndRecord) -> str:
