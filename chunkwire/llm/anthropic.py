@@ -24,6 +24,7 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
+from chunkwire.llm.asking import messages_body
 from chunkwire.llm.dialect import JSON, Dialect, Piece, Reply, json_reply, json_request
 from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import STATUS_OF, retry_fields
@@ -39,7 +40,6 @@ from chunkwire.llm.question import (
     required,
     stream_flag,
     text_of,
-    turns,
     two_sided,
 )
 from chunkwire.llm.reading import ToolIndex
@@ -49,7 +49,6 @@ from chunkwire.wire.sse import encode_event
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
-_DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a number; the most that its oldest models take
 _STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
@@ -201,17 +200,7 @@ class AnthropicMessages(Dialect):
         fields: list[Field] = [(b"accept", JSON), (b"anthropic-version", _VERSION)]
         if key:
             fields.append((b"x-api-key", key.encode()))
-        body: dict[str, object] = {
-            "model": question.model,
-            "max_tokens": question.max_tokens or _DEFAULT_MAX_TOKENS,
-            "messages": [
-                {"role": turn.role, "content": turn.text} for turn in turns(question.messages, "user", "assistant")
-            ],
-            "stream": question.is_stream,
-        }
-        if system := "\n".join(turn.text for turn in turns(question.messages, "system")):
-            body["system"] = system
-        return json_request(join_path(base, b"v1/messages"), body, *fields)
+        return json_request(join_path(base, b"v1/messages"), messages_body(question), *fields)
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""

@@ -26,6 +26,7 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
+from chunkwire.llm.asking import converse_body
 from chunkwire.llm.dialect import Dialect, Piece, Reader, Reply, json_reply, json_request
 from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import NO_REASON, STATUS_OF, read_error, retry_fields
@@ -44,7 +45,6 @@ from chunkwire.llm.question import (
     percent_encode,
     refuse,
     text_of,
-    turns,
     two_sided,
 )
 from chunkwire.llm.reading import AnswerReader, ToolIndex
@@ -239,19 +239,9 @@ class Bedrock(Dialect):
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks, as Converse."""
         fields = [(b"authorization", b"Bearer " + key.encode())] if key else []
-        body: dict[str, object] = {
-            "messages": [
-                {"role": turn.role, "content": [{"text": turn.text}]}
-                for turn in turns(question.messages, "user", "assistant")
-            ]
-        }
-        if system := [{"text": turn.text} for turn in turns(question.messages, "system")]:
-            body["system"] = system
-        if question.max_tokens is not None:
-            body["inferenceConfig"] = {"maxTokens": question.max_tokens}
         operation = b"converse-stream" if question.is_stream else b"converse"
         target = join_path(base, b"model/%s/%s" % (percent_encode(question.model), operation))
-        return json_request(target, body, *fields)
+        return json_request(target, converse_body(question), *fields)
 
     def reader(self) -> Reader:
         """Return a reader for one answer."""

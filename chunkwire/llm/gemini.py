@@ -23,6 +23,7 @@ from chunkwire.llm.answer import (
     Usage,
     WholeToolCall,
 )
+from chunkwire.llm.asking import gemini_body
 from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, Reply, json_reply, json_request
 from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import STATUS_OF, retry_fields
@@ -39,7 +40,6 @@ from chunkwire.llm.question import (
     refuse,
     required,
     text_of,
-    turns,
 )
 from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
@@ -159,19 +159,9 @@ class Gemini(Dialect):
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
         fields = [(b"x-goog-api-key", key.encode())] if key else []
-        body: dict[str, object] = {
-            "contents": [
-                {"role": "model" if turn.role == "assistant" else "user", "parts": [{"text": turn.text}]}
-                for turn in turns(question.messages, "user", "assistant")
-            ]
-        }
-        if system := "\n".join(turn.text for turn in turns(question.messages, "system")):
-            body["systemInstruction"] = {"parts": [{"text": system}]}
-        if question.max_tokens is not None:
-            body["generationConfig"] = {"maxOutputTokens": question.max_tokens}
         method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
         target = join_path(base, b"models/" + percent_encode(question.model) + method, default=b"/v1beta")
-        return json_request(target, body, *fields)
+        return json_request(target, gemini_body(question), *fields)
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the stream, or of the array."""

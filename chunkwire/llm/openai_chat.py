@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from chunkwire.llm.answer import Answer, StopReason, Usage
+from chunkwire.llm.asking import chat_body
 from chunkwire.llm.dialect import JSON, Piece, json_request
 from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for
 from chunkwire.llm.openai_chat_reading import ChatInterpreter
@@ -29,7 +30,6 @@ from chunkwire.llm.question import (
     required,
     stream_flag,
     text_of,
-    turns,
 )
 from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
@@ -87,7 +87,7 @@ class OpenAIChat(OpenAIDialect):
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
         target = join_path(base, b"chat/completions", default=b"/v1")
-        return json_request(target, _chat_body(question), *fields_for(key))
+        return json_request(target, chat_body(question), *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
@@ -147,21 +147,7 @@ class AzureChat(OpenAIChat):
         fields: list[Field] = [(b"accept", JSON)]
         if key:
             fields.append((b"api-key", key.encode()))
-        return json_request(join_path(base, target), _chat_body(question), *fields)
-
-
-def _chat_body(question: Question) -> dict[str, object]:
-    """Return the JSON body that asks the question, usage included."""
-    messages = [
-        {"role": message.role, "content": message.text}
-        for message in turns(question.messages, "system", "user", "assistant")
-    ]
-    body: dict[str, object] = {"model": question.model, "messages": messages}
-    if question.max_tokens is not None:
-        body["max_completion_tokens"] = question.max_tokens
-    if question.is_stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return body
+        return json_request(join_path(base, target), chat_body(question), *fields)
 
 
 def _messages(items: Iterable[object]) -> Iterator[Message]:

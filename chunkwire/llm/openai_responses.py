@@ -26,6 +26,7 @@ from chunkwire.llm.answer import (
     Usage,
     WholeToolCall,
 )
+from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece, json_request
 from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import NO_REASON, error_in, reason_in
@@ -42,7 +43,6 @@ from chunkwire.llm.question import (
     required,
     stream_flag,
     text_of,
-    turns,
 )
 from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
@@ -188,15 +188,7 @@ class OpenAIResponses(OpenAIDialect):
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        said = turns(question.messages, "system", "user", "assistant")
-        body: dict[str, object] = {
-            "model": question.model,
-            "input": [{"role": message.role, "content": message.text} for message in said],
-            "stream": question.is_stream,
-        }
-        if question.max_tokens is not None:
-            body["max_output_tokens"] = question.max_tokens
-        return json_request(join_path(base, b"responses", default=b"/v1"), body, *fields_for(key))
+        return json_request(join_path(base, b"responses", default=b"/v1"), responses_body(question), *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
