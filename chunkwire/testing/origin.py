@@ -259,7 +259,7 @@ class Origin:
             self.end() if error is None else self.end_after(error)
         finally:
             self._close()
-            self.thread.ended.result()
+            self.thread.join()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -269,6 +269,7 @@ class Origin:
         finally:
             self._close()
             await awaited(self.thread.ended)
+            self.thread.join()
 
     def _close(self) -> None:
         self._runs.is_closed = True

@@ -40,7 +40,13 @@ class TrioThread:
         self.ended: Future[None] = Future()
 
     def start(self) -> Future[Any]:
-        """Start the thread; the future has what `main` started with, or its error."""
+        """Start the thread; the future has what `main` started with, or its error.
+
+        Raises:
+            RuntimeError: it was started before.
+        """
+        if self._thread is not None:
+            raise RuntimeError("expected an origin that was not entered before")
         started: Future[Any] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name=self._name, daemon=True)
         self._thread.start()
@@ -107,9 +113,14 @@ class TrioThread:
         return future
 
     def close(self) -> None:
-        """Cancel everything there; again is no different. `ended` has the end."""
+        """Cancel everything there; again is no different. `ended` is done when that is done."""
         if self._nursery is not None:
             self._cancel(self._nursery.cancel_scope)
+
+    def join(self) -> None:
+        """Wait for the end of the thread, which is near once `ended` is done."""
+        if self._thread is not None:
+            self._thread.join()
 
     def _cancel(self, scope: trio.CancelScope) -> None:
         try:

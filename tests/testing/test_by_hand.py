@@ -1,0 +1,248 @@
+"""Frames released by the test: each is with the client before the next is sent, and the client's leaving is seen."""
+
+import asyncio
+import http.client
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import trio
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import Text
+from chunkwire.llm.question import Message, Question
+from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, status
+from chunkwire.wire.errors import LocalError
+
+
+@pytest.fixture(scope="module")
+def origin() -> Generator[Origin, None, None]:
+    with Origin() as made:
+        yield made
+
+
+def end_unasked(run: OriginRun) -> None:
+    with pytest.raises(RunFailed, match="never asked for: response 1: "):
+        run.end()
+
+
+class Peer:
+    """A client that sees the octets of a response as they come."""
+
+    def __init__(self, run: OriginRun, head: bytes = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n") -> None:
+        host, _, rest = run.url.removeprefix("http://").partition("/")
+        name, _, port = host.partition(":")
+        self.socket = socket.create_connection((name, int(port)), timeout=30)
+        self.socket.sendall(head.replace(b"%b", b"/" + rest.encode()))
+        self.received = b""
+
+    def until(self, mark: bytes) -> bytes:
+        while mark not in self.received:
+            octets = self.socket.recv(65536)
+            assert octets, f"expected {mark!r}, got the end after {self.received!r}"
+            self.received += octets
+        before, _, self.received = self.received.partition(mark)
+        return before + mark
+
+    def rest(self) -> bytes:
+        while octets := self.socket.recv(65536):
+            self.received += octets
+        return self.received
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def test_each_frame_is_there_before_the_next_is_sent(origin: Origin) -> None:
+    run = origin.text(by_hand=True)
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        run.send_event("Grüße")
+        peer.until("7\r\nGrüße\r\n".encode())
+        run.send_frame(b"ab", ext=b";t=1")
+        peer.until(b"2;t=1\r\nab\r\n")
+        run.send_octets(b"ffff\r\npart")
+        peer.until(b"ffff\r\npart")
+        run.cut()
+        assert peer.rest() == b""
+    run.end()
+
+
+def test_what_is_sent_before_the_request_comes_with_it(origin: Origin) -> None:
+    run = origin.sse(by_hand=True)
+    run.send_event("one")
+    run.send_event({"event": "two", "data": [2]})
+    run.finish()
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        assert peer.until(b"0\r\n\r\n") == b"b\r\ndata: one\n\n\r\n16\r\nevent: two\ndata: [2]\n\n\r\n0\r\n\r\n"
+
+
+def test_a_reset_by_hand_is_one(origin: Origin) -> None:
+    run = origin.sse(by_hand=True)
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        run.reset()
+        with pytest.raises(ConnectionResetError):
+            peer.rest()
+
+
+@pytest.mark.parametrize("name", list(DIALECTS))
+def test_a_dialect_by_hand_opens_goes_on_and_closes(origin: Origin, name: str) -> None:
+    dialect = DIALECTS[name]
+    run = getattr(origin, "openai" if name == "azure" else name.partition("-")[0])(by_hand=True)
+    asked = dialect.build_request(Question("m", (Message("user", "Hi"),)), base=b"")
+    host, _, base = run.url.removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(host, timeout=30)
+    fields = {key.decode(): value.decode() for key, value in asked.fields}
+    connection.request("POST", f"/{base}{asked.target.decode()}", asked.body, fields)
+    response, reader, seen = connection.getresponse(), dialect.reader(), list[str]()
+    for word in ("Grü", "ße"):
+        run.send_event(word)
+        while len(seen) == 0 or seen[-1] != word:
+            seen += [event.text for event in reader.feed(response.read1(1)) if isinstance(event, Text)]
+    run.finish()
+    reader.feed(response.read())
+    connection.close()
+    assert (seen, reader.end_of_input(), reader.is_complete) == (["Grü", "ße"], [], True)
+    run.end()
+
+
+def test_a_response_by_hand_stands_among_others(origin: Origin) -> None:
+    run = origin.sse([status(503), by_hand(), by_hand()])
+    with Peer(run) as peer:
+        assert b" 503 " in peer.until(b"\r\n\r\n")
+    for text in ("one", "two"):
+        with Peer(run) as peer:
+            peer.until(b"\r\n\r\n")
+            run.send_event(text)
+            run.finish()
+            assert text.encode() in peer.until(b"0\r\n\r\n")
+    run.end()
+
+
+@pytest.mark.parametrize("leaving", ["close", "reset"])
+def test_the_clients_leaving_is_seen(origin: Origin, leaving: str) -> None:
+    run = origin.sse(by_hand=True)
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        run.wait_request()
+        if leaving == "reset":
+            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    run.wait_client_gone()
+    run.send_event("nobody is there")
+    run.end()
+
+
+def test_the_kernel_tells_what_has_arrived(origin: Origin) -> None:
+    run = origin.text(by_hand=True)
+    with Peer(run) as peer:
+        run.send_event("x" * 10_000)
+        run.wait_acked()
+        assert len(peer.until(b"x\r\n")) > 10_000
+        run.send_octets(b"f" * (64 << 20))  # more than both kernels hold for a client that does not read
+        with pytest.raises(RunFailed, match=r"^wait_acked: .* after 0\.05 s$"):
+            run.wait_acked(timeout=0.05)
+
+
+@pytest.mark.parametrize("wait, line", [("wait_request", "no request came"), ("wait_acked", "no request came")])
+def test_a_wait_for_what_does_not_come_fails_in_one_line(origin: Origin, wait: str, line: str) -> None:
+    run = origin.sse(by_hand=True)
+    with pytest.raises(RunFailed, match=rf"^{wait}: {line} within 0\.01 s$"):
+        getattr(run, wait)(timeout=0.01)
+    end_unasked(run)
+
+
+def test_a_client_that_stays_fails_the_wait_for_its_leaving(origin: Origin) -> None:
+    run = origin.sse(by_hand=True)
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        with pytest.raises(RunFailed, match=r"^wait_client_gone: the client has not left within 0\.01 s$"):
+            run.wait_client_gone(timeout=0.01)
+        with pytest.raises(LocalError, match=r"^timeout: expected seconds, above 0 and at most 60, got 0$"):
+            run.wait_client_gone(timeout=0)
+
+
+def test_ending_a_run_cuts_what_it_left_open(origin: Origin) -> None:
+    run = origin.sse(by_hand=True)
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+        run.end()
+        assert peer.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "act, line",
+    [
+        (lambda run: run.send_event(7), "send_event: expected a text, got 7"),
+        (lambda run: run.send_frame(b""), "expected"),
+        (lambda run: run.send_frame(b"a", b"no-semicolon"), "ext"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(origin: Origin, act: Any, line: str) -> None:
+    run = origin.text(by_hand=True)
+    with pytest.raises(LocalError, match=line):
+        act(run)
+    run.cut()
+    with pytest.raises(LocalError, match=r"^send_event: every response by hand of this run has its end already$"):
+        run.send_event("late")
+    end_unasked(run)
+
+
+def test_only_a_run_with_a_response_by_hand_can_be_written(origin: Origin) -> None:
+    run = origin.text("a")
+    with pytest.raises(LocalError, match=r"^finish: expected a response written by hand in this run, it has none$"):
+        run.finish()
+    end_unasked(run)
+    with pytest.raises(ValueError, match="either responses or by_hand=True"):
+        origin.text("a", by_hand=True)
+
+
+WAITS = ("wait_request", "wait_client_gone", "wait_acked")
+
+
+@pytest.mark.parametrize("wait", WAITS)
+async def test_under_trio_a_blocking_wait_names_its_twin_and_the_twin_waits(origin: Origin, wait: str) -> None:
+    run = origin.sse(by_hand=True)
+    line = rf"^{wait}\(\) would block the running trio event loop; use `await run\.{wait}_async\(\)`$"
+    with pytest.raises(RuntimeError, match=line):
+        getattr(run, wait)()
+    await trio.to_thread.run_sync(leave_after_head, run)
+    await getattr(run, f"{wait}_async")()
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_under_asyncio_too(origin: Origin, wait: str) -> None:
+    run = origin.sse(by_hand=True)
+
+    async def main() -> None:
+        line = rf"^{wait}\(\) would block the running asyncio event loop; use `await run\.{wait}_async\(\)`$"
+        with pytest.raises(RuntimeError, match=line):
+            getattr(run, wait)()
+        await asyncio.to_thread(leave_after_head, run)
+        await getattr(run, f"{wait}_async")()
+
+    asyncio.run(main())
+
+
+def leave_after_head(run: OriginRun) -> None:
+    with Peer(run) as peer:
+        peer.until(b"\r\n\r\n")
+
+
+async def test_a_wait_that_is_cancelled_is_over(origin: Origin, autojump_clock: trio.abc.Clock) -> None:
+    run = origin.sse(by_hand=True)
+    with trio.move_on_after(1) as scope:
+        await run.wait_client_gone_async(timeout=60)
+    assert scope.cancelled_caught
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(run.wait_client_gone_async(timeout=60), 0.01)
+
+    await trio.to_thread.run_sync(asyncio.run, main())
+    end_unasked(run)
