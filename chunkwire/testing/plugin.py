@@ -51,7 +51,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except BaseException as error:
         origin.end_after(error)
         raise
-    origin.end()
+    try:
+        origin.end()
+    except AssertionError as failed:
+        pytest.fail(f"chunkwire: {failed}", pytrace=False)
     return result
 
 

@@ -1,0 +1,117 @@
+"""The pytest plugin inside projects of its own: with asyncio, trio, anyio and xdist, and what it says of mistakes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+INI = """
+[pytest]
+addopts = --strict-markers -p no:cacheprovider --tb=short -rA
+filterwarnings = error
+asyncio_default_fixture_loop_scope = function
+"""
+PROJECT = '''
+import urllib.request
+import anyio, anyio.to_thread, pytest, trio
+from chunkwire.testing import LEGAL
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return response.read()
+
+async def by_hand(chunkwire):
+    """The same under each of the three: a request is answered while the loop goes on."""
+    run = chunkwire.sse(by_hand=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, fetch, run.url)
+        await run.wait_request_async()
+        run.send_event("a")
+        run.finish()
+
+def test_passes_sync(chunkwire):
+    assert fetch(chunkwire.sse("a").url) == b"data: a\\n\\n"
+
+@pytest.mark.asyncio
+async def test_passes_asyncio(chunkwire):
+    await by_hand(chunkwire)
+
+@pytest.mark.trio
+async def test_passes_trio(chunkwire):
+    await by_hand(chunkwire)
+
+@pytest.mark.anyio
+async def test_passes_anyio(chunkwire):
+    await by_hand(chunkwire)
+
+@pytest.mark.chunkwire(LEGAL[:2], "trailers")
+def test_passes_each(chunkwire, scenario):
+    assert fetch(chunkwire.sse(framing=scenario).url) == scenario.content
+
+def test_fails_never_asked(chunkwire):
+    chunkwire.sse(["a", "b"])
+
+@pytest.mark.asyncio
+async def test_fails_never_asked_asyncio(chunkwire):
+    chunkwire.sse("a")
+
+def test_fails_by_itself(chunkwire):
+    chunkwire.sse("a")
+    assert not "itself"
+
+@pytest.mark.trio
+async def test_fails_blocking(chunkwire):
+    chunkwire.sse(by_hand=True).wait_request()
+'''
+
+
+def run_pytest(folder: Path, source: str, *arguments: str) -> str:
+    """Return what pytest prints of a project with one file of tests."""
+    folder.joinpath("pytest.ini").write_text(INI)
+    folder.joinpath("test_project.py").write_text(source)
+    command = (sys.executable, "-m", "pytest", *arguments)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return done.stdout + done.stderr
+
+
+def test_tests_pass_and_fail_as_they_should_whatever_runs_them(tmp_path: Path) -> None:
+    printed = run_pytest(tmp_path, PROJECT, "-n", "2")
+    outcomes = re.findall(r"^([A-Z]+) test_project\.py::(\S+)", printed, re.MULTILINE)
+    assert {outcome == "PASSED" for outcome, name in outcomes if name.startswith("test_passes")} == {True}, printed
+    assert {outcome == "FAILED" for outcome, name in outcomes if name.startswith("test_fails")} == {True}, printed
+    assert {name for _, name in outcomes if "each" in name} == {
+        f"test_passes_each[{name}]" for name in ("event-per-chunk", "tiny", "trailers")
+    }
+    assert "chunkwire: sse run: never asked for: response 1: 'a'\nsse run: never asked for: response 2: 'b'" in printed
+    assert "wait_request() would block the running trio event loop; use `await run.wait_request_async()`" in printed
+
+
+def test_a_project_that_does_not_use_it_loads_nothing_of_ours(tmp_path: Path) -> None:
+    source = """
+import sys
+def test_loaded():
+    ours = {name for name in sys.modules if name.partition(".")[0] in ("chunkwire", "trio", "h11")}
+    assert ours == {"chunkwire", "chunkwire.testing", "chunkwire.testing.plugin"}
+"""
+    others = [f"no:{name}" for name in ("trio", "anyio", "asyncio", "hypothesispytest")]
+    ini = INI.replace("asyncio_default_fixture_loop_scope = function", "")
+    tmp_path.joinpath("other.ini").write_text(ini)
+    printed = run_pytest(tmp_path, source, "-c", "other.ini", *(word for name in others for word in ("-p", name)))
+    assert "1 passed" in printed
+
+
+def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
+    wrong = {
+        ("'split-utf'", "scenario"): "no scenario 'split-utf': did you mean split-utf8?",
+        ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",
+        ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",
+        ("7", "scenario"): "expected scenarios in the marker, got 7",
+    }
+    for number, (marker, signature) in enumerate(wrong):
+        source = f"import pytest\n@pytest.mark.chunkwire({marker})\ndef test_it({signature}): pass\n"
+        tmp_path.joinpath(f"test_{number}.py").write_text(source)
+    printed = run_pytest(tmp_path, "", "-p", "no:trio", "-p", "no:anyio")
+    for number, line in enumerate(wrong.values()):
+        assert f"test_{number}.py::test_it: {line}\n" in printed
+    assert "Traceback" not in printed
+    assert "4 errors" in printed
