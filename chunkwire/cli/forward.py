@@ -95,6 +95,11 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fault", metavar="NAME[=N]", help="break chunked responses after N chunks (3), in the words of /fault/NAME"
     )
+    group.add_argument(
+        "--barrier",
+        action="store_true",
+        help="for `probe URL --barrier-at ADDR`: hold each frame of its streams until it acknowledges the one before",
+    )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +130,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.wire.errors import LocalError
 
     settings = _settings(options)
+    if options.barrier and options.workers > 1:
+        raise LocalError("--barrier goes with one process, not with --workers")
     urls = [parse_url(text) for text in options.upstream]
     if queries := [url.target.decode("ascii") for url in urls if b"?" in url.target]:
         raise LocalError(f"expected no query in UPSTREAM, whose path is a prefix of every target, got {queries[0]!r}")
@@ -161,6 +168,7 @@ def _settings(options: argparse.Namespace) -> GatewaySettings:
         GatewaySettings,
         options,
         max_connections=max(1, options.max_connections),
+        has_barriers=options.barrier,
         mode=parse_mode(options.mode),
         fault=parse_fault(options.fault) if options.fault else None,
         head_limits=flags.settings_of(HeadLimits, options),

@@ -33,6 +33,8 @@ examples:
       so does what curl leaves, made anywhere
   chunkwire probe URL --why                  what frees it, and its idle limit
   chunkwire probe URL --report ticket.html   a page for those who run the hop
+  chunkwire forward http://app:8000 --barrier -l :8001     behind your proxy,
+  chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it
 
 The path of our origin's resource must end in /probe on every hop: its events
 carry their own moments. Any other stream can be probed too; arrival times
@@ -67,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=15.0,
         metavar="TIME",
         help="without a frame and without an answer for so long, a hop is judged by time (default: 15s)",
+    )
+    group.add_argument(
+        "--barrier-at",
+        metavar="ADDR",
+        help="your own application: where `chunkwire forward APP --barrier` listens, between it and its first proxy",
     )
     add_gate(parser)
     group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
@@ -198,8 +205,22 @@ def make_prober(
         record_to=record_to,
         report_progress=report_progress,
         origin=innermost_probe(options.hops),
+        barrier_at=barrier_address(options.barrier_at),
         patience=options.patience,
     )
+
+
+def barrier_address(text: str | None) -> Url | None:
+    """Return where a `forward --barrier` listens, as a URL; None where there is none."""
+    from chunkwire.net.dial import parse_url
+    from chunkwire.wire.errors import LocalError
+
+    if text is None:
+        return None
+    url = parse_url(text)
+    if url.target != b"/":
+        raise LocalError(f"--barrier-at: expected HOST:PORT of a `forward --barrier`, got {text!r}")
+    return url
 
 
 def innermost_probe(sources: list[str]) -> Url | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from chunkwire.forward.access import OnEnd, log_text
+from chunkwire.forward.barrier import BarrierDesk, BarrierMover, barrier_of, refused
 from chunkwire.forward.exchange import Exchange
 from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_response
 from chunkwire.forward.report import Report
@@ -33,6 +34,7 @@ from chunkwire.net.unread import unread_request
 from chunkwire.net.writer import date_now
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
+from chunkwire.server.refusal import Refusal
 from chunkwire.server.running import open_all, run_server
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Gateway:
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_logged_fin = False
+        self._desk = BarrierDesk() if settings.has_barriers else None
 
     async def run(self) -> None:
         """Do what connections need done beside them, until cancelled: the mover, and idle upstreams.
@@ -116,9 +119,34 @@ class Gateway:
         if received is None:
             return False
         request, framing = received
+        if self._desk is not None:
+            return await self._serve_barrier(client, request, framing, self._desk)
         if self._settings.max_streams_per_client:
             return await self._run_limited(client, request, framing, self._settings.max_streams_per_client)
         return await self._run_exchange(client, request, framing)
+
+    async def _serve_barrier(
+        self, client: ServerConnection, request: Request, framing: Framing, desk: BarrierDesk
+    ) -> bool:
+        """Answer a request about a barrier, or run an exchange: behind the barrier that its request names."""
+        answer = await desk.answer(request)
+        name, request = barrier_of(request)
+        if answer is None and not name:
+            return await self._run_exchange(client, request, framing)
+        if answer is None:
+            try:
+                with desk.barriers.opened(name) as barrier:
+                    return await self._run_exchange(client, request, framing, BarrierMover(self._mover, barrier))
+            except Refusal as error:
+                answer = refused(error)
+        head, content = answer
+        with trio.move_on_after(self._settings.send_timeout):
+            await client.send_all(client.head_octets(head, request.method) + content)
+            if framing.is_empty:
+                return True
+        self._mover.unwatch(client)
+        await client.close()
+        return False
 
     async def _run_limited(self, client: ServerConnection, request: Request, framing: Framing, limit: int) -> bool:
         """Run an exchange unless its client has as many as it may."""
@@ -135,8 +163,10 @@ class Gateway:
             if not self._by_client[host]:
                 del self._by_client[host]
 
-    async def _run_exchange(self, client: ServerConnection, request: Request, framing: Framing) -> bool:
-        exchange = self._exchange(client, request, framing)
+    async def _run_exchange(
+        self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
+    ) -> bool:
+        exchange = self._exchange(client, request, framing, mover or self._mover)
         if self._metrics is not None:
             self._metrics.begin(exchange.report)
         try:
@@ -165,14 +195,14 @@ class Gateway:
         record_to = self._record_for(request)
         return Tap(record_to, self._streams, request) if record_to is not None else None
 
-    def _exchange(self, client: ServerConnection, request: Request, framing: Framing) -> Exchange:
+    def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
         return Exchange(
             client,
             request,
             framing,
             settings=self._settings,
             gate=self._gate,
-            mover=self._mover,
+            mover=mover,
             drain=self.drain,
             on_half_close=self._note_half_close,
             tap=self._tap(request),

@@ -38,6 +38,7 @@ class GatewaySettings:
         fault: what to break in chunked responses, to test clients; None breaks nothing.
         poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.
         fields: more field lines of each response.
+        has_barriers: hold each frame of a response whose request names a barrier until the one before is acknowledged.
         max_informational: 1xx responses passed on before one final response (Go's client: 5).
     """
 
@@ -59,6 +60,7 @@ class GatewaySettings:
     fault: FaultPlan | None = None
     poll: float = 50e-6
     fields: tuple[Field, ...] = ()
+    has_barriers: bool = False
     max_informational: int = 5
     limits: Limits = DEFAULT_LIMITS
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS

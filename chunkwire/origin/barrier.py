@@ -31,6 +31,11 @@ from chunkwire.wire.errors import ChunkwireError
 ACK_PATH: Final = "/probe/ack"
 STATE_PATH: Final = "/probe/state"
 
+BARRIER_FIELD: Final = b"Chunkwire-Barrier"
+"""Names the barrier of a request where the application is not ours (`forward --barrier`)."""
+STATE_WORD: Final = "; state"
+"""Behind the ID in that field: it is the state that is asked for."""
+
 MAX_OPEN: Final = 64
 """Barriers open at once in one process: each is a stream that waits. A probe opens one at a time."""
 
@@ -154,7 +159,7 @@ class Barriers:
         Raises:
             Refusal: it names none, or out of order.
         """
-        barrier = self._find(query.text("barrier"))
+        barrier = self.find(query.text("barrier"))
         if not query.values("n"):
             raise bad_value("n", "the number of a frame", "")
         barrier.acknowledge(query.count("n", 0, at_most=_MAX_FRAMES))
@@ -165,7 +170,7 @@ class Barriers:
         Raises:
             Refusal: no stream has the ID open.
         """
-        barrier = self._find(query.text("barrier"))
+        barrier = self.find(query.text("barrier"))
         if query.values("beyond"):
             await barrier.wait_beyond(query.count("beyond", 0, at_most=_MAX_FRAMES))
         return self.state_of(barrier)
@@ -176,7 +181,12 @@ class Barriers:
         about |= {"octets": barrier.octets, "is_over": barrier.is_over}
         return json.dumps(about).encode() + b"\n"
 
-    def _find(self, name: str) -> Barrier:
+    def find(self, name: str) -> Barrier:
+        """Return an open barrier.
+
+        Raises:
+            Refusal: 404, no stream has it open.
+        """
         _check_id(name)
         if name not in self._open:
             raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")

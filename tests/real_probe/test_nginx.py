@@ -1,7 +1,12 @@
 """nginx: HTTP version to the upstream × buffering × gzip × frame size, and each fix."""
 
+from contextlib import ExitStack
+
 import pytest
 
+from chunkwire.net.dial import parse_url
+from chunkwire.tools.probe.judge import judge_chain
+from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.verdict import HOLDING, Kind
 from tests.peers.command import Served
 from tests.peers.servers import nginx
@@ -86,3 +91,19 @@ async def test_a_longer_read_timeout_frees_a_silent_stream(origin: Served, judge
         assert cut.kind is Kind.IDLE_CUT
         assert any("proxy_read_timeout" in fix.change for fix in fixes_for(cut))
         assert (await judge(freed.url(""), *asked)).is_streaming
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+async def test_the_outer_of_two_is_named_since_the_inner_takes_the_field_out(origin: Served, passes_on: bool) -> None:
+    passing = "proxy_pass_header X-Accel-Buffering;" if passes_on else ""
+    with nginx(site(origin, V10 + passing)) as inner, ExitStack() as stack:
+        outer = stack.enter_context(nginx(f"location / {{ proxy_pass http://127.0.0.1:{inner.port}; }}"))
+        hops = [
+            await Prober().probe(name, parse_url(server.url("/probe?hints=accel")))
+            for name, server in (("inner", inner), ("outer", outer))
+        ]
+    first, second = judge_chain(hops)
+    assert first.is_streaming
+    assert second.is_streaming is passes_on
+    changes = [fix.change.partition(";")[0] for fix in fixes_for(second)]
+    assert changes[:2] == ([] if passes_on else ["proxy_buffering off", "proxy_pass_header X-Accel-Buffering"])

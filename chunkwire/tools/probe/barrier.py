@@ -19,7 +19,7 @@ import trio
 
 from chunkwire import client
 from chunkwire.net.dial import DialError, Url
-from chunkwire.origin.barrier import ACK_PATH, STATE_PATH
+from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_WORD
 from chunkwire.record.values import AckRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.beside import Beside
@@ -28,9 +28,6 @@ from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_par
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
-
-BARRIER_FIELD: Final = b"Chunkwire-Barrier"
-"""Names the barrier of a request that `forward --barrier` holds; `ID; state` asks for its state instead."""
 
 PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
@@ -215,7 +212,7 @@ class BarrierProbe:
     async def _next_written(self, n: int) -> dict[str, object] | None:
         """Return the state at the gateway once it has written more than `n` frames; None where no more will come."""
         assert self.gateway is not None
-        others = 0
+        others, since = 0, trio.current_time()
         while not self._is_over:
             query = b"?barrier=%b&beyond=%d" % (self._name.encode(), n)
             state = await self._state(Ask(url=replace(self.gateway, target=STATE_PATH.encode() + query), fields=()))
@@ -225,6 +222,8 @@ class BarrierProbe:
                 return None
             if state is None and n:
                 return None  # it is over, and forgotten
+            if trio.current_time() - since > self.patience:
+                raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
             others += state is None
             if others > _MAX_OTHERS or others * _RETRY_SECONDS > self.patience:
                 raise Undecided("the request does not come to the gateway that --barrier-at names")
@@ -283,7 +282,7 @@ class BarrierProbe:
         """Return the request for the state on the way that the stream takes."""
         ask = self.ask
         if self.gateway is not None:
-            named = (*ask.fields, (BARRIER_FIELD, self._name.encode() + b"; state"))
+            named = (*ask.fields, (BARRIER_FIELD, (self._name + STATE_WORD).encode()))
             return replace(ask, fields=named, body=None)
         return replace(ask, url=self._beside(ask.url, STATE_PATH), method="GET", body=None)
 

@@ -45,6 +45,7 @@ class Fix:
         seconds: the hold must lie between these; None asks nothing.
         change: what to set, one line.
         sets: the field line of the response that the change adds; empty where it is a setting of the software.
+        needs: a field line that the response must have, at this hop or further in; empty for none.
         tried: what `--why` or the runs of a probe tried that this would pass through: where it did not free the stream,
             the row is ruled out.
         before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
@@ -61,6 +62,7 @@ class Fix:
     seconds: Sequence[float] | None = None
     change: str
     sets: str = ""
+    needs: str = ""
     tried: str = ""
     before: str = ""
     after: str = ""
@@ -76,9 +78,11 @@ class Fix:
 
     def applies(self, verdict: HopVerdict) -> bool:
         """Say whether a verdict shows what this row mends, and nothing that was tried rules it out."""
-        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or self._is_there(verdict):
+        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or _has(verdict, self.sets):
             return False
-        if self.says is not None and not re.search(self.says, f"{verdict.software} {verdict.hop}", re.IGNORECASE):
+        if self.needs and not _has(verdict, self.needs):
+            return False
+        if self.says is not None and not (self.names(verdict) or self.may_name(verdict)):
             return False
         if self.is_silent and verdict.software:
             return False
@@ -89,18 +93,30 @@ class Fix:
         low, high = self.seconds
         return verdict.seconds is not None and low <= verdict.seconds <= high
 
+    def names(self, verdict: HopVerdict) -> bool:
+        """Say whether the hop says that it is this row's software."""
+        said = f"{verdict.software} {verdict.hop}"
+        return self.says is not None and re.search(self.says, said, re.IGNORECASE) is not None
+
+    def may_name(self, verdict: HopVerdict) -> bool:
+        """Say whether the hop says nothing of its own, and what it says with the hop before is this row's software."""
+        is_said = self.says is not None and re.search(self.says, verdict.passed_on, re.IGNORECASE) is not None
+        return is_said and not verdict.software
+
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
             return True
         # Software that nothing but its guess speaks for holds whatever the client asks: what frees it disproves it.
         return self.is_silent and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
 
-    def _is_there(self, verdict: HopVerdict) -> bool:
-        name, _, value = self.sets.lower().partition(": ")
-        return any(
-            name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
-            for its_name, its_value in verdict.present
-        )
+
+def _has(verdict: HopVerdict, line: str) -> bool:
+    """Say whether the response has a field line, at this hop or further in."""
+    name, _, value = line.lower().partition(": ")
+    return any(
+        name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
+        for its_name, its_value in verdict.present
+    )
 
 
 @cache

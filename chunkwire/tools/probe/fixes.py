@@ -46,7 +46,7 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
     """
     rows = [fix for fix in all_fixes() if fix.applies(verdict)]
     shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
-    named = [fix for fix in rows if fix.says is not None and fix not in shown]
+    named = [fix for fix in rows if fix.names(verdict) and fix not in shown]
     if IDENTITY in verdict.freed_by:
         named.sort(key=lambda fix: fix.kinds != {Kind.COMPRESSED})
     guesses = []
@@ -64,7 +64,9 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
         return suggested or list(rows)
-    return [fix for fix in rows if fix.is_silent] + [fix for fix in rows if not fix.is_silent]
+    passed_on = [fix for fix in rows if fix.may_name(verdict)]
+    silent = [fix for fix in rows if fix.is_silent]
+    return passed_on + silent + [fix for fix in rows if fix not in passed_on and fix not in silent]
 
 
 def lines_for(verdict: HopVerdict, basis: Basis) -> Iterator[str]:

@@ -123,6 +123,7 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
         unproved=hop.unproved,
         evidence=_evidence(hop, looks),
         software=_software(hop, inner),
+        passed_on=_passed_on(hop, inner),
         tried=_tried(looks),
         present=tuple(field for each in (hop, inner) if each is not None for field in _present(each.runs[0])),
     )
@@ -350,6 +351,8 @@ def _evidence(hop: Hop, looks: _Looks) -> Evidence:
         our_delay=max(run.our_delay for run in runs),
         coding=runs[0].coding,
         arrived=hop.arrived,
+        acked=max(run.acks[-1].n for run in runs) if runs[0].acks else 0,
+        overtaking=sum(ack.answered for run in runs for ack in run.acks),
         octets_held=max((look.run.octets for look in everything if look.shape is Shape.TO_END), default=0),
     )
 
@@ -368,6 +371,13 @@ def _present(run: Run) -> Iterator[tuple[str, str]]:
     for hint in run.asked.get("hints", "").split(","):
         if hint in _HINTED:
             yield _HINTED[hint]
+
+
+def _passed_on(hop: Hop, inner: Hop | None) -> str:
+    """Return what the hop says of itself just as the hop before does: its own name, or the other's passed on."""
+    run, before = hop.runs[0], inner.runs[0] if inner is not None else None
+    same = [run.said(name) for name in _NAMING if before is not None and run.said(name) == before.said(name)]
+    return ", ".join(dict.fromkeys(name for name in same if name))
 
 
 def _software(hop: Hop, inner: Hop | None) -> str:

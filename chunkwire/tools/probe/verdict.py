@@ -102,6 +102,8 @@ class Evidence:
         our_delay: s, the latest that our own timer was.
         coding: of the content; empty for none.
         arrived: how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown.
+        acked: frames that were each written after the one before had been acknowledged; 0 without a barrier.
+        overtaking: requests that the same hop answered while one of them was written and had not come.
         octets_held: the most content that was held while its origin was still writing, in all runs.
     """
 
@@ -118,6 +120,8 @@ class Evidence:
     our_delay: float = 0.0
     coding: str = ""
     arrived: str = ""
+    acked: int = 0
+    overtaking: int = 0
     octets_held: int = 0
 
 
@@ -131,6 +135,7 @@ class HopVerdict:
         octets: the size of the buffer; None where that is not what it is about, or unknown.
         seconds: the time held, or the silence before a cut.
         software: what the hop says it is, in its own words; empty where it says nothing of its own.
+        passed_on: what it says and the hop before says too: its own name, or that one's passed on.
         tried: each change that was tried, and whether the stream came through with it.
         present: (lower-case name, value) of fields that may free a stream and that the response has, here or before.
         proof: what it rests on; None where it says nothing of holding.
@@ -146,6 +151,7 @@ class HopVerdict:
     seconds: float | None = None
     evidence: Evidence = field(default_factory=Evidence)
     software: str = ""
+    passed_on: str = ""
     tried: tuple[tuple[str, bool], ...] = ()
     present: TextFields = ()
     proof: Proof | None = None

@@ -102,6 +102,8 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     if any(advice.basis is Basis.NAMED for advice in advice_for(verdict)):
         yield " " * len(ask), says_line(verdict)
     yield from _listed("  guess: ", lines_for(verdict, Basis.GUESS))
+    if any(advice.fix.may_name(verdict) for advice in advice_for(verdict)):
+        yield "         ", f"(it says what the hop before says, its own name or that one's: {verdict.passed_on})"
 
 
 def _shown(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
@@ -149,7 +151,12 @@ def evidence_lines(verdict: HopVerdict) -> Iterator[str]:
     if not evidence.runs:
         return
     reads = _counted(evidence.reads, "read")
-    if evidence.longest_hold is None:
+    if evidence.acked:
+        frames = _counted(evidence.acked, "frame")
+        yield f"{frames}, each written after the one before had been acknowledged, in {reads}"
+        answers = _counted(evidence.overtaking, "request was", "requests were")
+        yield f"{answers} answered by the same hop while a frame was written and had not come"
+    elif evidence.longest_hold is None:
         yield f"{_counted(evidence.runs, 'run')} of the same request, judged by arrival times alone"
         yield f"{_counted(evidence.events, 'event or frame', 'events or frames')}, in {reads}"
     else:

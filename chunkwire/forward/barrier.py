@@ -1,0 +1,196 @@
+"""`--barrier`: a response whose request names a barrier goes down frame by frame, each once the last was acknowledged.
+
+So a probe of an unchanged application needs no clock: what its client has, it has before the next frame is written
+(`origin.barrier` is the protocol). A request names its barrier in the field `Chunkwire-Barrier: ID`, which goes no
+further; `ID; state` asks for the state instead, on the way that the stream takes. `/probe/ack` and `/probe/state` are
+this gateway's own while it has barriers.
+
+A frame is what the application wrote as a chunk; where its response is not chunked, what one receive brought. The
+last-chunk waits too, until everything before it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.net.ends import ServerConnection
+from chunkwire.net.heads import Field, Request, Response
+from chunkwire.net.movers import EXACT, MoveOptions, Mover, OnLeaving, SendTimeout, SinkGone, SourceGone
+from chunkwire.net.writer import date_now, reason_of
+from chunkwire.origin.barrier import (
+    ACK_PATH,
+    BARRIER_FIELD,
+    STATE_FIELDS,
+    STATE_PATH,
+    STATE_WORD,
+    Barrier,
+    BarrierIdle,
+    Barriers,
+)
+from chunkwire.server.query import Query
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.responder import TEXT
+from chunkwire.wire.coding import ContentDecoder
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+
+_CODING: Final = re.compile(rb"\r\ncontent-encoding:[\t ]*([^\r\n]*)", re.IGNORECASE)
+
+MAX_HELD_OCTETS: Final = 1 << 20
+"""Octets of one chunk that are held until it is whole; of a larger one, pieces of this size are frames."""
+
+
+class BarrierDesk:
+    """Answers what is asked about barriers, and says which requests name one."""
+
+    def __init__(self) -> None:
+        self.barriers = Barriers()
+
+    async def answer(self, request: Request) -> tuple[Response, bytes] | None:
+        """Return the answer to a request that is about a barrier; None for any other."""
+        path, _, octets = request.target.partition(b"?")
+        named = (request.get(BARRIER_FIELD.lower()) or b"").decode("latin-1")
+        try:
+            if path == ACK_PATH.encode():
+                self.barriers.acknowledge(Query(octets))
+                return _response(204, ()), b""
+            if path == STATE_PATH.encode():
+                return _answered(200, STATE_FIELDS, await self.barriers.state(Query(octets)))
+            if named.endswith(STATE_WORD):
+                name = named.removesuffix(STATE_WORD)
+                return _answered(200, STATE_FIELDS, self.barriers.state_of(self.barriers.find(name)))
+        except Refusal as error:
+            return refused(error)
+        return None
+
+
+def refused(error: Refusal) -> tuple[Response, bytes]:
+    """Return the answer to a request about a barrier that is refused."""
+    return _answered(error.status, (TEXT,), error.text.encode())
+
+
+def barrier_of(request: Request) -> tuple[str, Request]:
+    """Return the ID of the barrier that a request names, empty for none, and the request without it."""
+    named = request.get(BARRIER_FIELD.lower())
+    if named is None:
+        return "", request
+    kept = tuple(field for field in request.fields if field[0].lower() != BARRIER_FIELD.lower())
+    return named.decode("latin-1"), replace(request, fields=kept)
+
+
+def _answered(status: int, fields: tuple[Field, ...], content: bytes) -> tuple[Response, bytes]:
+    return _response(status, (*fields, (b"Content-Length", b"%d" % len(content)))), content
+
+
+def _response(status: int, fields: tuple[Field, ...]) -> Response:
+    return Response(status, reason_of(status), fields=((b"Date", date_now()), *fields))
+
+
+class BarrierMover:
+    """A mover that brings the response of one exchange down behind its barrier; all else is another mover's.
+
+    Args:
+        mover: carries the request up, and watches.
+    """
+
+    def __init__(self, mover: Mover, barrier: Barrier) -> None:
+        self._mover = mover
+        self._barrier = barrier
+
+    async def run(self) -> None:
+        """Do nothing: the other mover runs already."""
+
+    def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
+        """Watch, by the other mover."""
+        self._mover.watch(connection, on_leaving)
+
+    def rest(self, connection: Connection) -> None:
+        """Report nothing until the next `watch`."""
+        self._mover.rest(connection)
+
+    def unwatch(self, connection: Connection) -> None:
+        """Watch no more."""
+        self._mover.unwatch(connection)
+
+    async def move(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
+    ) -> None:
+        """Carry one body; a response frame by frame. See `Mover.move`.
+
+        Raises:
+            SendTimeout: no frame was acknowledged for a minute, too.
+        """
+        if not isinstance(sink, ServerConnection):
+            await self._mover.move(source, sink, scanner, options)
+            return
+        try:
+            await self._carry(source, sink, scanner, options)
+        except BarrierIdle as error:
+            raise SendTimeout(str(error)) from error
+
+    async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
+        coding = _CODING.search(options.preface)
+        decoder = ContentDecoder(coding[1].decode("latin-1") if coding else "")
+        feed, read, held = Feed(scanner), 0, list[Event]()
+        await _send(sink, options.preface)
+        try:
+            while not scanner.is_complete:
+                octets = await _receive(source)
+                if not octets:
+                    scanner.end_of_input()
+                    break
+                read += 1
+                feed.take(octets, held)
+                for frame in _take_frames(held, is_chunked=isinstance(scanner, ChunkedScanner)):
+                    await self._pass_on(sink, frame, read, options, decoder)
+                if feed.error is not None:
+                    raise feed.error
+        finally:
+            source.leftover[:0] = feed.held
+
+    async def _pass_on(
+        self, sink: Connection, frame: list[Event], read: int, options: MoveOptions, decoder: ContentDecoder
+    ) -> None:
+        """Send one frame once the one before has been acknowledged."""
+        if options.observe is not None:
+            options.observe.received(frame, read)
+        await self._barrier.wait_acked(self._barrier.written)
+        octets = b"".join(event.raw for event in frame) if options.shape is None else options.shape.feed(frame)
+        await _send(sink, octets)
+        if options.observe is not None:
+            options.observe.sent()
+        if not isinstance(frame[-1], LastChunk):
+            content = [event.octets for event in frame if isinstance(event, Data)]
+            self._barrier.note_written(sum(len(piece) for each in content for piece in decoder.feed(each)))
+
+
+def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]]:
+    """Take whole frames from the events held, and what is too much to be held of one that is not whole yet."""
+    while held:
+        ends = [place for place, event in enumerate(held, 1) if isinstance(event, DataEnd | LastChunk)]
+        octets = sum(len(event.octets) for event in held if isinstance(event, Data))
+        if not ends and is_chunked and octets < MAX_HELD_OCTETS:
+            return
+        end = ends[0] if ends else len(held)
+        frame, held[:end] = held[:end], []
+        yield frame
+
+
+async def _receive(source: Connection) -> bytes:
+    try:
+        return await source.receive_some()
+    except PeerGone as error:
+        raise SourceGone(str(error)) from error
+
+
+async def _send(sink: Connection, octets: bytes) -> None:
+    try:
+        if octets:
+            await sink.send_all(octets)
+    except PeerGone as error:
+        raise SinkGone(str(error)) from error

@@ -1,0 +1,114 @@
+"""`--barrier`: frames of a response go down one by one, as they were, each after the one before was acknowledged."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import trio
+
+from chunkwire.forward.barrier import barrier_of
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.net.heads import Request
+from tests.forward.wire import END, Running, answer, chunked, forwarding, get
+from tests.net.carry import MakeMover
+
+ID = "0123456789abcdef"
+HELD = replace(DEFAULT_GATEWAY_SETTINGS, has_barriers=True)
+NAMED = f"Chunkwire-Barrier: {ID}".encode()
+FIRST, SECOND = b"5;a=1\r\nhello\r\n", b"3\r\nabc\r\n"
+
+
+async def ask(gateway: Running, request: bytes) -> tuple[bytes, bytes]:
+    """Return the status line and the content of an answer of the gateway's own."""
+    async with gateway.connect(request) as client:
+        with trio.fail_after(30):
+            head = await client.read_head()
+            content = b"" if b" 204 " in head else await client.read_until(b"\n")
+    return head.partition(b"\r\n")[0], content
+
+
+async def acknowledge(gateway: Running, n: int) -> bytes:
+    target = f"/probe/ack?barrier={ID}&n={n}".encode()
+    return (await ask(gateway, b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % target))[0]
+
+
+async def test_each_frame_waits_for_the_acknowledgement_of_the_one_before(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/sse")) as client:
+        async with gateway.accept() as upstream:
+            assert b"hunkwire-" not in await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND + END))
+            await client.read_head()
+            await client.expect(FIRST)
+            state = json.loads((await ask(gateway, get(NAMED + b"; state", target=b"/sse")))[1])
+            assert (state["written"], state["acked"], state["octets"]) == (1, 0, 5)
+            assert b" 409 " in await acknowledge(gateway, 2)
+            assert b" 204 " in await acknowledge(gateway, 1)
+            await client.expect(SECOND)
+            assert b" 204 " in await acknowledge(gateway, 2)
+            await client.expect(END)
+
+
+async def test_octets_that_are_not_chunked_wait_too(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 6") + b"one")
+            await client.read_head()
+            await client.expect(b"one")
+            await upstream.send(b"two")
+            assert b" 204 " in await acknowledge(gateway, 1)
+            await client.expect(b"two")
+
+
+async def test_a_request_that_names_no_barrier_waits_for_nobody(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND + END))
+            await client.read_head()
+            await client.expect(FIRST + SECOND + END)
+
+
+async def test_without_the_flag_the_field_goes_upstream_as_any_other(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            assert NAMED in await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND + END))
+            await client.read_head()
+            await client.expect(FIRST + SECOND + END)
+
+
+@pytest.mark.parametrize(
+    "request_head, status",
+    [
+        (get(b"Chunkwire-Barrier: short", target=b"/"), b" 400 "),
+        (get(b"Chunkwire-Barrier: ffffffffffffffff; state", target=b"/"), b" 404 "),
+        (get(target=b"/probe/state?barrier=ffffffffffffffff"), b" 404 "),
+        (get(target=b"/probe/ack?barrier=ffffffffffffffff&n=1"), b" 404 "),
+        (get(target=b"/probe/ack?barrier=ffffffffffffffff&n=x"), b" 404 "),
+    ],
+)
+async def test_a_barrier_that_is_none_is_refused_in_one_line(
+    make_mover: MakeMover, request_head: bytes, status: bytes
+) -> None:
+    async with forwarding(make_mover, HELD) as gateway:
+        line, content = await ask(gateway, request_head)
+    assert status in line
+    assert content.startswith(b"barrier: ")
+
+
+async def test_a_client_that_leaves_ends_the_upstream_request(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway:
+        async with gateway.connect(get(NAMED, target=b"/")) as client, gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND))
+            await client.read_head()
+            await client.expect(FIRST)
+            client.reset()
+            await upstream.read_reset()
+
+
+def test_a_request_keeps_its_other_fields() -> None:
+    request = Request(b"GET", b"/", fields=((b"Host", b"x"), (b"chunkwire-barrier", b"id"), (b"A", b"b")))
+    name, kept = barrier_of(request)
+    assert (name, kept.fields) == ("id", ((b"Host", b"x"), (b"A", b"b")))
