@@ -17,9 +17,16 @@ class HandInBook:
     """
 
     def __init__(self, path: str | None, name: str | None) -> None:
-        self._file = open(path, "a", encoding="ascii", buffering=1) if path else None  # noqa: SIM115  until the end
+        self._file = open(path, "a", encoding="ascii", buffering=1) if path else None  # noqa: SIM115  closed on leaving
         self._who = name or _login_name()
         self._shown = time.monotonic()
+
+    def __enter__(self) -> HandInBook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def begin(self) -> None:
         """Take note that a step is shown."""

@@ -168,8 +168,8 @@ def teach(options: argparse.Namespace, number: int) -> int:
     from chunkwire.lab.lessons.table import LESSONS
 
     nc = of_kind(options.nc) if options.nc else detected()
-    book = HandInBook(options.save, options.name)
-    trio.run(_teach, options, LESSONS[number - 1], nc, learner_view(options), book)
+    with HandInBook(options.save, options.name) as book:
+        trio.run(_teach, options, LESSONS[number - 1], nc, learner_view(options), book)
     return ExitCode.OK
 
 

@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
         number = int(options.number)
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
-    book = HandInBook(options.save, options.name)
-    return trio.run(_play, options, puzzle, number, learner_view(options), book)
+    with HandInBook(options.save, options.name) as book:
+        return trio.run(_play, options, puzzle, number, learner_view(options), book)
 
 
 async def _play(

@@ -20,6 +20,11 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNTYPED: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 _VERSION: Final = b"HTTP/1.1"
 _SPACES: Final = b" \t"
+_KEYS: Final = {
+    b"\x1b": "That is an arrow key: it was sent as octets, it did not move back. Start again.",
+    b"\xff": "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.",
+}
+"""What keys send that people press to mend a line or to leave."""
 
 
 @dataclass(slots=True)
@@ -125,13 +130,8 @@ def _control_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
     if not found:
         return None
     octet, place = found[0], at + found.start()
-    if octet == b"\x1b":
-        return wrong("That is an arrow key: it was sent as octets, it did not move back. Start again.", octets, place)
-    if octet == b"\xff":
-        return wrong(
-            "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.", octets, place
-        )
-    return wrong(f"A head is text: the octet {octet.hex()} (hex) may not stand in it.", octets, place)
+    sentence = _KEYS.get(octet, f"A head is text: the octet {octet.hex()} (hex) may not stand in it.")
+    return wrong(sentence, octets, place)
 
 
 def _request_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
@@ -251,6 +251,8 @@ def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
     at = (message.body_at or 0) + error.offset
     if (mismatch := _size_mismatch(message, error)) is not None:
         return mismatch
+    if (key := _KEYS.get(message.octets[at : at + 1])) is not None:
+        return wrong(key, message.octets, at)
     if error.rule == Rule.BARE_LF:
         sentence = (
             "This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n): "
@@ -280,10 +282,14 @@ def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | Non
     at = (message.body_at or 0) + error.offset
     if not end or not found or error.rule not in (Rule.CHUNK_DATA_END, Rule.BARE_LF, Rule.BARE_CR):
         return None
-    size, count = int(found[0], 16), len(rest.partition(b"\r\n")[0])
+    data, lf, _ = rest.partition(b"\n")
+    size, count = int(found[0], 16), len(data.removesuffix(b"\r"))
     if at < start + len(line) + 2 + size or size == count:  # in the size line, or the data's own line end is wrong
         return None
     digits = found[0].decode("ascii")
-    says = f"{digits}, which is hex for {size}" if digits != str(size) else digits
-    sentence = f"The size line says {says}; the data up to its line end has {octets_of(count)} ({count:x})."
+    says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
+    if not lf:
+        return wrong(f"The size line says {says}; after so many octets more data comes.", message.octets, at)
+    has = octets_of(count) if f"{count:x}" == str(count) else f"{octets_of(count)}: {count:x} in hex"
+    sentence = f"The size line says {says}; the data up to its line end has {has}."
     return wrong(sentence, message.octets, at)

@@ -59,7 +59,7 @@ def _cut(connection: WatchedConnection) -> Judgement | None:
         return None
     if not message.chunks:
         return wrong("The connection ended before your first chunk was whole.", message.octets, len(message.octets))
-    return right('curl printed what had come, and then: exit 18, "outstanding read data remaining".')
+    return right("curl printed what had come, and took it for cut: exit 18.")
 
 
 _HEAD: Final = ("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "")

@@ -90,6 +90,8 @@ class Tee:
         """Pass on what the server sends, until it ends, or the client takes no more."""
         try:
             while octets := await server.receive_some():
+                # Before they are sent: a client that has what it wants may leave at once.
+                _keep(connection.answered, trio.current_time() - began, octets)
                 try:
                     await client.send_all(octets)
                 except _GONE:
@@ -97,7 +99,6 @@ class Tee:
                     abort(server)
                     return
                 connection.writes_after_fin += connection.client_end == "fin"
-                _keep(connection.answered, trio.current_time() - began, octets)
                 self._happened(connection)
         except _GONE:
             connection.server_end = "reset"

@@ -1,0 +1,81 @@
+"""Hand-in files: what is written, what is read, and what is wrong with a file that is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli.main import main
+from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
+from chunkwire.wire.errors import LocalError
+
+LINE = HandInLine("lesson", "ada", 1, 1, 3, 2, 12.5, "2026-11-26T20:15:03+00:00")
+
+
+def changed(**members: object) -> str:
+    return json.dumps({**json.loads(LINE.to_json()), **members})
+
+
+def test_a_line_is_read_as_it_was_written() -> None:
+    assert parse_line(LINE.to_json()) == LINE
+    assert parse_line(changed(more="of a later version")) == LINE
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("no", "a JSON object"),
+        ("[1]", "a JSON object"),
+        ("[" * 2000, "a JSON object"),
+        (changed(v=2), '"v":1'),
+        (changed(kind="exam"), '"v":1'),
+        (changed(n=0), '"n"'),
+        (changed(n=True), '"n"'),
+        (changed(n=1.0), '"n"'),
+        (changed(tries=10**12), '"tries"'),
+        (changed(step=4), '"step" to be at most "of"'),
+        (changed(seconds=-1), '"seconds"'),
+        (changed(seconds=float("nan")), '"seconds"'),
+        (changed(who=""), '"who"'),
+        (changed(who=["ada"]), '"who"'),
+        (changed(at=None), '"at"'),
+        (changed(who="a" * MAX_LINE), "a JSON object"),
+    ],
+)
+def test_a_line_that_is_none_says_what_was_expected(text: str, said: str) -> None:
+    with pytest.raises(LocalError, match="expected") as caught:
+        parse_line(text)
+    assert said in str(caught.value)
+
+
+def test_a_row_has_tries_of_whole_lessons_and_steps_of_others() -> None:
+    done = [LINE, HandInLine("lesson", "ada", 1, 2, 3, 1, 1.0, "x"), HandInLine("lesson", "ada", 2, 1, 1, 4, 1.0, "x")]
+    done.append(HandInLine("lesson", "ada", 1, 1, 3, 9, 1.0, "done again: the first time counts"))
+    done.append(HandInLine("puzzle", "ada", 2, 1, 1, 1, 1.0, "x"))
+    done.append(HandInLine("lesson", "bob", 99, 1, 1, 1, 1.0, "no such lesson"))
+    ada, bob = rows_of(done, [3, 1])
+    assert (ada.who, ada.cells, ada.done) == ("ada", ("2/3", "✓4", "1"), 1)
+    assert (bob.who, bob.cells, bob.done) == ("bob", ("·", "·", "·"), 0)
+
+
+def test_the_table_counts_good_lines_and_names_the_first_broken_one_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, broken = tmp_path / "good.jsonl", tmp_path / "broken.jsonl"
+    good.write_text(LINE.to_json() + "\n\n", "utf-8")
+    broken.write_bytes(LINE.to_json().replace("ada", "b\\u001b[2Job").encode() + b"\nnonsense\n\xff\xfe\n")
+    assert main(["lesson", "--check", str(good), str(broken)]) == 1
+    shown, said = capsys.readouterr()
+    assert "ada " in shown
+    assert "\x1b" not in shown
+    assert HONESTY in shown
+    assert said.strip() == f"chunkwire: {broken}:2: expected a JSON object (and 1 more lines like it)"
+    assert main(["lesson", "--check", str(good)]) == 0
+
+
+@pytest.mark.parametrize("octets", [b"", b"\n\n", b"\x00\x00"])
+def test_a_file_without_lines_is_a_finding(tmp_path: Path, octets: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(octets)
+    assert main(["lesson", "--check", str(path)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,96 @@
+"""`chunkwire talk`: CRLF however its input is cut, octets of both ways, and both ends of a connection."""
+
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkwire.cli.main import main
+from chunkwire.lab.talking import LineEnds
+from tests.peers.command import CHUNKWIRE
+from tests.peers.process import LOOPBACK, Reader, listening_socket, started
+
+
+@given(st.binary(max_size=30).map(lambda octets: octets.replace(b"a", b"\n").replace(b"b", b"\r")), st.data())
+def test_each_lf_gets_a_cr_however_the_input_is_cut(octets: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(octets)), max_size=4)))
+    ends = LineEnds()
+    pieces = [octets[start:end] for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+    sent = b"".join(ends.with_cr(piece) for piece in pieces if piece)
+    assert sent == octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def test_what_is_piped_goes_with_crlf_and_both_ways_are_shown() -> None:
+    with listening_socket() as listener, started([*CHUNKWIRE, "talk", str(listener.getsockname()[1])]) as process:
+        assert process.stdin is not None
+        peer, _ = listener.accept()
+        with peer:
+            process.stdin.write(b"GET / HTTP/1.1\nHost: x\r\n\n")
+            process.stdin.close()
+            assert Reader(peer, whose="talk").rest() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"  # and a half-close
+            peer.sendall(b"caf\xc3\xa9\t\x1b[2J\r\n")
+        shown = Reader(process.stdout, whose="talk").rest().decode()
+        assert "> GET / HTTP/1.1\\r\\n" in shown
+        assert "< caf\\xc3\\xa9\\t\\x1b[2J\\r\\n" in shown
+        assert process.wait(10) == 0
+
+
+def test_as_is_changes_no_octet() -> None:
+    with (
+        listening_socket() as listener,
+        started([*CHUNKWIRE, "talk", "--as-is", str(listener.getsockname()[1])]) as one,
+    ):
+        assert one.stdin is not None
+        peer, _ = listener.accept()
+        with peer:
+            one.stdin.write(b"a\nb\r\n\xff\n")
+            one.stdin.close()
+            assert Reader(peer, whose="talk").rest() == b"a\nb\r\n\xff\n"
+
+
+def test_it_listens_for_one_connection_and_types_the_answer() -> None:
+    with started([*CHUNKWIRE, "talk", "-l", "0"]) as process:
+        assert process.stdin is not None
+        messages = Reader(process.stderr, whose="talk")
+        port = int(messages.line().rpartition(":")[2])
+        with socket.create_connection((LOOPBACK, port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            process.stdin.write(b"HTTP/1.1 200 OK\n")
+            assert Reader(client, whose="talk").until(b"\n") == b"HTTP/1.1 200 OK\r\n"
+        assert process.wait(10) == 0
+
+
+def test_a_reset_is_told_from_an_end() -> None:
+    with listening_socket() as listener, started([*CHUNKWIRE, "talk", str(listener.getsockname()[1])]) as process:
+        peer, _ = listener.accept()
+        messages = Reader(process.stderr, whose="talk")
+        messages.line()  # it is connected
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()
+        assert process.wait(10) == 56
+        assert "RST" in messages.rest().decode()
+
+
+@pytest.mark.parametrize(
+    "words, code",
+    [
+        ((), 2),
+        (("x",), 2),
+        (("127.0.0.1:99999",), 2),
+        (("127.0.0.1:1", "-l", "2"), 2),
+        (("no.such.host.invalid:80",), 7),
+        (("1",), 7),
+    ],
+)
+def test_an_address_that_is_none_gets_one_line(
+    words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["talk", "-q", *words]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_port_that_is_taken_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with listening_socket() as taken:
+        assert main(["talk", "-l", str(taken.getsockname()[1])]) == 71
+    assert capsys.readouterr().err.count("\n") == 1

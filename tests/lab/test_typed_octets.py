@@ -1,0 +1,126 @@
+"""What a person may type wrong, each beside its nearest right form: the sentence, and the octet under the caret."""
+
+import pytest
+
+from chunkwire.lab.lessons.judgement import CARET_COLUMNS, with_caret
+from chunkwire.lab.lessons.reading import read_request, read_response
+
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+REQUESTS = [
+    # octets, the first wrong one, a word of the sentence
+    (b"\r\nGET / HTTP/1.1\r\n", 0, "first line is empty"),
+    (b"get / HTTP/1.1\r\n", 0, "case-sensitive"),
+    (b"G ET / HTTP/1.1\r\n", 0, "begins with a method"),
+    (b"GET\r\n", 3, "one space"),
+    (b"GET  / HTTP/1.1\r\n", 4, "not two"),
+    (b"GET hello HTTP/1.1\r\n", 4, "slash"),
+    (b"GET /\r\n", 5, "too early"),
+    (b"GET /  HTTP/1.1\r\n", 6, "not two"),
+    (b"GET / http/1.1\r\n", 6, "in capitals"),
+    (b"GET / HTTP/1.0\r\n", 13, "neither Host nor chunks"),
+    (b"GET / HTTP/2\r\n", 11, "HTTP/1.1"),
+    (b"GET / HTTP/1.1 \r\n", 14, "nothing follows"),
+    (b"GET / HTTP/1.1\r\nHost x\r\n", 20, "colon is missing"),
+    (b"GET / HTTP/1.1\r\nHost : x\r\n", 20, "no space"),
+    (b"GET / HTTP/1.1\r\n Host: x\r\n", 16, "begins with a space"),
+    (b"GET / HTTP/1.1\r\n\r\n", 17, "needs a Host line"),
+    (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 25, "two Host lines"),
+    (b"GET /\x1b[D HTTP/1.1\r\n", 5, "arrow key"),
+    (b"GET / HTTP/1.1\r\n\xff\xf4\xff\xfd\x06\r\n", 16, "telnet"),
+    (b"GET /caf\xc3\xa9 HTTP/1.1\r\n", 8, "c3"),
+    (b"\x16\x03\x01\x02\x00\x01", 0, "TLS"),
+    (CHUNKED.replace(b"chunked", b"gzip") + b"5\r\n", 30, "only transfer coding"),
+]
+BODIES = [
+    # octets of the body, the first wrong one in it, a word of the sentence
+    (b"5\nhello\r\n", 1, "LF alone"),
+    (b"5\r\nhello\n", 8, "LF alone"),
+    (b" 5\r\nhello\r\n", 0, "hex digits"),
+    (b"5 \r\nhello\r\n", 1, "no space"),
+    (b"hello\r\n", 0, "hex digits"),
+    (b"4\r\nhello\r\n", 7, "size line says 4; the data up to its line end has 5 octets."),
+    (b"4\r\nhello", 7, "size line says 4; after so many octets more data comes"),
+    (b"6\r\nhello\r\n0\r\n\r\n", 9, "size line says 6; the data up to its line end has 5 octets."),
+    (
+        b"10\r\n0123456789abcdefg\r\n",
+        20,
+        "10, which is hex for 16; the data up to its line end has 17 octets: 11 in hex",
+    ),
+    (b"5\r\nhello\r\n0\r\n5\r\n", 14, "After the 0 line"),
+    (b"5\r\nhello\r\n\xff\xf4\xff\xfd\x06", 10, "telnet"),
+    (b"5\r\nhello\r\n\x1b[A", 10, "arrow key"),
+]
+RESPONSES = [
+    (b"\r\nHTTP/1.1 200 OK\r\n", 0, "first line is empty"),
+    (b"200 OK\r\n", 0, "begins with the version"),
+    (b"HTTP/1.0 200 OK\r\n", 7, "begins with the version"),
+    (b"HTTP/1.1 OK\r\n", 8, "three digits"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding chunked\r\n", 34, "colon is missing"),
+]
+
+
+@pytest.mark.parametrize("octets, at, said", REQUESTS)
+def test_the_first_wrong_octet_of_a_request_is_named(octets: bytes, at: int, said: str) -> None:
+    mistake = read_request(octets).mistake
+    assert mistake is not None
+    assert (mistake.at, said in mistake.sentence) == (at, True), mistake
+
+
+@pytest.mark.parametrize("octets, at, said", BODIES)
+def test_the_first_wrong_octet_of_a_body_is_named(octets: bytes, at: int, said: str) -> None:
+    mistake = read_request(CHUNKED + octets).mistake
+    assert mistake is not None
+    assert (mistake.at, said in mistake.sentence) == (len(CHUNKED) + at, True), mistake
+
+
+@pytest.mark.parametrize("octets, at, said", RESPONSES)
+def test_the_first_wrong_octet_of_a_response_is_named(octets: bytes, at: int, said: str) -> None:
+    mistake = read_response(octets).mistake
+    assert mistake is not None
+    assert (mistake.at, said in mistake.sentence) == (at, True), mistake
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\nHost:x\n\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: x\r\nX-Accent: caf\r\n\r\n",
+        b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        CHUNKED + b"5;a=1\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+        CHUNKED + b"000A\r\n0123456789\r\n0\r\n\r\n",
+    ],
+)
+def test_what_is_right_is_complete_and_has_no_mistake(octets: bytes) -> None:
+    message = read_request(octets)
+    assert message.mistake is None
+    assert message.is_complete
+    assert message.ends_at == len(octets)
+    for end in range(len(octets)):  # nothing is wrong with its beginning, and it is not complete
+        assert read_request(octets[:end]).mistake is None, octets[:end]
+        assert not read_request(octets[:end]).is_complete, octets[:end]
+
+
+@pytest.mark.parametrize("octets, at, said", REQUESTS)
+def test_a_mistake_stays_the_same_however_it_arrives(octets: bytes, at: int, said: str) -> None:
+    found = [read_request(octets[:end]).mistake for end in range(len(octets) + 1)]
+    places = {mistake.at for mistake in found if mistake is not None}
+    assert places == {at}
+
+
+@pytest.mark.parametrize(
+    "octets, at, lines",
+    [
+        (b"", 0, ("", "^")),
+        (b"ab\r\n", 1, ("ab\\r\\n", " ^")),
+        (b"ab\r\ncd", 4, ("cd", "^")),
+        (b"ab\r\n", 4, ("ab\\r\\n", "      ^")),
+        ("é!\r\n".encode(), 2, ("\\xc3\\xa9!\\r\\n", "        ^")),
+        (b"a" * 200, 199, ("…" + "a" * (CARET_COLUMNS - 1), " " * (CARET_COLUMNS - 1) + "^")),
+        (b"a" * 200, 0, ("a" * (CARET_COLUMNS - 1) + "…", "^")),
+    ],
+)
+def test_the_caret_stands_under_its_octet_in_a_line_that_fits(octets: bytes, at: int, lines: tuple[str, str]) -> None:
+    assert with_caret(octets, at) == lines
+    assert all(len(line) <= CARET_COLUMNS for line in lines)
