@@ -54,7 +54,7 @@ VARIANTS = (
     Variant("reads lengths as far as they are digits", "9112/6.3/2", ((rb"(Content-Length: \d)x", rb"\1"),)),
     Variant("takes the first of two lengths", "9112/6.3/3", ((rb"\r\nContent-Length: 6", b""),)),
     Variant("looks for chunked anywhere", "9112/6.3/4", ((rb"chunked, gzip", b"chunked"),)),
-    Variant("writes broken chunks", "9112/6.3/5", answered=((rb"\r\n1a\r\n", b"\r\nzz\r\n"),)),
+    Variant("writes broken chunks", "9112/6.3/5", answered=((rb"1a\r\n(?=hello)", b"zz\r\n"),)),
     Variant("compares codings in lower case", "9112/7/1", ((rb"CHUNKED", b"X"),)),
     Variant("ignores parameters of codings", "9112/7/2", ((rb"chunked;a=1", b"chunked"),)),
     Variant("takes one chunk", "9112/7.1/1 9112/7.1/2", ((rb"\r\n(?:c|1)\r\n", b"\r\n\r\n"),)),

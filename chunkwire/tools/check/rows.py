@@ -45,12 +45,14 @@ class CheckRow:
         id: section and number, such as `9112/7.1/3`; it stays when rows are added.
         title: what a sound peer does, one line.
         clause: where it is written, such as `9112 §7.1`.
+        name: what it is called beside its id, where it is: the name of a scenario.
     """
 
     id: str
     level: Level
     title: str
     clause: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
         return list(tests)
     for wanted in only:
         if not any(is_named(test.row, wanted) for test in tests):
-            ids = [test.row.id for test in tests]
+            ids = [name for test in tests for name in (test.row.id, test.row.name) if name]
             close = difflib.get_close_matches(wanted, ids, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise LocalError(f"--only: no row {wanted!r}{hint} (--list shows them)")
@@ -123,6 +125,6 @@ def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
 
 
 def is_named(row: CheckRow, wanted: str) -> bool:
-    """Say whether a row has this id, or is in this section: `9112/7.1` names 9112/7.1/3, not 9112/7.10/1."""
+    """Say whether a row has this id or name, or is in this section: `9112/7.1` names 9112/7.1/3, not 9112/7.10/1."""
     wanted = wanted.rstrip("/")
-    return row.id == wanted or row.id.startswith(wanted + "/")
+    return wanted in (row.id, row.name) or row.id.startswith(wanted + "/")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from chunkwire.client.errors import Deadline
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
 from chunkwire.tools.check.server.answers import ServerAnswer
-from chunkwire.tools.check.server.talk import ServerTarget, Talk, conversing, talk
+from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,15 @@ async def learn(target: ServerTarget) -> Baseline:
 
     Raises:
         DialError: there is no connection.
-        IncompleteHead: it closes without an answer, or never gives one.
+        IncompleteHead: it closes without an answer.
+        Deadline: it gives none.
         HeadError: what it says is no HTTP.
     """
     asked = await talk(target, target.closing())
     if asked.answers.trouble:
         raise HeadError(502, "no-http", f"{target.url}: {asked.answers.trouble}")
+    if not asked.finals and asked.end is TalkEnd.OPEN:
+        raise Deadline("head", target.patience)
     if not asked.finals:
         raise IncompleteHead(asked.received)
     posted = await talk(target, with_length(target, b"Connection: close\r\n"), methods=(target.method,))

@@ -1,0 +1,84 @@
+"""`chunkwire check client -- CMD {url}`: what a client takes for whole, by its exit code and its output."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from functools import partial
+
+from chunkwire.cli import check
+
+SUMMARY = "a command, once a scenario: which broken responses does it take for whole?"
+EPILOG = f"""\
+examples:
+  chunkwire check client -- curl -sSN {{url}}
+      exit code and output of a command that prints the content
+  chunkwire check client -- 'node get.js > /dev/null'
+      one word with blanks is a line for the shell; {{url}} is in CHUNKWIRE_URL too
+  chunkwire check client --as openai -- python ask.py
+      the stream of a provider; the SDK's base URL is CHUNKWIRE_URL
+  chunkwire check client --only cut,9112/7.1 -v -- wget -qO- {{url}}
+
+A broken response has to end in an exit code that is not 0, a legal one in 0, and
+in all of the content where the command prints it. First the command is run on a
+plain response, which it has to take. One that does not end is killed, with all
+that it started, and its row stays open.
+{check.EXIT_CODES}"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command and the flags."""
+    parser.add_argument("command", nargs="*", metavar="CMD", help="behind --: a program and its arguments")
+    group = parser.add_argument_group("client")
+    group.add_argument(
+        "--stdout",
+        choices=("auto", "content", "text", "ignore"),
+        default="auto",
+        help="what it prints: the content, the text in its events, or nothing to judge (default: auto, the first of"
+        " these that a plain response shows)",
+    )
+    group.add_argument(
+        "--as",
+        dest="form",
+        default="sse",
+        metavar="FORM",
+        help="the content: sse, or a provider's stream, such as openai, anthropic, gemini (default: sse)",
+    )
+    check.add_rows(parser, jobs=2, patience="10s", waits_for="one run may take")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the rows and print them."""
+    import trio
+
+    from chunkwire.tools.check.client.rows import FORMS, client_cases
+    from chunkwire.tools.check.rows import choose
+    from chunkwire.wire.errors import LocalError
+
+    if options.form not in FORMS:
+        raise LocalError(f"--as: expected one of {', '.join(FORMS)}, got {options.form!r}")
+    cases = choose(client_cases(options.form), check.named(options))
+    if options.list:
+        return check.print_list([each.row for each in cases])
+    if not options.command:
+        raise LocalError("expected a command behind --, such as: chunkwire check client -- curl -sSN {url}")
+    return trio.run(partial(judge, options))
+
+
+async def judge(options: argparse.Namespace) -> int:
+    """Run the command on a plain response, then once a row."""
+    from chunkwire.tools.check.client.command import run_command
+    from chunkwire.tools.check.client.judging import PLAIN_SCENARIO, CheckedClient, OutputForm, learn_output
+    from chunkwire.tools.check.client.playing import playing
+    from chunkwire.tools.check.client.rows import client_cases
+    from chunkwire.tools.check.rows import RowTest, choose
+
+    cases = client_cases(options.form)
+    plain = next(case for case in cases if case.scenario.name == PLAIN_SCENARIO)
+    said = None if options.stdout == "auto" else OutputForm(options.stdout)
+    check.check_files(options)
+    async with playing(cases) as house:
+        run = partial(run_command, options.command, patience=options.patience)
+        client = CheckedClient(run, house, await learn_output(run, house, plain, said))
+        tests = [RowTest(case.row, partial(client.judge, case)) for case in choose(cases, check.named(options))]
+        return await check.run_rows("client", shlex.join(options.command), tests, options)

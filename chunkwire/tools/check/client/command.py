@@ -1,0 +1,111 @@
+"""Run somebody's command: once, with a deadline, and with nothing of it left behind.
+
+The rule here: a command is a process group; its end, ours or a cancellation ends the whole group.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.wire.errors import LocalError
+
+PLACEHOLDER: Final = "{url}"
+URL_VARIABLE: Final = "CHUNKWIRE_URL"
+MAX_OUTPUT_OCTETS: Final = 4 << 20  # of each of its two outputs; what is beyond is read and dropped
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRun:
+    """What became of a command.
+
+    Attributes:
+        code: its exit code, negative for the signal that ended it; None where it was still running and was killed.
+    """
+
+    code: int | None
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def how(self) -> str:
+        """How it ended, and the last line that it wrote to standard error."""
+        if self.code is None:
+            return "still running"
+        lines = [line for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        return _code_text(self.code) + (f": {lines[-1].strip()[:160]}" if lines and self.code else "")
+
+
+def _code_text(code: int) -> str:
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return f"ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"ended by signal {-code}"
+
+
+async def run_command(words: Sequence[str], url: str, *, patience: float = math.inf) -> CommandRun:
+    """Run a command with a URL, in place of `{url}` and in CHUNKWIRE_URL; one word with blanks is a line for the shell.
+
+    Args:
+        patience: seconds until it is killed.
+
+    Raises:
+        LocalError: it cannot be started.
+
+    Cancellation: it is killed.
+    """
+    filled = [word.replace(PLACEHOLDER, url) for word in words]
+    is_line = len(filled) == 1 and any(char.isspace() for char in filled[0].strip())
+    try:
+        process = await trio.lowlevel.open_process(
+            filled[0] if is_line else filled,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            shell=is_line,
+            start_new_session=True,
+            env={**os.environ, URL_VARIABLE: url},
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LocalError(f"cannot start {filled[0]!r}: {reason[:1].lower()}{reason[1:]}") from error
+    stdout, stderr = bytearray(), bytearray()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_collect, process.stdout, stdout, name="its standard output")
+            nursery.start_soon(_collect, process.stderr, stderr, name="its standard error")
+            with trio.move_on_after(patience):
+                await process.wait()
+            code = process.returncode
+            _kill_group(process)  # what it left running would hold its outputs open
+    finally:
+        _kill_group(process)
+        with trio.CancelScope(shield=True):
+            await process.wait()
+    return CommandRun(code, bytes(stdout), bytes(stderr))
+
+
+async def _collect(stream: trio.abc.ReceiveStream | None, into: bytearray) -> None:
+    assert stream is not None
+    async with stream:
+        async for octets in stream:
+            into += octets[: MAX_OUTPUT_OCTETS - len(into)]
+
+
+def _kill_group(process: trio.Process) -> None:
+    if not hasattr(os, "killpg"):
+        process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # nothing of it is left

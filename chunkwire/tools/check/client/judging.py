@@ -1,0 +1,128 @@
+"""Judge a client command: its exit code, its output, and how often it asked.
+
+The rule here: a command that ends in time has said what it makes of a response; one that does not is undecided.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from chunkwire.net.heads import Request
+from chunkwire.origin.scenarios import Scenario
+from chunkwire.tools.check.client.command import PLACEHOLDER, URL_VARIABLE, CommandRun
+from chunkwire.tools.check.client.playing import Playhouse
+from chunkwire.tools.check.client.rows import WORDS, ClientCase
+from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
+from chunkwire.wire.errors import LocalError
+
+PLAIN_SCENARIO = "content-length"
+TEXT = "".join(WORDS)
+_GZIP_SCENARIOS = frozenset({"gzip", "cut-gzip"})
+
+
+class OutputForm(enum.Enum):
+    """What a command writes to standard output."""
+
+    CONTENT = "content"
+    """The octets of the content."""
+    TEXT = "text"
+    """The text in its events."""
+    IGNORED = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedClient:
+    """The command under test, and what it does with a plain response.
+
+    Attributes:
+        run: runs it with a URL.
+    """
+
+    run: Callable[[str], Awaitable[CommandRun]]
+    house: Playhouse
+    form: OutputForm
+
+    async def judge(self, case: ClientCase) -> Ruling:
+        """Run the command on a scenario, and judge what it makes of it."""
+        scenario = case.scenario
+        run = await self.run(f"{self.house.url}/{scenario.name}")
+        asked = self.house.asked(scenario.name)
+        octets = (Shown("sent", scenario.octets), *_outputs(run))
+        outcome, why = self._rule(scenario, run, asked)
+        times = "" if len(asked) == 1 else f"; asked {len(asked)} times"
+        return Ruling(outcome, why + times, octets)
+
+    def _rule(self, scenario: Scenario, run: CommandRun, asked: Sequence[Request]) -> tuple[RowOutcome, str]:
+        if not asked:
+            return RowOutcome.UNDECIDED, f"{run.how} without asking"
+        if scenario.name in _GZIP_SCENARIOS and not any(map(takes_gzip, asked)):
+            return RowOutcome.NOT_APPLICABLE, "asked for no gzip"
+        if scenario.is_chunked and all(request.version == b"1.0" for request in asked):
+            return RowOutcome.NOT_APPLICABLE, "asked in HTTP/1.0, to which no chunks may be sent"
+        if run.code is None:
+            return RowOutcome.UNDECIDED, "still running, and killed"
+        if not scenario.is_legal:
+            if run.code:
+                return RowOutcome.PASS, run.how
+            return RowOutcome.FAIL, f"takes it for whole: exit 0, {len(run.stdout)} octets of output"
+        if run.code:
+            return RowOutcome.FAIL, run.how
+        wrong = output_trouble(self.form, scenario, run.stdout)
+        return (RowOutcome.FAIL, f"exit 0, but {wrong}") if wrong else (RowOutcome.PASS, run.how)
+
+
+def _outputs(run: CommandRun) -> tuple[Shown, ...]:
+    return tuple(Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Say whether a request asks for gzip (RFC 9110 §12.5.3)."""
+    for coding in request.tokens(b"accept-encoding"):
+        name, _, weight = coding.partition(b";")
+        if name.strip() in (b"gzip", b"x-gzip", b"*") and weight.replace(b" ", b"") not in (b"q=0", b"q=0.0"):
+            return True
+    return False
+
+
+def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
+    """Return how an output differs from what a legal scenario holds; "" where it does not."""
+    if form is OutputForm.TEXT and stdout.decode("utf-8", "replace").strip() != TEXT:
+        return f"its output is not {TEXT!r}"
+    if form is not OutputForm.CONTENT or stdout == scenario.content:
+        return ""
+    content = scenario.content
+    at = next((n for n, (one, other) in enumerate(zip(stdout, content, strict=False)) if one != other), None)
+    where = f", different from octet {at} on" if at is not None else ""
+    return f"{len(stdout)} octets came out of {len(content)}{where}"
+
+
+async def learn_output(
+    run_with: Callable[[str], Awaitable[CommandRun]], house: Playhouse, case: ClientCase, form: OutputForm | None
+) -> OutputForm:
+    """Run the command on a plain response, and return what its output is.
+
+    Args:
+        case: of the plain scenario.
+        form: what it is said to be; None finds out.
+
+    Raises:
+        LocalError: the command cannot be started, does not ask, does not end or fails; or its output is not what it is
+            said to be. Nothing could be learned from what such a command does with a broken one.
+    """
+    run = await run_with(f"{house.url}/{case.scenario.name}")
+    asked = house.asked(case.scenario.name)
+    if run.code is None:
+        raise LocalError("the command does not end in time with a plain response (see --patience)")
+    if run.code:
+        raise LocalError(f"the command fails with a plain response: {run.how}")
+    if not asked:
+        raise LocalError(f"the command did not ask: give it {PLACEHOLDER}, or let it read {URL_VARIABLE}")
+    asked.clear()
+    if form is not None:
+        if wrong := output_trouble(form, case.scenario, run.stdout):
+            raise LocalError(f"--stdout {form.value}: with a plain response {wrong}")
+        return form
+    fitting = (each for each in OutputForm if not output_trouble(each, case.scenario, run.stdout))
+    return next(fitting)

@@ -1,0 +1,134 @@
+"""`chunkwire check` as its users run it: exit codes, files, bad input, and nothing left running."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from chunkwire.cli.main import main
+from tests.peers.command import CHUNKWIRE, chunkwire, serving
+from tests.peers.process import WITHIN, Reader, listening_socket, run, started
+
+Captured = pytest.CaptureFixture[str]
+CURL = ("--", "curl", "-sSN", "{url}")
+LONG_SLEEP = "98765.4321"  # seconds, and a mark to look for
+
+
+def is_left_running(mark: str) -> bool:
+    return mark.encode() in run(["ps", "-eo", "args"]).stdout
+
+
+def line_of(capsys: Captured, *words: str) -> tuple[int, str]:
+    """Return the exit code of a command that is refused, and its one line."""
+    code = main(["check", *words])
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    return code, line
+
+
+@pytest.mark.needs("curl")
+def test_curl_is_judged_and_what_it_waits_for_stays_open() -> None:
+    done = chunkwire("check", "client", "--only", "cut,stall,9112/6.2", "--patience", "1s", *CURL)
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "open  refuses stall" in text
+    assert "3 rows: 2 passed, 1 undecided" in text
+
+
+@pytest.mark.needs("curl")
+def test_a_client_that_takes_a_cut_for_whole_fails_and_the_files_say_so(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("card.json", "card.xml", "card.html")]
+    files = ("--json", names[0], "--junit", names[1], "--html", names[2])
+    done = chunkwire("check", "client", "--only", "cut,tiny", *files, "--", "curl -sN {url} || true")
+    assert done.returncode == 1
+    assert "FAIL  refuses cut" in done.stdout.decode()
+    card, suites = json.loads(Path(names[0]).read_text()), ElementTree.parse(names[1]).getroot()
+    assert [(row["id"], row["outcome"]) for row in card["rows"]] == [("9112/7.1/4", "pass"), ("9112/8/1", "fail")]
+    assert suites[0].get("failures") == "1"
+    assert "FAIL" in Path(names[2]).read_text()
+
+
+@pytest.mark.needs("curl")
+def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
+    done = chunkwire("check", "client", "--only", "stall", "--patience", "1s", "--json", "-", *CURL)
+    assert done.returncode == 28
+    assert json.loads(done.stdout)["rows"][0]["outcome"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (("client", "--", "no-such-program"), "cannot start 'no-such-program': no such file or directory"),
+        (("client", "--", "no-such-program {url}"), "fails with a plain response: exit 127"),
+        (("client", "--", ""), "cannot start ''"),
+        (("client", "--", "true"), "did not ask: give it {url}, or let it read CHUNKWIRE_URL"),
+        (("client", "--", "sh", "-c", "echo boom >&2; exit 3"), "fails with a plain response: exit 3: boom"),
+        (("client",), "expected a command behind --"),
+        (("client", "--as", "opnai", *CURL), "--as: expected one of sse, "),
+        (("client", "--only", "ct", *CURL), "no row 'ct'; did you mean cut?"),
+        (("client", "--json", "no/such/folder/x", *CURL), "no/such/folder/x: no such file or directory"),
+        (("client", "-j", "0", *CURL), "expected 1 or more"),
+        (("server",), "expected the URL of a server"),
+        (("server", "ftp://x/"), "expected http:// or https://"),
+        (("server", ":1/", "-d", "x"), "expected a body of 2 octets or more"),
+        (("server", ":1/", "-H", "Expect: x"), "expected no Expect: the rows send their own"),
+        (("serve",), "after check, got 'serve'"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(words: tuple[str, ...], says: str, capsys: Captured) -> None:
+    code, line = line_of(capsys, *words)
+    assert code == 2
+    assert says in line
+
+
+def test_a_command_that_hangs_is_killed_with_all_that_it_started(capsys: Captured) -> None:
+    code, line = line_of(capsys, "client", "--patience", "1s", "--", f"sleep {LONG_SLEEP} & sleep {LONG_SLEEP}")
+    assert code == 2
+    assert "does not end in time" in line
+    assert not is_left_running(LONG_SLEEP)
+
+
+@pytest.mark.needs("curl")
+def test_ctrl_c_shows_what_was_judged_and_leaves_nothing_running(tmp_path: Path) -> None:
+    fifo = str(tmp_path / "reached")
+    os.mkfifo(fifo)
+    mark = "98764.4321"
+    script = f"case $CHUNKWIRE_URL in */cut) echo > {fifo}; sleep {mark};; *) curl -sSN $CHUNKWIRE_URL;; esac"
+    words = ("check", "client", "-j", "1", "--only", "tiny,cut", "--patience", "off", "--", script)
+    with started([*CHUNKWIRE, *words]) as process:
+        Path(fifo).read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN) == 130
+        text = Reader(process.stdout, whose="check").rest().decode()
+    assert "pass  takes tiny" in text
+    assert "stopped before the last row" in text
+    assert not is_left_running(mark)
+
+
+def test_our_own_echo_passes_and_a_server_that_is_not_there_is_no_connection(capsys: Captured) -> None:
+    with serving("serve") as origin:
+        done = chunkwire("check", "server", origin.url("/echo"), "--only", "9112/7.1,9112/8", "--strict", "-j", "8")
+    assert done.returncode == 0, done.stdout.decode()
+    assert "passed" in done.stdout.decode()
+    assert line_of(capsys, "server", origin.url("/echo")) == (
+        7,
+        f"chunkwire: 127.0.0.1:{origin.port} refused the connection",
+    )
+
+
+def test_a_server_that_never_answers_gets_one_line(capsys: Captured) -> None:
+    with listening_socket() as listener:
+        port = listener.getsockname()[1]
+        code, line = line_of(capsys, "server", f":{port}/", "--patience", "300ms")
+    assert code == 28
+    assert line == "chunkwire: expected a response head within 0.3 s, got none"
+
+
+@pytest.mark.parametrize("kind, row", [("client", "9112/8/1"), ("server", "9112/7.1.1/1")])
+def test_the_list_needs_neither_command_nor_url(kind: str, row: str, capsys: Captured) -> None:
+    assert main(["check", kind, "--list", "--only", row]) == 0
+    assert capsys.readouterr().out.startswith(f"{row}  must")
