@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -94,32 +94,31 @@ async def run_command(command: str, environment: dict[str, str]) -> int:
     """
     # A process group that is not the terminal's own would be stopped when it reads from there.
     stdin = subprocess.DEVNULL if sys.stdin is not None and sys.stdin.isatty() else None
-    process = await trio.lowlevel.open_process(
-        command, shell=True, env={**os.environ, **environment}, stdin=stdin, process_group=0
-    )
     came: list[int] = []
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(_forward_signals, process.pid, came), name="signals")
-            code = await process.wait()
-            nursery.cancel_scope.cancel()
-    finally:
-        with trio.CancelScope(shield=True):
-            await _end_group(process)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        process = await trio.lowlevel.open_process(
+            command, shell=True, env={**os.environ, **environment}, stdin=stdin, process_group=0
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_forward_signals, signals, process.pid, came, name="signals")
+                code = await process.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await _end_group(process)
     if came:
         return _SIGNALLED + came[0]
     return code if code >= 0 else _SIGNALLED - code
 
 
-async def _forward_signals(group: int, came: list[int], *, task_status: trio.TaskStatus[None]) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async with trio.open_nursery() as nursery:
-            async for number in signals:
-                _signal(group, signal.SIGKILL if came else number)
-                if not came:
-                    nursery.start_soon(_kill_later, group, name="grace")
-                came.append(number)
+async def _forward_signals(signals: AsyncIterator[int], group: int, came: list[int]) -> None:
+    async with trio.open_nursery() as nursery:
+        async for number in signals:
+            _signal(group, signal.SIGKILL if came else number)
+            if not came:
+                nursery.start_soon(_kill_later, group, name="grace")
+            came.append(number)
 
 
 async def _kill_later(group: int) -> None:
