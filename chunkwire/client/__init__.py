@@ -6,22 +6,40 @@
 
 What a maintainer must know of this room: `opening` makes attempts, `exchange` is one of them, `body` reads a body and
 judges its end, `stream` and `views` are what callers hold. `completion` finds the application's own end, apart from the
-framing's. `capture` reads what another program received. Nothing here prints, and nothing here serves.
+framing's; `answers` reads what a language model answers. `capture` reads what another program received. Nothing here
+prints, and nothing here serves.
 """
 
+from chunkwire.client.answers import AnswerFailed, TokenStream, tokens
 from chunkwire.client.body import Read
-from chunkwire.client.errors import Deadline, MalformedBody, ResetBody
+from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusError
 from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwire.client.open
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.throttle import throttled
+from chunkwire.llm.answer import Reasoning, Stop, Text, ToolCall, Usage
+from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Request, Response
+from chunkwire.wire.errors import IncompleteBody
 
 __all__ = [
     "open",
+    "tokens",
+    "TokenStream",
+    "Text",
+    "Reasoning",
+    "ToolCall",
+    "Usage",
+    "Stop",
+    "Question",
+    "Message",
+    "Tool",
+    "AnswerFailed",
+    "IncompleteBody",
+    "StatusError",
     "Stream",
     "Read",
     "Counts",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from chunkwire.net.heads import Request, Response
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 Phase: TypeAlias = Literal["head", "idle", "total"]
@@ -33,6 +34,25 @@ class Deadline(ChunkwireError):
         self.phase: Phase = phase
         self.seconds = seconds
         self.received = received
+
+
+class StatusError(ChunkwireError):
+    """The status of a response says that the request failed (RFC 9110 §15.5, §15.6).
+
+    Attributes:
+        request, response: their heads.
+    """
+
+    def __init__(self, request: Request, response: Response) -> None:
+        asked, got = (line.decode("latin-1") for line in (request.start_line, response.start_line))
+        super().__init__(f"expected a status below 400 for {asked!r}, got {got!r}")
+        self.request = request
+        self.response = response
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self.response.status
 
 
 class ResetBody(IncompleteBody):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -17,8 +17,9 @@ import trio
 
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
+from chunkwire.client.loop import check_loop
 from chunkwire.client.pool import Pool
-from chunkwire.client.request import AnyField, Body, build_request
+from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
 from chunkwire.client.retry import NO_RETRY, Retry, retry_after
 from chunkwire.client.stream import Stream
 from chunkwire.net.connection import PeerGone
@@ -37,8 +38,9 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     method: str,
     url: str | Url,
     *,
-    fields: Iterable[AnyField] = (),
-    body: Body = None,
+    fields: AnyFields = (),
+    body: Body | str = None,
+    json: object = NO_JSON,
     connect_timeout: float = CONNECT_SECONDS,
     head_timeout: float = math.inf,
     idle_timeout: float = math.inf,
@@ -57,8 +59,10 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
 
     Args:
         url: `http://…` or `https://…`; without a scheme http, and `:8081/sse` is localhost.
-        fields: more field lines; they replace the defaults of the same name.
-        body: octets, or a stream each item of which goes up as one chunk while the response may come down.
+        fields: more field lines, as pairs or in a dict; they replace the defaults of the same name.
+        body: octets, a text to send as UTF-8, or a stream each item of which goes up as one chunk while the response
+            may come down.
+        json: a value to send as JSON in place of a body, with its Content-Type.
         connect_timeout: seconds for name, TCP and TLS.
         head_timeout: seconds from the request to the final head. Off: models think for a while.
         idle_timeout: seconds between two receives of the body. Off: streams may be silent.
@@ -71,15 +75,17 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
             sent once more where a kept connection ends without one octet of a response. None: one a request.
 
     Raises:
-        LocalError: the URL or a field is none.
+        LocalError: the URL, a field, the body is none; or no trio runs here, and the message says what to do.
         DialError: no connection.
         Deadline, PeerGone, IncompleteHead, HeadError: no response. What the views raise, they say themselves.
     """
+    check_loop()
     where = parse_url(url) if isinstance(url, str) else url
+    sent, lines = take_body(body, json, fields)
     order = Order(
         url=where,
-        request=build_request(method, where, fields=fields, body=body, keeps=pool is not None),
-        body=body,
+        request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None),
+        body=sent,
         tls=(tls or make_tls()) if where.scheme == "https" else None,
         connect_timeout=connect_timeout,
         head_timeout=head_timeout,

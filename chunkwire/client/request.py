@@ -6,7 +6,8 @@ The rule here: pure, and the framing follows from the body: octets have a Conten
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
+from json import dumps
 from typing import Final, TypeAlias
 
 from chunkwire.net.dial import Url
@@ -18,6 +19,11 @@ Body: TypeAlias = bytes | AsyncIterable[bytes] | None
 """Octets to send with a Content-Length, or a stream whose every item becomes one chunk; None for no body."""
 
 AnyField: TypeAlias = tuple[str | bytes, str | bytes]
+AnyFields: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[AnyField]
+"""Field lines, as pairs or in a dict."""
+
+NO_JSON: Final = object()
+_JSON_TYPE: Final[AnyField] = ("Content-Type", "application/json")
 
 _FIELD_NAME: Final = re.compile(abnf.FIELD_NAME)
 _FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
@@ -51,6 +57,47 @@ def build_request(
     )
     kept = tuple(field for field in defaults if field[0].lower() not in names)
     return Request(verb, url.target, b"1.1", (*kept, *given, *_framing(verb, names, body)))
+
+
+def take_body(body: object, json: object, fields: object) -> tuple[Body, list[AnyField]]:
+    """Return a body and field lines out of what a caller gave: a text as UTF-8, JSON with its Content-Type.
+
+    Raises:
+        LocalError: a body or fields of another type, a value that JSON has no form for, or two bodies.
+    """
+    lines = _field_lines(fields)
+    if json is not NO_JSON:
+        if body is not None:
+            raise LocalError("expected body= or json=, got both")
+        has_type = any(_octets(name).lower() == b"content-type" for name, _ in lines)
+        return _json_body(json), lines if has_type else [_JSON_TYPE, *lines]
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass"), lines
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body), lines
+    if body is None or isinstance(body, bytes | AsyncIterable):
+        return body, lines
+    hint = ": json= takes it" if isinstance(body, dict | list) else ""
+    raise LocalError(f"expected a body of bytes, str or an async iterable of bytes, got {type(body).__name__}{hint}")
+
+
+def _json_body(value: object) -> bytes:
+    try:
+        return dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LocalError(f"expected a value that JSON has a form for, got {error}") from error
+
+
+def _field_lines(fields: object) -> list[AnyField]:
+    items = fields.items() if isinstance(fields, Mapping) else fields
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise LocalError(f"expected fields as pairs or in a dict, got {type(fields).__name__}")
+    lines: list[AnyField] = []
+    for line in items:
+        if not isinstance(line, tuple | list) or len(line) != 2 or not all(isinstance(x, str | bytes) for x in line):
+            raise LocalError(f"expected a field as a pair of texts, (name, value), got {line!r:.80}")
+        lines.append((line[0], line[1]))
+    return lines
 
 
 def checked(method: str, fields: Iterable[AnyField]) -> tuple[bytes, tuple[Field, ...]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from json import loads
+from typing import Any, Self, TypeVar, cast
 
 from chunkwire.client.body import BodyReader, Read
-from chunkwire.client.errors import Deadline, MalformedBody
+from chunkwire.client.errors import Deadline, MalformedBody, StatusError
 from chunkwire.client.exchange import ClientExchange
 from chunkwire.client.views import Events, Frames, Lines, Reads, content
 from chunkwire.net.heads import Request, Response
@@ -150,6 +151,20 @@ class Stream:
     async def text(self) -> str:
         """Return the whole content as text; octets that are none in its charset are replaced. Raises as `read`."""
         return (await self.read()).decode(self.charset, "replace")
+
+    async def json(self) -> Any:
+        """Return the value that the whole content has as JSON. Raises as `read`, and ValueError for no JSON."""
+        return loads(await self.read())
+
+    def raise_for_status(self) -> Self:
+        """Return the stream itself, where the status is below 400; its body can be read in any case.
+
+        Raises:
+            StatusError: the response is an error.
+        """
+        if self.head.status >= 400:
+            raise StatusError(self.request, self.head)
+        return self
 
     async def drain(self) -> None:
         """Read to the end and keep nothing: for those whose `record_to` takes what they need. Raises as `reads`."""

@@ -1,0 +1,136 @@
+"""The answer of a language model through the client: what it yields, what it keeps, what it raises."""
+
+import pytest
+
+from chunkwire import client
+from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
+from chunkwire.client.retry import Retry
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
+from chunkwire.origin.scenarios.quirks import QUIRKS
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import IncompleteBody, LocalError
+from tests.client.server import scripted, sends
+from tests.server.peer import serving
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def quirk(name: str, *, last: bytes = encode_last_chunk()) -> bytes:
+    return STREAM + b"".join(encode_chunk(piece) for piece in QUIRKS[name].pieces) + last
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_a_text_is_asked_and_answered_in_every_dialect(name: str) -> None:
+    async with serving() as running:
+        async with client.tokens(f"{name}:http://127.0.0.1:{running.port}#m", "Say hello") as answer:
+            pieces = [text async for text in answer.texts()]
+    assert pieces == ["Say", " hello"]
+    assert (answer.text, answer.reasoning, answer.tool_calls, answer.stop) == ("Say hello", "", (), StopReason.STOP)
+    assert answer.usage == Usage(2, 2)
+    assert (answer.model, bool(answer.id)) == (("", False) if name == "bedrock" else ("m", True))
+
+
+async def test_events_come_in_their_order_and_are_kept() -> None:
+    async with scripted(sends(quirk("reasoning"))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
+            events = [event async for event in answer]
+            assert [event async for event in answer] == []
+    assert events[:2] == [Reasoning("Hm."), Text("Hello")]
+    assert (answer.text, answer.reasoning) == ("Hello", "Hm.")
+
+
+async def test_tool_calls_are_put_together() -> None:
+    async with scripted(sends(quirk("tool-index-zero"))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
+            calls = [event async for event in answer if isinstance(event, ToolCall)]
+    assert [call.index for call in calls] == [0, 1]
+    assert answer.tool_calls == (
+        WholeToolCall("call_1", "f", ('{"a":1}',)),
+        WholeToolCall("call_2", "g", ('{"b":2}',)),
+    )
+
+
+async def test_a_question_may_have_turns_and_a_model_of_its_own() -> None:
+    asked = Question("own", (Message("system", "Short."), Message("user", "One two three")), max_tokens=2)
+    async with serving() as running:
+        async with client.tokens(f"anthropic:http://127.0.0.1:{running.port}#m", asked) as answer:
+            assert await answer.read() == "One two"
+    assert (answer.model, answer.stop) == ("own", StopReason.LENGTH)
+
+
+@pytest.mark.parametrize(
+    "name, last, kind",
+    [
+        ("error-member", encode_last_chunk(), ErrorKind.OVERLOADED),
+        ("clean-end-too-early", encode_last_chunk(), ErrorKind.INCOMPLETE),
+        ("clean-end-too-early", b"", ErrorKind.INCOMPLETE),
+        ("clean-end-too-early", b"zz\r\n", ErrorKind.BROKEN),
+    ],
+)
+async def test_what_had_come_of_a_failed_answer_is_in_the_exception(name: str, last: bytes, kind: ErrorKind) -> None:
+    async with scripted(sends(quirk(name, last=last))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
+            with pytest.raises(AnswerFailed) as caught:
+                await answer.read()
+    assert (caught.value.error.kind, caught.value.text) == (kind, "Hello")
+    assert (caught.value.reasoning, caught.value.tool_calls, caught.value.usage, caught.value.stop) == (
+        "",
+        (),
+        None,
+        None,
+    )
+    assert str(caught.value).startswith(f"{kind.value}: ")
+
+
+async def test_an_answer_with_nothing_in_it_is_no_answer() -> None:
+    async with scripted(sends(quirk("done-alone"))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
+            with pytest.raises(AnswerFailed, match="empty: expected text or a tool call"):
+                await answer.read()
+
+
+async def test_a_refusal_before_the_stream_says_its_reason_without_the_key() -> None:
+    body = b'{"error":{"message":"Incorrect API key provided: my-key-1","code":"invalid_api_key"}}'
+    head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with scripted(sends(head + body)) as server:
+        with pytest.raises(AnswerFailed) as caught:
+            async with client.tokens(f"openai:{server.url()}#m", "Hi", key="my-key-1"):
+                pass  # never entered
+    assert str(caught.value) == "wrong-key: Incorrect API key provided: [redacted]"
+    assert caught.value.error.status == 401
+
+
+async def test_no_connection_is_the_same_exception() -> None:
+    with pytest.raises(AnswerFailed) as caught:
+        async with client.tokens("openai:http://127.0.0.1:9#m", "Hi"):
+            pass  # never entered
+    assert caught.value.error.kind is ErrorKind.UNREACHABLE
+
+
+async def test_the_options_of_open_are_taken() -> None:
+    limited = b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+    retry = Retry(attempts=2, first=0.0, is_repeatable=True)
+    async with scripted(sends(limited), sends(quirk("comments"))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi", retry=retry) as answer:
+            assert await answer.read() == "Hello"
+
+
+@pytest.mark.parametrize(
+    "provider, message",
+    [
+        ("nobody:http://a#m", "expected DIALECT:URL#MODEL, the dialect one of azure, openai"),
+        ("openai", "expected DIALECT:URL#MODEL"),
+        ("openai:ftp://a#m", "expected http:// or https://"),
+        ("openai:http://a", "expected a model: openai:http://a#MODEL, or one in the question"),
+    ],
+)
+async def test_a_provider_that_is_none_is_refused(provider: str, message: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        async with client.tokens(provider, "Hi"):
+            pass  # never entered
+    assert str(caught.value).startswith(message)
+
+
+def test_an_incomplete_body_is_at_hand_where_streams_are_opened() -> None:
+    assert client.IncompleteBody is IncompleteBody
