@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -13,8 +14,10 @@ import trio
 from chunkwire import client
 from chunkwire.wire.errors import LocalError
 from tests.client.server import scripted, sends
+from tests.peers.command import ROOT
 from tests.server.peer import serving
 
+README = ROOT.joinpath("README.md").read_text("utf-8")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
 
 
@@ -123,6 +126,12 @@ def port() -> Iterator[int]:
 
 def test_anyio_with_its_trio_backend_runs_the_client(port: int) -> None:
     assert len(anyio.run(read_once, port, backend="trio")) == 3
+
+
+def test_the_program_of_the_readme_prints_an_answer(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"^```python\n([^`]*client\.tokens[^`]*)^```$", README, re.MULTILINE)
+    exec(program.replace(":8081/", f":{port}/"), {})
+    assert capsys.readouterr().out.startswith("Say\n hello\nstop Usage(prompt=2, completion=2")
 
 
 def test_asyncio_runs_trio_in_a_thread(port: int) -> None:
