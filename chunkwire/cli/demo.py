@@ -14,8 +14,10 @@ from chunkwire.cli.exits import ExitCode
 if TYPE_CHECKING:
     import trio
 
+    from chunkwire.lab.laboratory import Lab
     from chunkwire.net.listen import Address
     from chunkwire.record.values import EndRecord, FrameRecord, Record
+    from chunkwire.server.tap import RecordFor
     from chunkwire.tools.paint import Paint
 
 SUMMARY = "one stream through origin and gateway, watched at each, in one command"
@@ -27,6 +29,7 @@ examples:
 
 exit codes: 0 the client got the octets that the origin sent, 1 it did not"""
 
+DEFAULT_PAGE: Final = "127.0.0.1:8000"
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
 _LAST_WORDS_SECONDS: Final = 5.0  # for the servers to record their end after the client has had it
 
@@ -37,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=flags.duration, default=0.15, metavar="TIME", help="between two chunks (default: 150ms)"
     )
-    parser.add_argument("--keep", action="store_true", help="keep origin and gateway serving afterwards")
+    parser.add_argument("--keep", action="store_true", help="keep origin and gateway serving, and the page")
+    parser.add_argument(
+        "--admin", default=DEFAULT_PAGE, metavar="ADDR", help=f"where --keep serves the page (default: {DEFAULT_PAGE})"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -137,33 +143,60 @@ async def show(options: argparse.Namespace) -> int:
     paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
     trace = DemoTrace(trio.Event())
     async with trio.open_nursery() as nursery:
-        origin, gateway = await start(nursery, trace.record)
+        lab = make_lab() if options.keep else None
+        origin, gateway = await start(nursery, trace.record, lab)
         print(heading(options, origin, gateway, paint))
         code = await watch(options, gateway, trace, paint)
         for line in verdict(trace, paint, is_equal=code is ExitCode.OK):
             print(line)
         for line in more(options, origin, gateway):
             print(line, flush=True)
+        if lab is not None:
+            print(
+                f"    http://{await start_page(nursery, lab, options.admin)}/  is a page that shows it, live",
+                flush=True,
+            )
         if options.keep:
             await trio.sleep_forever()
         nursery.cancel_scope.cancel()
     return code
 
 
-async def start(nursery: trio.Nursery, record_to: Callable[[Record], None]) -> tuple[Address, Address]:
-    """Start origin and gateway on their usual ports, or on free ones; return where they listen."""
+def make_lab() -> Lab:
+    """Return the page's resources."""
+    from chunkwire.lab.laboratory import Lab
+    from chunkwire.origin.resources import origin_resources
+
+    return Lab(origin_resources())
+
+
+async def start_page(nursery: trio.Nursery, lab: Lab, usual: str) -> Address:
+    """Start the page on its usual port, or on a free one; return where it listens."""
+    from functools import partial
+
+    from chunkwire.server.serving import serve
+
+    await nursery.start(lab.relays.run, name="lab")
+    return await start_one(nursery, "page", usual, partial(serve, resources=lab.resources, record_for=lab.record_for))
+
+
+async def start(nursery: trio.Nursery, record_to: Callable[[Record], None], lab: Lab | None) -> tuple[Address, Address]:
+    """Start origin and gateway on their usual ports, or on free ones, watched by a page; return where they listen."""
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
     from chunkwire.origin.resources import origin_resources
     from chunkwire.server.serving import serve
 
+    def record_for(place: str) -> RecordFor:
+        return (lambda _: record_to) if lab is None else lab.seat.watchers.record_for(place, record_to)
+
     async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        await serve(where, origin_resources(), record_to=record_to, task_status=task_status)
+        await serve(where, origin_resources(), record_for=record_for("origin"), task_status=task_status)
 
     async def gateway(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         upstreams = [Upstream(parse_url(f"http://{bound}"))]
-        await serve_gateway(where, upstreams, record_to=record_to, task_status=task_status)
+        await serve_gateway(where, upstreams, record_for=record_for("gateway exact"), task_status=task_status)
 
     bound = await start_one(nursery, "origin", flags.DEFAULT_ORIGIN, origin)
     return bound, await start_one(nursery, "gateway", flags.DEFAULT_GATEWAY, gateway)

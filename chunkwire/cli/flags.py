@@ -116,6 +116,16 @@ def add_cors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Add --clock: `options.clock`, of `OriginSettings`."""
+    parser.add_argument(
+        "--clock",
+        choices=("real", "fixed"),
+        default="real",
+        help="fixed: stamps in the content are those of one fixed day, so that each run has the same octets",
+    )
+
+
 def add_request(parser: argparse.ArgumentParser, *, has_deadline: bool = True) -> None:
     """Add what clients send: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, and `.max_time`."""
     group = parser.add_argument_group("request")

@@ -123,6 +123,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
+    from chunkwire.cli.admin_page import page_beside
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
@@ -143,18 +144,21 @@ def run(options: argparse.Namespace) -> int:
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
-            await serve_gateway(
-                place.address,
-                upstreams,
-                settings=settings,
-                record_to=record_to,
-                on_end=log_json if options.log_json else log_text,
-                admin=place.admin,
-                metrics=place.metrics,
-                reuse_port=place.reuse_port,
-                handle_signals=True,
-                task_status=task_status,
-            )
+            page = page_beside(f"gateway {settings.mode}", place.admin, record_to=record_to, upstreams=upstreams)
+            async with page as (site, record_for):
+                await serve_gateway(
+                    place.address,
+                    upstreams,
+                    settings=settings,
+                    record_for=record_for,
+                    on_end=log_json if options.log_json else log_text,
+                    admin=place.admin,
+                    admin_site=site,
+                    metrics=place.metrics,
+                    reuse_port=place.reuse_port,
+                    handle_signals=True,
+                    task_status=task_status,
+                )
 
     return serving.run_server(options, "gateway", server)
 

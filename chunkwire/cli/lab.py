@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -13,24 +14,46 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.listing import Listing
     from chunkwire.net.listen import Address
-    from chunkwire.server.routes import Resource
 
 SUMMARY = "a page that shows the wire, live: an origin, two gateways, and octets to touch and break"
 EPILOG = """\
 examples:
   chunkwire lab                  the page on http://127.0.0.1:8000/
   chunkwire lab --open           and a browser that shows it
-  chunkwire lab --clock fixed    no stamp of the time in the streams: each run has the same octets"""
+  chunkwire lab --clock fixed    no stamp of the time in the streams: each run has the same octets
+  chunkwire lab --class -l 0.0.0.0:8000 --host lab.uni.example      one for a class: each learner takes a seat
+
+with --class nothing but the lab is open, and it is reached by the names of --host alone (and by loopback's)"""
 
 DEFAULT_LAB: Final = "127.0.0.1:8000"
 _DEFAULT_BUFFER: Final = "127.0.0.1:8090"
+_LOOPBACK: Final = re.compile(r"127(?:\.\d+){3}|localhost|::1", re.ASCII)
+
+
+def host_name(text: str) -> str:
+    """Return a name by which a class reaches the lab, as a Host field has it, without a port."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\]", text):
+        raise argparse.ArgumentTypeError(f"expected a name such as lab.uni.example, without a port, got {text!r}")
+    return text.lower()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lab's flags."""
     flags.add_listen(parser, DEFAULT_LAB)
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    flags.add_clock(parser)
+    group = parser.add_argument_group("a class on one machine")
+    group.add_argument("--class", dest="is_class", action="store_true", help="give each learner a seat of their own")
+    group.add_argument(
+        "--host",
+        type=host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which the class reaches the lab; may be repeated",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,8 +62,17 @@ def run(options: argparse.Namespace) -> int:
 
     import trio
 
+    from chunkwire.net.listen import parse_address
     from chunkwire.net.triosleep import SleeperClock
+    from chunkwire.wire.errors import LocalError
 
+    host = parse_address(options.listen, default_port=options.default_port).host
+    if options.is_class and not options.host:
+        raise LocalError("--class takes --host NAME, the name by which the learners' browsers reach this machine")
+    if options.host and not options.is_class:
+        raise LocalError("--host is for --class; without it the lab is this machine's alone")
+    if not options.is_class and not _LOOPBACK.fullmatch(host):
+        raise LocalError(f"without --class the lab stays on loopback, got {host}")
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)
     trio.run(_serve, options, clock=SleeperClock())
@@ -50,25 +82,49 @@ def run(options: argparse.Namespace) -> int:
 async def _serve(options: argparse.Namespace) -> None:
     import trio
 
+    from chunkwire.lab.guard import Guard
     from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.listing import Listing
+    from chunkwire.lab.seat import Seats
     from chunkwire.origin.resources import origin_resources
 
-    resources = origin_resources()
-    lab = Lab(resources)
+    listing = Listing(origin_resources())
+    about: dict[str, object] = {"clock": options.clock, "isClass": options.is_class}
+    lab = Lab(
+        listing.resources, seats=Seats(is_class=options.is_class), guard=Guard(frozenset(options.host)), about=about
+    )
     async with trio.open_nursery() as nursery:
-        await nursery.start(lab.run, name="lab")
-        bound = await _start_all(nursery, lab, resources, options)
-        for line in _announcement(bound):
+        await nursery.start(lab.relays.run, name="lab")
+        bound = {} if options.is_class else await _start_others(nursery, lab, listing, options)
+        page = await _start_page(nursery, lab, options)
+        listing.lab = f"http://{page}/"
+        for line in _announcement(page, bound) if bound else _class_announcement(page, options.host):
             print(line, flush=True)
         if options.open:
-            _open_browser(f"http://{bound['lab']}/")
+            _open_browser(f"http://{page}/")
         await trio.sleep_forever()
 
 
-async def _start_all(
-    nursery: trio.Nursery, lab: Lab, resources: Sequence[Resource], options: argparse.Namespace
+async def _start_page(nursery: trio.Nursery, lab: Lab, options: argparse.Namespace) -> Address:
+    """Start the page; a class has been told its address, so that it takes no other port."""
+    from functools import partial
+
+    from chunkwire.cli.demo import start_one
+    from chunkwire.origin.settings import OriginSettings
+    from chunkwire.server.serving import serve
+
+    settings = OriginSettings(clock=options.clock)
+    page = partial(serve, resources=lab.resources, settings=settings, record_for=lab.record_for)
+    if options.is_class:
+        bound: list[Address] = await nursery.start(page, options.listen, name="page")
+        return bound[0]
+    return await start_one(nursery, "page", options.listen, page)
+
+
+async def _start_others(
+    nursery: trio.Nursery, lab: Lab, listing: Listing, options: argparse.Namespace
 ) -> dict[str, Address]:
-    """Start origin, gateways and page on their usual ports, or on free ones; return where each listens."""
+    """Start origin and gateways on their usual ports, or on free ones; return where each listens."""
     from functools import partial
 
     from chunkwire.cli.demo import start_one
@@ -77,10 +133,12 @@ async def _start_all(
     from chunkwire.forward.shape import parse_mode
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
+    from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.serving import serve
 
     watchers = lab.seat.watchers
-    origin = partial(serve, resources=resources, record_for=watchers.record_for("origin"))
+    settings = OriginSettings(clock=options.clock)
+    origin = partial(serve, resources=listing.served, settings=settings, record_for=watchers.record_for("origin"))
     bound = {"origin": await start_one(nursery, "origin", flags.DEFAULT_ORIGIN, origin)}
     for mode, usual in (("exact", flags.DEFAULT_GATEWAY), ("buffer", _DEFAULT_BUFFER)):
         gateway = partial(
@@ -91,16 +149,21 @@ async def _start_all(
         )
         bound[mode] = await start_one(nursery, f"gateway {mode}", usual, gateway)
     lab.about["addresses"] = {name: str(where) for name, where in bound.items()}
-    page = partial(serve, resources=lab.resources, record_for=lab.record_for)
-    bound["lab"] = await start_one(nursery, "page", options.listen, page)
     return bound
 
 
-def _announcement(bound: dict[str, Address]) -> list[str]:
+def _class_announcement(page: Address, hosts: Sequence[str]) -> list[str]:
+    return [
+        f"the lab of this class: {', '.join(f'http://{host}:{page.port}/' for host in hosts)}",
+        "each learner takes a seat there, and sees and touches nothing else; Ctrl-C ends the lab",
+    ]
+
+
+def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
     origin, exact, buffer = bound["origin"], bound["exact"], bound["buffer"]
     request = "GET /generate?n=3 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
     return [
-        f"the lab: http://{bound['lab']}/",
+        f"the lab: http://{page}/",
         "",
         f"  origin            {origin}   curl -sN --raw {origin}/generate?n=3",
         f"  gateway exact     {exact}   curl -sN --raw {exact}/generate?n=3",

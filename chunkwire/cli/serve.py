@@ -14,6 +14,7 @@ from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
 if TYPE_CHECKING:
     import trio
 
+    from chunkwire.cli.executing import Companions
     from chunkwire.net.listen import Address
     from chunkwire.server.routes import Resource
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_cors(parser)
     _add_testing(parser)
+    flags.add_clock(parser)
     _add_caps(parser)
     _add_deadlines(parser)
     add_llm_arguments(parser)
@@ -98,39 +100,53 @@ def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     from chunkwire.cli.executing import Companions
     from chunkwire.origin.resources import origin_resources
-    from chunkwire.origin.settings import OriginSettings
-    from chunkwire.server.access import log_json, log_text
-    from chunkwire.server.metrics import Metrics
-    from chunkwire.server.serving import serve
     from chunkwire.wire.errors import LocalError
 
     if (options.exec or options.control) and options.workers > 1:
         raise LocalError("--exec and --control go with one process, not with --workers")
     companions = Companions(options.control, options.exec) if options.exec or options.control else None
-    settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)
-    if companions is not None:
-        resources = (*resources, *companions.resources())
+    code = serving.run_server(options, "origin", _origin(options, tuple(resources), companions))
+    return companions.code if companions is not None and not code else code
+
+
+def _origin(
+    options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None
+) -> serving.ServeAt:
+    """Return the server of these resources, of their list, and of what its companions add."""
+    from chunkwire.cli.admin_page import page_beside
+    from chunkwire.lab.listing import Listing
+    from chunkwire.origin.settings import OriginSettings
+    from chunkwire.server.access import log_json, log_text
+    from chunkwire.server.metrics import Metrics
+    from chunkwire.server.serving import serve
+
+    settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
+    others = companions.resources() if companions is not None else ()
+    listed = Listing((*resources, *others), f"http://{options.admin}/" if options.admin else None)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
-            origin = partial(
-                serve,
-                place.address,
-                resources,
-                settings=settings,
-                record_to=record_to,
-                on_end=log_json if options.log_json else log_text,
-                admin=place.admin,
-                metrics=place.metrics or Metrics("origin"),
-                reuse_port=place.reuse_port,
-                handle_signals=not options.exec,
-            )
-            await (companions.run(origin, task_status=task_status) if companions else origin(task_status=task_status))
+            page = page_beside("origin", place.admin, record_to=record_to, streams=resources, settings=settings)
+            async with page as (site, record_for):
+                origin = partial(
+                    serve,
+                    place.address,
+                    listed.served,
+                    settings=settings,
+                    record_for=record_for,
+                    on_end=log_json if options.log_json else log_text,
+                    admin=place.admin,
+                    admin_site=site,
+                    metrics=place.metrics or Metrics("origin"),
+                    reuse_port=place.reuse_port,
+                    handle_signals=not options.exec,
+                )
+                start = partial(companions.run, origin) if companions else origin
+                await start(task_status=task_status)
 
-    code = serving.run_server(options, "origin", server)
-    return companions.code if companions is not None and not code else code
+    return server
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:

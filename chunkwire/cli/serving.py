@@ -50,7 +50,7 @@ class ServeAt(Protocol):
 def add_serving(parser: argparse.ArgumentParser) -> None:
     """Add `--admin`, `--log-json`, `--save` and `--workers`."""
     group = parser.add_argument_group("running")
-    group.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
+    group.add_argument("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
     group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
     group.add_argument("--save", metavar="FILE", help="write a record of each frame that goes through to FILE")
     group.add_argument(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import select
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -36,9 +36,9 @@ from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.running import open_all, run_server
+from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
-    from chunkwire.server.routes import Resource
     from chunkwire.server.tap import RecordFor
 
 logger = logging.getLogger(__name__)
@@ -277,7 +277,7 @@ async def serve_gateway(
     record_for: RecordFor | None = None,
     on_end: OnEnd = log_text,
     admin: Address | str | None = None,
-    admin_resources: Iterable[Resource] = (),
+    admin_site: AdminSite = NO_SITE,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
     handle_signals: bool = False,
@@ -289,7 +289,7 @@ async def serve_gateway(
         record_for: picks who takes the records of one exchange, by its request head, in place of `record_to`.
         on_end: called with each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
-        admin_resources: what else is served there.
+        admin_site: what else is served there.
         metrics: counts what goes through; None counts nothing, unless there is an admin address.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         handle_signals: SIGTERM drains (main thread only).
@@ -312,7 +312,7 @@ async def serve_gateway(
             gateway.handle,
             drain=gateway.drain,
             read_metrics=(metrics or Metrics("gateway")).read,
-            admin_resources=admin_resources,
+            admin_site=admin_site,
             grace=settings.grace,
             max_connections=settings.max_connections,
             handle_signals=handle_signals,

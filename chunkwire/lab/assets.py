@@ -12,6 +12,11 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from chunkwire.net.heads import Field
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+
 _TYPES: Final = {
     "html": b"text/html; charset=utf-8",
     "css": b"text/css; charset=utf-8",
@@ -40,3 +45,18 @@ def assets() -> Mapping[str, Asset]:
             etag = f'"{hashlib.sha256(octets).hexdigest()[:16]}"'.encode()
             found[path.name] = Asset(octets, media_type, etag)
     return found
+
+
+async def send_asset(name: str, request: IncomingRequest, response: Responder, *fields: Field) -> None:
+    """Answer with a file, or that it has not changed; `fields` are more field lines.
+
+    Raises:
+        Refusal: 404.
+    """
+    asset = assets().get(name)
+    if asset is None:
+        raise Refusal(404, "not-found", f"no file {name!r:.60} of the page")
+    if request.head.get(b"if-none-match") == asset.etag:
+        await response.fixed(304, ((b"ETag", asset.etag), *fields))
+        return
+    await response.fixed(200, ((b"Content-Type", asset.media_type), (b"ETag", asset.etag), *fields), asset.octets)

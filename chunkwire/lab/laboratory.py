@@ -1,7 +1,7 @@
 """The lab as resources: the page, what it asks for, and the streams that it shows.
 
-The rule here: each resource is one line of a table, with who may ask for it; a learner's part is found by the path.
-Where there is one learner the paths are as they stand here, in a class they follow /c/TOKEN.
+The rule here: each resource is one line of a table, with who may ask for it; whose part of the lab it reaches is found
+by the path. Where there is one learner the paths are as they stand here, in a class they follow /c/TOKEN.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import trio
-
-from chunkwire.lab.assets import assets
+from chunkwire.lab.assets import send_asset
 from chunkwire.lab.control import MAX_RATE, RunPacer
 from chunkwire.lab.guard import PAGE_FIELDS, SANDBOXED, Guard
-from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd
+from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd, Verdict
+from chunkwire.lab.loading import MAX_FILE_OCTETS, load
 from chunkwire.lab.relaying import Relays
-from chunkwire.lab.seat import Seat
+from chunkwire.lab.seat import Seat, Seats
+from chunkwire.lab.trying import Trials, keep_octets, send_octets
 from chunkwire.net.heads import Field, Request
-from chunkwire.record.values import Record
+from chunkwire.origin.scenarios import FAULTS
+from chunkwire.record.values import Record, to_json
 from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.errors import LocalError
 
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 SeatResponder: TypeAlias = Callable[[Seat, IncomingRequest, Responder], Awaitable[None]]
 RUN_FIELD: Final = b"chunkwire-run"
 _RUN_NAME_OCTETS: Final = 64
+_STREAMS: Final = ("/direct/", "/via/", "/up/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class LabResource:
 
     Attributes:
         acts: it changes something: POST, with the page's token.
+        any_host: its path says enough: a trial's clients, which this server starts, know no name of the lab's.
     """
 
     path: str
@@ -48,14 +52,22 @@ class LabResource:
     acts: bool = False
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()
+    any_host: bool = False
+
+    @property
+    def is_stream(self) -> bool:
+        """Say whether its content is a stream's, which must not act as a page."""
+        return self.path.startswith(_STREAMS)
 
 
 class Lab:
-    """Everything that a lab serves, for one learner.
+    """Everything that a lab serves.
 
     Args:
         streams: the origin's resources, which `/direct/…` serves.
+        seats: whose it is: one learner, or a class.
         guard: who may ask.
+        relays: what `/via/…` goes through.
         about: what the page is told of its surroundings, such as addresses for nc and curl.
         others: more resources of a seat, such as the lessons'.
     """
@@ -64,29 +76,43 @@ class Lab:
         self,
         streams: Sequence[Resource],
         *,
+        seats: Seats | None = None,
         guard: Guard | None = None,
+        relays: Relays | None = None,
         about: dict[str, object] | None = None,
         others: Iterable[LabResource] = (),
     ) -> None:
         self.guard = guard or Guard()
-        self.about = about or {}
-        self.seat = Seat()
+        self.seats = seats or Seats()
+        self.relays = relays or Relays()
+        self.about: dict[str, object] = {"faults": list(FAULTS), "upstream": self.relays.has_upstream, **(about or {})}
         self._streams = tuple(streams)
-        self._relays = Relays()
+        self._trials = Trials()
         self._others = tuple(others)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Do what the lab needs done beside its server, until cancelled."""
-        task_status.started()
-        await self._relays.run()
+    @property
+    def seat(self) -> Seat:
+        """The one seat of a lab that is no class."""
+        return self.seats.only
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """What is served."""
-        return tuple(self._guarded(each) for each in (*self._own(), *self._others))
+        """What is served: to one learner, or to each of a class and at `/` to whoever wants a seat."""
+        of_a_seat = [self._guarded(each) for each in (*self._own(), *self._others)]
+        if not self.seats.is_class:
+            return tuple(of_a_seat)
+        door = (LabResource("/", _door, "the door"), LabResource("/static/{file}", _static, "its files"))
+        return (*map(self._at_the_door, door), self._taking(), *of_a_seat)
+
+    def record_for(self, head: Request) -> Callable[[Record], None] | None:
+        """Pick who takes what this server writes: the seat whose stream it is; pages and files are recorded nowhere."""
+        seat, path = self.seats.find(head.target)
+        if seat is None or not path.startswith("/direct/"):
+            return None
+        return seat.watchers.record_for("origin")(head)
 
     def _own(self) -> Iterable[LabResource]:
-        via = ("GET", "POST", "PUT")
+        relayed = ("GET", "POST", "PUT")
         yield LabResource("/", _page, "the page", parameters=None)
         yield LabResource("/static/{file}", _static, "its files")
         yield LabResource("/lab/config", self._config, "what the page is told")
@@ -94,39 +120,70 @@ class Lab:
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
         yield LabResource("/lab/run/{run}", _control, "pause, step, pace", True, parameters=_RUN_PARAMETERS)
         yield LabResource("/lab/type", _type, "octets for the hand-written streams", True, parameters={"end"})
-        yield LabResource("/via/{mode}/{rest*}", self._relays.relay, "through the gateway", False, via, None)
+        yield LabResource("/lab/try", self._try, "what clients make of octets", True)
+        yield LabResource("/lab/load", _load, "a recording or capture as records", True)
+        yield LabResource("/via/{mode}/{rest*}", self.relays.relay, "through the gateway", False, relayed, None)
+        if self.relays.has_upstream:
+            yield LabResource("/up/{mode}/{rest*}", self.relays.relay, "through it to its upstream", parameters=None)
         yield LabResource("/direct/hand", _hand, "a stream that is what the page's typist types", parameters=None)
+        yield LabResource("/direct/trial/{trial}", send_octets, "the octets of a trial", any_host=True)
         for stream in self._streams:
             yield LabResource(
                 "/direct" + stream.path, _controlled(stream), stream.summary, False, stream.methods, stream.parameters
             )
 
     def _guarded(self, own: LabResource) -> Resource:
-        """Return a resource that asks the guard first."""
+        """Return a resource that asks the guard first, and finds the seat."""
+
+        async def respond(request: IncomingRequest, response: Responder) -> None:
+            if not own.any_host:
+                self.guard.check_host(request.head)
+            seat, _ = self.seats.find(request.head.target)
+            if seat is None:
+                raise Refusal(404, "seat", "no such seat in this class; its learners begin at /")
+            if own.acts or own.path.startswith("/lab/") or request.head.method not in (b"GET", b"HEAD"):
+                self.guard.check_site(request.head)
+            if own.acts:
+                self.guard.check_token(request.head, seat.token)
+            response.always = SANDBOXED if own.is_stream else PAGE_FIELDS
+            await own.responder(seat, request, response)
+
+        methods = ("POST",) if own.acts else own.methods
+        return Resource(self.seats.pattern + own.path, respond, own.summary, "", methods, own.parameters)
+
+    def _at_the_door(self, own: LabResource) -> Resource:
+        async def respond(request: IncomingRequest, response: Responder) -> None:
+            self.guard.check_host(request.head)
+            response.always = PAGE_FIELDS
+            await own.responder(Seat(), request, response)
+
+        return Resource(own.path, respond, own.summary)
+
+    def _taking(self) -> Resource:
+        """Return what gives a learner a seat of their own."""
 
         async def respond(request: IncomingRequest, response: Responder) -> None:
             self.guard.check_host(request.head)
-            is_stream = own.path.startswith(("/direct", "/via"))
-            if own.path != "/" and (own.acts or (is_stream and request.head.method != b"GET")):
-                self.guard.check_site(request.head)
-            if own.acts:
-                self.guard.check_token(request.head, self.seat.token)
-            response.always = SANDBOXED if is_stream else PAGE_FIELDS
-            await own.responder(self.seat, request, response)
+            self.guard.check_site(request.head)
+            response.always = PAGE_FIELDS
+            location = (b"Location", f"{self.seats.take().path}/".encode())
+            await response.fixed(303, (location, (b"Cache-Control", b"no-store")))
 
-        methods = ("POST",) if own.acts else own.methods
-        return Resource(own.path, respond, own.summary, "", methods, own.parameters)
+        return Resource("/seat", respond, "take a seat", methods=("POST",))
 
-    def record_for(self, head: Request) -> Callable[[Record], None] | None:
-        """Pick who takes what this server writes on the streams of a seat; the page's own files are no stream."""
-        if not head.target.startswith(f"{self.seat.path}/direct/".encode()):
-            return None
-        return self.seat.watchers.record_for("origin")(head)
+    async def _config(self, seat: Seat, _: IncomingRequest, response: Responder) -> None:
+        await _tell(response, {**self.about, "token": seat.token, "path": seat.path})
 
-    async def _config(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        self.guard.check_site(request.head)
-        about = {**self.about, "token": seat.token, "path": seat.path}
-        await response.fixed(200, (JSON,), json.dumps(about).encode())
+    async def _try(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        """Let the installed clients read the request's content as a chunked body."""
+        name, verdict = await keep_octets(seat, request)
+        trials = await self._trials.try_all(request.body.local, f"{seat.path}/direct/trial/{name}")
+        clients = [{"client": each.client, "outcome": each.outcome, "detail": each.detail} for each in trials]
+        await _tell(response, {"trial": name, "clients": clients, "verdict": _verdict(verdict)})
+
+
+async def _tell(response: Responder, said: object) -> None:
+    await response.fixed(200, (JSON,), json.dumps(said).encode())
 
 
 def _controlled(stream: Resource) -> SeatResponder:
@@ -134,28 +191,23 @@ def _controlled(stream: Resource) -> SeatResponder:
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if run := request.head.get(RUN_FIELD):
-            response.pacer = RunPacer(response.pacer, seat.run(_run_name(run.decode("latin-1"))))
+            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows tells the streams of a run apart
+            response.pacer = RunPacer(response.pacer, seat.run(name))
         await stream.responder(request, response)
 
     return respond
 
 
 async def _page(_: Seat, request: IncomingRequest, response: Responder) -> None:
-    await _send_asset("index.html", request, response)
+    await send_asset("index.html", request, response)
+
+
+async def _door(_: Seat, request: IncomingRequest, response: Responder) -> None:
+    await send_asset("door.html", request, response)
 
 
 async def _static(_: Seat, request: IncomingRequest, response: Responder) -> None:
-    await _send_asset(request.captures["file"], request, response)
-
-
-async def _send_asset(name: str, request: IncomingRequest, response: Responder) -> None:
-    asset = assets().get(name)
-    if asset is None:
-        raise Refusal(404, "not-found", f"no file {name!r:.60} of the page")
-    if request.head.get(b"if-none-match") == asset.etag:
-        await response.fixed(304, ((b"ETag", asset.etag),))
-        return
-    await response.fixed(200, ((b"Content-Type", asset.media_type), (b"ETag", asset.etag)), asset.octets)
+    await send_asset(request.captures["file"], request, response)
 
 
 async def _feed(seat: Seat, _: IncomingRequest, response: Responder) -> None:
@@ -186,8 +238,7 @@ async def _control(seat: Seat, request: IncomingRequest, response: Responder) ->
         is_paused=bool(paused) if query.values("paused") else None,
         steps=query.count("step", 0, at_most=1000),
     )
-    said = {"rate": run.rate, "paused": run.is_paused, "steps": run.steps}
-    await response.fixed(200, (JSON,), json.dumps(said).encode())
+    await _tell(response, {"rate": run.rate, "paused": run.is_paused, "steps": run.steps})
 
 
 async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -200,10 +251,23 @@ async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> No
     verdict = seat.hands.write(typed) if typed else None
     if end:
         seat.hands.write(HandEnd(end))
-    said: dict[str, object] = {"streams": streams, "octets": len(typed)}
-    if verdict is not None:
-        said["verdict"] = {name: getattr(verdict, name) for name in ("state", "text", "rule", "section", "offset")}
-    await response.fixed(200, (JSON,), json.dumps(said).encode())
+    await _tell(response, {"streams": streams, "octets": len(typed), "verdict": verdict and _verdict(verdict)})
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {name: getattr(verdict, name) for name in ("state", "text", "rule", "section", "offset")}
+
+
+async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
+    """Answer with the records of the file that the request's content is."""
+    octets = await request.read_body(MAX_FILE_OCTETS)
+    try:
+        loaded = load(octets)
+    except LocalError as error:
+        raise Refusal(400, "lab-file", str(error)) from error
+    records = ",".join(to_json(record) for record in loaded.records)
+    content = f'{{"notes":{json.dumps(loaded.notes)},"records":[{records}]}}'
+    await response.fixed(200, (JSON,), content.encode())
 
 
 async def _hand(seat: Seat, request: IncomingRequest, response: Responder) -> None:

@@ -6,6 +6,7 @@ lab's own address, where `/direct/generate` answers; `/via/MODE,fault=NAME=N/…
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,9 +19,9 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.lab.guard import SANDBOXED
 from chunkwire.lab.seat import Seat
 from chunkwire.net.dial import parse_url
-from chunkwire.net.heads import HeadError, Request
+from chunkwire.net.heads import Request
 from chunkwire.net.listen import Drain
-from chunkwire.server.refusal import Refusal, from_head_error
+from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
@@ -29,27 +30,36 @@ _FAULT: Final = ",fault="
 
 
 class Relays:
-    """The gateways of the lab: one mover, and a gateway for each exchange."""
+    """The gateways of the lab: one mover, and a gateway for each exchange.
 
-    def __init__(self) -> None:
+    Args:
+        upstreams: of the gateway whose page this is, which `/up/…` goes to; none where it is of an origin.
+    """
+
+    def __init__(self, upstreams: Sequence[Upstream] = ()) -> None:
+        self.has_upstream = bool(upstreams)
+        self._upstreams = Upstreams(upstreams)
         self._mover = default_mover(0.0)
         self._drain = Drain()
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Do what exchanges need done beside them, until cancelled."""
+        task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover of the lab")
             nursery.start_soon(self._drain.deadlines.run, name="deadlines of the lab")
+            nursery.start_soon(self._upstreams.run, name="idle upstreams of the lab")
 
     async def relay(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Relay a request for `/via/MODE/REST` to `/direct/REST` of this very server."""
+        """Relay `/via/MODE/REST` to `/direct/REST` of this very server, and `/up/MODE/REST` to the upstream."""
         mode = request.captures["mode"]
-        settings = _settings(mode)
-        head = _inner(request.head, f"{seat.path}/via/")
+        root = f"{seat.path}/{request.path.removeprefix(seat.path).split('/')[1]}/"
+        is_own = not root.endswith("/up/")
+        settings, head = _settings(mode, is_own=is_own), _inner(request.head, root)
         connection = response.hand_over()
-        upstream = Upstream(parse_url(f"http://{_own_address(connection.stream)}{seat.path}/direct"))
+        own = Upstream(parse_url(f"http://{connection.local}{seat.path}/direct"))
         gateway = Gateway(
-            Upstreams([upstream]),
+            Upstreams([own]) if is_own else self._upstreams,
             settings=settings,
             mover=self._mover,
             drain=self._drain,
@@ -58,16 +68,20 @@ class Relays:
         )
         try:
             await gateway.relay(connection, head)
-        except HeadError as error:
-            raise from_head_error(error) from error
         finally:
-            upstream.close()
+            own.close()
 
 
-def _settings(mode: str) -> GatewaySettings:
+def _settings(mode: str, *, is_own: bool) -> GatewaySettings:
+    """Return a gateway's settings; to this very server the Host goes on, which it checks."""
     name, _, fault = mode.partition(_FAULT)
     try:
-        return GatewaySettings(mode=parse_mode(name), fault=parse_fault(fault) if fault else None, fields=SANDBOXED)
+        return GatewaySettings(
+            mode=parse_mode(name),
+            fault=parse_fault(fault) if fault else None,
+            preserve_host=is_own,
+            fields=() if is_own else SANDBOXED,
+        )
     except LocalError as error:
         raise Refusal(400, "lab-mode", f"/via/MODE: {error}") from error
 
@@ -77,10 +91,3 @@ def _inner(head: Request, prefix: str) -> Request:
     rest = head.target.removeprefix(prefix.encode()).partition(b"/")[2]
     fields = tuple(field for field in head.fields if field[0].lower() != b"connection")
     return replace(head, target=b"/" + rest, fields=(*fields, (b"Connection", b"close")))
-
-
-def _own_address(stream: trio.abc.Stream) -> str:
-    """Return the address that a client reached us at, to reach ourselves by."""
-    assert isinstance(stream, trio.SocketStream)
-    host, port = stream.socket.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,6 +14,7 @@ from chunkwire.lab.hand import Hands
 from chunkwire.lab.watching import Watchers
 
 MAX_RUNS: Final = 64  # whose control is remembered; a page has one or two at a time
+MAX_SEATS: Final = 500  # of a class; a seat that nobody uses is some kilobytes
 MAX_TRIALS: Final = 32  # octets that clients may still ask for
 
 
@@ -23,7 +24,7 @@ class Seat:
     Attributes:
         path: that all of the learner's addresses begin with: "" where there is one learner, else "/c/TOKEN".
         token: what the page sends with whatever acts.
-        trials: octets that clients are tried with, by number.
+        trials: octets that clients are tried with, by name.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -34,6 +35,14 @@ class Seat:
         self.trials: OrderedDict[str, bytes] = OrderedDict()
         self._runs: OrderedDict[str, RunControl] = OrderedDict()
 
+    def keep_trial(self, octets: bytes) -> str:
+        """Keep octets for clients to ask for; return their name. The oldest are forgotten."""
+        name = secrets.token_urlsafe(6)
+        self.trials[name] = octets
+        if len(self.trials) > MAX_TRIALS:
+            self.trials.popitem(last=False)
+        return name
+
     def run(self, name: str) -> RunControl:
         """Return the control of a run, by the name its page gave it; the oldest is forgotten."""
         if name not in self._runs:
@@ -41,3 +50,37 @@ class Seat:
             if len(self._runs) > MAX_RUNS:
                 self._runs.popitem(last=False)
         return self._runs[name]
+
+
+class Seats:
+    """The seats of a lab: one for all, or in a class one for each learner, whose path nobody can guess.
+
+    Args:
+        is_class: there is none until a learner takes one.
+    """
+
+    def __init__(self, *, is_class: bool = False) -> None:
+        self.is_class = is_class
+        self.pattern = "/c/{seat}" if is_class else ""
+        self.only = Seat()
+        self._taken: OrderedDict[str, Seat] = OrderedDict()
+
+    def take(self) -> Seat:
+        """Give a learner a seat; beyond `MAX_SEATS` the one that was used longest ago is given up."""
+        seat = Seat(f"/c/{secrets.token_urlsafe(16)}")
+        self._taken[seat.path] = seat
+        if len(self._taken) > MAX_SEATS:
+            self._taken.popitem(last=False)
+        return seat
+
+    def find(self, target: bytes) -> tuple[Seat | None, str]:
+        """Return the seat that a target is of, and the path in it; None where nobody has taken that seat."""
+        path = target.partition(b"?")[0].decode("latin-1")
+        if not self.is_class:
+            return self.only, path
+        parts = path.split("/", 3)
+        name = "/".join(parts[:3])
+        seat = self._taken.get(name)
+        if seat is not None:
+            self._taken.move_to_end(name)
+        return seat, "/" + parts[3] if len(parts) > 3 else "/"

@@ -11,7 +11,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -77,6 +77,14 @@ class Connection:
         self._plain_socket = self._socket if self.is_cleartext and hasattr(os, "readv") else None
         self._is_woken = False
         self.peer = _peer_name(self._socket)
+
+    @property
+    def local(self) -> str:
+        """The address at which the peer reached us; `-` where there is none."""
+        try:
+            return _shown(self._socket.getsockname() if self._socket is not None else None)
+        except OSError:
+            return "-"
 
     @property
     def is_cleartext(self) -> bool:
@@ -316,9 +324,12 @@ def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
 
 def _peer_name(sock: trio.socket.SocketType | None) -> str:
     try:
-        name = sock.getpeername() if sock is not None else None
+        return _shown(sock.getpeername() if sock is not None else None)
     except OSError:
         return "-"  # it left between accept and here
+
+
+def _shown(name: Sequence[object] | None) -> str:
     if not name:
         return "-"
-    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+    return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"

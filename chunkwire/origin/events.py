@@ -11,9 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.origin.settings import caps_of
+from chunkwire.origin.settings import FIXED_NS, caps_of
 from chunkwire.origin.streams import check_chunks, check_duration, paced
-from chunkwire.server.journal import JournalEntry
 from chunkwire.server.query import shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -65,7 +64,7 @@ async def sse(request: IncomingRequest, response: Responder) -> None:
                 await body.send_chunk(encode_comment("heartbeat"))
             await body.wait_until(moment)
             quiet = moment
-            about = {"n": number, "of": wanted.count, "timestamp": _timestamp(response.exchange, body, moment)}
+            about = {"n": number, "of": wanted.count, "timestamp": _timestamp(request, response, body, moment)}
             retry = wanted.retry if sent == 0 else None
             await body.send_chunk(encode_event(json.dumps(about), id=str(number), retry=retry))
 
@@ -109,13 +108,15 @@ async def ndjson(request: IncomingRequest, response: Responder) -> None:
         for number in range(1, n + 1):
             moment = (number - 1) * interval
             await body.wait_until(moment)
-            about = {"n": number, "of": n, "timestamp": _timestamp(response.exchange, body, moment)}
+            about = {"n": number, "of": n, "timestamp": _timestamp(request, response, body, moment)}
             await body.send_chunk(json.dumps(about).encode() + b"\n")
 
 
-def _timestamp(exchange: JournalEntry, body: ChunkedBody, moment: float) -> int:
+def _timestamp(request: IncomingRequest, response: Responder, body: ChunkedBody, moment: float) -> int:
     """Return a planned moment as Unix milliseconds, as go-httpbin's events have it."""
-    return exchange.at_ns(body.start + moment) // 1_000_000
+    if caps_of(request).clock == "fixed":
+        return round(FIXED_NS / 1e6 + moment * 1e3)
+    return response.exchange.at_ns(body.start + moment) // 1_000_000
 
 
 EVENTS: Final = (

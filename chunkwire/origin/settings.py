@@ -6,10 +6,13 @@ Every number stands with its unit, its reason and a precedent. The command line 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.settings import ServerSettings
+
+Clock: TypeAlias = Literal["real", "fixed"]
+FIXED_NS: Final = 946_728_000 * 10**9  # noon, 1 January 2000, UTC: when every stream of a fixed clock begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class OriginSettings(ServerSettings):
         max_chunks: chunks one stream may ask for.
         max_octets: chunk-data one stream may ask for; 1 GiB is what the back-pressure check needs.
         max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
+        clock: `fixed` stamps content with planned moments of one fixed day, so that each run has the same octets.
         max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
     """
 
@@ -27,6 +31,7 @@ class OriginSettings(ServerSettings):
     max_octets: int = 1 << 30
     max_chunk_octets: int = 16 << 20
     max_duration: float = 3600.0
+    clock: Clock = "real"
 
 
 DEFAULT_ORIGIN_SETTINGS: Final = OriginSettings()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qs
 
-from chunkwire.origin.settings import caps_of
+from chunkwire.origin.settings import FIXED_NS, caps_of
 from chunkwire.server.query import Query, bad_value, whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -29,12 +29,18 @@ _NO_STORE: Final = (b"Cache-Control", b"no-store")
 async def generate(request: IncomingRequest, response: Responder) -> None:
     """Send `n` chunks, one each `interval`: the seed of this project."""
     n, interval = paced(request, n=100, interval=0.1)
+    is_fixed = caps_of(request).clock == "fixed"
     async with response.chunked(fields=(TEXT, _NO_STORE)) as body:
         for number in range(1, n + 1):
-            await body.wait_until((number - 1) * interval)
-            now = datetime.datetime.now().astimezone()
+            moment = (number - 1) * interval
+            await body.wait_until(moment)
+            now = _fixed_time(moment) if is_fixed else datetime.datetime.now().astimezone()
             stamp = f"{now:%H:%M:%S}.{now.microsecond // 1000:03d}"
             await body.send_chunk(f"Chunk {number} [{stamp}]\n".encode())
+
+
+def _fixed_time(moment: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(FIXED_NS / 1e9 + moment, datetime.UTC)
 
 
 async def stream(request: IncomingRequest, response: Responder) -> None:

@@ -6,7 +6,7 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 import trio
@@ -19,15 +19,23 @@ from chunkwire.server.metrics import CONTENT_TYPE
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import JSON_LINES, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS
+from chunkwire.server.site import NO_SITE, AdminSite
 
 ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 
 
 async def serve_admin(
-    listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain, others: Iterable[Resource] = ()
+    listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain, site: AdminSite = NO_SITE
 ) -> None:
-    """Serve `/metrics` and `/healthz` of one server, and `others`, on addresses of their own, until drained."""
-    admin = Server((*admin_resources(read), *others), pacer=await current_sleeper(), drain=drain)
+    """Serve `/metrics` and `/healthz` of one server, and a site, on addresses of their own, until drained."""
+    admin = Server(
+        (*admin_resources(read), *site.resources),
+        pacer=await current_sleeper(),
+        settings=site.settings or DEFAULT_SERVER_SETTINGS,
+        record_for=site.record_for,
+        drain=drain,
+    )
     await serve_connections(listeners, admin.handle, drain=drain)
 
 

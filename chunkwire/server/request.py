@@ -47,6 +47,11 @@ class RequestBody:
             self._completed.set()
 
     @property
+    def local(self) -> str:
+        """The address at which the client reached this server."""
+        return self._connection.local
+
+    @property
     def is_complete(self) -> bool:
         """Say whether the last octet has been read."""
         return self._completed.is_set()

@@ -169,12 +169,12 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
 
     async def index(request: IncomingRequest, response: Responder) -> None:
         host = (request.head.get(b"host") or b"127.0.0.1").decode("latin-1")
-        await response.text(200, _list_text(resources, f"http://{host}"))
+        await response.text(200, list_text(resources, f"http://{host}"))
 
     return Resource("/", index, "this list", "{origin}/")
 
 
-def _list_text(resources: tuple[Resource, ...], origin: str) -> str:
+def list_text(resources: tuple[Resource, ...], origin: str) -> str:
     """Return each resource with its summary and a command that shows it."""
     lines = ["chunkwire: each chunk is written by hand, at its own moment. What there is:", ""]
     for resource in resources:

@@ -6,9 +6,8 @@ The rule here: what every server does, whatever it serves. How a connection is s
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -22,9 +21,7 @@ from chunkwire.net.listen import (
     raise_file_limit,
     serve_connections,
 )
-
-if TYPE_CHECKING:
-    from chunkwire.server.routes import Resource
+from chunkwire.server.site import NO_SITE, AdminSite
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +57,7 @@ async def run_server(
     *,
     drain: Drain,
     read_metrics: Callable[[], Awaitable[str]],
-    admin_resources: Iterable[Resource] = (),
+    admin_site: AdminSite = NO_SITE,
     grace: float,
     max_connections: int,
     handle_signals: bool,
@@ -70,7 +67,7 @@ async def run_server(
 
     Args:
         read_metrics: gives what `/metrics` answers.
-        admin_resources: what else the admin address serves.
+        admin_site: what else the admin address serves.
         handle_signals: SIGTERM drains, a second one ends at once (main thread only).
 
     Cancellation: closes the listeners and every connection.
@@ -82,7 +79,7 @@ async def run_server(
             from chunkwire.server.admin import serve_admin  # an engine: 2 MB that a gateway without it does not hold
 
             logger.info("admin on http://%s", bound_addresses(listeners.admin)[0])
-            nursery.start_soon(serve_admin, listeners.admin, read_metrics, drain, admin_resources, name="admin")
+            nursery.start_soon(serve_admin, listeners.admin, read_metrics, drain, admin_site, name="admin")
         task_status.started(bound_addresses(listeners.own))
         await serve_connections(listeners.own, handler, drain=drain, grace=grace, max_connections=max_connections)
         nursery.cancel_scope.cancel()

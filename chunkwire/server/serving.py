@@ -18,6 +18,7 @@ from chunkwire.server.metrics import Metrics
 from chunkwire.server.routes import Resource
 from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
 
 
@@ -30,7 +31,7 @@ async def serve(
     record_for: RecordFor | None = None,
     on_end: Callable[[JournalEntry], None] | None = None,
     admin: Address | str | None = None,
-    admin_resources: Iterable[Resource] = (),
+    admin_site: AdminSite = NO_SITE,
     drain: Drain | None = None,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
@@ -46,7 +47,7 @@ async def serve(
         record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
         on_end: called with each exchange when it is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
-        admin_resources: what else is served there.
+        admin_site: what else is served there.
         drain: its `start` ends the server gracefully: streams may go on for `settings.grace`.
         metrics: counts what is done; None makes its own.
         reuse_port: share the address with other processes (SO_REUSEPORT).
@@ -77,7 +78,7 @@ async def serve(
         server.handle,
         drain=drain,
         read_metrics=server.metrics.read,
-        admin_resources=admin_resources,
+        admin_site=admin_site,
         grace=settings.grace,
         max_connections=settings.max_connections,
         handle_signals=handle_signals,

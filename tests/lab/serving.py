@@ -21,7 +21,7 @@ async def lab_running(lab: Lab | None = None) -> AsyncIterator[tuple[Lab, Addres
     lab = lab or Lab(origin_resources())
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            await nursery.start(lab.run, name="lab")
+            await nursery.start(lab.relays.run, name="lab")
 
             async def page(*, task_status: trio.TaskStatus[list[Address]]) -> None:
                 await serve("127.0.0.1:0", lab.resources, record_for=lab.record_for, task_status=task_status)

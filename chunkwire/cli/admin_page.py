@@ -1,0 +1,54 @@
+"""The page of the lab on a server's `--admin` address."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from chunkwire.server.site import NO_SITE, AdminSite
+
+if TYPE_CHECKING:
+    from chunkwire.forward.upstreams import Upstream
+    from chunkwire.net.listen import Address
+    from chunkwire.record.values import Record
+    from chunkwire.server.routes import Resource
+    from chunkwire.server.settings import ServerSettings
+    from chunkwire.server.tap import RecordFor
+
+
+@asynccontextmanager
+async def page_beside(
+    place: str,
+    admin: Address | None,
+    *,
+    record_to: Callable[[Record], None] | None,
+    streams: Sequence[Resource] | None = None,
+    upstreams: Sequence[Upstream] = (),
+    settings: ServerSettings | None = None,
+) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
+    """Give what the admin address of a server serves beside its metrics, and who takes the records of that server.
+
+    Args:
+        place: what the page calls the server.
+        admin: None serves no page.
+        record_to: takes the records all the same.
+        streams: the resources on the page; None takes the origin's.
+        upstreams: where a gateway sends requests.
+        settings: of the streams on the page.
+    """
+    if admin is None:
+        yield NO_SITE, lambda _: record_to
+        return
+    import trio
+
+    from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.relaying import Relays
+    from chunkwire.origin.resources import origin_resources
+
+    clock = getattr(settings, "clock", "real")
+    lab = Lab(streams or origin_resources(), relays=Relays(upstreams), about={"clock": clock})
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lab.relays.run, name="lab")
+        yield AdminSite(lab.resources, settings, lab.record_for), lab.seat.watchers.record_for(place, record_to)
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,56 @@
+"""A recording or a capture, as a learner drops it on the page, as records.
+
+The rule here: pure; octets in, records and notes out. The readers are those of `chunkwire watch`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from chunkwire.client.capture import CaptureReader
+from chunkwire.record.values import Record, read_records
+from chunkwire.wire.errors import LocalError
+
+MAX_FILE_OCTETS: Final = 8 << 20  # a page that shows more frames than that has is of no use
+MAX_RECORDS: Final = 100_000
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a file held: its records, and what is said about it in lines."""
+
+    records: list[Record] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def record(self, record: Record) -> None:
+        """Take a record."""
+        self.records.append(record)
+
+    def note(self, text: str) -> None:
+        """Take a line about what no record says."""
+        self.notes.append(text)
+
+    def begin(self, title: str) -> None:
+        """Do nothing: each message has records of its own number."""
+
+
+def load(octets: bytes) -> Loaded:
+    """Return the records of a recording, or of captured octets.
+
+    Raises:
+        LocalError: what is wrong with it, in one line.
+    """
+    loaded = Loaded()
+    if octets[:1] == b"{":
+        loaded.records.extend(read_records(octets.split(b"\n"), "the recording"))
+    elif octets:
+        reader = CaptureReader(loaded)
+        reader.feed(octets, t=0.0, read=1)
+        reader.end(0.0)
+        loaded.note("a capture has no times: all of it is shown at one moment")
+    if not loaded.records:
+        raise LocalError("expected a recording (JSON lines), or what curl --raw or nc printed; got neither")
+    if len(loaded.records) > MAX_RECORDS:
+        raise LocalError(f"expected at most {MAX_RECORDS} records, got {len(loaded.records)}")
+    return loaded

@@ -1,0 +1,84 @@
+// Recordings and captures: dropped or chosen, read by the server into records, shown in the ladders; and saving.
+
+import { Stream } from "./model.js";
+import { act } from "./server.js";
+
+const MAX_FILE = 8 << 20;
+const byId = (id) => document.getElementById(id);
+
+export function addFiles({ lanes, showStream, clearLane, say }) {
+  /** The streams of a recording: one for each exchange, its points on one clock where the recording allows it. */
+  function streamsOf(records) {
+    const found = new Map(), walls = new Map();
+    for (const record of records) {
+      if (record.kind === "request" && record.wall) walls.set(`${record.point}/${record.stream}`, (record.wall - record.t) * 1000);
+    }
+    for (const record of records) {
+      const key = String(record.stream);
+      if (!found.has(key)) found.set(key, new Stream(`stream ${record.stream}`));
+      const stream = found.get(key), wall = walls.get(`${record.point}/${record.stream}`);
+      stream.began ||= (stream.wall = wall, true);
+      const shift = wall !== undefined && stream.wall !== undefined ? wall - stream.wall : 0;
+      stream.record(record, record.t * 1000 + shift, JSON.stringify(record));
+      if (record.kind === "request") stream.label = `${record.method} ${record.target}`.slice(0, 60);
+    }
+    return [...found.values()].filter((stream) => stream.base.length);
+  }
+
+  async function open(file) {
+    try {
+      if (file.size > MAX_FILE) throw new Error(`expected a file of at most 8 MiB, got ${(file.size / 2 ** 20).toFixed(1)}`);
+      const { records, notes } = await act("lab/load", await file.arrayBuffer());
+      const streams = streamsOf(records);
+      if (!streams.length) throw new Error(notes[0] ?? "no frames in this file");
+      clearLane("b");
+      if (streams[1]) showStream("b", streams[1]);
+      showStream("a", streams[0]);
+      const more = streams.length > 2 ? `; the first 2 of ${streams.length} streams are shown` : "";
+      tell(`${file.name}: ${streams.length} stream${streams.length > 1 ? "s" : ""}${more}${notes.length ? `; ${notes[0]}` : ""}`);
+    } catch (error) {
+      tell(`${file.name}: ${error.message}`);
+    }
+  }
+
+  function tell(text) {
+    byId("predict-help").hidden = false;
+    byId("predict-help").textContent = text;
+    say(text);
+  }
+
+  function save() {
+    const lines = Object.values(lanes).flatMap(({ stream }, k) => stream ? [...stream.lines, ...readsOf(stream, k + 1)] : []);
+    if (!lines.length) return tell("nothing to save yet");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.join("\n"), "\n"], { type: "application/x-ndjson" }));
+    link.download = "lab.jsonl";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  /** This page's reads as records; a browser has content without frames. */
+  function readsOf(stream, number) {
+    let before = 0, gap = null;
+    return stream.reads.map((read, n) => {
+      const t = (read.t - stream.start) / 1000;
+      const record = { v: 1, kind: "data", stream: 1000 + number, point: "client.received", way: "response", n: n + 1, t, gap: gap === null ? null : t - gap, read: n + 1, offset: before, size: read.to - before };
+      [before, gap] = [read.to, t];
+      return JSON.stringify(record);
+    });
+  }
+
+  byId("save").addEventListener("click", save);
+  byId("file").addEventListener("change", () => {
+    if (byId("file").files[0]) open(byId("file").files[0]);
+    byId("file").value = "";
+  });
+  const drop = byId("drop");
+  addEventListener("dragover", (event) => { event.preventDefault(); drop.hidden = false; });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.hidden = true; });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.hidden = true;
+    if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+  });
+}

@@ -1,0 +1,76 @@
+// Exchanges of other clients: what was seen of them at each point, and a list to choose from.
+
+import { Stream } from "./model.js";
+
+const MAX_LISTED = 30;
+const byId = (id) => document.getElementById(id);
+const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
+
+export function addOthers({ showStream, clearLane, onPage }) {
+  const entries = new Map(); // exchange number → entry; a gateway's exchange and its upstream's share one
+
+  function partner(record) {
+    if (!fieldOf(record, "via")) return null;
+    return [...entries.values()].reverse().find((entry) => entry.passes === record.target && !entry.hasOrigin) ?? null;
+  }
+
+  function begin(record) {
+    const known = record.point === "origin.sent" ? partner(record) : null;
+    if (known) {
+      known.hasOrigin = true;
+      return known;
+    }
+    const stream = new Stream("");
+    stream.start = onPage(record.at);
+    const entry = { stream, places: [], item: document.createElement("li"), button: document.createElement("button"), passes: null, hasOrigin: record.point === "origin.sent", end: null };
+    entry.request = `${record.method} ${record.target}`;
+    entry.agent = fieldOf(record, "user-agent") ?? "";
+    entry.button.type = "button";
+    entry.button.addEventListener("click", () => { clearLane("b"); showStream("a", entry.stream); });
+    entry.item.append(entry.button);
+    const list = byId("exchanges");
+    list.querySelector(".hint")?.remove();
+    list.prepend(entry.item);
+    while (list.children.length > MAX_LISTED) list.lastChild.remove();
+    return entry;
+  }
+
+  function label(entry) {
+    const chunks = entry.stream.base.filter((frame) => !frame.isLast && !frame.broken).length;
+    const text = `${entry.request.slice(0, 120)} · ${entry.agent ? `${entry.agent.slice(0, 40)} · ` : ""}${entry.places.join(", ")} · ${chunks} chunk${chunks === 1 ? "" : "s"} · ${entry.end ?? "running"}`;
+    entry.button.textContent = text;
+    entry.stream.label = entry.request.slice(0, 60);
+  }
+
+  function take(record, line) {
+    let entry = entries.get(record.x);
+    if (!entry) {
+      if (record.kind !== "request") return;
+      entry = begin(record);
+      entries.set(record.x, entry);
+      if (entries.size > 4 * MAX_LISTED) entries.delete(entries.keys().next().value);
+    }
+    if (record.kind === "request") {
+      if (!entry.places.includes(record.place)) entry.places.push(record.place);
+      if (record.point === "gateway.sent") entry.passes = record.target;
+    }
+    if (record.kind === "end" && record.way === "response") entry.end = record.framing;
+    entry.stream.record(record, onPage(record.at), line);
+    if (record.kind !== "frame" || entry.stream.base.length % 64 === 1) label(entry);
+  }
+
+  function addresses(config) {
+    const words = { origin: "origin", exact: "gateway, exact", buffer: "gateway, buffer" };
+    const own = `${location.host}${config.path}`;
+    const known = config.addresses ?? { origin: `${own}/direct`, exact: `${own}/via/exact`, buffer: `${own}/via/buffer` };
+    byId("addresses").replaceChildren(...Object.entries(known).map(([name, address]) => {
+      const line = document.createElement("p"), code = document.createElement("code");
+      line.textContent = `${words[name] ?? name} `;
+      code.textContent = `curl -sN --raw '${address}/generate?n=5'`;
+      line.append(code);
+      return line;
+    }));
+  }
+
+  return { take, addresses };
+}

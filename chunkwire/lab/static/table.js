@@ -1,0 +1,46 @@
+// The ladder as a table: the same facts for whoever cannot, or does not want to, see a drawing; some rows at a time.
+
+const ROWS = 25;
+const byId = (id) => document.getElementById(id);
+
+export function addTable({ lanes, select, plural }) {
+  let from = 0;
+
+  function cells(stream, n) {
+    const frame = stream.base[n], gap = (moment) => moment === undefined ? "–" : `+${(moment - frame.at).toFixed(2)}`;
+    const read = stream.hadRead[n], shares = read && (stream.hadRead[n - 1] === read || stream.hadRead[n + 1] === read);
+    const name = frame.isLast ? "last-chunk" : frame.broken ? "not a frame" : String(frame.n);
+    return [name, frame.line ?? "", (frame.at - stream.start).toFixed(2), gap(stream.passAt[n]), gap(stream.hadAt[n]),
+      read ? `${read}${shares ? ", shared" : ""}` : "–"];
+  }
+
+  function show() {
+    if (!byId("table-box").open) return;
+    const lane = byId("table-lane").value, { stream } = lanes[lane];
+    const count = stream?.base.length ?? 0;
+    from = Math.max(0, Math.min(from, count - 1));
+    const upto = Math.min(from + ROWS, count);
+    byId("table-range").textContent = count ? `frames ${from + 1} to ${upto} of ${count.toLocaleString("en")}` : plural(0, "frame");
+    byId("table-back").disabled = from === 0;
+    byId("table-on").disabled = upto >= count;
+    const rows = [];
+    for (let n = from; n < upto; n++) {
+      const row = document.createElement("tr");
+      cells(stream, n).forEach((text, k) => {
+        const cell = document.createElement(k ? "td" : "th");
+        if (!k) cell.scope = "row";
+        cell.textContent = text;
+        row.append(cell);
+      });
+      row.addEventListener("click", () => select(n, 0, lane));
+      rows.push(row);
+    }
+    byId("table-rows").replaceChildren(...rows);
+  }
+
+  byId("table-box").addEventListener("toggle", show);
+  byId("table-lane").addEventListener("change", show);
+  byId("table-back").addEventListener("click", () => { from -= ROWS; show(); });
+  byId("table-on").addEventListener("click", () => { from += ROWS; show(); });
+  return { show };
+}

@@ -1,0 +1,160 @@
+"""What real clients make of the octets of a body: those that are installed, one after the other, and bounded.
+
+The rule here: a client is a program of its own that asks this server for the octets; what it tells its user is passed
+on, and nothing of it is guessed. One trial runs at a time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from chunkwire.lab.hand import MAX_TYPED_OCTETS, Verdict, judge
+from chunkwire.lab.seat import MAX_TRIALS, Seat
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import TEXT, Responder
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.scanner import ChunkedScanner
+
+CLIENT_SECONDS: Final = 10.0  # for one client; the octets are sent at once
+BUILD_SECONDS: Final = 90.0  # for Go's compiler, once; a cold cache takes half a minute
+_MAX_TOLD: Final = 200  # letters of what a client said
+
+_PYTHON: Final = """
+import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1], timeout=8)
+try:
+    connection.request("GET", sys.argv[2])
+    print("ok", len(connection.getresponse().read()), "octets of content")
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+_GO: Final = """
+package main
+
+import ("fmt"; "io"; "net/http"; "os")
+
+func main() {
+    response, err := http.Get("http://" + os.Args[1] + os.Args[2])
+    if err == nil {
+        var had int64
+        had, err = io.Copy(io.Discard, response.Body)
+        if err == nil { fmt.Println("ok", had, "octets of content"); return }
+    }
+    fmt.Println(err)
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one client made of the octets: `outcome` is "ok", "error" or "absent", `detail` its own words."""
+
+    client: str
+    outcome: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Trials:
+    """The clients of one lab; Go's is built for its first trial."""
+
+    _one: trio.Lock = field(default_factory=trio.Lock)
+    _go: Path | None = None
+
+    async def try_all(self, address: str, target: str) -> list[Trial]:
+        """Let each client ask for a target; in this order, one at a time.
+
+        Args:
+            address: HOST:PORT of this server.
+        """
+        async with self._one:
+            return [
+                await _curl(address, target),
+                await _printing("http.client", (sys.executable, "-c", _PYTHON, address, target)),
+                await self._ask_go(address, target),
+            ]
+
+    async def _ask_go(self, address: str, target: str) -> Trial:
+        if shutil.which("go") is None:
+            return Trial("Go net/http", "absent", "not installed here")
+        if self._go is None:
+            try:
+                self._go = await trio.to_thread.run_sync(_build_go)
+            except (OSError, subprocess.SubprocessError) as error:
+                return Trial("Go net/http", "absent", f"could not be built: {type(error).__name__}")
+        return await _printing("Go net/http", (str(self._go), address, target))
+
+
+async def _curl(address: str, target: str) -> Trial:
+    if shutil.which("curl") is None:
+        return Trial("curl", "absent", "not installed here")
+    done = await _run(("curl", "-sS", "-m", "8", "-w", "\n%{size_download}", f"http://{address}{target}"))
+    if done is None:
+        return Trial("curl", "error", "no end within its time")
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip() or "no words"
+        return Trial("curl", "error", f"exit {done.returncode}: {words[:_MAX_TOLD]}")
+    had = done.stdout.rpartition(b"\n")[2].decode("ascii", "replace")
+    return Trial("curl", "ok", f"exit 0, {had} octets of content")
+
+
+async def _printing(client: str, words: Sequence[str]) -> Trial:
+    """Return the trial of a client that prints `ok …` or its error."""
+    done = await _run(words)
+    if done is None:
+        return Trial(client, "error", "no end within its time")
+    text = done.stdout.decode("utf-8", "replace").strip() or "no words"
+    return Trial(client, "ok" if text.startswith("ok ") else "error", text.removeprefix("ok ")[:_MAX_TOLD])
+
+
+async def _run(words: Sequence[str]) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a client to its end; None where that does not come in time."""
+    with trio.move_on_after(CLIENT_SECONDS):
+        return await trio.run_process(words, capture_stdout=True, capture_stderr=True, check=False)
+    return None
+
+
+def _build_go() -> Path:
+    """Build the Go client in a folder that is removed when this process ends; return the program."""
+    folder = Path(tempfile.mkdtemp(prefix="chunkwire-lab-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    source = folder / "client.go"
+    source.write_text(_GO)
+    program = folder / "client"
+    subprocess.run(
+        ("go", "build", "-o", program, source), check=True, timeout=BUILD_SECONDS, capture_output=True, cwd=folder
+    )
+    return program
+
+
+async def keep_octets(seat: Seat, request: IncomingRequest) -> tuple[str, Verdict]:
+    """Keep the request's content for clients to ask for; return its name, and what a strict reader makes of it."""
+    octets = await request.read_body(MAX_TYPED_OCTETS)
+    feed = Feed(ChunkedScanner(request.settings.limits))
+    feed.take(octets, [])
+    return seat.keep_trial(octets), judge(feed)
+
+
+async def send_octets(seat: Seat, request: IncomingRequest, response: Responder) -> None:
+    """Send the octets of a trial as the body of a chunked response, and a FIN."""
+    octets = seat.trials.get(request.captures["trial"])
+    if octets is None:
+        raise Refusal(404, "trial", f"no such octets; the last {MAX_TRIALS} are kept")
+    if not response.is_chunked:
+        raise Refusal(400, "trial-version", "expected HTTP/1.1: to HTTP/1.0 no framing is sent")
+    response.must_close = True
+    async with response.chunked(fields=(TEXT,)) as body:
+        if octets:
+            await body.send_octets(octets)
+        body.cut()
