@@ -57,7 +57,7 @@ class Learner:
 
     async def send(self, text: str) -> Judgement:
         """Send octets with the nc of OpenBSD, half-close, and return the judgement."""
-        where = self.sitting.doors["origin"]
+        where = self.sitting.doors["origin"].address
         await trio.run_process(
             ["nc", "-N", where.host, str(where.port)], stdin=text.encode("latin-1"), capture_stdout=True, check=False
         )

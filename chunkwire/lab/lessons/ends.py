@@ -7,8 +7,8 @@ from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import CurlCommand, Lesson, LessonStep, PipedCommand, TypedCommand
-from chunkwire.lab.lessons.reading import ReadMessage, read_request, read_response
-from chunkwire.lab.lessons.typed import answer_of, judge_request, wrong_target
+from chunkwire.lab.lessons.reading import ReadMessage, read_response
+from chunkwire.lab.lessons.typed import answer_of, judge_request, target_of, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _STREAMS: Final = ("first", "second", "third")
@@ -16,7 +16,7 @@ _STREAMS: Final = ("first", "second", "third")
 
 def _unseen(connections: Sequence[WatchedConnection]) -> str | None:
     """Return the first stream that was not read to its end yet."""
-    seen = {read_request(connection.request_octets).target for connection in connections if connection.answered}
+    seen = {target_of(connection) for connection in connections if connection.answered}
     return next((name for name in _STREAMS if f"/{name}".encode() not in seen), None)
 
 

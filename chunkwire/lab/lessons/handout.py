@@ -11,6 +11,7 @@ from typing import Final
 
 from chunkwire.lab.lessons.lesson import (
     CurlCommand,
+    Door,
     Lesson,
     ListenCommand,
     PipedCommand,
@@ -24,7 +25,7 @@ from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.net.listen import Address
 
 DOORS: Final = {
-    name: Address("127.0.0.1", port)
+    name: Door(Address("127.0.0.1", port))
     for name, port in (("origin", 8081), ("hop-a", 8082), ("hop-b", 8083), ("learner", 8081), ("own", 9000))
 }
 """The ports on paper; `chunkwire lesson` prints the real ones."""
@@ -108,11 +109,11 @@ def _flags(lesson: Lesson) -> str:
 
 
 def _flag(nc: Netcat, kind: type) -> str:
-    installed, where = InstalledNetcat(nc, nc.program), DOORS["origin"]
+    installed, where = InstalledNetcat(nc, nc.program), DOORS["origin"].address
     if kind is TypedCommand:
         return installed.by_hand(where)
     if kind is ListenCommand:
-        return installed.listening(DOORS["own"])
+        return installed.listening(DOORS["own"].address)
     return "… | " + installed.piped(b"", where).partition(" | ")[2]
 
 

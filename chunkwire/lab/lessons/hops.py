@@ -7,8 +7,8 @@ from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import CurlCommand, Lesson, LessonStep
-from chunkwire.lab.lessons.reading import read_request, read_response
-from chunkwire.lab.lessons.typed import answer_of
+from chunkwire.lab.lessons.reading import read_response
+from chunkwire.lab.lessons.typed import answer_of, target_of
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _HOPS: Final = {"hop-a": "exact", "hop-b": "buffer"}
@@ -20,8 +20,7 @@ def _streams(connections: Sequence[WatchedConnection]) -> dict[str, WatchedConne
     return {
         connection.door: connection
         for connection in connections
-        if read_request(connection.request_octets).target.startswith(b"/slow")
-        and read_response(connection.response_octets).is_complete
+        if target_of(connection).startswith(b"/slow") and read_response(connection.response_octets).is_complete
     }
 
 

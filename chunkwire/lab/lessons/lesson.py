@@ -1,11 +1,12 @@
 """What a lesson is made of: its text, its steps, the commands that a step shows, and the judge of a step.
 
 The rule here: values only. Text is plain: paragraphs without markup. `{origin}` and the other doors in it are replaced
-by the real HOST:PORT.
+by the real HOST:PORT, and in a class by the path of the learner's own behind it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -26,7 +27,30 @@ AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
 
 ORIGIN: Final = "origin"
 LEARNER: Final = "learner"
-"""The doors that every lesson may have: the origin's, and the port on which the learner's own server listens."""
+"""The doors that every lesson may have: the origin's, and the one to the learner's own server."""
+OWN: Final = "own"
+"""Where the learner's own server listens."""
+
+_TARGET: Final = re.compile("^([A-Z]+ )/", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a learner connects to.
+
+    Attributes:
+        path: that each target asked for there begins with; "" for a door that is one learner's alone.
+    """
+
+    address: Address
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address}{self.path}"
+
+    def led(self, text: str) -> str:
+        """Return a request as it must be sent to this door: its path in front of the target."""
+        return _TARGET.sub(rf"\g<1>{self.path}/", text) if self.path else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +132,23 @@ class ShownCommand:
     note: str = ""
 
 
-def shown_command(
-    command: Command, nc: InstalledNetcat, doors: Mapping[str, Address], *, has_curl: bool
-) -> ShownCommand:
+def shown_command(command: Command, nc: InstalledNetcat, doors: Mapping[str, Door], *, has_curl: bool) -> ShownCommand:
     """Return a command for one kind of nc, with the real ports."""
     match command:
         case TypedCommand(lines, door):
-            return ShownCommand(nc.by_hand(doors[door]), lines)
+            return ShownCommand(nc.by_hand(doors[door].address), tuple(map(doors[door].led, lines)))
         case PipedCommand(octets, door):
-            return ShownCommand(nc.piped(octets, doors[door]))
+            led = doors[door].led(octets.decode("latin-1")).encode("latin-1")
+            return ShownCommand(nc.piped(led, doors[door].address))
         case ListenCommand(lines):
-            return ShownCommand(nc.listening(doors["own"]), lines)
+            return ShownCommand(nc.listening(doors[OWN].address), lines)
         case CurlCommand(words, note):
             program = "curl -sN" if has_curl else "chunkwire watch"
             return ShownCommand(f"{program} {with_doors(words, doors)}", note=note)
 
 
-def with_doors(text: str, doors: Mapping[str, Address]) -> str:
-    """Return a text with each `{door}` replaced by its HOST:PORT."""
+def with_doors(text: str, doors: Mapping[str, Door]) -> str:
+    """Return a text with each `{door}` replaced by where it is."""
     for name, where in doors.items():
         text = text.replace("{" + name + "}", str(where))
     return text

@@ -33,6 +33,7 @@ class ReadMessage:
 
     Attributes:
         octets: all that was read.
+        path: that its target begins with, beside what a lesson calls it.
         start_line: without its line end; b"" before it is whole.
         fields: name in lower case, value, and the index of the line's first octet.
         body_at: index of the first octet after the head; None while the head is not whole.
@@ -45,6 +46,7 @@ class ReadMessage:
     """
 
     octets: bytes
+    path: bytes = b""
     start_line: bytes = b""
     fields: list[tuple[bytes, bytes, int]] = field(default_factory=list)
     body_at: int | None = None
@@ -72,18 +74,18 @@ class ReadMessage:
 
     @property
     def target(self) -> bytes:
-        """The target of a request; b"" for none."""
+        """The target of a request, without `path`; b"" for none."""
         words = self.start_line.split(b" ")
-        return words[1] if len(words) > 1 else b""
+        return words[1].removeprefix(self.path) if len(words) > 1 else b""
 
     def get(self, name: bytes) -> tuple[bytes, int] | None:
         """Return a field's value and where its line begins; None where there is none."""
         return next(((value, at) for known, value, at in self.fields if known == name), None)
 
 
-def read_request(octets: bytes, *, needs_host: bool = True) -> ReadMessage:
+def read_request(octets: bytes, *, path: str = "", needs_host: bool = True) -> ReadMessage:
     """Read one request, as far as it has come; a chunked body where Transfer-Encoding says so."""
-    message = ReadMessage(octets)
+    message = ReadMessage(octets, path.encode())
     _read_head(message, is_request=True)
     if message.mistake is None and message.body_at is not None and needs_host:
         message.mistake = _host_mistake(message)

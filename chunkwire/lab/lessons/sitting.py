@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
@@ -19,8 +20,19 @@ from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import parse_mode
 from chunkwire.forward.upstreams import Upstream
+from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement
-from chunkwire.lab.lessons.lesson import LEARNER, ORIGIN, Lesson, LessonStep, ShownCommand, shown_command, with_doors
+from chunkwire.lab.lessons.lesson import (
+    LEARNER,
+    ORIGIN,
+    OWN,
+    Door,
+    Lesson,
+    LessonStep,
+    ShownCommand,
+    shown_command,
+    with_doors,
+)
 from chunkwire.lab.lessons.netcats import InstalledNetcat
 from chunkwire.lab.lessons.serving import NOBODY_LISTENS
 from chunkwire.lab.lessons.stage import lesson_resources
@@ -30,6 +42,7 @@ from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from chunkwire.server.routes import Resource
 from chunkwire.server.serving import serve
+from chunkwire.wire.errors import LocalError
 
 HINT_SECONDS: Final = 20.0
 """Without an octet inside something unfinished: after so long somebody does not know what is missing."""
@@ -76,7 +89,7 @@ class Sitting:
         watched: Callable[[WatchedConnection], None] = lambda connection: None,
     ) -> None:
         self.lesson = lesson
-        self.doors: dict[str, Address] = {}
+        self.doors: dict[str, Door] = {}
         self.step = 1
         self.tries = 0
         self.done = trio.Event()
@@ -161,34 +174,47 @@ class Sitting:
 
 
 @asynccontextmanager
-async def seated(sitting: Sitting, listen: Address | None = None) -> AsyncIterator[Sitting]:
+async def seated(
+    sitting: Sitting, listen: Address | None = None, *, front: Front | None = None
+) -> AsyncIterator[Sitting]:
     """Start the servers of a sitting's lesson, and end them.
 
     Args:
         listen: where the origin's door, or the learner's own, is opened; None takes free ports of loopback.
+        front: what all doors are reached through instead, in a class.
 
     Raises:
         ListenError: it cannot be bound.
+        LocalError: the lesson's server is the learner's own, which a class's machine does not reach.
     """
-    where = listen or Address(LOOPBACK, 0)
+    lesson = sitting.lesson
     free = Address(LOOPBACK, 0)
+    if front is not None and lesson.is_served_by_learner:
+        raise LocalError(
+            f"lesson {lesson.number} needs chunkwire on your own machine: chunkwire lesson {lesson.number}"
+        )
     async with trio.open_nursery() as nursery:
-        lesson = sitting.lesson
+        open_door = partial(_open_door, nursery, sitting, front)
         if lesson.is_served_by_learner:
-            sitting.doors["own"] = await _free_address()
-            await _open_door(nursery, sitting, LEARNER, where, sitting.doors["own"])
+            own = await _free_address()
+            sitting.doors[OWN] = Door(own)
+            await open_door(LEARNER, own, listen or free)
         else:
-            resources = lesson_resources(sitting.answer)
+            resources = lesson_resources(sitting.answer, front.paths(lesson.hops) if front else ("",))
             [origin] = await nursery.start(_serve_origin, free, resources, name="origin")
-            await _open_door(nursery, sitting, ORIGIN, where, origin)
+            await open_door(ORIGIN, origin, listen or free)
             for door, mode in lesson.hops.items():
                 settings = GatewaySettings(mode=parse_mode(mode), name=door)
                 [hop] = await nursery.start(_serve_hop, free, origin, settings, name=door)
-                await _open_door(nursery, sitting, door, free, hop)
+                await open_door(door, hop, free)
         nursery.start_soon(sitting.watch_idleness, name="hints")
-        yield sitting
-        with trio.move_on_after(LAST_WORDS_SECONDS):
-            await sitting.wait_all_over()
+        try:
+            yield sitting
+            with trio.move_on_after(LAST_WORDS_SECONDS):
+                await sitting.wait_all_over()
+        finally:
+            if front is not None:
+                front.close()
         nursery.cancel_scope.cancel()
 
 
@@ -205,10 +231,16 @@ async def _serve_hop(
     await serve_gateway(where, upstreams, settings=settings, on_end=lambda *ended: None, task_status=task_status)
 
 
-async def _open_door(nursery: trio.Nursery, sitting: Sitting, door: str, where: Address, server: Address) -> None:
+async def _open_door(
+    nursery: trio.Nursery, sitting: Sitting, front: Front | None, door: str, server: Address, where: Address
+) -> None:
+    """Open a door to a server: on an address of its own, or behind the front."""
+    if front is not None:
+        sitting.doors[door] = front.open(door, server, sitting.happened)
+        return
     listeners = await open_listeners(where)
     tee = Tee(door, server, sitting.happened, refused=NOBODY_LISTENS)
-    sitting.doors[door] = bound_addresses(listeners)[0]
+    sitting.doors[door] = Door(bound_addresses(listeners)[0])
 
     async def serve_door() -> None:
         await serve_connections(listeners, tee.handle, drain=Drain())

@@ -5,7 +5,8 @@ The rule here: the names of paths give no answer away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from chunkwire.origin.echo import ECHO
@@ -23,13 +24,18 @@ ENDLESS_LINES: Final = 1000
 NUMBERS: Final = (b"hello", b"0123456789", b"abcdefghijklmnopqrstuvwxyz")
 
 
-def lesson_resources(answer: Callable[[str], str]) -> tuple[Resource, ...]:
-    """Return what is served; `answer` takes what stood behind `/answer/` and gives the text that is sent back."""
+def lesson_resources(answer: Callable[[str], str], paths: Sequence[str] = ("",)) -> tuple[Resource, ...]:
+    """Return what is served.
+
+    Args:
+        answer: takes what stood behind `/answer/` and gives the text that is sent back.
+        paths: all of it is served behind each of these.
+    """
 
     async def answered(request: IncomingRequest, response: Responder) -> None:
         await response.text(200, answer(request.captures["answer"]) + "\n")
 
-    return (
+    served = (
         Resource("/hello", _hello, "six octets", "{origin}/hello"),
         Resource("/numbers", _numbers, "three chunks", "--raw {origin}/numbers"),
         Resource("/first", _lines_of(4), "a stream", "--raw {origin}/first"),
@@ -41,6 +47,7 @@ def lesson_resources(answer: Callable[[str], str]) -> tuple[Resource, ...]:
         Resource("/answer/{answer}", answered, "takes the answer to a question of the lesson", "{origin}/answer/first"),
         *ECHO,
     )
+    return tuple(replace(resource, path=path + resource.path) for path in paths for resource in served)
 
 
 async def _hello(request: IncomingRequest, response: Responder) -> None:

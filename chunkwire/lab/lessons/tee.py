@@ -20,6 +20,11 @@ _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 Happened: TypeAlias = Callable[[WatchedConnection], None]
 
+
+def _nothing(_: WatchedConnection) -> None:
+    """Do nothing: for connections that are passed on and not watched."""
+
+
 NO_SERVER: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 
 
@@ -29,22 +34,27 @@ class Tee:
     Args:
         server: where connections go on to.
         happened: called after each read and each end, with the connection as it is then; octets that it caused to be
-            judged have been passed on by then.
+            judged have been passed on by then. None watches nothing, and keeps no octets.
+        path: that targets begin with here, for `WatchedConnection`.
         refused: what a client is told when nobody listens at the server.
     """
 
-    def __init__(self, door: str, server: Address, happened: Happened, *, refused: str = "") -> None:
+    def __init__(
+        self, door: str, server: Address, happened: Happened | None, *, path: str = "", refused: str = ""
+    ) -> None:
         self._door = door
         self._server = server
-        self._happened = happened
+        self._happened = happened or _nothing
+        self._kept_octets = KEPT_OCTETS if happened else 0
+        self._path = path
         self._refused = f"{refused}\n".encode()
 
-    async def handle(self, client: trio.SocketStream) -> None:
-        """Pass on both ways until both have ended.
+    async def handle(self, client: trio.SocketStream, first: bytes = b"") -> None:
+        """Pass on both ways until both have ended; `first` has been received from the client already.
 
         Cancellation: both connections are ended.
         """
-        connection = WatchedConnection(self._door)
+        connection = WatchedConnection(self._door, self._path)
         began = trio.current_time()
         try:
             server = await trio.open_tcp_stream(self._server.host, self._server.port)
@@ -53,7 +63,9 @@ class Tee:
             return
         async with client, server:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._requests, client, server, connection, began, name="octets of the client")
+                nursery.start_soon(
+                    self._requests, client, server, connection, began, first, name="octets of the client"
+                )
                 await self._responses(server, client, connection, began)
                 nursery.cancel_scope.cancel()
         connection.is_over = True
@@ -70,12 +82,18 @@ class Tee:
         self._happened(connection)
 
     async def _requests(
-        self, client: trio.SocketStream, server: trio.SocketStream, connection: WatchedConnection, began: float
+        self,
+        client: trio.SocketStream,
+        server: trio.SocketStream,
+        connection: WatchedConnection,
+        began: float,
+        first: bytes,
     ) -> None:
         """Pass on what the client sends, to its end."""
         try:
-            while octets := await client.receive_some():
-                _keep(connection.received, trio.current_time() - began, octets)
+            while octets := first or await client.receive_some():
+                first = b""
+                self._keep(connection.received, trio.current_time() - began, octets)
                 await server.send_all(octets)
                 self._happened(connection)
             self._client_ended(connection, "fin", began)
@@ -91,7 +109,7 @@ class Tee:
         try:
             while octets := await server.receive_some():
                 # Before they are sent: a client that has what it wants may leave at once.
-                _keep(connection.answered, trio.current_time() - began, octets)
+                self._keep(connection.answered, trio.current_time() - began, octets)
                 try:
                     await client.send_all(octets)
                 except _GONE:
@@ -108,6 +126,10 @@ class Tee:
             await _end(client, connection)
         self._happened(connection)
 
+    def _keep(self, reads: list[WatchedRead], t: float, octets: bytes) -> None:
+        if sum(len(read.octets) for read in reads) < self._kept_octets:
+            reads.append(WatchedRead(t, octets[: self._kept_octets]))
+
     def _client_ended(self, connection: WatchedConnection, how: Ending, began: float) -> None:
         if connection.client_ended_at is None:
             connection.client_ended_at = trio.current_time() - began
@@ -121,11 +143,6 @@ async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None
         await client.send_eof()
     except _GONE:
         connection.client_end = connection.client_end or "reset"
-
-
-def _keep(reads: list[WatchedRead], t: float, octets: bytes) -> None:
-    if sum(len(read.octets) for read in reads) < KEPT_OCTETS:
-        reads.append(WatchedRead(t, octets[:KEPT_OCTETS]))
 
 
 def abort(stream: trio.SocketStream) -> None:

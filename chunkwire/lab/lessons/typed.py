@@ -38,7 +38,7 @@ def judge_request(connection: WatchedConnection, judge: MessageJudge, *, needs_h
     octets = connection.request_octets
     if not octets:
         return wrong(NOTHING_SENT) if connection.has_said_all else None
-    message = read_request(octets, needs_host=needs_host)
+    message = read_request(octets, path=connection.path, needs_host=needs_host)
     if message.body_at is None:
         if message.mistake is None and connection.has_said_all:
             return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
@@ -55,6 +55,11 @@ def _is_answered(connection: WatchedConnection) -> bool:
     return connection.is_over or answer.is_complete or answer.mistake is not None
 
 
+def target_of(connection: WatchedConnection) -> bytes:
+    """Return what a connection asks for, as the lesson calls it; b"" for nothing so far."""
+    return read_request(connection.request_octets, path=connection.path).target
+
+
 def fetched(path: bytes, sentence: str) -> Judge:
     """Return the judge of a step that asks to fetch one path and look: right once the response has come whole."""
 
@@ -68,9 +73,9 @@ def fetched(path: bytes, sentence: str) -> Judge:
 def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> Judgement | None:
     """Return what is wrong with method and path; a query does not matter."""
     if message.method != method:
-        return wrong(f"This step asks for {method.decode()} {path.decode()}.", message.octets, 0)
+        return wrong(f"This step asks for {method.decode()} {(message.path + path).decode()}.", message.octets, 0)
     if message.target.partition(b"?")[0] != path:
-        return wrong(f"This step asks for {path.decode()}.", message.octets, len(message.method) + 1)
+        return wrong(f"This step asks for {(message.path + path).decode()}", message.octets, len(message.method) + 1)
     return None
 
 

@@ -27,6 +27,7 @@ class WatchedConnection:
 
     Attributes:
         door: the name of the place that was connected to, such as "origin".
+        path: that targets asked for there begin with, beside what the lesson calls them; "" for nothing.
         received: reads of what the client sent.
         answered: reads of what the server sent, each passed on to the client.
         client_end, server_end: how each side ended what it sends; "" while it has not.
@@ -37,6 +38,7 @@ class WatchedConnection:
     """
 
     door: str
+    path: str = ""
     received: list[WatchedRead] = field(default_factory=list)
     answered: list[WatchedRead] = field(default_factory=list)
     client_end: Ending = ""

@@ -1,0 +1,165 @@
+"""The lessons on the lab's page: their texts, and a sitting as an event stream.
+
+The rule here: a seat has one sitting, and the request that began it holds its servers: whoever leaves, or begins anew,
+ends them. What is judged is what came on the doors of the lesson, never what the page says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import trio
+
+from chunkwire.lab.laboratory import JSON, LabResource
+from chunkwire.lab.lessons.front import Front
+from chunkwire.lab.lessons.judgement import Judgement, shown_octets
+from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detected, of_kind
+from chunkwire.lab.lessons.sitting import Sitting, seated
+from chunkwire.lab.lessons.table import LESSONS
+from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
+from chunkwire.lab.seat import Seat
+from chunkwire.net.connection import PeerGone
+from chunkwire.server.query import bad_value, whole_number
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.sse import encode_comment, encode_event
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""Between two writes to a page that hears nothing: one that has left is found out by the second of them."""
+WAITING_EVENTS: Final = 256
+"""That a page may be behind; of more, what a learner typed is left out."""
+
+FrontFor = Callable[[Seat], Front | None]
+
+
+class LessonDesk:
+    """The lessons of a lab.
+
+    Args:
+        front_for: gives what a learner's doors are reached through; None for doors on loopback.
+    """
+
+    def __init__(self, front_for: FrontFor = lambda seat: None) -> None:
+        self._front_for = front_for
+        self._sittings: WeakKeyDictionary[Seat, tuple[Sitting, trio.CancelScope]] = WeakKeyDictionary()
+
+    @property
+    def resources(self) -> Iterable[LabResource]:
+        """What the page asks for."""
+        yield LabResource("/lab/lessons", _list, "the lessons: titles, texts, kinds of nc")
+        yield LabResource("/lab/lesson/{n}", self._begin, "begin a lesson; its events", True, parameters={"nc"})
+        yield LabResource("/lab/answer", self._answer, "answer a lesson's question", True, parameters={"text"})
+
+    async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        """Serve a sitting: each step, what comes on the wire, and each judgement as an event."""
+        number = whole_number("n", request.captures["n"], at_least=1, at_most=len(LESSONS))
+        kind = request.query.text("nc")
+        if kind and kind not in KINDS:
+            raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)
+        nc = await trio.to_thread.run_sync(of_kind, kind) if kind else await trio.to_thread.run_sync(detected)
+        sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
+        told = _Teller(number, nc, sender)
+        if seat in self._sittings:
+            self._sittings[seat][1].cancel()
+        with trio.CancelScope() as scope:
+            self._sittings[seat] = (told.sitting, scope)
+            try:
+                async with seated(told.sitting, front=self._front_for(seat)):
+                    told.step()
+                    gone = await _send_all(receiver, told.sitting, response)
+                if gone is not None:
+                    raise gone
+            except LocalError as error:
+                raise Refusal(400, "lesson", str(error)) from error
+            finally:
+                if self._sittings.get(seat, (None,))[0] is told.sitting:
+                    del self._sittings[seat]
+
+    async def _answer(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        if seat not in self._sittings:
+            raise Refusal(409, "no-lesson", "no lesson has been begun on this page")
+        said = self._sittings[seat][0].answer(request.query.text("text"))
+        await response.fixed(200, (JSON,), json.dumps({"said": said}).encode())
+
+
+async def _send_all(
+    receiver: trio.MemoryReceiveChannel[bytes], sitting: Sitting, response: Responder
+) -> PeerGone | None:
+    """Send events until the lesson is done; return what is raised where the page left, for a nursery would wrap it."""
+    try:
+        async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
+            while not sitting.done.is_set() or receiver.statistics().current_buffer_used:
+                event = encode_comment("waiting")
+                with trio.move_on_after(HEARTBEAT_SECONDS):
+                    event = await receiver.receive()
+                await body.send_chunk(event)
+    except PeerGone as gone:
+        return gone
+    return None
+
+
+class _Teller:
+    """Makes events of a sitting."""
+
+    def __init__(self, number: int, nc: InstalledNetcat, sender: trio.MemorySendChannel[bytes]) -> None:
+        self._sender = sender
+        self._seen: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()
+        self.sitting = Sitting(LESSONS[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched)
+
+    def step(self) -> None:
+        """Tell the current step."""
+        sitting, shown = self.sitting, self.sitting.shown_step()
+        self._tell(
+            "step",
+            {
+                "lesson": sitting.lesson.number,
+                "title": sitting.lesson.title,
+                "intro": [sitting.told(text) for text in sitting.lesson.intro],
+                "step": shown.number,
+                "of": len(sitting.lesson.steps),
+                "task": list(shown.task),
+                "commands": [
+                    {"note": command.note, "run": command.run, "lines": list(command.lines)}
+                    for command in shown.commands
+                ],
+                "asks": sitting.current.answer is not None,
+            },
+        )
+
+    def _judged(self, number: int, judgement: Judgement) -> None:
+        learned = self.sitting.lesson.steps[number - 1].lesson_learned if judgement.is_right else ()
+        self._tell("judged", {**judgement.to_json(), "step": number, "learned": list(map(self.sitting.told, learned))})
+        if self.sitting.done.is_set():
+            self._tell("done", {"lesson": self.sitting.lesson.number})
+        elif judgement.is_right:
+            self.step()
+
+    def _hint(self, judgement: Judgement) -> None:
+        self._tell("hint", judgement.to_json())
+
+    def _watched(self, connection: WatchedConnection) -> None:
+        is_served = self.sitting.lesson.is_served_by_learner
+        reads: list[WatchedRead] = connection.answered if is_served else connection.received
+        for read in reads[self._seen.get(connection, 0) :]:
+            lines = [shown_octets(line) for line in read.octets.splitlines(keepends=True)]
+            self._tell("octets", {"t": round(read.t, 3), "lines": lines})
+        self._seen[connection] = len(reads)
+
+    def _tell(self, event: str, said: dict[str, object]) -> None:
+        try:
+            self._sender.send_nowait(encode_event(json.dumps(said), event))
+        except trio.WouldBlock:
+            return  # a page that takes nothing: the heartbeat finds out whether it has left
+
+
+async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:
+    lessons = [{"number": lesson.number, "title": lesson.title, "intro": list(lesson.intro)} for lesson in LESSONS]
+    kinds = [{"kind": netcat.kind, "title": netcat.title} for netcat in NETCATS]
+    here = await trio.to_thread.run_sync(detected)
+    said = {"lessons": lessons, "kinds": kinds, "here": here.netcat.kind}
+    await response.fixed(200, (JSON,), json.dumps(said).encode())

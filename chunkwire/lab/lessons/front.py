@@ -1,0 +1,96 @@
+"""The one address of a class: connections for a lesson go to that learner's servers, watched; all others to the lab.
+
+The rule here: the first line decides, by the path that only its learner knows, and whatever comes later on the same
+connection stays where the first line went. No octet is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import trio
+
+from chunkwire.lab.lessons.lesson import ORIGIN, Door
+from chunkwire.lab.lessons.tee import Happened, Tee
+from chunkwire.net.listen import Address
+
+FIRST_LINE_SECONDS: Final = 300.0
+"""For the first line, as a server waits for a head: people type."""
+FIRST_LINE_OCTETS: Final = 4096
+"""A connection that begins with more before its LF is none of a lesson."""
+
+LESSON_PATH: Final = "/lesson"
+"""What follows the path of a learner's seat, so that lessons take no path from the lab."""
+
+
+class ClassFront:
+    """What listens for a class.
+
+    Args:
+        lab: where the lab's own server listens, on loopback.
+    """
+
+    def __init__(self, lab: Address) -> None:
+        self._lab = Tee("lab", lab, None)
+        self._tees: dict[bytes, Tee] = {}
+
+    async def handle(self, client: trio.SocketStream) -> None:
+        """Serve one connection."""
+        first = b""
+        with trio.move_on_after(FIRST_LINE_SECONDS) as waiting:
+            try:
+                while b"\n" not in first and len(first) < FIRST_LINE_OCTETS:
+                    more = await client.receive_some()
+                    first += more
+                    if not more:
+                        break
+            except trio.BrokenResourceError:
+                return
+        if waiting.cancelled_caught or not first:
+            await client.aclose()
+            return
+        line = first.partition(b"\n")[0]
+        # A hop's path begins with that of the origin's door.
+        path = max((path for path in self._tees if path in line), key=len, default=None)
+        await (self._lab if path is None else self._tees[path]).handle(client, first)
+
+    def open(self, path: str, tee: Tee) -> None:
+        """Send what asks for this path to a tee."""
+        self._tees[f"{path}/".encode()] = tee
+
+    def close(self, path: str) -> None:
+        """Send it to the lab again."""
+        self._tees.pop(f"{path}/".encode(), None)
+
+
+class Front:
+    """The part of a class's front that is one learner's.
+
+    Args:
+        public: how learners reach the class.
+        seat_path: what the learner's addresses begin with.
+    """
+
+    def __init__(self, whole: ClassFront, public: Address, seat_path: str) -> None:
+        self._whole = whole
+        self._public = public
+        self._path = seat_path + LESSON_PATH
+        self._opened: list[str] = []
+
+    def paths(self, hops: Iterable[str]) -> tuple[str, ...]:
+        """Return what targets begin with at the origin: by way of its own door, and of each hop's."""
+        return (self._path, *(f"{self._path}/{hop}" for hop in hops))
+
+    def open(self, name: str, server: Address, happened: Happened) -> Door:
+        """Open a door to a server, and return where it is."""
+        path = self._path if name == ORIGIN else f"{self._path}/{name}"
+        self._whole.open(path, Tee(name, server, happened, path=path))
+        self._opened.append(path)
+        return Door(self._public, path)
+
+    def close(self) -> None:
+        """Close all doors."""
+        for path in self._opened:
+            self._whole.close(path)
+        self._opened.clear()

@@ -1,0 +1,119 @@
+// The lessons: their text, the commands with real ports, and what the server says of what came on its sockets.
+// Everything is judged by the server; this file only shows it, as text.
+
+const section = document.getElementById("lessons");
+const make = (name, props = {}, ...inner) => {
+  const node = Object.assign(document.createElement(name), props);
+  node.append(...inner);
+  return node;
+};
+const state = { token: "", leave: null };
+
+async function begin() {
+  const [list, config] = await Promise.all(["lab/lessons", "lab/config"].map(async (path) => (await fetch(path, { cache: "no-store" })).json()));
+  state.token = config.token;
+  build(list);
+}
+
+function build(list) {
+  const which = make("select", { id: "lesson-which" }, ...list.lessons.map((each) => make("option", { value: each.number, textContent: `${each.number}. ${each.title}` })));
+  const nc = make("select", { id: "lesson-nc" }, ...list.kinds.map((each) => make("option", { value: each.kind, textContent: each.title, selected: each.kind === list.here })));
+  const start = make("button", { type: "button", className: "primary", id: "lesson-start", textContent: "Begin" });
+  const text = make("div", { id: "lesson-text" });
+  const log = make("div", { id: "lesson-log", className: "mono", tabIndex: 0 });
+  log.setAttribute("role", "log");
+  log.setAttribute("aria-label", "what came on the wire, and what is said of it");
+  log.hidden = true;
+  start.addEventListener("click", () => run(which.value, nc.value, { text, log, start, which }));
+  section.setAttribute("aria-labelledby", "lessons-title");
+  section.replaceChildren(
+    make("div", { className: "row" }, make("h2", { id: "lessons-title", textContent: "Lessons" }),
+      make("p", { className: "note", textContent: "Ten lessons with nc and curl in a terminal of yours. The server watches its real sockets, and says what went wrong." })),
+    make("div", { className: "fields" }, make("label", {}, "Lesson ", which), make("label", {}, "Commands for ", nc), make("div", { className: "keys lesson-keys" }, start)),
+    text, log);
+  section.hidden = false;
+}
+
+/** Begin a lesson: one request, whose answer is the events of the sitting; leaving it ends the sitting. */
+async function run(number, kind, parts) {
+  state.leave?.abort();
+  const leave = (state.leave = new AbortController());
+  parts.log.replaceChildren();
+  parts.log.hidden = false;
+  try {
+    const response = await fetch(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, { method: "POST", headers: { "Chunkwire-Token": state.token }, signal: leave.signal });
+    if (!response.ok) throw new Error((await response.text()).trim());
+    for await (const [name, data] of events(response.body)) show(name, data, parts);
+  } catch (error) {
+    if (leave.signal.aborted) return;
+    say(parts.log, "bad", `The lesson has ended: ${error.message}`);
+  }
+}
+
+/** Yield the events of a stream as [name, data]; a character that two reads share is kept whole. */
+async function* events(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let held = "";
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const blocks = (held + decoder.decode(read.value, { stream: true })).split("\n\n");
+    held = blocks.pop();
+    for (const block of blocks) {
+      const name = /^event: (.*)$/m.exec(block)?.[1];
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      if (name && data) yield [name, JSON.parse(data)];
+    }
+  }
+}
+
+function show(name, data, { text, log, start, which }) {
+  if (name === "step") showStep(data, text);
+  else if (name === "octets") for (const line of data.lines) say(log, "octets", `${data.t.toFixed(3).padStart(9)} s  ${line}`);
+  else if (name === "hint") judged(log, "hint", "?", data);
+  else if (name === "judged") {
+    judged(log, data.right ? "good" : "bad", data.right ? "✓" : "✗", data);
+    for (const line of data.learned) say(log, "learned", line);
+  } else if (name === "done") {
+    say(log, "good", `Lesson ${data.lesson} is done.`);
+    text.replaceChildren();
+    if (which.selectedIndex + 1 < which.options.length) which.selectedIndex += 1;
+    start.focus({ preventScroll: true });
+  }
+}
+
+function showStep(data, text) {
+  const parts = [make("h3", { textContent: `${data.lesson}. ${data.title}: step ${data.step} of ${data.of}` })];
+  if (data.step === 1) parts.push(...data.intro.map((line) => make("p", { textContent: line })));
+  parts.push(...data.task.map((line) => make("p", { className: "task", textContent: line })));
+  for (const command of data.commands) {
+    if (command.note) parts.push(make("p", { className: "hint", textContent: `${command.note}:` }));
+    const typed = command.lines.map((line) => `\n${line || "(an empty line: Enter alone)"}`).join("");
+    parts.push(make("pre", { className: "command", tabIndex: 0, textContent: `$ ${command.run}${typed}` }));
+  }
+  if (data.asks) parts.push(question());
+  text.replaceChildren(...parts);
+}
+
+/** The form that answers a question; curl on the address that is shown does the same. */
+function question() {
+  const input = make("input", { type: "text", id: "lesson-answer", spellcheck: false, autocomplete: "off" });
+  const form = make("form", { className: "fields" }, make("label", {}, "Your answer ", input), make("div", { className: "keys lesson-keys" }, make("button", { type: "submit", textContent: "Answer" })));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await fetch(`lab/answer?text=${encodeURIComponent(input.value)}`, { method: "POST", headers: { "Chunkwire-Token": state.token } });
+  });
+  return form;
+}
+
+function judged(log, kind, mark, data) {
+  say(log, kind, `${mark} ${data.sentence}`);
+  if (data.octets.length) log.append(make("pre", { className: "caret", textContent: data.octets.join("\n") }));
+  for (const line of data.evidence) say(log, "evidence", line);
+}
+
+function say(log, kind, line) {
+  log.append(make("p", { className: kind, textContent: line }));
+  log.scrollTop = log.scrollHeight;
+}
+
+begin();

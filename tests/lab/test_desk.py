@@ -1,0 +1,143 @@
+"""The lessons on the lab's page: who may begin one, what its stream says, and when its servers end."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from chunkwire import client
+from chunkwire.lab.laboratory import Lab
+from chunkwire.lab.lessons.desk import LessonDesk
+from chunkwire.net.listen import Address
+from chunkwire.origin.resources import origin_resources
+from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.sse import SseEvent
+from tests.lab.serving import answer, content_of, get, lab_running, status_of
+
+
+def lab_with_lessons() -> Lab:
+    return Lab(origin_resources(), others=LessonDesk().resources)
+
+
+def token_of(lab: Lab) -> str:
+    return f"Chunkwire-Token: {lab.seat.token}"
+
+
+class Page:
+    """A page that reads the events of a lesson."""
+
+    def __init__(self, events: AsyncIterator[SseEvent]) -> None:
+        self._events = events
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """Return the next event of this name."""
+        async for event in self._events:
+            if event.event == name:
+                said: dict[str, Any] = json.loads(event.data)
+                return said
+        raise AssertionError(f"expected an event {name}")
+
+
+@asynccontextmanager
+async def lesson(where: Address, lab: Lab, number: int, path: str = "") -> AsyncIterator[Page]:
+    """Begin a lesson as the page does."""
+    url = f"http://{where}{path}/lab/lesson/{number}?nc=openbsd"
+    async with client.open("POST", url, fields=[("Chunkwire-Token", lab.seat.token)], body=b"") as stream:
+        assert stream.head.status == 200, await stream.text()
+        yield Page(stream.events())
+
+
+async def send(where: str, octets: bytes) -> bytes:
+    """Send octets, half-close, and return what comes back."""
+    host, _, port = where.rpartition(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        await stream.send_all(octets)
+        await stream.send_eof()
+        return b"".join([part async for part in stream])
+
+
+async def test_the_page_gets_every_lesson_and_every_kind_of_nc() -> None:
+    async with lab_running(lab_with_lessons()) as (_, where):
+        said = json.loads(content_of(await answer(where, get("/lab/lessons"))))
+    assert [each["number"] for each in said["lessons"]] == list(range(1, 11))
+    assert said["here"] in {each["kind"] for each in said["kinds"]}
+
+
+async def test_a_lesson_is_begun_with_the_pages_token_alone() -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        for target in ("/lab/lesson/1", "/lab/answer?text=x"):
+            assert status_of(await answer(where, get(target, method="POST"))) == 403
+            foreign = get(target, token_of(lab), "Origin: http://evil.example", method="POST")
+            assert status_of(await answer(where, foreign)) == 403
+            assert status_of(await answer(where, get(target))) == 405
+
+
+@pytest.mark.parametrize("target", ["/lab/lesson/0", "/lab/lesson/11", "/lab/lesson/x", "/lab/lesson/1?nc=socat"])
+async def test_a_lesson_that_is_none_is_refused(target: str) -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        assert status_of(await answer(where, get(target, token_of(lab), method="POST"))) == 400
+        assert status_of(await answer(where, get("/lab/answer?text=x", token_of(lab), method="POST"))) == 409
+
+
+async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        async with lesson(where, lab, 1) as page:
+            step = await page.event("step")
+            [command] = step["commands"]
+            assert (step["step"], step["of"], step["asks"]) == (1, 3, False)
+            door = command["run"].removeprefix("nc -C ").replace(" ", ":")
+            await send(door, b"GET hello HTTP/1.1\r\n")
+            assert (await page.event("octets"))["lines"] == ["GET hello HTTP/1.1\\r\\n"]
+            judged = await page.event("judged")
+            assert (judged["right"], judged["octets"]) == (False, ["GET hello HTTP/1.1\\r\\n", "    ^"])
+            await send(door, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await page.event("judged"))["right"] is True
+            assert (await page.event("step"))["step"] == 2
+
+
+async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        async with lesson(where, lab, 4) as first:
+            assert (await first.event("step"))["asks"] is True
+            said = await answer(where, get("/lab/answer?text=third", token_of(lab), method="POST"))
+            assert "you have not fetched /first" in json.loads(content_of(said))["said"]
+            assert (await first.event("judged"))["right"] is False
+            async with lesson(where, lab, 1) as second:
+                await second.event("step")
+                with pytest.raises((AssertionError, IncompleteBody)):
+                    await first.event("never")
+
+
+async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        async with lesson(where, lab, 1) as page:
+            [command] = (await page.event("step"))["commands"]
+        door = command["run"].removeprefix("nc -C ").replace(" ", ":")
+        await wait_refused(door)
+    assert "error of ours" not in caplog.text
+
+
+async def test_a_page_that_leaves_with_a_fin_is_found_out_by_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where):
+        page = await trio.open_tcp_stream(where.host, where.port)
+        head = get("/lab/lesson/1?nc=openbsd", token_of(lab), "Content-Length: 0", method="POST")
+        await page.send_all(head + b"\r\n")
+        octets = b""
+        while b"nc -C " not in octets:
+            octets += await page.receive_some()
+        await page.aclose()
+        await wait_refused(octets.partition(b"nc -C ")[2].partition(b'"')[0].decode().replace(" ", ":"))
+    assert "error of ours" not in caplog.text
+
+
+async def wait_refused(door: str) -> None:
+    """Send to a door until nobody listens there."""
+    while True:
+        try:
+            await send(door, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        except OSError:
+            return
+        await trio.lowlevel.checkpoint()
