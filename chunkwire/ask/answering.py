@@ -177,14 +177,14 @@ async def write_items(
     account: Account,
     *,
     keep_alive: float,
-    send: Callable[[list[bytes]], Awaitable[None]],
+    send: Callable[[list[bytes], bool], Awaitable[None]],
     send_keep_alive: Callable[[], Awaitable[None]],
     first: list[Item] | None = None,
 ) -> None:
     """Write an answer in its form, as it comes, with a sign of life after each `keep_alive` seconds.
 
     Args:
-        send: takes what is written at once, an event each; never an empty list.
+        send: takes what is written at once, an event each, and whether it is the last; never an empty list.
     """
     batch = first or []
     while not account.is_reported:
@@ -196,9 +196,9 @@ async def write_items(
             account.note_token(trio.current_time())
         if isinstance(batch[-1], End):
             with account.ending():
-                await send([*pieces, *form.end(account)])
+                await send([*pieces, *form.end(account)], True)
         else:
-            await send(pieces)
+            await send(pieces, False)
         batch = []
 
 

@@ -65,7 +65,7 @@ class _Talk:
         """Answer a question, or say why a message is none."""
         try:
             if isinstance(question, Refusal):
-                await self._send(LineForm().end(self._answers.refuse(self._request, "websocket", question)))
+                await self._send(LineForm().end(self._answers.refuse(self._request, "websocket", question)), True)
                 return
             account = self._answers.account(self._request, form="websocket", session=self._wish.session)
             wish = replace(self._wish, text=question)
@@ -85,7 +85,7 @@ class _Talk:
             send_keep_alive=lambda: self.socket.send(Ping()),
         )
 
-    async def _send(self, lines: list[bytes]) -> None:
+    async def _send(self, lines: list[bytes], is_last: bool) -> None:
         from wsproto.events import TextMessage
 
         for line in lines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 import trio
@@ -20,7 +21,7 @@ from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCa
 from chunkwire.llm.errors import retry_fields
 from chunkwire.net.heads import Field
 from chunkwire.server.responder import ChunkedBody, Responder
-from chunkwire.wire.encoder import encode_chunk
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")  # an answer is for who asked, once
@@ -72,28 +73,26 @@ async def write_stream(
         await refuse()
         return
     async with response.chunked(fields=((b"Content-Type", form.content_type), NO_STORE)) as body:
-
-        async def send(pieces: list[bytes]) -> None:
-            await _send_events(response, body, pieces)
-
         await write_items(
             items,
             form,
             account,
             keep_alive=keep_alive,
-            send=send,
+            send=partial(_send_events, response, body),
             send_keep_alive=lambda: body.send_chunk(form.keep_alive()),
             first=first,
         )
 
 
-async def _send_events(response: Responder, body: ChunkedBody, pieces: list[bytes]) -> None:
-    """Send events in one send, a chunk each."""
-    if len(pieces) == 1 or not response.is_chunked:
+async def _send_events(response: Responder, body: ChunkedBody, pieces: list[bytes], is_last: bool) -> None:
+    """Send events in one send, a chunk each; the last-chunk goes with the last of them."""
+    if not response.is_chunked:
         await body.send_chunk(b"".join(pieces))
         return
-    octets = sum(map(len, pieces))
-    await body.send_octets(b"".join(map(encode_chunk, pieces)), chunks=len(pieces), octets=octets)
+    raw = b"".join(map(encode_chunk, pieces)) + (encode_last_chunk() if is_last else b"")
+    await body.send_octets(raw, chunks=len(pieces), octets=sum(map(len, pieces)))
+    if is_last:
+        body.mark_complete()
 
 
 async def gather(items: Items, account: Account) -> list[WholeToolCall]:

@@ -64,6 +64,13 @@ class Order:
     judges_content: bool = True
     pool: Pool | None = None
 
+    @property
+    def is_short(self) -> bool:
+        """There is no body, or it goes up with the head."""
+        if isinstance(self.body, bytes):
+            return len(self.body) <= _SHORT_OCTETS and not is_chunked(self.request)
+        return self.body is None
+
     def take_kept(self) -> ClientConnection | None:
         """Return a connection that the pool kept, None for none, and for a body that could not be sent once more."""
         if self.pool is None or not isinstance(self.body, bytes | None):
@@ -100,8 +107,8 @@ class ClientExchange:
         chunked = is_chunked(order.request)
         self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
 
-    async def send(self, nursery: trio.Nursery) -> None:
-        """Send the request's head, and its body beside whatever comes next.
+    async def send(self, nursery: trio.Nursery | None) -> None:
+        """Send the request's head, and its body beside whatever comes next; one that `is_short` needs no nursery.
 
         Raises:
             LocalError: the head cannot be written.
@@ -112,16 +119,14 @@ class ClientExchange:
         if self._sent is not None:
             self._sent.request(0.0, request.method, request.target, request.fields, time.time())
         body = self.order.body
-        short = b""
-        if isinstance(body, bytes) and len(body) <= _SHORT_OCTETS and not is_chunked(request):
-            short = body
+        short = body if isinstance(body, bytes) and self.order.is_short else b""
         try:
             await self.connection.send_request(request, short)
         except PeerGone as error:
             raise self._failed(error) from error
-        if short:
+        if self.order.is_short:
             self.upload.is_complete = True
-        elif body is not None:
+        elif nursery is not None:
             nursery.start_soon(self.upload.run, name="request body")
 
     async def receive_head(self) -> None:
@@ -197,7 +202,7 @@ class ClientExchange:
 
 
 async def begin_exchange(
-    order: Order, nursery: trio.Nursery, number: int, *, kept: ClientConnection | None = None
+    order: Order, nursery: trio.Nursery | None, number: int, *, kept: ClientConnection | None = None
 ) -> ClientExchange:
     """Connect, send, and receive the head.
 

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
 import trio
 
@@ -31,6 +32,7 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 RESUME = Retry(attempts=10, first=1.0)
+_CHANCE: Final = random.Random()  # one for all: to seed one takes a system call
 
 
 @asynccontextmanager
@@ -97,18 +99,33 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         judges_content=judges_content,
         pool=pool,
     )
-    async with _opened(order, retry) as stream:
+    async with (_opened if order.is_short else _opened_beside)(order, retry) as stream:
         yield stream
+
+
+async def _begin_stream(order: Order, nursery: trio.Nursery | None, retry: Retry) -> Stream:
+    opener = Opener(order, nursery, retry)
+    return Stream(await opener.open(), opener.reopen)
 
 
 @asynccontextmanager
 async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
+    """Give the stream of an order that is short: nothing is sent beside what is received."""
+    stream = await _begin_stream(order, None, retry)
+    try:
+        yield stream
+    finally:
+        await stream.finish()
+
+
+@asynccontextmanager
+async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
+    """Give the stream of an order whose body goes up beside what comes down."""
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
         stream: Stream | None = None
         try:
-            opener = Opener(order, nursery, retry)
-            stream = Stream(await opener.open(), opener.reopen)
+            stream = await _begin_stream(order, nursery, retry)
             yield stream
         except BaseException as error:  # noqa: BLE001  raised again below: the nursery would wrap it in a group
             raised = error
@@ -123,12 +140,11 @@ async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 class Opener:
     """Opens exchanges for one stream: the first one, and those that take it up again."""
 
-    def __init__(self, order: Order, nursery: trio.Nursery, retry: Retry) -> None:
+    def __init__(self, order: Order, nursery: trio.Nursery | None, retry: Retry) -> None:
         self._order = order
         self._nursery = nursery
         self._retry = retry
         self._number = 0
-        self._chance = random.Random()
 
     async def open(self) -> ClientExchange:
         """Return an exchange whose head is in, after as many attempts as the policy allows."""
@@ -147,7 +163,7 @@ class Opener:
             kept = tuple(field for field in request.fields if field[0].lower() != b"last-event-id")
             request = replace(request, fields=(*kept, (b"Last-Event-ID", last_id.encode())))
         policy = self._retry if self._retry.attempts > 1 else RESUME
-        await self._sleep(policy.wait(1, chance=self._chance) if wait is None else wait, error)
+        await self._sleep(policy.wait(1, chance=_CHANCE) if wait is None else wait, error)
         exchange = await self._open(replace(self._order, request=request), policy)
         if exchange.head.status == 204:
             await exchange.finish()
@@ -165,13 +181,13 @@ class Opener:
             except (DialError, PeerGone, IncompleteHead, Deadline) as error:
                 if is_last or not self._may_repeat(error, policy):
                     raise
-                await self._sleep(policy.wait(attempt, chance=self._chance), error)
+                await self._sleep(policy.wait(attempt, chance=_CHANCE), error)
                 continue
             asked = retry_after(exchange.head.get(b"retry-after"))
             if is_last or not self._asks_again(exchange, policy) or asked > policy.cap:
                 return exchange
             await exchange.finish()
-            await self._sleep(policy.wait(attempt, at_least=asked, chance=self._chance), None)
+            await self._sleep(policy.wait(attempt, at_least=asked, chance=_CHANCE), None)
         raise AssertionError("the last attempt returns or raises")
 
     async def _begin(self, order: Order) -> ClientExchange:
