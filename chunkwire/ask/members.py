@@ -150,8 +150,7 @@ def _stops(value: object) -> tuple[str, ...]:
 
 def _list(name: str, value: object, most: int) -> list[object]:
     if not isinstance(value, list) or not 0 < len(value) <= most:
-        got = f"{len(value)} of them" if isinstance(value, list) else repr(value)
-        raise bad_value(name, f"a list of 1 to {most}", got)
+        raise wrong(name, f"a list of 1 to {most}", f"{len(value)} of them" if isinstance(value, list) else value)
     return value
 
 

@@ -32,6 +32,8 @@ FAST = MockSettings(time_to_first_token=0.0, inter_token_latency=0.0)
 AT_ONCE = Patience(attempts=1, backoff=(0.0, 0.0))
 CHAT = "/v1/chat/completions"
 
+Step = tuple[Any, ...]
+
 
 @dataclass(frozen=True)
 class Fake:
@@ -72,6 +74,12 @@ class Asked:
     async def ask(self, question: str, query: str = "", *lines: bytes) -> bytes:
         """Return the whole response to a question."""
         return await self.send(get(f"/ask?q={quote(question)}{query}", b"Connection: close", *lines))
+
+    async def post(self, path: str, body: object, *lines: bytes) -> bytes:
+        """Return the whole response to a POST of JSON, or of octets as they stand."""
+        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+        head = [b"POST %b HTTP/1.1" % path.encode(), b"Host: x", b"Content-Length: %d" % len(octets)]
+        return await self.send(b"\r\n".join([*head, b"Connection: close", *lines, b"", b""]) + octets)
 
     async def providers(self) -> list[dict[str, Any]]:
         told = json.loads(body_of(await self.running.get("/providers")))
@@ -134,6 +142,32 @@ def chat(*pieces: bytes) -> ResponderFunction:
                 await body.send_chunk(piece)
 
     return respond
+
+
+class Script:
+    """A responder at the path of chat that keeps each request, and answers the n-th one by the n-th step.
+
+    A step is the pieces of a stream, or a status with a body of JSON and fields; the last one goes on.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.targets: list[bytes] = []
+        self._steps = steps
+
+    async def __call__(self, request: IncomingRequest, response: Responder) -> None:
+        self.bodies.append(json.loads(await request.read_body(1 << 24)))
+        self.targets.append(request.head.target)
+        step = self._steps[min(len(self.bodies), len(self._steps)) - 1]
+        if isinstance(step[0], int):
+            await response.fixed(step[0], ((b"Content-Type", b"application/json"), *step[2:]), step[1])
+            return
+        async with response.chunked(fields=(EVENT_STREAM,)) as body:
+            for piece in step:
+                await body.send_chunk(piece)
+
+
+DONE = b"data: [DONE]\n\n"
 
 
 def delta(text: str) -> bytes:
