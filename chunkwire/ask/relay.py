@@ -26,7 +26,7 @@ from chunkwire.client.retry import Retry
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import ModelRequest, Question
-from chunkwire.net.dial import make_tls
+from chunkwire.net.tls import make_tls
 from chunkwire.server.metrics import Histogram
 
 _PIECES: Final = (

@@ -19,6 +19,7 @@ from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Relay
 from chunkwire.client.pool import Pool
 from chunkwire.net.listen import Address
+from chunkwire.net.tls import ServerTls
 from chunkwire.server.serving import serve
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 
@@ -32,6 +33,7 @@ async def serve_ask(
     settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
     budget: RetryBudget | None = None,
     tls: ssl.SSLContext | None = None,
+    certificate: ServerTls | None = None,
     write_audit: Callable[[str], None] | None = None,
     admin: Address | None = None,
     handle_signals: bool = False,
@@ -45,7 +47,8 @@ async def serve_ask(
         tls: for https providers; None takes the system's roots.
         write_audit: takes a line of JSON, without its newline, for each request that is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
-        handle_signals: SIGTERM drains (main thread only).
+        certificate: serve over TLS with it; None serves in the clear.
+        handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
@@ -65,6 +68,7 @@ async def serve_ask(
             settings=settings,
             admin=admin,
             metrics=AskMetrics(relay),
+            certificate=certificate,
             handle_signals=handle_signals,
             task_status=task_status,
         )

@@ -6,9 +6,11 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
+from chunkwire.cli.certificate import certificate_of
 from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the endpoint's flags."""
     parser.add_argument("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
     flags.add_listen(parser, DEFAULT_ADDRESS)
+    flags.add_certificate(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
     parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
     parser.add_argument("--max-tokens", type=flags.count, metavar="N", help="the most tokens of an answer")
@@ -97,8 +100,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.answering import AskSettings
     from chunkwire.ask.overload import RetryBudget
     from chunkwire.ask.server import serve_ask
-    from chunkwire.net.dial import make_tls
     from chunkwire.net.listen import Address, parse_address
+    from chunkwire.net.tls import make_tls
     from chunkwire.server.settings import ServerSettings
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
@@ -118,13 +121,16 @@ def run(options: argparse.Namespace) -> int:
                 settings=settings,
                 budget=RetryBudget(options.retry_share),
                 tls=tls,
+                certificate=certificate,
                 write_audit=write_audit,
                 admin=admin,
                 handle_signals=True,
                 task_status=task_status,
             )
 
-    trio.run(announced, options, "ask", serve)
+    with certificate_of(options) as certificate:
+        scheme = "http" if certificate is None else "https"
+        trio.run(partial(announced, options, "ask", serve, scheme=scheme))
     return 0
 
 

@@ -20,7 +20,7 @@ import trio
 from chunkwire.cli import early
 from chunkwire.cli.early import READ_OCTETS
 from chunkwire.client.request import Body, checked
-from chunkwire.net.dial import make_tls
+from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import LocalError
 
 

@@ -77,7 +77,8 @@ def read_target(options: argparse.Namespace) -> ServerTarget:
         OSError: a file of -d or --cafile that cannot be read.
     """
     from chunkwire.cli.asking import read_request
-    from chunkwire.net.dial import make_tls, parse_url
+    from chunkwire.net.dial import parse_url
+    from chunkwire.net.tls import make_tls
     from chunkwire.tools.check.server.talk import ServerTarget
     from chunkwire.wire.errors import LocalError
 

@@ -99,9 +99,23 @@ def add_listen(parser: argparse.ArgumentParser, default: str) -> None:
         "--listen",
         default=default,
         metavar="ADDR",
-        help=f"HOST:PORT, HOST, :PORT or PORT; port 0 takes a free one (default: {default})",
+        help=f"HOST:PORT, HOST, :PORT, PORT or unix:PATH; port 0 takes a free one (default: {default})",
     )
     parser.set_defaults(default_port=int(default.rpartition(":")[2]))
+
+
+def add_certificate(parser: argparse.ArgumentParser) -> None:
+    """Add --cert, --key and --tls: `options.cert`, `.key` (paths) and `.tls` ("self")."""
+    group = parser.add_argument_group("TLS (1.2 and 1.3)")
+    group.add_argument(
+        "--cert", metavar="FILE", help="serve https with this PEM certificate and its chain; SIGHUP reads it again"
+    )
+    group.add_argument("--key", metavar="FILE", help="its PEM key, where FILE of --cert does not hold it")
+    group.add_argument(
+        "--tls",
+        choices=("self",),
+        help="serve https with a certificate made for this run, for lessons (extra: tls)",
+    )
 
 
 def add_cors(parser: argparse.ArgumentParser) -> None:

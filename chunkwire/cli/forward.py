@@ -127,7 +127,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
     from chunkwire.forward.upstreams import Upstream
-    from chunkwire.net.dial import make_tls, parse_url
+    from chunkwire.net.dial import parse_url
+    from chunkwire.net.tls import make_tls
     from chunkwire.wire.errors import LocalError
 
     settings = _settings(options)
@@ -156,6 +157,7 @@ def run(options: argparse.Namespace) -> int:
                     admin_site=site,
                     metrics=place.metrics,
                     reuse_port=place.reuse_port,
+                    certificate=place.certificate,
                     handle_signals=True,
                     task_status=task_status,
                 )

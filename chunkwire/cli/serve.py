@@ -141,6 +141,7 @@ def _origin(
                     admin_site=site,
                     metrics=place.metrics or Metrics("origin"),
                     reuse_port=place.reuse_port,
+                    certificate=place.certificate,
                     handle_signals=not options.exec,
                 )
                 start = partial(companions.run, origin) if companions else origin

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from chunkwire.cli import flags
+from chunkwire.cli.certificate import certificate_of
 from chunkwire.cli.exits import leaves
 
 if TYPE_CHECKING:
     import trio
 
     from chunkwire.net.listen import Address
+    from chunkwire.net.tls import ServerTls
     from chunkwire.record.values import Record
     from chunkwire.server.metrics import Metrics
 
@@ -32,12 +34,14 @@ class Place:
         admin: where it serves `/metrics`; None for a worker, whose supervisor does.
         metrics: what it counts into; None leaves that to the server.
         reuse_port: it shares the address with others.
+        certificate: it serves over TLS with it.
     """
 
     address: Address
     admin: Address | None
     metrics: Metrics | None
     reuse_port: bool
+    certificate: ServerTls | None
 
 
 class ServeAt(Protocol):
@@ -48,7 +52,7 @@ class ServeAt(Protocol):
 
 
 def add_serving(parser: argparse.ArgumentParser) -> None:
-    """Add `--admin`, `--log-json`, `--save` and `--workers`."""
+    """Add `--admin`, `--log-json`, `--save`, `--workers` and TLS."""
     group = parser.add_argument_group("running")
     group.add_argument("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
     group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
@@ -57,6 +61,7 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
         "--workers", type=flags.count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
     )
     group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
+    flags.add_certificate(parser)
 
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
@@ -71,16 +76,17 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
         raise LocalError("--save goes with one process, not with --workers")
     code, clock = 0, SleeperClock()
     try:
-        if options.worker is None:
-            trio.run(_run_announced, options, name, server, clock=clock)
-        else:
-            trio.run(_run_worker, options, name, server, clock=clock)
+        with certificate_of(options, workers=options.workers) as certificate:
+            run = _run_announced if options.worker is None else _run_worker
+            trio.run(run, options, name, server, certificate, clock=clock)
     except* WorkerError as failed:  # it has said why itself
         code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
     return code
 
 
-async def _run_announced(options: argparse.Namespace, name: str, server: ServeAt) -> None:
+async def _run_announced(
+    options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None
+) -> None:
     """Run a server or a supervisor, and say on standard error where it listens."""
     import trio
 
@@ -93,26 +99,30 @@ async def _run_announced(options: argparse.Namespace, name: str, server: ServeAt
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
         if options.workers > 1:
-            await supervise(worker_arguments(), options.workers, address, admin=admin, task_status=task_status)
+            arguments, reloads = worker_arguments(), certificate is not None
+            await supervise(arguments, options.workers, address, admin=admin, reloads=reloads, task_status=task_status)
         else:
-            await server(Place(address, admin, None, reuse_port=False), task_status=task_status)
+            place = Place(address, admin, None, reuse_port=False, certificate=certificate)
+            await server(place, task_status=task_status)
 
     if options.verbose:
         print(f"sleeper: {(await current_sleeper()).form.value}", file=sys.stderr)
-    await announced(options, name, start)
+    await announced(options, name, start, scheme="http" if certificate is None else "https")
 
 
-async def announced(options: argparse.Namespace, name: str, start: Callable[..., Awaitable[None]]) -> None:
+async def announced(
+    options: argparse.Namespace, name: str, start: Callable[..., Awaitable[None]], *, scheme: str = "http"
+) -> None:
     """Run what reports its addresses as a trio task does once started, and say on standard error where it listens."""
     import trio
 
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(start, name=name)
         for where in bound if not options.quiet else ():
-            print(f"listening on http://{where}", file=sys.stderr, flush=True)
+            print(f"listening on {where.url(scheme)}", file=sys.stderr, flush=True)
 
 
-async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt) -> None:
+async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None) -> None:
     """Run one of several processes on an address; it ends with its supervisor."""
     import trio
 
@@ -120,9 +130,8 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt) -
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.workers import answer_supervisor
 
-    place = Place(
-        parse_address(options.listen, default_port=options.default_port), None, Metrics(name), reuse_port=True
-    )
+    address = parse_address(options.listen, default_port=options.default_port)
+    place = Place(address, None, Metrics(name), reuse_port=True, certificate=certificate)
     accepting = trio.Event()
     async with trio.open_nursery() as nursery:
 

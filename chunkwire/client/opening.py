@@ -24,9 +24,10 @@ from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, ta
 from chunkwire.client.retry import NO_RETRY, Retry, retry_after
 from chunkwire.client.stream import Stream
 from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, make_tls, parse_url
+from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import is_event_stream
+from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits

@@ -174,7 +174,7 @@ class Exchange:
         if connection is None or upstream is None:
             return
         is_clean = self._upstream_has_ended and self._request_is_sent and not (self._failure or connection.leftover)
-        if is_clean and self._upstream_may_serve_again and connection.is_cleartext:
+        if is_clean and self._upstream_may_serve_again:
             upstream.keep(connection)
         elif is_clean:
             connection.close_nowait()
@@ -273,7 +273,7 @@ class Exchange:
 
     async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
         """Send the request head, start its body, and return the final response head."""
-        client = self._client.peer.rpartition(":")[0].strip("[]") if self._settings.forwarded else None
+        client = self._client if self._settings.forwarded else None
         head = upstream_request(self._request, self._framing, upstream.url, self._gate, forwarded_for=client)
         if self._tap is not None:
             self._tap.request(head)

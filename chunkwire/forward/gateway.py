@@ -27,9 +27,10 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
-from chunkwire.net.listen import Address, Drain
+from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
+from chunkwire.net.tls import ServerTls
 from chunkwire.net.unread import unread_request
 from chunkwire.net.writer import date_now
 from chunkwire.record.values import Record
@@ -88,7 +89,7 @@ class Gateway:
             nursery.start_soon(self._mover.run, name="mover")
             nursery.start_soon(self.upstreams.run, name="idle upstreams")
 
-    async def handle(self, stream: trio.SocketStream) -> None:
+    async def handle(self, stream: ServedStream) -> None:
         """Serve one client's connection until either side ends it."""
         client = ServerConnection(
             stream, bare_lf=False, limits=self._settings.head_limits, may_linger=self.drain.may_linger
@@ -280,6 +281,7 @@ async def serve_gateway(
     admin_site: AdminSite = NO_SITE,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
+    certificate: ServerTls | None = None,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -292,7 +294,8 @@ async def serve_gateway(
         admin_site: what else is served there.
         metrics: counts what goes through; None counts nothing, unless there is an admin address.
         reuse_port: share the address with other processes (SO_REUSEPORT).
-        handle_signals: SIGTERM drains (main thread only).
+        certificate: serve over TLS with it; None serves in the clear.
+        handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
@@ -302,7 +305,7 @@ async def serve_gateway(
         metrics = Metrics("gateway")
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
-    listeners = await open_all(address, admin, reuse_port=reuse_port)
+    listeners = await open_all(address, admin, reuse_port=reuse_port, certificate=certificate)
     record_for = record_for or (lambda _: record_to)
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
     async with trio.open_nursery() as nursery:
@@ -313,8 +316,7 @@ async def serve_gateway(
             drain=gateway.drain,
             read_metrics=(metrics or Metrics("gateway")).read,
             admin_site=admin_site,
-            grace=settings.grace,
-            max_connections=settings.max_connections,
+            settings=settings,
             handle_signals=handle_signals,
             task_status=task_status,
         )

@@ -11,6 +11,7 @@ from collections.abc import Set
 from typing import Final, NamedTuple
 
 from chunkwire.net.dial import Url
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import (
     IDEMPOTENT_METHODS,
     BodyKind,
@@ -162,13 +163,13 @@ def check_switch(request: Request, response: Response) -> None:
 
 
 def upstream_request(
-    request: Request, framing: Framing, url: Url, gate: Gate, *, forwarded_for: str | None = None
+    request: Request, framing: Framing, url: Url, gate: Gate, *, forwarded_for: ServerConnection | None = None
 ) -> Request:
     """Return the request to send upstream.
 
     Args:
         url: the upstream; the path in it is a prefix of every target.
-        forwarded_for: the client's address without its port, to add Forwarded and X-Forwarded-*; None adds none.
+        forwarded_for: the client, whose address and scheme Forwarded and X-Forwarded-* say; None adds none.
     """
     host = request.get(b"host") or b""
     # RFC 9110 §10.1.1: Expect is ignored from HTTP/1.0.
@@ -198,12 +199,14 @@ def _prefixed(prefix: bytes, target: bytes) -> bytes:
     return path + target if target.startswith(b"/") else target
 
 
-def _forwarded(client: str, host: bytes) -> list[Field]:
+def _forwarded(connection: ServerConnection, host: bytes) -> list[Field]:
+    # A Unix socket has no address: `unknown` is what Forwarded says then                                RFC 7239 §6.2
+    client, scheme = connection.peer.rpartition(":")[0].strip("[]") or "unknown", connection.scheme
     shown = f'"[{client}]"' if ":" in client else client
-    forwarded = b"for=%b;proto=http" % shown.encode("ascii")
+    forwarded = b"for=%b;proto=%b" % (shown.encode("ascii"), scheme)
     if host:
         forwarded += b';host="%b"' % host
-    fields = [(b"Forwarded", forwarded), (b"X-Forwarded-For", client.encode("ascii")), (b"X-Forwarded-Proto", b"http")]
+    fields = [(b"Forwarded", forwarded), (b"X-Forwarded-For", client.encode("ascii")), (b"X-Forwarded-Proto", scheme)]
     return [*fields, (b"X-Forwarded-Host", host)] if host else fields
 
 

@@ -35,13 +35,13 @@ class Upstream:
     idle: deque[tuple[float, ClientConnection]] = field(default_factory=deque)
 
     def __str__(self) -> str:
-        return self.url.authority.decode("ascii")
+        return f"unix:{self.url.host}" if self.url.is_unix else self.url.authority.decode("ascii")
 
     def take_idle(self) -> ClientConnection | None:
         """Return the newest idle connection on which nothing has happened, or None."""
         while self.idle:
             _, connection = self.idle.pop()
-            if is_quiet(connection):
+            if connection.is_quiet():
                 return connection
             connection.reset()
         return None
@@ -64,7 +64,7 @@ class Upstream:
         """End idle connections that are old, closed, or have said something."""
         for _ in range(len(self.idle)):
             since, connection = self.idle.popleft()
-            if now - since < IDLE_SECONDS and is_quiet(connection):
+            if now - since < IDLE_SECONDS and connection.is_quiet():
                 self.idle.append((since, connection))
             else:
                 connection.reset()
@@ -73,14 +73,6 @@ class Upstream:
         """End every idle connection."""
         while self.idle:
             self.idle.pop()[1].reset()
-
-
-def is_quiet(connection: ClientConnection) -> bool:
-    """Say whether an idle connection has neither octets waiting nor an end (TLS cannot be looked into: no)."""
-    stream = connection.stream
-    if not isinstance(stream, trio.SocketStream) or stream.socket.fileno() < 0 or connection.leftover:
-        return False
-    return not stream.socket.is_readable()
 
 
 class Upstreams:

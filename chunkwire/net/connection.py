@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.heads import check_partial_head, find_head_end
+from chunkwire.net.tls import TlsStream
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -63,6 +65,7 @@ class Connection:
 
     Attributes:
         stream: the trio stream underneath.
+        tls: the same where it is TLS; else None.
         leftover: octets received and not consumed yet.
         peer: the other end's address, for logs; `-` when it is gone already.
     """
@@ -72,9 +75,11 @@ class Connection:
         self.stream = stream
         self.leftover = bytearray()
         self.limits = limits
-        self._socket = _socket_under(stream)
+        self.tls = stream if isinstance(stream, TlsStream) else None
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream | TlsStream) else None
         # On Windows, which has no readv, a socket is no file descriptor.
-        self._plain_socket = self._socket if self.is_cleartext and hasattr(os, "readv") else None
+        is_plain = isinstance(stream, trio.SocketStream) and hasattr(os, "readv")
+        self._plain_socket = stream.socket if isinstance(stream, trio.SocketStream) and is_plain else None
         self._is_woken = False
         self.peer = _peer_name(self._socket)
 
@@ -86,14 +91,9 @@ class Connection:
         except OSError:
             return "-"
 
-    @property
-    def is_cleartext(self) -> bool:
-        """The octets of the socket are the octets of HTTP (no TLS between)."""
-        return isinstance(self.stream, trio.SocketStream)
-
     def fileno(self) -> int | None:
-        """Return the socket's descriptor, -1 once closed; None where TLS or something else lies between."""
-        return self._socket.fileno() if self._socket is not None and self.is_cleartext else None
+        """Return the socket's descriptor, -1 once closed; None for a stream that is no socket."""
+        return self._socket.fileno() if self._socket is not None else None
 
     async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
         """Return what one receive gives, `leftover` first; `b""` at the peer's FIN.
@@ -121,9 +121,11 @@ class Connection:
     async def _receive(self, max_octets: int = READ_OCTETS) -> bytes | memoryview:
         """Return what one receive gives, as a view only until the next receive of whatever connection."""
         try:
-            if self._plain_socket is None:
-                return bytes(await self.stream.receive_some(max_octets))
-            return await self._receive_plain(self._plain_socket, max_octets)
+            if self._plain_socket is not None:
+                return await self._receive_plain(self._plain_socket, max_octets)
+            if self.tls is not None:
+                return await self._receive_tls(self.tls, max_octets)
+            return bytes(await self.stream.receive_some(max_octets))
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection", self) from error
 
@@ -140,6 +142,17 @@ class Connection:
             except BlockingIOError:
                 continue
 
+    async def _receive_tls(self, tls: TlsStream, max_octets: int) -> memoryview:
+        view = _RECEIVED.view
+        await trio.lowlevel.checkpoint()  # what TLS holds already is read without a wait
+        while True:
+            if tls.socket.fileno() < 0 or self._is_woken:
+                raise trio.ClosedResourceError("closed by this side")
+            got = tls.read_into(view[:max_octets])
+            if got is not None:
+                return view[:got]
+            await tls.wait_readable()
+
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
         """Send all octets: one socket send if the kernel takes them at once.
 
@@ -154,31 +167,33 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
-        """Send as many octets as the kernel takes, one or more, and return how many; over TLS it is all of them.
+        """Send as many octets as the kernel takes, one or more, and return how many; the rest must be sent next.
 
         Raises:
             PeerGone: as `send_all`.
 
-        Cancellation: cleartext: none has left.
+        Cancellation: none has left; over TLS some may have.
         """
-        if self._socket is None or not self.is_cleartext:
+        try:
+            if isinstance(self.stream, trio.SocketStream):
+                return await self.stream.socket.send(octets)
+            if self.tls is not None:
+                return await self.tls.send_some(octets)
             await self.send_all(octets)
             return len(octets)
-        try:
-            return await self._socket.send(octets)
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     def send_nowait(self, octets: bytes) -> int:
-        """Send what the kernel takes at once and return how many octets that was; 0 over TLS and on Windows: send_some.
+        """Send what the kernel takes at once and return how many octets that was; 0 on Windows, see `send_some`.
 
         Raises:
             PeerGone: as `send_all`.
         """
-        if self._plain_socket is None:
-            return 0
         try:
-            return os.write(self._plain_socket.fileno(), octets)
+            if self.tls is not None:
+                return self.tls.write(memoryview(octets))
+            return os.write(self._plain_socket.fileno(), octets) if self._plain_socket is not None else 0
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -207,7 +222,9 @@ class Connection:
             trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
-        """Wait until there is something to read, and leave it there; False at the peer's FIN. Cleartext only.
+        """Wait until there is something to read, and leave it there; False at the peer's FIN.
+
+        Over TLS a record that is no content, such as close_notify, is something.
 
         Raises:
             PeerGone: the peer reset the connection.
@@ -215,7 +232,10 @@ class Connection:
         if self._socket is None:
             await trio.sleep_forever()
         try:
-            return bool(await self._socket.recv(1, socket.MSG_PEEK))
+            if isinstance(self.stream, trio.SocketStream):
+                return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
+            await trio.lowlevel.wait_readable(self._socket)
+            return self.tls is not None and self.tls.peek()
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection", self) from error
 
@@ -230,8 +250,10 @@ class Connection:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
 
     async def send_eof(self) -> None:
-        """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS this is a no-op."""
-        if isinstance(self.stream, trio.SocketStream):
+        """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS by close_notify and a FIN."""
+        if self.tls is not None:
+            self.tls.end_sending()
+        elif isinstance(self.stream, trio.SocketStream):
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError):
                 await self.stream.send_eof()
 
@@ -245,7 +267,7 @@ class Connection:
         try:
             await self.send_eof()
             with trio.move_on_after(LINGER_SECONDS):
-                while self.is_cleartext and await self._still_sends():
+                while self._socket is not None and await self._still_sends():
                     pass
         except PeerGone:
             return  # the `finally` closes our side; there is nobody to drain for
@@ -256,10 +278,21 @@ class Connection:
         """Read and drop for one window; say whether the peer sent enough to be given another one."""
         dropped = 0
         with trio.move_on_after(LINGER_WINDOW_SECONDS):
-            while octets := await self._receive():
-                dropped += len(octets)
+            while count := await self._drop():
+                dropped += count
             return False
         return dropped >= LINGER_WINDOW_OCTETS and self._may_linger()
+
+    async def _drop(self) -> int:
+        """Read once and drop it, as it is on the wire; return how many octets that was, 0 at the FIN."""
+        if self.tls is None:
+            return len(await self._receive())
+        try:
+            while (got := self.tls.drop_record(_RECEIVED.view)) is None:
+                await self.tls.wait_readable()
+        except (trio.ClosedResourceError, OSError) as error:
+            raise PeerGone(f"{self.peer} reset the connection", self) from error
+        return got
 
     def reset(self) -> None:
         """Close at once with a reset, so that the peer cannot take what it has for the whole."""
@@ -267,20 +300,29 @@ class Connection:
             return
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._socket.close()
+        self._close_socket()
 
     def is_quiet(self) -> bool:
-        """Say whether the connection is open and nothing has come that was not read: no octet, FIN or reset.
-
-        TLS: a ticket or an alert that was not read makes it False too, though it is no octet of HTTP.
-        """
+        """Say whether the connection is open and nothing has come that was not read: no octet, FIN or reset."""
         if self._socket is None or self._socket.fileno() < 0 or self.leftover:
             return False
-        return not _is_readable(self._socket.fileno())
+        if self.tls is None:
+            return not _is_readable(self._socket.fileno())
+        try:
+            return self.tls.read_into(_RECEIVED.view) is None  # a ticket is read by that, and is no octet of HTTP
+        except OSError:
+            return False
 
     def close_nowait(self) -> None:
         """Close at once; what has been sent is still delivered, unless the peer goes on sending (RFC 9112 §9.6)."""
-        if self._socket is not None:
+        if self.tls is not None:
+            self.tls.end_sending()
+        self._close_socket()
+
+    def _close_socket(self) -> None:
+        if self.tls is not None:
+            self.tls.close_nowait()
+        elif self._socket is not None:
             self._socket.close()
 
     def _drop_empty_lines(self) -> None:
@@ -316,13 +358,7 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poller.poll(0))
 
 
-def _socket_under(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
-    while isinstance(stream, trio.SSLStream):
-        stream = stream.transport_stream
-    return stream.socket if isinstance(stream, trio.SocketStream) else None
-
-
-def _peer_name(sock: trio.socket.SocketType | None) -> str:
+def _peer_name(sock: trio.socket.SocketType | ssl.SSLSocket | None) -> str:
     try:
         return _shown(sock.getpeername() if sock is not None else None)
     except OSError:
@@ -330,6 +366,8 @@ def _peer_name(sock: trio.socket.SocketType | None) -> str:
 
 
 def _shown(name: Sequence[object] | None) -> str:
+    if isinstance(name, str | bytes):  # a client's Unix socket has no name
+        return "unix"
     if not name:
         return "-"
     return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"

@@ -1,4 +1,4 @@
-"""Open a connection to a server: names, TCP, TLS.
+"""Open a connection to a server: names, TCP and Unix sockets, TLS.
 
 The rule here: every way in which it can fail becomes one `DialError` with a kind and one clear line; no
 `OSError`, `gaierror` or `SSLError` leaves this file.
@@ -12,10 +12,13 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+from urllib.parse import quote, unquote
 
 import trio
 
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.tls import TlsStream, tls_reason
+from chunkwire.net.unix import unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -39,7 +42,7 @@ class Url:
     """An http or https URL in the parts that a request needs.
 
     Attributes:
-        host: as in the URL, IPv6 without its brackets.
+        host: as in the URL, IPv6 without its brackets; the path of a Unix socket begins with `/`.
         target: path and query, at least `/`, percent-encoded octets as given.
     """
 
@@ -49,12 +52,19 @@ class Url:
     target: bytes
 
     @property
+    def is_unix(self) -> bool:
+        """Say whether it is a Unix socket's."""
+        return self.host.startswith("/")
+
+    @property
     def authority(self) -> bytes:
         """The value of Host: the port is left out where it is the scheme's own (RFC 9110 §7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.host}]" if ":" in self.host else "localhost" if self.is_unix else self.host
         return (host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
     def __str__(self) -> str:
+        if self.is_unix:
+            return f"http+unix://{quote(self.host, safe='')}{self.target.decode('latin-1')}"
         return f"{self.scheme}://{self.authority.decode('ascii')}{self.target.decode('latin-1')}"
 
 
@@ -70,15 +80,22 @@ _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 def parse_url(text: str) -> Url:
     """Return the parts of a URL; `http://` may be left out, and `:8081/sse` means localhost.
 
+    `unix:PATH` and `http+unix://PATH/target`, the path percent-encoded, name a Unix socket.
+
     Raises:
         LocalError: one line that names what is wrong.
     """
+    if text.strip().startswith("unix:"):
+        return Url("http", unix_path(text.strip()[5:], text), _PORTS["http"], b"/")
     found = _URL.fullmatch(text.strip())
     if not found:
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
     scheme = (found["scheme"] or "http").lower()
+    if scheme == "http+unix" and found["port"] is None:
+        path = unix_path(unquote(found["host"] or ""), text)
+        return Url("http", path, _PORTS["http"], _encode_target(found["target"] or "/"))
     if scheme not in _PORTS:
-        raise LocalError(f"expected http:// or https://, got {text!r}")
+        raise LocalError(f"expected http://, https:// or http+unix://, got {text!r}")
     host = found["host"] or ("" if found["scheme"] else "127.0.0.1")
     if not (_HOST_NAME.fullmatch(host) or _HOST_IPV6.fullmatch(host)):
         raise LocalError(f"expected a host name or address in {text!r}, got {host!r}")
@@ -96,25 +113,6 @@ def _encode_target(target: str) -> bytes:
     if not target.startswith("/"):
         target = "/" + target
     return _NOT_IN_A_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target.encode("utf-8", "surrogateescape"))
-
-
-def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
-    """Return a client's TLS context: system roots or `cafile`, and the name check on unless `verify` is False.
-
-    Raises:
-        LocalError: `cafile` cannot be read or holds no certificate.
-    """
-    try:
-        context = ssl.create_default_context(cafile=cafile)
-    except (OSError, ssl.SSLError) as error:
-        raise LocalError(f"expected PEM certificates in {cafile}: {error.strerror or error}") from error
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
-    # Some builds of Python set it (Debian's 3.11): a FIN without close_notify would then read as a body's end.
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-    return context
 
 
 async def dial(
@@ -140,12 +138,11 @@ async def dial_stream(
     Raises:
         DialError: with the step that failed.
     """
-    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    shown = f"unix:{host}" if host.startswith("/") else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         with trio.fail_after(timeout):
-            stream: trio.abc.Stream = await _connect(host, port)
-            if tls is not None:
-                stream = await _shake_hands(stream, host, tls)
+            plain = await _connect(host, port)
+            stream = plain if tls is None else await _shake_hands(plain, host, tls)
     except trio.TooSlowError as error:
         raise DialError("timeout", f"{shown} did not accept a connection within {timeout:g} s") from error
     except socket.gaierror as error:
@@ -153,7 +150,7 @@ async def dial_stream(
     except UnicodeError as error:  # IDNA: an empty label, or one of more than 63 octets
         raise DialError("dns", f"no address for {host!r}: it is no domain name") from error
     except ssl.SSLError as error:
-        raise DialError("tls", f"TLS with {shown} failed: {_tls_reason(error)}") from error
+        raise DialError("tls", f"TLS with {shown} failed: {tls_reason(error)}") from error
     except OSError as error:
         raise _dial_error(shown, error) from error
     return stream
@@ -161,6 +158,8 @@ async def dial_stream(
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
     """Connect without trio's happy eyeballs where the host is one address already (a third of the cost)."""
+    if host.startswith("/"):
+        return await trio.open_unix_socket(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
@@ -175,36 +174,11 @@ async def _connect(host: str, port: int) -> trio.SocketStream:
     return trio.SocketStream(sock)
 
 
-async def _shake_hands(stream: trio.abc.Stream, host: str, tls: ssl.SSLContext) -> trio.abc.Stream:
-    # https_compatible stays off: a connection that ends without close_notify then reads as gone, not as ended,
-    # so a body delimited by close cannot be cut unseen (RFC 9112 §9.8).
-    secured = trio.SSLStream(stream, tls, server_hostname=host)
+async def _shake_hands(stream: trio.SocketStream, host: str, tls: ssl.SSLContext) -> TlsStream:
     try:
-        await secured.do_handshake()
-    except BaseException as error:
-        await trio.aclose_forcefully(secured)
-        if isinstance(error, trio.BrokenResourceError):
-            cause = error.__cause__
-            raise (
-                cause if isinstance(cause, ssl.SSLError) else ssl.SSLError("the server ended the handshake")
-            ) from error
-        raise
-    return secured
-
-
-_TLS_REASONS: Final = {
-    # The alert that answers ALPN without a protocol in common                                 RFC 7301 §3.2
-    "no application protocol": "the server has no http/1.1 there (ALPN); HTTP/2 has no chunks",
-    "wrong version number": "what the server answers is no TLS; http:// perhaps?",
-    "record layer failure": "what the server answers is no TLS; http:// perhaps?",
-}
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    reason = (error.reason or " ".join(map(str, error.args))).replace("_", " ").lower()
-    return next((text for name, text in _TLS_REASONS.items() if name in reason), reason)
+        return await TlsStream.connect(stream, tls, host)
+    except (ConnectionResetError, BrokenPipeError) as error:
+        raise ssl.SSLEOFError(str(error)) from error
 
 
 def _dial_error(shown: str, error: OSError) -> DialError:

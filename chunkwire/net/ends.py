@@ -14,6 +14,7 @@ import trio
 from chunkwire.net.connection import Connection
 from chunkwire.net.heads import Field, HeadError, Request, Response, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
+from chunkwire.net.tls import TlsStream
 from chunkwire.net.unread import first_line
 from chunkwire.net.writer import Asked, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
@@ -35,6 +36,9 @@ class IncompleteHead(ChunkwireError):
 class ServerConnection(Connection):
     """The server's end: requests in, response heads out.
 
+    Attributes:
+        scheme: of what is asked for on it: `http`, or `https` over TLS.
+
     Args:
         bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
         may_linger: says whether `close` may wait longer than one window for a client that still sends.
@@ -52,7 +56,7 @@ class ServerConnection(Connection):
         if may_linger is not None:
             self._may_linger = may_linger
         self._bare_lf = bare_lf
-        self._scheme = b"https" if isinstance(stream, trio.SSLStream) else b"http"
+        self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 
     async def receive_request(self) -> Request | None:
@@ -69,7 +73,7 @@ class ServerConnection(Connection):
         try:
             head = await self._receive_head(is_request=True)
             if head is not None:
-                request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self._scheme)
+                request = judge_request(head, self.limits, bare_lf=self._bare_lf, scheme=self.scheme)
                 self._asked = Asked.by(request)
                 return request
             if self.leftover:

@@ -1,4 +1,4 @@
-"""Carry bodies without waking a task for each frame (Linux, cleartext).
+"""Carry bodies without waking a task for each frame (Linux; cleartext and TLS).
 
 The rule here: the set that the run of trio sleeps on (`sleeper`) holds the sockets of every running body. All that is
 ready is served in one batch: receive into one shared buffer, scan, send from the same memory. The task of an exchange
@@ -27,6 +27,7 @@ from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
 from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
+from chunkwire.net.tls import RECORD_OCTETS
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -123,6 +124,8 @@ class FastMover:
             entry_of(body.source, self._entries).reads = body
             entry_of(body.sink, self._entries).writes = body
             self._update_both(body)
+            if body.source.tls is not None and not body.is_paused:
+                self._read(body)  # what TLS has decrypted already no poll reports
 
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
@@ -266,9 +269,14 @@ class FastMover:
             return
         body.read += 1
         body.read_at = self._now
-        if got == body.room < BUFFER_OCTETS:
+        if got + RECORD_OCTETS > body.room < BUFFER_OCTETS:
             body.room *= 2
         self._judge(body, self._memory, self._view, size + got)
+        self._read_end(body)
+
+    def _read_end(self, body: Body) -> None:
+        if body.saw_end and not body.is_done and not body.is_paused:
+            self._read(body)
 
     def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
         """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
@@ -319,6 +327,7 @@ class FastMover:
         if not body.is_done and body.pending is None:
             body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)
+            self._read_end(body)
 
     def _all_sent(self, body: Body) -> None:
         if body.on_first is not None and body.feed.scanner.wire_octets:

@@ -12,6 +12,7 @@ import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
+from chunkwire.net.tls import RECORD_OCTETS, TlsStream
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
@@ -20,6 +21,7 @@ class Body:
     """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
 
     __slots__ = (
+        "end_error",
         "error",
         "feed",
         "is_done",
@@ -32,6 +34,7 @@ class Body:
         "read",
         "read_at",
         "room",
+        "saw_end",
         "sent_at",
         "sink",
         "sink_fd",
@@ -53,24 +56,53 @@ class Body:
         self.pending: memoryview | None = None
         self.error: Exception | None = None
         self.room = READ_OCTETS  # octets that the next receive may give; more while the sink takes all
+        self.saw_end = False  # TLS: the end came with the octets before it, and no poll reports it again
+        self.end_error: OSError | None = None  # and it was no close_notify
         self.is_ended = False  # nothing more is read for it
         self.is_observed = False  # `observe.received` was called for octets that are still to be sent
         self.is_done = False  # and nothing more is sent
         self.read_at = self.sent_at = time.monotonic()
         self.task: trio.lowlevel.Task | None = None
 
+    @property
+    def is_paused(self) -> bool:
+        """The source is not read: octets of it are pending, or not scanned yet."""
+        return self.pending is not None or self.feed.is_behind
+
     def receive_into(self, memory: memoryview) -> int | None:
         """Return how many octets one receive gave, 0 at the end of input, None where there is nothing yet.
 
         Raises:
-            SourceGone: the source reset the connection.
+            SourceGone: the source reset the connection, or ended TLS without close_notify.
         """
+        tls = self.source.tls
         try:
-            return os.readv(self.source_fd, (memory,))
+            if tls is None:
+                return os.readv(self.source_fd, (memory,))
+            if self.end_error is not None:
+                raise self.end_error
+            return 0 if self.saw_end else self._gather(tls, memory)
         except BlockingIOError:
             return None
         except OSError as error:
             raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
+
+    def _gather(self, tls: TlsStream, memory: memoryview) -> int | None:
+        """Read records while there are any and room for one more: none is left where no poll would see it."""
+        size = 0
+        while len(memory) - size >= RECORD_OCTETS:
+            try:
+                got = tls.read_into(memory[size:])
+            except OSError as error:
+                self.saw_end, self.end_error = True, error
+                if not size:
+                    raise
+                return size
+            if not got:
+                self.saw_end = got == 0
+                return size or got
+            size += got
+        return size
 
     def send(self, octets: memoryview) -> int:
         """Return how many octets the sink's socket took.
@@ -79,7 +111,7 @@ class Body:
             SinkGone: the sink closed or reset the connection.
         """
         try:
-            return os.write(self.sink_fd, octets)
+            return os.write(self.sink_fd, octets) if self.sink.tls is None else self.sink.tls.write(octets)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -120,7 +152,7 @@ def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
 def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
     """Return the error of a body whose sink, or else whose source, was still for too long; None if it is in time."""
     options = body.options
-    if body.pending is not None or body.feed.is_behind:
+    if body.is_paused:
         if now - body.sent_at >= options.send_timeout:
             return SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")
     elif now - body.read_at >= options.idle_timeout:
@@ -129,6 +161,6 @@ def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
 
 
 def descriptor_of(connection: Connection) -> int:
-    """Return the descriptor of a cleartext socket, -1 where there is none or it is closed."""
+    """Return the descriptor of a socket, -1 where there is none or it is closed."""
     descriptor = connection.fileno()
     return -1 if descriptor is None else descriptor

@@ -14,18 +14,23 @@ import re
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import trio
 
-from chunkwire.net.connection import Connection
+from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.deadlines import Deadlines
+from chunkwire.net.tls import HANDSHAKE_SECONDS, HANDSHAKE_TYPE, ServerTls, TlsStream, tls_reason
+from chunkwire.net.unix import open_unix_listener, removing_path, unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
 
-Handler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
+ServedStream: TypeAlias = trio.SocketStream | TlsStream
+Handler: TypeAlias = Callable[[ServedStream], Awaitable[None]]
+PlainHandler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
 
 BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's peers are set, capped by somaxconn
 MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
@@ -56,17 +61,28 @@ class ListenError(ChunkwireError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0 takes a free one."""
+    """Where to listen; port 0 takes a free one. A host that begins with `/` is the path of a Unix socket."""
 
     host: str
     port: int
 
+    @property
+    def is_unix(self) -> bool:
+        """Say whether it is a Unix socket's."""
+        return self.host.startswith("/")
+
+    def url(self, scheme: str = "http") -> str:
+        """Return what a client is given; a Unix socket has no URL that all clients take."""
+        return str(self) if self.is_unix else f"{scheme}://{self}"
+
     def __str__(self) -> str:
+        if self.is_unix:
+            return f"unix:{self.host}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_address(text: str, *, default_port: int | None = None) -> Address:
-    """Return the address that HOST:PORT, [IPV6]:PORT, :PORT or PORT names; without a host, loopback.
+    """Return the address that HOST:PORT, [IPV6]:PORT, :PORT, PORT or unix:PATH names; without a host, loopback.
 
     Args:
         default_port: of HOST or [IPV6] alone; None: a port must be given.
@@ -74,12 +90,14 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     Raises:
         LocalError: one line that names what is wrong.
     """
+    if text.strip().startswith("unix:"):
+        return Address(unix_path(text.strip()[5:], text), 0)
     if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
         return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
     # To getaddrinfo `*` is loopback, and to whoever writes it every address.
     if "/" in host or host == "*" or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        raise LocalError(f"expected HOST:PORT, :PORT or PORT (0 to 65535), got {text!r}")
+        raise LocalError(f"expected HOST:PORT, :PORT, PORT (0 to 65535) or unix:PATH, got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise LocalError(f"expected brackets around an IPv6 address, as in [::1]:8080, got {text!r}")
     return Address(host.strip("[]") or "127.0.0.1", int(port))
@@ -96,6 +114,8 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
         address = parse_address(address)
     if not isinstance(address, Address):
         raise LocalError(f"expected an address such as ':8081', got {address!r:.80} ({type(address).__name__})")
+    if address.is_unix:
+        return [await _open_unix(address, reuse_port=reuse_port)]
     listeners: list[trio.SocketListener] = []
     try:
         found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -109,6 +129,15 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
             await listener.aclose()
         raise ListenError.from_os(address, error) from error
     return listeners
+
+
+async def _open_unix(address: Address, *, reuse_port: bool) -> trio.SocketListener:
+    if reuse_port:
+        raise LocalError(f"several processes share a port, not a Unix socket: {address}")
+    try:
+        return await open_unix_listener(address.host, BACKLOG)
+    except OSError as error:
+        raise ListenError.from_os(address, error) from error
 
 
 async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: bool) -> trio.socket.SocketType:
@@ -152,7 +181,7 @@ def _set_keepalive(sock: trio.socket.SocketType) -> None:
 def bound_addresses(listeners: Sequence[trio.SocketListener]) -> list[Address]:
     """Return where the listeners are really bound."""
     names = [listener.socket.getsockname() for listener in listeners]
-    return [Address(name[0], name[1]) for name in names]
+    return [Address(name, 0) if isinstance(name, str) else Address(name[0], name[1]) for name in names]
 
 
 def raise_file_limit() -> None:
@@ -237,7 +266,7 @@ async def drain_on_signal(
 
 async def serve_connections(
     listeners: Sequence[trio.SocketListener],
-    handler: Handler,
+    handler: PlainHandler,
     *,
     drain: Drain,
     grace: float = GRACE_SECONDS,
@@ -265,10 +294,47 @@ async def serve_connections(
         beside.cancel_scope.cancel()
 
 
+def behind_tls(handler: Handler, tls: ServerTls) -> PlainHandler:
+    """Return what shakes hands with a client before it is handled; a client without TLS is told so."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        peer = Connection(stream).peer
+        try:
+            with trio.fail_after(HANDSHAKE_SECONDS):
+                first = await stream.socket.recv(1, socket.MSG_PEEK)
+                if first and first != HANDSHAKE_TYPE:
+                    logger.info("%s speaks no TLS on a port that does: answered 400", peer)
+                    await _answer_cleartext(stream)
+                if first != HANDSHAKE_TYPE:
+                    return
+                secured = await TlsStream.accept(stream, tls.context)
+        except trio.TooSlowError:
+            logger.info("TLS with %s: no handshake within %g s", peer, HANDSHAKE_SECONDS)
+        except OSError as error:
+            logger.info("TLS with %s failed: %s", peer, tls_reason(error))
+        else:
+            try:
+                await handler(secured)
+            finally:
+                secured.close_nowait()
+
+    return handle
+
+
+async def _answer_cleartext(stream: trio.SocketStream) -> None:
+    """Say to a client that sent its request in the clear that this port speaks TLS."""
+    client = Connection(stream)
+    text = b"expected TLS on this port, got HTTP in the clear; https:// in place of http://\n"
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    with suppress(PeerGone):
+        await client.send_all(head % len(text) + text)
+        await client.close()
+
+
 async def _accept(
-    listener: trio.SocketListener, handler: Handler, connections: trio.Nursery, places: trio.CapacityLimiter
+    listener: trio.SocketListener, handler: PlainHandler, connections: trio.Nursery, places: trio.CapacityLimiter
 ) -> None:
-    async with listener:
+    async with listener, removing_path(listener):
         while True:
             place = object()
             await places.acquire_on_behalf_of(place)
@@ -286,7 +352,9 @@ async def _accept(
             connections.start_soon(_run_one, handler, stream, places, place, name="connection")
 
 
-async def _run_one(handler: Handler, stream: trio.SocketStream, places: trio.CapacityLimiter, place: object) -> None:
+async def _run_one(
+    handler: PlainHandler, stream: trio.SocketStream, places: trio.CapacityLimiter, place: object
+) -> None:
     try:
         await handler(stream)
     except Exception:

@@ -55,7 +55,7 @@ async def stream(request: IncomingRequest, response: Responder) -> None:
         "args": parse_qs(target.partition("?")[2], keep_blank_values=True),
         "headers": headers,
         "origin": request.peer.rpartition(":")[0],
-        "url": f"http://{host}{target}",
+        "url": f"{request.scheme}://{host}{target}",
     }
     async with response.chunked(fields=(JSON_LINES,)) as body:
         for number in range(n):

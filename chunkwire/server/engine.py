@@ -130,7 +130,7 @@ class Server:
             refusal = from_head_error(error)
         exchange, tap = self._open(connection, head)
         body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
-        request = IncomingRequest(head, body=body, peer=connection.peer, settings=self.settings, journal=self.journal)
+        request = IncomingRequest(head, body=body, connection=connection, settings=self.settings, journal=self.journal)
         response = Responder(
             connection,
             request,

@@ -146,17 +146,25 @@ class IncomingRequest:
         captures: what the placeholders of the resource's path stand for.
         body: to read from where `body_events` is not fine enough.
         peer: the client's address.
+        scheme: "http", or "https" over TLS.
         journal: what the server remembers of its exchanges, this one among them.
     """
 
     def __init__(
-        self, head: Request, *, body: RequestBody, peer: str, settings: ServerSettings, journal: Journal
+        self,
+        head: Request,
+        *,
+        body: RequestBody,
+        connection: ServerConnection,
+        settings: ServerSettings,
+        journal: Journal,
     ) -> None:
         self.head = head
         self.path = head.target.partition(b"?")[0].decode("latin-1")
         self.captures: Mapping[str, str] = {}
         self.body = body
-        self.peer = peer
+        self.peer = connection.peer
+        self.scheme = connection.scheme.decode("ascii")
         self.settings = settings
         self.journal = journal
 

@@ -169,7 +169,7 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
 
     async def index(request: IncomingRequest, response: Responder) -> None:
         host = (request.head.get(b"host") or b"127.0.0.1").decode("latin-1")
-        await response.text(200, list_text(resources, f"http://{host}"))
+        await response.text(200, list_text(resources, f"{request.scheme}://{host}"))
 
     return Resource("/", index, "this list", "{origin}/")
 

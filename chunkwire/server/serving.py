@@ -11,6 +11,7 @@ import trio
 
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.sleeper import current_sleeper
+from chunkwire.net.tls import ServerTls
 from chunkwire.record.values import Record
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry
@@ -35,6 +36,7 @@ async def serve(
     drain: Drain | None = None,
     metrics: Metrics | None = None,
     reuse_port: bool = False,
+    certificate: ServerTls | None = None,
     handle_signals: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -51,7 +53,8 @@ async def serve(
         drain: its `start` ends the server gracefully: streams may go on for `settings.grace`.
         metrics: counts what is done; None makes its own.
         reuse_port: share the address with other processes (SO_REUSEPORT).
-        handle_signals: SIGTERM drains (main thread only).
+        certificate: serve over TLS with it; None serves in the clear.
+        handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
@@ -74,13 +77,12 @@ async def serve(
     )
     server.metrics.sleeper_form = sleeper.form.value
     await run_server(
-        await open_all(address, admin, reuse_port=reuse_port),
+        await open_all(address, admin, reuse_port=reuse_port, certificate=certificate),
         server.handle,
         drain=drain,
         read_metrics=server.metrics.read,
         admin_site=admin_site,
-        grace=settings.grace,
-        max_connections=settings.max_connections,
+        settings=settings,
         handle_signals=handle_signals,
         task_status=task_status,
     )

@@ -30,7 +30,7 @@ from chunkwire.net.listen import (
 )
 from chunkwire.server.admin import serve_admin
 from chunkwire.server.metrics import Metrics, add_up
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,14 @@ class Supervisor:
                 for worker in self._workers:
                     worker.process.send_signal(signal.SIGTERM)
 
+    async def pass_on(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
+        """Send each signal of this number to all workers."""
+        with trio.open_signal_receiver(number) as signals:
+            task_status.started()
+            async for _ in signals:
+                for worker in self._workers:
+                    worker.process.send_signal(number)
+
     async def metrics(self) -> str:
         """Return the metrics of all workers, added up."""
         return add_up([await worker.ask() for worker in self._workers])
@@ -175,15 +183,22 @@ async def supervise(
     address: Address,
     *,
     admin: Address | None,
+    reloads: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a supervisor, with `/metrics` added up over its workers at `admin`, until its workers have drained."""
+    """Run a supervisor, with `/metrics` added up over its workers at `admin`, until its workers have drained.
+
+    Args:
+        reloads: the workers have a certificate, which each reads again at SIGHUP.
+    """
     drain = Drain()
     supervisor = Supervisor(arguments, count, drain)
     listeners = await open_listeners(admin) if admin is not None else []
     async with trio.open_nursery() as nursery:
         stop = trio.CancelScope()
         await nursery.start(drain_on_signal, drain, stop, name="signals")
+        if reloads:
+            await nursery.start(supervisor.pass_on, signal.SIGHUP, name="reload")
         if listeners:
             logger.info("admin on http://%s", bound_addresses(listeners)[0])
             nursery.start_soon(serve_admin, listeners, supervisor.metrics, Drain(), name="admin")
@@ -195,6 +210,8 @@ async def supervise(
 @contextmanager
 def _reserved(address: Address) -> Iterator[Address]:
     """Hold an address for the workers, bound but not listening; port 0 becomes a free one."""
+    if address.is_unix:
+        raise LocalError(f"several processes share a port, not a Unix socket: {address}")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

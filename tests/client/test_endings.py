@@ -66,8 +66,8 @@ async def test_silence_beyond_the_idle_timeout_is_a_deadline() -> None:
 
 async def test_the_total_timeout_ends_a_stream_that_goes_on() -> None:
     async with scripted(holds_after(CHUNKED)) as server:
-        async with client.open("GET", server.url(), total_timeout=FEVER) as stream:
-            with pytest.raises(client.Deadline) as caught:
+        with pytest.raises(client.Deadline) as caught:
+            async with client.open("GET", server.url(), total_timeout=FEVER) as stream:
                 await stream.drain()
     assert caught.value.phase == "total"
 

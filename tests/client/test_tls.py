@@ -9,7 +9,8 @@ import trio
 import trustme
 
 from chunkwire import client
-from chunkwire.net.dial import DialError, make_tls
+from chunkwire.net.dial import DialError
+from chunkwire.net.tls import make_tls
 from tests.client.server import CHUNKED, LAST, PATIENCE
 
 

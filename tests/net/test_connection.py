@@ -113,7 +113,7 @@ async def test_a_cleartext_connection_has_a_descriptor_until_it_is_closed() -> N
     near, far = await tcp_pair()
     async with near, far:
         connection = Connection(near)
-        assert (connection.is_cleartext, connection.fileno()) == (True, near.socket.fileno())
+        assert (connection.tls, connection.fileno()) == (None, near.socket.fileno())
         connection.reset()
         assert connection.fileno() == -1
 
@@ -121,7 +121,7 @@ async def test_a_cleartext_connection_has_a_descriptor_until_it_is_closed() -> N
 async def test_a_connection_without_a_socket_has_no_descriptor() -> None:
     stream, _ = trio.testing.memory_stream_pair()
     connection = Connection(stream)
-    assert (connection.is_cleartext, connection.fileno(), connection.peer) == (False, None, "-")
+    assert (connection.tls, connection.fileno(), connection.peer) == (None, None, "-")
 
 
 async def test_a_half_close_ends_what_the_peer_reads_and_not_what_it_writes() -> None:

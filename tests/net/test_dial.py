@@ -40,7 +40,7 @@ async def test_an_address_of_either_family_is_dialled(host: str) -> None:
             await client.send_all(b"x")
             assert await read_exactly(server, 1) == b"x"
         assert client.peer == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        assert client.is_cleartext
+        assert client.tls is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -10,7 +10,8 @@ import trio
 import trustme
 
 from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import DialError, dial, make_tls
+from chunkwire.net.dial import DialError, dial
+from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import LocalError
 from tests.net.peer import GET, PATIENCE, ok, read_exactly
 
@@ -86,7 +87,8 @@ async def test_a_server_with_a_good_certificate_is_dialled_by_name_and_by_addres
         client = await dial(host, port, tls=make_tls(cafile))
         await client.send_all(b"hello")
         assert await read_exactly(client.stream, 5) == b"hello"
-        assert (client.is_cleartext, client.fileno(), client.peer) == (False, None, f"127.0.0.1:{port}")
+        assert client.tls is client.stream
+        assert (client.fileno(), client.peer) == (client.tls.socket.fileno(), f"127.0.0.1:{port}")
         await client.close()
 
 
@@ -95,8 +97,8 @@ async def test_http_1_1_is_what_is_asked_for(authority: trustme.CA, cafile: str)
     context.set_alpn_protocols(["h2", "http/1.1"])
     async with serving_tls(context) as port:
         client = await dial("localhost", port, tls=make_tls(cafile))
-        assert isinstance(client.stream, trio.SSLStream)
-        assert client.stream.selected_alpn_protocol() == "http/1.1"
+        assert client.tls is not None
+        assert client.tls.socket.selected_alpn_protocol() == "http/1.1"
         await client.close()
 
 

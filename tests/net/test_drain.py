@@ -14,7 +14,7 @@ from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.listen import (
     Address,
     Drain,
-    Handler,
+    PlainHandler,
     bound_addresses,
     drain_on_signal,
     open_listeners,
@@ -28,7 +28,7 @@ Waiting: TypeAlias = tuple[Connection, trio.SocketStream]
 class Server:
     """A server with a drain; `port` once it accepts, `ended` when `serve` has returned."""
 
-    def __init__(self, handler: Handler, *, grace: float = 10) -> None:
+    def __init__(self, handler: PlainHandler, *, grace: float = 10) -> None:
         self.drain = Drain()
         self.port = 0
         self.ended = trio.Event()

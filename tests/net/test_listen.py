@@ -14,8 +14,8 @@ import trio.testing
 from chunkwire.net.listen import (
     Address,
     Drain,
-    Handler,
     ListenError,
+    PlainHandler,
     bound_addresses,
     open_listeners,
     serve_connections,
@@ -27,7 +27,7 @@ LOOPBACK = Address("127.0.0.1", 0)
 
 
 @asynccontextmanager
-async def serving(handler: Handler, *, max_connections: int = 100) -> AsyncIterator[int]:
+async def serving(handler: PlainHandler, *, max_connections: int = 100) -> AsyncIterator[int]:
     """Serve on a free port, and give it."""
     listeners = await open_listeners(LOOPBACK)
     async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ from tests.peers.process import WITHIN, PeerTrouble, Reader, end, run, started
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHUNKWIRE = (sys.executable, "-W", "error", "-m", "chunkwire")
 BRIEF = ("--grace", "1s")  # a stream that a test left open must not hold up its end
-_LISTENING = re.compile(r"listening on http://(\S+):(\d+)")
+_LISTENING = re.compile(r"listening on https?://(\S+):(\d+)")
 
 
 @dataclass(slots=True)

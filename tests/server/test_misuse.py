@@ -70,7 +70,7 @@ def test_what_makes_no_resource_is_refused_by_its_path(wrong: dict[str, object],
 @pytest.mark.parametrize(
     "address, resources, says",
     [
-        ("localhost", [], "expected HOST:PORT, :PORT or PORT"),
+        ("localhost", [], "expected HOST:PORT, :PORT, PORT"),
         (":66000", [], "0 to 65535"),
         (8081, [], r"expected an address such as ':8081', got 8081 \(int\)"),
         (":0", Resource("/x", answer), "expected a list of resources, got a single one"),

@@ -3,7 +3,8 @@
 import pytest
 import trustme
 
-from chunkwire.net.dial import make_tls, parse_url
+from chunkwire.net.dial import parse_url
+from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.view import finding_lines

@@ -114,7 +114,7 @@ class Loop:
 @contextmanager
 def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
     """Let the loop read a connection; give the event that says that its body has ended."""
-    fd = connection.fileno()
+    fd = connection.fileno() if connection.tls is None else None
     assert fd is not None
     sock = socket.socket(fileno=socket.dup(fd))
     sock.setblocking(False)

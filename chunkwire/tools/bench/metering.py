@@ -24,9 +24,10 @@ import trio
 
 from chunkwire.client.request import build_request
 from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import DialError, Url, dial, make_tls
+from chunkwire.net.dial import DialError, Url, dial
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import Response, response_framing
+from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop, handed_over

@@ -12,9 +12,10 @@ from typing import Final
 import trio
 
 from chunkwire.client.request import build_request
-from chunkwire.net.dial import DialError, Url, dial, make_tls
+from chunkwire.net.dial import DialError, Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import BodyKind, Request, Response, response_framing
+from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event

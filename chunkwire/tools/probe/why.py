@@ -15,8 +15,9 @@ import trio
 
 from chunkwire import client
 from chunkwire.client.capture import CaptureReader
-from chunkwire.net.dial import Url, dial, make_tls
+from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs

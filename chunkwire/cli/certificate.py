@@ -1,0 +1,72 @@
+"""What a server's verb serves TLS with: `--cert` and `--key`, or `--tls self`.
+
+The rule here: the files are read before anything listens, so that a mistake in them is one line and nothing has begun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chunkwire.wire.errors import LocalError
+
+if TYPE_CHECKING:
+    from chunkwire.net.tls import ServerTls
+
+
+@contextmanager
+def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator[ServerTls | None]:
+    """Give what these options ask for, None for a server in the clear; what was made for this run is removed after.
+
+    Raises:
+        LocalError: flags that do not go together, a file that is not taken, or the extra `tls` is not installed.
+    """
+    from chunkwire.net.tls import ServerTls
+
+    if options.tls and (options.cert or options.key):
+        raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
+    if options.key and not options.cert:
+        raise LocalError("--key FILE goes with --cert FILE")
+    if options.tls and workers > 1:
+        raise LocalError("--tls self goes with one process, not with --workers")
+    if not options.tls:
+        yield ServerTls(options.cert, options.key) if options.cert else None
+        return
+    with tempfile.TemporaryDirectory(prefix="chunkwire-") as folder:
+        yield _made_in(Path(folder), options)
+
+
+def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
+    """Make an authority and a certificate in a folder that only this user can read, and say how to trust it."""
+    from chunkwire.net.listen import parse_address
+    from chunkwire.net.tls import ServerTls
+
+    try:
+        import trustme
+    except ImportError as error:
+        raise LocalError("--tls self needs trustme: pip install 'chunkwire[tls]'") from error
+    host = parse_address(options.listen, default_port=options.default_port).host
+    names = {"localhost", "127.0.0.1", "::1", *([] if host.startswith("/") or host in ("0.0.0.0", "::") else [host])}
+    authority = trustme.CA(organization_name="chunkwire", organization_unit_name="made for one run")
+    issued = authority.issue_cert(*sorted(names))
+    issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    print_trust(options, issued.cert_chain_pems[0].bytes().decode("ascii"), folder / "ca.pem")
+    return ServerTls(str(folder / "server.pem"))
+
+
+def print_trust(options: argparse.Namespace, pem: str, root: Path) -> None:
+    """Say on standard error which certificate it is, and what a client needs."""
+    if options.quiet:
+        return
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    shown = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    print(f"certificate for this run, SHA-256 {shown}", file=sys.stderr)
+    print(f"  curl -N --cacert {root} https://…   or curl -k, which checks nothing", file=sys.stderr)

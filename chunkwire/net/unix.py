@@ -1,0 +1,83 @@
+"""Unix sockets as addresses: their paths, and listening on one.
+
+The rule here: a path that a socket without a listener has left is taken over, and nothing else is ever removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import trio
+
+from chunkwire.wire.errors import LocalError
+
+MAX_PATH_OCTETS: Final = 107  # sun_path with its NUL: 108 on Linux; 104 on macOS, where bind says so
+
+
+def unix_path(path: str, text: str) -> str:
+    """Return a path made absolute.
+
+    Args:
+        text: what holds it, for the message.
+
+    Raises:
+        LocalError: there is none, or it is too long.
+    """
+    if not path or "\0" in path:
+        raise LocalError(f"expected the path of a socket, as in unix:/run/app.sock, got {text!r}")
+    path = os.path.abspath(path)
+    size = len(os.fsencode(path))
+    if size > MAX_PATH_OCTETS:
+        raise LocalError(
+            f"expected a path of at most {MAX_PATH_OCTETS} octets, which a Unix socket may have, got {size}"
+        )
+    return path
+
+
+async def open_unix_listener(path: str, backlog: int) -> trio.SocketListener:
+    """Bind a path and listen.
+
+    Raises:
+        OSError: it cannot be bound; EADDRINUSE where a server listens there, EEXIST for a file that is no socket.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError(errno.EAFNOSUPPORT, "this system has no Unix sockets")
+    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            await _remove_stale(path)
+        await sock.bind(path)
+        sock.listen(backlog)
+        return trio.SocketListener(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _remove_stale(path: str) -> None:
+    """Remove the socket of a server that has gone."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise OSError(errno.EEXIST, "a file that is no socket stands there")
+    with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        try:
+            await trial.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+
+
+@asynccontextmanager
+async def removing_path(listener: trio.SocketListener) -> AsyncIterator[None]:
+    """Remove the path of a listener as it ends; nothing for one that has none."""
+    where = listener.socket.getsockname()
+    try:
+        yield
+    finally:
+        if isinstance(where, str) and where:
+            with suppress(OSError):
+                os.unlink(where)
