@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.forward.settings import GatewaySettings
+    from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.listen import Address
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
@@ -126,22 +127,12 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli.admin_page import page_beside
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
-    from chunkwire.forward.upstreams import Upstream
-    from chunkwire.net.dial import parse_url
-    from chunkwire.net.tls import make_tls
     from chunkwire.wire.errors import LocalError
 
     settings = _settings(options)
     if options.barrier and options.workers > 1:
         raise LocalError("--barrier goes with one process, not with --workers")
-    urls = [parse_url(text) for text in options.upstream]
-    if queries := [url.target.decode("ascii") for url in urls if b"?" in url.target]:
-        raise LocalError(f"expected no query in UPSTREAM, whose path is a prefix of every target, got {queries[0]!r}")
-    tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
-    upstreams = [
-        Upstream(url, tls if url.scheme == "https" else None, settings.connect_timeout, settings.head_limits)
-        for url in urls
-    ]
+    upstreams = _upstreams(options, settings)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
@@ -163,6 +154,22 @@ def run(options: argparse.Namespace) -> int:
                 )
 
     return serving.run_server(options, "gateway", server)
+
+
+def _upstreams(options: argparse.Namespace, settings: GatewaySettings) -> list[Upstream]:
+    from chunkwire.forward.upstreams import Upstream
+    from chunkwire.net.dial import parse_url
+    from chunkwire.net.tls import make_tls
+    from chunkwire.wire.errors import LocalError
+
+    urls = [parse_url(text) for text in options.upstream]
+    if queries := [url.target.decode("ascii") for url in urls if b"?" in url.target]:
+        raise LocalError(f"expected no query in UPSTREAM, whose path is a prefix of every target, got {queries[0]!r}")
+    tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
+    return [
+        Upstream(url, tls if url.scheme == "https" else None, settings.connect_timeout, settings.head_limits)
+        for url in urls
+    ]
 
 
 def _settings(options: argparse.Namespace) -> GatewaySettings:
