@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 _WISHES = """\
 How the mocks answer. One request wishes otherwise in fields of its own: x-chunkwire-ttft: 1s, and likewise -itl,
-  -jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after."""
+  -jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after, -reasoning, -refusal,
+  and -quirk: a stream as some provider really sends it."""
 
 
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,9 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
         ("llm-fault", "NAME[=N]", "a fault of /fault, after N events: cut=5, early-end=5, no-terminator"),
         ("llm-error", "WHAT[@N]", "fail: 429, overloaded; with @N in mid-stream, after N tokens"),
         ("llm-retry-after", "TIME", "what a failing response asks to wait (default: nothing)"),
+        ("llm-reasoning", "TEXT", "think this before each answer"),
+        ("llm-refusal", "TEXT", "decline with this text"),
+        ("llm-quirk", "NAME", "send a quirk in place of each answer, such as error-beside-choices"),
         ("llm-failures", "SHARE", "let a share of the requests fail, each in some other way (default: 0)"),
     ):
         group.add_argument(f"--{name}", metavar=metavar, help=what)
@@ -77,6 +81,9 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
         fault=read("llm_fault", mock.parse_fault, None),
         failure=read("llm_error", mock.parse_failure, None),
         retry_after=read("llm_retry_after", mock.parse_wait, None),
+        reasoning=read("llm_reasoning", str, ""),
+        refusal=read("llm_refusal", str, ""),
+        quirk=read("llm_quirk", mock.parse_quirk, ""),
         failures=read("llm_failures", mock.parse_fraction, 0.0),
         keys=frozenset(options.llm_key),
         models=frozenset(options.llm_model),

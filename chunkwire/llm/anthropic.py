@@ -35,6 +35,7 @@ from chunkwire.llm.question import (
     Question,
     Tool,
     body_of,
+    choose,
     join_path,
     refuse,
     required,
@@ -46,6 +47,7 @@ from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
+_SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; nobody checks it here
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -61,7 +63,10 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "refusal",
+    StopReason.REFUSAL: "refusal",
 }
+_CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
+_FORMATS: Final = (("output_config", "format"), ("output_format",))  # where a schema for the answer stands
 _EVENTS: Final = frozenset(
     {
         "message_start",
@@ -236,15 +241,19 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     messages += two_sided(body, lambda block: text_at(block, "type") == "tool_result")
     if version >= _NO_SAMPLING_VERSION and (refused := [name for name in _SAMPLING if name in body]):
         raise refuse(f"{refused[0]}: not supported from version {_NO_SAMPLING_VERSION.decode()} on")
-    tools = [] if text_at(body, "tool_choice", "type") == "none" else items_at(body, "tools")
-    named = [Tool(text_at(tool, "name"), at(tool, "input_schema")) for tool in tools]
-    return Question(
+    named = [Tool(text_at(tool, "name"), at(tool, "input_schema")) for tool in items_at(body, "tools")]
+    question = Question(
         model,
         tuple(messages),
         tuple(tool for tool in named if tool.name),
         is_stream=stream_flag(body),
         max_tokens=number_at(body, "max_tokens"),
+        is_parallel=at(body, "tool_choice", "disable_parallel_tool_use") is not True,
+        wants_reasoning=text_at(body, "thinking", "type") in ("enabled", "adaptive"),
+        schema=next(filter(None, (at(body, *place, "schema") for place in _FORMATS)), None),
     )
+    mode = text_at(body, "tool_choice", "type")
+    return choose(question, _CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
 
 
 def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
@@ -252,8 +261,16 @@ def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
     start = {**whole(answer), "content": [], "stop_reason": None}
     yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
     index = -1
-    if answer.text or not answer.tool_calls:
+    if answer.reasoning:
         index = 0
+        yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""}), False
+        for text in answer.reasoning:
+            yield _block_delta(index, {"type": "thinking_delta", "thinking": text}), True
+        yield _block_delta(index, {"type": "signature_delta", "signature": _SIGNATURE}), False
+    if answer.text or not answer.tool_calls:
+        if index >= 0:
+            yield {"type": "content_block_stop", "index": index}, False
+        index += 1
         yield _block_start(index, {"type": "text", "text": ""}), False
         yield {"type": "ping"}, False
         for text in answer.text:
@@ -276,7 +293,11 @@ def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
 
 def whole(answer: Answer) -> dict[str, object]:
     """Return the whole message as one object."""
-    content: list[object] = [{"type": "text", "text": "".join(answer.text)}] if answer.text else []
+    content: list[object] = []
+    if answer.reasoning:
+        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
+    if answer.text:
+        content.append({"type": "text", "text": "".join(answer.text)})
     for call in answer.tool_calls:
         arguments = load_object("".join(call.arguments) or "{}")
         content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
@@ -306,4 +327,5 @@ def _block_delta(index: int, delta: Mapping[str, object]) -> dict[str, object]:
 
 
 def _usage(usage: Usage) -> dict[str, int]:
-    return {"input_tokens": usage.prompt, "output_tokens": usage.completion}
+    cached = {"cache_read_input_tokens": usage.cached} if usage.cached else {}
+    return {"input_tokens": usage.prompt, **cached, "output_tokens": usage.completion}

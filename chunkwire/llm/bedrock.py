@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from chunkwire.llm import anthropic
@@ -30,6 +31,7 @@ from chunkwire.llm.question import (
     Question,
     Tool,
     body_of,
+    choose,
     join_path,
     percent_decode,
     percent_encode,
@@ -45,7 +47,10 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "content_filtered",
+    StopReason.REFUSAL: "content_filtered",
 }
+_SIGNATURE: Final = "c2lnbmF0dXJl"  # of reasoning; nobody checks it here
+_THINKS: Final = ("enabled", "adaptive")
 _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "ValidationException",
     ErrorKind.WRONG_KEY: "UnrecognizedClientException",
@@ -92,15 +97,19 @@ class Bedrock(Dialect):
         if operation.startswith("invoke"):
             if "anthropic_version" not in body:
                 raise refuse("anthropic_version: required; InvokeModel is answered for Anthropic's models alone")
-            asked = anthropic.parse_body(body, model=model)
-            return Question(model, asked.messages, asked.tools, is_stream, max_tokens=asked.max_tokens, form="invoke")
-        return Question(
+            return replace(anthropic.parse_body(body, model=model), is_stream=is_stream, form="invoke")
+        thinking = at(body, "additionalModelRequestFields")
+        question = Question(
             model,
             tuple(_messages(body)),
             tuple(_tools(body)),
             is_stream=is_stream,
             max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
+            wants_reasoning=any(text_at(thinking, key, "type") in _THINKS for key in ("thinking", "reasoning_config")),
         )
+        choice = at(body, "toolConfig", "toolChoice")
+        named = text_at(choice, "tool", "name")
+        return choose(question, "required" if at(choice, "any") is not None or named else "auto", named)
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks, as Converse."""
@@ -143,7 +152,12 @@ class Bedrock(Dialect):
         """Return the JSON body of an answer; see `Dialect`."""
         if question.form == "invoke":
             return anthropic.whole(answer)
-        content: list[object] = [{"text": "".join(answer.text)}] if answer.text else []
+        content: list[object] = []
+        if answer.reasoning:
+            thought = {"text": "".join(answer.reasoning), "signature": _SIGNATURE}
+            content.append({"reasoningContent": {"reasoningText": thought}})
+        if answer.text:
+            content.append({"text": "".join(answer.text)})
         for call in answer.tool_calls:
             arguments = load_object("".join(call.arguments) or "{}")
             content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}})
@@ -168,6 +182,14 @@ def _events(answer: Answer) -> Iterator[tuple[str, dict[str, object], bool]]:
     """Yield each event's name and payload, and whether it carries the model's next words."""
     yield "messageStart", {"role": "assistant"}, False
     index = 0
+    for text in answer.reasoning:
+        delta: dict[str, object] = {"reasoningContent": {"text": text}}
+        yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, True
+    if answer.reasoning:
+        delta = {"reasoningContent": {"signature": _SIGNATURE}}
+        yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, False
+        yield "contentBlockStop", {"contentBlockIndex": index}, False
+        index += 1
     for text in answer.text:
         yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"text": text}}, True
     if answer.text and (answer.error is None or answer.tool_calls):
@@ -190,6 +212,7 @@ def _metadata(answer: Answer) -> dict[str, object]:
         "inputTokens": answer.usage.prompt,
         "outputTokens": answer.usage.completion,
         "totalTokens": answer.usage.total,
+        **({"cacheReadInputTokens": answer.usage.cached} if answer.usage.cached else {}),
     }
     return {"usage": usage, "metrics": {"latencyMs": answer.latency_ms}}
 

@@ -34,6 +34,8 @@ from chunkwire.llm.question import (
     Role,
     Tool,
     body_of,
+    choose,
+    count_of,
     join_path,
     percent_decode,
     percent_encode,
@@ -45,6 +47,8 @@ from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
+MAX_CANDIDATES: Final = 8  # as the service
+_CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
 _STREAM: Final = ":streamGenerateContent"
 _WHOLE: Final = ":generateContent"
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -58,7 +62,11 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 }
 # A call of the model's that the service could not read, and so did not pass on.
 _FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
-_FINISH: Final[Mapping[StopReason, str]] = {StopReason.LENGTH: "MAX_TOKENS", StopReason.FILTER: "SAFETY"}
+_FINISH: Final[Mapping[StopReason, str]] = {
+    StopReason.LENGTH: "MAX_TOKENS",
+    StopReason.FILTER: "SAFETY",
+    StopReason.REFUSAL: "SAFETY",
+}
 _STATUS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "INVALID_ARGUMENT",
     ErrorKind.WRONG_KEY: "INVALID_ARGUMENT",
@@ -147,14 +155,22 @@ class Gemini(Dialect):
         model, _, method = request.path.rpartition("/models/")[2].rpartition(":")
         body = body_of(request)
         is_stream = f":{method}" == _STREAM
-        return Question(
+        config = at(body, "generationConfig")
+        question = Question(
             percent_decode(model.encode("latin-1")),
             tuple(_messages(body)),
             tuple(_tools(body)),
             is_stream=is_stream,
-            max_tokens=number_at(body, "generationConfig", "maxOutputTokens"),
+            max_tokens=number_at(config, "maxOutputTokens"),
             form="array" if is_stream and request.query("alt") != "sse" else "",
+            choices=count_of(config, "candidateCount", most=MAX_CANDIDATES),
+            wants_reasoning=at(config, "thinkingConfig", "includeThoughts") is True,
+            schema=_schema(config),
         )
+        choice = at(body, "toolConfig", "functionCallingConfig")
+        names = [name for name in items_at(choice, "allowedFunctionNames") if isinstance(name, str)]
+        mode = text_at(choice, "mode").upper()
+        return choose(question, _CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
@@ -169,7 +185,7 @@ class Gemini(Dialect):
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event or an element of the array; see `Dialect`."""
-        payloads = list(_payloads(answer))
+        payloads = list(_payloads(answer, question))
         if question.form != "array":
             return [Piece(encode_event(dump(payload)), is_token) for payload, is_token in payloads]
         pieces: list[Piece] = []
@@ -181,9 +197,10 @@ class Gemini(Dialect):
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
-        parts: list[object] = [{"text": "".join(answer.text)}] if answer.text or not answer.tool_calls else []
+        parts: list[object] = [_thought("".join(answer.reasoning))] if answer.reasoning else []
+        parts += [{"text": "".join(answer.text)}] if answer.text or not answer.tool_calls else []
         parts += [_call_part(call) for call in answer.tool_calls]
-        return _payload(answer, parts, is_last=True)
+        return _payload(answer, question, parts, is_last=True)
 
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request; a wrong key is a 400 here."""
@@ -196,30 +213,40 @@ class Gemini(Dialect):
         return None
 
 
-def _payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
+def _payloads(answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
     """Yield each event's object, and whether it carries the model's next words; the last words end the answer."""
-    parts: list[object] = [{"text": text} for text in answer.text]
+    parts: list[object] = [_thought(text) for text in answer.reasoning]
+    parts += [{"text": text} for text in answer.text]
     parts += [_call_part(call) for call in answer.tool_calls]
     if answer.error is not None:
         for part in parts:
-            yield _payload(answer, [part]), True
+            yield _payload(answer, question, [part]), True
         yield _error_payload(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
         return
     for number, part in enumerate(parts or [{"text": ""}]):
-        yield _payload(answer, [part], is_last=number >= len(parts) - 1), True
+        yield _payload(answer, question, [part], is_last=number >= len(parts) - 1), True
 
 
-def _payload(answer: Answer, parts: list[object], *, is_last: bool = False) -> dict[str, object]:
-    candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}, "index": 0}
+def _payload(answer: Answer, question: Question, parts: list[object], *, is_last: bool = False) -> dict[str, object]:
+    finish = {"finishReason": _FINISH.get(answer.stop, "STOP")} if is_last else {}
+    candidates = [
+        {"content": {"parts": parts, "role": "model"}, "index": index, **finish} for index in range(question.choices)
+    ]
     usage: dict[str, object] = {}
     if is_last:
-        candidate["finishReason"] = _FINISH.get(answer.stop, "STOP")
+        thoughts = {"thoughtsTokenCount": answer.usage.reasoning} if answer.usage.reasoning else {}
         usage["usageMetadata"] = {
             "promptTokenCount": answer.usage.prompt,
-            "candidatesTokenCount": answer.usage.completion,
+            "candidatesTokenCount": answer.usage.completion - answer.usage.reasoning,
             "totalTokenCount": answer.usage.total,
+            **thoughts,
+            **({"cachedContentTokenCount": answer.usage.cached} if answer.usage.cached else {}),
         }
-    return {"candidates": [candidate], **usage, "modelVersion": answer.model, "responseId": answer.id}
+    return {"candidates": candidates, **usage, "modelVersion": answer.model, "responseId": answer.id}
+
+
+def _thought(text: str) -> dict[str, object]:
+    return {"text": text, "thought": True}
 
 
 def _call_part(call: WholeToolCall) -> dict[str, object]:
@@ -245,6 +272,13 @@ def _usage_of(usage: object) -> Usage:
     )
 
 
+def _schema(config: object) -> object:
+    """Return the JSON Schema that the answer must fit, {} for any JSON, None for a text."""
+    if text_at(config, "responseMimeType") != "application/json":
+        return None
+    return at(config, "responseJsonSchema") or at(config, "responseSchema") or {}
+
+
 def _messages(body: dict[str, object]) -> Iterator[Message]:
     if system := text_of(at(body, "systemInstruction", "parts")):
         yield Message("system", system)
@@ -260,8 +294,6 @@ def _messages(body: dict[str, object]) -> Iterator[Message]:
 
 
 def _tools(body: dict[str, object]) -> Iterator[Tool]:
-    if text_at(body, "toolConfig", "functionCallingConfig", "mode") == "NONE":
-        return
     for tool in items_at(body, "tools"):
         for function in items_at(tool, "functionDeclarations"):
             schema = at(function, "parametersJsonSchema") or at(function, "parameters")

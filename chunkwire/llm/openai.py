@@ -5,13 +5,14 @@ The rule here: `{"error": {"message", "type", "param", "code"}}`, and which kind
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import JSON, Dialect, Reply, json_reply
 from chunkwire.llm.errors import STATUS_OF, retry_fields
-from chunkwire.llm.question import Field, ModelRequest
+from chunkwire.llm.question import Field, ModelRequest, Question, refuse
+from chunkwire.llm.shape import at, text_at
 
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.BAD_REQUEST: ("invalid_request_error", None),
@@ -53,6 +54,46 @@ class OpenAIDialect(Dialect):
         """Return the response that refuses a request."""
         status = error.status or STATUS_OF[error.kind]
         return json_reply({"error": error_object(error)}, status, *retry_fields(error))
+
+
+def schema_of(wish: object, *path: str) -> object:
+    """Return the JSON Schema of a wished-for format, {} for any object, None for a text.
+
+    Raises:
+        RequestRefused: another format, or one without its schema.
+    """
+    match text_at(wish, "type"):
+        case "" | "text":
+            return None
+        case "json_object":
+            return {}
+        case "json_schema" if isinstance(schema := at(wish, *path), dict):
+            return schema
+        case kind:
+            raise refuse(f"format: expected text, json_object, or json_schema with a schema, got {kind!r:.60}")
+
+
+def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool = False) -> dict[str, object] | None:
+    """Return the probabilities of tokens as chat completions have them, None where nobody wishes for them."""
+    found = token_logprobs(tokens, question)
+    if found is None:
+        return None
+    return {"content": None if is_refusal else found, "refusal": found if is_refusal else None}
+
+
+def token_logprobs(tokens: Sequence[str], question: Question) -> list[dict[str, object]] | None:
+    """Return each token's probability, and those of as many others as are wished for: made up, the same each time."""
+    if question.top_logprobs is None:
+        return None
+    return [
+        {**_logprob(token, 0), "top_logprobs": [_logprob(token, rank) for rank in range(question.top_logprobs)]}
+        for token in tokens
+    ]
+
+
+def _logprob(token: str, rank: int) -> dict[str, object]:
+    other = token + "'" * rank
+    return {"token": other, "logprob": -0.1 - rank, "bytes": list(other.encode())}
 
 
 def fields_for(key: str) -> tuple[Field, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from chunkwire.llm.answer import Answer, StopReason, Usage
 from chunkwire.llm.asking import chat_body
 from chunkwire.llm.dialect import JSON, Piece, json_request
-from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for
+from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for, logprobs_of, schema_of
 from chunkwire.llm.openai_chat_reading import ChatInterpreter
 from chunkwire.llm.question import (
     Field,
@@ -23,6 +23,8 @@ from chunkwire.llm.question import (
     Role,
     Tool,
     body_of,
+    choose,
+    count_of,
     join_path,
     percent_decode,
     percent_encode,
@@ -31,9 +33,10 @@ from chunkwire.llm.question import (
     stream_flag,
     text_of,
 )
-from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
+from chunkwire.llm.shape import at, count_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
+MAX_CHOICES: Final = 128  # as OpenAI
 _DONE: Final = "[DONE]"
 _AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
 _ROLES: Final[Mapping[str, Role]] = {
@@ -71,18 +74,22 @@ class OpenAIChat(OpenAIDialect):
         body = body_of(request)
         model = _deployment(request.path) or str(required(body, "model", str))
         required(body, "messages", list)
-        if number_at(body, "n") not in (None, 1):
-            raise refuse(f"n: expected 1 (this mock gives one choice), got {at(body, 'n')!r:.60}")
         is_stream = stream_flag(body)
-        tools = [Tool(text_at(tool, "function", "name"), at(tool, "function", "parameters")) for tool in _tools(body)]
-        return Question(
+        question = Question(
             model,
             tuple(_messages(items_at(body, "messages"))),
-            tuple(tool for tool in tools if tool.name),
+            tuple(_tools(body)),
             is_stream=is_stream,
             wants_usage=not is_stream or at(body, "stream_options", "include_usage") is True,
             max_tokens=number_at(body, "max_completion_tokens") or number_at(body, "max_tokens"),
+            choices=count_of(body, "n", most=MAX_CHOICES),
+            is_parallel=at(body, "parallel_tool_calls") is not False,
+            schema=schema_of(at(body, "response_format"), "json_schema", "schema"),
+            top_logprobs=count_at(body, "top_logprobs") if at(body, "logprobs") is True else None,
         )
+        choice = at(body, "tool_choice")
+        mode = text_at([choice], 0) or text_at(choice, "allowed_tools", "mode")
+        return choose(question, mode, text_at(choice, "function", "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
@@ -92,7 +99,9 @@ class OpenAIChat(OpenAIDialect):
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
         pieces = [_chunk(answer, question, {"role": "assistant", "content": ""})]
-        pieces += [_chunk(answer, question, {"content": text}, is_token=True) for text in answer.text]
+        pieces += [_chunk(answer, question, {"reasoning_content": text}, is_token=True) for text in answer.reasoning]
+        kind = "refusal" if answer.stop is StopReason.REFUSAL else "content"
+        pieces += [_chunk(answer, question, {kind: text}, is_token=True, tokens=(text,)) for text in answer.text]
         for index, call in enumerate(answer.tool_calls):
             function = {"name": call.name, "arguments": ""}
             opening = {"index": index, "id": call.id, "type": "function", "function": function}
@@ -110,7 +119,14 @@ class OpenAIChat(OpenAIDialect):
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
-        message: dict[str, object] = {"role": "assistant", "content": "".join(answer.text) or None, "refusal": None}
+        text, is_refusal = "".join(answer.text) or None, answer.stop is StopReason.REFUSAL
+        message: dict[str, object] = {
+            "role": "assistant",
+            "content": None if is_refusal else text,
+            "refusal": text if is_refusal else None,
+        }
+        if answer.reasoning:
+            message["reasoning_content"] = "".join(answer.reasoning)
         if answer.tool_calls:
             message["tool_calls"] = [
                 {
@@ -124,7 +140,15 @@ class OpenAIChat(OpenAIDialect):
         return {
             **_chunk_head(answer),
             "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+            "choices": [
+                {
+                    "index": index,
+                    "message": message,
+                    "logprobs": logprobs_of(answer.text, question, is_refusal=is_refusal),
+                    "finish_reason": finish,
+                }
+                for index in range(question.choices)
+            ],
             "usage": _usage(answer.usage),
         }
 
@@ -158,8 +182,10 @@ def _messages(items: Iterable[object]) -> Iterator[Message]:
         yield Message(role, text_of(at(item, "content")))
 
 
-def _tools(body: object) -> list[object]:
-    return [] if at(body, "tool_choice") == "none" else items_at(body, "tools")
+def _tools(body: object) -> Iterator[Tool]:
+    for tool in items_at(body, "tools"):
+        if name := text_at(tool, "function", "name"):
+            yield Tool(name, at(tool, "function", "parameters"), text_at(tool, "function", "description"))
 
 
 def _deployment(path: str) -> str:
@@ -179,16 +205,24 @@ def _chunk(
     *,
     finish: str | None = None,
     is_token: bool = False,
+    tokens: tuple[str, ...] = (),
 ) -> Piece:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    chunk = {**_chunk_head(answer), "choices": [choice]}
-    if question.wants_usage:
-        chunk["usage"] = None
-    return Piece(encode_event(dump(chunk)), is_token)
+    """Return a chunk of each choice, all of which say the same."""
+    logprobs = logprobs_of(tokens, question, is_refusal="refusal" in delta) if tokens else None
+    octets = b""
+    for index in range(question.choices):
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        chunk = {**_chunk_head(answer), "choices": [choice]}
+        if question.wants_usage:
+            chunk["usage"] = None
+        octets += encode_event(dump(chunk))
+    return Piece(octets, is_token)
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(usage: Usage) -> dict[str, object]:
     return {
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.total,

@@ -19,7 +19,7 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece, json_request
-from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for
+from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, schema_of, token_logprobs
 from chunkwire.llm.openai_responses_reading import ResponsesInterpreter
 from chunkwire.llm.question import (
     Message,
@@ -28,13 +28,14 @@ from chunkwire.llm.question import (
     Role,
     Tool,
     body_of,
+    choose,
     join_path,
     refuse,
     required,
     stream_flag,
     text_of,
 )
-from chunkwire.llm.shape import at, dump, items_at, number_at, text_at
+from chunkwire.llm.shape import at, count_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _ROLES: Final[Mapping[str, Role]] = {
@@ -65,15 +66,23 @@ class OpenAIResponses(OpenAIDialect):
         """Return what a request asks; see `Dialect`."""
         body = body_of(request)
         model = str(required(body, "model", str))
-        tools = [] if at(body, "tool_choice") == "none" else items_at(body, "tools")
-        functions = [tool for tool in tools if text_at(tool, "type") == "function"]
-        return Question(
+        functions = [tool for tool in items_at(body, "tools") if text_at(tool, "type") == "function"]
+        summary = text_at(body, "reasoning", "summary") or text_at(body, "reasoning", "generate_summary")
+        has_logprobs = "message.output_text.logprobs" in items_at(body, "include")
+        question = Question(
             model,
             tuple(_messages(body)),
             tuple(Tool(name, at(tool, "parameters")) for tool in functions if (name := text_at(tool, "name"))),
             is_stream=stream_flag(body),
             max_tokens=number_at(body, "max_output_tokens"),
+            is_parallel=at(body, "parallel_tool_calls") is not False,
+            wants_reasoning=summary not in ("", "none"),
+            schema=schema_of(at(body, "text", "format"), "schema"),
+            top_logprobs=count_at(body, "top_logprobs") if has_logprobs else None,
         )
+        choice = at(body, "tool_choice")
+        mode = text_at([choice], 0) or text_at(choice, "mode")
+        return choose(question, mode, text_at(choice, "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
@@ -82,14 +91,14 @@ class OpenAIResponses(OpenAIDialect):
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
         pieces: list[Piece] = []
-        for number, event in enumerate(_events(answer)):
+        for number, event in enumerate(_events(answer, question)):
             payload = {"type": event.type, "sequence_number": number, **event.members}
             pieces.append(Piece(encode_event(dump(payload), event.type), event.is_token))
         return pieces
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
-        return _finished(answer)
+        return _finished(answer, question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +108,15 @@ class _Event:
     is_token: bool = False
 
 
-def _events(answer: Answer) -> Iterator[_Event]:
+def _events(answer: Answer, question: Question) -> Iterator[_Event]:
     begun = _response(answer, "in_progress", [])
     yield _Event("response.created", {"response": begun})
     yield _Event("response.in_progress", {"response": begun})
     output: list[object] = []
+    if answer.reasoning:
+        yield from _reasoning_events(answer, output)
     if answer.text or not answer.tool_calls:
-        yield from _message_events(answer, output)
+        yield from _message_events(answer, question, output)
     for number, call in enumerate(answer.tool_calls):
         yield from _call_events(answer, call, number, output)
     if answer.error is not None:
@@ -114,25 +125,46 @@ def _events(answer: Answer) -> Iterator[_Event]:
         error = {"code": code, "message": answer.error.message}
         yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})
     else:
-        response = _finished(answer)
+        response = _finished(answer, question)
         yield _Event(f"response.{response['status']}", {"response": response})
 
 
-def _message_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
+def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
+    """Yield a reasoning item's events, its text as a summary."""
+    item, whole = _reasoning_item(answer), "".join(answer.reasoning)
+    place: dict[str, object] = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
+    yield _Event("response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}})
+    yield _Event("response.reasoning_summary_part.added", {**place, "part": {"type": "summary_text", "text": ""}})
+    for text in answer.reasoning:
+        yield _Event("response.reasoning_summary_text.delta", {**place, "delta": text}, is_token=True)
+    yield _Event("response.reasoning_summary_text.done", {**place, "text": whole})
+    yield _Event("response.reasoning_summary_part.done", {**place, "part": {"type": "summary_text", "text": whole}})
+    yield _Event("response.output_item.done", {"output_index": 0, "item": item})
+    output.append(item)
+
+
+def _message_events(answer: Answer, question: Question, output: list[object]) -> Iterator[_Event]:
     """Yield a message item's events; `output` gains the item unless the answer fails inside it."""
-    item = _message_item(answer)
-    place: dict[str, object] = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-    whole = "".join(answer.text)
+    item, index = _message_item(answer, question), len(output)
+    place: dict[str, object] = {"item_id": item["id"], "output_index": index, "content_index": 0}
+    kind, member = ("refusal", "refusal") if answer.stop is StopReason.REFUSAL else ("output_text", "text")
     begun = {**item, "status": "in_progress", "content": []}
-    yield _Event("response.output_item.added", {"output_index": 0, "item": begun})
-    yield _Event("response.content_part.added", {**place, "part": _part("")})
+    yield _Event("response.output_item.added", {"output_index": index, "item": begun})
+    yield _Event("response.content_part.added", {**place, "part": _part(answer, question, ())})
     for text in answer.text:
-        yield _Event("response.output_text.delta", {**place, "delta": text, "logprobs": []}, is_token=True)
+        yield _Event(
+            f"response.{kind}.delta", {**place, "delta": text, **_said((text,), question, kind)}, is_token=True
+        )
     if answer.error is None or answer.tool_calls:
-        yield _Event("response.output_text.done", {**place, "text": whole, "logprobs": []})
-        yield _Event("response.content_part.done", {**place, "part": _part(whole)})
-        yield _Event("response.output_item.done", {"output_index": 0, "item": item})
+        whole = {member: "".join(answer.text), **_said(answer.text, question, kind)}
+        yield _Event(f"response.{kind}.done", {**place, **whole})
+        yield _Event("response.content_part.done", {**place, "part": _part(answer, question, answer.text)})
+        yield _Event("response.output_item.done", {"output_index": index, "item": item})
         output.append(item)
+
+
+def _said(tokens: tuple[str, ...], question: Question, kind: str) -> dict[str, object]:
+    return {} if kind == "refusal" else {"logprobs": token_logprobs(tokens, question) or []}
 
 
 def _call_events(answer: Answer, call: WholeToolCall, number: int, output: list[object]) -> Iterator[_Event]:
@@ -149,13 +181,18 @@ def _call_events(answer: Answer, call: WholeToolCall, number: int, output: list[
     output.append(item)
 
 
-def _message_item(answer: Answer) -> dict[str, object]:
+def _reasoning_item(answer: Answer) -> dict[str, object]:
+    summary = [{"type": "summary_text", "text": "".join(answer.reasoning)}]
+    return {"id": f"rs_{answer.id}", "type": "reasoning", "summary": summary}
+
+
+def _message_item(answer: Answer, question: Question) -> dict[str, object]:
     return {
         "id": f"msg_{answer.id}",
         "type": "message",
         "status": "completed",
         "role": "assistant",
-        "content": [_part("".join(answer.text))],
+        "content": [_part(answer, question, answer.text)],
     }
 
 
@@ -170,18 +207,22 @@ def _call_item(answer: Answer, call: WholeToolCall, number: int) -> dict[str, ob
     }
 
 
-def _part(text: str) -> dict[str, object]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _part(answer: Answer, question: Question, tokens: tuple[str, ...]) -> dict[str, object]:
+    text = "".join(tokens)
+    if answer.stop is StopReason.REFUSAL:
+        return {"type": "refusal", "refusal": text}
+    return {"type": "output_text", "text": text, "annotations": [], **_said(tokens, question, "output_text")}
 
 
-def _finished(answer: Answer) -> dict[str, object]:
-    output: list[object] = [_message_item(answer)] if answer.text or not answer.tool_calls else []
+def _finished(answer: Answer, question: Question) -> dict[str, object]:
+    output: list[object] = [_reasoning_item(answer)] if answer.reasoning else []
+    output += [_message_item(answer, question)] if answer.text or not answer.tool_calls else []
     output += [_call_item(answer, call, number) for number, call in enumerate(answer.tool_calls)]
     usage: dict[str, object] = {
         "input_tokens": answer.usage.prompt,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": answer.usage.cached},
         "output_tokens": answer.usage.completion,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": answer.usage.reasoning},
         "total_tokens": answer.usage.total,
     }
     reason = _INCOMPLETE_REASON.get(answer.stop)

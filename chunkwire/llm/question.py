@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
@@ -102,6 +102,11 @@ class Question:
         tool_choice: whether the model may, must not or must call a tool.
         named_tool: the one that it must call; "" leaves that to it.
         others: members of OpenAI's chat form that no word here stands for, for providers that speak it.
+        choices: how many answers are wished for, side by side.
+        is_parallel: several tools may be called at once.
+        wants_reasoning: what the model thinks should be passed on.
+        schema: the JSON Schema that the answer must fit, {} for any object; None for a text.
+        top_logprobs: how many other tokens to name for each, with their probabilities; None for none at all.
         form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
     """
 
@@ -118,6 +123,11 @@ class Question:
     tool_choice: Literal["auto", "none", "required"] = "auto"
     named_tool: str = ""
     others: Mapping[str, object] = field(default_factory=dict)
+    choices: int = 1
+    is_parallel: bool = True
+    wants_reasoning: bool = False
+    schema: object = None
+    top_logprobs: int | None = None
 
     @property
     def prompt(self) -> str:
@@ -190,6 +200,41 @@ def percent_encode(text: str) -> bytes:
 def join_path(base: bytes, rest: bytes, *, default: bytes = b"") -> bytes:
     """Return `rest` under a base path, with one slash between; under `default` where the base is "" or "/"."""
     return (base.rstrip(b"/") or default) + b"/" + rest
+
+
+def choose(question: Question, mode: str, name: str = "") -> Question:
+    """Return the question with the choice of tools that its request makes.
+
+    Args:
+        mode: of OpenAI's words: auto, none or required; "" for auto.
+        name: of the tool that must be called, "" for any.
+
+    Raises:
+        RequestRefused: another mode, or a tool that the request does not have.
+    """
+    if mode not in ("", "auto", "none", "required"):
+        raise refuse(f"tool_choice: expected auto, none, required or a tool, got {mode!r:.60}")
+    if mode == "none":
+        return replace(question, tools=())
+    if mode == "required" and not question.tools:
+        raise refuse("tool_choice: expected tools beside it, got none")
+    if name and all(tool.name != name for tool in question.tools):
+        raise refuse(f"tool_choice: expected the name of one of the tools, got {name!r:.60}")
+    return replace(question, tool_choice="required" if mode == "required" or name else "auto", named_tool=name)
+
+
+def count_of(body: object, *path: str, most: int) -> int:
+    """Return how many are wished for at a path, 1 where nothing is said.
+
+    Raises:
+        RequestRefused: no whole number from 1 to `most`.
+    """
+    value = at(body, *path)
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise refuse(f"{'.'.join(path)}: expected a whole number from 1 to {most}, got {value!r:.60}")
+    return value
 
 
 def text_of(content: object) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from chunkwire.origin.echo import ECHO
 from chunkwire.origin.events import EVENTS
-from chunkwire.origin.mock.responder import mock_resources
+from chunkwire.origin.mock.resources import mock_resources
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.origin.plan import PLANNED
 from chunkwire.origin.probe import PROBE

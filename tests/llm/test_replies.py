@@ -33,7 +33,13 @@ def test_a_whole_chat_completion() -> None:
     message = {"role": "assistant", "content": "Hm", "refusal": None, "tool_calls": [call]}
     assert found["choices"] == [{"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls"}]
     assert (found["object"], found["id"], found["created"]) == ("chat.completion", "id-1", 1_700_000_000)
-    assert found["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    assert found["usage"] == {
+        "prompt_tokens": 1,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens": 2,
+        "completion_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 3,
+    }
 
 
 def test_a_whole_response() -> None:

@@ -186,7 +186,10 @@ USER = [{"role": "user", "content": "a"}]
         (post("/v1/chat/completions", {"model": "m", "messages": []}), "messages: expected an array"),
         (post("/v1/chat/completions", {"model": "m", "messages": [{}]}), "messages[0].role"),
         (post("/v1/chat/completions", {"model": "m", "messages": USER, "stream": "yes"}), "stream: expected true"),
-        (post("/v1/chat/completions", {"model": "m", "messages": USER, "n": 2}), "n: expected 1"),
+        (
+            post("/v1/chat/completions", {"model": "m", "messages": USER, "n": 129}),
+            "n: expected a whole number from 1",
+        ),
         (post("/v1/responses", {"model": "m"}), "missing required parameter: 'input'"),
         (post("/v1/responses", {"model": "m", "input": [{"role": "x"}]}), "input[0].role"),
         (post("/v1/messages", {}), "anthropic-version: header is required"),

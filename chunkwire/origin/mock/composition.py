@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from chunkwire.llm.answer import Answer, StopReason, Usage, WholeToolCall
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import Question, Tool
-from chunkwire.llm.shape import at, dump, items_at, text_at
+from chunkwire.llm.shape import dump
+from chunkwire.origin.mock.schema import value_of
 from chunkwire.origin.mock.settings import MockSettings, WordSource
 
 _TOKEN: Final = re.compile(r"\s*\S{1,12}|\s+")
 _ID_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LOREM_TOKENS: Final = 50
+_THOUGHT: Final = "They ask: "
 _PIECE_CHARACTERS: Final = 8  # of the JSON text of a tool's arguments, a delta
 _LOREM: Final = (
     "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore "
@@ -31,7 +34,8 @@ def compose(
 ) -> Answer:
     """Return the answer to a question.
 
-    A question that offers tools is answered by a call of the first one, until it brings a tool's result.
+    A question that offers tools is answered by calls of those it must call or names, else of the first one, until it
+    brings a tool's result.
 
     Args:
         dialect: knows what ids begin with.
@@ -40,32 +44,53 @@ def compose(
     name = _new_id(dialect.id_prefix, chance)
     calls: tuple[WholeToolCall, ...] = ()
     words: list[str] = []
-    if question.tools and not (question.messages and question.messages[-1].role == "tool"):
-        tool = question.tools[0]
-        calls = (WholeToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt)),)
+    thoughts = tokens(wishes.reasoning or (_THOUGHT + question.prompt if question.wants_reasoning else ""))
+    if wishes.refusal:
+        words, stop = tokens(wishes.refusal), StopReason.REFUSAL
+    elif question.tools and not (question.messages and question.messages[-1].role == "tool"):
+        calls = tuple(
+            WholeToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt))
+            for tool in _called(question)
+        )
         stop = StopReason.TOOL_CALLS
     else:
         words, stop = _limited(_words(question, wishes, chance), question.max_tokens)
     failure = wishes.failure
     if failure is not None and failure.after is not None:
         words = words[: failure.after]
-    made = len(words) + sum(len(call.arguments) for call in calls)
+    made = len(words) + len(thoughts) + sum(len(call.arguments) for call in calls)
     return Answer(
         name,
         question.model,
         created,
         tuple(words),
         calls,
-        Usage(sum(len(tokens(message.text)) for message in question.messages), made),
+        Usage(prompt_tokens(question), made * question.choices, len(thoughts) * question.choices),
         stop,
         latency_ms=round(1000 * (wishes.time_to_first_token + wishes.inter_token_latency * max(0, made - 1))),
         error=failure.error if failure is not None else None,
+        reasoning=tuple(thoughts),
     )
+
+
+def prompt_tokens(question: Question) -> int:
+    """Return how many tokens the turns of a question have."""
+    return sum(len(tokens(message.text)) for message in question.messages)
 
 
 def tokens(text: str) -> list[str]:
     """Return a text cut into tokens; joined, they are the text."""
     return _TOKEN.findall(text)
+
+
+def _called(question: Question) -> Sequence[Tool]:
+    """Return the tools to call: the one that must be, those that the prompt names, in its order, or the first."""
+    if question.named_tool:
+        return [tool for tool in question.tools if tool.name == question.named_tool][:1]
+    found = {tool.name: re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", question.prompt) for tool in question.tools}
+    places = {name: match.start() for name, match in found.items() if match is not None}
+    named = sorted((tool for tool in question.tools if tool.name in places), key=lambda tool: places[tool.name])
+    return (named or question.tools)[: len(named) if named and question.is_parallel else 1]
 
 
 def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]:
@@ -75,6 +100,8 @@ def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]
 
 
 def _words(question: Question, wishes: MockSettings, chance: random.Random) -> list[str]:
+    if question.schema is not None and wishes.source is not WordSource.TEXT:
+        return tokens(dump(value_of(question.schema, question.prompt)))
     if wishes.source is WordSource.LOREM or (wishes.source is WordSource.ECHO and not question.prompt):
         return _lorem(_LOREM_TOKENS if wishes.tokens is None else wishes.tokens, chance)
     words = tokens(wishes.text if wishes.source is WordSource.TEXT else question.prompt)
@@ -101,26 +128,5 @@ def _new_id(prefix: str, chance: random.Random) -> str:
 
 
 def _arguments(tool: Tool, prompt: str) -> tuple[str, ...]:
-    text = dump(_value(tool.schema, prompt, depth=0) if isinstance(tool.schema, dict) else {})
+    text = dump(value_of(tool.schema, prompt) if tool.schema and isinstance(tool.schema, dict) else {})
     return tuple(text[place : place + _PIECE_CHARACTERS] for place in range(0, len(text), _PIECE_CHARACTERS))
-
-
-def _value(schema: object, prompt: str, *, depth: int) -> object:
-    """Return a value that fits a JSON Schema, as far as its type and enum say; texts are the prompt."""
-    if choices := items_at(schema, "enum"):
-        return choices[0]
-    match text_at(schema, "type").lower():  # Gemini's types are upper-case
-        case "object" | "" if depth < 8:  # a schema of a request may be as deep as its sender likes
-            members = at(schema, "properties")
-            pairs = members.items() if isinstance(members, dict) else ()
-            return {name: _value(member, prompt, depth=depth + 1) for name, member in pairs}
-        case "integer" | "number":
-            return 1
-        case "boolean":
-            return True
-        case "array":
-            return []
-        case "string":
-            return prompt
-        case _:
-            return None

@@ -9,23 +9,22 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from chunkwire.llm import route
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.llm.dialect import Dialect, Reply
+from chunkwire.llm.dialect import Dialect, Piece, Reply
 from chunkwire.llm.question import Field, ModelRequest, Question, RequestRefused, refuse
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.framing import Due, lay_out, schedule
-from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockFault, MockSettings, parse_failure, with_wishes
+from chunkwire.origin.mock.settings import MockFault, MockSettings, parse_failure, with_wishes
 from chunkwire.origin.scenarios import FAULTS
 from chunkwire.origin.scenarios.playing import HOLD_S, check_version, play, play_fault
+from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
 from chunkwire.origin.settings import caps_of
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import ChunkedBody, Responder
-from chunkwire.server.routes import Resource
 from chunkwire.wire.durations import format_duration
 
 MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents
@@ -58,6 +57,9 @@ async def answer_question(settings: MockSettings, request: IncomingRequest, resp
             wishes = _failing(wishes, picked)
         if wishes.failure is not None and wishes.failure.after is None:
             raise RequestRefused(replace(wishes.failure.error, retry_after=wishes.retry_after))
+        if wishes.quirk:
+            await _send_quirk(response, dialect, QUIRKS[wishes.quirk], wishes=wishes, chance=chance)
+            return
         created = int(time.time()) if wishes.seed is None else _SEEDED_CREATED
         answer = compose(question, wishes, dialect, chance=chance, created=created)
         events = schedule(dialect.write(answer, question), wishes, chance)
@@ -72,14 +74,32 @@ async def answer_question(settings: MockSettings, request: IncomingRequest, resp
     await _reply(response, dialect.write_whole(answer, question), dialect, chance)
 
 
-def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> Question:
+def check_key(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> None:
+    """Take a request whose key is accepted.
+
+    Raises:
+        RequestRefused: it has another key, or none.
+    """
     key = dialect.key_of(asked)
     if wishes.keys and key not in wishes.keys:
         kind = ErrorKind.WRONG_KEY
         raise refuse("expected an API key that this mock knows, got " + ("another" if key else "none"), kind)
+
+
+def check_model(model: str, wishes: MockSettings) -> None:
+    """Take a model that exists.
+
+    Raises:
+        RequestRefused: it does not.
+    """
+    if wishes.models and model not in wishes.models:
+        raise refuse(f"The model {model!r:.80} does not exist.", ErrorKind.NOT_FOUND)
+
+
+def _understand(dialect: Dialect, asked: ModelRequest, wishes: MockSettings) -> Question:
+    check_key(dialect, asked, wishes)
     question = dialect.parse_request(asked)
-    if wishes.models and question.model not in wishes.models:
-        raise refuse(f"The model {question.model!r:.80} does not exist.", ErrorKind.NOT_FOUND)
+    check_model(question.model, wishes)
     return question
 
 
@@ -127,6 +147,23 @@ async def _stream(
             await play_fault(body, fault, hold=quiet + HOLD_S)
 
 
+async def _send_quirk(
+    response: Responder, dialect: Dialect, quirk: Quirk, *, wishes: MockSettings, chance: random.Random
+) -> None:
+    """Send a quirk's content, whatever was asked, a piece a chunk and at the pace of tokens."""
+    if dialect.name not in quirk.dialects:
+        raise refuse(
+            f"x-chunkwire-quirk: expected a quirk of {dialect.name}, got {quirk.name} of {', '.join(quirk.dialects)}"
+        )
+    events = schedule([Piece(octets, is_token=True) for octets in quirk.pieces], wishes, chance)
+    fields = ((b"Content-Type", quirk.content_type), _NO_CACHE, _request_id(dialect, chance))
+    async with response.chunked(fields=fields) as body:
+        for frame in lay_out(events, wishes.framing, chance):
+            await _send(body, frame)
+        if quirk.is_cut:
+            body.cut()
+
+
 async def _send(body: ChunkedBody, frame: Due) -> None:
     await body.wait_until(frame.moment)
     await body.send_chunk(frame.octets)
@@ -138,54 +175,3 @@ async def _reply(response: Responder, reply: Reply, dialect: Dialect, chance: ra
 
 def _request_id(dialect: Dialect, chance: random.Random) -> Field:
     return (dialect.request_id_field, b"req_%024x" % chance.getrandbits(96))
-
-
-def _resource(path: str, summary: str, model: str, *, body: str, more: str = "") -> Resource:
-    example = f"-d '{body}' {more}'{{origin}}{path.replace('{model}', model)}'"
-    return Resource(path, partial(answer_question, DEFAULT_MOCK), summary, example, methods=("POST",), parameters=None)
-
-
-_CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'
-_RESPONSES_BODY: Final = '{"model":"m","stream":true,"input":"Say hello"}'
-_MESSAGES_BODY: Final = '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
-_GEMINI_BODY: Final = '{"contents":[{"role":"user","parts":[{"text":"Say hello"}]}]}'
-_CONVERSE_BODY: Final = '{"messages":[{"role":"user","content":[{"text":"Say hello"}]}]}'
-_INVOKE_BODY: Final = (
-    '{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
-)
-
-MOCKED: Final = (
-    _resource("/v1/chat/completions", "OpenAI chat completions, mocked", "m", body=_CHAT_BODY),
-    _resource("/openai/deployments/{model}/chat/completions", "the same at Azure's path", "m", body=_CHAT_BODY),
-    _resource("/v1/responses", "OpenAI responses, mocked", "m", body=_RESPONSES_BODY),
-    _resource(
-        "/v1/messages",
-        "Anthropic messages, mocked",
-        "m",
-        body=_MESSAGES_BODY,
-        more="-H 'anthropic-version: 2023-06-01' ",
-    ),
-    *(
-        _resource(f"/{version}/models/{{model}}:{method}", summary, "m", body=_GEMINI_BODY)
-        for version in ("v1beta", "v1")
-        for method, summary in (
-            ("streamGenerateContent", "Gemini, mocked; with ?alt=sse as events"),
-            ("generateContent", "Gemini in one body"),
-        )
-    ),
-    _resource("/model/{model}/converse-stream", "Bedrock ConverseStream, mocked", "m", body=_CONVERSE_BODY),
-    _resource("/model/{model}/converse", "Bedrock Converse in one body", "m", body=_CONVERSE_BODY),
-    _resource(
-        "/model/{model}/invoke-with-response-stream",
-        "Bedrock InvokeModel of Anthropic's models",
-        "m",
-        body=_INVOKE_BODY,
-    ),
-    _resource("/model/{model}/invoke", "the same in one body", "m", body=_INVOKE_BODY),
-)
-
-
-def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
-    """Return the resources of all providers, answering as `settings` say where a request does not."""
-    responder = partial(answer_question, settings)
-    return tuple(replace(resource, responder=responder) for resource in MOCKED)

@@ -5,6 +5,7 @@ The rule here: one vocabulary for both, and a wish that is not understood is ref
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import Field, refuse
 from chunkwire.origin.scenarios import FAULTS, find_scenario
+from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.server.query import shown
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
@@ -87,6 +89,9 @@ class MockSettings:
         failures: the share of requests that fail in some way drawn at random, 0 to 1.
         keys: those that are accepted; empty for any, and for none at all.
         models: those that exist; empty for any.
+        reasoning: what the model thinks before it answers; "" for something short where a request asks for it.
+        refusal: with what it declines, "" where it answers.
+        quirk: the row of `origin.scenarios.quirks` to send in place of an answer, "" for none.
     """
 
     time_to_first_token: float = 0.2
@@ -104,6 +109,9 @@ class MockSettings:
     failures: float = 0.0
     keys: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
+    reasoning: str = ""
+    refusal: str = ""
+    quirk: str = ""
 
 
 DEFAULT_MOCK: Final = MockSettings()
@@ -158,6 +166,18 @@ def parse_failure(text: str) -> MockFailure:
         kinds = ", ".join(kind.value for kind in ErrorKind)
         raise ValueError(f"expected a status from 400 to 599 or one of {kinds}, got {shown(text)!r}")
     return MockFailure(ProviderError(ErrorKind(what), f"the mock is set to fail: {what}"), after)
+
+
+def parse_quirk(text: str) -> str:
+    """Return the name of a quirk.
+
+    Raises:
+        ValueError: there is none of that name; the nearest ones are suggested.
+    """
+    if text not in QUIRKS:
+        near = difflib.get_close_matches(text, QUIRKS, n=3)
+        raise ValueError(f"expected a quirk{' such as ' + ', '.join(near) if near else ''}, got {shown(text)!r}")
+    return text
 
 
 def parse_wait(text: str) -> float:
@@ -230,6 +250,9 @@ _WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
     b"fault": ("fault", parse_fault),
     b"error": ("failure", parse_failure),
     b"retry-after": ("retry_after", parse_wait),
+    b"reasoning": ("reasoning", str),
+    b"refusal": ("refusal", str),
+    b"quirk": ("quirk", parse_quirk),
 }
 
 

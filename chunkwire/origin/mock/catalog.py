@@ -1,0 +1,153 @@
+"""What the mocks answer without a model: which models there are, and how many tokens a prompt has.
+
+The rule here: each provider's own form. Any model exists where the settings name none.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.dialect import Dialect, Reply, json_reply
+from chunkwire.llm.question import ModelRequest, RequestRefused, body_of, refuse
+from chunkwire.llm.shape import at, dump, load_object, text_at
+from chunkwire.origin.mock.composition import prompt_tokens
+from chunkwire.origin.mock.responder import MAX_BODY_OCTETS, check_key, check_model
+from chunkwire.origin.mock.settings import MockSettings
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+
+_ANY_MODEL: Final = "mock-1"
+_CREATED: Final = 1_700_000_000  # Unix seconds
+_CREATED_AT: Final = "2023-11-14T22:13:20Z"
+_TOKENS: Final = 200_000  # that a model takes
+
+
+async def list_models(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
+    """Answer with the models, or with the one that the path names, as the provider would whose path or field it is."""
+    asked = ModelRequest(request.head.method, request.head.target, request.head.fields)
+    dialect = _provider(asked)
+    name = request.captures.get("model", "")
+    try:
+        check_key(dialect, asked, settings)
+        if name:
+            check_model(name, settings)
+        models = [name] if name else sorted(settings.models) or [_ANY_MODEL]
+        reply = json_reply(_one(dialect, name) if name else _all(dialect, models))
+    except RequestRefused as refused:
+        reply = dialect.write_error(refused.error)
+    await response.fixed(reply.status, reply.fields, reply.body)
+
+
+async def count_tokens(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
+    """Answer with the number of tokens of a prompt."""
+    body = await request.read_body(MAX_BODY_OCTETS)
+    asked = ModelRequest(request.head.method, request.head.target, request.head.fields, body)
+    path = asked.path
+    name = next(name for name, mark in _COUNTERS.items() if mark in path)
+    try:
+        check_key(DIALECTS[name], asked, settings)
+        reply = _counted(name, asked)
+    except RequestRefused as refused:
+        reply = DIALECTS[name].write_error(refused.error)
+    await response.fixed(reply.status, reply.fields, reply.body)
+
+
+_COUNTERS: Final = {
+    "anthropic": "/messages/count_tokens",
+    "openai-responses": "/responses/input_tokens",
+    "gemini": ":countTokens",
+    "bedrock": "/count-tokens",
+}
+
+
+def _counted(name: str, asked: ModelRequest) -> Reply:
+    body = body_of(asked)
+    question_of = DIALECTS[name].parse_request
+    match name:
+        case "anthropic":
+            question = question_of(_with_body(asked, {"max_tokens": 1, **body}))
+            return json_reply({"input_tokens": prompt_tokens(question)})
+        case "openai-responses":
+            question = question_of(_with_body(asked, {"model": _ANY_MODEL, **body}))
+            return json_reply({"object": "response.input_tokens", "input_tokens": prompt_tokens(question)})
+        case "gemini":
+            inner = at(body, "generateContentRequest")
+            generated = replace(asked, target=asked.target.replace(b":countTokens", b":generateContent"))
+            question = question_of(_with_body(generated, inner if isinstance(inner, dict) else body))
+            count = prompt_tokens(question)
+            details = [{"modality": "TEXT", "tokenCount": count}]
+            return json_reply({"totalTokens": count, "promptTokensDetails": details})
+        case _:
+            return json_reply({"inputTokens": prompt_tokens(question_of(_converse(asked, at(body, "input"))))})
+
+
+def _converse(asked: ModelRequest, wish: object) -> ModelRequest:
+    """Return the request whose tokens Bedrock's CountTokens counts."""
+    base = asked.target.removesuffix(b"/count-tokens")
+    if isinstance(converse := at(wish, "converse"), dict):
+        return _with_body(replace(asked, target=base + b"/converse"), converse)
+    try:
+        invoked = load_object(base64.b64decode(text_at(wish, "invokeModel", "body"), validate=True))
+    except ValueError as error:
+        raise refuse("input: expected converse, or invokeModel with a body of JSON as base64") from error
+    return _with_body(replace(asked, target=base + b"/invoke"), invoked)
+
+
+def _with_body(asked: ModelRequest, body: dict[str, object]) -> ModelRequest:
+    return replace(asked, body=dump(body).encode("utf-8", "replace"))
+
+
+def _provider(asked: ModelRequest) -> Dialect:
+    """Return whose list it is: two providers have theirs at one path, and a field tells them apart."""
+    if asked.path.startswith("/foundation-models"):
+        return DIALECTS["bedrock"]
+    if asked.path.startswith("/v1beta/") or asked.get(b"x-goog-api-key") is not None:
+        return DIALECTS["gemini"]
+    if asked.path.startswith("/openai/"):
+        return DIALECTS["azure"]
+    return DIALECTS["openai" if asked.get(b"anthropic-version") is None else "anthropic"]
+
+
+def _one(dialect: Dialect, name: str) -> dict[str, object]:
+    match dialect.name:
+        case "anthropic":
+            return {"type": "model", "id": name, "display_name": name, "created_at": _CREATED_AT}
+        case "gemini":
+            return {
+                "name": f"models/{name}",
+                "version": "1",
+                "displayName": name,
+                "inputTokenLimit": _TOKENS,
+                "outputTokenLimit": _TOKENS,
+                "supportedGenerationMethods": ["generateContent", "countTokens"],
+            }
+        case "bedrock":
+            modes = ["TEXT"]
+            return {
+                "modelId": name,
+                "modelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{name}",
+                "modelName": name,
+                "providerName": "chunkwire",
+                "inputModalities": modes,
+                "outputModalities": modes,
+                "responseStreamingSupported": True,
+            }
+        case _:
+            return {"id": name, "object": "model", "created": _CREATED, "owned_by": "chunkwire"}
+
+
+def _all(dialect: Dialect, names: Sequence[str]) -> dict[str, object]:
+    models = [_one(dialect, name) for name in names]
+    match dialect.name:
+        case "anthropic":
+            return {"data": models, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+        case "gemini":
+            return {"models": models}
+        case "bedrock":
+            return {"modelSummaries": models}
+        case _:
+            return {"object": "list", "data": models}

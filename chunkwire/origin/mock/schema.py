@@ -1,0 +1,107 @@
+"""A value that fits a JSON Schema, made of the prompt: a tool's arguments, or a structured answer.
+
+The rule here: what the schemas of the SDKs have in them (2020-12, and Gemini's own, whose types are upper-case). A
+schema is a stranger's: it may be as deep, as recursive and as wrong as its sender likes. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chunkwire.llm.shape import at, count_at, items_at, number_at, text_at
+
+_MAX_DEPTH: Final = 16
+_MAX_VALUES: Final = 10_000  # of one schema; a recursive one may ask for any number
+_MAX_ITEMS: Final = 100  # of one array
+_MAX_LENGTH: Final = 10_000  # of a text that must have a length
+_FORMATS: Final = {
+    "date-time": "2026-01-02T03:04:05Z",
+    "date": "2026-01-02",
+    "time": "03:04:05Z",
+    "duration": "PT1S",
+    "email": "a@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def value_of(schema: object, prompt: str) -> object:
+    """Return a value of the schema; texts are the prompt, and an object of no schema has it as its `text`."""
+    if isinstance(schema, dict) and not schema:
+        return {"text": prompt}
+    return _Maker(schema, prompt).value(schema, _MAX_DEPTH)
+
+
+class _Maker:
+    """Makes the values of one schema."""
+
+    def __init__(self, root: object, prompt: str) -> None:
+        self._root = root
+        self._prompt = prompt
+        self._left = _MAX_VALUES
+
+    def value(self, schema: object, depth: int) -> object:
+        """Return a value of a schema inside of the root; None where it is too deep, or none."""
+        self._left -= 1
+        if not isinstance(schema, dict) or not depth or self._left < 0:
+            return None
+        if "const" in schema:
+            return schema["const"]
+        if choices := items_at(schema, "enum"):
+            return choices[0]
+        if reference := text_at(schema, "$ref"):
+            return self.value(_referred(reference, self._root), depth - 1)
+        for key in ("anyOf", "oneOf", "allOf"):
+            if options := [option for option in items_at(schema, key) if text_at(option, "type").lower() != "null"]:
+                return self.value(options[0], depth - 1)
+        match _type_of(schema):
+            case "object":
+                members = at(schema, "properties")
+                pairs = members.items() if isinstance(members, dict) else ()
+                return {name: self.value(member, depth - 1) for name, member in pairs}
+            case "array":
+                count = min(count_at(schema, "minItems"), _MAX_ITEMS)
+                return [self.value(at(schema, "items"), depth - 1) for _ in range(count)]
+            case kind:
+                return self._plain(kind, schema)
+
+    def _plain(self, kind: str, schema: dict[str, object]) -> object:
+        match kind:
+            case "integer" | "number":
+                return _number(schema)
+            case "boolean":
+                return True
+            case "string":
+                return _FORMATS.get(text_at(schema, "format")) or self._text(schema)
+            case _:
+                return None
+
+    def _text(self, schema: dict[str, object]) -> str:
+        least, most = count_at(schema, "minLength"), number_at(schema, "maxLength")
+        return self._prompt.ljust(min(least, _MAX_LENGTH), ".")[:most]
+
+
+def _type_of(schema: dict[str, object]) -> str:
+    """Return the type: the first of several that is not null, and that of an object where none stands."""
+    kind = at(schema, "type")
+    kinds = [text_at([item], 0).lower() for item in (kind if isinstance(kind, list) else [kind])]
+    return next((kind for kind in kinds if kind not in ("", "null")), "object" if kind is None else "")
+
+
+def _number(schema: dict[str, object]) -> int:
+    least, most = number_at(schema, "minimum"), number_at(schema, "maximum")
+    if least is None and (above := number_at(schema, "exclusiveMinimum")) is not None:
+        least = above + 1
+    value = 1 if least is None else max(1, least)
+    return value if most is None else min(value, most)
+
+
+def _referred(reference: str, root: object) -> object:
+    """Return what a reference inside of the schema points to (RFC 6901), None for another one."""
+    found = root if reference.startswith("#") else None
+    for step in filter(None, reference.lstrip("#").split("/")):
+        found = at(found, step.replace("~1", "/").replace("~0", "~"))
+    return found

@@ -1,0 +1,290 @@
+"""What a request can ask of the mocks beside a text: tools, reasoning, refusals, structure, choices, quirks, lists."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import AnswerEvent, Reasoning, StopReason, Text
+from chunkwire.llm.question import Message, Question, Tool
+from chunkwire.origin.mock.schema import value_of
+from chunkwire.origin.mock.settings import MockSettings
+from chunkwire.origin.scenarios.quirks import QUIRKS
+from tests.llm.answers import ASKED, read, told
+from tests.llm.test_quirks import said
+from tests.origin.test_mock import asking, frames_of, posted
+from tests.server.peer import Running, body_of, serving, status_of
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOLS = (Tool("a", SCHEMA), Tool("b", SCHEMA), Tool("c", SCHEMA))
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Say hello"}]}]}
+VERSION = "anthropic-version: 2023-06-01"
+USER = [{"role": "user", "content": "Say hello"}]
+dialects = pytest.mark.parametrize("name", DIALECTS)
+
+
+async def events(running: Running, name: str, request: bytes) -> list[AnswerEvent]:
+    data, is_complete = frames_of(await running.ask(request))
+    assert is_complete
+    return read(DIALECTS[name].reader(), b"".join(data))
+
+
+async def answered(running: Running, target: str, body: Mapping[str, object], *lines: str) -> dict[str, object]:
+    response = await running.ask(posted(target, json.dumps(body).encode(), *lines))
+    assert status_of(response) == 200, response
+    found = json.loads(body_of(response))
+    assert isinstance(found, dict)
+    return found
+
+
+@dialects
+@pytest.mark.parametrize(
+    "wish, called",
+    [
+        ({}, ["a"]),
+        ({"named_tool": "b", "tool_choice": "required"}, ["b"]),
+        ({"tool_choice": "required"}, ["a"]),
+        ({"messages": (Message("user", "Use c, then b."),)}, ["c", "b"]),
+        ({"messages": (Message("user", "Use b."),)}, ["b"]),
+    ],
+)
+async def test_the_tool_that_is_asked_for_is_called(name: str, wish: dict[str, object], called: list[str]) -> None:
+    question = replace(ASKED, tools=TOOLS, **wish)  # type: ignore[arg-type]
+    async with serving() as running:
+        found = told(await events(running, name, asking(name, question=question)))
+    assert [call for _, call, _ in found.calls] == called
+    assert found.stop is StopReason.TOOL_CALLS
+    assert all(arguments == {"city": question.prompt} for _, _, arguments in found.calls)
+
+
+@pytest.mark.parametrize(
+    "name, more",
+    [
+        ("openai", {"parallel_tool_calls": False}),
+        ("openai-responses", {"parallel_tool_calls": False}),
+        ("anthropic", {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}),
+    ],
+)
+async def test_tools_are_called_one_by_one_where_that_is_asked(name: str, more: dict[str, object]) -> None:
+    request = DIALECTS[name].build_request(replace(ASKED, tools=TOOLS, messages=(Message("user", "b and c"),)))
+    lines = [f"{key.decode()}: {value.decode()}" for key, value in request.fields]
+    body = json.dumps(json.loads(request.body) | more).encode()
+    async with serving() as running:
+        found = told(await events(running, name, posted(request.target.decode(), body, *lines)))
+    assert [call for _, call, _ in found.calls] == ["b"]
+
+
+@dialects
+async def test_a_tool_that_is_not_there_cannot_be_chosen(name: str) -> None:
+    question = replace(ASKED, tools=TOOLS, tool_choice="required", named_tool="z")
+    async with serving() as running:
+        assert status_of(await running.ask(asking(name, question=question))) == 400
+
+
+@dialects
+async def test_reasoning_is_sent_before_the_text(name: str) -> None:
+    async with serving() as running:
+        found = await events(running, name, asking(name, "x-chunkwire-reasoning: Hm, well."))
+    content = [event for event in found if isinstance(event, Reasoning | Text) and event.text]
+    assert "".join(event.text for event in content if isinstance(event, Reasoning)) == "Hm, well."
+    assert [type(event) for event in content] == [Reasoning, Reasoning, *[Text] * (len(content) - 2)]
+    usage = told(found).usage
+    assert usage is not None
+    assert usage.reasoning == (2 if name in ("openai", "azure", "openai-responses", "gemini") else 0)
+
+
+@pytest.mark.parametrize(
+    "target, body, line",
+    [
+        ("/v1/responses", {"model": "m", "input": "Hi", "reasoning": {"summary": "auto"}}, "x: y"),
+        ("/v1/messages", {"model": "m", "max_tokens": 9, "messages": USER, "thinking": {"type": "enabled"}},
+         "anthropic-version: 2023-06-01"),
+        ("/v1beta/models/m:generateContent", {"contents": [{"parts": [{"text": "Hi"}]}],
+         "generationConfig": {"thinkingConfig": {"includeThoughts": True}}}, "x: y"),
+        ("/model/m/converse", {"messages": [{"role": "user", "content": [{"text": "Hi"}]}],
+         "additionalModelRequestFields": {"thinking": {"type": "enabled"}}}, "x: y"),
+    ],
+)  # fmt: skip
+async def test_reasoning_that_a_request_asks_for_is_sent(target: str, body: dict[str, object], line: str) -> None:
+    async with serving() as running:
+        assert "They ask: " in json.dumps(await answered(running, target, body, line))
+        without = {
+            key: value for key, value in body.items() if key in ("model", "input", "max_tokens", "messages", "contents")
+        }
+        assert "They ask: " not in json.dumps(await answered(running, target, without, line))
+
+
+@dialects
+async def test_a_refusal_is_told_from_an_answer(name: str) -> None:
+    async with serving() as running:
+        found = told(await events(running, name, asking(name, "x-chunkwire-refusal: I cannot.")))
+    assert found.text == "I cannot."
+    assert found.stop is (StopReason.REFUSAL if name in ("openai", "azure", "openai-responses") else StopReason.FILTER)
+
+
+async def test_choices_say_the_same_and_are_all_counted() -> None:
+    async with serving() as running:
+        whole = await answered(running, "/v1/chat/completions", {"model": "m", "messages": USER, "n": 3})
+        contents = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"candidateCount": 2}}
+        found = await answered(running, "/v1beta/models/m:generateContent", contents)
+        body = json.dumps({"model": "m", "messages": USER, "n": 2, "stream": True}).encode()
+        stream = b"".join(frames_of(await running.ask(posted("/v1/chat/completions", body)))[0])
+    assert isinstance(whole["choices"], list)
+    assert [choice["message"]["content"] for choice in whole["choices"]] == ["Say hello"] * 3
+    assert whole["usage"]["completion_tokens"] == 6  # type: ignore[index]
+    assert [candidate["index"] for candidate in found["candidates"]] == [0, 1]  # type: ignore[attr-defined]
+    assert stream.count(b'"content":" hello"') == stream.count(b'"finish_reason":"stop"') == 2
+
+
+async def test_log_probabilities_are_of_each_token() -> None:
+    asked = {"model": "m", "messages": USER, "logprobs": True, "top_logprobs": 2}
+    include = {"include": ["message.output_text.logprobs"], "top_logprobs": 1}
+    async with serving() as running:
+        chat = await answered(running, "/v1/chat/completions", asked)
+        response = await answered(running, "/v1/responses", {"model": "m", "input": "Say hello", **include})
+    logprobs = chat["choices"][0]["logprobs"]["content"]  # type: ignore[index]
+    assert [each["token"] for each in logprobs] == ["Say", " hello"]
+    assert [len(each["top_logprobs"]) for each in logprobs] == [2, 2]
+    assert len(response["output"][0]["content"][0]["logprobs"]) == 2  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "name, more",
+    [
+        ("openai", {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}}),
+        ("openai-responses", {"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}),
+        ("anthropic", {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}),
+        ("gemini", {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}}),
+    ],
+)
+async def test_an_answer_fits_the_schema_that_is_asked_for(name: str, more: dict[str, object]) -> None:
+    request = DIALECTS[name].build_request(Question("m", (Message("user", "Oslo now"),)))
+    lines = [f"{key.decode()}: {value.decode()}" for key, value in request.fields]
+    body = json.dumps(json.loads(request.body) | more).encode()
+    async with serving() as running:
+        found = told(await events(running, name, posted(request.target.decode(), body, *lines)))
+    assert json.loads(found.text) == {"city": "Oslo now"}
+
+
+@pytest.mark.parametrize(
+    "schema, value",
+    [
+        ({}, {"text": "p"}),
+        ({"type": "array", "items": {"type": "integer", "minimum": 5}, "minItems": 2}, [5, 5]),
+        ({"anyOf": [{"type": "null"}, {"type": "boolean"}]}, True),
+        ({"$defs": {"x": {"const": 7}}, "properties": {"a": {"$ref": "#/$defs/x"}}}, {"a": 7}),
+        ({"type": ["null", "string"], "maxLength": 0}, ""),
+        ({"type": "STRING", "format": "date"}, "2026-01-02"),
+        ({"type": "string", "minLength": 3}, "p.."),
+        ({"type": "number", "exclusiveMinimum": 1, "maximum": 9}, 2),
+        ({"enum": ["b", "a"]}, "b"),
+        ({"$ref": "https://elsewhere/"}, None),
+        ({"type": "null"}, None),
+    ],
+)
+def test_a_value_fits_its_schema(schema: object, value: object) -> None:
+    assert value_of(schema, "p") == value
+
+
+def test_a_schema_that_branches_without_end_has_an_end() -> None:
+    wide = {"type": "array", "minItems": 100, "items": {"$ref": "#"}}
+    assert len(json.dumps(value_of(wide, "p"))) < 1_000_000
+
+
+THINKING = ("reasoning", "thinking", "generationConfig", "additionalModelRequestFields")
+QUIRKED = [(quirk, name) for quirk in QUIRKS.values() for name in quirk.dialects]
+
+
+async def test_each_quirk_is_sent_on_request_as_its_row_has_it() -> None:
+    async with serving() as running:
+        for quirk, name in QUIRKED:
+            response = await running.ask(asking(name, f"x-chunkwire-quirk: {quirk.name}", "Connection: close"))
+            data, is_complete = frames_of(response)
+            assert (tuple(data), is_complete) == (quirk.pieces, not quirk.is_cut), quirk.name
+            assert b"Content-Type: " + quirk.content_type + b"\r\n" in response
+
+
+async def test_a_quirk_of_every_request_and_one_of_another_dialect() -> None:
+    async with serving(mock=MockSettings(quirk="reasoning")) as running:
+        assert said(await events(running, "openai", asking("openai"))) == QUIRKS["reasoning"].said
+        response = await running.ask(asking("gemini"))
+    assert status_of(response) == 400
+    assert b"expected a quirk of gemini, got reasoning of openai, azure" in response
+
+
+async def test_an_unknown_quirk_is_refused_with_the_nearest_names() -> None:
+    async with serving() as running:
+        response = await running.ask(asking("openai", "x-chunkwire-quirk: reasonin"))
+    assert status_of(response) == 400
+    assert b"expected a quirk such as reasoning" in response
+
+
+@pytest.mark.parametrize(
+    "path, line, names",
+    [
+        ("/v1/models", "x: y", ["data", "id"]),
+        ("/v1/models", "anthropic-version: 2023-06-01", ["data", "display_name"]),
+        ("/v1/models", "x-goog-api-key: k", ["models", "displayName"]),
+        ("/v1beta/models", "x: y", ["models", "supportedGenerationMethods"]),
+        ("/openai/models", "x: y", ["data", "owned_by"]),
+        ("/foundation-models", "x: y", ["modelSummaries", "modelId"]),
+    ],
+)
+async def test_models_are_listed_in_each_providers_form(path: str, line: str, names: list[str]) -> None:
+    async with serving(mock=MockSettings(models=frozenset({"m-1", "m-2"}))) as running:
+        response = await running.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+        one = await running.ask(f"GET /v1/models/m-2 HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+        other = await running.ask(f"GET /v1/models/m-3 HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+    listed = json.loads(body_of(response))[names[0]]
+    assert len(listed) == 2
+    assert names[1] in listed[0]
+    assert (status_of(one), status_of(other)) == (200, 404)
+    assert "m-2" in json.dumps(json.loads(body_of(one)))
+
+
+@pytest.mark.parametrize(
+    "target, body, line, member",
+    [
+        ("/v1/messages/count_tokens", {"model": "m", "messages": USER}, VERSION, "input_tokens"),
+        ("/v1/responses/input_tokens", {"input": "Say hello"}, "x: y", "input_tokens"),
+        ("/v1beta/models/m:countTokens", {"contents": [{"parts": [{"text": "Say hello"}]}]}, "x: y", "totalTokens"),
+        ("/model/m/count-tokens", {"input": {"converse": CONVERSE}}, "x: y", "inputTokens"),
+    ],
+)
+async def test_the_tokens_of_a_prompt_are_counted(target: str, body: dict[str, object], line: str, member: str) -> None:
+    async with serving() as running:
+        assert (await answered(running, target, body, line))[member] == 2
+        assert status_of(await running.ask(posted(target, b"[]", line))) == 400
+
+
+PREFLIGHT = "OPTIONS {} HTTP/1.1\r\nHost: x\r\nOrigin: https://a\r\nAccess-Control-Request-Method: POST\r\n"
+ASKS = "Access-Control-Request-Headers: authorization"
+OPTS_IN = ASKS + ",anthropic-dangerous-direct-browser-access"
+
+
+@pytest.mark.parametrize(
+    "path, line, is_open",
+    [
+        ("/v1/chat/completions", ASKS, True),
+        ("/v1/responses", ASKS, True),
+        ("/v1beta/models/m:generateContent", ASKS, True),
+        ("/v1/messages", ASKS, False),
+        ("/v1/messages", OPTS_IN, True),
+    ],
+)
+async def test_a_page_may_ask_where_the_provider_lets_it(path: str, line: str, is_open: bool) -> None:
+    async with serving() as running:
+        head = await running.ask(f"{PREFLIGHT.format(path)}{line}\r\n\r\n".encode())
+    names = line.partition(": ")[2].encode()
+    assert (b"Access-Control-Allow-Origin: *" in head) == is_open
+    assert (b"Access-Control-Allow-Headers: " + names in head) == is_open
+
+
+async def test_an_answer_may_be_read_by_a_page_once() -> None:
+    async with serving() as running:
+        response = await running.ask(asking("openai", "Origin: https://a"))
+        closed = await running.ask(asking("anthropic", "Origin: https://a"))
+    assert response.count(b"Access-Control-Allow-Origin: *\r\n") == 1
+    assert b"Access-Control" not in closed
