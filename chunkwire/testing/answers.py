@@ -95,14 +95,21 @@ def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
     return Reply(step.status, (*(() if b"content-type" in given else (kind,)), *step.fields, *wait), body)
 
 
-def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None) -> WireAnswer:
-    """Return an answer as octets."""
+def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accepts_gzip: bool = True) -> WireAnswer:
+    """Return an answer as octets; where no gzip is accepted, what comes nearest to a scenario with it."""
     if kind == "frames":
         return _planned(step)
+    scenario = step.framing or _PLAIN
+    if scenario.is_gzip and not accepts_gzip:
+        scenario = _PLAIN if scenario.is_legal else SCENARIOS["early-end"]
     if asked is not None and not asked.question.is_stream:
-        return _whole(asked.dialect.write_whole(answer_of(step, asked.question), asked.question), step.fault)
-    events, content_type = events_of(kind, step, asked)
-    scenario = (step.framing or _PLAIN).of(events, content_type)
+        reply = asked.dialect.write_whole(answer_of(step, asked.question), asked.question)
+        if scenario is _PLAIN or reply.status != 200:
+            return _whole(reply, step.fault)
+        events, content_type = [reply.body], b"application/json"
+    else:
+        events, content_type = events_of(kind, step, asked)
+    scenario = scenario.of(events, content_type)
     if step.fault is None:
         return WireAnswer(scenario.head, scenario.writes, scenario.ending)
     return _broken(scenario, events, step.fault)

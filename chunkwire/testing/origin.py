@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Final, TypedDict, Unpack
 
 import trio
 
@@ -28,9 +28,21 @@ from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRu
 from chunkwire.testing.steps import Response, by_hand
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
 
-Framing: TypeAlias = Scenario | str | None
-
 _LOOPBACK: Final = Address("127.0.0.1", 0)
+
+
+class RunOptions(TypedDict, total=False):
+    """What may be said of a run beside its responses.
+
+    Attributes:
+        framing: how the events of each answer lie on the wire: a scenario or its name.
+        repeats: give the last response again for every request beyond them, as to a client that tries again.
+        by_hand: one response that the test writes, in place of others.
+    """
+
+    framing: Scenario | str | None
+    repeats: bool
+    by_hand: bool
 
 
 class OriginRun:
@@ -160,64 +172,60 @@ class Origin:
         self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
         self._runs = Runs()
 
-    def openai(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
+    def openai(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of OpenAI chat completions and responses, Azure's path too; `run.url` is the SDK's base_url.
 
         Args:
             responses: a response, or a list of them in their order: a text, the texts of the deltas as a list, or what
                 the functions of `chunkwire.testing` make. Without any, one with a sample text.
-            framing: how each answer's events lie on the wire: a scenario or its name.
-            by_hand: one response that the test writes.
+            options: see `RunOptions`.
 
         Raises:
             LocalError: a response is wrong, or the origin is closed.
         """
-        return self._begin("openai", responses, framing, is_by_hand=by_hand)
+        return self._begin("openai", responses, options)
 
-    def anthropic(
-        self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False
-    ) -> OriginRun:
+    def anthropic(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Anthropic messages; see `openai`."""
-        return self._begin("anthropic", responses, framing, is_by_hand=by_hand)
+        return self._begin("anthropic", responses, options)
 
-    def gemini(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
+    def gemini(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Gemini's generated content; see `openai`."""
-        return self._begin("gemini", responses, framing, is_by_hand=by_hand)
+        return self._begin("gemini", responses, options)
 
-    def bedrock(
-        self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False
-    ) -> OriginRun:
+    def bedrock(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Bedrock's ConverseStream and InvokeModel; see `openai`."""
-        return self._begin("bedrock", responses, framing, is_by_hand=by_hand)
+        return self._begin("bedrock", responses, options)
 
-    def sse(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
-        """Begin a run of server-sent events: a list has texts, and mappings of data, event, id, retry."""
-        return self._begin("sse", responses, framing, is_by_hand=by_hand)
+    def sse(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+        """Begin a run of server-sent events: a text is one event, a list has texts and mappings."""
+        return self._begin("sse", responses, options)
 
-    def ndjson(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
+    def ndjson(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of JSON lines: each response a list of what becomes a line."""
-        return self._begin("ndjson", responses, framing, is_by_hand=by_hand)
+        return self._begin("ndjson", responses, options)
 
-    def text(self, responses: Response | None = None, *, framing: Framing = None, by_hand: bool = False) -> OriginRun:
+    def text(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of plain text: each response a text, or a list of them, a chunk each."""
-        return self._begin("text", responses, framing, is_by_hand=by_hand)
+        return self._begin("text", responses, options)
 
-    def frames(self, responses: Response | None = None) -> OriginRun:
+    def frames(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of frame plans: `5@0,6:a=1@100,0@200`, as `/frames` takes them."""
-        return self._begin("frames", responses, None, is_by_hand=False)
+        return self._begin("frames", responses, options)
 
-    def websocket(self, responses: Response | None = None, *, by_hand: bool = False) -> OriginRun:
+    def websocket(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of WebSockets: each response the messages to send before a Close frame; needs `chunkwire[ws]`."""
-        return self._begin("websocket", responses, None, is_by_hand=by_hand)
+        return self._begin("websocket", responses, options)
 
-    def _begin(self, kind: str, responses: Response | None, framing: Framing, *, is_by_hand: bool) -> OriginRun:
+    def _begin(self, kind: str, responses: Response | None, options: RunOptions) -> OriginRun:
         if not self.url:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
+        is_by_hand = options.get("by_hand", False)
         if is_by_hand and responses is not None:
             raise ValueError("expected either responses or by_hand=True; by_hand() is a response among others")
         listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
-        message = {"kind": kind, "responses": listed, "framing": framing}
-        return OriginRun(self._runs.begin(message), self.url, self)
+        others = {name: value for name, value in options.items() if name != "by_hand"}
+        return OriginRun(self._runs.begin({"kind": kind, "responses": listed, **others}), self.url, self)
 
     def end(self, runs: Iterable[OriginRun] | None = None) -> None:
         """End these runs, or all that are not over.

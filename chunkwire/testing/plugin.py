@@ -44,18 +44,27 @@ def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """End the runs as part of the test, so that what is wrong with them is a failure and no error of the teardown."""
     origin = item.stash.get(_ORIGIN, None)
-    if origin is None:
-        return (yield)
     try:
         result = yield
     except BaseException as error:
-        origin.end_after(error)
+        if origin is not None:
+            origin.end_after(error)
+        _say_what_is_demanded(item, error)
         raise
-    try:
-        origin.end()
-    except AssertionError as failed:
-        pytest.fail(f"chunkwire: {failed}", pytrace=False)
+    if origin is not None:
+        try:
+            origin.end()
+        except AssertionError as failed:
+            pytest.fail(f"chunkwire: {failed}", pytrace=False)
     return result
+
+
+def _say_what_is_demanded(item: pytest.Item, error: BaseException) -> None:
+    """Add to the error of a test for a scenario what that is, and what a sound client does."""
+    if item.get_closest_marker(_MARKER) is not None and isinstance(item, pytest.Function):
+        scenario: Any = item.callspec.params[_SCENARIO]
+        where = scenario.clause if scenario.clause[:1].isalpha() else f"RFC {scenario.clause}"
+        error.add_note(f"chunkwire: {scenario}: {scenario.summary}; a sound client must {scenario.demand} ({where})")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

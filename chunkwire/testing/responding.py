@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.question import ModelRequest, RequestRefused
+from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import Write
 from chunkwire.origin.scenarios.playing import play_written
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
-from chunkwire.testing.answers import AskedModel, WireAnswer, status_reply, understand, wire_answer
+from chunkwire.testing.answers import AskedModel, status_reply, understand, wire_answer
 from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
@@ -21,7 +23,9 @@ from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
-_HOLD_S: Final = 3600.0  # a stall lasts until the client leaves or the run is over; this is for runs that are left
+_STALL_S: Final = 3600.0  # a stall that was asked for lasts until the client leaves, or the origin does
+_SCENARIO_STALL_S: Final = 1.0  # and one of a scenario ends in a FIN: a client without deadlines must not hang its test
+_NEVER: Final = re.compile(rb";q=0(?:\.0*)?$")
 _NOT_EXPECTED: Final = 400  # which no client repeats, as it might a 5xx
 
 
@@ -104,12 +108,21 @@ async def _write(
         reply = status_reply(step, asked)
         await response.fixed(reply.status, reply.fields, reply.body)
     elif isinstance(step, Octets):
-        answer = WireAnswer(b"", tuple(map(Write, step.writes)), step.ending)
-        await play_written(response, answer.head, answer.writes, answer.ending, hold=_HOLD_S)
+        await play_written(response, b"", [Write(each) for each in step.writes], step.ending, hold=_STALL_S)
     elif run.kind == "websocket":
         await answer_websocket(run.hands.get(number), step, request, response, received)
     elif isinstance(step, ByHand):
         await write_by_hand(run.hands[number], response, run.kind, asked)
     else:
-        answer = wire_answer(run.kind, step, asked)
-        await play_written(response, answer.head, answer.writes, answer.ending, hold=_HOLD_S)
+        answer = wire_answer(run.kind, step, asked, accepts_gzip=_accepts_gzip(request.head))
+        hold = _SCENARIO_STALL_S if step.fault is None else _STALL_S
+        await play_written(response, answer.head, answer.writes, answer.ending, hold=hold)
+
+
+def _accepts_gzip(head: Request) -> bool:
+    """Say whether gzip may be sent: it is named without a weight of 0, or nothing is (RFC 9110 §12.5.3)."""
+    values = [value for name, value in head.fields if name.lower() == b"accept-encoding"]
+    codings = [coding.replace(b" ", b"").lower() for value in values for coding in value.split(b",")]
+    return not values or any(
+        coding.partition(b";")[0] in (b"gzip", b"*") and not _NEVER.search(coding) for coding in codings
+    )

@@ -27,7 +27,7 @@ MAX_BODY_OCTETS: Final = 32 << 20  # of one request: as long as the mock of lang
 MAX_WAIT_S: Final = 60.0  # of one wait
 WAIT_S: Final = 5.0  # where a wait says nothing
 _WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
-_MEMBERS: Final = frozenset({"kind", "responses", "framing"})
+_MEMBERS: Final = frozenset({"kind", "responses", "framing", "repeats"})
 
 
 class RunFailed(AssertionError):
@@ -98,19 +98,21 @@ class ServedRun:
         requests: those that came, in the order in which they were complete.
     """
 
-    def __init__(self, kind: str, steps: list[Step]) -> None:
+    def __init__(self, kind: str, steps: list[Step], *, repeats: bool) -> None:
         self.id = f"run-{secrets.token_hex(8)}"
         self.kind = kind
         self.steps = steps
         self.hands = {number: Hand() for number, step in enumerate(steps) if isinstance(step, ByHand)}
         self.requests: list[RunRequest] = []
         self._taken = 0
+        self._repeats = repeats
 
     def take(self) -> tuple[int, Step] | None:
-        """Return the number and plan of the next response; None where all have been given."""
-        if self._taken >= len(self.steps):
+        """Return the number and plan of the next response; None where all have been given and none is repeated."""
+        if self._taken < len(self.steps):
+            self._taken += 1
+        elif not self._repeats or not self.steps:
             return None
-        self._taken += 1
         return self._taken - 1, self.steps[self._taken - 1]
 
     def note(self, request: RunRequest) -> None:
@@ -224,7 +226,7 @@ class Runs:
         self.is_closed = False
 
     def begin(self, message: object) -> ServedRun:
-        """Begin a run: its `kind`, its `responses`, and their `framing`.
+        """Begin a run: its `kind`, its `responses`, their `framing`, and whether it `repeats` the last one.
 
         Raises:
             LocalError: what is wrong with it.
@@ -232,17 +234,22 @@ class Runs:
         if self.is_closed:
             raise LocalError("the origin is closed: no run can begin")
         if not isinstance(message, Mapping) or not _MEMBERS.issuperset(message):
-            raise LocalError(f"expected a run as kind, responses and framing, got {message!r:.80}")
+            raise LocalError(f"expected a run as kind, responses, framing and repeats, got {message!r:.80}")
         kind = message.get("kind")
         if kind not in KINDS:
             raise LocalError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r:.40}")
+        repeats = message.get("repeats", False)
+        if not isinstance(repeats, bool):
+            raise LocalError(f"repeats: expected true or false, got {repeats!r:.40}")
         steps = read_steps(message.get("responses", ()), kind, message.get("framing"))
         for number, step in enumerate(steps, 1):
             if isinstance(step, ContentStep):
                 _check(kind, number, step)
         if len(steps) > MAX_RESPONSES or len(self._runs) >= MAX_RUNS:
             raise LocalError(f"expected at most {MAX_RUNS} runs at once, of at most {MAX_RESPONSES} responses")
-        run = ServedRun(kind, steps)
+        if repeats and (not steps or isinstance(steps[-1], ByHand)):
+            raise LocalError("repeats: expected a last response that is not written by hand")
+        run = ServedRun(kind, steps, repeats=repeats)
         self._runs[run.id] = run
         return run
 

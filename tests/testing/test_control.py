@@ -93,7 +93,7 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
     [
         ({"kind": "ssee"}, "kind: expected one of openai, .*, websocket, got 'ssee'"),
         ({"kind": "sse", "responses": ["a", {"fault": "cutt"}]}, r"response 2: no scenario 'cutt': did you mean cut\?"),
-        ({"kind": "sse", "plan": []}, "expected a run as kind, responses and framing, got "),
+        ({"kind": "sse", "plan": []}, "expected a run as kind, responses, framing and repeats, got "),
         (b"no json", "expected JSON, got 'no json'"),
         (b"[" * 100_000, "expected JSON, got "),
         (b"7", "expected a JSON object, got 7"),

@@ -9,8 +9,9 @@ INI = """
 [pytest]
 addopts = --strict-markers -p no:cacheprovider --tb=short -rA
 filterwarnings = error
-asyncio_default_fixture_loop_scope = function
 """
+OTHERS = ("trio", "anyio", "asyncio", "hypothesispytest", "xdist", "timeout")
+ALONE = tuple(word for name in OTHERS for word in ("-p", f"no:{name}"))  # beside no other plugin, so it starts sooner
 PROJECT = '''
 import urllib.request
 import anyio, anyio.to_thread, pytest, trio
@@ -75,7 +76,7 @@ def run_pytest(folder: Path, source: str, *arguments: str) -> str:
 
 
 def test_tests_pass_and_fail_as_they_should_whatever_runs_them(tmp_path: Path) -> None:
-    printed = run_pytest(tmp_path, PROJECT, "-n", "2")
+    printed = run_pytest(tmp_path, PROJECT, "-n", "2", "-o", "asyncio_default_fixture_loop_scope=function")
     outcomes = re.findall(r"^([A-Z]+) test_project\.py::(\S+)", printed, re.MULTILINE)
     assert {outcome == "PASSED" for outcome, name in outcomes if name.startswith("test_passes")} == {True}, printed
     assert {outcome == "FAILED" for outcome, name in outcomes if name.startswith("test_fails")} == {True}, printed
@@ -93,10 +94,7 @@ def test_loaded():
     ours = {name for name in sys.modules if name.partition(".")[0] in ("chunkwire", "trio", "h11")}
     assert ours == {"chunkwire", "chunkwire.testing", "chunkwire.testing.plugin"}
 """
-    others = [f"no:{name}" for name in ("trio", "anyio", "asyncio", "hypothesispytest")]
-    ini = INI.replace("asyncio_default_fixture_loop_scope = function", "")
-    tmp_path.joinpath("other.ini").write_text(ini)
-    printed = run_pytest(tmp_path, source, "-c", "other.ini", *(word for name in others for word in ("-p", name)))
+    printed = run_pytest(tmp_path, source, *ALONE)
     assert "1 passed" in printed
 
 
@@ -110,7 +108,7 @@ def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     for number, (marker, signature) in enumerate(wrong):
         source = f"import pytest\n@pytest.mark.chunkwire({marker})\ndef test_it({signature}): pass\n"
         tmp_path.joinpath(f"test_{number}.py").write_text(source)
-    printed = run_pytest(tmp_path, "", "-p", "no:trio", "-p", "no:anyio")
+    printed = run_pytest(tmp_path, "", *ALONE)
     for number, line in enumerate(wrong.values()):
         assert f"test_{number}.py::test_it: {line}\n" in printed
     assert "Traceback" not in printed

@@ -98,6 +98,11 @@ class Scenario:
         return b"\r\nTransfer-Encoding: chunked\r\n" in self.head
 
     @property
+    def is_gzip(self) -> bool:
+        """Say whether the content is coded, which is legal only where the request accepts gzip (RFC 9110 §12.5.3)."""
+        return b"\r\nContent-Encoding: gzip\r\n" in self.head
+
+    @property
     def breaks_head(self) -> bool:
         """Say whether the response ends before its head does."""
         return not self.head.endswith(b"\r\n\r\n")

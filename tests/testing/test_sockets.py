@@ -1,0 +1,135 @@
+"""The WebSockets of a run, and what a run makes of requests that ask for something else."""
+
+import gzip
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Message, Request, TextMessage
+
+from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset
+from chunkwire.wire.errors import LocalError
+from tests.testing.test_runs import CHAT, fetch
+
+
+@pytest.fixture(scope="module")
+def origin() -> Generator[Origin, None, None]:
+    with Origin() as made:
+        yield made
+
+
+class Client:
+    """A WebSocket client that sees how the connection ends."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.frames = WSConnection(ConnectionType.CLIENT)
+        self.pending: list[Event] = []
+
+    async def send(self, event: Event) -> None:
+        await self.stream.send_all(self.frames.send(event))
+
+    async def event(self) -> Event:
+        while not self.pending:
+            self.frames.receive_data(await self.stream.receive_some() or None)
+            self.pending += self.frames.events()
+        return self.pending.pop(0)
+
+    async def to_its_end(self) -> list[str | int | None]:
+        """Return the texts that come, and the code of a Close frame: 1006 where none comes."""
+        seen: list[str | int | None] = []
+        while True:
+            event = await self.event()
+            if isinstance(event, Message):
+                seen.append(event.data)
+            elif isinstance(event, CloseConnection):
+                return [*seen, event.code]
+
+
+@asynccontextmanager
+async def opened(run: OriginRun) -> AsyncIterator[Client]:
+    host, _, path = run.ws_url.removeprefix("ws://").partition("/")
+    name, _, port = host.partition(":")
+    async with await trio.open_tcp_stream(name, int(port)) as stream:
+        client = Client(stream)
+        await client.send(Request(host=host, target=f"/{path}"))
+        assert isinstance(await client.event(), AcceptConnection)
+        yield client
+
+
+async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) -> None:
+    run = origin.websocket(by_hand=True)
+    async with opened(run) as client:
+        await client.send(TextMessage("hello"))
+        await client.send(BytesMessage(b"\xff"))
+        run.send_event("Grüße")
+        run.send_frame(b"\x00")
+        assert [await client.event(), await client.event()] == [TextMessage("Grüße"), BytesMessage(b"\x00")]
+        await client.send(CloseConnection(1000))
+        await run.wait_client_gone_async()
+    assert run.requests[0].messages == ["hello", b"\xff"]
+    run.end()
+
+
+async def test_planned_messages_end_in_a_close_frame(origin: Origin) -> None:
+    run = origin.websocket([["one", "two"]])
+    async with opened(run) as client:
+        assert await client.to_its_end() == ["one", "two", 1000]
+    run.end()
+
+
+async def test_a_cut_has_no_close_frame(origin: Origin) -> None:
+    run = origin.websocket([cut(["one", "two"], after_events=1), reset(["one"], after_events=0)])
+    async with opened(run) as client:
+        assert await client.to_its_end() == ["one", 1006]
+    async with opened(run) as client:
+        with pytest.raises(trio.BrokenResourceError):
+            await client.event()
+    run.end()
+
+
+def test_a_request_that_is_no_handshake_is_refused(origin: Origin) -> None:
+    run = origin.websocket([["one"]])
+    with pytest.raises(urllib.error.HTTPError, match="426") as caught:
+        fetch(run.url)
+    caught.value.close()
+
+
+def test_the_last_response_repeats_where_that_is_asked_for(origin: Origin) -> None:
+    run = origin.text(["a", "b"], repeats=True)
+    assert [fetch(run.url) for _ in range(4)] == [b"a", b"b", b"b", b"b"]
+    run.end()
+    unasked = origin.text(["a"], repeats=True)
+    with pytest.raises(RunFailed, match="never asked for: response 1: 'a'"):
+        unasked.end()
+
+
+@pytest.mark.parametrize("responses", [[], [{"by_hand": True}]])
+def test_what_cannot_repeat_is_one_line(origin: Origin, responses: list[object]) -> None:
+    with pytest.raises(LocalError, match=r"^repeats: expected a last response that is not written by hand$"):
+        origin.text(responses, repeats=True)
+
+
+@pytest.mark.parametrize(
+    "accepted, is_coded",
+    [("gzip", True), ("*", True), ("br, gzip;q=0.5", True), ("identity", False), ("gzip;q=0", False)],
+)
+def test_gzip_is_sent_only_to_who_accepts_it(origin: Origin, accepted: str, is_coded: bool) -> None:
+    run = origin.text("Hello", framing="gzip")
+    request = urllib.request.Request(run.url, headers={"Accept-Encoding": accepted})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        content = response.read()
+        assert (response.headers["Content-Encoding"] == "gzip") == is_coded
+    assert (gzip.decompress(content) if is_coded else content) == b"Hello"
+    run.end()
+
+
+def test_a_framing_holds_for_an_answer_in_one_body_too(origin: Origin) -> None:
+    run = origin.openai("Grüße", framing="tiny")
+    whole = fetch(f"{run.url}/v1/chat/completions", {**CHAT, "stream": False})
+    assert json.loads(whole)["choices"][0]["message"]["content"] == "Grüße"
+    run.end()
