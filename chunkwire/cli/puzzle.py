@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,7 @@ your own server or client: chunkwire check server URL, chunkwire check client --
 
 exit codes: 0 solved, 1 a wrong --answer, or given up, 2 usage, 130 Ctrl-C"""
 
+READ_OCTETS: Final = 4096
 MAX_SEED: Final = 9999
 """Of a seed that is drawn: one that a person can read out."""
 
@@ -67,6 +69,7 @@ async def _play(
     options: argparse.Namespace, puzzle: Puzzle, number: int | None, view: LessonView, book: HandInBook
 ) -> ExitCode:
     from chunkwire.lab.puzzles import KINDS, set_up
+    from chunkwire.tools.paint import wrapped
     from chunkwire.wire.errors import LocalError
 
     async with set_up(puzzle) as places:
@@ -75,11 +78,12 @@ async def _play(
         _show(puzzle, number, places, options)
         book.begin()
         tries = 0
-        while (words := await _ask()) is not None:
+        answers = AnswerLines()
+        while (words := await answers.next()) is not None:
             try:
                 is_right = await _judge(puzzle, places, words, view)
             except LocalError as error:  # no answer at all: no try
-                print(f"  {error}")
+                print("\n".join(wrapped("  ", str(error), SHOWN_COLUMNS)))
                 continue
             tries += 1
             if is_right:
@@ -94,6 +98,7 @@ async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str]
     from chunkwire.lab.puzzles import judge_answer
     from chunkwire.wire.errors import LocalError
 
+    words = words[words[:1] == ["hop"] :]
     if len(words) != 2:
         raise LocalError("expected a hop and a setting, as in: 2 buffer    (Ctrl-D gives up)")
     hop = words[0].lower().removeprefix("hop").strip("- ")
@@ -123,10 +128,25 @@ def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options
     print("\n".join(wrapped("  settings: ", ", ".join(names), SHOWN_COLUMNS)))
 
 
-async def _ask() -> list[str] | None:
-    """Return the words of the next answer; None at the end of standard input."""
-    import trio
+class AnswerLines:
+    """The lines of standard input, read beside the hops.
 
-    print("\nhop and setting> ", end="", flush=True)
-    line = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-    return line.split() if line else None
+    By the descriptor: a thread that waits in `sys.stdin` would hold its lock, and the program could not end before a
+    line has come.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    async def next(self) -> list[str] | None:
+        """Ask, and return the words of the next line; None at the end of standard input."""
+        import trio
+
+        print("\nhop and setting> ", end="", flush=True)
+        while b"\n" not in self._held:
+            octets = await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), READ_OCTETS, abandon_on_cancel=True)
+            if not octets:
+                return None
+            self._held += octets
+        line, _, self._held = self._held.partition(b"\n")
+        return line.decode("utf-8", "replace").split()

@@ -21,7 +21,7 @@ from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
 from chunkwire.forward.upstreams import Upstream
-from chunkwire.lab.lessons.judgement import Judgement, right, wrong
+from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import Address
@@ -43,6 +43,9 @@ SILENCE_SECONDS: Final = 2.0
 """Without an octet, after which a measurement takes a stream for stalled: far above `STEP_SECONDS`."""
 SAME_SECONDS: Final = 0.14
 """Times that differ by less look alike: half of `STEP_SECONDS`, which a busy machine does not reach by accident."""
+
+TAIL_OCTETS: Final = 24
+"""Of the end of a body that are shown: the last-chunk, or what stands there in its place."""
 
 _WRITES: Final = (
     (encode_chunk(b"line 1\n", b";n=1"), 1, 7),
@@ -130,11 +133,13 @@ class Sight:
         frames: of each whole frame its size line and the second it came, from the request.
         end: how the body ended, in the words of the wire record.
         sha256: of its octets on the wire.
+        tail: the last of them, some `TAIL_OCTETS`.
     """
 
     frames: tuple[tuple[str, float], ...]
     end: str
     sha256: str
+    tail: bytes = b""
 
     def looks_like(self, other: Sight) -> bool:
         """Say whether a client could not tell the two apart: the same octets, at about the same times."""
@@ -144,30 +149,31 @@ class Sight:
         return all(abs(mine[1] - others[1]) < SAME_SECONDS for mine, others in pairs)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """Return it as two lines: size lines, and beneath each its second."""
+        """Return it as lines: size lines, beneath each its second, and how the octets end."""
         shown = self.frames[:9]
         widths = [max(len(line), 4) for line, _ in shown]
         more = " …" if len(self.frames) > len(shown) else ""
         sizes = "".join(f" {line:>{width}}" for (line, _), width in zip(shown, widths, strict=True))
         times = "".join(f" {t:>{width}.1f}" for (_, t), width in zip(shown, widths, strict=True))
-        return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}"
+        ends = shown_octets(self.tail)
+        return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}", f"{'':<9} ends …{ends}"
 
 
 async def look(where: Address) -> Sight:
     """Read the stream at a place, now."""
     frames: list[tuple[str, float]] = []
-    digest = hashlib.sha256()
+    octets = b""
     end = "no response"
     url = f"http://{where}{STREAM}"
     with suppress(ChunkwireError):  # no head came: `end` says so
         async with client.open("GET", url, idle_timeout=SILENCE_SECONDS, head_timeout=2 * SILENCE_SECONDS) as stream:
             with suppress(ChunkwireError):  # how the body ended is in the verdict
                 async for read in stream.reads():
-                    digest.update(read.octets)
+                    octets += read.octets
                     lines = [frame.line for frame in read.frames if not isinstance(frame, Data)]
                     frames += [(line.decode("latin-1"), read.t) for line in lines]
             end = stream.verdict.framing or "unknown"
-    return Sight(tuple(frames), end, digest.hexdigest())
+    return Sight(tuple(frames), end, hashlib.sha256(octets).hexdigest(), octets[-TAIL_OCTETS:])
 
 
 @asynccontextmanager

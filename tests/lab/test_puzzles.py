@@ -1,6 +1,5 @@
 """Puzzles: the same for all who take the same seed, judged by what real hops do now."""
 
-import io
 from collections.abc import Sequence
 
 import pytest
@@ -54,17 +53,18 @@ async def test_a_wrong_hop_is_refuted_by_what_goes_in_and_comes_out() -> None:
     before, behind, right = await judged(puzzle(2, "reframe"), (1, "reframe"), (3, "reframe"), (2, "reframe"))
     assert (before.is_right, behind.is_right, right.is_right) == (False, False, True)
     assert "passes on what it gets" in before.sentence
-    assert before.evidence[0].split()[2:] == before.evidence[2].split()[3:]  # "origin" is one word, "hop 1" two
+    assert before.evidence[0].split()[2:] == before.evidence[3].split()[3:]  # "origin" is one word, "hop 1" two
     assert "already not what the origin wrote" in behind.sentence
     assert "7;n=1    7    7   17    7    7    0  complete" in behind.evidence[0]
-    assert "7    e   17    e    0  complete" in behind.evidence[2]
+    assert "7    e   17    e    0  complete" in behind.evidence[3]
 
 
 async def test_a_wrong_setting_is_refuted_by_a_hop_that_has_it() -> None:
     early, exact = await judged(puzzle(1, "cut=3"), (1, "early-end=3"), (1, "exact"))
     assert not early.is_right
     assert early.evidence[0].endswith("7;n=1    7    7  cut")
-    assert early.evidence[2].endswith("7;n=1    7    7    0  complete")
+    assert early.evidence[2].endswith("10\\r\\nhalf of ")
+    assert early.evidence[3].endswith("7;n=1    7    7    0  complete")
     assert not exact.is_right
 
 
@@ -89,15 +89,13 @@ def test_the_command_asks_until_an_answer_is_right() -> None:
     assert f"✓ Yes: hop {made.hop} has {made.setting}" in shown
 
 
-def test_an_answer_of_a_script_is_judged_and_who_gives_up_is_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_of_a_script_is_judged_and_who_gives_up_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     made = make_puzzle(2, 7)
     assert main(["puzzle", "2", "--seed", "7", "--answer", str(made.hop), "exact"]) == 1
     assert f"Hop {made.hop} is not sound" in capsys.readouterr().out
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    assert main(["puzzle", "2", "--seed", "7"]) == 1
-    assert f"it was hop {made.hop}: {made.setting}" in capsys.readouterr().out
+    given_up = chunkwire("puzzle", "2", "--seed", "7", octets=b"")
+    assert given_up.returncode == 1
+    assert f"it was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
 
 
 @pytest.mark.parametrize(
