@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import trio
 
     from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.lessons.front import ClassFront
     from chunkwire.lab.listing import Listing
     from chunkwire.net.listen import Address
 
@@ -84,19 +85,27 @@ async def _serve(options: argparse.Namespace) -> None:
 
     from chunkwire.lab.guard import Guard
     from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.lessons.desk import LessonDesk
+    from chunkwire.lab.lessons.front import ClassFront
     from chunkwire.lab.listing import Listing
     from chunkwire.lab.seat import Seats
     from chunkwire.origin.resources import origin_resources
 
+    front = ClassFront(options.host[0]) if options.is_class else None
+    desk = LessonDesk(front.of) if front is not None else LessonDesk()
     listing = Listing(origin_resources())
     about: dict[str, object] = {"clock": options.clock, "isClass": options.is_class}
     lab = Lab(
-        listing.resources, seats=Seats(is_class=options.is_class), guard=Guard(frozenset(options.host)), about=about
+        listing.resources,
+        seats=Seats(is_class=options.is_class),
+        guard=Guard(frozenset(options.host)),
+        about=about,
+        others=desk.resources,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(lab.relays.run, name="lab")
         bound = {} if options.is_class else await _start_others(nursery, lab, listing, options)
-        page = await _start_page(nursery, lab, options)
+        page = await _start_page(nursery, lab, front, options)
         listing.lab = f"http://{page}/"
         for line in _announcement(page, bound) if bound else _class_announcement(page, options.host):
             print(line, flush=True)
@@ -105,7 +114,9 @@ async def _serve(options: argparse.Namespace) -> None:
         await trio.sleep_forever()
 
 
-async def _start_page(nursery: trio.Nursery, lab: Lab, options: argparse.Namespace) -> Address:
+async def _start_page(
+    nursery: trio.Nursery, lab: Lab, front: ClassFront | None, options: argparse.Namespace
+) -> Address:
     """Start the page; a class has been told its address, so that it takes no other port."""
     from functools import partial
 
@@ -115,8 +126,9 @@ async def _start_page(nursery: trio.Nursery, lab: Lab, options: argparse.Namespa
 
     settings = OriginSettings(clock=options.clock)
     page = partial(serve, resources=lab.resources, settings=settings, record_for=lab.record_for)
-    if options.is_class:
-        bound: list[Address] = await nursery.start(page, options.listen, name="page")
+    if front is not None:
+        [behind] = await nursery.start(page, "127.0.0.1:0", name="page")
+        bound: list[Address] = await nursery.start(front.serve, options.listen, behind, name="class")
         return bound[0]
     return await start_one(nursery, "page", options.listen, page)
 

@@ -11,6 +11,7 @@ import trio
 from chunkwire import client
 from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.lessons.desk import LessonDesk
+from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.wire.errors import IncompleteBody
@@ -31,21 +32,22 @@ class Page:
 
     def __init__(self, events: AsyncIterator[SseEvent]) -> None:
         self._events = events
+        self.seen: list[dict[str, Any]] = []
 
     async def event(self, name: str) -> dict[str, Any]:
         """Return the next event of this name."""
         async for event in self._events:
+            self.seen.append(json.loads(event.data))
             if event.event == name:
-                said: dict[str, Any] = json.loads(event.data)
-                return said
+                return self.seen[-1]
         raise AssertionError(f"expected an event {name}")
 
 
 @asynccontextmanager
-async def lesson(where: Address, lab: Lab, number: int, path: str = "") -> AsyncIterator[Page]:
-    """Begin a lesson as the page does."""
-    url = f"http://{where}{path}/lab/lesson/{number}?nc=openbsd"
-    async with client.open("POST", url, fields=[("Chunkwire-Token", lab.seat.token)], body=b"") as stream:
+async def begun(where: Address, seat: Seat, number: int) -> AsyncIterator[Page]:
+    """Begin a lesson as the page of a seat does."""
+    url = f"http://{where}{seat.path}/lab/lesson/{number}?nc=openbsd"
+    async with client.open("POST", url, fields=[("Chunkwire-Token", seat.token)], body=b"") as stream:
         assert stream.head.status == 200, await stream.text()
         yield Page(stream.events())
 
@@ -84,7 +86,7 @@ async def test_a_lesson_that_is_none_is_refused(target: str) -> None:
 
 async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
-        async with lesson(where, lab, 1) as page:
+        async with begun(where, lab.seat, 1) as page:
             step = await page.event("step")
             [command] = step["commands"]
             assert (step["step"], step["of"], step["asks"]) == (1, 3, False)
@@ -100,12 +102,12 @@ async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> 
 
 async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
-        async with lesson(where, lab, 4) as first:
+        async with begun(where, lab.seat, 4) as first:
             assert (await first.event("step"))["asks"] is True
             said = await answer(where, get("/lab/answer?text=third", token_of(lab), method="POST"))
             assert "you have not fetched /first" in json.loads(content_of(said))["said"]
             assert (await first.event("judged"))["right"] is False
-            async with lesson(where, lab, 1) as second:
+            async with begun(where, lab.seat, 1) as second:
                 await second.event("step")
                 with pytest.raises((AssertionError, IncompleteBody)):
                     await first.event("never")
@@ -113,7 +115,7 @@ async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() 
 
 async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.LogCaptureFixture) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
-        async with lesson(where, lab, 1) as page:
+        async with begun(where, lab.seat, 1) as page:
             [command] = (await page.event("step"))["commands"]
         door = command["run"].removeprefix("nc -C ").replace(" ", ":")
         await wait_refused(door)

@@ -13,7 +13,8 @@ import trio
 
 from chunkwire.lab.lessons.lesson import ORIGIN, Door
 from chunkwire.lab.lessons.tee import Happened, Tee
-from chunkwire.net.listen import Address
+from chunkwire.lab.seat import Seat
+from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 
 FIRST_LINE_SECONDS: Final = 300.0
 """For the first line, as a server waits for a head: people type."""
@@ -28,12 +29,37 @@ class ClassFront:
     """What listens for a class.
 
     Args:
-        lab: where the lab's own server listens, on loopback.
+        name: by which learners reach this machine.
     """
 
-    def __init__(self, lab: Address) -> None:
-        self._lab = Tee("lab", lab, None)
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lab: Tee | None = None
+        self._public = Address(name, 0)
         self._tees: dict[bytes, Tee] = {}
+
+    async def serve(
+        self,
+        listen: Address | str,
+        lab: Address,
+        *,
+        task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Listen until cancelled; `lab` is where the lab's own server listens, on loopback.
+
+        Raises:
+            ListenError: the address cannot be bound.
+        """
+        listeners = await open_listeners(listen)
+        self._lab = Tee("lab", lab, None)
+        bound = bound_addresses(listeners)
+        self._public = Address(self._name, bound[0].port)
+        task_status.started(bound)
+        await serve_connections(listeners, self.handle, drain=Drain())
+
+    def of(self, seat: Seat) -> Front:
+        """Return the part that is one learner's."""
+        return Front(self, self._public, seat.path)
 
     async def handle(self, client: trio.SocketStream) -> None:
         """Serve one connection."""
@@ -53,15 +79,22 @@ class ClassFront:
         line = first.partition(b"\n")[0]
         # A hop's path begins with that of the origin's door.
         path = max((path for path in self._tees if path in line), key=len, default=None)
-        await (self._lab if path is None else self._tees[path]).handle(client, first)
+        tee = self._lab if path is None else self._tees[path]
+        if tee is not None:
+            await tee.handle(client, first)
 
     def open(self, path: str, tee: Tee) -> None:
         """Send what asks for this path to a tee."""
-        self._tees[f"{path}/".encode()] = tee
+        self._tees[_key(path)] = tee
 
     def close(self, path: str) -> None:
         """Send it to the lab again."""
-        self._tees.pop(f"{path}/".encode(), None)
+        self._tees.pop(_key(path), None)
+
+
+def _key(path: str) -> bytes:
+    """Return what a first line holds that is meant for a path, be it typed with a slash in front or without."""
+    return path.strip("/").encode()
 
 
 class Front:

@@ -1,18 +1,19 @@
 // The lessons: their text, the commands with real ports, and what the server says of what came on its sockets.
 // Everything is judged by the server; this file only shows it, as text.
 
+import { act, config } from "./server.js";
+
 const section = document.getElementById("lessons");
 const make = (name, props = {}, ...inner) => {
   const node = Object.assign(document.createElement(name), props);
   node.append(...inner);
   return node;
 };
-const state = { token: "", leave: null };
+const state = { leave: null };
 
 async function begin() {
-  const [list, config] = await Promise.all(["lab/lessons", "lab/config"].map(async (path) => (await fetch(path, { cache: "no-store" })).json()));
-  state.token = config.token;
-  build(list);
+  const response = await fetch("lab/lessons", { cache: "no-store" });
+  if (response.ok) build(await response.json());
 }
 
 function build(list) {
@@ -41,7 +42,7 @@ async function run(number, kind, parts) {
   parts.log.replaceChildren();
   parts.log.hidden = false;
   try {
-    const response = await fetch(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, { method: "POST", headers: { "Chunkwire-Token": state.token }, signal: leave.signal });
+    const response = await fetch(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, { method: "POST", headers: { "Chunkwire-Token": config.token }, signal: leave.signal });
     if (!response.ok) throw new Error((await response.text()).trim());
     for await (const [name, data] of events(response.body)) show(name, data, parts);
   } catch (error) {
@@ -100,14 +101,14 @@ function question() {
   const form = make("form", { className: "fields" }, make("label", {}, "Your answer ", input), make("div", { className: "keys lesson-keys" }, make("button", { type: "submit", textContent: "Answer" })));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    await fetch(`lab/answer?text=${encodeURIComponent(input.value)}`, { method: "POST", headers: { "Chunkwire-Token": state.token } });
+    await act(`lab/answer?text=${encodeURIComponent(input.value)}`);
   });
   return form;
 }
 
 function judged(log, kind, mark, data) {
   say(log, kind, `${mark} ${data.sentence}`);
-  if (data.octets.length) log.append(make("pre", { className: "caret", textContent: data.octets.join("\n") }));
+  if (data.octets.length) log.append(make("pre", { className: "caret", tabIndex: 0, textContent: data.octets.join("\n") }));
   for (const line of data.evidence) say(log, "evidence", line);
 }
 
