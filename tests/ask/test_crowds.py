@@ -1,0 +1,128 @@
+"""Many questions at once: trials, caps and queues, the budget of repeats, and what the metrics tell of them."""
+
+import pytest
+import trio
+
+from chunkwire.ask.attempt import Patience
+from chunkwire.ask.counts import AskMetrics
+from chunkwire.ask.overload import RETRY_FLOOR
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from tests.ask.endpoint import DONE, Fake, Script, Step, asking, chat, delta, error_of, last_of
+from tests.server.peer import status_of
+
+
+class Held:
+    """A provider whose answers end when the test says so."""
+
+    def __init__(self, *before: Step) -> None:
+        self.asked = trio.Semaphore(0)
+        self.first = trio.Semaphore(0)
+        self.last = trio.Semaphore(0)
+        self._before = list(before)
+
+    async def __call__(self, request: IncomingRequest, response: Responder) -> None:
+        await request.read_body(1 << 20)
+        if self._before:
+            status, body = self._before.pop(0)
+            await response.fixed(status, (), body)
+            return
+        self.asked.release()
+        await self.first.acquire()
+        async with response.chunked(fields=(EVENT_STREAM,)) as body:
+            await body.send_chunk(delta("hi"))
+            await self.last.acquire()
+            await body.send_chunk(DONE)
+
+
+async def test_a_trials_first_token_lets_in_everybody_who_waited_for_it() -> None:
+    held = Held((503, b"not yet"))
+    async with asking(Fake(responder=held, failures=1, cooldown=0.0)) as asked, trio.open_nursery() as nursery:
+        assert status_of(await asked.ask("hi")) == 503
+        answers: list[bytes] = []
+
+        async def one() -> None:
+            answers.append(await asked.ask("hi"))
+
+        for number in range(4):
+            nursery.start_soon(one, name=f"question {number}")
+        with trio.fail_after(30):
+            await held.asked.acquire()
+            while (await asked.providers())[0]["waiting"] < 3:
+                await trio.lowlevel.checkpoint()
+            held.first.release()  # the trial's answer goes on; nobody waits for its end
+            for _ in range(3):
+                await held.asked.acquire()
+        for _ in range(4):
+            held.first.release()
+            held.last.release()
+    assert [last_of(answer)[0] for answer in answers] == ["done"] * 4
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+async def test_who_finds_a_provider_full_waits_or_is_told_so(waiting: int) -> None:
+    held = Held()
+    async with asking(Fake(responder=held, most=1, most_waiting=waiting)) as asked, trio.open_nursery() as nursery:
+        nursery.start_soon(asked.ask, "one", name="one")
+        with trio.fail_after(30):
+            await held.asked.acquire()
+        for _ in range(waiting):
+            nursery.start_soon(asked.ask, "two", name="two")
+        while (await asked.providers())[0]["waiting"] < waiting:
+            await trio.lowlevel.checkpoint()
+        refused = await asked.ask("three")
+        for _ in range(2):
+            held.first.release()
+            held.last.release()
+    assert (status_of(refused), b"Retry-After" in refused) == (503, False)
+    assert "room for one more answer" in error_of(refused)["message"]
+
+
+async def test_a_full_provider_gives_its_questions_to_the_next() -> None:
+    held = Held()
+    async with asking(Fake(responder=held, most=1), Fake()) as asked, trio.open_nursery() as nursery:
+        nursery.start_soon(asked.ask, "one", name="one")
+        with trio.fail_after(30):
+            await held.asked.acquire()
+        assert last_of(await asked.ask("two"))[1]["provider"] == "b"
+        held.first.release()
+        held.last.release()
+
+
+async def test_waiting_for_room_has_an_end() -> None:
+    held = Held()
+    patience = Patience(attempts=1, queue=0.05)
+    async with asking(Fake(responder=held, most=1), patience=patience) as asked, trio.open_nursery() as nursery:
+        nursery.start_soon(asked.ask, "one", name="one")
+        with trio.fail_after(30):
+            await held.asked.acquire()
+        assert status_of(await asked.ask("two")) == 503
+        held.first.release()
+        held.last.release()
+
+
+async def test_a_budget_bounds_the_repeats_of_all_questions() -> None:
+    script = Script((500, b"{}"))
+    patience = Patience(attempts=5, backoff=(0.0, 0.0))
+    async with asking(Fake(responder=script, failures=1000), patience=patience, share=0.2) as asked:
+        for _ in range(40):
+            await asked.ask("hi")
+        text = AskMetrics(asked.endpoint.answers.relay).to_text()
+    most = 40 + RETRY_FLOOR + 40 * 0.2
+    assert 50 <= len(script.bodies) <= most + 2  # what comes back in the time that it takes
+    assert "chunkwire_ask_retries_refused_total" in text
+
+
+async def test_the_metrics_tell_providers_retries_and_how_far_broken_answers_came() -> None:
+    async with asking(Fake(responder=chat(delta("a"), delta("b"))), Fake()) as asked:
+        await asked.ask("hi")
+        lines = AskMetrics(asked.endpoint.answers.relay).to_text().splitlines()
+    for line in (
+        'chunkwire_ask_streams{provider="a"} 0',
+        'chunkwire_ask_failed_total{provider="a"} 1',
+        'chunkwire_ask_asked_total{provider="b"} 0',
+        'chunkwire_ask_broken_after_pieces_bucket{server="ask",le="1"} 0',
+        'chunkwire_ask_broken_after_pieces_bucket{server="ask",le="3"} 1',
+        "chunkwire_ask_retries_total 0",
+    ):
+        assert line in lines
