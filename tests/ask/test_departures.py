@@ -9,7 +9,7 @@ import pytest
 import trio
 from wsproto import ConnectionType
 from wsproto.connection import Connection
-from wsproto.events import CloseConnection, Event, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
 
 from chunkwire.ask.attempt import CHANNEL_ITEMS, Patience
 from chunkwire.origin.mock.settings import MockSettings, WordSource
@@ -200,6 +200,26 @@ async def test_an_error_is_a_message_and_the_conversation_goes_on() -> None:
         for _ in range(2):
             await talk.send(TextMessage("hi"))
             assert (await talk.answer())[-1]["error"]["kind"] == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "message, culprit",
+    [
+        (TextMessage(""), "q: expected a question, got none"),
+        (TextMessage(" \n"), "q: expected a question, got none"),
+        (BytesMessage(b"hi"), "expected a question in a text message, got a binary one"),
+    ],
+)
+async def test_a_message_that_is_no_question_gets_an_error_and_the_next_one_an_answer(
+    message: Event, culprit: str
+) -> None:
+    async with asking() as asked, talking(asked) as talk:
+        await talk.send(message)
+        await talk.send(TextMessage("hi"))
+        (refused,) = await talk.answer()
+        assert (refused["error"]["kind"], refused["error"]["message"]) == ("bad-request", culprit)
+        assert [told.get("t") for told in await talk.answer()] == ["hi", None]
+    assert [line["ended"] for line in asked.audit] == ["refused", "complete"]
 
 
 @pytest.mark.parametrize("how", ["close", "fin", "reset"])
