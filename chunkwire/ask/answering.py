@@ -143,7 +143,7 @@ class Items:
         """Return the next items, all that are there up to a bound; none when none has come for so many seconds."""
         try:
             batch: list[Item] = [self._channel.receive_nowait()]
-        except trio.WouldBlock:
+        except (trio.WouldBlock, trio.EndOfChannel):  # an end without an `End`: this task is being cancelled too
             batch = []
             with trio.move_on_after(patience):
                 batch.append(await self._channel.receive())
@@ -151,7 +151,7 @@ class Items:
         while characters < _BATCH_CHARACTERS and not isinstance(batch[-1], End):
             try:
                 batch.append(self._channel.receive_nowait())
-            except trio.WouldBlock:
+            except (trio.WouldBlock, trio.EndOfChannel):
                 break
             characters += self._keep(batch[-1])
         return batch
