@@ -35,7 +35,8 @@ export function addFiles({ lanes, showStream, clearLane, say }) {
       if (streams[1]) showStream("b", streams[1]);
       showStream("a", streams[0]);
       const more = streams.length > 2 ? `; the first 2 of ${streams.length} streams are shown` : "";
-      tell(`${file.name}: ${streams.length} stream${streams.length > 1 ? "s" : ""}${more}${notes.length ? `; ${notes[0]}` : ""}`);
+      const wrong = streams.slice(0, 2).map(({ client, origin, gateway }) => (client.end ?? gateway.end ?? origin.end)?.error).filter(Boolean);
+      tell(`${file.name}: ${streams.length} stream${streams.length > 1 ? "s" : ""}${more}${[...wrong, ...notes].map((text) => `; ${text}`).join("")}`);
     } catch (error) {
       tell(`${file.name}: ${error.message}`);
     }

@@ -26,7 +26,7 @@ export function unescaped(text) {
   return octets;
 }
 
-export function addHands({ start, isRunning, hasHand }) {
+export function addHands({ start, hasHand, areAnswered }) {
   const value = (name) => byId(`h-${name}`).value;
   let typed = [];
 
@@ -80,11 +80,7 @@ export function addHands({ start, isRunning, hasHand }) {
     byId("stream").dispatchEvent(new Event("change"));
     typed = [];
     start();
-    for (let n = 0; n < 100; n++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      const said = await act("lab/type");
-      if (said.streams >= 2) return;
-    }
+    while (!areAnswered()) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   async function send() {

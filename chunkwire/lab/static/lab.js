@@ -147,7 +147,7 @@ async function readStream(lane, run, target) {
     const response = await fetch(`${root[0]}/${modeOf(lane.name)}/${root[1]}`, {
       headers: { "Chunkwire-Run": `${run.id}.${lane.name}` }, cache: "no-store", signal: run.controller.signal,
     });
-    stream.encoding = response.headers.get("content-encoding");
+    stream.isAnswered = true;
     if (!response.ok) stream.refusal = `status ${response.status}`;
     const reader = response.body.getReader();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
@@ -158,6 +158,7 @@ async function readStream(lane, run, target) {
   } catch (error) {
     stream.done = { t: performance.now(), error: run.controller.signal.aborted ? "stopped here" : String(error.message || error) };
   }
+  stream.isAnswered = true;
   lane.isOpen = false;
   state.isDirty = true;
 }
@@ -428,7 +429,6 @@ function keepInView() {
 function addControls() {
   byId("stream").append(...streams.filter((each) => !each.needs || config[each.needs]).map((each) => new Option(each.name, each.id)));
   byId("fault").append(...config.faults.map((name) => new Option(`${name}, after 3 frames`, name)));
-  byId("start").addEventListener("click", () => isRunning() ? (stop(), showButtons()) : start({ keepGuesses: predictions.isOn() }));
   byId("pause").addEventListener("click", async () => {
     state.run.isPaused = !state.run.isPaused;
     await control(`paused=${Number(state.run.isPaused)}`);
@@ -452,7 +452,11 @@ function addControls() {
   byId("wire-point").addEventListener("change", showSelection);
   byId("frame-back").addEventListener("click", () => select(state.index - 1, 0));
   byId("frame-on").addEventListener("click", () => select(state.index + 1, 0));
-  byId("controls").addEventListener("submit", (event) => { event.preventDefault(); start(); });
+  byId("controls").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (isRunning()) (stop(), showButtons());
+    else start({ keepGuesses: predictions.isOn() });
+  });
   addEventListener("hashchange", () => { takeHash(); selectWantedIfAny(); });
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", () => { readInk(); state.isDirty = true; });
@@ -467,7 +471,11 @@ takeHash();
 await loadConfig();
 addControls();
 addFiles({ lanes, showStream, clearLane, say });
-addHands({ start, isRunning, hasHand: () => isRunning() && chosenStream().id === "hand" });
+addHands({
+  start,
+  hasHand: () => isRunning() && chosenStream().id === "hand",
+  areAnswered: () => Object.values(lanes).every(({ stream }) => stream?.isAnswered),
+});
 others.addresses(config);
 listen(takeRecords, showFeed);
 measureClock().then(showClock);
