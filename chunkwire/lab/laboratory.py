@@ -177,7 +177,7 @@ class Lab:
     async def _try(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Let the installed clients read the request's content as a chunked body."""
         name, verdict = await keep_octets(seat, request)
-        trials = await self._trials.try_all(request.body.local, f"{seat.path}/direct/trial/{name}")
+        trials = await self._trials.try_all(request.body.local, f"{seat.path}/direct/trial/{name}", verdict)
         clients = [{"client": each.client, "outcome": each.outcome, "detail": each.detail} for each in trials]
         await _tell(response, {"trial": name, "clients": clients, "verdict": _verdict(verdict)})
 

@@ -3,8 +3,8 @@
 import { clock, measureClock, onPage } from "./clock.js";
 import { addFiles } from "./files.js";
 import { addHands } from "./hands.js";
-import { HELD_MS, Ladder, isHeld, readInk, view } from "./ladder.js";
-import { Stream } from "./model.js";
+import { Ladder, readInk, view } from "./ladder.js";
+import { HELD_MS, Stream } from "./model.js";
 import { addOthers } from "./others.js";
 import { addPredictions } from "./predict.js";
 import { act, config, listen, loadConfig } from "./server.js";
@@ -248,7 +248,7 @@ function summarise(lane) {
   const { stream } = lane;
   if (!stream) return;
   const { base } = stream, chunks = base.filter((frame) => !frame.isLast && !frame.broken).length;
-  const held = stream.longestHold, late = isHeld(held), { longest } = stream;
+  const held = stream.longestHold, late = stream.isHeld, { longest } = stream;
   const had = stream.hadAt.length - (stream.done && !stream.done.error && base.length && base[base.length - 1].isLast ? 1 : 0);
   let verdict = "", kind = "";
   if (stream.isFile) [verdict, kind] = [stream.label, ""];

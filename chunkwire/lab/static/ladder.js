@@ -1,7 +1,8 @@
 // The ladder of one stream on a canvas: time runs down, a line a frame from rail to rail.
 // Only what is in view is drawn, and of lines that fall on the same pixels one.
 
-export const HELD_MS = 15; // a frame that a hop kept longer than this was held; a loop on a busy machine may take some
+import { HELD_MS } from "./model.js";
+
 const DOTS = 160; // lines in view up to which each has its dots
 
 /** The part of time that both ladders show, in ms since the start of each stream. */
@@ -14,8 +15,6 @@ export function readInk() {
     .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   ink.font = style.getPropertyValue("--canvas-font").trim();
 }
-
-export const isHeld = (ms) => ms > HELD_MS;
 
 /** First index whose `at` is not before a moment. */
 function firstAt(frames, moment) {
@@ -180,7 +179,7 @@ export class Ladder {
   colour(n) {
     const { stream } = this;
     const held = stream.heldFor(n) ?? (this.now === null ? 0 : stream.start + this.now - stream.base[n].at);
-    return isHeld(held) ? ink.hold : ink.pass;
+    return held > HELD_MS ? ink.hold : ink.pass;
   }
 
   drawFrame(n, ys, thick) {
@@ -208,12 +207,12 @@ export class Ladder {
       if (y < -4 || y > this.height + 4 || y - before < 1.2) return;
       before = y;
       const frames = inRead.get(n + 1) ?? 0;
-      if (shown++ < 600) this.dot(rails[2], y, frames > 1 ? 5 : 3.4, frames > 1 ? ink.hold : ink.pass, true);
+      if (shown++ < 600) this.dot(rails[2], y, frames > 1 ? 5 : 3.4, ink.pass, true);
       if (frames > 1 && y - labelled >= 14) {
         labelled = y;
         pen.fillStyle = ink.ink;
         pen.textAlign = this.isSmall ? "right" : "left";
-        const text = this.isSmall ? `${frames} in 1` : `${frames} in 1 read`;
+        const text = this.isSmall || frames > 999 ? `${frames.toLocaleString("en")} in 1` : `${frames} in 1 read`;
         pen.fillText(text, rails[2] + (this.isSmall ? -8 : 10), y + (this.isSmall ? -11 : 0));
       }
     });

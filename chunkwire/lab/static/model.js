@@ -1,6 +1,7 @@
 // What is known of one stream: frames as the origin wrote and the gateway passed them, and this page's own reads.
 // Moments are milliseconds on the page's clock; `start` is the request's.
 
+export const HELD_MS = 15; // a frame that a hop kept longer than this was held; a loop on a busy machine may take some
 export const MAX_FRAMES = 50_000; // shown of one stream; what follows is counted only
 const MAX_LINES = 200_000; // records kept for saving
 
@@ -65,6 +66,7 @@ export class Stream {
     this.head = null;
     this.longestHold = 0; // ms in the gateway, both moments on the server's clock; of a recording without one, to the client
     this.longest = 0; // ms to this page
+    this.held = 0; // frames that took longer than HELD_MS
     this._pass = this._had = 0;
     this._gateway = this._read = 0;
     this.isFile = false;
@@ -107,7 +109,7 @@ export class Stream {
       while (this._gateway < passed.length && (frame.isLast ? !passed[this._gateway].isLast : passed[this._gateway].to < frame.to)) this._gateway++;
       if (this._gateway >= passed.length) break;
       this.passAt[this._pass] = passed[this._gateway].at;
-      this.longestHold = Math.max(this.longestHold, passed[this._gateway].at - frame.at);
+      this._noteHold(passed[this._gateway].at - frame.at);
     }
     if (base === passed) for (; this._pass < base.length; this._pass++) this.passAt[this._pass] = base[this._pass].at;
     const had = this.client.frames.length ? this._asReads() : this.reads;
@@ -130,7 +132,17 @@ export class Stream {
 
   _note(ms) {
     this.longest = Math.max(this.longest, ms);
-    if (!this.gateway.count) this.longestHold = this.longest;
+    if (!this.gateway.count) this._noteHold(ms);
+  }
+
+  _noteHold(ms) {
+    this.longestHold = Math.max(this.longestHold, ms);
+    if (ms > HELD_MS) this.held++;
+  }
+
+  /** More frames were held than a busy machine explains. */
+  get isHeld() {
+    return this.held > 0.1 * this.base.length;
   }
 
   /** How long a frame was held, in ms: in the gateway where that is known, else on its whole way; undefined until then. */

@@ -1,0 +1,122 @@
+"""A class on one machine: each learner has a seat, and what is done in it reaches no other."""
+
+import json
+import re
+
+import pytest
+import trio
+import trio.lowlevel
+
+from chunkwire.lab.guard import Guard
+from chunkwire.lab.laboratory import Lab
+from chunkwire.lab.seat import MAX_SEATS, Seats
+from chunkwire.net.listen import Address
+from chunkwire.origin.resources import origin_resources
+from tests.lab.serving import answer, content_of, get, lab_running, status_of
+
+HOST = "lab.uni.example:8000"
+
+
+def class_lab() -> Lab:
+    return Lab(origin_resources(), seats=Seats(is_class=True), guard=Guard(frozenset({"lab.uni.example"})))
+
+
+async def take_seat(where: Address) -> tuple[str, str]:
+    """Return the path of a new seat, and the token of its page."""
+    taken = await answer(where, get("/seat", host=HOST, method="POST"))
+    found = re.search(rb"\r\nLocation: (/c/[\w-]{22})/\r\n", taken)
+    assert status_of(taken) == 303
+    assert found
+    path = found[1].decode()
+    return path, json.loads(content_of(await answer(where, get(f"{path}/lab/config", host=HOST))))["token"]
+
+
+async def typed(where: Address, path: str, token: str, octets: bytes) -> bytes:
+    return await answer(where, get(f"{path}/lab/type", f"Chunkwire-Token: {token}", host=HOST, method="POST"), octets)
+
+
+async def test_a_learner_takes_a_seat_and_streams_through_any_mode() -> None:
+    async with lab_running(class_lab()) as (_, where):
+        path, _ = await take_seat(where)
+        assert b"Take a seat" in await answer(where, get("/", host=HOST))
+        assert b"The ladder" in await answer(where, get(f"{path}/", host=HOST))
+        relayed = await answer(where, get(f"{path}/via/buffer/frames?plan=2@0,1@1,0@2&text=abc", host=HOST))
+        assert content_of(relayed) == b"3\r\nabc\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "target", ["/generate", "/direct/generate", "/lab/config", "/lab/feed", "/metrics", "/journal"]
+)
+async def test_nothing_but_the_lab_is_open(target: str) -> None:
+    async with lab_running(class_lab()) as (_, where):
+        assert status_of(await answer(where, get(target, host=HOST))) == 404
+
+
+@pytest.mark.parametrize(
+    "host, status", [(HOST, 200), ("127.0.0.1", 200), ("10.0.0.7:8000", 421), ("evil.example", 421)]
+)
+async def test_a_class_is_reached_by_its_name(host: str, status: int) -> None:
+    async with lab_running(class_lab()) as (_, where):
+        assert status_of(await answer(where, get("/", host=host))) == status
+
+
+@pytest.mark.parametrize("path", ["/c/guess", "/c/", "/c/AAAAAAAAAAAAAAAAAAAAAA"])
+async def test_a_seat_that_nobody_took_is_none(path: str) -> None:
+    async with lab_running(class_lab()) as (_, where):
+        for target in ("/", "/lab/config", "/direct/generate?n=1"):
+            assert status_of(await answer(where, get(path + target, host=HOST))) == 404
+
+
+async def test_a_foreign_page_takes_no_seat() -> None:
+    async with lab_running(class_lab()) as (_, where):
+        request = get("/seat", "Origin: http://evil.example", host=HOST, method="POST")
+        assert status_of(await answer(where, request)) == 403
+
+
+async def test_of_60_learners_each_has_what_that_one_typed() -> None:
+    async with lab_running(class_lab()) as (lab, where):
+        seats = [await take_seat(where) for _ in range(60)]
+        assert len(set(seats)) == 60
+        had: dict[str, bytes] = {}
+
+        async def learn(path: str) -> None:
+            had[path] = content_of(await answer(where, get(f"{path}/via/exact/hand", host=HOST)))
+
+        async with trio.open_nursery() as nursery:
+            for path, _ in seats:
+                nursery.start_soon(learn, path, name=path)
+            for number, (path, token) in enumerate(seats):
+                seat, _ = lab.seats.find(path.encode() + b"/")
+                assert seat is not None
+                while not len(seat.hands):
+                    await trio.lowlevel.checkpoint()
+                assert status_of(await typed(where, path, seats[number - 1][1], b"0\r\n\r\n")) == 403
+                said = json.loads(content_of(await typed(where, path, token, b"4\r\n%04d\r\n0\r\n\r\n" % number)))
+                assert said["streams"] == 1
+        assert had == {path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, (path, _) in enumerate(seats)}
+
+
+async def test_a_learners_feed_tells_of_no_other() -> None:
+    async with lab_running(class_lab()) as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
+        (mine, _), (other, _) = await take_seat(where), await take_seat(where)
+        await feed.send_all(get(f"{mine}/lab/feed", host=HOST) + b"\r\n")
+        seen = b""
+        while b"hello" not in seen:
+            seen += await feed.receive_some()
+        for path in (other, mine):
+            await answer(where, get(f"{path}/via/exact/generate?n=1", host=HOST))
+        while seen.count(b'"kind":"end"') < 2:
+            seen += await feed.receive_some()
+    assert mine.encode() in seen
+    assert other.encode() not in seen
+
+
+def test_the_seat_that_was_used_longest_ago_is_given_up() -> None:
+    seats = Seats(is_class=True)
+    first, second = seats.take(), seats.take()
+    for _ in range(MAX_SEATS - 2):
+        seats.take()
+    assert seats.find(first.path.encode() + b"/")[0] is first
+    seats.take()
+    assert seats.find(second.path.encode() + b"/")[0] is None
+    assert seats.find(first.path.encode() + b"/")[0] is first
