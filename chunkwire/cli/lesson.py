@@ -83,16 +83,13 @@ def print_list() -> None:
     from chunkwire.lab.lessons.netcats import detected
     from chunkwire.lab.lessons.table import LESSONS
 
-    print("Ten lessons, some three minutes each. You need two terminals: this one, and one to type in.\n")
+    print("Ten lessons, of three minutes each. You need two terminals: one to watch, one to type.\n")
     for lesson in LESSONS:
         print(f"  {lesson.number:>2}  {lesson.title}")
-    found = detected()
-    print(f"\n  chunkwire lesson 1        begins; its commands are for {found.netcat.title} ({NC_HINT})")
+    print("\n  chunkwire lesson 1        begin")
     print("  chunkwire puzzle          then: which of three hops is broken, and how?")
-    print("  chunkwire check --help    and then: does your own server or client stream as the RFC says?")
-
-
-NC_HINT: Final = "--nc KIND for another"
+    print("  chunkwire check --help    and then: does your own server, or client, do as the RFC says?")
+    print(f"\ncommands are for what is installed here: {detected().netcat.title}; --nc KIND for another")
 
 
 def write_handout(path: str) -> int:
@@ -132,20 +129,20 @@ def check(paths: Sequence[str]) -> int:
         print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(LESSONS)}")
     if not rows:
         print("(nobody has done a step)")
-    print(f"* ✓3: all steps, in 3 tries; 1/3: steps done; {HONESTY}")
+    print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
     return code
 
 
 def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
     """Return the lines of a file, and what is wrong with those that are none: one message a file."""
-    from chunkwire.lab.lessons.handin import parse_line
+    from chunkwire.lab.lessons.handin import MAX_LINE, parse_line
     from chunkwire.tools.paint import PLAIN
     from chunkwire.wire.errors import LocalError
 
     found: list[HandInLine] = []
     broken: list[str] = []
     with open(path, encoding="utf-8", errors="replace") as file:
-        for number, text in enumerate(file, 1):
+        for number, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
             if not text.strip():
                 continue
             try:

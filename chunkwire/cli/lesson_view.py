@@ -12,7 +12,7 @@ from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.tools.paint import Paint, fitted, wrapped
 
 _ANSWER: Final = b"GET /answer/"
-_ENDS: Final = {"fin": "FIN", "reset": "RST"}
+_ENDS: Final = {"fin": "(FIN: your side sends no more)", "reset": "(RST: your side wants no more)"}
 
 MAX_SHOWN_LINES: Final = 24
 """Lines of octets shown of one connection; no step asks for more than ten."""
@@ -74,7 +74,7 @@ class LessonView:
             for line in read.octets.splitlines(keepends=True):
                 self._octets(connection, read.t, line)
         if ended != shown_end:
-            self._octets(connection, None, b"", self._paint("quiet", f"({_ENDS[ended]}: your side ends)"))
+            self._octets(connection, None, b"", self._paint("quiet", _ENDS[ended]))
         self._seen[connection] = (len(reads), ended)
 
     def _octets(self, connection: WatchedConnection, t: float | None, line: bytes, note: str = "") -> None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from chunkwire.cli.main import main
 from chunkwire.lab.lessons import netcats
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.netcats import NETCATS, InstalledNetcat, detected, printf_text
+from chunkwire.lab.lessons.sitting import HINT_SECONDS, Sitting
 from chunkwire.lab.lessons.table import LESSONS
+from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address
 from tests.peers.command import CHUNKWIRE
 from tests.peers.process import LOOPBACK, Reader, listening_socket, run, started
@@ -24,6 +28,31 @@ def test_the_list_has_ten_lessons_and_what_to_type(capsys: pytest.CaptureFixture
     assert [lesson.number for lesson in LESSONS] == list(range(1, 11))
     assert all(f"{lesson.number:>2}  {lesson.title}\n" in shown for lesson in LESSONS)
     assert "chunkwire lesson 1 " in shown
+
+
+async def test_who_stands_still_in_the_middle_gets_a_hint_and_who_has_begun_nothing_none(
+    autojump_clock: MockClock,
+) -> None:
+    hints: list[str] = []
+    sitting = Sitting(
+        LESSONS[0],
+        InstalledNetcat(netcats.TALK, "nc"),
+        report=lambda step, judgement: None,
+        hint=lambda judgement: hints.append(judgement.sentence),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sitting.watch_idleness, name="hints")
+        connection = WatchedConnection("origin")
+        sitting.happened(connection)
+        await trio.sleep(10 * HINT_SECONDS)
+        assert hints == []
+        connection.received.append(WatchedRead(0.0, b"GET /hello HTTP/1.1\r\n"))
+        sitting.happened(connection)
+        await trio.sleep(HINT_SECONDS - 1)
+        assert hints == []
+        await trio.sleep(10 * HINT_SECONDS)
+        assert hints == ["Your request is not finished: the empty line that ends the head is missing."]
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.needs("nc")

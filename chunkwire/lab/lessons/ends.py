@@ -107,8 +107,8 @@ def _departure(connection: WatchedConnection) -> tuple[str, ...]:
         return (f"{left}your side sent RST: the server's next write failed",)
     lines = [f"{left}your side sent FIN; the server saw it, and went on"]
     late = [read.t for read in connection.answered if read.t > (connection.client_ended_at or 0)]
-    lines += [f"{t:7.3f} s  the server wrote one more chunk; its kernel took it without an error" for t in late[:1]]
-    return (*lines, "           the answer to that chunk was RST: only then it knew that nobody reads")
+    lines += [f"{t:7.3f} s  the server wrote another chunk, without an error" for t in late[:1]]
+    return (*lines, "           RST came back: only then it knew that nobody reads")
 
 
 def _half_closed(connection: WatchedConnection) -> Judgement | None:
@@ -143,7 +143,7 @@ CLIENT_THAT_LEAVES: Final = Lesson(
             judge=_left,
             lesson_learned=(
                 "FIN alone did not stop the server. The reset that answered its next write did.",
-                "A server that is silent between two events therefore pays on for a reader that is not there.",
+                "A server that is silent between two events finds out late, and pays for a reader that is not there.",
             ),
         ),
         LessonStep(

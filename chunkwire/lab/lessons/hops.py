@@ -86,7 +86,7 @@ HOP_THAT_HOLDS: Final = Lesson(
             ),
             answer=_how_many,
             lesson_learned=(
-                "A hop may do that (RFC 9112 §7.1): the content is the same. So let chunks mean nothing in your code.",
+                "A hop may do that (RFC 9112 §7.1): the content is the same. So no code may depend on chunks.",
             ),
         ),
     ),

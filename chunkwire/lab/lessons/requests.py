@@ -59,6 +59,7 @@ REQUEST_BY_HAND: Final = Lesson(
     intro=(
         "HTTP/1.1 is text. What a browser sends, you can type.",
         "A request is a request line, some field lines, and an empty line that ends the head.",
+        "Lengths are counted in octets: an octet is eight bits, a byte.",
     ),
     steps=(
         LessonStep(
