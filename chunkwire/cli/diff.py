@@ -20,6 +20,7 @@ examples:
   chunkwire watch :8081/generate --save direct.jsonl
   chunkwire watch :8080/generate --save through.jsonl
   chunkwire diff direct.jsonl through.jsonl
+  chunkwire diff a.pcap#2 b.pcap                   exchanges of packet captures (watch FILE --list)
   chunkwire diff origin.jsonl#3 direct.jsonl       the third stream of what `serve --save origin.jsonl` wrote
 
 frames are the same when their size lines (digits and chunk-ext) and their data are; times differ from run to run and
@@ -62,11 +63,16 @@ def load_file(path: str) -> Recording:
         OSError: the file cannot be read.
     """
     from chunkwire.record.values import read_records
+    from chunkwire.tools.capture.load import choose, is_capture, load_exchanges
     from chunkwire.tools.diff.compare import load
 
     path, place = chosen(path)
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
-        return load(path, read_records(file, path), place=place)
+        first = file.peek(4)[:4]
+        if not is_capture(first):
+            return load(path, read_records(file, path), place=place)
+        [exchange] = choose(load_exchanges(file.read(), path), place, path)
+        return load(path, exchange.records)
 
 
 def chosen(path: str) -> tuple[str, int]:

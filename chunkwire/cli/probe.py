@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags
+from chunkwire.cli import captures, flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.serving import recording
+from chunkwire.cli.sources import is_path
 
 if TYPE_CHECKING:
     from chunkwire.net.dial import Url
@@ -31,6 +32,7 @@ examples:
       a recording stands for a hop out of reach
   curl -sN --raw --http1.1 --trace pod.trace --trace-time URL
       so does what curl leaves, made anywhere
+  chunkwire probe at-app.pcap at-proxy.pcap  packet captures, frame by frame
   chunkwire probe URL --why                  what frees it, and its idle limit
   chunkwire probe URL --report ticket.html   a page for those who run the hop
   chunkwire forward http://app:8000 --barrier -l :8001     behind your proxy,
@@ -81,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
     )
+    captures.add_captures(parser)
     flags.add_request(parser)
 
 
@@ -105,13 +108,15 @@ def run(options: argparse.Namespace) -> int:
 
 async def probe(options: argparse.Namespace) -> int:
     """Probe and judge; return the exit code."""
+    from chunkwire.tools.probe.captures import frame_lines, hops_of
     from chunkwire.tools.probe.judge import judge_chain
 
-    hops: list[Hop] = []
-    verdicts: list[HopVerdict] = []
+    captured = captures.captured_hops(options)
+    hops: list[Hop] = hops_of(captured) if captured else []
+    verdicts: list[HopVerdict] = judge_chain(hops)
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
         prober = make_prober(options, record_to, report_progress)
-        for source, name in name_sources(options.hops):
+        for source, name in name_sources(options.hops) if not captured else ():
             is_behind = any(verdict.is_holding for verdict in verdicts)
             hops += await read_hops(prober, source, name, is_behind=is_behind)
             verdicts = judge_chain(hops)
@@ -121,13 +126,14 @@ async def probe(options: argparse.Namespace) -> int:
     if options.gate:
         code = ExitCode.TIMEOUT if code in (ExitCode.OK, ExitCode.FINDING) and is_undecided(verdicts) else code
     show(verdicts, findings, options, code)
+    if captured and not (options.json or options.gate):
+        print(*frame_lines(captured, hops), sep="\n")
     await write_files(hops, verdicts, findings, options)
     return code
 
 
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
     """Return what each change does to the first hop that holds, or where none does to the outermost."""
-    from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
     from chunkwire.tools.probe.view import spoiler
     from chunkwire.tools.probe.why import find_why
@@ -225,7 +231,6 @@ def barrier_address(text: str | None) -> Url | None:
 
 def innermost_probe(sources: list[str]) -> Url | None:
     """Return the URL of a probe at the innermost hop, which may be the origin itself; None where it is none."""
-    from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
     from chunkwire.tools.probe.requests import is_probe
 
@@ -235,7 +240,6 @@ def innermost_probe(sources: list[str]) -> Url | None:
 
 def name_sources(sources: list[str]) -> list[tuple[str, str]]:
     """Return each source with what to call its hop: host and port, with the path where two would be called the same."""
-    from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
 
     named: list[tuple[str, str]] = []
@@ -255,7 +259,6 @@ async def read_hops(prober: Prober, source: str, name: str, *, is_behind: bool) 
     """Return the hop of a URL, or the hops of a recording."""
     import trio
 
-    from chunkwire.cli.watch import is_path
     from chunkwire.net.dial import parse_url
     from chunkwire.tools.probe.recordings import read_recording
 

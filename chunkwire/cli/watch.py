@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags
+from chunkwire.cli import captures, flags
 from chunkwire.cli.exits import ExitCode, exit_code_of
+from chunkwire.cli.sources import is_path
 
 if TYPE_CHECKING:
     from chunkwire.cli.asking import Input
@@ -24,6 +24,7 @@ examples:
   chunkwire watch URL --save a.jsonl                       record; `chunkwire watch a.jsonl` replays
   printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 8081 | chunkwire watch -
   curl -sN --raw 127.0.0.1:8081/generate | chunkwire watch -        a bare chunked body
+  chunkwire watch tcpdump.pcap --list                      its exchanges; --exchange N shows one (chunkwire[pcap])
   while sleep 1; do date; done | chunkwire watch :8081/echo -d -   each read of standard input goes up as a chunk
 
 reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `>` was sent,
@@ -36,9 +37,6 @@ exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the sa
   56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first that
   failed"""
 
-# What a file of octets or records is usually called: such a name that is not there is a missing file, not a host.
-_SUFFIXES: Final = (".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the source and the clients' flags."""
@@ -48,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a URL (`:8081/sse` is localhost), a recording or captured octets, or - for standard input",
     )
     flags.add_view(parser)
+    captures.add_captures(parser, has_list=True)
     parser.add_argument("--events", action="store_true", help="one line a server-sent event, and the frames it came in")
     parser.add_argument(
         "--lenient", action="store_true", help="take sizes padded by blanks or zeros, and say so; the gateway does not"
@@ -68,13 +67,6 @@ def run(options: argparse.Namespace) -> int:
     return trio.run(watch_url, options)
 
 
-def is_path(source: str) -> bool:
-    """Say whether a source is a file, there or not, and no URL."""
-    if "://" in source or source.startswith(":"):
-        return False
-    return os.path.exists(source) or source.startswith(("/", "./", "../")) or source.endswith(_SUFFIXES)
-
-
 async def watch_url(options: argparse.Namespace) -> int:
     """Ask for a URL and show the response as it arrives."""
     import trio
@@ -85,6 +77,7 @@ async def watch_url(options: argparse.Namespace) -> int:
     from chunkwire.cli.stopping import StopSignal
     from chunkwire.wire.errors import ChunkwireError
 
+    captures.refuse_flags(options)
     asked = read_request(options)
     with Sink(options) as sink:
         with StopSignal() as stop:
@@ -131,6 +124,9 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
         if not first:
             print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
             return ExitCode.EMPTY
+        if captures.looks_captured(first, options.source):
+            return await watch_packets(first, source, options)
+        captures.refuse_flags(options)
         with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
             if first[:1] == b"{":
                 return await replay(first, source, sink)
@@ -138,6 +134,19 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     if not first:
         print("chunkwire: stopped before the first octet", file=sys.stderr)
     return stop.code
+
+
+async def watch_packets(first: bytes, source: Input, options: argparse.Namespace) -> int:
+    """Show the exchanges of a packet capture, or list them."""
+    from chunkwire.cli.sink import Sink
+
+    octets = b"".join([first, *[piece async for piece in source]])
+    name = "standard input" if options.source == "-" else options.source
+    if options.list:
+        captures.print_list(octets, name, options)
+        return ExitCode.OK
+    with Sink(options) as sink:
+        return captures.watch_exchanges(octets, name, options, sink)
 
 
 async def watch_capture(first: bytes, source: Input, options: argparse.Namespace, sink: Sink) -> int:

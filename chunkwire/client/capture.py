@@ -57,7 +57,7 @@ class CaptureReader:
     """Read a capture as it comes.
 
     Args:
-        method: of the requests that the capture does not show.
+        method: of the requests that the capture does not show, and `asked` (methods not answered yet) does not have.
     """
 
     def __init__(self, watcher: CaptureWatcher, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> None:
@@ -67,7 +67,7 @@ class CaptureReader:
         self._held = b""
         self._message: CapturedMessage | None = None
         self._step = self._between
-        self._asked: deque[bytes] = deque()  # methods of the requests seen that are not answered yet
+        self.asked: deque[bytes] = deque()  # by requests that were seen, here or by another reader
         self._seen = {"request": 0, "response": 0}
         self._is_headless = True  # a bare chunked body may stand here: at the start, and after another one
         self._strays = Strays()
@@ -229,7 +229,7 @@ class CaptureReader:
             self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
         settle_target(request)
         framing = request_framing(request)
-        self._asked.append(request.method)
+        self.asked.append(request.method)
         return framing
 
     def _take_response(self, message: CapturedMessage, head: bytes) -> Framing | None:
@@ -242,7 +242,7 @@ class CaptureReader:
         if response.status < 200:
             response_framing(response, b"GET")  # for what it refuses
             return None
-        method = self._asked.popleft() if self._asked else self._method
+        method = self.asked.popleft() if self.asked else self._method
         framing = response_framing(response, method)
         if method == b"CONNECT" and response.status < 300:
             framing = Framing(BodyKind.NONE)

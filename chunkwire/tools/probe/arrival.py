@@ -66,6 +66,7 @@ class Run:
         is_whole: the records hold all content, and it could be read.
         connect: s that opening a TCP connection took just before; None where unknown.
         our_delay: s, how late the observer's own timer was at the worst, 0 where nobody looked.
+        early: pieces that were there before the observer began, at no known time; they are no units.
         acks: of a stream behind a barrier, in their order: what had come when each frame was acknowledged.
         clock: names the clock that `t` and the request's wall time were read from; runs of one clock compare.
     """
@@ -84,6 +85,7 @@ class Run:
     end: EndRecord | None = None
     connect: float | None = None
     our_delay: float = 0.0
+    early: int = 0
     acks: tuple[AckRecord, ...] = ()
     clock: str | None = None
 
@@ -218,7 +220,8 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
     return Run(
         hop,
         head=head,
-        units=tuple(stamped or (events if is_whole and len(events) > 1 else pieces)),
+        units=tuple(unit for unit in stamped or (events if is_whole and len(events) > 1 else pieces) if unit.read),
+        early=sum(not piece.read for piece in pieces),
         pieces=tuple(pieces),
         chunks=len(frames),
         extended=sum(";" in frame.line for frame in frames),

@@ -27,7 +27,7 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
         inner: a run of a hop further in, to compare media types with.
     """
     if run.head is None:
-        if run.units:
+        if run.pieces:
             return None  # a bare body, as `curl --raw` prints it
         error = run.end.error if run.end is not None else None
         return HopVerdict(hop="", kind=Kind.UNREACHABLE, reason=error or "no response")

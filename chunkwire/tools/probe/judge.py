@@ -241,6 +241,8 @@ def _by_arrivals(name: str, looks: Sequence[Look], inner: Hop | None) -> HopVerd
             return HopVerdict(hop=name, kind=Kind.SUSPECT, reason=f"all of it at once, after {milliseconds(first)}")
         case Shape.BURSTY:
             return HopVerdict(hop=name, kind=Kind.SUSPECT, reason=f"in {bursts}")
+    if look.run.early:
+        return _unsure(name, f"{look.run.early} frames were there before the recording began, at no known time")
     return _unsure(name, "too short, or too few events, for arrival times to tell")
 
 

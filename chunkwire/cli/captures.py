@@ -1,0 +1,116 @@
+"""Packet captures on the command line: which exchange of one is meant, and the list of them.
+
+The rule here: a file is a capture by its first octets, or by its name; the flags are for captures alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.sources import is_path
+
+if TYPE_CHECKING:
+    from chunkwire.cli.sink import Sink
+    from chunkwire.tools.capture.exchanges import CapturedExchange
+    from chunkwire.tools.probe.captures import CapturedHop
+
+
+def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> None:
+    """Add --exchange and --keylog, and --list: `options.exchange`, `.keylog`, `.list`."""
+    group = parser.add_argument_group("packet captures (pcap, pcapng)")
+    if has_list:
+        group.add_argument("--list", action="store_true", help="show the exchanges of a capture, a line each")
+    group.add_argument("--exchange", type=flags.count, metavar="N", help="take the N-th exchange of a capture")
+    group.add_argument("--keylog", metavar="FILE", help="open TLS with the secrets in FILE (SSLKEYLOGFILE), by tshark")
+
+
+def refuse_flags(options: argparse.Namespace) -> None:
+    """Refuse the flags of captures where there is none.
+
+    Raises:
+        LocalError: one was given.
+    """
+    from chunkwire.wire.errors import LocalError
+
+    for name in ("list", "exchange", "keylog"):
+        if getattr(options, name, None):
+            raise LocalError(f"--{name} is for a packet capture (pcap or pcapng), got none")
+
+
+def captured_hops(options: argparse.Namespace) -> list[CapturedHop]:
+    """Return the places at which captures show one stream, from the inside out; none where no source is a capture.
+
+    Raises:
+        LocalError: some sources are captures and others are not, or they show no stream that is the same.
+    """
+    from chunkwire.tools.capture.load import load_exchanges
+    from chunkwire.tools.probe.captures import captured_hop, one_stream
+    from chunkwire.wire.errors import LocalError
+
+    paths = [source for source in options.hops if is_path(source) and _is_capture_file(source)]
+    if not paths:
+        refuse_flags(options)
+        return []
+    if len(paths) < len(options.hops):
+        other = next(source for source in options.hops if source not in paths)
+        raise LocalError(f"expected packet captures only, since they are compared with each other, got {other!r}")
+    found: list[CapturedHop] = []
+    for path in paths:
+        with open(path, "rb") as file:
+            exchanges = load_exchanges(file.read(), path, keylog=options.keylog)
+        found += one_stream([captured_hop(each, path) for each in exchanges], like=found[:1], chosen=options.exchange)
+    return found
+
+
+def _is_capture_file(path: str) -> bool:
+    with open(path, "rb") as file:
+        return looks_captured(file.read(4), path)
+
+
+def looks_captured(first: bytes, name: str) -> bool:
+    """Say whether octets that begin like this, in a file of this name, are a capture."""
+    from chunkwire.tools.capture.load import is_capture, is_named_capture
+
+    return is_capture(first) or is_named_capture(name)
+
+
+def exchanges_in(octets: bytes, name: str, options: argparse.Namespace) -> list[CapturedExchange]:
+    """Return the exchanges of a capture that are meant.
+
+    Raises:
+        CaptureFileError: it is none, or has none.
+    """
+    from chunkwire.tools.capture.load import choose, load_exchanges
+
+    return choose(load_exchanges(octets, name, keylog=options.keylog), options.exchange, name)
+
+
+def print_list(octets: bytes, name: str, options: argparse.Namespace) -> None:
+    """Print a line for each exchange."""
+    from chunkwire.tools.capture.load import list_lines
+
+    for line in list_lines(exchanges_in(octets, name, options)):
+        print(line)
+
+
+def watch_exchanges(octets: bytes, name: str, options: argparse.Namespace, sink: Sink) -> int:
+    """Show the exchanges of a capture as if they came; return the code of the first that failed."""
+    from chunkwire.tools.capture.load import title_of
+    from chunkwire.tools.watch.view import batches
+
+    found = exchanges_in(octets, name, options)
+    codes = []
+    for exchange in found:
+        if len(found) > 1:
+            sink.begin(title_of(exchange))
+        for note in exchange.notes:
+            sink.note(note)
+        for batch in batches(exchange.records):
+            sink.show(batch)
+        codes.append(sink.code if sink.end is not None else ExitCode.FINDING)
+        if sink.end is None:
+            sink.note("the capture holds no response to this request")
+    return next((code for code in codes if code), ExitCode.OK)

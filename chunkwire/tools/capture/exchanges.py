@@ -1,0 +1,262 @@
+"""The HTTP/1.1 exchanges of a capture, as records: what the client of each connection sent and received.
+
+The rule here: a connection is read in both directions at once, so that each response knows what was asked. Octets that
+the capture lacks end their message as `missing`, and the next head begins the next one; nothing is said of how the
+server ended it. A connection that is no HTTP/1.1 is one exchange too, which says what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from chunkwire.client.capture import CaptureReader
+from chunkwire.client.sniff import find_head
+from chunkwire.net.protocols import MAX_NAME_OCTETS, name_protocol
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import (
+    UNKNOWN,
+    DataRecord,
+    EndRecord,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    RequestRecord,
+    TrailersRecord,
+)
+from chunkwire.tools.capture.streams import TcpConnection, TcpPiece
+from chunkwire.tools.capture.tls import is_tls, offers_h2, record_sizes
+
+POINT: Final = "client.received"
+_TLS_READS: Final = (
+    "TLS: what is shown are reads, the sizes of its records, not frames and not their content; --keylog FILE opens it "
+    "where tshark is installed"
+)
+_NO_KEYS: Final = "TLS without its keys: nobody knows how the body ended"
+
+
+@dataclass(slots=True)
+class CapturedExchange:
+    """One request and its response, as the capture shows them.
+
+    Attributes:
+        hop: the server's address.
+        began_ns: of the request's head, or of the response's where none was captured; ns since the epoch.
+        records: with times in s since then.
+        notes: what no record says.
+    """
+
+    n: int
+    client: str
+    hop: str
+    began_ns: int
+    records: list[Record]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def request(self) -> RequestRecord | None:
+        """The head of the request."""
+        return next((each for each in self.records if isinstance(each, RequestRecord)), None)
+
+    @property
+    def head(self) -> HeadRecord | None:
+        """The head of the final response."""
+        heads = [each for each in self.records if isinstance(each, HeadRecord)]
+        return heads[-1] if heads else None
+
+    @property
+    def end(self) -> EndRecord | None:
+        """How the response ended."""
+        ends = [each for each in self.records if isinstance(each, EndRecord) and each.way == "response"]
+        return ends[-1] if ends else None
+
+
+class _Messages:
+    """The messages of one direction, each with the records of its own."""
+
+    def __init__(self) -> None:
+        self.all: list[list[Record]] = [[]]
+        self.notes: list[list[str]] = [[]]
+
+    def record(self, record: Record) -> None:
+        """Take a record of the message that is being read."""
+        self.all[-1].append(record)
+
+    def note(self, text: str) -> None:
+        """Take one line about it."""
+        self.notes[-1].append(text)
+
+    def begin(self, title: str) -> None:
+        """Begin the next message."""
+        if self.all[-1]:
+            self.all.append([])
+            self.notes.append([])
+
+
+class _Way:
+    """One direction, read up to each hole, and from the next head on."""
+
+    def __init__(self, asked: deque[bytes]) -> None:
+        self.messages = _Messages()
+        self._asked = asked
+        self._reader = self._new_reader()
+        self._is_lost = False
+        self._held = b""
+        self._reads = 0
+
+    def _new_reader(self) -> CaptureReader:
+        reader = CaptureReader(self.messages)
+        reader.asked = self._asked
+        return reader
+
+    def take(self, piece: TcpPiece, t: float) -> None:
+        """Take what came, or did not."""
+        if piece.missing:
+            self._lose(piece.missing, t)
+        elif piece.octets:
+            self._reads += 1
+            self._feed(piece.octets, t)
+        elif piece.end and not self._is_lost:
+            is_reset = piece.end == "RST"
+            self._reader.end(t, "reset" if is_reset else "cut", "the connection was reset" if is_reset else None)
+            self._is_lost = True
+
+    def _feed(self, octets: bytes, t: float) -> None:
+        if self._is_lost:
+            self._held += octets
+            place = find_head(self._held)
+            if place is None:
+                self._held = self._held[-MAX_LINE_OCTETS:]
+                return
+            octets, self._held, self._is_lost = self._held[place:], b"", False
+            self.messages.begin("")
+            self._reader = self._new_reader()
+        self._reader.feed(octets, t=t, read=self._reads)
+
+    def _lose(self, count: int, t: float) -> None:
+        if not self._is_lost:
+            plural = "octet is" if count == 1 else "octets are"
+            self._reader.end(t, "missing", f"{count} {plural} not in the capture")
+        self._is_lost, self._held = True, b""
+
+    def stop(self, t: float) -> None:
+        """Take note that the capture is over while the connection was open."""
+        if not self._is_lost:
+            self._reader.end(t, "missing", "the capture ends before the body does")
+
+
+MAX_LINE_OCTETS: Final = 65536
+"""What is kept of octets behind a hole, while a head is looked for."""
+
+
+def exchanges_of(connections: Iterable[TcpConnection]) -> list[CapturedExchange]:
+    """Return the exchanges of connections, in the order in which their requests came."""
+    found = [exchange for connection in connections for exchange in _read(connection)]
+    found.sort(key=lambda exchange: exchange.began_ns)
+    return [_numbered(exchange, n) for n, exchange in enumerate(found, 1)]
+
+
+def _numbered(exchange: CapturedExchange, n: int) -> CapturedExchange:
+    records = [record._replace(stream=n, hop=exchange.hop) for record in exchange.records]
+    return replace(exchange, n=n, records=records)
+
+
+def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
+    """Yield the exchanges of one connection."""
+    pieces = connection.pieces
+    if not any(piece.octets for piece in pieces):
+        return
+    stranger = _stranger(pieces)
+    if stranger is not None:
+        yield _named(connection, stranger)
+        return
+    began_ns = pieces[0].t_ns
+    asked: deque[bytes] = deque()
+    up, down = _Way(asked), _Way(asked)
+    for piece in pieces:
+        (up if piece.is_from_client else down).take(piece, (piece.t_ns - began_ns) / 1e9)
+    for way in (up, down):
+        way.stop((pieces[-1].t_ns - began_ns) / 1e9)
+    yield from _paired(connection, up.messages, down.messages, began_ns)
+
+
+def _stranger(pieces: Sequence[TcpPiece]) -> str | None:
+    """Return what a connection speaks that is no HTTP/1.1; None for what may be."""
+    for is_from_client in (True, False):
+        first = b""
+        for piece in pieces:
+            if piece.is_from_client is is_from_client:
+                first += piece.octets
+            if len(first) >= MAX_NAME_OCTETS:
+                break
+        known = name_protocol(first)
+        if known is not None and not first.startswith(b"HTTP/1."):
+            return known
+    return None
+
+
+def _named(connection: TcpConnection, known: str) -> CapturedExchange:
+    """Return the exchange that stands for a connection of another protocol."""
+    records: list[Record] = []
+    pieces = connection.pieces
+    recorder = Recorder(records.append, stream=1, point=POINT)
+    began_ns, notes = pieces[0].t_ns, list[str]()
+    end = (pieces[-1].t_ns - began_ns) / 1e9
+    if is_tls(pieces):
+        reads = list(_tls_reads(pieces, began_ns))
+        octets = sum(read.size for read in reads)
+        nothing = hashlib.sha256().hexdigest()
+        records += reads
+        records.append(
+            EndRecord(1, POINT, end, "missing", UNKNOWN, 0, None, len(reads), octets, octets, nothing, _NO_KEYS)
+        )
+        notes.append(_TLS_READS)
+        if offers_h2(pieces):
+            notes.append("the client offered h2: it may be HTTP/2")
+    else:
+        known = known.replace(" in clear", "") if connection.is_opened else known
+        recorder.end(end, "malformed", error=f"expected HTTP/1.1, got {known}")
+    return CapturedExchange(0, str(connection.client), str(connection.server), began_ns, records, notes)
+
+
+def _tls_reads(pieces: Sequence[TcpPiece], began_ns: int) -> Iterator[DataRecord]:
+    """Yield the server's records of application data, without their content."""
+    last, offset = None, 0
+    for n, (t_ns, size) in enumerate(record_sizes(pieces), 1):
+        t = (t_ns - began_ns) / 1e9
+        yield DataRecord(1, POINT, t, n, None if last is None else t - last, n, offset, size, None)
+        last, offset = t, offset + size
+
+
+def _paired(connection: TcpConnection, up: _Messages, down: _Messages, began_ns: int) -> Iterator[CapturedExchange]:
+    """Yield requests with their responses; what has no other half stands alone."""
+    requests = [(records, notes) for records, notes in zip(up.all, up.notes, strict=True) if records]
+    responses = _responses(down)
+    for place in range(max(len(requests), len(responses))):
+        asked, asked_notes = requests[place] if place < len(requests) else ([], [])
+        answered, notes = responses[place] if place < len(responses) else ([], [])
+        first = (asked or answered)[0]
+        wall_ns = began_ns + round(first.t * 1e9)
+        # A request's body stays out: the records are of one response, as a client of ours makes them.
+        heads = [each._replace(wall=wall_ns / 1e9) for each in asked if isinstance(each, RequestRecord)]
+        records = [each._replace(t=max(0.0, each.t - first.t)) for each in (*heads, *_regapped(answered))]
+        client, server = str(connection.client), str(connection.server)
+        yield CapturedExchange(0, client, server, wall_ns, records, [*asked_notes, *notes])
+
+
+def _responses(down: _Messages) -> list[tuple[list[Record], list[str]]]:
+    """Return the responses of a direction; a message that is nothing but strays is none."""
+    return [(records, notes) for records, notes in zip(down.all, down.notes, strict=True) if records]
+
+
+def _regapped(records: Sequence[Record]) -> Iterator[Record]:
+    """Yield the records of a response with its own reads, numbered from 1."""
+    reads: dict[int, int] = {}
+    for record in records:
+        if isinstance(record, FrameRecord | DataRecord | TrailersRecord):
+            yield record._replace(read=reads.setdefault(record.read, len(reads) + 1))
+        else:
+            yield record

@@ -1,0 +1,103 @@
+"""A capture file to its exchanges, and one clear line where it has none.
+
+The rule here: whoever reads a capture reads it here, so that `watch`, `diff` and `probe` say the same of it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from chunkwire.record.values import DataRecord, FrameRecord
+from chunkwire.tools.capture.exchanges import CapturedExchange, exchanges_of
+from chunkwire.tools.capture.packets import CaptureFileError, PacketCounts, is_capture, read_segments
+from chunkwire.tools.capture.streams import read_connections
+from chunkwire.tools.capture.tls import decrypted
+from chunkwire.tools.paint import PLAIN
+
+SUFFIXES: Final = (".pcap", ".pcapng", ".cap")
+"""What a capture is usually called: a file of such a name is read as one, whatever it begins with."""
+
+_LINK_NAMES: Final = {105: "IEEE 802.11", 127: "radiotap", 147: "USER0", 187: "Bluetooth", 189: "USB", 252: "PDUs"}
+
+
+def is_named_capture(name: str) -> bool:
+    """Say whether a file is called like a capture."""
+    return name.lower().rpartition("#")[0].endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)
+
+
+def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> list[CapturedExchange]:
+    """Return the exchanges of a capture.
+
+    Args:
+        keylog: a file of TLS secrets, for tshark.
+
+    Raises:
+        CaptureFileError: it is no capture, or has no exchange.
+    """
+    counts = PacketCounts()
+    file: BinaryIO = io.BytesIO(octets)
+    connections = read_connections(read_segments(file, name, counts))
+    if keylog is not None:
+        connections = decrypted(connections, octets, keylog)
+    found = exchanges_of(connections)
+    if not found:
+        raise CaptureFileError(f"{name}: expected an HTTP/1.1 exchange, got {_contents(counts)}")
+    return found
+
+
+def _contents(counts: PacketCounts) -> str:
+    """Return what a capture without an exchange holds."""
+    packets = "1 packet" if counts.packets == 1 else f"{counts.packets} packets"
+    if not counts.packets:
+        return "a capture without a packet"
+    if counts.link_types:
+        names = ", ".join(f"{number} ({_LINK_NAMES.get(number, 'unknown')})" for number in sorted(counts.link_types))
+        return f"{packets} of link type {names}, which cannot be read here"
+    if counts.tcp:
+        return f"{packets}, {counts.tcp} of them TCP, none with data that begins a message"
+    if counts.fragments:
+        return f"{packets}, all fragments of IP"
+    return f"{packets}, all UDP" if counts.udp == counts.packets else f"{packets} without TCP ({counts.udp} UDP)"
+
+
+def choose(exchanges: Sequence[CapturedExchange], n: int | None, name: str) -> list[CapturedExchange]:
+    """Return the exchange of a number, or all of them.
+
+    Raises:
+        CaptureFileError: there is none of that number.
+    """
+    if n is None:
+        return list(exchanges)
+    if not 1 <= n <= len(exchanges):
+        raise CaptureFileError(f"{name}: expected an exchange from 1 to {len(exchanges)}, got {n}; --list shows them")
+    return [exchanges[n - 1]]
+
+
+def title_of(exchange: CapturedExchange) -> str:
+    """Return what an exchange is called, in one line."""
+    asked = f"{exchange.request.method} {exchange.request.target}" if exchange.request is not None else "no request"
+    return PLAIN.text(f"exchange {exchange.n}: {asked}, {exchange.client} to {exchange.hop}")
+
+
+def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
+    """Yield a line for each exchange: number, time, client, server, request, status, how it ended."""
+    yield f"  {'n':>3}  {'time':<15} {'client':<21} {'server':<21} {'frames':>6} {'octets':>8}  exchange"
+    for exchange in exchanges:
+        end, head, request = exchange.end, exchange.head, exchange.request
+        at = datetime.fromtimestamp(exchange.began_ns / 1e9).astimezone()
+        asked = f"{request.method} {request.target}" if request is not None else "(request not captured)"
+        status = head.status_line.split(" ", 2)[1] if head is not None else "-"
+        framing = end.framing if end is not None else "no response"
+        frames = sum(isinstance(each, FrameRecord | DataRecord) for each in exchange.records)
+        octets = end.octets if end is not None else 0
+        why = f": {end.error}" if end is not None and end.error else ""
+        yield PLAIN.text(
+            f"  {exchange.n:>3}  {at:%H:%M:%S.%f} {exchange.client:<21} {exchange.hop:<21} {frames:>6} {octets:>8}"
+            f"  {asked}  {status} {framing}{why}"
+        )
+
+
+__all__ = ["choose", "is_capture", "is_named_capture", "list_lines", "load_exchanges", "title_of"]

@@ -1,0 +1,174 @@
+"""TCP connections of a capture: each direction's octets in order, when they were complete, and which are missing.
+
+The rule here: octets count from the moment at which all before them had been seen, as a receiver's socket would give
+them. Octets that were sent again are taken once. Octets that the receiver acknowledged and nobody captured are missing:
+the capture dropped them, the network did not. Pure: segments in, pieces out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from chunkwire.tools.capture.packets import ACK, FIN, RST, SYN, Segment, TcpEnd
+
+_MODULUS: Final = 1 << 32
+_HALF: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class TcpPiece:
+    """Octets of one direction that came at once.
+
+    Attributes:
+        is_from_client: the direction.
+        missing: octets before these that the capture does not hold; then `octets` is empty.
+        end: "FIN" or "RST" where the direction ends here, else empty.
+    """
+
+    t_ns: int
+    is_from_client: bool
+    octets: bytes = b""
+    missing: int = 0
+    end: str = ""
+
+
+@dataclass(slots=True)
+class _Direction:
+    """One direction: what is expected next, and what came too early."""
+
+    next_seq: int | None = None
+    early: dict[int, Segment] = field(default_factory=dict)
+    fin_seq: int | None = None
+    is_over: bool = False
+
+
+@dataclass(slots=True)
+class TcpConnection:
+    """One connection, its pieces in the order of their moments.
+
+    Attributes:
+        has_start: its SYN was captured.
+        is_opened: the octets are what a key log opened of its TLS.
+    """
+
+    client: TcpEnd
+    server: TcpEnd
+    has_start: bool
+    is_opened: bool = False
+    pieces: list[TcpPiece] = field(default_factory=list)
+    _up: _Direction = field(default_factory=_Direction)
+    _down: _Direction = field(default_factory=_Direction)
+    _last_ns: int = 0
+
+    def take(self, segment: Segment) -> None:
+        """Take the next segment of the capture."""
+        is_up = segment.source == self.client
+        self._last_ns = segment.t_ns
+        ours, theirs = (self._up, self._down) if is_up else (self._down, self._up)
+        if segment.flags & SYN:
+            ours.next_seq = (segment.seq + 1) % _MODULUS
+        elif not ours.is_over:
+            self._data(segment, ours, is_up)
+        if segment.flags & ACK and not segment.flags & RST:
+            self._acknowledged(segment, theirs, not is_up)
+        if segment.flags & RST and not self._up.is_over | self._down.is_over:
+            ours.is_over = theirs.is_over = True
+            self.pieces.append(TcpPiece(segment.t_ns, is_up, end="RST"))
+
+    def _data(self, segment: Segment, way: _Direction, is_up: bool) -> None:
+        if segment.flags & FIN:
+            way.fin_seq = (segment.seq + segment.length) % _MODULUS
+        if segment.length and way.next_seq is None:
+            way.next_seq = segment.seq  # the capture began in the middle of it
+        if segment.length:
+            kept = way.early.get(segment.seq)
+            if kept is None or kept.length < segment.length:
+                way.early[segment.seq] = segment
+        self._flush(way, segment.t_ns, is_up)
+
+    def _flush(self, way: _Direction, t_ns: int, is_up: bool) -> None:
+        """Take what is in order by now."""
+        while way.next_seq is not None and not way.is_over:
+            fitting = [seq for seq in way.early if _is_before(seq, (way.next_seq + 1) % _MODULUS)]
+            if not fitting:
+                break
+            for seq in fitting:
+                segment = way.early.pop(seq)
+                known = (way.next_seq - seq) % _MODULUS
+                fresh = segment.data[known:]
+                if known < segment.length:
+                    self._add(TcpPiece(t_ns, is_up, fresh))
+                    lost = segment.length - max(known, len(segment.data))
+                    self._add(TcpPiece(t_ns, is_up, missing=lost))  # the capture kept only the first octets
+                    way.next_seq = (seq + segment.length) % _MODULUS
+        if way.fin_seq is not None and way.next_seq in (way.fin_seq, None) and not way.is_over:
+            way.is_over = True
+            self.pieces.append(TcpPiece(t_ns, is_up, end="FIN"))
+
+    def _add(self, piece: TcpPiece) -> None:
+        if piece.octets or piece.missing:
+            self.pieces.append(piece)
+
+    def _acknowledged(self, segment: Segment, way: _Direction, is_up: bool) -> None:
+        """Give up what the receiver has and the capture has not."""
+        if way.next_seq is None or way.is_over:
+            return
+        limit = segment.ack if way.fin_seq is None or segment.ack != (way.fin_seq + 1) % _MODULUS else way.fin_seq
+        while _is_before(way.next_seq, limit):
+            place = min(
+                (seq for seq in way.early if _is_before(way.next_seq, seq)),
+                key=lambda seq: (seq - (way.next_seq or 0)) % _MODULUS,
+                default=limit,
+            )
+            place = place if _is_before(place, limit) else limit
+            self._add(TcpPiece(segment.t_ns, is_up, missing=(place - way.next_seq) % _MODULUS))
+            way.next_seq = place
+            self._flush(way, segment.t_ns, is_up)
+
+    def end(self) -> None:
+        """Take note that the capture is over: what came too early was never in order."""
+        for way, is_up in ((self._up, True), (self._down, False)):
+            while way.early and way.next_seq is not None and not way.is_over:
+                place = min(way.early, key=lambda seq, after=way.next_seq: (seq - after) % _MODULUS)  # type: ignore[misc]
+                self._add(TcpPiece(self._last_ns, is_up, missing=(place - way.next_seq) % _MODULUS))
+                way.next_seq = place
+                self._flush(way, self._last_ns, is_up)
+
+
+def _is_before(a: int, b: int) -> bool:
+    """Say whether a sequence number comes before another (RFC 9293 §3.4: arithmetic modulo 2^32)."""
+    return a != b and (b - a) % _MODULUS < _HALF
+
+
+def read_connections(segments: Iterable[Segment]) -> list[TcpConnection]:
+    """Return the connections that segments are of, in the order of their first ones."""
+    return list(_connections(segments))
+
+
+def _connections(segments: Iterable[Segment]) -> Iterator[TcpConnection]:
+    running: dict[frozenset[TcpEnd] | TcpEnd, TcpConnection] = {}
+    found: list[TcpConnection] = []
+    for segment in segments:
+        key = frozenset((segment.source, segment.target))
+        is_syn = segment.flags & (SYN | ACK) == SYN
+        connection = running.get(key)
+        if connection is None or (is_syn and connection.pieces):  # the same ports again
+            connection = running[key] = _begin(segment, has_start=bool(segment.flags & SYN))
+            found.append(connection)
+        connection.take(segment)
+    for connection in found:
+        connection.end()
+    yield from found
+
+
+def _begin(segment: Segment, *, has_start: bool) -> TcpConnection:
+    """Return a new connection: its client sent the SYN, or the first octets where they begin no response."""
+    is_from_server = segment.flags & (SYN | ACK) == SYN | ACK
+    if not has_start:
+        is_from_server = segment.data.startswith(b"HTTP/1.") or (
+            not segment.data and segment.source.port < segment.target.port
+        )
+    ends = (segment.target, segment.source) if is_from_server else (segment.source, segment.target)
+    return TcpConnection(*ends, has_start=has_start)

@@ -1,0 +1,181 @@
+"""Packet captures as hops: one stream at several places, its frames matched by their octets.
+
+The rule here: exchanges in, hops out, pure. The innermost exchange is what was written: when each of its frames ended
+is taken for the moment of a write, and a hop further out has the frame once as many octets of content have come there,
+content codings taken off. So no common clock is needed: a hold is measured from the least delayed frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+from chunkwire.record.values import DataRecord, FrameRecord
+from chunkwire.tools.capture.exchanges import CapturedExchange
+from chunkwire.tools.capture.packets import CaptureFileError
+from chunkwire.tools.probe.arrival import Run, Unit, joined, read_runs
+from chunkwire.tools.probe.holding import Shape, look_at
+from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.stamps import Stamp
+from chunkwire.wire.coding import ContentDecoder
+
+MIN_SHARED: Final = 0.9
+"""Share of the shorter content that two exchanges must have in common, from its first octet, to be one stream: the rest
+may be a cut, or what a hop adds at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedHop:
+    """One stream at one place.
+
+    Attributes:
+        source: the file it is from; times of one file are of one clock.
+        content: decoded, as far as the capture holds it.
+        ends: of each frame, or read, the moment (ns) and the octets of content up to it.
+    """
+
+    exchange: CapturedExchange
+    source: str
+    content: bytes
+    ends: tuple[tuple[int, int], ...]
+
+
+def captured_hop(exchange: CapturedExchange, source: str) -> CapturedHop:
+    """Return an exchange with its content decoded."""
+    head = exchange.head
+    decoder = ContentDecoder(joined(head.fields, "content-encoding") if head is not None else "")
+    content, ends = bytearray(), list[tuple[int, int]]()
+    for record in exchange.records:
+        if isinstance(record, FrameRecord | DataRecord) and record.size and record.data is not None and not record.cut:
+            content += b"".join(decoder.feed(record.data))
+            ends.append((exchange.began_ns + round(record.t * 1e9), len(content)))
+    return CapturedHop(exchange, source, bytes(content), tuple(ends))
+
+
+def one_stream(
+    hops: Sequence[CapturedHop], *, like: Sequence[CapturedHop] = (), chosen: int | None = None
+) -> list[CapturedHop]:
+    """Return the exchanges of one capture that carry the same stream, from the inside out.
+
+    The outermost client asks first, so the innermost exchange began last. Of several streams the one that most
+    exchanges carry is taken.
+
+    Args:
+        like: an exchange of another capture that is of the stream to take; empty where any may be taken.
+        chosen: number of an exchange; its stream is taken.
+
+    Raises:
+        CaptureFileError: several streams, and nothing says which.
+    """
+    groups: list[list[CapturedHop]] = []
+    for hop in hops:
+        group = next((each for each in groups if _is_same(each[0], hop)), None)
+        if group is None:
+            groups.append([hop])
+        else:
+            group.append(hop)
+    if like:
+        groups = [group for group in groups if _is_same(group[0], like[0])]
+        if not groups:
+            raise CaptureFileError(
+                f"{hops[0].source}: expected the stream that {like[0].source} shows, got none like it"
+            )
+    elif chosen is not None:
+        groups = [group for group in groups if any(hop.exchange.n == chosen for hop in group)]
+    groups.sort(key=len, reverse=True)
+    if not groups or (len(groups) > 1 and len(groups[0]) == len(groups[1])):
+        name = hops[0].source if hops else "capture"
+        raise CaptureFileError(
+            f"{name}: expected one stream, got {len(hops)} exchanges of {len(groups)} streams; --exchange N takes one"
+        )
+    return sorted(groups[0], key=lambda hop: hop.exchange.began_ns, reverse=True)
+
+
+def _is_same(a: CapturedHop, b: CapturedHop) -> bool:
+    """Say whether two exchanges carry the same content, as far as both go."""
+    shorter = min(len(a.content), len(b.content))
+    return shorter > 0 and _shared(a.content, b.content) >= MIN_SHARED * shorter and not _are_siblings(a, b)
+
+
+def _are_siblings(a: CapturedHop, b: CapturedHop) -> bool:
+    """Say whether two exchanges are of one client and server: the same asked twice, and no two places."""
+    return a.source == b.source and (a.exchange.client, a.exchange.hop) == (b.exchange.client, b.exchange.hop)
+
+
+def _shared(a: bytes, b: bytes) -> int:
+    """Return how many first octets two contents have in common."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[:middle] == b[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
+    """Return the hops of one stream, from the inside out: the first one's frames are what all others are held against.
+
+    A content that is another one from some octet on is matched up to there.
+    """
+    hops, reference = list[Hop](), captured[0]
+    names = [hop.exchange.hop for hop in captured]
+    for hop in captured:
+        name = hop.exchange.hop if names.count(hop.exchange.hop) == 1 else f"{hop.exchange.hop} {hop.source}"
+        run = read_runs(hop.exchange.records, hop=name, clock=hop.source)[:1] or [Run(name)]
+        hops.append(Hop(name, (_stamped(run[0], hop, reference),)))
+    return hops
+
+
+def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
+    """Return a run whose units are the frames of the reference, each with its moment there as that of its write."""
+    if hop is reference and look_at(run).shape is not Shape.SPREAD:
+        return run  # nothing says how it was written: its arrivals are judged as they are
+    shared = _shared(hop.content, reference.content)
+    units, place, of = list[Unit](), 0, len(reference.ends)
+    for n, (written_ns, end) in enumerate(_frames(reference), 1):
+        while place < len(hop.ends) and hop.ends[place][1] < end:
+            place += 1
+        if place == len(hop.ends) or end > shared:
+            break
+        t = (hop.ends[place][0] - hop.exchange.began_ns) / 1e9
+        piece = run.pieces[min(place, len(run.pieces) - 1)]
+        units.append(replace(piece, t=t, stamp=Stamp(n, of, "", None, written_ns)))
+    return replace(run, units=tuple(units)) if units else run
+
+
+def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
+    """Return the ends of frames that bring content; a coding may take several for one octet."""
+    first = hop.ends[:1]
+    return [*first, *(after for before, after in pairwise(hop.ends) if after[1] > before[1])]
+
+
+def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[str]:
+    """Return a table: when each frame was at each place, ms since the first one there, and how long it was held."""
+    if len(captured) < 2:
+        return []
+    names = [hop.name for hop in hops]
+    lines = ["  frame  octets" + "".join(f"  {name:>22}" for name in names)]
+    columns = [_column(hop) for hop in hops]
+    octets = [end for _, end in _frames(captured[0])]
+    for n, size in enumerate(size - before for before, size in zip([0, *octets], octets, strict=False)):
+        cells = [column[n] if n < len(column) else "-" for column in columns]
+        lines.append(f"  {n + 1:>5}  {size:>6}" + "".join(f"  {cell:>22}" for cell in cells))
+    return lines
+
+
+def _column(hop: Hop) -> list[str]:
+    """Return the cells of one hop: ms since its first frame, and by how much the hop before delayed this one more."""
+    run = hop.runs[0]
+    first = run.units[0].t if run.units else 0.0
+    if not run.is_stamped:
+        return [f"{(unit.t - first) * 1000:.1f}" for unit in run.units]
+    delays = [unit.t * 1e9 - stamp.actual_ns for unit, stamp in zip(run.units, run.stamps, strict=True)]
+    least = min(delays)
+    return [
+        f"{(unit.t - first) * 1000:.1f} held {(delay - least) / 1e6:.1f}"
+        for unit, delay in zip(run.units, delays, strict=True)
+    ]

@@ -1,0 +1,80 @@
+"""Packet captures at the command line: watched, listed, compared, probed; and bad input in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli.main import main
+from tests.tools.packets import pcap
+from tests.tools.test_captures import FRAMES, GET, HEAD, at_two_places, talk
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> str:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(talk().packets))
+    return str(path)
+
+
+def test_a_capture_is_watched_as_a_recording_is(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", capture]) == 0
+    shown = capsys.readouterr()
+    assert "5;a=1  hello" in shown.out
+    assert "GET /sse HTTP/1.1" in shown.err
+    assert "complete: 2 chunks, 11 octets" in shown.err
+
+
+def test_its_records_are_printed_and_saved(capture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = tmp_path / "a.jsonl"
+    assert main(["watch", capture, "--json", "--save", str(saved)]) == 0
+    kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert kinds == ["request", "head", "frame", "frame", "frame", "end"]
+    assert main(["diff", capture, str(saved)]) == 0
+
+
+def test_its_exchanges_are_listed_and_one_is_chosen(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", capture, "--list"]) == 0
+    assert "GET /sse  200 complete" in capsys.readouterr().out
+    assert main(["watch", capture, "--exchange", "1"]) == 0
+    assert main(["watch", capture, "--exchange", "2"]) == 2
+    assert "expected an exchange from 1 to 1, got 2; --list shows them" in capsys.readouterr().err
+
+
+def test_captures_at_two_hops_name_the_one_that_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, octets in zip("ab", at_two_places(lambda _, __: 1.05), strict=True):
+        tmp_path.joinpath(f"{name}.pcap").write_bytes(octets)
+    assert main(["probe", *(str(tmp_path / f"{name}.pcap") for name in "ab")]) == 1
+    shown = capsys.readouterr().out
+    assert "HOLDS to the end" in shown
+    assert "held 950.0" in shown
+
+
+BAD = {
+    "no capture": (b"hello world", 2, "expected a packet capture (pcap or pcapng), got a file that begins with 68 65"),
+    "empty": (b"", 52, "got an empty input"),
+    "no packet": (pcap([]), 2, "expected an HTTP/1.1 exchange, got a capture without a packet"),
+    "missing octets": (pcap([each for each in talk().packets if each.data != FRAMES[1]]), 1, "11 octets are not"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_good_capture_is_said_in_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    octets, code, message = BAD[name]
+    path = tmp_path / "a.pcap"
+    path.write_bytes(octets)
+    assert main(["watch", str(path)]) == code
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_the_flags_of_captures_are_for_captures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(GET + HEAD + b"".join(FRAMES))
+    assert main(["watch", str(path), "--list"]) == 2
+    assert "--list is for a packet capture" in capsys.readouterr().err
+    assert main(["probe", str(path), "--keylog", "k"]) == 2
+    assert "--keylog is for a packet capture" in capsys.readouterr().err
