@@ -99,6 +99,7 @@ class MessagesInterpreter:
         self.is_finished = False
         self._usage: dict[str, object] = {}
         self._calls = ToolIndex()
+        self._others: set[str] = set()  # the indexes of blocks that are no calls
 
     def done(self) -> None:
         """Take `[DONE]`, which is not the end here."""
@@ -128,15 +129,17 @@ class MessagesInterpreter:
         yield Started(text_at(message, "id"), text_at(message, "model"))
         for index, block in enumerate(items_at(message, "content")):
             yield from self._start_block(index, block)
-            if isinstance(at(block, "input"), dict) and at(block, "input"):
-                yield ToolCall(self._calls.of(repr(index)), "", "", dump(at(block, "input")))
         yield from self._take_end(message, at(message, "usage"))
 
     def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
-            yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), "")
-        elif kind in ("thinking", "redacted_thinking"):
+            given = at(block, "input")  # {} in a stream of Anthropic's own, all of it in a proxy's, or a whole message
+            arguments = dump(given) if given and isinstance(given, dict) else ""
+            yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), arguments)
+            return
+        self._others.add(repr(index))
+        if kind in ("thinking", "redacted_thinking"):
             yield Reasoning(delta_at(block, "thinking"))
         elif text := delta_at(block, "text"):
             yield Text(text)
@@ -146,7 +149,8 @@ class MessagesInterpreter:
             yield Text(text)
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
-        if more := delta_at(delta, "partial_json"):
+        more = delta_at(delta, "partial_json")
+        if more and repr(index) not in self._others:  # those of a tool that the provider runs itself
             yield ToolCall(self._calls.of(repr(index)), "", "", more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:

@@ -68,7 +68,7 @@ _MIN_KEY_CHARACTERS: Final = 4  # a key in use that is shorter would blank out c
 
 # What providers' keys look like, a masked one (sk-abc***xyz) among them, and tokens in the places where tokens stand.
 _CREDENTIAL: Final = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|fw|csk|nvapi|tgp|ghp|gho|ghs|github_pat|glpat|xox[a-z]|key|r8|dop_v1)[-_]"
+    r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|fw|csk|nvapi|tgp|ghp|gho|ghs|github_pat|glpat|xox[a-z]|r8|dop_v1)[-_]"
     r"[A-Za-z0-9_*.…\-]{8,}"
     r"|\bAIza[A-Za-z0-9_*\-]{10,}|\bya29\.[A-Za-z0-9_*.\-]{8,}|\b(?:AKIA|ASIA|ABSK)[A-Za-z0-9+/=*]{8,}"
     r"|\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,2}"
@@ -88,6 +88,7 @@ _TEXT_KEYS: Final = (
     "message",
     "Message",
     "msg",
+    "error_msg",
     "detail",
     "error_description",
     "errorMessage",
@@ -102,6 +103,8 @@ _TEXT_KEYS: Final = (
 )
 # What tells an answer's object from an error's.
 _ANSWER_KEYS: Final = ("choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response")
+# What the objects of streams have beside a `message`; a gateway's error has none of them.
+_EVENT_KEYS: Final = ("type", "object", "id", "usage", "event", "model")
 _TAG: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _TITLE: Final = re.compile(r"(?is)<title[^>]*>(.*?)</title")
 _FIRST_NAME: Final = re.compile(r"[.\[].*")  # what follows the member in `messages[0].role`
@@ -268,8 +271,10 @@ def _is_error(payload: object) -> bool:
     if not isinstance(payload, dict):
         return False
     has_list = bool(items_at(payload, "errors"))
-    has_word = bool(payload.get("detail")) or at(payload, "fault", "faultstring") is not None
-    return has_list or has_word or payload.get("success") is False or _status(payload) is not None
+    has_word = any(payload.get(key) for key in ("detail", "fault", "error_code", "error_msg"))
+    is_bare = text_at(payload, "message") != "" and not any(key in payload for key in _EVENT_KEYS)
+    is_said = payload.get("success") is False or _status(payload) is not None
+    return has_list or has_word or is_bare or is_said
 
 
 def _delay(error: object) -> float | None:
@@ -282,7 +287,8 @@ def _parameter(error: object, message: str, kind: ErrorKind) -> str:
     """Return the member of the request that is refused: named by a member, else the one name in the message."""
     if named := text_at(error, "param"):
         return _FIRST_NAME.sub("", named)
-    places = [items_at(item, "loc") for item in (error if isinstance(error, list) else items_at(error, "detail"))]
+    details = error if isinstance(error, list) else items_at(error, "detail") or items_at(error, "message", "detail")
+    places = [items_at(item, "loc") for item in details]
     for place in places:
         steps = [step for step in place if isinstance(step, str) and step != "body"]
         if steps:

@@ -59,6 +59,8 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "BLOCKLIST": StopReason.FILTER,
     "PROHIBITED_CONTENT": StopReason.FILTER,
     "SPII": StopReason.FILTER,
+    "IMAGE_SAFETY": StopReason.FILTER,
+    "MODEL_ARMOR": StopReason.FILTER,
 }
 # A call of the model's that the service could not read, and so did not pass on.
 _FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})

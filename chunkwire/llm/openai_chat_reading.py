@@ -67,7 +67,7 @@ class ChatInterpreter:
         self._has_deltas = False
         self._index: int | None = None  # of the choice that is the answer: the first one there is
         self._calls = ToolIndex()
-        self._open: dict[object, tuple[str, int]] = {}  # the id and the number of the latest call of an index
+        self._open: dict[object, tuple[str, str, int]] = {}  # id, name and number of the latest call of an index
 
     def done(self) -> None:
         """Take `[DONE]`."""
@@ -98,7 +98,8 @@ class ChatInterpreter:
             yield error
             return
         delta, message = at(choice, "delta"), at(choice, "message")
-        if delta or not isinstance(message, dict):
+        has_message = not delta and isinstance(message, dict)
+        if not has_message:
             yield from self._take_delta(delta if isinstance(delta, dict) else {"content": at(choice, "text")})
             self._has_deltas = True
         elif not self._has_deltas:  # beside deltas it is all of them once more
@@ -111,7 +112,7 @@ class ChatInterpreter:
             self.is_finished = True
             yield Stop(self._reason(finish))
         else:
-            self.is_finished = self.is_finished or is_whole
+            self.is_finished = self.is_finished or (is_whole and has_message)
 
     def _take_delta(self, delta: object) -> Iterator[AnswerEvent]:
         if thought := _reasoning_in(delta):
@@ -121,6 +122,8 @@ class ChatInterpreter:
         content = at(delta, "content")
         for part in content if isinstance(content, list) else [content]:
             yield from self._take_part(part)
+        if not content and (spoken := delta_at(delta, "audio", "transcript")):
+            yield Text(spoken)
         if refusal := delta_at(delta, "refusal"):
             yield from self._refuse(refusal)
         for call in items_at(delta, "tool_calls"):
@@ -148,14 +151,17 @@ class ChatInterpreter:
         """Return a delta of a call: a new id begins a new one, whatever its index says (Gemini: always 0, or none)."""
         key: object = number_at(call, "index")
         id_, name = text_at(call, "id"), text_at(call, "function", "name")
-        known, number = self._open.get(key, ("", -1))
-        is_new = number < 0 or (name != "" and id_ != known and (id_ != "" or key is None))
+        known_id, known_name, number = self._open.get(key, ("", "", -1))
+        is_named = known_id != "" or known_name != ""
+        is_new = number < 0 or (is_named and name != "" and id_ != known_id and (id_ != "" or key is None))
         if is_new:
             number = self._calls.of(len(self._calls))
-            self._open[key] = (id_, number)
+        begins = is_new or not is_named
+        if begins:
+            self._open[key] = (id_, name, number)
         arguments = at(call, "function", "arguments")
         more = dump(arguments) if isinstance(arguments, dict) else delta_at(call, "function", "arguments")
-        return ToolCall(number, id_ if is_new else "", name if is_new else "", more)
+        return ToolCall(number, id_ if begins else "", name if begins else "", more)
 
     def _reason(self, finish: str) -> StopReason:
         reason = _STOPS.get(finish, StopReason.OTHER)

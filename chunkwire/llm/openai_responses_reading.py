@@ -41,7 +41,7 @@ class ResponsesInterpreter:
         self.is_complete = False
         self._is_started = False
         self._is_refusal = False
-        self._has_output = False
+        self._told: set[int | None] = set()  # the indexes of the items of which something was said
         self._calls = ToolIndex()
 
     def done(self) -> None:
@@ -56,6 +56,8 @@ class ResponsesInterpreter:
                 yield Started(text_at(payload, "response", "id"), text_at(payload, "response", "model"))
             case "response.output_item.added":
                 yield from self._begin_item(payload, at(payload, "item"))
+            case "response.output_item.done":
+                yield from self._end_item(payload, at(payload, "item"))
             case "response.completed" | "response.incomplete" | "response.done":
                 yield from self._finish(at(payload, "response"))
             case "response.failed" | "response.cancelled":
@@ -69,23 +71,29 @@ class ResponsesInterpreter:
         more = delta_at(payload, "delta")
         match kind:
             case "response.output_text.delta" | "response.refusal.delta" if more:
-                self._has_output = True
+                self._told.add(number_at(payload, "output_index"))
                 self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
                 yield Text(more)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
                 yield ToolCall(self._calls.of(number_at(payload, "output_index")), "", "", more)
             case _ if kind.startswith("response.reasoning") and more:
+                self._told.add(number_at(payload, "output_index"))
                 yield Reasoning(more)
 
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
             case "function_call" | "custom_tool_call":
-                self._has_output = True
+                self._told.add(number_at(payload, "output_index"))
                 index = self._calls.of(number_at(payload, "output_index"))
                 arguments = delta_at(item, "arguments") or delta_at(item, "input")
                 yield ToolCall(index, text_at(item, "call_id"), text_at(item, "name"), arguments)
             case "reasoning":
                 yield Reasoning("")  # there may be no word of it before the answer
+
+    def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
+        """Yield what an item says, where nothing of it came before."""
+        if number_at(payload, "output_index") not in self._told:
+            yield from self._take_item(payload, item)
 
     def _finish(self, response: object) -> Iterator[AnswerEvent]:
         status = text_at(response, "status")
@@ -95,8 +103,8 @@ class ResponsesInterpreter:
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
-        if not self._has_output:
-            yield from self._take_output(response)
+        for number, item in enumerate(items_at(response, "output") if not self._told else ()):
+            yield from self._take_item({"output_index": number}, item)
         self.is_complete = True
         if status == "incomplete":
             reason = _INCOMPLETE.get(text_at(response, "incomplete_details", "reason"), StopReason.OTHER)
@@ -113,18 +121,18 @@ class ResponsesInterpreter:
                 count_at(response, "usage", "input_tokens_details", "cached_tokens"),
             )
 
-    def _take_output(self, response: object) -> Iterator[AnswerEvent]:
-        """Yield what a whole response says, where no delta of it came before."""
-        for number, item in enumerate(items_at(response, "output")):
-            if text_at(item, "type") in ("function_call", "custom_tool_call"):
-                yield from self._begin_item({"output_index": number}, item)
-            for part in items_at(item, "summary") if text_at(item, "type") == "reasoning" else ():
-                if thought := text_at(part, "text"):
-                    yield Reasoning(thought)
-            for part in items_at(item, "content"):
-                self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"
-                if text := text_at(part, "text") or text_at(part, "refusal"):
-                    yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
+    def _take_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
+        """Yield what a whole item says."""
+        if text_at(item, "type") in ("function_call", "custom_tool_call"):
+            yield from self._begin_item(payload, item)
+        for part in items_at(item, "summary"):
+            if thought := text_at(part, "text"):
+                yield Reasoning(thought)
+        for part in items_at(item, "content"):
+            self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"
+            if text := text_at(part, "text") or text_at(part, "refusal"):
+                self._told.add(number_at(payload, "output_index"))
+                yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
 
 
 def _error_of(payload: dict[str, object]) -> ProviderError:

@@ -34,6 +34,7 @@ _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
 _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")  # what an event stream begins with
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
+_SIGNS_OF_LIFE: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
 # What the dialects call their events: data that is no JSON breaks one of these, and only these.
 _ANY_DIALECTS: Final = frozenset({"message", "data", "chunk", "completion"})
 _NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
@@ -228,7 +229,7 @@ class AnswerReader(ABC, Generic[Unit]):
     def _object(self, octets: bytes) -> Iterator[AnswerEvent]:
         """Yield what an object means; one that means nothing, in place of a stream, is no answer."""
         known = False
-        for payload in load_values(octets):
+        for payload in load_values(octets.decode("utf-8", "replace")):
             if (error := error_in(payload)) is not None:
                 yield error
                 return
@@ -323,8 +324,9 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
             yield error_of_event(data)
             return
         is_foreign = unit.event not in _ANY_DIALECTS and not unit.event.startswith(_NAME_PREFIXES)
-        if is_foreign and not data.startswith(("{", "[")):
-            return  # an event of a proxy's own, `event: ping` with the time of day
+        if (is_foreign and not data.startswith(("{", "["))) or data.strip(": ").lower() in _SIGNS_OF_LIFE:
+            yield KeepAlive()  # a proxy's own: `event: ping` with the time of day, `data: ping`
+            return
         for payload in self._payloads(data):
             if (error := error_in(payload)) is not None:
                 yield error

@@ -83,8 +83,9 @@ def number_at(value: object, *path: str | int) -> int | None:
 
 
 def count_at(value: object, *path: str | int) -> int:
-    """Return the count at a path, 0 where there is none."""
-    return max(0, number_at(value, *path) or 0)
+    """Return the count at a path, 0 where there is none; "12" is one too."""
+    text = text_at(value, *path)
+    return int(text[:15]) if text.isdecimal() else max(0, number_at(value, *path) or 0)
 
 
 def items_at(value: object, *path: str | int) -> list[object]:

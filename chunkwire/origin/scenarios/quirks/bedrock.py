@@ -84,7 +84,7 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         "proxies",
         "2025",
         b'{"message":"Not authorized"}',
-        said=Said(stop=None, error=ErrorKind.NOT_A_STREAM),
+        said=Said(stop=None, error=ErrorKind.SERVER),
         content_type=JSON,
     ),
     _row(

@@ -168,6 +168,23 @@ FAILURES: Final[tuple[Quirk, ...]] = (
         "error-detail", "`detail` and no choices", "FastAPI", "2023", data({"detail": "Internal Server Error"}), DONE
     ),
     _broken(
+        "error-message-alone",
+        "an object with nothing but a message, and [DONE] behind it",
+        "API gateways",
+        "2023",
+        data({"message": "Internal server error"}),
+        DONE,
+    ),
+    Quirk(
+        "mislabelled-chunks",
+        "chunks that call themselves whole completions, and a clean end in mid-answer",
+        "home-made servers",
+        "2024",
+        CHAT,
+        tuple(piece.replace(b"chat.completion.chunk", b"chat.completion") for piece in HELLO),
+        Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
+    ),
+    _broken(
         "error-x-groq",
         "the reason under x_groq",
         "Groq",

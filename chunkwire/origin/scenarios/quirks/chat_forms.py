@@ -39,10 +39,6 @@ _COMPLETION: Final = {
 _COUNTED: Final = Said("Hello", usage=Usage(1, 2))
 
 
-def _counting(usage: object) -> bytes:
-    return chunk(usage=usage)
-
-
 FORMS: Final[tuple[Quirk, ...]] = (
     _row(
         "comments",
@@ -122,6 +118,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         STOP,
         DONE,
     ),
+    _row("ping-data", "`ping` as data", "gateways", "2025", *HELLO, b"data: ping\n\n", STOP, DONE),
     _row(
         "data-twice",
         "a proxy frames what is framed already",
@@ -300,85 +297,6 @@ FORMS: Final[tuple[Quirk, ...]] = (
         STOP,
         DONE,
         said=Said("😀"),
-    ),
-    _row(
-        "usage-floats",
-        "usage as floats",
-        "servers whose numbers are floats",
-        "2024",
-        *HELLO,
-        STOP,
-        _counting({"prompt_tokens": 1.0, "completion_tokens": 2.0}),
-        DONE,
-        said=_COUNTED,
-    ),
-    _row(
-        "usage-null",
-        "usage with null in it",
-        "vLLM, SGLang",
-        "2024",
-        *HELLO,
-        STOP,
-        _counting({"prompt_tokens": 1, "completion_tokens": None, "prompt_tokens_details": None}),
-        DONE,
-        said=Said("Hello", usage=Usage(1, 0)),
-    ),
-    _row(
-        "usage-everywhere",
-        "the usage so far in each chunk",
-        "vLLM continuous_usage_stats, xAI",
-        "2024",
-        chunk(choice({"content": "Hel"}), usage={"prompt_tokens": 1, "completion_tokens": 1}),
-        chunk(choice({"content": "lo"}, "stop"), usage={"prompt_tokens": 1, "completion_tokens": 2}),
-        DONE,
-        said=_COUNTED,
-    ),
-    _row(
-        "usage-x-groq",
-        "usage under x_groq",
-        "Groq",
-        "2024",
-        *HELLO,
-        chunk(choice({}, "stop"), x_groq={"id": "r", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
-        DONE,
-        said=_COUNTED,
-    ),
-    _row(
-        "usage-in-choice",
-        "usage inside of the choice",
-        "Moonshot",
-        "2024",
-        *HELLO,
-        chunk(choice({}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2})),
-        DONE,
-        said=_COUNTED,
-    ),
-    _row(
-        "usage-details",
-        "cached and reasoning tokens",
-        "OpenAI",
-        "2024-10",
-        *HELLO,
-        STOP,
-        _counting(
-            {
-                "prompt_tokens": 9,
-                "completion_tokens": 7,
-                "prompt_tokens_details": {"cached_tokens": 8},
-                "completion_tokens_details": {"reasoning_tokens": 5},
-            }
-        ),
-        DONE,
-        said=Said("Hello", usage=Usage(9, 7, reasoning=5, cached=8)),
-    ),
-    _row(
-        "usage-after-done",
-        "usage after [DONE]",
-        "proxies",
-        "2024",
-        *_WHOLE,
-        _counting({"prompt_tokens": 1, "completion_tokens": 2}),
-        said=_COUNTED,
     ),
     _row(
         "length",

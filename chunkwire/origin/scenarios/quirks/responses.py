@@ -181,4 +181,13 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         _COMPLETED,
         said=Said(error=ErrorKind.EMPTY),
     ),
+    _row(
+        "responses-items-alone",
+        "no delta before response.output_item.done, which has the text",
+        "proxies that fake a stream",
+        "2025",
+        named(_CREATED),
+        named({"type": "response.output_item.done", "output_index": 0, "item": _MESSAGE}),
+        _COMPLETED,
+    ),
 )
