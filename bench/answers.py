@@ -8,6 +8,7 @@ and read one clock: the reader here, the model in the origin's journal.
 from __future__ import annotations
 
 import json
+import selectors
 import socket
 import struct
 import sys
@@ -38,6 +39,7 @@ LEAVING = (
 )
 TTFT_MS, ITL_MS, TOKENS = 100, 20, 15
 QUESTIONS, QUICK_QUESTIONS = 100, 2
+CROWD, QUICK_CROWD = 100, 3
 DEPARTURES, QUICK_DEPARTURES = 21, 1
 READ_BEFORE_LEAVING = 3  # tokens
 _PATIENCE = 10.0  # s
@@ -51,9 +53,9 @@ Way = tuple[int, bytes, bytes]
 
 
 def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table of first tokens and one of departures."""
+    """Yield a table of first tokens, one of departures, and one of a crowd's first tokens."""
     with ExitStack() as servers:
-        origin, ways = _start(servers, workshop)
+        origin, ways = _start(servers, workshop.cores.server)
         if plan.choose(["first"]):
             measures: Mapping[str, Callable[[], Round]] = {
                 name: partial(_first_tokens, way, QUICK_QUESTIONS if plan.is_quick else QUESTIONS)
@@ -76,15 +78,28 @@ def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
                 "answered by a reset; only `ask` takes the FIN itself for a departure."
             )
             yield Table("answers/leaving", shows, LEAVING, rows, note=note)
+    if plan.choose(["crowd"]):
+        yield _crowd_table(plan)
 
 
-def _start(servers: ExitStack, workshop: Workshop) -> tuple[int, dict[str, Way]]:
+def _crowd_table(plan: Plan) -> Table:
+    """Measure a crowd; each program has the cores that the kernel gives it, as it would have beside others."""
+    crowd = QUICK_CROWD if plan.is_quick else CROWD
+    with ExitStack() as servers:
+        _, ways = _start(servers, core=None)
+        measures = {name: partial(_crowd, way, crowd) for name, way in ways.items()}
+        rows = interleave(measures, plan.rounds, what="answers/crowd")
+    shows = f"the same with {crowd} questions at once, each on a new connection, and {TOKENS} tokens to each of them"
+    return Table("answers/crowd", shows, FIRST, rows, note="no program is held to a core here")
+
+
+def _start(servers: ExitStack, core: int | None) -> tuple[int, dict[str, Way]]:
     """Start the model and what stands before it; return its port, and the ways to ask it."""
     origin, gateway, ask, behind = (free_port() for _ in range(4))
 
     def start(name: str, port: int, *words: str) -> None:
         argv = [sys.executable, "-m", "chunkwire", *words, "-q", "--listen", f"{HOST}:{port}"]
-        servers.enter_context(running(name, argv, port, core=workshop.cores.server))
+        servers.enter_context(running(name, argv, port, core=core))
 
     pace = ["--time-to-first-token", f"{TTFT_MS}ms", "--inter-token-latency", f"{ITL_MS}ms"]
     start("origin", origin, "serve", *pace, "--llm-answer", "lorem", "--llm-tokens", str(TOKENS))
@@ -112,6 +127,45 @@ def _first_tokens(way: Way, questions: int) -> Round:
             samples.append((time.perf_counter() - began) * 1000)
             _read_tokens(peer, b"0\r\n\r\n", 1)  # its end: the next question finds idle servers
     return Round(summary(samples[1:]), curve(samples[1:]))
+
+
+def _crowd(way: Way, count: int) -> Round:
+    """Ask so many questions at once, after as many that count for nothing; read every answer to its end."""
+    _ask_at_once(way, count)
+    samples = _ask_at_once(way, count)
+    return Round(summary(samples), curve(samples))
+
+
+def _ask_at_once(way: Way, count: int) -> list[float]:
+    port, request, token = way
+    samples: list[float] = []
+    got: dict[socket.socket, bytes] = {}
+    with selectors.DefaultSelector() as selector:
+        began = {_send(port, request): time.perf_counter() for _ in range(count)}
+        for peer in began:
+            selector.register(peer, selectors.EVENT_READ, peer)
+        while selector.get_map():
+            ready: list[socket.socket] = [key.data for key, _ in selector.select(_PATIENCE)]
+            if not ready:
+                raise Trouble(f"expected {count} answers, got silence after {len(samples)} first tokens")
+            for peer in ready:
+                before = got.get(peer, b"")
+                octets = peer.recv(65536)
+                got[peer] = before + octets
+                if token in got[peer] and token not in before:
+                    samples.append((time.perf_counter() - began[peer]) * 1000)
+                if not octets or got[peer].endswith(b"0\r\n\r\n"):
+                    selector.unregister(peer)
+                    peer.close()
+    if len(samples) < count:
+        raise Trouble(f"expected {count} first tokens, got {len(samples)}")
+    return samples
+
+
+def _send(port: int, request: bytes) -> socket.socket:
+    peer = socket.create_connection((HOST, port), _PATIENCE)
+    peer.sendall(request)
+    return peer
 
 
 def _departures(way: Way, origin: int, count: int) -> Round:

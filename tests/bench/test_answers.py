@@ -8,8 +8,9 @@ WAYS = ["direct", "gateway", "ask", "ask, gateway"]
 
 
 def test_first_tokens_and_departures_are_measured_every_way(workshop: Workshop) -> None:
-    first, leaving = answers(Plan(rounds=1, is_quick=True), workshop)
-    for table, keys in ((first, {"max", "samples"}), (leaving, {"reset_p50", "reset_tokens", "close_p50"})):
+    first, leaving, crowd = answers(Plan(rounds=1, is_quick=True), workshop)
+    tokens = {"max", "samples"}
+    for table, keys in ((first, tokens), (leaving, {"reset_p50", "reset_tokens", "close_p50"}), (crowd, tokens)):
         assert sorted(row.name for row in table.rows) == sorted(WAYS)
         for row in table.rows:
             assert row.failure == ""
