@@ -4,7 +4,8 @@
     OPEN       none passes, until its time is over → HALF_OPEN
     HALF_OPEN  one question passes as a trial: first token → CLOSED, failure → OPEN, given up → the next one tries
 
-Failures in a row are counted between whole answers: a provider whose answers break off half-way is no sound one.
+Two rows are counted: failures before any token, which the first token of an answer ends, since answers last and
+failures are quick; and answers that broke off after it, which a whole answer ends.
 
 The rule here: pure; the time is given, in seconds on one monotonic clock. A pass that was given before the state last
 changed says nothing about the state there is.
@@ -40,7 +41,8 @@ class Breaker:
     def __init__(self, *, failures: int = FAILURES, cooldown: float = COOLDOWN_S) -> None:
         self._most = failures
         self._cooldown = cooldown
-        self._failures = 0
+        self._failures = 0  # before a token
+        self._broken = 0  # after one
         self._open_until: float | None = None  # None is closed
         self._has_trial = False
         self._era = 0  # counts the changes of state
@@ -57,8 +59,8 @@ class Breaker:
 
     @property
     def failures(self) -> int:
-        """Failures in a row, so far."""
-        return self._failures
+        """Failures in a row, so far, of the longer row."""
+        return max(self._failures, self._broken)
 
     def try_pass(self, now: float) -> Pass | None:
         """Return a pass for one question, None for no."""
@@ -77,21 +79,24 @@ class Breaker:
 
     def note_life(self) -> None:
         """Take note of the first token of an answer; `Pass` calls this."""
+        self._failures = 0
         if self._open_until is not None:
             self._era += 1
-            self._failures = 0
             self._open_until = None
             self._has_trial = False
 
     def note_success(self) -> None:
         """Take note of a whole answer; `Pass` calls this."""
         self.note_life()
-        self._failures = 0
+        self._broken = 0
 
-    def note_failure(self, now: float, wait: float, *, is_trial: bool) -> None:
+    def note_failure(self, now: float, wait: float, *, is_trial: bool, is_broken: bool) -> None:
         """Take note of a failure; `Pass` calls this."""
-        self._failures += 1
-        if is_trial or self._failures >= self._most or wait > 0:
+        if is_broken:
+            self._broken += 1
+        else:
+            self._failures += 1
+        if is_trial or self.failures >= self._most or wait > 0:
             self._era += 1
             self._has_trial = False
             self._open_until = now + (min(wait, MAX_COOLDOWN_S) if wait > 0 else self._cooldown)
@@ -112,6 +117,7 @@ class Pass:
     def __init__(self, breaker: Breaker, era: int, *, is_trial: bool) -> None:
         self._breaker: Breaker | None = breaker
         self._era = era
+        self._has_life = False
         self.is_trial = is_trial
 
     def show_life(self) -> None:
@@ -120,6 +126,7 @@ class Pass:
         if breaker is not None and breaker.era == self._era:
             breaker.note_life()
             self._era = breaker.era
+            self._has_life = True
             self.is_trial = False
 
     def succeed(self) -> None:
@@ -135,7 +142,7 @@ class Pass:
                 0 for no such wish.
         """
         if (breaker := self._take()) is not None:
-            breaker.note_failure(now, wait, is_trial=self.is_trial)
+            breaker.note_failure(now, wait, is_trial=self.is_trial, is_broken=self._has_life)
 
     def give_up(self) -> None:
         """Say that nothing was learnt: the caller left, or was at fault."""

@@ -72,14 +72,25 @@ def test_a_trial_closes_it_with_its_first_token() -> None:
     assert [breaker.try_pass(10) is None for _ in range(3)] == [False] * 3
 
 
-def test_what_becomes_of_a_trial_after_its_first_token_counts_as_with_any_answer() -> None:
-    breaker = opened(failures=2)
-    for failures in (1, 2):
-        trial = must_pass(breaker, 10)
-        trial.show_life()
-        assert breaker.failures == failures - 1
-        trial.fail(10)
+def test_the_first_token_of_an_answer_ends_a_row_of_failures() -> None:
+    breaker = Breaker(failures=2, cooldown=10)
+    lasting = must_pass(breaker, 0)
+    must_pass(breaker, 0).fail(0)
+    lasting.show_life()
+    must_pass(breaker, 0).fail(0)
+    assert (breaker.failures, breaker.state(0)) == (1, BreakerState.CLOSED)
+
+
+def test_a_row_of_broken_answers_goes_on_through_a_trials_first_token_until_one_is_whole() -> None:
+    breaker = Breaker(failures=2, cooldown=10)
+    for now in (0, 0, 10):
+        assert breaker.state(now) is not BreakerState.OPEN
+        broken = must_pass(breaker, now)
+        broken.show_life()
+        broken.fail(now)
     assert breaker.state(10) is BreakerState.OPEN
+    must_pass(breaker, 20).succeed()
+    assert breaker.failures == 0
 
 
 def test_answers_that_break_off_after_their_first_token_open_it() -> None:
