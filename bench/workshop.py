@@ -44,16 +44,29 @@ class Workshop:
 
         return self._kept(name, made_from, build)
 
-    def go_program(self, name: str) -> str:
-        """Return the path of a program made of one Go file in `peers/`."""
+    def go_program(self, name: str, *, go: str | None = None) -> str:
+        """Return the path of a program made of one Go file in `peers/`, by the installed Go or by another one."""
         source = PEERS / f"{name}.go"
         go_cache = self.cache / "go-cache"
 
         def build(target: Path) -> None:
             env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(go_cache), "GOPATH": str(self.folder / "go")}
-            _run([need_program("go"), "build", "-o", str(target), str(source)], env=env)
+            _run([go or need_program("go"), "build", "-o", str(target), str(source)], env=env)
 
-        return self._kept(f"go-{name}", [source], build)
+        return self._kept(f"go-{name}" if go is None else f"newer-go-{name}", [source], build)
+
+    def npm_modules(self, packages: Sequence[str]) -> str:
+        """Return the folder of some npm packages, such as `http-proxy@1.18`, installed on first use.
+
+        Raises:
+            Trouble: they cannot be installed here.
+        """
+        name = "npm-" + hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
+
+        def install(target: Path) -> None:
+            _run([need_program("npm"), "install", "--prefix", str(target), "--no-audit", "--no-fund", *packages])
+
+        return str(Path(self._kept(name, [], install)) / "node_modules")
 
     def write(self, name: str, text: str) -> str:
         """Write a file of this run; return its path."""
@@ -73,32 +86,32 @@ class Workshop:
             (self.folder / "both.pem").write_text(made.file.read_text() + made.key.read_text())
         return made
 
-    def peer_python(self) -> str:
-        """Return the interpreter of the environment that the Python peers run in, made on first use.
+    def peer_python(self, requirements_name: str = "requirements.txt") -> str:
+        """Return the interpreter of the environment that these peers of Python's packages run in, made on first use.
 
         Raises:
             Trouble: it cannot be made here, and why.
         """
-        home, requirements = self._peer_home, PEERS / "requirements.txt"
+        requirements = PEERS / requirements_name
+        home = self._peer_home(requirements)
         python, complete = home / "bin" / "python", home / "complete"
-        if "python" in self.troubles:
-            raise Trouble(self.troubles["python"])
+        if requirements_name in self.troubles:
+            raise Trouble(self.troubles[requirements_name])
         if not complete.exists():
             sys.stderr.write(f"bench: installing the Python peers into {home}\n")
             try:
                 _run([sys.executable, "-m", "venv", "--clear", str(home)])
                 _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], within=600)
             except Trouble as trouble:
-                self.troubles["python"] = f"Python peers not installable: {trouble}"
-                raise Trouble(self.troubles["python"]) from trouble
+                self.troubles[requirements_name] = f"Python peers not installable: {trouble}"
+                raise Trouble(self.troubles[requirements_name]) from trouble
             complete.touch()
         self.pythons.add(str(python))
         return str(python)
 
-    @property
-    def _peer_home(self) -> Path:
+    def _peer_home(self, requirements: Path) -> Path:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return self.cache / f"python{version}-{_digest([PEERS / 'requirements.txt'])}"
+        return self.cache / f"python{version}-{_digest([requirements])}"
 
     def _kept(self, name: str, made_from: Sequence[Path], build: Callable[[Path], None]) -> str:
         target = self.cache / f"{name}-{_digest(made_from)}"

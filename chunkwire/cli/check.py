@@ -24,8 +24,9 @@ EPILOG = """\
 examples:
   chunkwire check client -- curl -sSN {url}    a command, once a scenario
   chunkwire check server http://127.0.0.1:8000/upload
+  chunkwire check proxy http://127.0.0.1:8080 --upstream 127.0.0.1:9000
   chunkwire check server --list                the rows, without a run"""
-SUBVERBS = ("client", "server")
+SUBVERBS = ("client", "server", "proxy")
 
 EXIT_CODES = """exit codes: 0 no must failed, 1 one did (with --strict: a should), 2 usage,
   7 no connection, 28 no row was decided, 130 Ctrl-C, with what was judged so far"""

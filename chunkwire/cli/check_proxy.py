@@ -1,0 +1,118 @@
+"""`chunkwire check proxy URL --upstream ADDR`: what a proxy makes of streams, seen from both sides."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from functools import partial
+
+from chunkwire.cli import check
+
+SUMMARY = "both sides of a proxy: does it stream, and fail, as the RFCs say?"
+EPILOG = f"""\
+examples:
+  chunkwire check proxy http://127.0.0.1:8080 --upstream 127.0.0.1:9000
+      the proxy at :8080 sends its requests to 127.0.0.1:9000, and this check
+      listens there: it asks, answers, and compares what came through
+  chunkwire check proxy :8080 --upstream :9000 --only 9112/11.2 -v
+      the rows about request smuggling, with all octets of both sides
+  chunkwire check proxy https://app.example/x --upstream :9000 -H 'Host: app'
+      a path before every target, and fields that the proxy needs to route
+
+For a test instance: what is sent is broken on purpose, and a proxy may keep
+connections that it has spoilt. Nothing else should use it meanwhile.
+{check.EXIT_CODES},
+  71 ADDR cannot be bound"""
+OWN_FIELDS = frozenset(
+    {b"connection", b"content-length", b"expect", b"incremental", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)
+_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)[ \t]*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the proxy, the address of its upstream, and the flags."""
+    parser.add_argument("url", nargs="?", metavar="URL", help="the proxy, as its clients reach it")
+    parser.add_argument(
+        "--upstream", metavar="ADDR", help="where the proxy sends its requests: this check listens there (HOST:PORT)"
+    )
+    check.add_rows(parser, jobs=8, patience="3s", waits_for="what was sent on one side may take to the other")
+    group = parser.add_argument_group("request")
+    group.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help='a field line of every request, "Name: value"',
+    )
+    group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    group.add_argument("-k", "--insecure", action="store_true", help="do not verify the proxy's certificate")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the rows and print them."""
+    import trio
+
+    from chunkwire.tools.check.proxy.checking import PROXY_ROWS
+    from chunkwire.tools.check.rows import choose
+    from chunkwire.wire.errors import LocalError
+
+    chosen = choose(PROXY_ROWS, check.named(options))
+    if options.list:
+        return check.print_list([each.row for each in chosen])
+    if options.url is None or options.upstream is None:
+        raise LocalError("expected the URL of a proxy, and with --upstream the address that it sends its requests to")
+    return trio.run(partial(judge, options))
+
+
+async def judge(options: argparse.Namespace) -> int:
+    """See that the proxy points here, then judge it."""
+    import sys
+
+    from chunkwire.net.dial import parse_url
+    from chunkwire.net.listen import ListenError, parse_address
+    from chunkwire.net.tls import make_tls
+    from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
+    from chunkwire.tools.check.rows import choose
+    from chunkwire.wire.errors import LocalError
+
+    url, upstream = parse_url(options.url), parse_address(options.upstream)
+    if not upstream.port and not upstream.is_unix:
+        raise LocalError("--upstream: expected the port that the proxy sends its requests to, got 0")
+    tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None
+    lines, host = read_lines(options.header)
+    rows = choose(PROXY_ROWS, check.named(options))
+    check.check_files(options)
+    try:
+        async with open_proxy_check(
+            url, upstream, tls=tls, patience=options.patience, lines=lines, host=host
+        ) as checked:
+            if not options.quiet:
+                print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
+            return await check.run_rows("proxy", str(url), checked.tests(rows), options, versions=checked.versions)
+    except ListenError as error:
+        raise ListenError(f"--upstream: {error}") from error
+
+
+def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes | None]:
+    """Return the field lines of -H but Host, and the value of Host where it is given.
+
+    Raises:
+        LocalError: a line that is none, or of a field that the rows send.
+    """
+    from chunkwire.wire.errors import LocalError
+
+    lines: list[bytes] = []
+    host = None
+    for text in texts:
+        found = _LINE.fullmatch(text)
+        if not found:
+            raise LocalError(f'-H: expected a field line, "Name: value", got {text!r}')
+        name, value = (part.encode("ascii") for part in found.groups())
+        if name.lower() in OWN_FIELDS:
+            raise LocalError(f"-H: expected no {found[1]}: the rows send their own")
+        if name.lower() == b"host":
+            host = value
+        else:
+            lines.append(name + b": " + value)
+    return tuple(lines), host

@@ -1,0 +1,192 @@
+"""Rows about bodies that are not whole: broken in a response, no client may be given them as whole; in a request, no
+upstream may.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from chunkwire.origin.scenarios import BROKEN, Ending, Scenario
+from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
+from chunkwire.tools.check.proxy.trial import (
+    Check,
+    PatienceOver,
+    ProxyAnswer,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    inapplicable,
+    passed,
+    saying,
+    undecided,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival
+from chunkwire.tools.check.rows import CheckRow, Level, Ruling
+
+# Where the text leaves room. §8 calls a chunked body incomplete until the zero-sized chunk has been received, and here
+# it has been. And a recipient MAY recover a usable element from an invalid construct (RFC 9110 §2.4): a size that a
+# lenient parser can read, data up to the next line end.
+_LEVELS: Final = {
+    "cut-in-last-chunk": Level.SEEN,
+    "cut-in-trailers": Level.SEEN,
+    "prefixed-size": Level.SHOULD,
+    "underscored-size": Level.SHOULD,
+    "missing-crlf": Level.SHOULD,
+    "long-data": Level.SHOULD,
+}
+_BARRIER_SHARE: Final = 3  # of the patience: a proxy that holds what came before a fault gets the fault all the same
+
+
+def _response_check(scenario: Scenario) -> Check:
+    async def check(trial: ProxyTrial) -> Ruling:
+        if scenario.is_chunked and trial.facts.version == b"1.0":
+            return inapplicable("the proxy asks in HTTP/1.0, to which no chunks may be sent")
+        got_head = trio.Event()
+
+        async def respond(arrival: Arrival) -> None:
+            await arrival.body.rest()
+            await arrival.send(scenario.head)
+            for write in scenario.writes:
+                await trio.sleep(write.pause)
+                await arrival.send(write.octets)
+            with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+                await got_head.wait()  # so that the fault comes in the middle of a response
+            await _end(arrival, scenario.ending)
+
+        client = await trial.connect()
+        await client.send(trial.request(trial.expect(respond)))
+        try:
+            _, head = await client.final_head()
+        except PatienceOver:
+            return _held(scenario)
+        got_head.set()
+        if head is None:
+            return passed(f"no response: the connection ended with {client.how}")
+        body = RawBody(client, scanner_of(head, method=b"GET"))
+        try:
+            async with trial.within("the end of the response"):
+                await body.rest()
+        except PatienceOver:
+            return _held(scenario)
+        answer = ProxyAnswer([], head, body, client.how)
+        if answer.is_success and answer.is_whole:
+            return failed(f"the client got {head.status} and {body.octets} octets as a whole response")
+        return passed(answer.said)
+
+    return check
+
+
+def _held(scenario: Scenario) -> Ruling:
+    if scenario.ending is Ending.HOLD:
+        return passed("the response had not ended, and neither had the upstream's")
+    return undecided("the response did not end")
+
+
+async def _end(arrival: Arrival, ending: Ending) -> None:
+    if ending is Ending.RESET:
+        arrival.reset()
+    elif ending is Ending.CLOSE:
+        await arrival.finish()
+    elif ending is Ending.HOLD:
+        await trio.sleep_forever()
+
+
+# What a client sends after a head with `Transfer-Encoding: chunked`, then FIN or RST, or nothing more.
+_CHUNK: Final = b"6\r\nhello \r\n"
+_CUTS: Final = (
+    ("cut", "FIN in the middle of chunk-data", _CHUNK + b"10\r\nhalf of ", Ending.CLOSE),
+    ("cut-in-size", "FIN inside a chunk-size line", _CHUNK + b"1", Ending.CLOSE),
+    ("no-terminator", "FIN after whole chunks, without a last-chunk", _CHUNK, Ending.CLOSE),
+    ("cut-in-last-chunk", "FIN after the last-chunk, before the empty line", _CHUNK + b"0\r\n", Ending.CLOSE),
+    ("reset", "RST between two chunks", _CHUNK, Ending.RESET),
+)
+_MALFORMED: Final = (
+    ("bad-size", "a chunk-size that is no hexadecimal number", b"zz\r\nno\r\n0\r\n\r\n"),
+    ("negative-size", "a chunk-size with a minus sign", b"-3\r\nabc\r\n0\r\n\r\n"),
+    ("no-size", "a size line without a chunk-size", b"\r\nabc\r\n0\r\n\r\n"),
+    ("missing-crlf", "no CRLF after chunk-data", b"5\r\nabcde5\r\nfghij\r\n0\r\n\r\n"),
+    ("long-data", "more chunk-data than the chunk-size says", b"5\r\nabcdefg\r\n0\r\n\r\n"),
+    ("wrapped-size", "a chunk-size of 2^64+5", b"10000000000000005\r\nabcde\r\n0\r\n\r\n"),
+)
+
+
+def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
+    async def check(trial: ProxyTrial) -> Ruling:
+        expected = trial.expect(saying(b"taken for whole"))
+        client = await trial.connect()
+        head, _, _ = trial.request(expected, framing, method=b"POST").partition(b"\r\n\r\n")
+        await client.send(head + b"\r\n\r\n")
+        await client.offer(octets)
+        with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+            await expected.wait_arrival()  # so that the fault comes in the middle of a request
+        if ending is Ending.RESET:
+            client.reset()
+        elif ending is Ending.CLOSE:
+            await client.finish()
+        answer = None
+        if ending is not Ending.RESET:
+            try:
+                answer = await client.answer(b"POST")
+            except PatienceOver:
+                answer = None
+        whole = await _whole_at_upstream(trial)
+        if whole is not None:
+            return failed(f"the upstream got a whole request of {len(whole)} octets")
+        if answer is not None and answer.is_success:
+            return failed(f"no whole request reached the upstream, and {answer.said}")
+        return passed("no whole request reached the upstream" + (f"; {answer.said}" if answer is not None else ""))
+
+    return check
+
+
+async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
+    """Return the content that reached the upstream as a whole request; None where none did."""
+    for arrival in trial.arrivals:
+        with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+            await arrival.ended.wait()
+        if arrival.body.is_whole:
+            return bytes(arrival.body.content)
+    return None
+
+
+def _response_rows() -> list[ProxyRow]:
+    return [
+        ProxyRow(
+            CheckRow(
+                f"{scenario.clause.replace(' §', '/')}/{scenario.name}",
+                _LEVELS.get(scenario.name, Level.MUST),
+                f"never whole to a client: {scenario.summary}",
+                scenario.clause,
+            ),
+            _response_check(scenario),
+        )
+        for scenario in BROKEN
+        if not scenario.is_framed
+    ]
+
+
+def _request_row(name: str, summary: str, clause: str, framing: bytes, octets: bytes, ending: Ending) -> ProxyRow:
+    row = CheckRow(
+        f"{clause.replace(' §', '/')}/request-{name}",
+        _LEVELS.get(name, Level.MUST),
+        f"never whole to the upstream: {summary}",
+        clause,
+    )
+    return ProxyRow(row, _request_check(framing, octets, ending))
+
+
+def _request_rows() -> list[ProxyRow]:
+    chunked = b"Transfer-Encoding: chunked"
+    cuts = [_request_row(name, summary, "9112 §8", chunked, octets, ending) for name, summary, octets, ending in _CUTS]
+    malformed = [
+        _request_row(name, summary, "9112 §7.1", chunked, _CHUNK + octets, Ending.KEEP)
+        for name, summary, octets in _MALFORMED
+    ]
+    summary = "FIN before Content-Length octets"
+    short = _request_row("short-length", summary, "9112 §6.3", b"Content-Length: 100", b"half", Ending.CLOSE)
+    return [*cuts, *malformed, short]
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (*_response_rows(), *_request_rows())

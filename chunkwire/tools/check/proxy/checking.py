@@ -1,0 +1,216 @@
+"""The check of a proxy: listen as its upstream, learn how it speaks, and give the rows.
+
+The rule here: a run begins only once a request through the proxy has reached our address; everything else is said in
+one line, with what to set.
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import trio
+
+from chunkwire.net.dial import DialError, Url
+from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, raise_file_limit, serve_connections
+from chunkwire.tools.check.proxy import (
+    broken,
+    departures,
+    desync,
+    endings,
+    messages,
+    request_heads,
+    response_heads,
+    reuse,
+    streaming,
+)
+from chunkwire.tools.check.proxy.raw import RawHead
+from chunkwire.tools.check.proxy.trial import (
+    LearnedFacts,
+    PatienceOver,
+    ProxyAnswer,
+    ProxyRow,
+    ProxySetting,
+    ProxyTrial,
+    inapplicable,
+    saying,
+    undecided,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival, UpstreamSide
+from chunkwire.tools.check.rows import RowTest, Ruling
+from chunkwire.wire.errors import ChunkwireError, LocalError
+
+_FAMILIES: Final = (
+    streaming,
+    departures,
+    messages,
+    endings,
+    broken,
+    reuse,
+    request_heads,
+    response_heads,
+    desync,
+)
+PROXY_ROWS: Final[tuple[ProxyRow, ...]] = tuple(row for family in _FAMILIES for row in family.ROWS)
+_HELLO: Final = b"hello from the upstream"
+_PLAIN_1_0: Final = "the proxy asks the upstream in HTTP/1.0, which has neither chunks nor 1xx"
+
+
+class NotPointedHere(DialError):
+    """The proxy can be reached, and no request came from it to our address."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unreachable", message)
+
+
+class ProxyCheck:
+    """A proxy that points at us.
+
+    Attributes:
+        facts: what the first exchange showed.
+    """
+
+    def __init__(self, setting: ProxySetting, facts: LearnedFacts) -> None:
+        self.facts = facts
+        self._setting = setting
+        self._turns = _Turns()
+
+    def tests(self, rows: Sequence[ProxyRow] = PROXY_ROWS) -> list[RowTest]:
+        """Return rows with what judges each."""
+        return [RowTest(each.row, partial(self._judge, each)) for each in rows]
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """What is known of the proxy: how it asks the upstream, and what it calls itself."""
+        known = [("asks the upstream in", f"HTTP/{self.facts.version.decode('latin-1')}")]
+        named = self.facts.head.values(b"via")
+        return [*known, *(("Via", value.decode("latin-1")) for value in named)]
+
+    async def _judge(self, row: ProxyRow) -> Ruling:
+        if row.needs_1_1 and self.facts.version == b"1.0":
+            return inapplicable(_PLAIN_1_0)
+        trial = ProxyTrial(self._setting, self.facts, row.row.id.replace("/", "-"))
+        async with self._turns.turn(alone=row.runs_alone):
+            try:
+                ruling = await row.check(trial)
+            except ChunkwireError as error:
+                ruling = undecided(" ".join(str(error).split()))
+            finally:
+                trial.close()
+        return replace(ruling, octets=trial.shown())
+
+
+class _Turns:
+    """Let rows run at once, and some alone."""
+
+    def __init__(self) -> None:
+        self._condition = trio.Condition()
+        self._running = 0
+        self._is_one_alone = False
+
+    @asynccontextmanager
+    async def turn(self, *, alone: bool) -> AsyncGenerator[None, None]:
+        async with self._condition:
+            while self._is_one_alone or (alone and self._running):
+                await self._condition.wait()
+            self._running += 1
+            self._is_one_alone = alone
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                async with self._condition:
+                    self._running -= 1
+                    self._is_one_alone = False
+                    self._condition.notify_all()
+
+
+@asynccontextmanager
+async def open_proxy_check(
+    url: Url,
+    upstream: Address,
+    *,
+    tls: ssl.SSLContext | None = None,
+    patience: float,
+    lines: tuple[bytes, ...] = (),
+    host: bytes | None = None,
+) -> AsyncGenerator[ProxyCheck, None]:
+    """Listen as the upstream of a proxy, and see that its requests come here.
+
+    Args:
+        lines: field lines of every request.
+        host: the value of Host; None for that of the URL.
+
+    Raises:
+        LocalError: the URL is that of our own address.
+        ListenError: the address cannot be bound.
+        DialError: the proxy cannot be reached.
+        NotPointedHere: no request came.
+    """
+    raise_file_limit()
+    listeners = await open_listeners(upstream)
+    side = UpstreamSide()
+    setting = ProxySetting(url, tls, patience, host or url.authority, lines, secrets.token_hex(4), side)
+    async with trio.open_nursery() as nursery:
+
+        async def serve() -> None:
+            await serve_connections(listeners, side.serve, drain=Drain())
+
+        nursery.start_soon(serve, name="the upstream of the proxy")
+        try:
+            facts = await _learn(setting, bound_addresses(listeners))
+            yield ProxyCheck(setting, facts)
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFacts:
+    """Send one request through the proxy, and note what became of it."""
+    trial = ProxyTrial(setting, LearnedFacts(b"1.1", b"1.1", RawHead(b"")), "hello")
+    expected = trial.expect(saying(_HELLO))
+    client = await trial.connect()
+    own_name = _name_of(client.connection.stream)
+    try:
+        await client.offer(trial.request(expected))
+        answer = await client.answer()
+    except PatienceOver:
+        answer = None
+    finally:
+        arrived = list(expected.arrivals)
+        trial.close()
+    if not arrived:
+        raise NotPointedHere(_astray(setting.url, bound, answer))
+    if arrived[0].end.connection.peer == own_name:
+        raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
+    return _facts(arrived[0], answer)
+
+
+def _name_of(stream: trio.abc.Stream) -> str:
+    """Return the address of our own end, as its peer has it; empty under TLS, which our upstream does not speak."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    host, port, *_ = stream.socket.getsockname()
+    return str(Address(host, port))
+
+
+def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
+    if answer is None or answer.head is None or answer.content != _HELLO:
+        got = answer.said if answer is not None else "the client got no response"
+        raise NotPointedHere(f"a plain GET reached the upstream and was answered 200, but {got}")
+    return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
+
+
+def _astray(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
+    where = " and ".join(map(str, bound))
+    if answer is None:
+        got = "gave no response"
+    elif answer.head is None:
+        got = f"ended the connection without a response ({answer.how})"
+    else:
+        got = f"answered {answer.status} by itself"
+    return f"no request came to {where}: {url.authority.decode('ascii')} {got}; set {where} as its upstream"

@@ -1,0 +1,160 @@
+"""Rows about a client that leaves, stays half, or does not read."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone
+from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
+from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, failed, passed, proxy_row, undecided
+from chunkwire.tools.check.proxy.upstream import Arrival
+from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+
+_GAP_SECONDS: Final = 0.05  # between frames that are written until the proxy takes no more of them
+_BLOCKED_SECONDS: Final = 1.0  # a write that takes longer is not taken: the proxy has stopped reading
+_BULK: Final = bytes(range(256)) * 256
+MAX_BULK_OCTETS: Final = 32 << 20  # beyond what two kernels' socket buffers hold on loopback (some 13 MB)
+_EVENT: Final = b"data: still here\n\n"
+
+
+def _start(trial: ProxyTrial, *lines: bytes) -> bytes:
+    """Return a head for a stream without an end: in chunks, or to an HTTP/1.0 proxy until the close."""
+    framing = b"Transfer-Encoding: chunked" if trial.facts.version != b"1.0" else b"Connection: close"
+    return b"\r\n".join([b"HTTP/1.1 200 OK", *lines, framing, b"", b""])
+
+
+def _frame(trial: ProxyTrial, octets: bytes) -> bytes:
+    return encode_chunk(octets) if trial.facts.version != b"1.0" else octets
+
+
+async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
+    """Leave in the middle of an event stream, and see whether the upstream gets to know."""
+    noticed = trio.Event()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(_start(trial, b"Content-Type: text/event-stream"))
+
+        async def write() -> None:
+            try:
+                for _ in itertools.count():
+                    await arrival.send(_frame(trial, _EVENT))
+                    await trio.sleep(_GAP_SECONDS)
+            except PeerGone:
+                noticed.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write, name="an endless event stream")
+            await arrival.end.wait_over()
+            noticed.set()
+            nursery.cancel_scope.cancel()
+        arrival.is_kept = False
+
+    expected = trial.expect(respond)
+    client = await trial.connect()
+    await client.send(trial.request(expected))
+    try:
+        async with trial.within("the request"):
+            await expected.wait_arrival()
+        await client.final_head()
+    except PatienceOver:
+        if not expected.arrivals:
+            return undecided("the request did not reach the upstream")
+    client.reset() if with_reset else client.close()
+    try:
+        async with trial.within("the client's leaving"):
+            await noticed.wait()
+    except PatienceOver as over:
+        return failed(f"the upstream still wrote to nobody: {over}")
+    return passed("the upstream's connection ended")
+
+
+@proxy_row("9112/9.5/1", Level.SHOULD, "a client's reset reaches the upstream", "9112 §9.5")
+async def reset_reaches(trial: ProxyTrial) -> Ruling:
+    """Leave with RST."""
+    return await _leave(trial, with_reset=True)
+
+
+@proxy_row("9112/9.5/2", Level.SHOULD, "a client's close reaches the upstream", "9112 §9.5")
+async def close_reaches(trial: ProxyTrial) -> Ruling:
+    """Leave with a close, which answers the next octets with RST."""
+    return await _leave(trial, with_reset=False)
+
+
+@proxy_row("9112/9.6/1", Level.SEEN, "a client's half-close lets the response go on", "9112 §9.6")
+async def half_close(trial: ProxyTrial) -> Ruling:
+    """Half-close after the request, and wait for a response that is written only then."""
+    closed = trio.Event()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(_start(trial, b"Content-Type: text/event-stream") + _frame(trial, _EVENT))
+        await closed.wait()
+        # Time for the proxy to act on the FIN, before there is anything else to act on.
+        await trio.sleep(_GAP_SECONDS)
+        await arrival.send(_frame(trial, _EVENT))
+        if trial.facts.version == b"1.0":
+            await arrival.finish()
+        else:
+            await arrival.send(encode_last_chunk())
+
+    expected = trial.expect(respond)
+    client = await trial.connect()
+    await client.send(trial.request(expected))
+    async with trial.within("the request"):
+        await expected.wait_arrival()
+    await client.finish()
+    closed.set()
+    answer = await client.answer()
+    if answer.is_whole and answer.content == _EVENT * 2:
+        return passed("the response came whole")
+    return failed(answer.said)
+
+
+@proxy_row("9112/9.5/3", Level.SEEN, "a client that does not read stops the upstream", "9112 §9.5")
+async def slow_reader(trial: ProxyTrial) -> Ruling:
+    """Write without end to a client that reads nothing, count what the proxy takes, and then read all of it."""
+    taken, stopped, resumed = [0], trio.Event(), trio.Event()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(_start(trial, b"Content-Type: application/octet-stream"))
+        frame = _frame(trial, _BULK)
+        while taken[0] < MAX_BULK_OCTETS:
+            sent = 0
+            while sent < len(frame):
+                with trio.move_on_after(_BLOCKED_SECONDS) as patience:
+                    sent += await arrival.end.connection.send_some(frame[sent:])
+                if patience.cancelled_caught:
+                    stopped.set()
+                    await resumed.wait()
+            taken[0] += len(_BULK)
+            if stopped.is_set():
+                break
+        stopped.set()
+        if trial.facts.version == b"1.0":
+            await arrival.finish()
+        else:
+            await arrival.send(encode_last_chunk())
+
+    expected = trial.expect(respond)
+    client = await trial.connect()
+    await client.send(trial.request(expected))
+    async with trial.within("an end of what the proxy takes", trial.setting.patience + 30):
+        await stopped.wait()
+    at_once = taken[0]
+    resumed.set()
+    _, head = await client.final_head()
+    body = RawBody(client, scanner_of(head, method=b"GET")) if head is not None else None
+    async with trial.within("the rest of the response", trial.setting.patience + 30):
+        whole = body is not None and await body.rest()
+    if body is None or not whole or body.octets != taken[0]:
+        got = body.octets if body is not None else 0
+        return failed(f"{taken[0]} octets were written and {got} came, {'whole' if whole else 'not whole'}")
+    if at_once >= MAX_BULK_OCTETS:
+        return failed(f"it took {at_once >> 20} MiB for a client that read nothing, and would have taken more")
+    return passed(f"it took {at_once / (1 << 20):.1f} MiB, kernel buffers included, and stopped")
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (reset_reaches, close_reaches, half_close, slow_reader)

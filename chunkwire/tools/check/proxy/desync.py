@@ -1,0 +1,255 @@
+"""Rows about messages of two readings: what is content to one side must not become a message to the other.
+
+An attack counts only where one message of the client's became two at the upstream, or octets of a body were answered.
+Where every reading that RFC 9112 allows makes the inner request content, or refuses the message, its arrival at the
+upstream is the finding. Where one reading makes it the next request (after Transfer-Encoding beside Content-Length), a
+proxy may take it for one, and only fails to close: then the finding is an inner request that came with the outer one,
+before that was answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from chunkwire.tools.check.proxy.trial import (
+    Check,
+    ClientSide,
+    PatienceOver,
+    ProxyAnswer,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    passed,
+    proxy_row,
+    reply,
+    saying,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival, Expected
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+
+_CL: Final = b"Content-Length: %d"
+_TE: Final = b"Transfer-Encoding: chunked"
+_TOGETHER_SECONDS: Final = 0.2  # for octets of the outer request's own sending that come after its end
+_SETTLE_SECONDS: Final = 1.0  # for the next response where the connection stays open and a follower has been sent
+
+
+@dataclass(frozen=True, slots=True)
+class FramingAttack:
+    """A request whose framing has two readings.
+
+    Attributes:
+        lines: the field lines that frame the body; `%d` is where its length stands.
+        is_by_chunks: try a body whose chunk-data is the inner request, with a length that ends before it.
+        is_by_length: try a body that is over at once by chunks, with a length that holds the inner request.
+        has_chunks: the Transfer-Encoding can be read as chunked; by length, the inner request then follows a message.
+    """
+
+    title: str
+    clause: str
+    lines: tuple[bytes, ...]
+    method: bytes = b"POST"
+    version: bytes = b"1.1"
+    is_by_chunks: bool = True
+    is_by_length: bool = True
+    has_chunks: bool = False
+
+
+# Beside Content-Length a valid Transfer-Encoding closes the connection (RFC 9112 §6.1), and one that is not chunked in
+# the end is 400 (§6.3). A line that is no Transfer-Encoding leaves the length: a body by chunks would then really be
+# two messages, and is not tried.
+_ATTACKS: Final = (
+    FramingAttack("Content-Length and Transfer-Encoding", "9112 §6.1", (_CL, _TE), has_chunks=True),
+    FramingAttack("Transfer-Encoding and Content-Length", "9112 §6.1", (_TE, _CL), has_chunks=True),
+    FramingAttack("a coding that looks like chunked", "9112 §6.3", (_CL, b"Transfer-Encoding: xchunked")),
+    FramingAttack(
+        "chunked after another coding", "9112 §6.3", (_CL, b"Transfer-Encoding: identity, chunked"), has_chunks=True
+    ),
+    FramingAttack("chunked before another coding", "9112 §6.3", (_CL, b"Transfer-Encoding: chunked, identity")),
+    FramingAttack("two Transfer-Encoding lines", "9112 §6.3", (_CL, _TE, b"Transfer-Encoding: identity")),
+    FramingAttack("a space before the colon", "9112 §5.1", (_CL, b"Transfer-Encoding : chunked")),
+    FramingAttack("a vertical tab before the coding", "9112 §6.3", (_CL, b"Transfer-Encoding: \x0bchunked")),
+    FramingAttack("a quoted coding", "9112 §6.3", (_CL, b'Transfer-Encoding: "chunked"')),
+    FramingAttack(
+        "an empty member before chunked", "9112 §6.3", (_CL, b"Transfer-Encoding: ,chunked"), has_chunks=True
+    ),
+    FramingAttack("a coding in a folded line", "9112 §5.2", (_CL, b"Transfer-Encoding:\r\n chunked"), has_chunks=True),
+    FramingAttack("a folded Transfer-Encoding line", "9112 §5.2", (_CL, b"X-A: a\r\n " + _TE), is_by_chunks=False),
+    FramingAttack(
+        "Transfer-Encoding after a bare LF", "9112 §2.2", (_CL, b"X-A: a\n" + _TE), is_by_chunks=False, has_chunks=True
+    ),
+    FramingAttack("Transfer-Encoding after a bare CR", "9112 §2.2", (_CL, b"X-A: a\r" + _TE), is_by_chunks=False),
+    FramingAttack("Transfer_Encoding", "9112 §6.3", (_CL, b"Transfer_Encoding: chunked"), is_by_chunks=False),
+    FramingAttack("HTTP/1.0 with Transfer-Encoding", "9112 §6.1", (_CL, _TE), version=b"1.0", has_chunks=True),
+    FramingAttack(
+        "Connection names Content-Length", "9112 §6.3", (_CL, b"Connection: content-length"), is_by_chunks=False
+    ),
+    FramingAttack(
+        "Connection names Transfer-Encoding", "9112 §6.3", (_TE, b"Connection: transfer-encoding"), is_by_length=False
+    ),
+    FramingAttack("content of a GET", "9112 §6", (_CL,), b"GET", is_by_chunks=False),
+    FramingAttack("chunks of a GET", "9112 §6", (_TE,), b"GET", is_by_length=False),
+    FramingAttack("chunks of an OPTIONS", "9112 §6", (_TE,), b"OPTIONS", is_by_length=False),
+)
+
+
+def _attack_check(attack: FramingAttack) -> Check:
+    async def check(trial: ProxyTrial) -> Ruling:
+        ruling = passed("")
+        for is_tried, by_chunks in ((attack.is_by_length, False), (attack.is_by_chunks, True)):
+            if is_tried and ruling.outcome is RowOutcome.PASS:
+                ruling = await _try(trial, attack, by_chunks=by_chunks)
+        return ruling
+
+    return check
+
+
+async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> Ruling:
+    with_outer = trio.Event()
+
+    async def respond(arrival: Arrival) -> None:
+        if not await arrival.body.rest():
+            return
+        with trio.move_on_after(_TOGETHER_SECONDS):
+            while inner.token.encode() not in arrival.end.pending and await arrival.end.receive():
+                pass
+        if inner.token.encode() in arrival.end.pending:
+            with_outer.set()
+        await arrival.send(reply(b"outer"))
+
+    outer, inner = trial.expect(respond), trial.expect(saying(b"inner"))
+    within = trial.request(inner)
+    body = encode_chunk(within) + encode_last_chunk() if by_chunks else encode_last_chunk() + within
+    length = body.index(b"\n") + 1 if by_chunks else len(body)
+    lines = [line.replace(b"%d", b"%d" % length) for line in attack.lines]
+    client = await trial.connect()
+    await client.offer(trial.request(outer, *lines, method=attack.method, version=attack.version, body=body))
+    ruling = await judge_inner(trial, client, inner, attack.method)
+    if ruling.outcome is RowOutcome.FAIL and attack.has_chunks and not by_chunks and not with_outer.is_set():
+        return passed(
+            "what follows the chunks was taken for the next request; the connection ought to have been closed"
+        )
+    return ruling
+
+
+async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
+    """Say whether octets of a body became a request, once whatever the proxy makes of the connection is over."""
+    said = await _first_answer(client, method)
+    if not client.is_over and await client.offer(trial.request(trial.expect(saying(b"follower")))):
+        with trio.move_on_after(_SETTLE_SECONDS):
+            try:
+                while not inner.arrivals and (await client.answer()).head is not None:
+                    pass
+            except PatienceOver:
+                pass  # nothing more is answered
+    if inner.arrivals:
+        return failed(f"the upstream got the request inside the body as one of its own; {said}")
+    return passed(said)
+
+
+async def _first_answer(client: ClientSide, method: bytes) -> str:
+    try:
+        answer: ProxyAnswer = await client.answer(method)
+    except PatienceOver as over:
+        return str(over)
+    return answer.said
+
+
+def _attack_rows() -> list[ProxyRow]:
+    return [
+        ProxyRow(
+            CheckRow(f"9112/11.2/{number}", Level.MUST, f"one request stays one: {attack.title}", attack.clause),
+            _attack_check(attack),
+        )
+        for number, attack in enumerate(_ATTACKS, 1)
+    ]
+
+
+async def _inner_after(trial: ProxyTrial, head: bytes, before: bytes, after: bytes = b"") -> Ruling:
+    """Send a request whose body breaks off, and a request in what follows."""
+    outer, inner = trial.expect(saying(b"outer")), trial.expect(saying(b"inner"))
+    client = await trial.connect()
+    await client.offer(trial.request(outer, head, method=b"POST", body=before + trial.request(inner) + after))
+    return await judge_inner(trial, client, inner)
+
+
+@proxy_row("9112/9.3/2", Level.MUST, "what follows a broken chunk-size is no request", "9112 §9.3")
+async def after_bad_size(trial: ProxyTrial) -> Ruling:
+    """Break a size line, and send a request behind it."""
+    return await _inner_after(trial, _TE, b"zz\r\n")
+
+
+@proxy_row("9112/9.3/3", Level.MUST, "what follows chunk-data without its CRLF is no request", "9112 §9.3")
+async def after_missing_crlf(trial: ProxyTrial) -> Ruling:
+    """Leave the CRLF out, and send a request in its place."""
+    return await _inner_after(trial, _TE, b"5\r\nhello")
+
+
+@proxy_row("9112/9.3/4", Level.MUST, "what follows a trailer line without a colon is no request", "9112 §9.3")
+async def after_bad_trailer(trial: ProxyTrial) -> Ruling:
+    """Break a trailer section, and send a request in it."""
+    return await _inner_after(trial, _TE, encode_chunk(b"hello") + b"0\r\nno colon\r\n")
+
+
+@proxy_row("9112/7.1/6", Level.MUST, "a chunk-size of 2^64+5 is not 5", "9112 §7.1")
+async def after_wrapped_size(trial: ProxyTrial) -> Ruling:
+    """Send a size that wraps, and a request where the body would then end."""
+    return await _inner_after(trial, _TE, b"10000000000000005\r\nhello\r\n0\r\n\r\n")
+
+
+@proxy_row("9112/6.3/5", Level.MUST, "what follows an invalid Content-Length is no request", "9112 §6.3")
+async def after_bad_length(trial: ProxyTrial) -> Ruling:
+    """Send two lengths, the first of which ends before a request."""
+    return await _inner_after(trial, b"Content-Length: 5\r\nContent-Length: 500", b"hello")
+
+
+@proxy_row("9112/9.6/2", Level.MUST, "no request is processed after one with Connection: close", "9112 §9.6")
+async def after_close(trial: ProxyTrial) -> Ruling:
+    """Pipeline a request behind one that closes."""
+    return await _inner_after(trial, b"Connection: close\r\nContent-Length: 5", b"hello")
+
+
+async def _answered_early(trial: ProxyTrial, *lines: bytes, has_begun: bool) -> Ruling:
+    """Answer a request by its head, and then send its content, which is a request."""
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(reply(b"too large", status=b"413 Content Too Large"))
+
+    outer, inner = trial.expect(respond), trial.expect(saying(b"inner"))
+    within = trial.request(inner)
+    begun = b"x" * 10 if has_begun else b""
+    length = _CL % (len(begun) + len(within))
+    client = await trial.connect()
+    await client.send(trial.request(outer, length, *lines, method=b"POST", body=begun))
+    early = ""
+    try:
+        _, head = await client.final_head()
+        early = f"{head.status} came early; " if head is not None else ""
+        if head is not None:
+            client.pending.clear()
+    except PatienceOver:
+        pass  # held until the content is whole, as a proxy may
+    await client.offer(within)
+    ruling = await judge_inner(trial, client, inner)
+    return ruling if ruling.outcome is RowOutcome.FAIL else passed(early + ruling.why)
+
+
+@proxy_row("9112/9.3/5", Level.MUST, "content that comes after an early response is no request", "9112 §9.3")
+async def early_answer(trial: ProxyTrial) -> Ruling:
+    """Answer 413 in the middle of the content."""
+    return await _answered_early(trial, has_begun=True)
+
+
+@proxy_row("9112/9.3/6", Level.MUST, "content that comes after a final answer to Expect is no request", "9112 §9.3")
+async def expect_desync(trial: ProxyTrial) -> Ruling:
+    """Answer 413 to Expect, and send the content all the same."""
+    return await _answered_early(trial, b"Expect: 100-continue", has_begun=False)
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    *_attack_rows(), after_bad_size, after_missing_crlf, after_bad_trailer, after_wrapped_size, after_bad_length,
+    after_close, early_answer, expect_desync,
+)  # fmt: skip

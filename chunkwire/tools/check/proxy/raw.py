@@ -1,0 +1,256 @@
+"""One end of a connection as it is: heads as octets, bodies by the framing that RFC 9112 §6.3 reads in them.
+
+The rule here: nothing is refused and nothing is repaired. What a peer sent is kept, and what can be said of it is a
+property. What this module must not know: which side of the proxy it stands on, and what a row wants.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Data, Event, LastChunk, SizeLine, Trailers
+from chunkwire.wire.limits import LENIENT_LIMITS
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner, LengthScanner
+
+MAX_KEPT_OCTETS: Final = 16384  # of each direction, to show; a row's exchange is smaller, but for its bulk
+MAX_HEAD_OCTETS: Final = 1 << 18
+MAX_CONTENT_OCTETS: Final = 1 << 20  # of one body; what follows is counted only
+
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_VERSION: Final = re.compile(rb"HTTP/(\d+\.\d+)")
+_STATUS: Final = re.compile(rb"HTTP/\d+\.\d+[ \t]+(\d{3})\b")
+_LENGTH: Final = re.compile(rb"\d{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class RawHead:
+    """A head as octets, its empty line included."""
+
+    octets: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their ends: the start-line and the field lines."""
+        return [line.removesuffix(b"\r") for line in self.octets.split(b"\n") if line not in (b"\r", b"")]
+
+    @property
+    def start_line(self) -> bytes:
+        """The first line."""
+        return self.lines[0] if self.lines else b""
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """The field lines: the name in lower case, as it stands before the colon, and the value without OWS."""
+        pairs = (line.partition(b":") for line in self.lines[1:])
+        return [(name.lower(), value.strip(b" \t")) for name, _, value in pairs]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of the lines of a field, whose name is in lower case."""
+        return [value for own, value in self.fields if own == name]
+
+    def members(self, name: bytes) -> list[bytes]:
+        """Return the members of a list field in lower case, whatever lines they came in."""
+        joined = b",".join(self.values(name))
+        return [member.strip(b" \t").lower() for member in joined.split(b",") if member.strip(b" \t")]
+
+    @property
+    def version(self) -> bytes:
+        """What the start-line says, such as `1.1`; empty for none."""
+        found = _VERSION.search(self.start_line)
+        return found[1] if found else b""
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 for none."""
+        found = _STATUS.match(self.start_line)
+        return int(found[1]) if found else 0
+
+    @property
+    def is_chunked(self) -> bool:
+        """Chunked is the final coding."""
+        return self.members(b"transfer-encoding")[-1:] == [b"chunked"]
+
+
+def scanner_of(head: RawHead, *, method: bytes | None = None) -> BodyScanner | None:
+    """Return what reads the body after a head (RFC 9112 §6.3); None where its length cannot be determined.
+
+    Args:
+        method: of the request that a response answers; None where the head is of a request.
+    """
+    is_request = method is None
+    if not is_request and (method == b"HEAD" or head.status < 200 or head.status in (204, 304)):
+        return LengthScanner(0)
+    if head.values(b"transfer-encoding"):
+        if head.is_chunked:
+            return ChunkedScanner(LENIENT_LIMITS)
+        return None if is_request else CloseScanner()
+    lengths = set(head.members(b"content-length"))
+    if lengths:
+        length = lengths.pop()
+        return LengthScanner(int(length)) if not lengths and _LENGTH.fullmatch(length) else None
+    return LengthScanner(0) if is_request else CloseScanner()
+
+
+class RawEnd:
+    """One end of a connection.
+
+    Attributes:
+        sent, received: the first octets of each direction.
+        is_over: the peer sends nothing more: `how` says whether FIN or RST ended it.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.sent = bytearray()
+        self.received = bytearray()
+        self.pending = bytearray()
+        self.is_over = False
+        self.how = ""
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets.
+
+        Raises:
+            PeerGone: the peer closed the connection.
+        """
+        self.sent += octets[: MAX_KEPT_OCTETS - len(self.sent)]
+        await self.connection.send_all(octets)
+
+    async def offer(self, octets: bytes) -> bool:
+        """Send octets; False where the peer takes nothing more, as it may once it has answered."""
+        try:
+            await self.send(octets)
+        except PeerGone:
+            return False
+        return True
+
+    async def receive(self) -> bool:
+        """Add to `pending` what one receive gives; False at the end."""
+        if self.is_over:
+            return False
+        try:
+            octets = await self.connection.receive_some()
+        except PeerGone:
+            octets, self.how = b"", "RST"
+        if not octets:
+            self.is_over, self.how = True, self.how or "FIN"
+            return False
+        self.received += octets[: MAX_KEPT_OCTETS - len(self.received)]
+        self.pending += octets
+        return True
+
+    async def read_head(self) -> RawHead | None:
+        """Return the next head; None where the connection ends first. Empty lines before it are dropped."""
+        while True:
+            while self.pending.startswith((b"\r", b"\n")):
+                del self.pending[:1]
+            found = _HEAD_END.search(self.pending)
+            if found:
+                head = RawHead(bytes(self.pending[: found.end()]))
+                del self.pending[: found.end()]
+                return head
+            if len(self.pending) > MAX_HEAD_OCTETS or not await self.receive():
+                return None
+
+    async def wait_over(self) -> str:
+        """Wait until the peer has ended its sending side, whatever it sends before; return FIN or RST."""
+        while await self.receive():
+            pass
+        return self.how
+
+    def reset(self) -> None:
+        """End with RST."""
+        self.connection.reset()
+
+    async def finish(self) -> None:
+        """End with FIN, and read no more; what was sent is delivered."""
+        await self.connection.send_eof()
+
+    def close(self) -> None:
+        """Close, with what the kernel makes of it."""
+        self.connection.close_nowait()
+
+
+class RawBody:
+    """A body as it comes.
+
+    Attributes:
+        content: its octets, decoded; the first `MAX_CONTENT_OCTETS`.
+        octets: how many there were.
+        lines: the size lines as written, the last-chunk's included; empty where it is not chunked.
+        trailers: of the trailer section.
+        problem: why it will never be whole; empty while it may be.
+    """
+
+    def __init__(self, end: RawEnd, scanner: BodyScanner | None) -> None:
+        self._end = end
+        self._feed = Feed(scanner) if scanner is not None else None
+        self.content = bytearray()
+        self.octets = 0
+        self.lines: list[bytes] = []
+        self.trailers: Trailers = ()
+        self.problem = "" if scanner is not None else "its length cannot be determined (RFC 9112 §6.3)"
+        self._take()
+
+    @property
+    def is_whole(self) -> bool:
+        """All of it came, by its own framing."""
+        return self._feed is not None and not self.problem and self._feed.scanner.is_complete
+
+    async def more(self) -> bool:
+        """Read on; False where the body is over, whole or not."""
+        if self.is_whole or self.problem or self._feed is None:
+            return False
+        if not await self._end.receive():
+            self._end_of_input(self._feed)
+            return False
+        self._take()
+        return True
+
+    async def until(self, octets: int) -> bool:
+        """Read until there is so much content; False where the body is over before."""
+        while self.octets < octets:
+            if not await self.more():
+                return False
+        return True
+
+    async def rest(self) -> bool:
+        """Read to its end; say whether it is whole."""
+        while await self.more():
+            pass
+        return self.is_whole
+
+    def _take(self) -> None:
+        if self._feed is None:
+            return
+        events: list[Event] = []
+        self._feed.take(bytes(self._end.pending), events)
+        self._end.pending.clear()
+        for event in events:
+            if isinstance(event, SizeLine | LastChunk):
+                self.lines.append(event.line)
+            if isinstance(event, LastChunk):
+                self.trailers = event.trailers
+            if isinstance(event, Data):
+                self.content += event.octets[: MAX_CONTENT_OCTETS - len(self.content)]
+        scanner = self._feed.scanner
+        self.octets = scanner.octets
+        if self._feed.error is not None:
+            self.problem = f"broken framing: {self._feed.error}"
+        if scanner.is_complete:
+            self._end.pending += self._feed.held
+
+    def _end_of_input(self, feed: Feed) -> None:
+        if self._end.how == "RST":
+            self.problem = "cut by RST"
+            return
+        try:
+            feed.scanner.end_of_input()
+        except IncompleteBody as error:
+            self.problem = f"cut by FIN: {error}"

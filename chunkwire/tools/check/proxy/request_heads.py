@@ -1,0 +1,301 @@
+"""Rows about request heads: what a proxy takes out, puts in, refuses, and never sends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chunkwire.tools.check.proxy.trial import (
+    PatienceOver,
+    ProxyAnswer,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    inapplicable,
+    passed,
+    proxy_row,
+    saying,
+    undecided,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival
+from chunkwire.tools.check.rows import CheckRow, Level, Ruling
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import quoted
+
+_TE: Final = b"Transfer-Encoding: chunked"
+_CHUNKS: Final = encode_chunk(b"hello") + encode_last_chunk()
+
+
+async def ask(
+    trial: ProxyTrial, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b""
+) -> tuple[ProxyAnswer, Arrival | None]:
+    """Send one request, its octets changed as `change` says; return the answer, and what reached the upstream."""
+    expected = trial.expect(saying(b"ok"))
+    client = await trial.connect()
+    method = b"POST" if body else b"GET"
+    await client.offer(change(trial.request(expected, *lines, method=method, body=body)))
+    answer = await client.answer(method)
+    return answer, expected.arrivals[0] if expected.arrivals else None
+
+
+async def ask_well(trial: ProxyTrial, *lines: bytes) -> Arrival | Ruling:
+    """Send a request with nothing wrong in it; return what reached the upstream."""
+    answer, arrival = await ask(trial, *lines)
+    return arrival if arrival is not None else undecided(f"the request did not reach the upstream; {answer.said}")
+
+
+@proxy_row("9110/7.6.3/1", Level.MUST, "a request goes on with Via", "9110 §7.6.3")
+async def via(trial: ProxyTrial) -> Ruling:
+    """Look for Via in a request."""
+    arrival = await ask_well(trial)
+    if isinstance(arrival, Ruling):
+        return arrival
+    values = arrival.head.values(b"via")
+    return passed(f"Via: {values[0].decode('latin-1')}") if values else failed("no Via")
+
+
+@proxy_row("9110/7.6.1/1", Level.MUST, "a field that Connection names goes no further than the proxy", "9110 §7.6.1")
+async def connection_options(trial: ProxyTrial) -> Ruling:
+    """Name a field in Connection."""
+    arrival = await ask_well(trial, b"Connection: x-hop", b"X-Hop: 1")
+    if isinstance(arrival, Ruling):
+        return arrival
+    if arrival.head.values(b"x-hop"):
+        return failed("X-Hop reached the upstream")
+    if b"x-hop" in arrival.head.members(b"connection"):
+        return failed("Connection: x-hop reached the upstream")
+    return passed("X-Hop and the option were removed")
+
+
+@proxy_row("9110/7.6.1/3", Level.SHOULD, "Keep-Alive, Proxy-Connection and Upgrade go no further", "9110 §7.6.1")
+async def hop_by_hop(trial: ProxyTrial) -> Ruling:
+    """Send fields that are for one connection, without naming them in Connection."""
+    arrival = await ask_well(trial, b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"Upgrade: x-check")
+    if isinstance(arrival, Ruling):
+        return arrival
+    names = (b"keep-alive", b"proxy-connection", b"upgrade")
+    reached = [name.decode() for name in names if arrival.head.values(name)]
+    return failed(f"{', '.join(reached)} reached the upstream") if reached else passed("they were removed")
+
+
+@proxy_row("9112/3.2/1", Level.MUST, "a request goes on with one Host", "9112 §3.2", needs_1_1=True)
+async def one_host(trial: ProxyTrial) -> Ruling:
+    """Count Host."""
+    arrival = await ask_well(trial)
+    if isinstance(arrival, Ruling):
+        return arrival
+    hosts = arrival.head.values(b"host")
+    return passed(f"Host: {hosts[0].decode('latin-1')}") if len(hosts) == 1 else failed(f"{len(hosts)} Host lines")
+
+
+@proxy_row("9112/3.2.2/1", Level.MUST, "the host of an absolute target wins over Host", "9112 §3.2.2")
+async def absolute_form(trial: ProxyTrial) -> Ruling:
+    """Ask for an absolute target, with a Host of somebody else."""
+    authority = trial.setting.host
+    scheme = trial.setting.url.scheme.encode("ascii")
+
+    def change(octets: bytes) -> bytes:
+        method, _, rest = octets.partition(b" ")
+        other = rest.replace(b"\r\nHost: " + authority, b"\r\nHost: other.invalid", 1)
+        return b"%b %b://%b%b" % (method, scheme, authority, other)
+
+    answer, arrival = await ask(trial, change=change)
+    if arrival is None:
+        return failed(f"it is not accepted: {answer.said}") if answer.status == 400 else undecided(answer.said)
+    if b"other.invalid" in arrival.head.values(b"host") and arrival.target.startswith(b"/"):
+        return failed("the upstream got Host: other.invalid")
+    return passed(f"Host: {b', '.join(arrival.head.values(b'host')).decode('latin-1')}")
+
+
+def _refusing(
+    row_id: str, title: str, clause: str, change: Callable[[bytes], bytes], *lines: bytes, body: bytes = b""
+) -> ProxyRow:
+    """Make the row of a request that MUST be answered 400."""
+
+    async def check(trial: ProxyTrial) -> Ruling:
+        answer, arrival = await ask(trial, *lines, change=change, body=body)
+        if answer.status in (400, 501):
+            return passed(answer.said)
+        if arrival is not None:
+            return failed(f"it reached the upstream; {answer.said}")
+        return failed(answer.said) if answer.is_success else passed(answer.said)
+
+    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+
+
+def _without_host(octets: bytes) -> bytes:
+    return b"\r\n".join(line for line in octets.split(b"\r\n") if not line.startswith(b"Host:"))
+
+
+def _other_host(value: bytes) -> Callable[[bytes], bytes]:
+    return lambda octets: _without_host(octets).replace(b"\r\n", b"\r\nHost: " + value + b"\r\n", 1)
+
+
+def _first_field(line: bytes) -> Callable[[bytes], bytes]:
+    return lambda octets: octets.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)
+
+
+_REFUSALS: Final = (
+    _refusing("9112/3.2/2", "no Host in HTTP/1.1: 400", "9112 §3.2", _without_host),
+    _refusing("9112/3.2/3", "two Hosts: 400", "9112 §3.2", bytes, b"Host: other.invalid"),
+    _refusing("9112/3.2/4", "a Host that is no host: 400", "9112 §3.2", _other_host(b"not a host")),
+    _refusing("9112/5.1/1", "a space before the colon of a field: 400", "9112 §5.1", bytes, b"X-Check : 1"),
+    _refusing("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400", "9112 §6.3", bytes,
+              b"Transfer-Encoding: chunked, identity", body=_CHUNKS),
+    _refusing("9112/6.3/8", "two Content-Lengths that differ: 400", "9112 §6.3", bytes,
+              b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
+    _refusing("9112/6.3/9", "a list of Content-Lengths that differ: 400", "9112 §6.3", bytes,
+              b"Content-Length: 5, 6", body=b"hello!"),
+    _refusing("9112/6.3/10", "Content-Length: +5: 400", "9112 §6.3", bytes, b"Content-Length: +5", body=b"hello"),
+    _refusing("9112/6.3/11", "Content-Length: 0x5: 400", "9112 §6.3", bytes, b"Content-Length: 0x5", body=b"hello"),
+    _refusing("9112/6.3/12", "Content-Length: -5: 400", "9112 §6.3", bytes, b"Content-Length: -5", body=b"hello"),
+)  # fmt: skip
+
+
+def _never_sent_on(
+    row_id: str, title: str, clause: str, line: bytes, wrong: bytes, *, change: Callable[[bytes], bytes] = bytes
+) -> ProxyRow:
+    """Make the row of a request whose octets MUST NOT reach the upstream as they are."""
+
+    async def check(trial: ProxyTrial) -> Ruling:
+        lines = (line,) if line else ()
+        answer, arrival = await ask(trial, *lines, change=change)
+        if arrival is None:
+            return passed(f"refused: {answer.said}")
+        if wrong in arrival.head.octets:
+            return failed(f"{quoted(wrong)} reached the upstream")
+        return passed("sent on without it")
+
+    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+
+
+_CLEANED: Final = (
+    _never_sent_on("9112/5.2/1", "a folded line of a request goes on as one line, or not", "9112 §5.2",
+                   b"X-Check: folded\r\n line", b"folded\r\n"),
+    _never_sent_on("9112/2.2/1", "a bare CR of a request goes on as a space, or not", "9112 §2.2",
+                   b"X-Check: bare\rreturn", b"bare\rreturn"),
+    _never_sent_on("9110/5.5/1", "a NUL of a request goes on as a space, or not", "9110 §5.5",
+                   b"X-Check: nul\0octet", b"nul\0octet"),
+    _never_sent_on("9112/2.2/2", "a line with a space before the first field is dropped, or the request", "9112 §2.2",
+                   b"", b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
+)  # fmt: skip
+
+
+@proxy_row("9112/6.3/13", Level.MUST, "Content-Length: 5, 5 goes on as 5, or not", "9112 §6.3")
+async def equal_lengths(trial: ProxyTrial) -> Ruling:
+    """Repeat a length."""
+    answer, arrival = await ask(trial, b"Content-Length: 5, 5", body=b"hello")
+    if arrival is None:
+        return passed(f"refused: {answer.said}")
+    values = arrival.head.values(b"content-length")
+    if values == [b"5"] or arrival.head.is_chunked:
+        return passed("sent on as one")
+    return failed(f"the upstream got Content-Length: {b'; '.join(values).decode('latin-1')}")
+
+
+@proxy_row("9112/6.3/14", Level.MUST, "Transfer-Encoding goes on without a Content-Length beside it", "9112 §6.3")
+async def one_framing(trial: ProxyTrial) -> Ruling:
+    """Send both framings of the same content."""
+    answer, arrival = await ask(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
+    if arrival is None:
+        return passed(f"refused: {answer.said}")
+    if arrival.head.values(b"transfer-encoding") and arrival.head.values(b"content-length"):
+        return failed("the upstream got both")
+    return passed("the upstream got one of them")
+
+
+def _closing(
+    row_id: str, title: str, clause: str, *lines: bytes, version: bytes = b"1.1", body: bytes = b""
+) -> ProxyRow:
+    """Make the row of a request after whose response the connection MUST be closed."""
+
+    async def check(trial: ProxyTrial) -> Ruling:
+        method = b"POST" if body else b"GET"
+        client = await trial.connect()
+        expected = trial.expect(saying(b"ok"))
+        await client.offer(trial.request(expected, *lines, method=method, version=version, body=body))
+        answer = await client.answer(method)
+        try:
+            async with trial.within("the end of the connection"):
+                how = await client.wait_over()
+        except PatienceOver as over:
+            return failed(f"{answer.said}; {over}")
+        return passed(f"{answer.said}; the connection ended with {how}")
+
+    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+
+
+_CLOSINGS: Final = (
+    _closing("9112/9.6/3", "the connection ends after a response to Connection: close", "9112 §9.6",
+             b"Connection: close"),
+    _closing("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length", "9112 §6.1", _TE,
+             b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
+    _closing("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding", "9112 §6.1", _TE,
+             b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
+)  # fmt: skip
+
+
+@proxy_row("9110/5.3/1", Level.SHOULD, "lines of one name keep their order, both ways", "9110 §5.3")
+async def field_order(trial: ProxyTrial) -> Ruling:
+    """Repeat a field in a request, and Set-Cookie in a response."""
+    expected = trial.expect(saying(b"ok", b"Set-Cookie: a=1", b"Set-Cookie: b=2"))
+    client = await trial.connect()
+    await client.send(trial.request(expected, b"X-Check: 1", b"X-Other: x", b"X-Check: 2"))
+    answer = await client.answer()
+    if answer.head is None or not answer.is_success or not expected.arrivals:
+        return undecided(answer.said)
+    up = expected.arrivals[0].head.members(b"x-check")
+    down = answer.head.values(b"set-cookie")
+    if up == [b"1", b"2"] and down == [b"a=1", b"b=2"]:
+        return passed("kept")
+    return failed(f"request: {b'; '.join(up).decode('latin-1')}, response: {b'; '.join(down).decode('latin-1')}")
+
+
+@proxy_row("9112/2.2/4", Level.SHOULD, "an empty line before a request is ignored", "9112 §2.2")
+async def empty_line(trial: ProxyTrial) -> Ruling:
+    """Send CRLF first."""
+    answer, arrival = await ask(trial, change=lambda octets: b"\r\n" + octets)
+    return passed("it was") if arrival is not None and answer.is_success else failed(answer.said)
+
+
+@proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on", "9112 §3")
+async def long_line(trial: ProxyTrial) -> Ruling:
+    """Send a long query."""
+
+    def change(octets: bytes) -> bytes:
+        at = octets.index(b" HTTP/")
+        mark = b"&" if b"?" in octets[:at] else b"?"
+        return octets[:at] + mark + b"q" * (8000 - at - len(b"? HTTP/1.1")) + octets[at:]
+
+    answer, arrival = await ask(trial, change=change)
+    return passed("it did") if arrival is not None and answer.is_success else failed(answer.said)
+
+
+@proxy_row("9110/5.5/3", Level.SEEN, "octets beyond ASCII in a field value go on as they are", "9110 §5.5")
+async def obs_text(trial: ProxyTrial) -> Ruling:
+    """Send octets of Latin-1 and UTF-8."""
+    value = b"caf\xe9 \xe4\xb8\x96"
+    answer, arrival = await ask(trial, b"X-Check: " + value)
+    if arrival is None:
+        return failed(f"refused: {answer.said}")
+    return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
+
+
+@proxy_row("10036/3/4", Level.SEEN, "Incremental goes on, both ways", "10036 §3")
+async def incremental_field(trial: ProxyTrial) -> Ruling:
+    """Look for the field on either side."""
+    expected = trial.expect(saying(b"ok", b"Incremental: ?1"))
+    client = await trial.connect()
+    await client.send(trial.request(expected, b"Incremental: ?1"))
+    answer = await client.answer()
+    if answer.head is None or not expected.arrivals:
+        return inapplicable(answer.said)
+    up, down = expected.arrivals[0].head.values(b"incremental"), answer.head.values(b"incremental")
+    lost = [side for side, values in (("the upstream", up), ("the client", down)) if values != [b"?1"]]
+    return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    via, connection_options, hop_by_hop, one_host, absolute_form, *_REFUSALS, *_CLEANED, equal_lengths, one_framing,
+    *_CLOSINGS, field_order, empty_line, long_line, obs_text, incremental_field,
+)  # fmt: skip

@@ -1,0 +1,155 @@
+"""Rows about what one exchange leaves to the next: on the client's connection, and on those that the proxy keeps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from chunkwire.net.connection import PeerGone
+from chunkwire.tools.check.proxy.trial import (
+    PatienceOver,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    passed,
+    proxy_row,
+    reply,
+    saying,
+    undecided,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival
+from chunkwire.tools.check.rows import Level, Ruling
+
+_FOLLOWERS: Final = 4  # requests after the one that left something, to meet a connection that the proxy keeps
+_NOTICE_SECONDS: Final = 0.5  # for the proxy to read what came on a connection that it keeps
+_POISON: Final = b"poison"
+
+
+async def _follow(trial: ProxyTrial, what: str) -> Ruling:
+    """Send some requests on connections of their own, and see that each gets its own response."""
+    for number in range(_FOLLOWERS):
+        own = b"response %d" % number
+        client = await trial.connect()
+        await client.send(trial.request(trial.expect(saying(own))))
+        answer = await client.answer()
+        if answer.is_success and answer.content != own:
+            return failed(f"a later request got {what}")
+        if not answer.is_success and answer.status != 502:
+            return undecided(f"a later request: {answer.said}")
+    return passed(f"{_FOLLOWERS} later requests got their own responses")
+
+
+@proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", "9112 §6.3", runs_alone=True)
+async def extra_response(trial: ProxyTrial) -> Ruling:
+    """Write two responses to one request."""
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        await arrival.send(reply(b"own") + reply(_POISON))
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond)))
+    answer = await client.answer()
+    if not answer.is_success:
+        return undecided(answer.said)
+    if await client.offer(trial.request(trial.expect(saying(b"second")))):
+        try:
+            second = await client.answer()
+        except PatienceOver:
+            return undecided("the next request of the same connection was not answered")
+        if second.content == _POISON:
+            return failed("the next request of the same connection got the extra response")
+    return await _follow(trial, "the extra response")
+
+
+@proxy_row("9112/9.2/1", Level.MUST, "a response on an idle connection answers nothing", "9112 §9.2", runs_alone=True)
+async def idle_response(trial: ProxyTrial) -> Ruling:
+    """Write a second response once the client has the first."""
+    had, written = trio.Event(), trio.Event()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        await arrival.send(reply(b"own"))
+        await had.wait()
+        try:
+            await arrival.send(reply(_POISON))
+        except PeerGone:
+            pass  # the proxy keeps no connection
+        written.set()
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond)))
+    answer = await client.answer()
+    had.set()
+    if not answer.is_success:
+        return undecided(answer.said)
+    async with trial.within("the second response"):
+        await written.wait()
+    await trio.sleep(_NOTICE_SECONDS)
+    return await _follow(trial, "the extra response")
+
+
+@proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut", "9112 §9.3")
+async def after_cut_response(trial: ProxyTrial) -> Ruling:
+    """Cut a response by length, and go on."""
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await arrival.finish()
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond)))
+    answer = await client.answer()
+    if answer.is_success and answer.is_whole:
+        return undecided("the cut response came as a whole one (9112/8/short-length)")
+    return await _follow(trial, "octets of the cut response")
+
+
+@proxy_row("9112/9.3/8", Level.MUST, "the next request is right after an upload that was cut", "9112 §9.3")
+async def after_cut_upload(trial: ProxyTrial) -> Ruling:
+    """Cut an upload, and go on."""
+    outer = trial.expect(saying(b"outer"))
+    client = await trial.connect()
+    await client.send(trial.request(outer, b"Content-Length: 1000", method=b"POST", body=b"half"))
+    with trio.move_on_after(1):
+        await outer.wait_arrival()
+    client.reset()
+    return await _follow(trial, "what the cut upload was answered")
+
+
+@proxy_row("9112/9.3.2/1", Level.MUST, "pipelined requests are answered in their order", "9112 §9.3.2")
+async def pipelined(trial: ProxyTrial) -> Ruling:
+    """Send three requests in one write, and answer the first one last if the proxy lets it."""
+    names = (b"first", b"second", b"third")
+    later = trio.Event()
+
+    async def respond_first(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        with trio.move_on_after(0.2):
+            await later.wait()
+        await arrival.send(reply(names[0]))
+
+    async def respond_later(arrival: Arrival) -> None:
+        later.set()
+        await arrival.send(reply(names[int(arrival.head.values(b"x-nth")[0])]))
+
+    client = await trial.connect()
+    requests = [trial.request(trial.expect(respond_first))]
+    requests += [trial.request(trial.expect(respond_later), b"X-Nth: %d" % nth) for nth in (1, 2)]
+    await client.send(b"".join(requests))
+    for name in names:
+        answer = await client.answer()
+        if answer.head is None and name != names[0]:
+            return passed("it answered one request, and closed the connection, as it may")
+        if not answer.is_success:
+            return undecided(answer.said)
+        if answer.content != name:
+            return failed(f"{name.decode()} got the response of {answer.content[:20].decode('latin-1')}")
+    return passed("three responses in the order of their requests")
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    extra_response, idle_response, after_cut_response, after_cut_upload, pipelined,
+)  # fmt: skip

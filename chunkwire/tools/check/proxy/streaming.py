@@ -1,0 +1,332 @@
+"""Rows about time without a clock: what is written next is written when what was written last has arrived.
+
+A proxy that holds something back is found out by order: once patience is over the writer goes on without waiting, and
+what arrives only then was held. RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with
+`Incremental` (RFC 10036) they are `should`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
+from chunkwire.tools.check.proxy.trial import (
+    PatienceOver,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    inapplicable,
+    passed,
+    proxy_row,
+    undecided,
+)
+from chunkwire.tools.check.proxy.upstream import Arrival
+from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+
+FRAMES: Final = tuple(b"data: frame %d\n\n" % number for number in range(1, 5))
+_LENGTH: Final = sum(map(len, FRAMES))
+_SSE: Final = b"Content-Type: text/event-stream"
+_PLAIN: Final = b"Content-Type: application/octet-stream"
+_CHUNKED: Final = b"Transfer-Encoding: chunked"
+INCREMENTAL: Final = b"Incremental: ?1"
+_REFUSED: Final = (501, 429)  # what RFC 10036 has a proxy answer that does not forward incrementally
+
+
+class BarrierSteps:
+    """BarrierSteps that one side makes and the other waits for, until nobody waits any more."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._is_released = False
+        self._changed = trio.Event()
+
+    def make(self, number: int) -> None:
+        """Note that this many steps have been made."""
+        self._made = max(self._made, number)
+        self._wake()
+
+    def release(self) -> None:
+        """Let every wait end."""
+        self._is_released = True
+        self._wake()
+
+    async def wait(self, number: int) -> None:
+        """Wait until so many steps have been made."""
+        while self._made < number and not self._is_released:
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+def _framed(framing: bytes, frame: bytes) -> bytes:
+    return encode_chunk(frame) if framing == _CHUNKED else frame
+
+
+async def stream_down(trial: ProxyTrial, *lines: bytes, framing: bytes, asking: Sequence[bytes] = ()) -> Ruling:
+    """Write each frame of a response when the client has the one before."""
+    steps = BarrierSteps()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        await arrival.send(b"\r\n".join([b"HTTP/1.1 200 OK", *lines, framing, b"", b""]))
+        for number, frame in enumerate(FRAMES):
+            await steps.wait(number)
+            await arrival.send(_framed(framing, frame))
+        await steps.wait(len(FRAMES))
+        if framing == _CHUNKED:
+            await arrival.send(encode_last_chunk())
+        elif framing.startswith(b"Connection"):
+            await arrival.finish()
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond), *asking))
+    held = ""
+    try:
+        _, head = await client.final_head()
+    except PatienceOver:
+        held = "the head, and the first frame with it,"
+        steps.release()
+        _, head = await client.final_head("a response head, after the whole response had been written,")
+    if head is None or head.status != 200:
+        if head is not None and asking and head.status in _REFUSED:
+            return passed(f"refused with {head.status}, as RFC 10036 has it")
+        return undecided(f"the client got {head.status if head else 'no response'} instead of the stream")
+    return await _follow(trial, RawBody(client, scanner_of(head, method=b"GET")), steps, held)
+
+
+async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: str) -> Ruling:
+    """Read the frames of a response, and make a step for each; say whether one came late."""
+    octets = 0
+    for number, frame in enumerate(FRAMES, 1):
+        octets += len(frame)
+        if not held:
+            try:
+                async with trial.within(f"frame {number}"):
+                    await body.until(octets)
+                steps.make(number)
+            except PatienceOver:
+                held = f"frame {number}"
+                steps.release()
+    async with trial.within("the end of the response"):
+        whole = await body.rest()
+    if bytes(body.content) != b"".join(FRAMES) or not whole:
+        return undecided(f"the stream ended early: {body.problem or 'other content than was sent'}")
+    if held:
+        return failed(f"{held} came only once the whole response had been written")
+    return passed(f"each of {len(FRAMES)} frames came before the next was written")
+
+
+@proxy_row(
+    "9112/7.1/1", Level.SEEN, "a chunk of an event stream goes on before the next comes", "9112 §7.1", needs_1_1=True
+)
+async def events_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream events in chunks."""
+    return await stream_down(trial, _SSE, framing=_CHUNKED)
+
+
+@proxy_row(
+    "9112/7.1/2", Level.SEEN, "a chunk of any content goes on before the next comes", "9112 §7.1", needs_1_1=True
+)
+async def chunks_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream octets in chunks."""
+    return await stream_down(trial, _PLAIN, framing=_CHUNKED)
+
+
+@proxy_row("9112/6.2/1", Level.SEEN, "octets of a Content-Length go on before the next come", "9112 §6.2")
+async def length_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream a body of known length."""
+    return await stream_down(trial, _PLAIN, framing=b"Content-Length: %d" % _LENGTH)
+
+
+@proxy_row("9112/6.3/1", Level.SEEN, "octets of a body that the close delimits go on before the next come", "9112 §6.3")
+async def close_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream until the close."""
+    return await stream_down(trial, _PLAIN, framing=b"Connection: close")
+
+
+@proxy_row("10036/3/1", Level.SHOULD, "a response with Incremental: ?1 goes on as it comes", "10036 §3", needs_1_1=True)
+async def incremental_response(trial: ProxyTrial) -> Ruling:
+    """Stream a response that asks for it."""
+    return await stream_down(trial, _PLAIN, INCREMENTAL, framing=_CHUNKED, asking=(INCREMENTAL,))
+
+
+@proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes", "9110 §7.6")
+async def head_at_once(trial: ProxyTrial) -> Ruling:
+    """Send a head, and content only when the client has it."""
+    steps = BarrierSteps()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.body.rest()
+        await arrival.send(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 5\r\n\r\n" % _SSE)
+        await steps.wait(1)
+        await arrival.send(b"hello")
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond)))
+    try:
+        _, head = await client.final_head()
+    except PatienceOver:
+        steps.release()
+        _, head = await client.final_head("a response head, after its content had been written,")
+        return failed("the head came only once there was content") if head else undecided("no response came")
+    steps.make(1)
+    return passed("the head came first") if head is not None and head.status == 200 else undecided("no 200 came")
+
+
+async def stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED) -> Ruling:
+    """Send each frame of a request when the upstream has the one before."""
+    steps, done = BarrierSteps(), trio.Event()
+    whole: list[bytes] = []
+
+    async def respond(arrival: Arrival) -> None:
+        octets = 0
+        steps.make(1)
+        for number, frame in enumerate(FRAMES, 2):
+            octets += len(frame)
+            if await arrival.body.until(octets):
+                steps.make(number)
+        if await arrival.body.rest():
+            whole.append(bytes(arrival.body.content))
+        await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        done.set()
+
+    expected = trial.expect(respond)
+    client = await trial.connect()
+    await client.send(trial.request(expected, *lines, framing, method=b"POST"))
+    held = ""
+    for number, frame in enumerate((*FRAMES, b""), 1):
+        if not held:
+            try:
+                async with trial.within(f"step {number}"):
+                    await steps.wait(number)
+            except PatienceOver:
+                held = "the request" if number == 1 else f"frame {number - 1} of its content"
+        octets = frame and _framed(framing, frame)
+        await client.offer(octets or (encode_last_chunk() if framing == _CHUNKED else b""))
+    answer = await client.answer(b"POST")
+    if whole[:1] != [b"".join(FRAMES)]:
+        if answer.status in _REFUSED and INCREMENTAL in lines:
+            return passed(f"refused with {answer.status}, as RFC 10036 has it")
+        if answer.status == 411:
+            return inapplicable("the proxy wants a Content-Length (411)")
+        return undecided(f"the request did not reach the upstream whole; {answer.said}")
+    if held:
+        return failed(f"{held} came to the upstream only once the client had sent the whole request")
+    return passed(f"the head and each of {len(FRAMES)} frames came before the next was sent")
+
+
+@proxy_row("9112/7.1/3", Level.SEEN, "a chunk of a request goes on before the next comes", "9112 §7.1")
+async def upload_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream a request in chunks."""
+    return await stream_up(trial)
+
+
+@proxy_row("9112/6.2/2", Level.SEEN, "octets of a request's Content-Length go on before the next come", "9112 §6.2")
+async def sized_upload_at_once(trial: ProxyTrial) -> Ruling:
+    """Stream a request of known length."""
+    return await stream_up(trial, framing=b"Content-Length: %d" % _LENGTH)
+
+
+@proxy_row("10036/3/2", Level.SHOULD, "a request with Incremental: ?1 goes on as it comes", "10036 §3")
+async def incremental_request(trial: ProxyTrial) -> Ruling:
+    """Stream a request that asks for it."""
+    return await stream_up(trial, INCREMENTAL)
+
+
+async def both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
+    """Send each frame of a request when the response has brought back the one before."""
+    steps = BarrierSteps()
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(b"\r\n".join([b"HTTP/1.1 200 OK", _SSE, *lines, _CHUNKED, b"", b""]))
+        octets = 0
+        for number, frame in enumerate(FRAMES, 1):
+            octets += len(frame)
+            if await arrival.body.until(octets):
+                await arrival.send(encode_chunk(frame))
+                steps.make(number)
+        if await arrival.body.rest():
+            await arrival.send(encode_last_chunk())
+
+    client = await trial.connect()
+    await client.send(trial.request(trial.expect(respond), *lines, _CHUNKED, method=b"POST"))
+    await client.send(encode_chunk(FRAMES[0]))
+    try:
+        _, head = await client.final_head()
+    except PatienceOver:
+        for frame in FRAMES[1:]:
+            await client.offer(encode_chunk(frame))
+        await client.offer(encode_last_chunk())
+        answer = await client.answer(b"POST", "a response, after the whole request had been sent,")
+        if answer.status in _REFUSED and lines:
+            return passed(f"refused with {answer.status}, as RFC 10036 has it")
+        if not answer.is_success:
+            return undecided(answer.said)
+        return failed("the response came only once the whole request had been sent")
+    if head is None or head.status != 200:
+        if head is not None and head.status in _REFUSED and lines:
+            return passed(f"refused with {head.status}, as RFC 10036 has it")
+        return undecided(f"the client got {head.status if head else 'no response'} instead of the stream")
+    return await _go_both_ways(trial, client_body=RawBody(client, scanner_of(head, method=b"POST")))
+
+
+async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
+    client = trial.clients[-1]
+    octets = 0
+    for number, frame in enumerate(FRAMES, 1):
+        octets += len(frame)
+        try:
+            async with trial.within(f"frame {number}"):
+                arrived = await client_body.until(octets)
+        except PatienceOver:
+            for later in FRAMES[number:]:
+                await client.offer(encode_chunk(later))
+            await client.offer(encode_last_chunk())
+            async with trial.within(f"frame {number}, after the whole request had been sent,"):
+                arrived = await client_body.until(octets)
+            return failed(f"frame {number} came back only once the whole request had been sent")
+        if not arrived:
+            return undecided(f"the response ended at frame {number}: {client_body.problem or 'whole'}")
+        await client.offer(encode_chunk(FRAMES[number]) if number < len(FRAMES) else encode_last_chunk())
+    async with trial.within("the end of the response"):
+        whole = await client_body.rest()
+    return passed("request and response streamed at once") if whole else undecided(client_body.problem)
+
+
+@proxy_row("9110/7.6/2", Level.SEEN, "a response streams while its request still does", "9110 §7.6", needs_1_1=True)
+async def duplex(trial: ProxyTrial) -> Ruling:
+    """Stream both ways at once."""
+    return await both_ways(trial)
+
+
+@proxy_row(
+    "10036/3/3",
+    Level.SHOULD,
+    "with Incremental: ?1 on both, a response streams while its request does",
+    "10036 §3",
+    needs_1_1=True,
+)
+async def incremental_duplex(trial: ProxyTrial) -> Ruling:
+    """Stream both ways at once, as both messages ask."""
+    return await both_ways(trial, INCREMENTAL)
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    events_at_once,
+    chunks_at_once,
+    length_at_once,
+    close_at_once,
+    incremental_response,
+    head_at_once,
+    upload_at_once,
+    sized_upload_at_once,
+    incremental_request,
+    duplex,
+    incremental_duplex,
+)

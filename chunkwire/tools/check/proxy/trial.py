@@ -1,0 +1,293 @@
+"""What a row has in its hands: requests that carry its token, clients that send them, the upstream that answers them.
+
+The rule here: every wait of a row has the same patience, and one that runs out leaves the row undecided unless the row
+says otherwise. What this module must not know: what any row wants.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.dial import Url, dial
+from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
+from chunkwire.tools.check.proxy.upstream import TOKEN_NAME, Arrival, Expected, Responder, UpstreamSide
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling, Shown
+from chunkwire.wire.errors import ChunkwireError
+
+MAX_INTERIM: Final = 20  # 1xx heads before a final one
+
+
+class PatienceOver(ChunkwireError):
+    """What a row waited for did not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedFacts:
+    """What a first exchange showed of the proxy.
+
+    Attributes:
+        version: of its requests to the upstream, such as `1.1`.
+        own_version: of its responses to the client.
+        head: its request to the upstream.
+    """
+
+    version: bytes
+    own_version: bytes
+    head: RawHead
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySetting:
+    """Where the proxy is, and how long a wait may take.
+
+    Attributes:
+        url: the proxy; its path is the prefix of every target.
+        host: the value of Host.
+        lines: field lines of every request.
+        nonce: of this run, in every token.
+    """
+
+    url: Url
+    tls: ssl.SSLContext | None
+    patience: float
+    host: bytes
+    lines: tuple[bytes, ...]
+    nonce: str
+    upstream: UpstreamSide
+
+
+class ClientSide(RawEnd):
+    """A client's connection to the proxy."""
+
+    def __init__(self, connection: Connection, trial: ProxyTrial) -> None:
+        super().__init__(connection)
+        self._trial = trial
+
+    async def final_head(self, what: str = "a response head") -> tuple[list[RawHead], RawHead | None]:
+        """Return the 1xx heads and the final one; None where the connection ends first.
+
+        Raises:
+            PatienceOver: it did not come.
+        """
+        interim: list[RawHead] = []
+        async with self._trial.within(what):
+            while (head := await self.read_head()) is not None:
+                if not 100 <= head.status < 200 or head.status == 101 or len(interim) == MAX_INTERIM:
+                    return interim, head
+                interim.append(head)
+        return interim, None
+
+    async def answer(self, method: bytes = b"GET", what: str = "a response") -> ProxyAnswer:
+        """Read a whole response, or what there is of it.
+
+        Raises:
+            PatienceOver: it did not end.
+        """
+        interim, head = await self.final_head(f"the head of {what}")
+        if head is None:
+            return ProxyAnswer(interim, None, None, self.how)
+        body = RawBody(self, scanner_of(head, method=method))
+        async with self._trial.within(f"the end of {what}"):
+            await body.rest()
+        return ProxyAnswer(interim, head, body, self.how)
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAnswer:
+    """A response as the client has it.
+
+    Attributes:
+        interim: the 1xx heads before it.
+        head: None where the connection ended without one.
+        how: FIN or RST where the connection is over.
+    """
+
+    interim: list[RawHead]
+    head: RawHead | None
+    body: RawBody | None
+    how: str
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 where there is no response."""
+        return self.head.status if self.head is not None else 0
+
+    @property
+    def is_success(self) -> bool:
+        """It is a 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_whole(self) -> bool:
+        """Its body came whole."""
+        return self.body is not None and self.body.is_whole
+
+    @property
+    def content(self) -> bytes:
+        """The content, as far as it came."""
+        return bytes(self.body.content) if self.body is not None else b""
+
+    @property
+    def said(self) -> str:
+        """What came, in a few words."""
+        if self.head is None:
+            return f"the proxy ended the connection without a response ({self.how or 'open'})"
+        if self.body is None or self.is_whole:
+            return f"the client got {self.status}"
+        return f"the client got {self.status}, {self.body.problem or 'not whole'}"
+
+
+@dataclass(slots=True)
+class ProxyTrial:
+    """The stage of one row.
+
+    Attributes:
+        clients: the connections to the proxy, in their order.
+        arrivals: what came to the upstream, in its order.
+    """
+
+    setting: ProxySetting
+    facts: LearnedFacts
+    slug: str
+    clients: list[ClientSide] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    _tokens: int = 0
+    _expected: list[Expected] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def within(self, what: str, patience: float | None = None) -> AsyncGenerator[None, None]:
+        """Bound a wait.
+
+        Raises:
+            PatienceOver: it took longer.
+        """
+        limit = self.setting.patience if patience is None else patience
+        try:
+            with trio.fail_after(limit):
+                yield
+        except trio.TooSlowError as error:
+            raise PatienceOver(f"{what} did not come in {limit:g} s") from error
+
+    def expect(self, respond: Responder) -> Expected:
+        """Return a request to come, under a token of its own; it is answered by `respond` as often as it comes."""
+        self._tokens += 1
+        token = f"{self.setting.nonce}-{self.slug}-{self._tokens}"
+
+        async def shown(arrival: Arrival) -> None:
+            self.arrivals.append(arrival)
+            await respond(arrival)
+
+        expected = Expected(token, shown)
+        self.setting.upstream.expected[token] = expected
+        self._expected.append(expected)
+        return expected
+
+    async def connect(self) -> ClientSide:
+        """Return a connection to the proxy.
+
+        Raises:
+            DialError: it takes none.
+        """
+        url = self.setting.url
+        connection = await dial(url.host, url.port, tls=self.setting.tls, timeout=self.setting.patience)
+        client = ClientSide(connection, self)
+        self.clients.append(client)
+        return client
+
+    def target(self, expected: Expected) -> bytes:
+        """Return the target of a request, in origin-form."""
+        prefix, mark, query = self.setting.url.target.partition(b"?")
+        return b"%b/chunkwire-check/%b%b%b" % (prefix.rstrip(b"/"), expected.token.encode(), mark, query)
+
+    def request(
+        self, expected: Expected, *lines: bytes, method: bytes = b"GET", version: bytes = b"1.1", body: bytes = b""
+    ) -> bytes:
+        """Return a request: its head with Host, token and these field lines, and the octets of its body."""
+        start = b"%b %b HTTP/%b" % (method, self.target(expected), version)
+        token = b"%b: %b" % (TOKEN_NAME, expected.token.encode())
+        head = (start, b"Host: " + self.setting.host, token, *self.setting.lines, *lines)
+        return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+    def close(self) -> None:
+        """End what the row has left."""
+        for expected in self._expected:
+            del self.setting.upstream.expected[expected.token]
+            expected.end()
+        for client in self.clients:
+            client.reset()
+
+    def shown(self) -> tuple[Shown, ...]:
+        """Return the octets of both sides."""
+        shown: list[Shown] = []
+        for client in self.clients:
+            shown += [Shown("client sent", bytes(client.sent)), Shown("client received", bytes(client.received))]
+        for arrival in self.arrivals:
+            shown += [Shown("upstream received", bytes(arrival.received)), Shown("upstream sent", bytes(arrival.sent))]
+        return tuple(shown)
+
+
+Check: TypeAlias = Callable[[ProxyTrial], Awaitable[Ruling]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyRow:
+    """A row and what judges it on a stage.
+
+    Attributes:
+        needs_1_1: it cannot be judged where the proxy asks the upstream in HTTP/1.0.
+        runs_alone: what it leaves on a connection that the proxy keeps could meet a request of another row.
+    """
+
+    row: CheckRow
+    check: Check
+    needs_1_1: bool = False
+    runs_alone: bool = False
+
+
+def proxy_row(
+    row_id: str, level: Level, title: str, clause: str, *, needs_1_1: bool = False, runs_alone: bool = False
+) -> Callable[[Check], ProxyRow]:
+    """Make a row of what judges it."""
+    return lambda check: ProxyRow(CheckRow(row_id, level, title, clause), check, needs_1_1, runs_alone)
+
+
+def passed(why: str) -> Ruling:
+    """Return that the rule was kept."""
+    return Ruling(RowOutcome.PASS, why)
+
+
+def failed(why: str) -> Ruling:
+    """Return that it was broken."""
+    return Ruling(RowOutcome.FAIL, why)
+
+
+def undecided(why: str) -> Ruling:
+    """Return that something else came in between."""
+    return Ruling(RowOutcome.UNDECIDED, why)
+
+
+def inapplicable(why: str) -> Ruling:
+    """Return that the rule does not apply to this proxy."""
+    return Ruling(RowOutcome.NOT_APPLICABLE, why)
+
+
+def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
+    """Return a response of a known length."""
+    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"Content-Length: %d" % len(content), b"", content])
+
+
+def saying(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> Responder:
+    """Return what reads the whole request and answers it so; nothing where the request is not whole."""
+
+    async def respond(arrival: Arrival) -> None:
+        if await arrival.body.rest():
+            await arrival.send(reply(content, *lines, status=status))
+
+    return respond

@@ -1,0 +1,156 @@
+"""The upstream side: what the proxy's requests become here, each handed to the row it belongs to.
+
+The rule here: a request says whose it is by a token, in its path and in a field, so that a proxy may rewrite either.
+One of nobody's (a health check) is answered, and counts for nothing. What this module must not know: what a row wants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
+
+TOKEN_NAME: Final = b"chunkwire-check"
+_TOKEN_IN_TARGET: Final = re.compile(rb"/chunkwire-check/([0-9a-z.\-]+)")
+_TOKEN: Final = re.compile(rb"[0-9a-z.\-]+")
+STRANGER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
+
+
+class Arrival:
+    """One request as it reached the upstream.
+
+    Attributes:
+        nth: 1 for the first request of its connection.
+        is_kept: the connection serves the next request once the response has been written; a responder may unset it.
+        is_left: the proxy closed or reset the connection while the response was written.
+        ended: its response has been written, or the connection has ended.
+    """
+
+    def __init__(self, end: RawEnd, head: RawHead, nth: int) -> None:
+        self.end = end
+        self.head = head
+        self.nth = nth
+        self.body = RawBody(end, scanner_of(head))
+        self.is_kept = True
+        self.is_left = False
+        self.ended = trio.Event()
+        self.token = token_of(head)
+        # The octets of this exchange alone, while other ones use the connection before and after it.
+        self.sent, self.received = end.sent, end.received
+
+    @property
+    def method(self) -> bytes:
+        """The method as it came."""
+        return self.head.start_line.partition(b" ")[0]
+
+    @property
+    def target(self) -> bytes:
+        """The request-target as it came."""
+        return self.head.start_line.partition(b" ")[2].partition(b" ")[0]
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets of the response.
+
+        Raises:
+            PeerGone: the proxy closed the connection.
+        """
+        await self.end.send(octets)
+
+    def reset(self) -> None:
+        """End the connection with RST."""
+        self.is_kept = False
+        self.end.reset()
+
+    async def finish(self) -> None:
+        """End the connection with FIN."""
+        self.is_kept = False
+        await self.end.finish()
+
+
+Responder: TypeAlias = Callable[[Arrival], Awaitable[None]]
+
+
+class Expected:
+    """A request that a row expects, under its token.
+
+    Attributes:
+        arrivals: what came; a second one is a retry of the proxy's, or one message that became two.
+    """
+
+    def __init__(self, token: str, respond: Responder) -> None:
+        self.token = token
+        self.respond = respond
+        self.arrivals: list[Arrival] = []
+        self.scopes: set[trio.CancelScope] = set()
+        self._arrived = trio.Event()
+
+    def take(self, arrival: Arrival) -> None:
+        """Note an arrival."""
+        self.arrivals.append(arrival)
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Cancel the responses that are still being written; their connections end with RST."""
+        for scope in self.scopes:
+            scope.cancel()
+
+    async def wait_arrival(self) -> Arrival:
+        """Wait for the first arrival."""
+        await self._arrived.wait()
+        return self.arrivals[0]
+
+
+def token_of(head: RawHead) -> str:
+    """Return the token of a request; empty for a request of nobody's."""
+    found = _TOKEN_IN_TARGET.search(head.start_line)
+    if found:
+        return found[1].decode("ascii")
+    values = head.values(TOKEN_NAME)
+    return values[0].decode("ascii") if values and _TOKEN.fullmatch(values[0]) else ""
+
+
+class UpstreamSide:
+    """Serve the proxy's connections."""
+
+    def __init__(self) -> None:
+        self.expected: dict[str, Expected] = {}
+        self.connections = 0
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one connection to its end."""
+        self.connections += 1
+        end = RawEnd(Connection(stream))
+        nth = 0
+        with suppress(PeerGone):
+            while (head := await end.read_head()) is not None:
+                nth += 1
+                if not await self._answer(Arrival(end, head, nth)):
+                    break
+                end.sent, end.received = bytearray(), bytearray(end.pending)
+
+    async def _answer(self, arrival: Arrival) -> bool:
+        """Answer one request; say whether the connection may serve another."""
+        expected = self.expected.get(arrival.token)
+        if expected is None:
+            await arrival.send(STRANGER)
+            return await arrival.body.rest()
+        expected.take(arrival)
+        with trio.CancelScope() as scope:
+            expected.scopes.add(scope)
+            try:
+                await expected.respond(arrival)
+                return arrival.is_kept and await arrival.body.rest()
+            except PeerGone:
+                arrival.is_left = True
+                raise
+            finally:
+                arrival.ended.set()
+                expected.scopes.discard(scope)
+        arrival.reset()  # its row is over
+        return False
