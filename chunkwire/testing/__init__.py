@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chunkwire.origin.scenarios import BROKEN, LEGAL, SCENARIOS, Scenario
+    from chunkwire.origin.scenarios.quirks import QUIRKS
     from chunkwire.testing.origin import Origin, OriginRun
     from chunkwire.testing.runs import RunFailed, RunRequest
     from chunkwire.testing.steps import by_hand, cut, failing, fault, framed, octets, reset, stall, status, tool_call
@@ -44,10 +45,12 @@ __all__ = [
     "BROKEN",
     "SCENARIOS",
     "Scenario",
+    "QUIRKS",
 ]
 
 _HOMES = {
     "chunkwire.origin.scenarios": ("BROKEN", "LEGAL", "SCENARIOS", "Scenario"),
+    "chunkwire.origin.scenarios.quirks": ("QUIRKS",),
     "chunkwire.testing.origin": ("Origin", "OriginRun"),
     "chunkwire.testing.runs": ("RunFailed", "RunRequest"),
 }

@@ -102,7 +102,7 @@ def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accep
     scenario = step.framing or _PLAIN
     if scenario.is_gzip and not accepts_gzip:
         scenario = _PLAIN if scenario.is_legal else SCENARIOS["early-end"]
-    if asked is not None and not asked.question.is_stream:
+    if asked is not None and not asked.question.is_stream and step.quirk is None:
         reply = asked.dialect.write_whole(answer_of(step, asked.question), asked.question)
         if scenario is _PLAIN or reply.status != 200:
             return _whole(reply, step.fault)
@@ -110,13 +110,18 @@ def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accep
     else:
         events, content_type = events_of(kind, step, asked)
     scenario = scenario.of(events, content_type)
-    if step.fault is None:
+    fault = step.fault
+    if fault is None and step.quirk is not None and step.quirk.is_cut:
+        fault = Break("cut", CountedUnit.EVENTS, len(events))
+    if fault is None:
         return WireAnswer(scenario.head, scenario.writes, scenario.ending)
-    return _broken(scenario, events, step.fault)
+    return _broken(scenario, events, fault)
 
 
 def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[list[bytes], bytes]:
     """Return the events of an answer, each as octets, and their media type."""
+    if step.quirk is not None:
+        return list(step.quirk.pieces), step.quirk.content_type
     if asked is not None:
         pieces = asked.dialect.write(answer_of(step, asked.question), asked.question)
         return [piece.octets for piece in pieces], asked.dialect.stream_type(asked.question)

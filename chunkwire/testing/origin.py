@@ -298,7 +298,7 @@ async def _relay(upstream: Address, mode: Mode, *, task_status: trio.TaskStatus[
             serve_gateway,
             _LOOPBACK,
             [Upstream(parse_url(f"http://{upstream}"))],
-            settings=GatewaySettings(mode=mode),
+            settings=GatewaySettings(mode=mode, on_client_fin="cancel"),  # no HTTP client half-closes
             on_end=lambda *_: None,
         )
         (address,) = await nursery.start(serving, name="gateway")

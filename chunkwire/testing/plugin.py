@@ -10,7 +10,7 @@ The rule here: pytest loads this module with every project, so nothing else of o
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +26,8 @@ _ORIGIN = pytest.StashKey["Origin"]()
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
     config.addinivalue_line(
-        "markers", "chunkwire(scenarios, …): run the test once for each of these, as its argument `scenario`"
+        "markers",
+        "chunkwire(scenarios, …): run the test once for each of these (or of QUIRKS), as its argument `scenario`",
     )
 
 
@@ -62,7 +63,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def _say_what_is_demanded(item: pytest.Item, error: BaseException) -> None:
     """Add to the error of a test for a scenario what that is, and what a sound client does."""
     if item.get_closest_marker(_MARKER) is not None and isinstance(item, pytest.Function):
+        from chunkwire.origin.scenarios.quirks import Quirk
+
         scenario: Any = item.callspec.params[_SCENARIO]
+        if isinstance(scenario, Quirk):
+            error.add_note(f"chunkwire: {scenario.name}: {scenario.summary}; sent by {scenario.who} ({scenario.seen})")
+            return
         where = scenario.clause if scenario.clause[:1].isalpha() else f"RFC {scenario.clause}"
         error.add_note(f"chunkwire: {scenario}: {scenario.summary}; a sound client must {scenario.demand} ({where})")
 
@@ -78,20 +84,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     scenarios = [each for marker in markers for given in marker.args for each in _listed(given, where)]
     if not scenarios:
         raise pytest.UsageError(f"{where}: expected scenarios in the marker, as in chunkwire(LEGAL)")
-    metafunc.parametrize(_SCENARIO, scenarios, ids=str)
+    metafunc.parametrize(_SCENARIO, scenarios, ids=[str(getattr(each, "name", each)) for each in scenarios])
 
 
 def _listed(given: object, where: str) -> Sequence[object]:
-    """Return scenarios of what a marker was given: one, its name, or several."""
+    """Return scenarios, or quirks, of what a marker was given: one, its name, or several."""
     from chunkwire.origin.scenarios import Scenario, find_scenario
+    from chunkwire.origin.scenarios.quirks import Quirk
     from chunkwire.wire.errors import LocalError
 
-    if isinstance(given, Scenario):
+    if isinstance(given, Scenario | Quirk):
         return [given]
     try:
         if isinstance(given, str):
             return [find_scenario(given)]
-        if isinstance(given, Sequence):
+        if isinstance(given, Iterable):
             return [scenario for each in given for scenario in _listed(each, where)]
     except LocalError as error:
         raise pytest.UsageError(f"{where}: {error}") from error

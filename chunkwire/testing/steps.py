@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario
+from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, nearest
+from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
 from chunkwire.wire.errors import LocalError
 
-Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario
+Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario | Quirk
 """What a run is given for each response."""
 
 MODELS: Final = ("openai", "anthropic", "gemini", "bedrock")
@@ -73,6 +74,7 @@ class ContentStep:
         tool_calls: name and arguments of each, in the dialects of language models.
         error: the kind of a provider's error that ends the answer in place of its closing events, or "".
         text: the data of a frame plan, cut to its sizes; "" for the alphabet.
+        quirk: what is sent in place of content.
     """
 
     value: object = None
@@ -81,16 +83,15 @@ class ContentStep:
     tool_calls: tuple[tuple[str, object], ...] = ()
     error: str = ""
     text: str = ""
+    quirk: Quirk | None = None
 
     def __str__(self) -> str:
-        framed = (f"framed as {self.framing}",) if self.framing is not None else ()
-        shown = (
-            (f"{self.value!r:.60}",) if self.value is not None else () if framed or self.tool_calls else ("a sample",)
-        )
-        called = tuple(f"a call of {name}" for name, _ in self.tool_calls)
-        return ", ".join(
-            (*shown, *called, *framed, *((str(self.fault),) if self.fault else ()), *filter(None, (self.error,)))
-        )
+        said = [f"{self.value!r:.60}"] if self.value is not None else []
+        said += [f"a call of {name}" for name, _ in self.tool_calls]
+        said += [f"quirk {self.quirk.name}"] if self.quirk is not None else []
+        said += [f"framed as {self.framing}"] if self.framing is not None else []
+        said = said or ["a sample"]
+        return ", ".join([*said, *([str(self.fault)] if self.fault else []), *filter(None, [self.error])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,9 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     Raises:
         LocalError: which response is wrong, and how.
     """
-    listed: Sequence[object] = [responses] if isinstance(responses, str | Mapping | Scenario) else _list(responses)
+    listed: Sequence[object] = (
+        [responses] if isinstance(responses, str | Mapping | Scenario | Quirk) else _list(responses)
+    )
     steps: list[Step] = []
     common = _scenario(framing) if framing is not None else None
     for number, response in enumerate(listed, 1):
@@ -242,6 +245,8 @@ def read_step(response: object, kind: str) -> Step:
     """
     if isinstance(response, Scenario):
         response = {"framing": response}
+    if isinstance(response, Quirk):
+        response = {"quirk": response.name}
     if not isinstance(response, Mapping):
         return ContentStep(_content(response, kind))
     for first, (members, read) in _FORMS.items():
@@ -254,7 +259,7 @@ def read_step(response: object, kind: str) -> Step:
 
 _CONTENT_MEMBERS: Final = (
     *("content", "framing", "fault", "after_events", "after_frames", "after_octets"),
-    *("tool_calls", "error", "text"),
+    *("tool_calls", "error", "text", "quirk"),
 )
 
 
@@ -269,6 +274,7 @@ def _read_content(response: Mapping[str, object], kind: str) -> ContentStep:
         tuple(_call(each) for each in _list(calls)),
         _error(response.get("error", "")),
         _text(response.get("text", ""), "text"),
+        _quirk(response["quirk"], kind) if "quirk" in response else None,
     )
 
 
@@ -354,6 +360,13 @@ def _call(call: object) -> tuple[str, object]:
     if not isinstance(call, Mapping) or not {"name", "arguments"}.issuperset(call):
         raise LocalError(f"tool_calls: expected name and arguments, got {call!r:.60}")
     return _text(call.get("name"), "tool_calls"), call.get("arguments", {})
+
+
+def _quirk(value: object, kind: str) -> Quirk:
+    quirk = QUIRKS[nearest(_text(value, "quirk"), QUIRKS, "quirk")]
+    if kind not in [dialect.partition("-")[0] for dialect in quirk.dialects]:
+        raise LocalError(f"expected a quirk of {kind}, got {quirk.name} of {', '.join(quirk.dialects)}")
+    return quirk
 
 
 def _error(value: object) -> str:

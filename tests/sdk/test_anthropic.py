@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS, failing, faulty, framed
+from chunkwire.testing import Origin, Scenario, cut, failing, fault, status
+from tests.sdk.wishes import CALL, FAST, FRAMINGS, PROMPT, SCHEMA, TOKENS
 
 anthropic = pytest.importorskip("anthropic", reason="needs anthropic: pip install 'chunkwire[sdk]'")
 
@@ -15,108 +16,111 @@ TOOLS: Any = [{"name": "weather", "input_schema": SCHEMA}]
 
 
 @contextmanager
-def client(base: str) -> Iterator[Any]:
-    with anthropic.Anthropic(base_url=base, api_key="k", max_retries=0) as made:
+def client(base: str, **options: Any) -> Iterator[Any]:
+    with anthropic.Anthropic(base_url=base, api_key="k", max_retries=0, **options) as made:
         yield made
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_message_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
-    with client(base) as made:
-        events = list(made.messages.create(**ASKED, stream=True, extra_headers=framed(framing)))
+@pytest.mark.chunkwire(FRAMINGS)
+def test_a_message_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
+    with client(origin.anthropic(PROMPT, framing=scenario).url) as made:
+        events = list(made.messages.create(**ASKED, stream=True))
     kinds = [event.type for event in events]
     assert kinds[:2] == ["message_start", "content_block_start"]
     assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
     assert [event.delta.text for event in events if event.type == "content_block_delta"] == TOKENS
 
 
-def test_the_stream_helper_gathers_text_and_usage(base: str) -> None:
-    with client(base) as made, made.messages.stream(**ASKED) as stream:
+def test_a_stream_that_is_cut_raises(origin: Origin) -> None:
+    with client(origin.anthropic([cut(PROMPT)]).url) as made, made.messages.stream(**ASKED) as stream:
+        with pytest.raises(Exception, match=r"(?i)peer closed connection|incomplete|connection error"):
+            stream.get_final_message()
+
+
+def test_the_stream_helper_gathers_text_and_usage(origin: Origin) -> None:
+    with client(origin.anthropic(PROMPT).url) as made, made.messages.stream(**ASKED) as stream:
         assert list(stream.text_stream) == TOKENS
         final = stream.get_final_message()
     assert (final.stop_reason, final.usage.input_tokens, final.usage.output_tokens) == ("end_turn", 8, 8)
-    assert final.id.startswith("msg_")
 
 
-def test_a_message_calls_a_tool(base: str) -> None:
-    with client(base) as made:
+def test_a_message_calls_a_tool(origin: Origin) -> None:
+    with client(origin.url, default_headers=FAST) as made:
         with made.messages.stream(**ASKED, tools=TOOLS) as stream:
             pieces = [event.partial_json for event in stream if event.type == "input_json"]
             final = stream.get_final_message()
         (block,) = final.content
         assert (block.name, block.input, block.id[:6]) == ("weather", CALL, "toolu_")
-        assert final.stop_reason == "tool_use"
+        assert (final.stop_reason, final.id[:4]) == ("tool_use", "msg_")
         assert len(pieces) > 1
         assert made.messages.create(**ASKED, tools=TOOLS).content[0].input == CALL
 
 
-def test_a_message_in_one_body(base: str) -> None:
-    with client(base) as made:
+def test_a_message_in_one_body(origin: Origin) -> None:
+    with client(origin.url, default_headers=FAST) as made:
         whole = made.messages.create(**{**ASKED, "max_tokens": 2})
     assert (whole.content[0].text, whole.stop_reason) == ("Sag hallo", "max_tokens")
 
 
-def test_pings_are_skipped(base: str) -> None:
+def test_pings_are_skipped(origin: Origin) -> None:
     slow = {"x-chunkwire-ttft": "300ms", "x-chunkwire-keep-alive": "50ms"}
-    with client(base) as made, made.messages.stream(**ASKED, extra_headers=slow) as stream:
+    with client(origin.url) as made, made.messages.stream(**ASKED, extra_headers=slow) as stream:
         assert stream.get_final_text() == PROMPT
 
 
 @pytest.mark.parametrize(
-    "what, error",
+    "code, error",
     [
-        ("400", "BadRequestError"),
-        ("wrong-key", "AuthenticationError"),
-        ("not-found", "NotFoundError"),
-        ("429", "RateLimitError"),
-        ("500", "InternalServerError"),
-        ("overloaded", "APIStatusError"),
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (404, "NotFoundError"),
+        (429, "RateLimitError"),
+        (500, "InternalServerError"),
+        (529, "APIStatusError"),
     ],
 )
-def test_errors_before_the_stream_are_the_sdks_own(base: str, what: str, error: str) -> None:
-    with client(base) as made, pytest.raises(getattr(anthropic, error), match="the mock is set to"):
-        made.messages.create(**ASKED, stream=True, extra_headers=failing(what))
+def test_errors_before_the_stream_are_the_sdks_own(origin: Origin, code: int, error: str) -> None:
+    with client(origin.anthropic([status(code)]).url) as made:
+        with pytest.raises(getattr(anthropic, error), match=f"the test answers {code}"):
+            made.messages.create(**ASKED, stream=True)
 
 
-def test_an_error_in_mid_stream_is_raised_after_its_tokens(base: str) -> None:
+def test_an_error_in_mid_stream_is_raised_after_its_tokens(origin: Origin) -> None:
     got: list[str] = []
-    with client(base) as made, made.messages.stream(**ASKED, extra_headers=failing("overloaded@2")) as stream:
-        with pytest.raises(anthropic.APIStatusError, match="overloaded_error"):
-            got.extend(stream.text_stream)
+    with client(origin.anthropic([failing("overloaded", TOKENS[:2])]).url) as made:
+        with made.messages.stream(**ASKED) as stream:
+            with pytest.raises(anthropic.APIStatusError, match="overloaded_error"):
+                got.extend(stream.text_stream)
     assert got == TOKENS[:2]
 
 
-def test_a_stream_that_is_cut_raises(base: str) -> None:
-    with client(base) as made, made.messages.stream(**ASKED, extra_headers=faulty("cut=5")) as stream:
-        with pytest.raises(Exception, match=r"(?i)peer closed connection|incomplete|connection error"):
-            stream.get_final_message()
-
-
-def test_an_answer_that_ends_early_in_good_framing_is_half_an_answer_to_the_sdk(base: str) -> None:
+def test_an_answer_that_ends_early_in_good_framing_is_half_an_answer_to_the_sdk(origin: Origin) -> None:
     """What the SDK does not tell, the dialect's reader does: no terminal event was seen."""
-    with client(base) as made, made.messages.stream(**ASKED, extra_headers=faulty("early-end=5")) as stream:
+    run = origin.anthropic([fault("early-end", PROMPT, after_events=5)])
+    with client(run.url) as made, made.messages.stream(**ASKED) as stream:
         final = stream.get_final_message()
     assert (final.content[0].text, final.stop_reason) == ("Sag hallo", None)
 
 
-def test_sampling_parameters_are_refused_as_by_the_latest_version(base: str) -> None:
+def test_sampling_parameters_are_refused_as_by_the_latest_version(origin: Origin) -> None:
     extra = {"anthropic-version": "2026-10-21"}
-    with client(base) as made, pytest.raises(anthropic.BadRequestError, match="top_k: not supported"):
+    with client(origin.url) as made, pytest.raises(anthropic.BadRequestError, match="top_k: not supported"):
         made.messages.create(**ASKED, extra_body={"top_k": 1}, extra_headers=extra)
 
 
-async def test_under_trio_a_message_streams(base: str) -> None:
-    async with anthropic.AsyncAnthropic(base_url=base, api_key="k", max_retries=0) as made:
+async def test_under_trio_a_message_streams(origin: Origin) -> None:
+    run = origin.anthropic([PROMPT, status(429)])
+    async with anthropic.AsyncAnthropic(base_url=run.url, api_key="k", max_retries=0) as made:
         async with made.messages.stream(**ASKED) as stream:
             assert [text async for text in stream.text_stream] == TOKENS
             assert (await stream.get_final_message()).usage.output_tokens == 8
         with pytest.raises(anthropic.RateLimitError):
-            await made.messages.create(**ASKED, stream=True, extra_headers=failing("429"))
+            await made.messages.create(**ASKED, stream=True)
 
 
-def test_anthropics_own_bedrock_client_reads_invoke_model(base: str) -> None:
+def test_anthropics_own_bedrock_client_reads_invoke_model(origin: Origin) -> None:
     pytest.importorskip("boto3", reason="needs boto3: pip install 'chunkwire[sdk]'")
     keys = {"aws_access_key": "AKID", "aws_secret_key": "s", "aws_region": "us-east-1"}
-    with anthropic.AnthropicBedrock(base_url=base, max_retries=0, **keys) as made:
+    with anthropic.AnthropicBedrock(base_url=origin.bedrock(PROMPT).url, max_retries=0, **keys) as made:
         with made.messages.stream(**ASKED) as stream:
             assert stream.get_final_text() == PROMPT

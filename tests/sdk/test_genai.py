@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS, failing, framed
+from chunkwire.testing import Origin, Scenario, failing, status
+from tests.sdk.wishes import CALL, FAST, FRAMINGS, PROMPT, SCHEMA, TOKENS
 
 genai = pytest.importorskip("google.genai", reason="needs google-genai: pip install 'chunkwire[sdk]'")
 
@@ -28,9 +29,9 @@ def tools() -> list[Any]:
     return [{"function_declarations": [{"name": "weather", "parameters": SCHEMA}]}]
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_an_answer_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
-    with client(base, framed(framing)) as models:
+@pytest.mark.chunkwire(FRAMINGS)
+def test_an_answer_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
+    with client(origin.gemini(PROMPT, framing=scenario).url) as models:
         chunks = list(models.generate_content_stream(**asked()))
     assert [chunk.text for chunk in chunks] == TOKENS
     assert chunks[-1].candidates[0].finish_reason == "STOP"
@@ -39,13 +40,13 @@ def test_an_answer_streams_its_tokens_under_any_framing(base: str, framing: str)
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
-def test_both_versions_of_the_path_are_there(base: str, version: str) -> None:
-    with client(base, api_version=version) as models:
+def test_both_versions_of_the_path_are_there(origin: Origin, version: str) -> None:
+    with client(origin.gemini(PROMPT).url, api_version=version) as models:
         assert "".join(chunk.text for chunk in models.generate_content_stream(**asked())) == PROMPT
 
 
-def test_an_answer_calls_a_tool(base: str) -> None:
-    with client(base) as models:
+def test_an_answer_calls_a_tool(origin: Origin) -> None:
+    with client(origin.url, FAST) as models:
         (chunk,) = models.generate_content_stream(**asked(tools=tools()))
         (call,) = chunk.function_calls
         assert (call.name, call.args) == ("weather", CALL)
@@ -53,36 +54,36 @@ def test_an_answer_calls_a_tool(base: str) -> None:
         assert whole.args == CALL
 
 
-def test_an_answer_in_one_body(base: str) -> None:
-    with client(base) as models:
+def test_an_answer_in_one_body(origin: Origin) -> None:
+    with client(origin.url, FAST) as models:
         whole = models.generate_content(**asked(max_output_tokens=2))
     assert (whole.text, whole.candidates[0].finish_reason) == ("Sag hallo", "MAX_TOKENS")
 
 
 @pytest.mark.parametrize(
-    "what, error, code",
+    "response, before, error, code",
     [
-        ("400", "ClientError", 400),
-        ("wrong-key", "ClientError", 400),
-        ("not-found", "ClientError", 404),
-        ("rate-limit", "ClientError", 429),
-        ("overloaded", "ServerError", 503),
-        ("overloaded@2", "ServerError", 503),
+        (status(400), [], "ClientError", 400),
+        (status(404), [], "ClientError", 404),
+        (status(429), [], "ClientError", 429),
+        (status(503), [], "ServerError", 503),
+        (failing("overloaded", TOKENS[:2]), TOKENS[:2], "ServerError", 503),
     ],
 )
-def test_errors_are_the_sdks_own_before_the_stream_and_in_it(base: str, what: str, error: str, code: int) -> None:
+def test_errors_are_the_sdks_own_before_the_stream_and_in_it(
+    origin: Origin, response: Any, before: list[str], error: str, code: int
+) -> None:
     from google.genai import errors
 
-    with client(base, failing(what)) as models:
+    with client(origin.gemini([response]).url) as models:
         chunks = models.generate_content_stream(**asked())
-        before = TOKENS[:2] if "@" in what else []
         assert [next(chunks).text for _ in before] == before
-        with pytest.raises(getattr(errors, error), match="the mock is set to") as caught:
+        with pytest.raises(getattr(errors, error), match=r"the test (answers|fails)") as caught:
             next(chunks)
     assert caught.value.code == code
 
 
-def test_keep_alives_that_would_kill_the_sdk_are_not_sent(base: str) -> None:
+def test_keep_alives_that_would_kill_the_sdk_are_not_sent(origin: Origin) -> None:
     slow = {"x-chunkwire-ttft": "200ms", "x-chunkwire-keep-alive": "20ms"}
-    with client(base, slow) as models:
+    with client(origin.url, slow) as models:
         assert "".join(chunk.text for chunk in models.generate_content_stream(**asked())) == PROMPT

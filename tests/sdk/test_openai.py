@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS, failing, faulty, framed
+from chunkwire.testing import BROKEN, LEGAL, Origin, Scenario, cut, failing, fault, status
+from tests.sdk.wishes import CALL, FAST, PROMPT, SCHEMA, TOKENS
 
 openai = pytest.importorskip("openai", reason="needs openai: pip install 'chunkwire[sdk]'")
 
-MESSAGES: Any = [{"role": "user", "content": PROMPT}]
+CHAT: Any = {"model": "m", "messages": [{"role": "user", "content": PROMPT}]}
+ASKED: Any = {"model": "m", "input": PROMPT}
 CHAT_TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
 TOOLS: Any = [{"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}]
 USAGE: Any = {"include_usage": True}
@@ -19,156 +21,164 @@ USAGE: Any = {"include_usage": True}
 
 @contextmanager
 def client(base: str, **options: Any) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{base}/v1", api_key="k", max_retries=0, **options) as made:
+    with openai.OpenAI(**{"base_url": base, "api_key": "k", "max_retries": 0, **options}) as made:
         yield made
 
 
 @asynccontextmanager
 async def async_client(base: str) -> AsyncIterator[Any]:
-    async with openai.AsyncOpenAI(base_url=f"{base}/v1", api_key="k", max_retries=0) as made:
+    async with openai.AsyncOpenAI(base_url=base, api_key="k", max_retries=0) as made:
         yield made
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_chat_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
-    with client(base) as made:
-        stream = made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=framed(framing))
-        chunks = list(stream)
+def mock(origin: Origin) -> Any:
+    """Give a client of the origin's mock, which answers what it is asked."""
+    return client(f"{origin.url}/v1", default_headers=FAST)
+
+
+def text_of(chunks: Any) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+@pytest.mark.chunkwire(LEGAL)
+def test_a_chat_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
+    with client(origin.openai(PROMPT, framing=scenario).url) as made:
+        chunks = list(made.chat.completions.create(**CHAT, stream=True))
     assert [text for chunk in chunks if (text := chunk.choices[0].delta.content)] == TOKENS
-    assert chunks[0].choices[0].delta.role == "assistant"
-    assert chunks[-1].choices[0].finish_reason == "stop"
-    assert {chunk.id for chunk in chunks} == {chunks[0].id}
-    assert chunks[0].id.startswith("chatcmpl-")
+    assert (chunks[0].choices[0].delta.role, chunks[-1].choices[0].finish_reason) == ("assistant", "stop")
 
 
-def test_a_chat_tells_its_usage_last_when_asked(base: str) -> None:
-    with client(base) as made:
-        chunks = list(made.chat.completions.create(model="m", messages=MESSAGES, stream=True, stream_options=USAGE))
+@pytest.mark.chunkwire([each for each in BROKEN if not each.is_framed])
+def test_a_chat_is_never_whole_that_broke_off(origin: Origin, scenario: Scenario) -> None:
+    with client(origin.openai(PROMPT, framing=scenario).url) as made:
+        with pytest.raises((openai.APIError, ValueError)):
+            list(made.chat.completions.create(**CHAT, stream=True))
+
+
+def test_a_chat_tells_its_usage_last_when_asked(origin: Origin) -> None:
+    with client(origin.openai(PROMPT).url) as made:
+        chunks = list(made.chat.completions.create(**CHAT, stream=True, stream_options=USAGE))
     assert (chunks[-1].choices, chunks[-1].usage.completion_tokens, chunks[-1].usage.total_tokens) == ([], 8, 16)
     assert {chunk.usage for chunk in chunks[:-1]} == {None}
 
 
-def test_the_stream_helper_of_a_chat_gathers_text_and_usage(base: str) -> None:
-    with (
-        client(base) as made,
-        made.chat.completions.stream(model="m", messages=MESSAGES, stream_options=USAGE) as stream,
-    ):
-        deltas = [event.delta for event in stream if event.type == "content.delta"]
-        final = stream.get_final_completion()
+def test_the_stream_helper_of_a_chat_gathers_text_and_usage(origin: Origin) -> None:
+    with client(origin.openai(PROMPT).url) as made:
+        with made.chat.completions.stream(**CHAT, stream_options=USAGE) as stream:
+            deltas = [event.delta for event in stream if event.type == "content.delta"]
+            final = stream.get_final_completion()
     assert [delta for delta in deltas if delta] == TOKENS
-    assert final.choices[0].message.content == PROMPT
-    assert final.usage.completion_tokens == 8
+    assert (final.choices[0].message.content, final.usage.completion_tokens) == (PROMPT, 8)
 
 
-def test_a_chat_calls_a_tool(base: str) -> None:
-    with client(base) as made:
-        with made.chat.completions.stream(model="m", messages=MESSAGES, tools=CHAT_TOOLS) as stream:
+def test_a_chat_calls_a_tool(origin: Origin) -> None:
+    with mock(origin) as made:
+        with made.chat.completions.stream(**CHAT, tools=CHAT_TOOLS) as stream:
             final = stream.get_final_completion().choices[0]
         (call,) = final.message.tool_calls
         assert (call.function.name, json.loads(call.function.arguments)) == ("weather", CALL)
         assert (final.finish_reason, call.id[:5]) == ("tool_calls", "call_")
-        whole = made.chat.completions.create(model="m", messages=MESSAGES, tools=CHAT_TOOLS).choices[0]
+        whole = made.chat.completions.create(**CHAT, tools=CHAT_TOOLS).choices[0]
         assert json.loads(whole.message.tool_calls[0].function.arguments) == CALL
 
 
-def test_a_chat_in_one_body(base: str) -> None:
-    with client(base) as made:
-        whole = made.chat.completions.create(model="m", messages=MESSAGES, max_tokens=2)
+def test_a_chat_in_one_body(origin: Origin) -> None:
+    with mock(origin) as made:
+        whole = made.chat.completions.create(**CHAT, max_tokens=2)
     assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("Sag hallo", "length")
+    assert whole.id.startswith("chatcmpl-")
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_response_streams_its_tokens_under_any_framing(base: str, framing: str) -> None:
-    with client(base) as made:
-        events = list(made.responses.create(model="m", input=PROMPT, stream=True, extra_headers=framed(framing)))
+@pytest.mark.chunkwire("event-per-chunk", "tiny", "one-chunk", "across-events")
+def test_a_response_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
+    with client(origin.openai(PROMPT, framing=scenario).url) as made:
+        events = list(made.responses.create(**ASKED, stream=True))
     assert [event.delta for event in events if event.type == "response.output_text.delta"] == TOKENS
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
 
 
-def test_the_stream_helper_of_a_response_gathers_text_and_usage(base: str) -> None:
-    with client(base) as made, made.responses.stream(model="m", input=PROMPT) as stream:
+def test_the_stream_helper_of_a_response_gathers_text_and_usage(origin: Origin) -> None:
+    with client(origin.openai(PROMPT).url) as made, made.responses.stream(**ASKED) as stream:
         deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
         final = stream.get_final_response()
     assert deltas == TOKENS
     assert (final.output_text, final.usage.total_tokens, final.status) == (PROMPT, 16, "completed")
 
 
-def test_a_response_calls_a_tool(base: str) -> None:
-    with client(base) as made, made.responses.stream(model="m", input=PROMPT, tools=TOOLS) as stream:
+def test_a_response_calls_a_tool(origin: Origin) -> None:
+    with mock(origin) as made, made.responses.stream(**ASKED, tools=TOOLS) as stream:
         pieces = [event.delta for event in stream if event.type == "response.function_call_arguments.delta"]
         (call,) = stream.get_final_response().output
     assert (call.type, call.name, json.loads(call.arguments)) == ("function_call", "weather", CALL)
     assert "".join(pieces) == call.arguments
 
 
-def test_a_response_in_one_body(base: str) -> None:
-    with client(base) as made:
-        whole = made.responses.create(model="m", input=PROMPT)
-        short = made.responses.create(model="m", input=PROMPT, max_output_tokens=1)
+def test_a_response_in_one_body(origin: Origin) -> None:
+    with mock(origin) as made:
+        whole, short = made.responses.create(**ASKED), made.responses.create(**ASKED, max_output_tokens=1)
     assert (whole.output_text, whole.usage.output_tokens) == (PROMPT, 8)
     assert (short.status, short.incomplete_details.reason) == ("incomplete", "max_output_tokens")
 
 
 @pytest.mark.parametrize(
-    "what, error",
+    "code, error",
     [
-        ("400", "BadRequestError"),
-        ("wrong-key", "AuthenticationError"),
-        ("forbidden", "PermissionDeniedError"),
-        ("not-found", "NotFoundError"),
-        ("rate-limit", "RateLimitError"),
-        ("503", "InternalServerError"),
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+        (429, "RateLimitError"),
+        (503, "InternalServerError"),
     ],
 )
-def test_errors_before_the_stream_are_the_sdks_own(base: str, what: str, error: str) -> None:
-    with client(base) as made:
-        with pytest.raises(getattr(openai, error), match="the mock is set to"):
-            made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=failing(what))
-        with pytest.raises(getattr(openai, error), match="the mock is set to"):
-            made.responses.create(model="m", input=PROMPT, extra_headers=failing(what))
+def test_errors_before_the_stream_are_the_sdks_own(origin: Origin, code: int, error: str) -> None:
+    with client(origin.openai([status(code), status(code)]).url) as made:
+        with pytest.raises(getattr(openai, error), match=f"the test answers {code}"):
+            made.chat.completions.create(**CHAT, stream=True)
+        with pytest.raises(getattr(openai, error), match=f"the test answers {code}"):
+            made.responses.create(**ASKED)
 
 
-def test_an_error_in_mid_chat_is_raised_after_its_tokens(base: str) -> None:
-    with client(base) as made:
-        extra = failing("overloaded@2")
-        stream = made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=extra)
+def test_an_error_in_mid_chat_is_raised_after_its_tokens(origin: Origin) -> None:
+    with client(origin.openai([failing("overloaded", TOKENS[:2])]).url) as made:
+        stream = made.chat.completions.create(**CHAT, stream=True)
         assert [next(stream).choices[0].delta.content for _ in range(3)] == ["", *TOKENS[:2]]
-        with pytest.raises(openai.APIError, match="the mock is set to fail: overloaded") as caught:
+        with pytest.raises(openai.APIError, match="the test fails: overloaded") as caught:
             next(stream)
     assert caught.value.code == "server_is_overloaded"
 
 
-def test_an_error_in_mid_response_is_an_event_and_a_failed_response(base: str) -> None:
-    with client(base) as made:
-        extra = failing("server@2")
-        events = list(made.responses.create(model="m", input=PROMPT, stream=True, extra_headers=extra))
+def test_an_error_in_mid_response_is_an_event_and_a_failed_response(origin: Origin) -> None:
+    with client(origin.openai([failing("server", TOKENS[:2])]).url) as made:
+        events = list(made.responses.create(**ASKED, stream=True))
     assert [event.type for event in events[-2:]] == ["error", "response.failed"]
-    assert events[-1].response.error.message == "the mock is set to fail: server"
+    assert events[-1].response.error.message == "the test fails: server"
 
 
-def test_a_stream_that_is_cut_is_a_connection_error(base: str) -> None:
-    with client(base) as made:
-        extra = faulty("cut=3")
-        stream = made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=extra)
-        with pytest.raises(openai.APIConnectionError):
-            list(stream)
+def test_a_terminal_event_without_a_last_chunk_is_enough_for_a_chat(origin: Origin) -> None:
+    with client(origin.openai([fault("no-terminator", PROMPT, after_events=99)]).url) as made:
+        assert text_of(made.chat.completions.create(**CHAT, stream=True)) == PROMPT
 
 
-def test_a_terminal_event_without_a_last_chunk_is_enough_for_a_chat(base: str) -> None:
-    with client(base) as made:
-        extra = faulty("no-terminator")
-        stream = made.chat.completions.create(model="m", messages=MESSAGES, stream=True, extra_headers=extra)
-        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == PROMPT
+def test_the_sdk_asks_again_after_a_503_and_its_retry_after(origin: Origin) -> None:
+    run = origin.openai([status(503, retry_after=0), PROMPT])
+    with client(run.url, max_retries=1) as made:
+        assert text_of(made.chat.completions.create(**CHAT, stream=True)) == PROMPT
+    assert [request.headers["x-stainless-retry-count"] for request in run.requests] == ["0", "1"]
 
 
-def test_the_sdk_asks_again_after_a_503_and_its_retry_after(base: str) -> None:
-    wishes = {**failing("503"), "x-chunkwire-retry-after": "0"}
-    with openai.OpenAI(base_url=f"{base}/v1", api_key="k", max_retries=1) as made:
-        with pytest.raises(openai.InternalServerError) as caught:
-            made.chat.completions.create(model="m", messages=MESSAGES, extra_headers=wishes)
-    assert caught.value.response.headers["retry-after"] == "0"
-    assert caught.value.request.headers["x-stainless-retry-count"] == "1"
+def test_each_word_is_there_before_the_next_is_sent(origin: Origin) -> None:
+    run = origin.openai(by_hand=True)
+    with client(run.url) as made:
+        stream = made.chat.completions.create(**CHAT, stream=True)
+        for word in TOKENS:
+            run.send_event(word)
+            while not (text := next(stream).choices[0].delta.content):
+                pass  # the opening event has none
+            assert text == word
+        stream.close()
+    run.wait_client_gone()
 
 
 # The SDK leaves its own async generators half-way at [DONE], for the garbage collector, and trio says so.
@@ -176,24 +186,26 @@ leaves_generators = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableE
 
 
 @leaves_generators
-async def test_under_trio_a_chat_streams(base: str) -> None:
-    async with async_client(base) as made:
-        stream = await made.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+async def test_under_trio_a_chat_streams(origin: Origin) -> None:
+    async with async_client(origin.openai([PROMPT, cut(PROMPT)]).url) as made:
+        stream = await made.chat.completions.create(**CHAT, stream=True)
         assert [text async for chunk in stream if (text := chunk.choices[0].delta.content)] == TOKENS
+        stream = await made.chat.completions.create(**CHAT, stream=True)
+        with pytest.raises(openai.APIConnectionError):
+            [chunk async for chunk in stream]
 
 
 @leaves_generators
-async def test_under_trio_the_stream_helpers_work(base: str) -> None:
-    async with async_client(base) as made:
-        async with made.chat.completions.stream(model="m", messages=MESSAGES) as stream:
+async def test_under_trio_the_stream_helpers_work(origin: Origin) -> None:
+    async with async_client(origin.openai([PROMPT, PROMPT]).url) as made:
+        async with made.chat.completions.stream(**CHAT) as stream:
             assert (await stream.get_final_completion()).choices[0].message.content == PROMPT
-        async with made.responses.stream(model="m", input=PROMPT) as stream:
+        async with made.responses.stream(**ASKED) as stream:
             assert (await stream.get_final_response()).output_text == PROMPT
 
 
-def test_azures_client_finds_its_deployment(base: str) -> None:
+def test_azures_client_finds_its_deployment(origin: Origin) -> None:
+    base = origin.openai(PROMPT).url
     with openai.AzureOpenAI(azure_endpoint=base, api_key="k", api_version="2024-10-21", max_retries=0) as made:
-        stream = made.chat.completions.create(model="my-gpt", messages=MESSAGES, stream=True)
-        chunks = list(stream)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == PROMPT
-    assert chunks[0].model == "my-gpt"
+        chunks = list(made.chat.completions.create(**{**CHAT, "model": "my-gpt"}, stream=True))
+    assert (text_of(chunks), chunks[0].model) == (PROMPT, "my-gpt")

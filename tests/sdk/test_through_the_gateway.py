@@ -1,52 +1,45 @@
-"""Every dialect relayed byte for byte, under every framing; and a client that leaves just after `[DONE]`."""
+"""Every dialect relayed octet for octet, under every framing; and a client that leaves just after its end."""
 
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.question import Message, Question
-from tests.peers.command import Served
-from tests.sdk.wishes import FRAMINGS, PROMPT
+from chunkwire.testing import Origin, OriginRun
+from tests.peers.command import serving
+from tests.sdk.wishes import PROMPT
 
 ASKED = Question("m", (Message("user", PROMPT),))
 
 
-def request(name: str, *lines: str) -> bytes:
-    built = DIALECTS[name].build_request(ASKED, key="k")
+def ask(name: str, url: str, *lines: str) -> bytes:
+    """Return a whole response to a question, as on the wire."""
+    where = urlsplit(url)
+    built = DIALECTS[name].build_request(ASKED, key="k", base=where.path.encode())
     fields = [f"{key.decode()}: {value.decode()}" for key, value in built.fields]
     head = [f"POST {built.target.decode()} HTTP/1.1", "Host: x", f"Content-Length: {len(built.body)}", *fields, *lines]
-    return "\r\n".join([*head, "x-chunkwire-seed: 7", "", ""]).encode() + built.body
-
-
-def ask(served: Served, octets: bytes) -> tuple[bytes, bytes]:
-    """Return the head and the body, as on the wire, of a response that ends its connection."""
-    with socket.create_connection((served.host, served.port), timeout=30) as peer:
-        peer.sendall(octets)
+    with socket.create_connection((where.hostname, where.port or 0), timeout=30) as peer:
+        peer.sendall("\r\n".join([*head, "", ""]).encode() + built.body)
         got = b""
-        while more := peer.recv(65536):
+        while not got.endswith(b"\r\n0\r\n\r\n") and (more := peer.recv(65536)):
             got += more
-    head, _, body = got.partition(b"\r\n\r\n")
-    return head, body
+    return got
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-@pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_is_relayed_octet_for_octet(origin: Served, gateway: Served, name: str, framing: str) -> None:
-    asked = request(name, f"x-chunkwire-framing: {framing}", "Connection: close")
-    _, direct = ask(origin, asked)
-    head, relayed = ask(gateway, asked)
-    assert relayed == direct
-    assert direct.endswith(b"\r\n0\r\n\r\n")
-    assert b"\r\nVia: " in head
+def begun(origin: Origin, name: str, scenario: str) -> OriginRun:
+    kind = "openai" if name == "azure" else name.partition("-")[0]
+    return getattr(origin, kind)(PROMPT, framing=scenario, repeats=True)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_a_fin_just_after_the_answer_is_a_normal_end(gateway: Served, name: str) -> None:
-    asked = request(name, f"traceparent: fin-after-{name}")
-    with socket.create_connection((gateway.host, gateway.port), timeout=30) as peer:
-        peer.sendall(asked)
-        got = b""
-        while not got.endswith(b"\r\n0\r\n\r\n"):
-            got += peer.recv(65536)
-    assert gateway.wait_log(f"traceparent=fin-after-{name}").endswith(" complete")
+def test_every_dialect_is_relayed_octet_for_octet(name: str) -> None:
+    with Origin() as origin, serving("forward", origin.url, "--on-client-fin", "cancel") as gateway:
+        for scenario in ("event-per-chunk", "one-chunk", "across-events", "tiny"):
+            run = begun(origin, name, scenario)
+            direct = ask(name, run.url)
+            through = ask(name, gateway.url(f"/{run.served.id}"), f"traceparent: {scenario}")
+            assert direct.partition(b"\r\n\r\n")[2] == through.partition(b"\r\n\r\n")[2]
+            assert b"\r\nVia: " in through
+            assert gateway.wait_log(f"traceparent={scenario}").endswith(" complete")

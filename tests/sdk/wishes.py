@@ -1,21 +1,8 @@
-"""What the SDK tests ask for, and how a test wishes for a framing or a fault in a request's own fields."""
+"""What the SDK tests ask for, of runs and of the mock."""
 
 PROMPT = "Sag hallo 🚂 to the whole wide world"
 TOKENS = ["Sag", " hallo", " 🚂", " to", " the", " whole", " wide", " world"]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CALL = {"city": PROMPT}
-
-# Every framing under which the same answer must arrive.
-FRAMINGS = ["event", "join=3", "join=1000", "split=1", "split=random"]
-
-
-def framed(framing: str) -> dict[str, str]:
-    return {"x-chunkwire-framing": framing}
-
-
-def failing(what: str) -> dict[str, str]:
-    return {"x-chunkwire-error": what}
-
-
-def faulty(what: str) -> dict[str, str]:
-    return {"x-chunkwire-fault": what}
+FRAMINGS = ("event-per-chunk", "one-chunk", "across-events", "split-utf8", "tiny")  # openai meets every one
+FAST = {"x-chunkwire-ttft": "0", "x-chunkwire-itl": "0"}  # of the mock, which answers at a pace

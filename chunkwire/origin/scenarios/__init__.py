@@ -8,7 +8,7 @@ are the tables, and pure: no I/O, no clock. `playing` writes scenarios as respon
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -31,12 +31,31 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
     Raises:
         LocalError: there is none; the message suggests the nearest name, or lists them.
     """
+    return among[nearest(name, among, "scenario")]
+
+
+def nearest(name: str, among: Collection[str], what: str) -> str:
+    """Return a name that is among these.
+
+    Raises:
+        LocalError: it is not; the message suggests the nearest one, or lists them.
+    """
     if name in among:
-        return among[name]
-    near = difflib.get_close_matches(name, among, n=1)
-    if near:
-        raise LocalError(f"no scenario {name!r:.80}: did you mean {near[0]}?")
+        return name
+    if near := difflib.get_close_matches(name, among, n=1):
+        raise LocalError(f"no {what} {name!r:.80}: did you mean {near[0]}?")
     raise LocalError(f"expected one of {', '.join(among)}, got {name!r:.80}")
 
 
-__all__ = ["BROKEN", "EVENTS", "FAULTS", "LEGAL", "SCENARIOS", "Ending", "Scenario", "Write", "find_scenario"]
+__all__ = [
+    "BROKEN",
+    "EVENTS",
+    "FAULTS",
+    "LEGAL",
+    "SCENARIOS",
+    "Ending",
+    "Scenario",
+    "Write",
+    "find_scenario",
+    "nearest",
+]
