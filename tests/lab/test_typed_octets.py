@@ -1,9 +1,15 @@
 """What a person may type wrong, each beside its nearest right form: the sentence, and the octet under the caret."""
 
-import pytest
+import json
 
-from chunkwire.lab.lessons.judgement import CARET_COLUMNS, with_caret
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chunkwire.lab.lessons.judgement import CARET_COLUMNS, Judgement, with_caret
 from chunkwire.lab.lessons.reading import read_request, read_response
+from chunkwire.lab.lessons.table import LESSONS
+from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -124,3 +130,68 @@ def test_a_mistake_stays_the_same_however_it_arrives(octets: bytes, at: int, sai
 def test_the_caret_stands_under_its_octet_in_a_line_that_fits(octets: bytes, at: int, lines: tuple[str, str]) -> None:
     assert with_caret(octets, at) == lines
     assert all(len(line) <= CARET_COLUMNS for line in lines)
+
+
+JUDGES = [step.judge for lesson in LESSONS for step in lesson.steps if step.judge is not None]
+PIECES = [
+    b"GET ",
+    b"POST ",
+    b"/hello",
+    b"/echo",
+    b"/endless",
+    b" HTTP/1.1",
+    b"HTTP/1.1 200 OK",
+    b"\r\n",
+    b"\n",
+    b"Host: x\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"14\r\nhello, chunked world\r\n",
+    b"f" * 17 + b"\r\n",
+    b"5;a=1\r\ncaf\xc3\xa9\r\n",
+    b"5\r\nhello\r\n",
+    b'10\r\n{"n":1}\r\n{"n":2}\r\n',
+    b"0\r\n",
+    b"0\r\n\r\n",
+    b"\xff\xf4",
+    b"\x1b[D",
+    b"\x00",
+]
+OCTETS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=6), max_size=12)
+ENDS: st.SearchStrategy[Ending] = st.sampled_from(["", "fin", "reset"])
+
+
+@settings(max_examples=25)
+@given(OCTETS, OCTETS, ENDS, ENDS, st.integers(0, 3))
+def test_no_judge_fails_whatever_is_sent_and_what_is_wrong_lies_in_it(
+    sent: list[bytes], answered: list[bytes], client_end: Ending, server_end: Ending, fin_writes: int
+) -> None:
+    for judge in JUDGES:
+        connection = WatchedConnection("origin")
+        for n in range(max(len(sent), len(answered)) + 1):
+            connection.received = [WatchedRead(t / 10, octets) for t, octets in enumerate(sent[:n]) if octets]
+            connection.answered = [WatchedRead(t / 10, octets) for t, octets in enumerate(answered[:n]) if octets]
+            check_judgement(judge(connection))
+        connection.client_end, connection.server_end = client_end, server_end
+        connection.client_ended_at = 0.5 if client_end else None
+        connection.writes_after_fin = fin_writes
+        check_judgement(judge(connection))
+        connection.is_over = True
+        judgement = judge(connection)
+        check_judgement(judgement)
+        assert judgement is not None  # nothing more will come, so there is something to say
+
+
+def check_judgement(judgement: Judgement | None) -> None:
+    if judgement is not None:
+        assert judgement.sentence
+        assert judgement.at is None or 0 <= judgement.at <= len(judgement.octets)
+        assert all(len(line) <= CARET_COLUMNS for line in judgement.caret_lines())
+        assert json.dumps(judgement.to_json())
+
+
+@given(st.text(max_size=20))
+def test_no_answer_is_taken_without_a_look(given_answer: str) -> None:
+    for lesson in LESSONS:
+        for step in lesson.steps:
+            if step.answer is not None:
+                assert not step.answer(given_answer, ()).is_right

@@ -34,6 +34,9 @@ HEARTBEAT_SECONDS: Final = 5.0
 WAITING_EVENTS: Final = 256
 """That a page may be behind; of more, what a learner typed is left out."""
 
+SHOWN_OCTETS: Final = 2048
+"""Of one read, on the page: no step asks for so many."""
+
 FrontFor = Callable[[Seat], Front | None]
 
 
@@ -146,7 +149,8 @@ class _Teller:
         is_served = self.sitting.lesson.is_served_by_learner
         reads: list[WatchedRead] = connection.answered if is_served else connection.received
         for read in reads[self._seen.get(connection, 0) :]:
-            lines = [shown_octets(line) for line in read.octets.splitlines(keepends=True)]
+            some = read.octets[:SHOWN_OCTETS].splitlines(keepends=True)
+            lines = [shown_octets(line) for line in some]
             self._tell("octets", {"t": round(read.t, 3), "lines": lines})
         self._seen[connection] = len(reads)
 

@@ -72,7 +72,7 @@ def with_caret(octets: bytes, at: int) -> tuple[str, str]:
     texts = escaped_octets(octets[start:end])
     place = at - start
     lead = ""
-    while texts and place > 0 and len(lead) + sum(map(len, texts[: place + 1])) > CARET_COLUMNS:
+    while texts and place > 0 and len(lead) + sum(map(len, [*texts, "^"][: place + 1])) > CARET_COLUMNS:
         texts, place, lead = texts[1:], place - 1, "…"
     before = len(lead) + sum(map(len, texts[:place]))
     line = lead + "".join(texts)

@@ -5,14 +5,13 @@ The rule here: nothing is changed, and nothing is held. What the octets mean is 
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import trio
 
-from chunkwire.lab.lessons.watched import KEPT_OCTETS, Ending, WatchedConnection, WatchedRead
+from chunkwire.lab.lessons.watched import KEPT_OCTETS, KEPT_READS, Ending, WatchedConnection, WatchedRead
+from chunkwire.net.connection import Connection
 from chunkwire.net.listen import Address
 
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -33,8 +32,8 @@ class Tee:
 
     Args:
         server: where connections go on to.
-        happened: called after each read and each end, with the connection as it is then; octets that it caused to be
-            judged have been passed on by then. None watches nothing, and keeps no octets.
+        happened: called after each read that was kept and each end, with the connection as it is then; its octets have
+            been passed on by then. None watches nothing, and keeps no octets.
         path: that targets begin with here, for `WatchedConnection`.
         refused: what a client is told when nobody listens at the server.
     """
@@ -45,7 +44,7 @@ class Tee:
         self._door = door
         self._server = server
         self._happened = happened or _nothing
-        self._kept_octets = KEPT_OCTETS if happened else 0
+        self._is_watched = happened is not None
         self._path = path
         self._refused = f"{refused}\n".encode()
 
@@ -93,9 +92,10 @@ class Tee:
         try:
             while octets := first or await client.receive_some():
                 first = b""
-                self._keep(connection.received, trio.current_time() - began, octets)
+                is_kept = self._keep(connection.received, trio.current_time() - began, octets)
                 await server.send_all(octets)
-                self._happened(connection)
+                if is_kept:
+                    self._happened(connection)
             self._client_ended(connection, "fin", began)
             await server.send_eof()
         except _GONE:
@@ -109,7 +109,7 @@ class Tee:
         try:
             while octets := await server.receive_some():
                 # Before they are sent: a client that has what it wants may leave at once.
-                self._keep(connection.answered, trio.current_time() - began, octets)
+                is_kept = self._keep(connection.answered, trio.current_time() - began, octets)
                 try:
                     await client.send_all(octets)
                 except _GONE:
@@ -117,7 +117,8 @@ class Tee:
                     abort(server)
                     return
                 connection.writes_after_fin += connection.client_end == "fin"
-                self._happened(connection)
+                if is_kept:
+                    self._happened(connection)
         except _GONE:
             connection.server_end = "reset"
             abort(client)
@@ -126,9 +127,13 @@ class Tee:
             await _end(client, connection)
         self._happened(connection)
 
-    def _keep(self, reads: list[WatchedRead], t: float, octets: bytes) -> None:
-        if sum(len(read.octets) for read in reads) < self._kept_octets:
-            reads.append(WatchedRead(t, octets[: self._kept_octets]))
+    def _keep(self, reads: list[WatchedRead], t: float, octets: bytes) -> bool:
+        """Keep a read unless there are enough; say whether it was kept."""
+        room = KEPT_OCTETS - sum(len(read.octets) for read in reads) if len(reads) < KEPT_READS else 0
+        if room <= 0 or not self._is_watched:
+            return False
+        reads.append(WatchedRead(t, octets[:room]))
+        return True
 
     def _client_ended(self, connection: WatchedConnection, how: Ending, began: float) -> None:
         if connection.client_ended_at is None:
@@ -147,5 +152,4 @@ async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None
 
 def abort(stream: trio.SocketStream) -> None:
     """End a connection with a reset."""
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    stream.socket.close()
+    Connection(stream).reset()

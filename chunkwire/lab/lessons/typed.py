@@ -5,10 +5,11 @@ The rule here: what several lessons ask of a connection. What a lesson alone ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from chunkwire.lab.lessons.judgement import Judgement, right, wrong
+from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.lesson import Judge, TypedCommand
 from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request, read_response
 from chunkwire.lab.lessons.watched import WatchedConnection
@@ -21,6 +22,7 @@ POST_OCTETS: Final = "".join(f"{line}\r\n" for line in POST_HEAD).encode("ascii"
 
 NOTHING_SENT: Final = "You connected and left without sending an octet."
 
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;.*)?")
 _MISSING: Final = {
     "a size line": "the next size line, or the 0 line that ends the body, did not come",
     "CRLF after chunk-data": "the line end after the data did not come",
@@ -64,8 +66,7 @@ def fetched(path: bytes, sentence: str) -> Judge:
     """Return the judge of a step that asks to fetch one path and look: right once the response has come whole."""
 
     def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-        mistake = wrong_target(message, path)
-        return mistake or right(sentence)
+        return wrong_target(message, path) or right(sentence)
 
     return lambda connection: judge_request(connection, judge)
 
@@ -124,10 +125,8 @@ def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
     line, end, rest = message.octets[start:].partition(b"\r\n")
     if not end or not rest.startswith(text):
         return None
-    try:
-        size = int(line, 16) if line.isalnum() else -1
-    except ValueError:
-        size = -1
+    found = _SIZE.fullmatch(line)
+    size = int(found[1], 16) if found else -1
     if size == len(text):
         return None
     return wrong(_size_sentence(line, size, text), message.octets, start)
@@ -135,7 +134,7 @@ def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
 
 def _size_sentence(line: bytes, size: int, text: bytes) -> str:
     name, count, digits = text.decode("utf-8"), len(text), f"{len(text):x}"
-    written = line.decode("ascii", "replace")
+    written = shown_octets(line.partition(b";")[0][:16])
     if line == b"%d" % count:
         return f'Sizes are hex: {written} means {size} octets. "{name}" has {count}, and that is {digits} in hex.'
     if size == len(name) < count:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-KEPT_OCTETS: Final = 64 << 10
-"""Octets that are kept of each way: lessons need some hundred, and a learner may pipe a file by mistake."""
+KEPT_OCTETS: Final = 16 << 10
+KEPT_READS: Final = 1000
+"""What is kept of each way: lessons need some hundred octets in some ten reads. All of it is judged again at each read,
+so that a learner who pipes a file costs others a second, and no more."""
 
 Ending: TypeAlias = Literal["", "fin", "reset"]
 
