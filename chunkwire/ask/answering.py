@@ -61,8 +61,9 @@ class Answers:
         self._write_audit = write_audit
 
     def account(self, request: IncomingRequest, *, form: str, session: str) -> Account:
-        """Open the account of a question."""
-        return Account(secrets.token_hex(8), request.peer, form, trio.current_time(), session)
+        """Open the account of a question; of one whose caller had left before it was read, too."""
+        ended = "client-gone" if request.peer == "-" else "cut"
+        return Account(secrets.token_hex(8), request.peer, form, trio.current_time(), session, ended=ended)
 
     async def answer(
         self,

@@ -23,6 +23,8 @@ SUMMARY = "an answer endpoint: tokens of language models as they are made, provi
 EPILOG = """\
 A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-responses, azure, anthropic, gemini and
   bedrock. Its key is read from the environment variable NAME_API_KEY: that of `my-ai=…` from MY_AI_API_KEY.
+  The dialect's own path goes under that of the URL, unless the URL names all of it; the URL's query is sent along:
+  az=azure:https://mine.openai.azure.com?api-version=2025-04-01-preview#deployment
 
 examples:
   chunkwire serve &                                        mocks of all dialects, no key needed
@@ -30,6 +32,7 @@ examples:
   curl -sN 'localhost:8082/ask?q=Say+hello'                 server-sent events: data: {"t":"Say"}
   curl -sN 'localhost:8082/ask?q=Say+hello&format=jsonl'    a line of JSON a token
   curl -s  'localhost:8082/ask?q=Say+hello&stream=false'    one body
+  curl -s  localhost:8082/v1/chat/completions -d '{"messages":[{"role":"user","content":"hi"}]}'   OpenAI's form
   curl -s  localhost:8082/providers                         who answers, and which breaker is open"""
 
 

@@ -11,8 +11,8 @@ from chunkwire.llm.answer import ErrorKind
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_fault
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
-from tests.ask.endpoint import FAST, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
-from tests.server.peer import LeapPacer, body_of, status_of
+from tests.ask.endpoint import FAST, Asked, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
+from tests.server.peer import LeapPacer, body_of, connect, get, status_of
 
 
 def failing(what: str, **more: Any) -> MockSettings:
@@ -185,28 +185,34 @@ async def test_a_half_open_breaker_closes_with_the_first_whole_answer() -> None:
         assert (await asked.providers())[0]["state"] == "closed"
 
 
-async def test_every_answer_is_whole_or_clearly_failed_while_providers_fail_at_random() -> None:
-    flaky = MockSettings(0, 0, failures=0.5, source=WordSource.TEXT, text="one two three four five six")
+async def ask_or_leave(asked: Asked, number: int, responses: list[bytes]) -> None:
+    """Ask, and leave every fourth time after a few octets."""
+    if number % 4:
+        responses.append(await asked.ask("hi"))
+        return
+    async with connect(asked.running.port) as client:
+        await client.send(get("/ask?q=hi"))
+        await client.stream.receive_some(number + 1)
+        client.reset()
+
+
+async def test_every_answer_is_whole_or_clearly_failed_while_providers_fail_and_callers_leave_at_random() -> None:
+    flaky = MockSettings(0, 0, failures=0.3, source=WordSource.TEXT, text="one two three four five six")
     fakes = (Fake(flaky, failures=3, cooldown=0.0), Fake(flaky, dialect="anthropic", failures=3, cooldown=0.0))
     responses: list[bytes] = []
     async with asking(*fakes, patience=Patience(attempts=2, backoff=(0.0, 0.01))) as asked:
-
-        async def one() -> None:
-            responses.append(await asked.ask("hi"))
-
         with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 for number in range(200):
-                    nursery.start_soon(one, name=f"question {number}")
-        open_streams = [running.origin.metrics.streams_open for running in asked.behind]
-    kinds = [last_of(response)[0] if status_of(response) == 200 else "status" for response in responses]
-    assert len(kinds) == 200
-    assert {"done", "error"} <= set(kinds) <= {"done", "error", "status"}
+                    nursery.start_soon(ask_or_leave, asked, number, responses, name=f"question {number}")
+            while any(running.origin.metrics.streams_open for running in (asked.running, *asked.behind)):
+                await trio.lowlevel.checkpoint()
+        told = await asked.providers()
+    kinds = [last_of(response)[0] if status_of(response) == 200 else "error" for response in responses]
+    assert {*kinds} == {"done", "error"}
     assert all(text_of(events_of(r)) == flaky.text for r, kind in zip(responses, kinds, strict=True) if kind == "done")
-    assert sorted(line["ended"] for line in asked.audit) == sorted(
-        "complete" if k == "done" else "error" for k in kinds
-    )
-    assert open_streams == [0, 0]
+    assert (len(asked.audit), {line["ended"] for line in asked.audit}) == (200, {"complete", "error", "client-gone"})
+    assert [(one["streams"], one["waiting"]) for one in told] == [(0, 0)] * 2
 
 
 async def test_keep_alives_of_a_provider_are_no_first_token() -> None:
