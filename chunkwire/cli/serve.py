@@ -124,9 +124,10 @@ def _origin(
 
     settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     others = companions.resources() if companions is not None else ()
-    listed = Listing((*resources, *others), f"http://{options.admin}/" if options.admin else None)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
+        listed = Listing((*resources, *others), f"http://{place.admin}/" if is_known else None)
         with serving.recording(options.save) as record_to:
             page = page_beside("origin", place.admin, record_to=record_to, streams=resources, settings=settings)
             async with page as (site, record_for):

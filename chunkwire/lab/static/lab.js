@@ -402,6 +402,9 @@ function addLane(figure) {
     onPoint: (ms) => predictions.place(name, ms),
   });
   lanes[name] = { name, ladder, mode, stream: null, isOpen: false, verdict: figure.querySelector(".verdict"), counts: figure.querySelector(".counts") };
+  const sketch = () => { ladder.sketch = /^(buffer|coalesce)/.test(mode.value) ? "holds" : "passes"; redraw(); };
+  sketch();
+  mode.addEventListener("change", sketch);
   mode.addEventListener("change", () => { if (isRunning()) start({ isPaused: state.run.isPaused }); });
   ladder.scope.addEventListener("keydown", (event) => ladderKey(event, name));
 }

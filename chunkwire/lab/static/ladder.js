@@ -11,7 +11,7 @@ export const view = { from: 0, to: 2000, isFitted: true };
 let ink = {};
 export function readInk() {
   const style = getComputedStyle(document.documentElement);
-  ink = Object.fromEntries(["ink", "quiet", "rule", "faint", "pass", "hold", "guess", "paper", "bad"]
+  ink = Object.fromEntries(["ink", "quiet", "rule", "faint", "pass", "hold", "guess", "paper", "bad", "raised"]
     .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   ink.font = style.getPropertyValue("--canvas-font").trim();
 }
@@ -43,6 +43,7 @@ export class Ladder {
     this.selected = -1;
     this.now = null; // ms since the start, while it runs
     this.guesses = [];
+    this.sketch = "passes"; // or "holds": what is drawn before the first run
     this.planned = null; // moments at which frames will be written, while the learner predicts
     this.onPoint = onPoint;
     new ResizeObserver(() => this.resize()).observe(this.scope);
@@ -107,6 +108,7 @@ export class Ladder {
     this.drawGrid();
     this.heads[2].textContent = this.stream?.isFile ? "client had" : "you received";
     if (this.planned) this.drawPlan();
+    else if (!this.stream) this.drawSketch();
     if (this.stream) this.drawStream();
     this.drawGuesses();
     if (this.now !== null) this.drawNow();
@@ -248,6 +250,21 @@ export class Ladder {
     pen.fill();
     pen.fillStyle = ink.paper;
     pen.fillText(text, left + wide / 2, top + 9.5);
+  }
+
+  /** Before the first run: what level and sloping will mean, drawn faintly. */
+  drawSketch() {
+    const { pen, rails, height } = this, holds = this.sketch === "holds", frames = 6;
+    const y = (n) => 34 + n * (height - 120) / frames, end = y(frames);
+    for (let n = 0; n < frames; n++) this.line([[rails[0], y(n)], [rails[1], holds ? end : y(n)], [rails[2], holds ? end : y(n)]], ink.rule, 1.5, [1, 4]);
+    const words = this.isSmall ? (holds ? "held: sloping" : "at once: level")
+      : holds ? "a gateway that holds: sloping lines" : "a gateway that passes on at once: level lines";
+    const wide = pen.measureText(words).width + 16, middle = (rails[0] + rails[2]) / 2;
+    pen.fillStyle = ink.raised;
+    pen.fillRect(middle - wide / 2, height - 54, wide, 24);
+    pen.fillStyle = ink.quiet;
+    pen.textAlign = "center";
+    pen.fillText(words, middle, height - 42);
   }
 
   drawPlan() {

@@ -1,0 +1,80 @@
+"""The page as the verbs serve it: lab, demo --keep, serve and forward on --admin; a fixed clock; an origin's list."""
+
+import json
+import re
+import sys
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.peers.command import chunkwire, serving
+from tests.peers.process import Reader, started
+
+
+def asked(url: str, **fields: str) -> str:
+    with urlopen(Request(url, headers=fields), timeout=30) as response:
+        return str(response.read().decode())
+
+
+ADMIN = ("--admin", "127.0.0.1:0")
+
+
+def test_serve_and_forward_serve_the_page_on_their_admin_address() -> None:
+    with serving("serve", *ADMIN) as origin:
+        page = origin.wait_log("admin on").split()[-1]
+        assert "<title>chunkwire lab" in asked(page)
+        assert json.loads(asked(f"{page}/lab/config"))["upstream"] is False
+        assert asked(f"{page}/via/exact/generate?n=1").startswith("Chunk 1")
+        with serving("forward", origin.url(""), *ADMIN) as gateway:
+            page = gateway.wait_log("admin on").split()[-1]
+            assert json.loads(asked(f"{page}/lab/config"))["upstream"] is True
+            assert asked(f"{page}/up/buffer/generate?n=1").startswith("Chunk 1")
+            assert "chunkwire_streams" in asked(f"{page}/metrics")
+
+
+def test_a_demo_that_is_kept_serves_the_page() -> None:
+    argv = (sys.executable, "-W", "error", "-m", "chunkwire", "demo", "--keep", "-n", "1", "--admin", "127.0.0.1:0")
+    with started(argv) as process:
+        reader, found = Reader(process.stdout, whose="chunkwire demo"), None
+        while found is None:
+            found = re.search(r"(http://\S+)  is a page", reader.line())
+        assert "<title>chunkwire lab" in asked(found[1])
+
+
+@pytest.mark.parametrize(
+    "target", ["/generate?n=3&interval=1ms", "/sse?count=3&duration=2ms", "/ndjson?n=2&interval=1ms"]
+)
+def test_a_fixed_clock_gives_each_run_the_same_octets(target: str) -> None:
+    with serving("serve", "--clock", "fixed") as origin:
+        assert asked(origin.url(target)) == asked(origin.url(target))
+    with serving("serve") as origin:
+        assert asked(origin.url("/generate?n=1")) != asked(origin.url("/generate?n=1&interval=1ms"))
+
+
+def test_the_list_of_an_origin_has_the_form_that_is_asked_for() -> None:
+    with serving("serve") as origin:
+        assert asked(origin.url("/"), Accept="*/*").startswith("chunkwire: each chunk")
+        assert "<title>chunkwire origin" in asked(origin.url("/"), Accept="text/html,*/*;q=0.8")
+        listed = json.loads(asked(origin.url("/"), Accept="application/json"))
+        found = {each["path"]: each["preview"] for each in listed["resources"]}
+        assert found["/generate"] == "/generate?n=5&interval=500ms"
+        assert found["/echo"] is None
+        assert (listed["lab"], asked(origin.url("/static/list.js"))[:2]) == (None, "//")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-l", "0.0.0.0:0"),
+        ("-l", "10.0.0.1:0"),
+        ("--class",),
+        ("--host", "lab.uni.example"),
+        ("--class", "--host", "http://lab.uni.example"),
+        ("--class", "--host", "lab.uni.example:8000"),
+        ("--clock", "slow"),
+        ("-l", "nowhere"),
+    ],
+)
+def test_a_wrong_flag_is_refused_in_a_line(words: tuple[str, ...]) -> None:
+    result = chunkwire("lab", *words)
+    assert (result.returncode, result.stderr.count(b"\n"), result.stdout) == (2, 1, b"")
