@@ -33,13 +33,28 @@ _POLICY: Final = (
 PAGE_FIELDS: Final[tuple[Field, ...]] = (
     (b"Content-Security-Policy", _POLICY),
     (b"X-Content-Type-Options", b"nosniff"),
-    (b"Referrer-Policy", b"no-referrer"),  # in a class the path is the learner's secret
-    # Isolated from other origins, a page has a clock of 5 µs; else of 100 µs (W3C High Resolution Time §7.1).
-    (b"Cross-Origin-Opener-Policy", b"same-origin"),
-    (b"Cross-Origin-Embedder-Policy", b"require-corp"),
+    (b"Referrer-Policy", b"same-origin"),  # in a class the path is the learner's secret
     (b"Cross-Origin-Resource-Policy", b"same-origin"),
     (b"Cache-Control", b"no-cache"),
 )
+# Isolated from other origins, a page has a clock of 5 µs; else of 100 µs (W3C High Resolution Time §7.1). Browsers
+# isolate pages of loopback, and complain of these fields on others that come without TLS.
+_ISOLATED: Final[tuple[Field, ...]] = (
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+    (b"Cross-Origin-Embedder-Policy", b"require-corp"),
+)
+
+
+def page_fields(head: Request) -> tuple[Field, ...]:
+    """Return the fields of a page and of its files, for the Host that it is asked for by."""
+    return (*PAGE_FIELDS, *_ISOLATED) if _name_of(head) in _LOOPBACK else PAGE_FIELDS
+
+
+def _name_of(head: Request) -> str | None:
+    """Return the host of a request without its port, lower case; "" without a Host, None for one out of the grammar."""
+    value = (head.get(b"host") or b"").decode("latin-1").strip()
+    found = _HOST.fullmatch(value)
+    return found[1].lower() if found else None if value else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +69,11 @@ class Guard:
         Raises:
             Refusal: 421 (RFC 9110 §15.5.20).
         """
-        value = (head.get(b"host") or b"").decode("latin-1").strip()
-        found = _HOST.fullmatch(value)
-        if value and (found is None or found[1].lower() not in self.hosts | _LOOPBACK):
+        name = _name_of(head)
+        if name != "" and name not in self.hosts | _LOOPBACK:
             known = ", ".join(sorted(self.hosts)) or "127.0.0.1 and localhost"
-            raise Refusal(421, "lab-host", f"Host: expected a name of this lab ({known}), got {value!r:.80}")
+            got = (head.get(b"host") or b"").decode("latin-1")
+            raise Refusal(421, "lab-host", f"Host: expected a name of this lab ({known}), got {got!r:.80}")
 
     def check_site(self, head: Request) -> None:
         """Refuse what a browser sent on behalf of a page of another site.

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from chunkwire.lab.assets import send_asset
 from chunkwire.lab.control import MAX_RATE, RunPacer
-from chunkwire.lab.guard import PAGE_FIELDS, SANDBOXED, Guard
+from chunkwire.lab.guard import SANDBOXED, Guard, page_fields
 from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd, Verdict
 from chunkwire.lab.loading import MAX_FILE_OCTETS, load
 from chunkwire.lab.relaying import Relays
@@ -23,6 +23,7 @@ from chunkwire.lab.trying import Trials, keep_octets, send_octets
 from chunkwire.net.heads import Field, Request
 from chunkwire.origin.scenarios import FAULTS
 from chunkwire.record.values import Record, to_json
+from chunkwire.server.admin import JOURNAL
 from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
@@ -86,7 +87,7 @@ class Lab:
         self.seats = seats or Seats()
         self.relays = relays or Relays()
         self.about: dict[str, object] = {"faults": list(FAULTS), "upstream": self.relays.has_upstream, **(about or {})}
-        self._streams = tuple(streams)
+        self._streams = tuple(each for each in streams if each is not JOURNAL)  # which tells of everybody's exchanges
         self._trials = Trials()
         self._others = tuple(others)
 
@@ -145,7 +146,7 @@ class Lab:
                 self.guard.check_site(request.head)
             if own.acts:
                 self.guard.check_token(request.head, seat.token)
-            response.always = SANDBOXED if own.is_stream else PAGE_FIELDS
+            response.always = SANDBOXED if own.is_stream else page_fields(request.head)
             await own.responder(seat, request, response)
 
         methods = ("POST",) if own.acts else own.methods
@@ -154,7 +155,7 @@ class Lab:
     def _at_the_door(self, own: LabResource) -> Resource:
         async def respond(request: IncomingRequest, response: Responder) -> None:
             self.guard.check_host(request.head)
-            response.always = PAGE_FIELDS
+            response.always = page_fields(request.head)
             await own.responder(Seat(), request, response)
 
         return Resource(own.path, respond, own.summary)
@@ -165,7 +166,7 @@ class Lab:
         async def respond(request: IncomingRequest, response: Responder) -> None:
             self.guard.check_host(request.head)
             self.guard.check_site(request.head)
-            response.always = PAGE_FIELDS
+            response.always = page_fields(request.head)
             location = (b"Location", f"{self.seats.take().path}/".encode())
             await response.fixed(303, (location, (b"Cache-Control", b"no-store")))
 

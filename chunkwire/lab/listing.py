@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.lab.assets import send_asset
-from chunkwire.lab.guard import PAGE_FIELDS
+from chunkwire.lab.guard import page_fields
 from chunkwire.net.heads import Field
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
@@ -52,7 +52,7 @@ class Listing:
     async def _respond(self, request: IncomingRequest, response: Responder) -> None:
         accept = request.head.get(b"accept") or b""
         if b"text/html" in accept:
-            response.always = PAGE_FIELDS
+            response.always = page_fields(request.head)
             await send_asset("list.html", request, response, _VARY)
         elif b"application/json" in accept:
             about = {"lab": self.lab, "resources": [_about(resource) for resource in self.resources]}
@@ -75,5 +75,5 @@ def _about(resource: Resource) -> dict[str, object]:
 
 
 async def _static(request: IncomingRequest, response: Responder) -> None:
-    response.always = PAGE_FIELDS
+    response.always = page_fields(request.head)
     await send_asset(request.captures["file"], request, response)

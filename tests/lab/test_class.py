@@ -96,6 +96,13 @@ async def test_of_60_learners_each_has_what_that_one_typed() -> None:
         assert had == {path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, (path, _) in enumerate(seats)}
 
 
+async def test_no_journal_tells_of_everybodys_exchanges() -> None:
+    async with lab_running(class_lab()) as (_, where):
+        path, _ = await take_seat(where)
+        for target in ("/direct/journal", "/via/exact/journal"):
+            assert status_of(await answer(where, get(path + target, host=HOST))) == 404
+
+
 async def test_a_learners_feed_tells_of_no_other() -> None:
     async with lab_running(class_lab()) as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
         (mine, _), (other, _) = await take_seat(where), await take_seat(where)
