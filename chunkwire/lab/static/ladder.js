@@ -158,14 +158,15 @@ export class Ladder {
     const beyond = firstAt(base, start + view.to + 1);
     const hasDots = beyond - first <= DOTS;
     const thick = beyond - first > 400 ? 1 : 1.5;
+    const strokes = new Map(); // by how they look: many lines in one path cost a fraction of as many paths
+    const put = (look, points) => strokes.has(look) ? strokes.get(look).push(points) : strokes.set(look, [points]);
     let drawn = [NaN, NaN, NaN], labelled = -Infinity;
     pen.globalAlpha = beyond - first > 1500 ? 0.75 : 1;
     for (let n = first; n < beyond; n++) {
       const ys = [base[n].at, stream.passAt[n], stream.hadAt[n]].map((moment) => moment === undefined ? NaN : this.y(moment - start));
       if (!hasDots && ys.every((y, k) => Math.abs(y - drawn[k]) < 0.7 || (isNaN(y) && isNaN(drawn[k])))) continue;
       drawn = ys;
-      this.drawFrame(n, ys, thick);
-      if (hasDots) this.drawDots(ys, this.colour(n));
+      this.putFrame(n, ys, put, hasDots);
       if (ys[0] - labelled >= 13 && beyond - first < 2000) {
         labelled = ys[0];
         pen.fillStyle = ink.quiet;
@@ -173,29 +174,44 @@ export class Ladder {
         pen.fillText(base[n].isLast ? "end" : String(base[n].n), this.rails[0] - 7, ys[0]);
       }
     }
+    for (const [look, lines] of strokes) this.stroke(lines, look.startsWith("hold") ? ink.hold : ink.pass, look, thick);
+    if (hasDots) for (let n = first; n < beyond; n++) this.drawDots(n);
     pen.globalAlpha = 1;
     this.drawReads();
     if (this.selected >= 0 && this.selected < base.length) this.drawSelected();
   }
 
-  colour(n) {
+  isHeld(n) {
     const { stream } = this;
-    const held = stream.heldFor(n) ?? (this.now === null ? 0 : stream.start + this.now - stream.base[n].at);
-    return held > HELD_MS ? ink.hold : ink.pass;
+    return (stream.heldFor(n) ?? (this.now === null ? 0 : stream.start + this.now - stream.base[n].at)) > HELD_MS;
   }
 
-  drawFrame(n, ys, thick) {
-    const { stream, rails } = this;
-    const colour = this.colour(n), dash = stream.base[n].isLast ? [5, 3] : [];
+  /** Put the line of a frame among those to be drawn; one that waits in the gateway grows as time passes. */
+  putFrame(n, ys, put, isDashed) {
+    const { stream, rails } = this, kind = this.isHeld(n) ? "hold" : "pass";
     const known = ys.map((y, k) => [rails[k], y]).filter(([, y]) => !isNaN(y));
-    if (known.length > 1) this.line(known, colour, thick, dash);
+    if (known.length > 1) put(stream.base[n].isLast ? `${kind} last` : kind, known);
     if (this.now !== null && isNaN(ys[1]) && !isNaN(ys[0]) && isNaN(ys[2])) {
-      this.line([[rails[0], ys[0]], [rails[1], Math.max(ys[0], this.y(this.now))]], colour, 1, [2, 4]);
+      put(`${kind} ${isDashed ? "waits" : "wait in a crowd"}`, [[rails[0], ys[0]], [rails[1], Math.max(ys[0], this.y(this.now))]]);
     }
   }
 
-  drawDots(ys, colour) {
-    ys.forEach((y, k) => { if (!isNaN(y)) this.dot(this.rails[k], y, 2.6, colour); });
+  stroke(lines, colour, look, thick) {
+    const { pen } = this;
+    pen.strokeStyle = colour;
+    pen.lineWidth = look.includes("wait") ? 1 : thick;
+    pen.setLineDash(look.endsWith("last") ? [5, 3] : look.endsWith("waits") ? [2, 4] : []);
+    pen.beginPath();
+    for (const points of lines) points.forEach(([x, y], n) => n ? pen.lineTo(x, y) : pen.moveTo(x, y));
+    pen.stroke();
+    pen.setLineDash([]);
+  }
+
+  drawDots(n) {
+    const { stream } = this, colour = this.isHeld(n) ? ink.hold : ink.pass;
+    [stream.base[n].at, stream.passAt[n], stream.hadAt[n]].forEach((moment, k) => {
+      if (moment !== undefined) this.dot(this.rails[k], this.y(moment - stream.start), 2.6, colour);
+    });
   }
 
   /** What this page read: a ring a read, and how many frames came in it. */
@@ -203,10 +219,10 @@ export class Ladder {
     const { stream, pen, rails } = this;
     const inRead = new Map();
     let shown = 0, before = -Infinity, labelled = -Infinity;
-    for (let n = 0; n < stream.hadRead.length; n++) inRead.set(stream.hadRead[n], (inRead.get(stream.hadRead[n]) ?? 0) + 1);
+    for (const read of stream.hadRead) inRead.set(read, (inRead.get(read) ?? 0) + 1);
     stream.reads.forEach((read, n) => {
       const y = this.y(read.t - stream.start);
-      if (y < -4 || y > this.height + 4 || y - before < 1.2) return;
+      if (y < -4 || y > this.height + 4 || y - before < (stream.reads.length > DOTS ? 3 : 1.2)) return;
       before = y;
       const frames = inRead.get(n + 1) ?? 0;
       if (shown++ < 600) this.dot(rails[2], y, frames > 1 ? 5 : 3.4, ink.pass, true);
