@@ -14,6 +14,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from chunkwire.wire.errors import LocalError, quoted
@@ -234,6 +235,7 @@ _ORDER: Final = (
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     kind: tuple(sorted(set(record._fields) - {"kind"}, key=_ORDER.index)) for kind, record in _KINDS.items()
 }
+_MEMBERS: Final = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
 _NUMBER: Final = (int, float)
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     **dict.fromkeys(("stream", "n", "read", "offset", "size", "chunks", "reads", "octets", "wire_octets"), int),
@@ -259,8 +261,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
         with_data: False leaves content out: sizes and times only.
     """
     line: dict[str, object] = {"v": RECORD_VERSION, "kind": record.kind}
-    for name in _NAMES[record.kind]:
-        value = getattr(record, name)
+    for name, value in zip(_NAMES[record.kind], _MEMBERS[record.kind](record), strict=True):
         if value is None or value is False:
             continue
         if isinstance(value, float):
