@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 import trio
 
 from chunkwire.net.heads import Request
-from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
+from chunkwire.record.values import DataRecord, FrameRecord, Record, to_json
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.tap import RecordFor
 
@@ -87,19 +88,19 @@ class Watchers:
     def recorder(self, place: str, also: Callable[[Record], None] | None = None) -> Callable[[Record], None]:
         """Return what takes the records of one exchange."""
         number = next(self._numbers)
-        began: float | None = None
+        began = math.inf
 
         def take(record: Record) -> None:
             nonlocal began
             if also is not None:
                 also(record)
-            if isinstance(record, RequestRecord) and began is None:  # the moment it gives, not that of its coming
-                began = record.wall - record.t - (time.time() - time.monotonic())
+            # A record comes when its moment has passed, however late: so the least of these is nearest to the request.
+            began = min(began, time.monotonic() - record.t)
             if record.point == "gateway.received" and record.way == "response":
                 return  # what it received is what its upstream wrote
             if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
                 record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
-            noted = Noted(record, number, place, (began or 0.0) + record.t)
+            noted = Noted(record, number, place, began + record.t)
             for watcher in self._watchers:
                 watcher.note(noted)
 

@@ -82,12 +82,11 @@ class JournalEntry:
     )
 
     def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
+        self.began, self.began_ns = now, time.time_ns()  # before anything else: they are one moment
         self.number = number
         self.metrics = metrics
         self.request = _kept(request)
         self.peer = peer
-        self.began = now
-        self.began_ns = time.time_ns()
         self.nonce = _nonce_in(request.target)
         self.status = 0
         self.rule = ""

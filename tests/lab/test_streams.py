@@ -9,6 +9,8 @@ import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.laboratory import Lab
+from chunkwire.lab.watching import Watcher, Watchers
+from chunkwire.record.values import FrameRecord
 from tests.lab.serving import answer, content_of, get, lab_running, status_of
 from tests.server.peer import TrioPacer
 
@@ -119,6 +121,17 @@ async def test_the_feed_tells_what_origin_and_gateway_sent() -> None:
     assert lines == {"origin.sent": ["2", "1", "0"], "gateway.sent": ["3", "0"]}
     runs = [each for each in seen if each["kind"] == "request" and ["Chunkwire-Run", "r1"] in each["fields"]]
     assert {each["place"] for each in runs} == {"origin", "gateway buffer"}
+
+
+async def test_records_of_several_places_are_on_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchers, watcher = Watchers(), Watcher()
+    watchers._watchers.add(watcher)
+    moments = iter((10.0, 5.5, 7.5))  # the first record came when its task had been kept from running
+    monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: next(moments))
+    take = watchers.recorder("origin")
+    for n, t in ((1, 0.0), (2, 0.5), (3, 2.5)):
+        take(FrameRecord(1, "origin.sent", t, n, None, n, 0, "1", 1, b"x"))
+    assert [noted.at for noted in watcher.kept] == [10.0, 5.5, 7.5]
 
 
 async def _until(stream: trio.SocketStream, mark: bytes, times: int = 1) -> bytes:
