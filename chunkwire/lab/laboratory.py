@@ -12,17 +12,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import trio
+
 from chunkwire.lab.assets import send_asset
 from chunkwire.lab.control import MAX_RATE, RunPacer
 from chunkwire.lab.guard import SANDBOXED, Guard, page_fields
 from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd, Verdict
-from chunkwire.lab.loading import MAX_FILE_OCTETS, load
+from chunkwire.lab.loading import MAX_FILE_OCTETS, load_json
 from chunkwire.lab.relaying import Relays
 from chunkwire.lab.seat import Seat, Seats
 from chunkwire.lab.trying import Trials, keep_octets, send_octets
 from chunkwire.net.heads import Field, Request
 from chunkwire.origin.scenarios import FAULTS
-from chunkwire.record.values import Record, to_json
+from chunkwire.record.values import Record
 from chunkwire.server.admin import JOURNAL
 from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
@@ -263,12 +265,10 @@ async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
     """Answer with the records of the file that the request's content is."""
     octets = await request.read_body(MAX_FILE_OCTETS)
     try:
-        loaded = load(octets)
+        content = await trio.to_thread.run_sync(load_json, octets)  # others go on meanwhile
     except LocalError as error:
         raise Refusal(400, "lab-file", str(error)) from error
-    records = ",".join(to_json(record) for record in loaded.records)
-    content = f'{{"notes":{json.dumps(loaded.notes)},"records":[{records}]}}'
-    await response.fixed(200, (JSON,), content.encode())
+    await response.fixed(200, (JSON,), content)
 
 
 async def _hand(seat: Seat, request: IncomingRequest, response: Responder) -> None:

@@ -5,11 +5,12 @@ The rule here: pure; octets in, records and notes out. The readers are those of 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Final
 
 from chunkwire.client.capture import CaptureReader
-from chunkwire.record.values import Record, read_records
+from chunkwire.record.values import Record, read_records, to_json
 from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # a page that shows more frames than that has is of no use
@@ -33,6 +34,17 @@ class Loaded:
 
     def begin(self, title: str) -> None:
         """Do nothing: each message has records of its own number."""
+
+
+def load_json(octets: bytes) -> bytes:
+    """Return what `load` does as a JSON object with `records` and `notes`; of a large file this takes a second or two.
+
+    Raises:
+        LocalError: as `load`.
+    """
+    loaded = load(octets)
+    records = ",".join(to_json(record) for record in loaded.records)
+    return f'{{"notes":{json.dumps(loaded.notes)},"records":[{records}]}}'.encode("ascii")
 
 
 def load(octets: bytes) -> Loaded:

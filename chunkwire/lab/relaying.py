@@ -13,15 +13,16 @@ from typing import Final
 import trio
 
 from chunkwire.forward.gateway import Gateway, default_mover
+from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.lab.guard import SANDBOXED
 from chunkwire.lab.seat import Seat
 from chunkwire.net.dial import parse_url
-from chunkwire.net.heads import Request
+from chunkwire.net.heads import HeadError, Request
 from chunkwire.net.listen import Drain
-from chunkwire.server.refusal import Refusal
+from chunkwire.server.refusal import Refusal, from_head_error
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
@@ -56,6 +57,10 @@ class Relays:
         root = f"{seat.path}/{request.path.removeprefix(seat.path).split('/')[1]}/"
         is_own = not root.endswith("/up/")
         settings, head = _settings(mode, is_own=is_own), _inner(request.head, root)
+        try:
+            admitted_framing(head)
+        except HeadError as error:
+            raise from_head_error(error) from error
         connection = response.hand_over()
         own = Upstream(parse_url(f"http://{connection.local}{seat.path}/direct"))
         gateway = Gateway(

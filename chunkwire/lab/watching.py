@@ -18,10 +18,12 @@ import trio
 
 from chunkwire.net.heads import Request
 from chunkwire.record.values import DataRecord, FrameRecord, Record, to_json
+from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.tap import RecordFor
 
 MAX_KEPT: Final = 20_000  # records a watcher may be behind: some 10 s of 1000 frames a second at two points
+MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.04  # records are sent together: 25 times a second looks continuous
 TURN_RECORDS: Final = 12  # made text in one turn, in some 0.2 ms: a relay in this process has its turn in between
@@ -107,7 +109,13 @@ class Watchers:
         return take
 
     async def send_to(self, response: Responder) -> None:
-        """Send records as they come, until the client leaves."""
+        """Send records as they come, until the client leaves.
+
+        Raises:
+            Refusal: 503, so many watch already.
+        """
+        if len(self._watchers) >= MAX_WATCHERS:
+            raise Refusal(503, "watchers", f"expected at most {MAX_WATCHERS} pages to watch one learner's streams")
         watcher = Watcher()
         self._watchers.add(watcher)
         fields = (EVENT_STREAM, (b"Cache-Control", b"no-store"))

@@ -201,7 +201,6 @@ async function step() {
   if (!isRunning()) {
     start({ isPaused: true });
     while (!state.run.began) await new Promise(requestAnimationFrame);
-    await new Promise((resolve) => setTimeout(resolve, 60));
   } else if (!state.run.isPaused) {
     state.run.isPaused = true;
     await control("paused=1");
