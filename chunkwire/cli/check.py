@@ -129,7 +129,7 @@ def show(card: Scorecard, options: argparse.Namespace) -> None:
     """Print the scorecard: the table, or with `--json -` its JSON."""
     from chunkwire.cli.terminal import is_coloured, width_of
     from chunkwire.tools.check.scorecard import to_json
-    from chunkwire.tools.check.view import conclusion_lines, result_lines
+    from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
     from chunkwire.tools.paint import Paint
 
     if options.json == "-":
@@ -137,9 +137,11 @@ def show(card: Scorecard, options: argparse.Namespace) -> None:
         return
     paint: Paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
     width = width_of(sys.stdout)
-    print(f"check {card.kind} {paint.text(card.target)}")
-    for line in result_lines(card.results, paint, width=width, is_verbose=bool(options.verbose)):
-        print(line)
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions)
+    print(paint.text(f"check {card.kind} {card.target}{f' ({versions})' if versions else ''}"))
+    for lines in (result_lines, octet_lines):
+        for line in lines(card.results, paint, width=width, is_verbose=bool(options.verbose)):
+            print(line)
     print(*conclusion_lines(card, paint, is_strict=options.strict), sep="\n")
 
 

@@ -28,6 +28,8 @@ that it started, and its row stays open.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command and the flags."""
+    parser.usage = "chunkwire check client [FLAGS] -- CMD [ARGUMENTS]"
+    setattr(parser, "unknown_hint", "; put -- in front of the command")  # noqa: B010  a member of cli.main.Parser
     parser.add_argument("command", nargs="*", metavar="CMD", help="behind --: a program and its arguments")
     group = parser.add_argument_group("client")
     group.add_argument(
@@ -77,8 +79,8 @@ async def judge(options: argparse.Namespace) -> int:
     plain = next(case for case in cases if case.scenario.name == PLAIN_SCENARIO)
     said = None if options.stdout == "auto" else OutputForm(options.stdout)
     check.check_files(options)
-    async with playing(cases) as house:
+    async with playing(cases) as origin:
         run = partial(run_command, options.command, patience=options.patience)
-        client = CheckedClient(run, house, await learn_output(run, house, plain, said))
+        client = CheckedClient(run, origin, await learn_output(run, origin, plain, said))
         tests = [RowTest(case.row, partial(client.judge, case)) for case in choose(cases, check.named(options))]
         return await check.run_rows("client", shlex.join(options.command), tests, options)

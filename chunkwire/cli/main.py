@@ -70,7 +70,13 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises one line instead of printing its usage, and knows near misses."""
+    """argparse that raises one line instead of printing its usage, and knows near misses.
+
+    Attributes:
+        unknown_hint: what to say of an unknown flag that resembles none.
+    """
+
+    unknown_hint = ""
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`; `main` prints it."""
@@ -80,7 +86,7 @@ class Parser(argparse.ArgumentParser):
     def unknown_flag(self, word: str) -> str:
         """Return the line about a flag that does not exist."""
         name = word.partition("=")[0]
-        return f"unknown flag {name}{near(name, list(self._option_string_actions))}"
+        return f"unknown flag {name}{near(name, list(self._option_string_actions)) or self.unknown_hint}"
 
     def _unknown_flags(self) -> list[str]:
         # argparse reports a missing argument before it reports the mistyped flag that swallowed it.

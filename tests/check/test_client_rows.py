@@ -91,14 +91,14 @@ async def ours(url: str, *, idle: float = 0.5, checks_gzip: bool = False) -> Com
 @asynccontextmanager
 async def checked(variant: Variant) -> AsyncIterator[CheckedClient]:
     """Give our client behind a variant."""
-    async with playing(client_cases()) as house, between(variant, urlsplit(house.url).port or 0) as address:
-        yield CheckedClient(lambda url: ours(f"http://{address}{urlsplit(url).path}"), house, OutputForm.CONTENT)
+    async with playing(client_cases()) as origin, between(variant, urlsplit(origin.url).port or 0) as address:
+        yield CheckedClient(lambda url: ours(f"http://{address}{urlsplit(url).path}"), origin, OutputForm.CONTENT)
 
 
 async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> None:
     with trio.fail_after(60):
-        async with playing(client_cases()) as house:
-            checks = CheckedClient(partial(ours, checks_gzip=True), house, OutputForm.CONTENT)
+        async with playing(client_cases()) as origin:
+            checks = CheckedClient(partial(ours, checks_gzip=True), origin, OutputForm.CONTENT)
             run = RowRun([RowTest(case.row, partial(checks.judge, case)) for case in client_cases()], jobs=8)
             await run.run()
     assert {result.row.name: result.why for result in run.results if result.outcome is not RowOutcome.PASS} == {
@@ -125,15 +125,15 @@ def test_every_scenario_has_its_row_and_every_row_its_variant() -> None:
 
 async def ruling(name: str, run: CommandRun, *targets: str, form: OutputForm = OutputForm.CONTENT) -> Ruling:
     """Judge a run that asked for these targets of a scenario; `1.0` stands for a request in HTTP/1.0."""
-    async with playing(client_cases()) as house:
+    async with playing(client_cases()) as origin:
 
         async def asks(url: str) -> CommandRun:
             for target in targets:
                 version = b"1.0" if target == "1.0" else b"1.1"
-                house.asked(name).append(Request(b"GET", b"/", version))
+                origin.asked(name).append(Request(b"GET", b"/", version))
             return run
 
-        return await CheckedClient(asks, house, form).judge(CASES[name])
+        return await CheckedClient(asks, origin, form).judge(CASES[name])
 
 
 async def test_retries_are_counted() -> None:
@@ -165,25 +165,25 @@ async def test_the_form_of_the_output_is_learned_from_a_plain_response() -> None
     plain = CASES[PLAIN_SCENARIO]
     content = plain.scenario.content
     outputs = {content: OutputForm.CONTENT, f"{TEXT}\n".encode(): OutputForm.TEXT, b"12 passed": OutputForm.IGNORED}
-    async with playing(client_cases()) as house:
+    async with playing(client_cases()) as origin:
         for output, form in outputs.items():
 
             async def asks(_: str, stdout: bytes = output) -> CommandRun:
-                house.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
+                origin.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
                 return CommandRun(0, stdout, b"")
 
-            assert await learn_output(asks, house, plain, None) is form
+            assert await learn_output(asks, origin, plain, None) is form
 
 
 async def test_an_output_that_is_not_what_it_is_said_to_be_is_refused() -> None:
-    async with playing(client_cases()) as house:
+    async with playing(client_cases()) as origin:
 
         async def asks(_: str) -> CommandRun:
-            house.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
+            origin.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
             return CommandRun(0, b"12 passed", b"")
 
         with pytest.raises(LocalError, match=r"--stdout content: .* 9 octets came out of"):
-            await learn_output(asks, house, CASES[PLAIN_SCENARIO], OutputForm.CONTENT)
+            await learn_output(asks, origin, CASES[PLAIN_SCENARIO], OutputForm.CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ async def test_a_command_that_cannot_take_a_plain_response_is_not_judged(run: Co
     async def runs(_: str) -> CommandRun:
         return run
 
-    async with playing(client_cases()) as house:
+    async with playing(client_cases()) as origin:
         with pytest.raises(LocalError) as refused:
-            await learn_output(runs, house, CASES[PLAIN_SCENARIO], None)
+            await learn_output(runs, origin, CASES[PLAIN_SCENARIO], None)
     assert message in str(refused.value)
 
 

@@ -12,7 +12,7 @@ from chunkwire.tools.check.page import page
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, RowTest, Ruling, Shown, choose
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
-from chunkwire.tools.check.view import conclusion_lines, result_lines
+from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 PASSED = Ruling(RowOutcome.PASS, "answers 400")
@@ -160,7 +160,8 @@ def test_the_page_escapes_what_came_and_fetches_nothing() -> None:
 
 def test_the_table_fits_its_width_and_shows_no_control_character() -> None:
     scorecard = card((Level.MUST, RowOutcome.FAIL), (Level.SHOULD, RowOutcome.FAIL), octets=b"\x1b[31m" + b"x" * 200)
-    lines = [*result_lines(scorecard.results, width=60), *conclusion_lines(scorecard)]
+    lines = [*result_lines(scorecard.results, width=60), *octet_lines(scorecard.results, width=60)]
+    lines += conclusion_lines(scorecard)
     assert max(map(len, lines[:-2])) <= 60
     assert not any("\x1b" in line for line in lines)
     assert lines[-2:] == ["* 2 rows: 1 must failed, 1 should failed", "* a failed should counts with --strict"]

@@ -5,11 +5,15 @@ from functools import partial
 import pytest
 import trio
 
+from chunkwire.net.dial import parse_url
+from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.rows import Level, RowOutcome, RowTest
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.server.baseline import Baseline, learn
 from chunkwire.tools.check.server.cases import CheckedServer
 from chunkwire.tools.check.server.rows import SERVER_CASES
+from chunkwire.tools.check.server.talk import ServerTarget
+from chunkwire.wire.errors import LocalError
 from tests.check.variants import Variant, spoilt
 
 CASES = {case.row.id: case for case in SERVER_CASES}
@@ -20,7 +24,7 @@ LEARNED: list[Baseline] = []  # of ours, once a process: to see that it reads bo
 VARIANTS = (
     Variant("knows no later minor version", "9110/2.5/1", ((rb"HTTP/1.9", b"HTTP/2.9"),)),
     Variant("has no clock", "9110/6.6.1/1", answered=((rb"Date: [^\r]*\r\n", b""),)),
-    Variant("reads bodies first", "9110/7.5/1"),
+    Variant("reads bodies first", "9112/9.3/7"),
     Variant(
         "upgrades HTTP/1.0",
         "9110/7.8/1",
@@ -37,7 +41,7 @@ VARIANTS = (
     Variant("takes anything for a request", "9112/2.2/4", ((rb"^(\x16|SSH).*", b"GET /check HTTP/1.0\r\n\r\n"),)),
     Variant("has a short line buffer", "9112/3/1", ((rb"x{7000,}(?= HTTP)", b" x"),)),
     Variant("answers a long target with 400", "9112/3/2", answered=((rb"^HTTP/1.1 414", b"HTTP/1.1 400"),)),
-    Variant("mends request lines", "9112/3/3", ((rb"^GET  ", b"GET "),)),
+    Variant("mends request lines", "9112/3/3", ((rb" extra HTTP", b" HTTP"),)),
     Variant("needs no Host", "9112/3.2/1", ((rb"1.1\r\nConnection", b"1.1\r\nHost: x\r\nConnection"),)),
     Variant("takes the first of two Hosts", "9112/3.2/2", ((rb"(Host: a\r\n)Host: .\r\n", rb"\1"),)),
     Variant("takes any Host", "9112/3.2/3", ((rb"Host: a b\r\n", b"Host: a\r\n"),)),
@@ -68,6 +72,7 @@ VARIANTS = (
     Variant("knows no extensions", "9112/7.1.1/1", ((rb";a=1", b"\0"),)),
     Variant("skips extensions unread", "9112/7.1.1/3", ((rb";a[\r\0]b?(?=\r)", b""),)),
     Variant("ends a quoted extension at CRLF", "9112/7.1.1/4", ((rb';a="\r\nhello', b"\r\nhello"),)),
+    Variant("limits no extensions", "9112/7.1.1/5", ((rb"x{100,}", b"x"),)),
     Variant("knows no trailers", "9112/7.1.2/1", ((rb"X-Check: 1\r\n", b"X-Check 1\r\n"),)),
     Variant("skips trailers unread", "9112/7.1.2/2 9112/7.1.2/3", ((rb"0\r\n(?:nonsense|A : 1)\r\n", b"0\r\n"),)),
     Variant("ends a body where it is cut", "9112/8/1", at_end=b"0\r\n\r\n"),
@@ -88,6 +93,20 @@ async def sound_baseline() -> Baseline:
         async with spoilt(SOUND) as target:
             LEARNED.append(await learn(target))
     return LEARNED[0]
+
+
+async def test_a_resource_whose_answer_never_ends_is_refused() -> None:
+    async def drip(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk(b"x")
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        (address,) = await nursery.start(serve, ":0", [Resource("/", drip)])
+        url = parse_url(f"http://{address}/")
+        with trio.fail_after(60), pytest.raises(LocalError, match=r"to GET does not end in 0.2 s"):
+            await learn(ServerTarget(url, url.authority, None, (), b"POST", b"hello", 0.2))
+        nursery.cancel_scope.cancel()
 
 
 async def test_ours_passes_every_row() -> None:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, RowOutcome, RowResult
-from chunkwire.tools.check.scorecard import Scorecard, as_text
+from chunkwire.tools.check.scorecard import Scorecard, as_text, clause_of
 from chunkwire.tools.check.view import role_of, word_of
 
 _STYLE: Final = """
@@ -22,6 +22,7 @@ p.sum{color:var(--fg);font-size:1.1em}
 code,pre{font:13px/1.45 ui-monospace,monospace}pre{background:var(--box);padding:.7em;margin:.4em 0 1em;
 white-space:pre-wrap;overflow-wrap:anywhere;border-radius:6px}
 h2{font-size:1em;margin:2em 0 .3em}
+summary .title::after{content:" \\25B8";color:var(--soft)}details[open] .title::after{content:" \\25BE"}
 details,div.row{border-top:1px solid var(--line);padding:.35em 0}
 summary,div.row{display:grid;grid-template-columns:8.5em 4.5em 3.5em 1fr;gap:.3em .7em;cursor:pointer}
 div.row{cursor:default}summary::-webkit-details-marker{display:none}
@@ -72,7 +73,7 @@ def _row(result: RowResult) -> str:
         f'<span class="level">{result.row.level.value}</span>'
         f'<b class="{role_of(result)}">{word_of(result)}</b>'
         f'<span class="title">{escape(result.row.title)}</span>'
-        f'<span class="why">RFC {escape(result.row.clause)}{escape(": " + result.why if result.why else "")}</span>'
+        f'<span class="why">{escape(clause_of(result.row))}{escape(": " + result.why if result.why else "")}</span>'
     )
     if not result.octets:
         return f'<div class="row">{cells}</div>'

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree
 
-from chunkwire.tools.check.rows import Level, RowOutcome, RowResult, Shown
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, Shown
 
 _NOT_XML = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")  # Char, XML 1.0 §2.2
 
@@ -68,7 +68,8 @@ class Scorecard:
             for key in ("pass", "undecided", "not applicable", "only seen")
             if counts[key]
         ]
-        return f"{len(self.results)} rows: " + (", ".join([*failed, *others]) or "none was run")
+        rows = f"{len(self.results)} row{'s' * (len(self.results) != 1)}"
+        return f"{rows}: " + (", ".join([*failed, *others]) or "none was run")
 
 
 def to_json(card: Scorecard) -> str:
@@ -76,6 +77,7 @@ def to_json(card: Scorecard) -> str:
     rows = [
         {
             "id": result.row.id,
+            "name": result.row.name,
             "level": result.row.level.value,
             "title": result.row.title,
             "clause": result.row.clause,
@@ -116,7 +118,7 @@ def to_junit(card: Scorecard, *, is_strict: bool = False) -> str:
     for result in card.results:
         name = f"{result.row.id} {result.row.title}"
         case = ElementTree.SubElement(suite, "testcase", classname=f"check.{card.kind}", name=_xml(name))
-        text = "\n".join([f"{result.row.level.value}, RFC {result.row.clause}", *map(as_text, result.octets)])
+        text = "\n".join([f"{result.row.level.value}, {clause_of(result.row)}", *map(as_text, result.octets)])
         is_failure = result.outcome is RowOutcome.FAIL and result.row.level in levels
         if is_failure:
             failures += 1
@@ -130,6 +132,11 @@ def to_junit(card: Scorecard, *, is_strict: bool = False) -> str:
     suites.append(suite)
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+
+
+def clause_of(row: CheckRow) -> str:
+    """Return where a rule is written: `RFC 9112 §7.1`, `WHATWG HTML §9.2.6`."""
+    return f"RFC {row.clause}" if row.clause[:1].isdigit() else row.clause
 
 
 def as_text(shown: Shown) -> str:

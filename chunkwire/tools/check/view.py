@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult
-from chunkwire.tools.check.scorecard import Scorecard, as_text
+from chunkwire.tools.check.scorecard import Scorecard, as_text, clause_of
 from chunkwire.tools.paint import PLAIN, Paint, wrapped
 
 _WORDS: Final = {
@@ -45,7 +45,7 @@ def list_lines(rows: Sequence[CheckRow], *, width: int | None = None) -> Iterato
 def result_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield a line a row, and what it did beneath; the octets of failures, verbose those of every row."""
+    """Yield a line a row, and beneath it what the peer did where that is no plain pass."""
     column = _id_column([result.row for result in results])
     for result in results:
         word = word_of(result)
@@ -55,20 +55,25 @@ def result_lines(
         yield from others
         is_told = is_verbose or result.outcome is not RowOutcome.PASS or result.row.level is Level.SEEN
         if is_told and result.why:
-            indent = " " * (len(lead) + 6)
-            yield from (paint.text(line) for line in wrapped(indent, result.why, width))
-        if is_verbose or (result.outcome is RowOutcome.FAIL and result.row.level is not Level.SEEN):
-            yield from _octet_lines(result, paint, width, is_verbose=is_verbose)
+            yield from (paint.text(line) for line in wrapped(" " * (len(lead) + 6), result.why, width))
 
 
-def _octet_lines(result: RowResult, paint: Paint, width: int | None, *, is_verbose: bool) -> Iterator[str]:
-    for shown in result.octets:
-        lines = as_text(shown).splitlines()
-        kept = lines if is_verbose else lines[: _MOST_LINES + 1]
-        for line in kept:
-            yield "      " + paint.text(line, None if width is None or is_verbose else max(20, width - 6))
-        if len(lines) > len(kept):
-            yield f"        … {len(lines) - len(kept)} lines more"
+def octet_lines(
+    results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
+) -> Iterator[str]:
+    """Yield the clause and the octets of each row that failed; verbose those of every row, and all of them."""
+    for result in results:
+        if not is_verbose and (result.outcome is not RowOutcome.FAIL or result.row.level is Level.SEEN):
+            continue
+        yield ""
+        yield f"{paint(role_of(result), f'{result.row.id} {word_of(result)}')}  {clause_of(result.row)}"
+        for shown in result.octets:
+            lines = as_text(shown).splitlines()
+            kept = lines if is_verbose else lines[: _MOST_LINES + 1]
+            yield from ("  " + paint.text(line, None if width is None else max(20, width - 2)) for line in kept)
+            if len(lines) > len(kept):
+                yield f"    … {len(lines) - len(kept)} lines more (-v shows them)"
+    yield ""
 
 
 def conclusion_lines(card: Scorecard, paint: Paint = PLAIN, *, is_strict: bool = False) -> Iterator[str]:

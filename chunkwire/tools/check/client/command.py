@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from chunkwire.wire.errors import LocalError
 
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
+_ERROR: Final = re.compile(r"(?:[Ee]rror|[Ee]xception)\b.*:")
 MAX_OUTPUT_OCTETS: Final = 4 << 20  # of each of its two outputs; what is beyond is read and dropped
 
 
@@ -36,11 +38,12 @@ class CommandRun:
 
     @property
     def how(self) -> str:
-        """How it ended, and the last line that it wrote to standard error."""
+        """How it ended, and of its standard error the last line that names an error, else the last line."""
         if self.code is None:
             return "still running"
-        lines = [line for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        return _code_text(self.code) + (f": {lines[-1].strip()[:160]}" if lines and self.code else "")
+        lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        telling = [line for line in lines if _ERROR.search(line)] or lines
+        return _code_text(self.code) + (f": {telling[-1][:160]}" if telling and self.code else "")
 
 
 def _code_text(code: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.tools.check.client.command import PLACEHOLDER, URL_VARIABLE, CommandRun
-from chunkwire.tools.check.client.playing import Playhouse
+from chunkwire.tools.check.client.playing import ScenarioOrigin
 from chunkwire.tools.check.client.rows import WORDS, ClientCase
 from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
 from chunkwire.wire.errors import LocalError
@@ -41,14 +41,14 @@ class CheckedClient:
     """
 
     run: Callable[[str], Awaitable[CommandRun]]
-    house: Playhouse
+    origin: ScenarioOrigin
     form: OutputForm
 
     async def judge(self, case: ClientCase) -> Ruling:
         """Run the command on a scenario, and judge what it makes of it."""
         scenario = case.scenario
-        run = await self.run(f"{self.house.url}/{scenario.name}")
-        asked = self.house.asked(scenario.name)
+        run = await self.run(f"{self.origin.url}/{scenario.name}")
+        asked = self.origin.asked(scenario.name)
         octets = (Shown("sent", scenario.octets), *_outputs(run))
         outcome, why = self._rule(scenario, run, asked)
         times = "" if len(asked) == 1 else f"; asked {len(asked)} times"
@@ -99,7 +99,7 @@ def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
 
 
 async def learn_output(
-    run_with: Callable[[str], Awaitable[CommandRun]], house: Playhouse, case: ClientCase, form: OutputForm | None
+    run_with: Callable[[str], Awaitable[CommandRun]], origin: ScenarioOrigin, case: ClientCase, form: OutputForm | None
 ) -> OutputForm:
     """Run the command on a plain response, and return what its output is.
 
@@ -111,8 +111,8 @@ async def learn_output(
         LocalError: the command cannot be started, does not ask, does not end or fails; or its output is not what it is
             said to be. Nothing could be learned from what such a command does with a broken one.
     """
-    run = await run_with(f"{house.url}/{case.scenario.name}")
-    asked = house.asked(case.scenario.name)
+    run = await run_with(f"{origin.url}/{case.scenario.name}")
+    asked = origin.asked(case.scenario.name)
     if run.code is None:
         raise LocalError("the command does not end in time with a plain response (see --patience)")
     if run.code:

@@ -17,7 +17,7 @@ _HOLD_SECONDS: Final = 3600.0  # of a stall: a command is killed before
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-class Playhouse:
+class ScenarioOrigin:
     """An origin with a resource for each scenario: `/NAME`, and whatever a client puts behind it.
 
     Attributes:
@@ -48,11 +48,11 @@ class Playhouse:
 
 
 @asynccontextmanager
-async def playing(cases: Sequence[ClientCase]) -> AsyncIterator[Playhouse]:
+async def playing(cases: Sequence[ClientCase]) -> AsyncIterator[ScenarioOrigin]:
     """Serve the scenarios on a free port of the loopback interface."""
-    house = Playhouse(cases)
+    origin = ScenarioOrigin(cases)
     async with trio.open_nursery() as nursery:
-        addresses = await nursery.start(serve, "127.0.0.1:0", house.resources)
-        house.url = f"http://{addresses[0]}"
-        yield house
+        addresses = await nursery.start(serve, "127.0.0.1:0", origin.resources)
+        origin.url = f"http://{addresses[0]}"
+        yield origin
         nursery.cancel_scope.cancel()

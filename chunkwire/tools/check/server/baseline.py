@@ -8,7 +8,8 @@ from chunkwire.client.errors import Deadline
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
 from chunkwire.tools.check.server.answers import ServerAnswer
-from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
+from chunkwire.tools.check.server.talk import MAX_RECEIVED_OCTETS, ServerTarget, Talk, TalkEnd, conversing, talk
+from chunkwire.wire.errors import LocalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ async def learn(target: ServerTarget) -> Baseline:
         IncompleteHead: it closes without an answer.
         Deadline: it gives none.
         HeadError: what it says is no HTTP.
+        LocalError: its answer is too long, or never ends.
     """
     asked = await talk(target, target.closing())
     if asked.answers.trouble:
@@ -52,6 +54,11 @@ async def learn(target: ServerTarget) -> Baseline:
         raise Deadline("head", target.patience)
     if not asked.finals:
         raise IncompleteHead(asked.received)
+    if not asked.finals[0].is_whole and asked.end is TalkEnd.OPEN:
+        size = "within 4 MiB" if len(asked.received) > MAX_RECEIVED_OCTETS else f"in {target.patience:g} s"
+        raise LocalError(
+            f"expected a resource whose answers are short: that of {target.url} to GET does not end {size}"
+        )
     posted = await talk(target, with_length(target, b"Connection: close\r\n"), methods=(target.method,))
     post = posted.finals[0] if posted.finals else None
     is_early = post is not None and await _answers_early(target)

@@ -238,5 +238,5 @@ CONNECTIONS: Final = (
     case("9110/10.1.1/2", Level.MUST, "ignores Expect: 100-continue in HTTP/1.0", judge_expect_in_old),
     case("9110/7.8/1", Level.MUST, "ignores Upgrade in HTTP/1.0", judge_upgrade_in_old),
     case("9110/6.6.1/1", Level.SHOULD, "dates its answers", judge_date),
-    case("9110/7.5/1", Level.SEEN, "answers before a body has come", judge_early, clause="9112 §9.3"),
+    case("9112/9.3/7", Level.SEEN, "answers before a body has come", judge_early),
 )

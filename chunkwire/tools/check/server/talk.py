@@ -164,11 +164,13 @@ class Conversation:
         return Talk(bytes(self._sent), bytes(self._received), self.answers, self._end, self._before_fin)
 
     async def read(self) -> None:
-        """Take what comes until the connection ends."""
+        """Take what comes until the connection ends, or is too much."""
         try:
-            while len(self._received) < MAX_RECEIVED_OCTETS and (octets := await self._connection.receive_some()):
+            while octets := await self._connection.receive_some():
                 self._received += octets
                 self._note(TalkEnd.OPEN)
+                if len(self._received) > MAX_RECEIVED_OCTETS:
+                    return
             self._note(TalkEnd.CLOSED)
         except PeerGone:
             self._note(TalkEnd.RESET)
