@@ -189,6 +189,7 @@ def check_judgement(judgement: Judgement | None) -> None:
         assert json.dumps(judgement.to_json())
 
 
+@settings(max_examples=25)
 @given(st.text(max_size=20))
 def test_no_answer_is_taken_without_a_look(given_answer: str) -> None:
     for lesson in LESSONS:

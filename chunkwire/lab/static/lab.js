@@ -11,6 +11,7 @@ import { act, config, listen, loadConfig } from "./server.js";
 import { streams } from "./streams.js";
 import { addTable } from "./table.js";
 import { Wire } from "./wire.js";
+import "./lessons.js";
 
 const byId = (id) => document.getElementById(id);
 const PACES = [0, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 5000];
