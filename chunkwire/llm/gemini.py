@@ -6,6 +6,7 @@ end; the last event has the `finishReason` and the usage. Without `alt=sse` the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -49,6 +50,10 @@ from chunkwire.wire.sse import encode_event
 
 MAX_CANDIDATES: Final = 8  # as the service
 _CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
+_UNDERSCORE: Final = re.compile("_([a-z])")
+_CALLERS: Final = frozenset(
+    {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args", "response"}
+)
 _STREAM: Final = ":streamGenerateContent"
 _WHOLE: Final = ":generateContent"
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -155,7 +160,7 @@ class Gemini(Dialect):
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         model, _, method = request.path.rpartition("/models/")[2].rpartition(":")
-        body = body_of(request)
+        body = _cased(body_of(request))
         is_stream = f":{method}" == _STREAM
         config = at(body, "generationConfig")
         question = Question(
@@ -274,6 +279,22 @@ def _usage_of(usage: object) -> Usage:
     )
 
 
+def _cased(value: object, depth: int = 8) -> object:
+    """Return a request's JSON with its keys in camel case: the service takes both cases, and the SDK mixes them.
+
+    What has a caller's own names in it, schemas and arguments, stays as it is.
+    """
+    if isinstance(value, list):
+        return [_cased(item, depth - 1) for item in value] if depth else value
+    if not isinstance(value, dict) or not depth:
+        return value
+    found: dict[str, object] = {}
+    for key, member in value.items():
+        name = _UNDERSCORE.sub(lambda match: match[1].upper(), key)
+        found[name] = member if name in _CALLERS else _cased(member, depth - 1)
+    return found
+
+
 def _schema(config: object) -> object:
     """Return the JSON Schema that the answer must fit, {} for any JSON, None for a text."""
     if text_at(config, "responseMimeType") != "application/json":
@@ -281,7 +302,7 @@ def _schema(config: object) -> object:
     return at(config, "responseJsonSchema") or at(config, "responseSchema") or {}
 
 
-def _messages(body: dict[str, object]) -> Iterator[Message]:
+def _messages(body: object) -> Iterator[Message]:
     if system := text_of(at(body, "systemInstruction", "parts")):
         yield Message("system", system)
     required(body, "contents", list)
@@ -295,7 +316,7 @@ def _messages(body: dict[str, object]) -> Iterator[Message]:
         yield Message(speaker, text_of(parts))
 
 
-def _tools(body: dict[str, object]) -> Iterator[Tool]:
+def _tools(body: object) -> Iterator[Tool]:
     for tool in items_at(body, "tools"):
         for function in items_at(tool, "functionDeclarations"):
             schema = at(function, "parametersJsonSchema") or at(function, "parameters")

@@ -155,6 +155,17 @@ def test_gemini_without_alt_sse_asks_for_an_array() -> None:
     assert DIALECTS["gemini"].key_of(post(path + "?key=a%2Fb&alt=sse", body)) == "a/b"
 
 
+def test_gemini_takes_members_in_both_cases() -> None:
+    tool = {"function_declarations": [{"name": "f", "parameters": {"properties": {"a_b": {"type": "STRING"}}}}]}
+    config = {"max_output_tokens": 5, "thinkingConfig": {"include_thoughts": True}, "response_mime_type": "text/plain"}
+    body = {"contents": [{"parts": [{"text": "Hi"}]}], "tools": [tool], "generation_config": config}
+    question = parse(
+        post("/v1beta/models/g:generateContent", body | {"system_instruction": {"parts": [{"text": "S"}]}})
+    )
+    assert (question.max_tokens, question.wants_reasoning, question.messages[0].text) == (5, True, "S")
+    assert question.tools == (Tool("f", {"properties": {"a_b": {"type": "STRING"}}}),)
+
+
 def test_bedrocks_invoke_speaks_anthropic() -> None:
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}
     question = parse(post("/model/claude/invoke-with-response-stream", body))
