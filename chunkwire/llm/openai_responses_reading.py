@@ -41,7 +41,9 @@ class ResponsesInterpreter:
         self.is_complete = False
         self._is_started = False
         self._is_refusal = False
-        self._told: set[int | None] = set()  # the indexes of the items of which something was said
+        self._told: set[int | None] = set()  # the indexes of the items of which text or a call came
+        self._thought: set[int | None] = set()  # and of those of which reasoning came
+        self._argued: set[int | None] = set()  # of those calls whose arguments came
         self._calls = ToolIndex()
 
     def done(self) -> None:
@@ -68,17 +70,27 @@ class ResponsesInterpreter:
                 yield from self._finish(payload)
 
     def _take_delta(self, kind: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        more = delta_at(payload, "delta")
+        more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
         match kind:
+            case "response.output_text.done" | "response.refusal.done" if index not in self._told:
+                part = {**payload, "type": kind.split(".")[1]}  # nothing of it came before
+                yield from self._take_item(payload, {"content": [part]})
+            case "response.function_call_arguments.done" if index not in self._argued:
+                yield from self._argue(index, delta_at(payload, "arguments"))
             case "response.output_text.delta" | "response.refusal.delta" if more:
-                self._told.add(number_at(payload, "output_index"))
+                self._told.add(index)
                 self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
                 yield Text(more)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
-                yield ToolCall(self._calls.of(number_at(payload, "output_index")), "", "", more)
+                yield from self._argue(index, more)
             case _ if kind.startswith("response.reasoning") and more:
-                self._told.add(number_at(payload, "output_index"))
+                self._thought.add(index)
                 yield Reasoning(more)
+
+    def _argue(self, index: int | None, arguments: str) -> Iterator[AnswerEvent]:
+        self._argued.add(index)
+        if arguments:
+            yield ToolCall(self._calls.of(index), "", "", arguments)
 
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
@@ -86,13 +98,15 @@ class ResponsesInterpreter:
                 self._told.add(number_at(payload, "output_index"))
                 index = self._calls.of(number_at(payload, "output_index"))
                 arguments = delta_at(item, "arguments") or delta_at(item, "input")
+                if arguments:
+                    self._argued.add(number_at(payload, "output_index"))
                 yield ToolCall(index, text_at(item, "call_id"), text_at(item, "name"), arguments)
             case "reasoning":
                 yield Reasoning("")  # there may be no word of it before the answer
 
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         """Yield what an item says, where nothing of it came before."""
-        if number_at(payload, "output_index") not in self._told:
+        if number_at(payload, "output_index") not in self._told | self._thought:
             yield from self._take_item(payload, item)
 
     def _finish(self, response: object) -> Iterator[AnswerEvent]:
@@ -104,6 +118,8 @@ class ResponsesInterpreter:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
         for number, item in enumerate(items_at(response, "output") if not self._told else ()):
+            if self._thought and text_at(item, "type") == "reasoning":
+                continue
             yield from self._take_item({"output_index": number}, item)
         self.is_complete = True
         if status == "incomplete":
@@ -127,6 +143,7 @@ class ResponsesInterpreter:
             yield from self._begin_item(payload, item)
         for part in items_at(item, "summary"):
             if thought := text_at(part, "text"):
+                self._thought.add(number_at(payload, "output_index"))
                 yield Reasoning(thought)
         for part in items_at(item, "content"):
             self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"

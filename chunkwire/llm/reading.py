@@ -260,7 +260,8 @@ class AnswerReader(ABC, Generic[Unit]):
             return self._no_stream()
         is_inside = self._is_inside if self._elements is None else not self._elements.is_between
         where = f", in the middle of {self._name_unit(self._units + 1)}" if is_inside else self._after()
-        return self._fail(ErrorKind.INCOMPLETE, f"expected {self._interpreter.ending}, got the end of input{where}")
+        ending = self._interpreter.ending if self._elements is None else "the end of the JSON"
+        return self._fail(ErrorKind.INCOMPLETE, f"expected {ending}, got the end of input{where}")
 
     def _after(self) -> str:
         return f" after {self._units} {self.unit if self._elements is None else 'object'}s"

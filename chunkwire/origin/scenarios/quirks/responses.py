@@ -39,6 +39,12 @@ _CREATED: Final = {"type": "response.created", "response": _response("in_progres
 _HELLO: Final = (_CREATED, _delta("output_text", "Hel"), _delta("output_text", "lo"))
 _SENT: Final = tuple(named(event) for event in _HELLO)
 _COMPLETED: Final = named(_ending("completed"))
+_CALL: Final = {
+    "type": "response.output_item.added",
+    "output_index": 1,
+    "item": {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
+}
+_SUMMARY: Final = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}
 _STOPPED: Final = {"reason": "max_output_tokens"}
 _FAILED: Final = Said("Hello", stop=None, error=ErrorKind.OVERLOADED)
 
@@ -189,5 +195,29 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         named(_CREATED),
         named({"type": "response.output_item.done", "output_index": 0, "item": _MESSAGE}),
         _COMPLETED,
+    ),
+    _row(
+        "responses-reasoning-only-deltas",
+        "deltas of the reasoning alone; the text comes with response.completed",
+        "proxies",
+        "2025",
+        named(_CREATED),
+        named(_delta("reasoning_summary_text", "Hm.")),
+        named(
+            _ending("completed", {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}, _MESSAGE)
+        ),
+        said=Said("Hello", reasoning="Hm."),
+    ),
+    _row(
+        "responses-done-alone",
+        "the text and the arguments of a call at once, in events that end in `done`",
+        "proxies that fake a stream",
+        "2025",
+        named(_CREATED),
+        named({"type": "response.output_text.done", "output_index": 0, "text": "Hello"}),
+        named(_CALL),
+        named({"type": "response.function_call_arguments.done", "output_index": 1, "arguments": "{}"}),
+        _COMPLETED,
+        said=Said("Hello", calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
     ),
 )
