@@ -94,7 +94,7 @@ class Answers:
                 nursery.cancel_scope.cancel()
         finally:
             self.audit(account, trio.current_time())
-        if account.session and items.keeps_text and account.ended == "complete":
+        if account.session and items.text and account.ended == "complete":
             self.sessions.add(account.session, trio.current_time(), question=wish.text, answer=items.text)
         if gone is not None:
             raise gone

@@ -44,6 +44,7 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
 _ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
+_ERROR_S: Final = 2.0  # that its end is waited for: the status says enough
 _GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
@@ -210,12 +211,16 @@ class OneAttempt:
 
 
 async def _some_of(stream: Stream) -> bytes:
-    """Return the beginning of a body that is an error."""
+    """Return the beginning of a body that is an error, or as much of it as came."""
     octets = b""
-    async for read in stream.reads(whole_frames=False):
-        octets += content(read)
-        if len(octets) >= _ERROR_OCTETS:
-            break
+    with trio.move_on_after(_ERROR_S):
+        try:
+            async for read in stream.reads(whole_frames=False):
+                octets += content(read)
+                if len(octets) >= _ERROR_OCTETS:
+                    break
+        except (IncompleteBody, FramingError):
+            return octets
     return octets
 
 

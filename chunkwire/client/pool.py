@@ -17,7 +17,7 @@ from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
 
 PER_SERVER: Final = 128  # that wait for a request at once; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
-IDLE_S: Final = 30.0  # that one is kept without a request (node closes after 5 s, nginx after 75 s)
+IDLE_S: Final = 30.0  # without a request, until one is not used again (node closes after 5 s, nginx after 75 s)
 
 ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 """Scheme, host, port, and the TLS context of the connections."""
@@ -28,7 +28,7 @@ class Pool:
 
     Args:
         per_server: the most that wait for a request, for one server.
-        idle: seconds that one waits at most.
+        idle: seconds without a request until one is not used again; it is closed when its server is asked next.
     """
 
     def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:

@@ -53,6 +53,22 @@ async def test_questions_at_fault_close_the_service_for_nobody(status: int, body
     assert (told["asked"], told["failed"], told["state"]) == (3, 0, "closed")
 
 
+@pytest.mark.parametrize("how", ["cut", "never ends"])
+async def test_the_status_of_an_error_counts_though_its_body_breaks_off(how: str) -> None:
+    async def breaks_off(request: IncomingRequest, response: Responder) -> None:
+        await request.read_body(1 << 20)
+        async with response.chunked(429) as body:
+            await body.send_chunk(LATER)
+            if how == "never ends":
+                await trio.sleep_forever()
+            body.cut()
+
+    async with asking(Fake(responder=breaks_off)) as asked:
+        response = await asked.ask("hi")
+    assert (status_of(response), error_of(response)["kind"]) == (429, "rate-limit")
+    assert "slow down" in error_of(response)["message"]
+
+
 def unknown(name: str) -> bytes:
     detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]
     return json.dumps({"detail": detail}).encode()

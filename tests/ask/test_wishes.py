@@ -201,6 +201,13 @@ async def test_tool_calls_come_back_in_every_form() -> None:
     assert any(line.startswith(b'{"tool_call":{"index":0,"id":') for line in lines)
 
 
+async def test_an_answer_without_text_is_not_remembered_by_its_session() -> None:
+    async with asking() as asked:
+        for body in ({"q": "a", "tools": [TOOL], "session": "s"}, {"q": "b", "session": "t"}):
+            assert status_of(await asked.post("/ask", body, JSON)) == 200
+        assert len(asked.endpoint.answers.sessions) == 1
+
+
 def thought(text: str) -> bytes:
     return b"data: %b\n\n" % json.dumps({"choices": [{"delta": {"reasoning_content": text}}]}).encode()
 
