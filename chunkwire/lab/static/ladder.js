@@ -30,6 +30,7 @@ const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 50
 
 export function timeLabel(ms, step) {
   if (step >= 1000) return `${ms / 1000} s`;
+  if (!ms) return "0 ms";
   return step < 1 ? `${ms.toFixed(1)}` : `${Math.round(ms)}`;
 }
 
@@ -65,7 +66,7 @@ export class Ladder {
     this.ratio = ratio;
     this.isSmall = clientWidth < 300;
     const axis = this.isSmall ? 30 : 44;
-    const [left, right] = [axis + (this.isSmall ? 22 : 31), clientWidth - (this.isSmall ? 16 : 92)];
+    const [left, right] = [axis + (this.isSmall ? 22 : 31), clientWidth - (this.isSmall ? 22 : 92)];
     this.axis = axis;
     this.rails = [left, Math.round((left + right) / 2), right];
     this.heads.forEach((head, n) => { head.style.left = `${this.rails[n]}px`; });

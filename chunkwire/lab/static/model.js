@@ -3,7 +3,6 @@
 
 export const HELD_MS = 15; // a frame that a hop kept longer than this was held; a loop on a busy machine may take some
 export const MAX_FRAMES = 50_000; // shown of one stream; what follows is counted only
-const MAX_LINES = 200_000; // records kept for saving
 
 const utf8 = new TextEncoder();
 
@@ -17,7 +16,8 @@ export function dataOf(record) {
 
 /** Frames seen at one point, with the range of content that each carries. */
 class Point {
-  constructor() {
+  constructor(most) {
+    this.most = most;
     this.frames = [];
     this.content = 0;
     this.count = 0;
@@ -33,7 +33,7 @@ class Point {
     }
     const from = this.content;
     this.content += record.partial ? dataOf(record).length : record.size;
-    if (this.frames.length >= MAX_FRAMES) return;
+    if (this.frames.length >= this.most) return;
     this.frames.push({
       n: record.n, at, line: record.line, size: record.size, from, to: this.content, read: record.read,
       record, partial: !!record.partial, cut: !!record.cut, trailers: null, isLast: record.kind === "frame" && record.size === 0,
@@ -49,13 +49,14 @@ class Point {
 }
 
 export class Stream {
-  constructor(label) {
+  constructor(label, most = MAX_FRAMES) {
     this.label = label;
+    this.most = most;
     this.start = 0;
     this.began = false;
-    this.origin = new Point();
-    this.gateway = new Point();
-    this.client = new Point(); // of a recording; a browser knows reads only
+    this.origin = new Point(most);
+    this.gateway = new Point(most);
+    this.client = new Point(most); // of a recording; a browser knows reads only
     this.reads = []; // {t, to}: when this page had content up to `to`
     this.done = null; // {t, error}: how this page's reader ended
     this.had = 0; // octets of content that this page has
@@ -79,7 +80,7 @@ export class Stream {
 
   /** Take a record of the server's, at its moment on the page's clock. */
   record(record, at, line) {
-    if (this.lines.length < MAX_LINES) this.lines.push(line);
+    if (this.lines.length < 4 * this.most) this.lines.push(line); // kept for saving
     const point = { "origin.sent": this.origin, "gateway.sent": this.gateway, "client.received": this.client }[record.point];
     if (!point || record.way !== "response") return;
     if (record.kind === "head") this.head ??= record;

@@ -2,7 +2,7 @@
 
 import { Stream } from "./model.js";
 
-const MAX_LISTED = 30;
+const MAX_LISTED = 30, MAX_FRAMES = 5000; // of each, and of one's frames
 const byId = (id) => document.getElementById(id);
 const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
 
@@ -20,7 +20,7 @@ export function addOthers({ showStream, clearLane, onPage }) {
       known.hasOrigin = true;
       return known;
     }
-    const stream = new Stream("");
+    const stream = new Stream("", MAX_FRAMES);
     stream.start = onPage(record.at);
     const entry = { stream, places: [], item: document.createElement("li"), button: document.createElement("button"), passes: null, hasOrigin: record.point === "origin.sent", end: null };
     entry.request = `${record.method} ${record.target}`;
@@ -48,7 +48,7 @@ export function addOthers({ showStream, clearLane, onPage }) {
       if (record.kind !== "request") return;
       entry = begin(record);
       entries.set(record.x, entry);
-      if (entries.size > 4 * MAX_LISTED) entries.delete(entries.keys().next().value);
+      if (entries.size > 2 * MAX_LISTED) entries.delete(entries.keys().next().value);
     }
     if (record.kind === "request") {
       if (!entry.places.includes(record.place)) entry.places.push(record.place);
