@@ -23,6 +23,7 @@ from chunkwire.server.serving import serve
 from chunkwire.testing.control import Control
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.runs import Runs
+from chunkwire.wire.errors import LocalError
 
 GRACE_S: Final = 5.0  # for a command that was sent SIGINT or SIGTERM, and for what it has left running
 _LOOK_S: Final = 0.01
@@ -42,6 +43,8 @@ class Companions:
     def __init__(self, control: str | None, command: str | None) -> None:
         self.code: int = ExitCode.OK
         self._control_address = parse_address(control) if control is not None else None
+        if self._control_address is not None and self._control_address.is_unix:
+            raise LocalError(f"--control: expected HOST:PORT, :PORT or PORT, got {control}")
         self._command = command
         self._runs = Runs()
         self._control = Control(self._runs, lambda: self._url)
@@ -51,7 +54,7 @@ class Companions:
         """Return what the origin serves for them."""
         return run_resources(self._runs) if self._control_address is not None else ()
 
-    async def run(self, serve_origin: ServeOrigin, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+    async def run(self, serve_origin: ServeOrigin, scheme: str, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         """Run an origin, and these beside it, until the origin has drained or the command has ended."""
         async with trio.open_nursery() as nursery:
 
@@ -60,7 +63,7 @@ class Companions:
                 nursery.cancel_scope.cancel()
 
             addresses = await nursery.start(origin, name="origin")
-            self._url = _url_of(addresses[0])
+            self._url = _url_of(addresses[0], scheme)
             control_url = await self._serve_control(nursery)
             task_status.started(addresses)
             if self._command is not None:
@@ -74,15 +77,15 @@ class Companions:
             return ""
         serving = partial(serve, self._control_address, self._control.resources())
         (address,) = await nursery.start(serving, name="control path")
-        url = f"{_url_of(address)}/{self._control.token}"
+        url = f"{_url_of(address, 'http')}/{self._control.token}"
         if self._command is None:
             print(f"control path on {url}", file=sys.stderr, flush=True)
         return url
 
 
-def _url_of(address: Address) -> str:
+def _url_of(address: Address, scheme: str) -> str:
     """Return the URL of a server for clients on this machine."""
-    return f"http://{Address(_ANY_HOST.get(address.host, address.host), address.port)}"
+    return Address(_ANY_HOST.get(address.host, address.host), address.port).url(scheme)
 
 
 async def run_command(command: str, environment: dict[str, str]) -> int:

@@ -145,7 +145,8 @@ def _origin(
                     certificate=place.certificate,
                     handle_signals=not options.exec,
                 )
-                start = partial(companions.run, origin) if companions else origin
+                scheme = "https" if place.certificate else "http"
+                start = partial(companions.run, origin, scheme) if companions else origin
                 await start(task_status=task_status)
 
     return server

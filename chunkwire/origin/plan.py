@@ -91,7 +91,7 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
     """
     query, settings = request.query, caps_of(request)
     status = status_with_body(query, "status")
-    head = tuple(_header(text) for text in query.values("header"))
+    head = tuple(checked_header(text) for text in query.values("header"))
     if all(name.lower() != b"content-type" for name, _ in head):
         head = (TEXT, *head)
     if query.values("octets"):
@@ -155,7 +155,7 @@ def _trailer(text: str) -> Field:
     return checked_trailer(name, value.strip(" \t"), parameter="trailer")
 
 
-def _header(text: str) -> Field:
+def checked_header(text: str) -> Field:
     """Return a field line of the response head; refuse one that frames the message, or is none."""
     name, colon, value = (part.strip(" \t").encode() for part in text.partition(":"))
     if not colon or not _FIELD_NAME.fullmatch(name):

@@ -10,10 +10,10 @@ A run has a base URL of its own; its responses come in sequence, and `run.reques
 fails the test where a response was never asked for or a request was not expected. With pytest, the fixture `chunkwire`
 is such an origin, one a test, and `@pytest.mark.chunkwire(LEGAL)` runs a test once for each `scenario`.
 
-What a maintainer must know of this room: `steps` is what a response is asked for as, `answers` what it is on the wire;
-`runs` keeps runs, `responding`, `hands` and `sockets` answer their requests; `control` is the way to all of this from
-another process, `thread` from another thread, and `origin` what a Python test holds. `plugin` is pytest's, and alone
-imports it. The names are loaded when they are asked for, since pytest loads the plugin with every project.
+What a maintainer must know of this room: `steps` is what a response is asked for as (`responses` in Python), `answers`
+what it is on the wire. `runs` keeps runs; `responding`, `hands` and `sockets` answer their requests. `control` is the
+way to all of this from another process, `thread` from another thread; `origin` is what a Python test holds. `plugin` is
+for pytest, which alone imports it. The names here are loaded when they are asked for: pytest loads the plugin always.
 """
 
 import importlib
@@ -23,8 +23,19 @@ if TYPE_CHECKING:
     from chunkwire.origin.scenarios import BROKEN, LEGAL, SCENARIOS, Scenario
     from chunkwire.origin.scenarios.quirks import QUIRKS
     from chunkwire.testing.origin import Origin, OriginRun
+    from chunkwire.testing.responses import (
+        by_hand,
+        cut,
+        failing,
+        fault,
+        framed,
+        octets,
+        reset,
+        stall,
+        status,
+        tool_call,
+    )
     from chunkwire.testing.runs import RunFailed, RunRequest
-    from chunkwire.testing.steps import by_hand, cut, failing, fault, framed, octets, reset, stall, status, tool_call
 
 __all__ = [
     "Origin",
@@ -60,6 +71,6 @@ def __getattr__(name: str) -> object:
     """Load one of the names of `__all__` (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((module for module, names in _HOMES.items() if name in names), "chunkwire.testing.steps")
+    home = next((module for module, names in _HOMES.items() if name in names), "chunkwire.testing.responses")
     value = globals()[name] = getattr(importlib.import_module(home), name)
     return value

@@ -24,8 +24,9 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.server.serving import serve
 from chunkwire.testing.responding import run_resources
+from chunkwire.testing.responses import by_hand
 from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
-from chunkwire.testing.steps import Response, by_hand
+from chunkwire.testing.steps import Response
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
 
 _LOOPBACK: Final = Address("127.0.0.1", 0)
@@ -252,7 +253,12 @@ class Origin:
 
     def __enter__(self) -> Origin:
         refuse_in_loop("with Origin()", "async with Origin()")
-        self.url = self.thread.start().result()
+        started = self.thread.start()
+        try:
+            self.url = started.result()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aenter__(self) -> Origin:

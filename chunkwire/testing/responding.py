@@ -108,7 +108,9 @@ async def _write(
         reply = status_reply(step, asked)
         await response.fixed(reply.status, reply.fields, reply.body)
     elif isinstance(step, Octets):
-        await play_written(response, b"", [Write(each) for each in step.writes], step.ending, hold=_STALL_S)
+        whole = request.head.method == b"HEAD" or not step.writes
+        head, *rest = (b"".join(step.writes),) if whole else step.writes
+        await play_written(response, head, [Write(each) for each in rest], step.ending, hold=_STALL_S)
     elif run.kind == "websocket":
         await answer_websocket(run.hands.get(number), step, request, response, received)
     elif isinstance(step, ByHand):

@@ -1,4 +1,4 @@
-"""The responses of a run, as they are asked for: in Python by the functions here, from elsewhere as the same JSON.
+"""The responses of a run, as they are asked for by the control path; `responses` has functions that give the same.
 
 The rule here: pure, and one vocabulary. A response is content, a text or a list, or a mapping of the members that
 `read_step` knows; whatever is wrong with it is said in one line before anything is served.
@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import ErrorKind
+from chunkwire.origin.plan import checked_header
 from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, nearest
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
+from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import LocalError
 
 Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario | Quirk
@@ -129,89 +131,6 @@ class ByHand:
 Step: TypeAlias = ContentStep | StatusReply | Octets | ByHand
 
 
-def status(
-    code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a response with this status: the dialect's own error, or `body`: a text, or what becomes JSON."""
-    return _members(status=code, retry_after=retry_after, body=body, headers=headers)
-
-
-def cut(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets of content."""
-    return fault("cut", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
-
-
-def reset(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer whose connection is reset (RST) there; see `cut`."""
-    return fault("reset", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
-
-
-def stall(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer that falls silent there, until the client leaves or the run ends; see `cut`."""
-    return fault("stall", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
-
-
-def fault(
-    name: str,
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer with a fault of `/fault/NAME` after so many events, chunks, or octets of content."""
-    return _members(
-        fault=name, content=content, after_events=after_events, after_frames=after_frames, after_octets=after_octets
-    )
-
-
-def framed(content: Response, framing: Scenario | str) -> Response:
-    """Return an answer whose events lie on the wire as a scenario says."""
-    return _members(content=content, framing=str(framing))
-
-
-def tool_call(name: str, /, **arguments: object) -> Response:
-    """Return an answer of a language model that calls a tool."""
-    return {"tool_calls": [{"name": name, "arguments": arguments}]}
-
-
-def failing(error: str, content: Response | None = None) -> Response:
-    """Return an answer that ends in an error of the provider's, such as `overloaded`, in mid-stream."""
-    return _members(error=error, content=content)
-
-
-def octets(*writes: bytes, end: str = "close") -> Response:
-    """Return a response from its status-line on, each write as it stands; `end` is close, reset, keep or hold."""
-    return {"octets_b64": [base64.b64encode(each).decode() for each in writes], "end": end}
-
-
-def by_hand() -> Response:
-    """Return a response that the test writes."""
-    return {"by_hand": True}
-
-
-def _members(**members: object) -> Mapping[str, object]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
 def read_steps(responses: object, kind: str, framing: object = None) -> list[Step]:
     """Return the responses of a run.
 
@@ -302,13 +221,18 @@ def _read_status(response: Mapping[str, object]) -> StatusReply:
     headers = response.get("headers") or {}
     if not isinstance(headers, Mapping):
         raise LocalError(f"headers: expected a mapping, got {headers!r:.40}")
-    fields = tuple(
-        (_text(name, "headers").encode(), _text(value, "headers").encode()) for name, value in headers.items()
-    )
+    fields = tuple(_field(name, value) for name, value in headers.items())
     wait = response.get("retry_after")
     if wait is not None and (not isinstance(wait, int | float) or not 0 <= wait <= _MAX_COUNT):
         raise LocalError(f"retry_after: expected seconds, 0 or more, got {wait!r:.40}")
     return StatusReply(code, response.get("body"), fields, wait)
+
+
+def _field(name: object, value: object) -> tuple[bytes, bytes]:
+    try:
+        return checked_header(f"{_text(name, 'headers')}:{_text(value, 'headers')}")
+    except Refusal as error:
+        raise LocalError(str(error)) from error
 
 
 def _read_octets(response: Mapping[str, object]) -> Octets:

@@ -108,17 +108,6 @@ def sends(*pieces: bytes) -> Script:
     return script
 
 
-def resets_after(octets: bytes) -> Script:
-    """Return a script: take a request head, send these octets, reset."""
-
-    async def script(peer: Peer) -> None:
-        await peer.head()
-        await peer.send(octets)
-        await peer.reset()
-
-    return script
-
-
 def notes_ending(endings: list[str], octets: bytes) -> Script:
     """Return a script: take a request head, send these octets, and note how the client leaves."""
 
@@ -128,11 +117,6 @@ def notes_ending(endings: list[str], octets: bytes) -> Script:
         endings.append(await peer.ending())
 
     return script
-
-
-def holds_after(octets: bytes) -> Script:
-    """Return a script: take a request head, send these octets, and then nothing until the client leaves."""
-    return notes_ending([], octets)
 
 
 async def gather(view: AsyncIterable[T], into: list[T]) -> None:

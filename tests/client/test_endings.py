@@ -4,79 +4,72 @@ import pytest
 import trio
 
 from chunkwire import Chunk, Data, Frame, FramingError, IncompleteBody, LocalError, client
-from tests.client.server import CHUNKED, LAST, gather, holds_after, notes_ending, resets_after, scripted, sends
+from tests.client.conftest import Answered
+from tests.client.server import CHUNKED, LAST, gather, notes_ending, scripted, sends
 
 FEVER = 0.05  # s; a deadline that is meant to pass
 
 
-async def test_a_cut_raises_with_the_content_that_had_come() -> None:
-    async with scripted(sends(CHUNKED + b"5\r\nhello\r\n5\r\nwor")) as server:
-        async with client.open("GET", server.url()) as stream:
-            with pytest.raises(IncompleteBody) as caught:
-                await stream.text()
+async def test_a_cut_raises_with_the_content_that_had_come(answered: Answered) -> None:
+    async with answered(CHUNKED + b"5\r\nhello\r\n5\r\nwor") as stream:
+        with pytest.raises(IncompleteBody) as caught:
+            await stream.text()
     assert caught.value.received == b"hellowor"
     assert stream.verdict == client.BodyEnd("cut", "unknown")
 
 
-async def test_frames_before_a_cut_are_given_before_it_is_raised() -> None:
+async def test_frames_before_a_cut_are_given_before_it_is_raised(answered: Answered) -> None:
     seen: list[Frame | Data] = []
-    async with scripted(sends(CHUNKED + b"5\r\nhello\r\n")) as server, client.open("GET", server.url()) as stream:
+    async with answered(CHUNKED + b"5\r\nhello\r\n") as stream:
         with pytest.raises(IncompleteBody):
             await gather(stream.frames(), seen)
     assert [frame.raw for frame in seen] == [b"5\r\nhello\r\n"]
 
 
-async def test_a_reset_is_told_from_a_cut() -> None:
-    async with (
-        scripted(resets_after(CHUNKED + b"5\r\nhello\r\n")) as server,
-        client.open("GET", server.url()) as stream,
-    ):
+async def test_a_reset_is_told_from_a_cut(answered: Answered) -> None:
+    async with answered(CHUNKED + b"5\r\nhello\r\n", end="reset") as stream:
         with pytest.raises(client.ResetBody) as caught:
             await stream.drain()
     assert stream.verdict.framing == "reset"
     assert "reset" in str(caught.value)
 
 
-async def test_broken_framing_raises_after_the_frames_that_were_valid() -> None:
+async def test_broken_framing_raises_after_the_frames_that_were_valid(answered: Answered) -> None:
     seen: list[Frame | Data] = []
-    async with scripted(sends(CHUNKED + b"5\r\nhello\r\nzz\r\n")) as server:
-        async with client.open("GET", server.url()) as stream:
-            with pytest.raises(FramingError) as caught:
-                await gather(stream.frames(), seen)
+    async with answered(CHUNKED + b"5\r\nhello\r\nzz\r\n") as stream:
+        with pytest.raises(FramingError) as caught:
+            await gather(stream.frames(), seen)
     assert [frame.data for frame in seen if isinstance(frame, Chunk)] == [b"hello"]
     assert isinstance(caught.value, client.MalformedBody)
     assert (caught.value.rule, caught.value.offset, caught.value.received) == ("chunk-size", 10, b"hello")
 
 
-async def test_the_error_of_a_stream_keeps_coming() -> None:
-    async with scripted(sends(CHUNKED)) as server, client.open("GET", server.url()) as stream:
+async def test_the_error_of_a_stream_keeps_coming(answered: Answered) -> None:
+    async with answered(CHUNKED) as stream:
         for _ in range(2):
             with pytest.raises(IncompleteBody):
                 await anext(stream.frames())
 
 
-async def test_silence_beyond_the_idle_timeout_is_a_deadline() -> None:
-    async with scripted(holds_after(CHUNKED + b"1\r\na\r\n")) as server:
-        async with client.open("GET", server.url(), idle_timeout=FEVER) as stream:
-            with pytest.raises(client.Deadline) as caught:
-                await stream.drain()
+async def test_silence_beyond_the_idle_timeout_is_a_deadline(answered: Answered) -> None:
+    async with answered(CHUNKED + b"1\r\na\r\n", end="hold", idle_timeout=FEVER) as stream:
+        with pytest.raises(client.Deadline) as caught:
+            await stream.drain()
     assert (caught.value.phase, caught.value.received) == ("idle", b"a")
     assert stream.verdict.framing == "timeout"
 
 
-async def test_the_total_timeout_ends_a_stream_that_goes_on() -> None:
-    async with scripted(holds_after(CHUNKED)) as server:
-        with pytest.raises(client.Deadline) as caught:
-            async with client.open("GET", server.url(), total_timeout=FEVER) as stream:
-                await stream.drain()
+async def test_the_total_timeout_ends_a_stream_that_goes_on(answered: Answered) -> None:
+    with pytest.raises(client.Deadline) as caught:
+        async with answered(CHUNKED, end="hold", total_timeout=FEVER) as stream:
+            await stream.drain()
     assert caught.value.phase == "total"
 
 
-async def test_a_head_that_does_not_come_is_a_deadline() -> None:
-    async with scripted(holds_after(b"")) as server:
-        with pytest.raises(client.Deadline) as caught:
-            async with client.open("GET", server.url(), head_timeout=FEVER):
-                pass  # never entered
+async def test_a_head_that_does_not_come_is_a_deadline(answered: Answered) -> None:
+    with pytest.raises(client.Deadline) as caught:
+        async with answered(end="hold", head_timeout=FEVER):
+            pass  # never entered
     assert caught.value.phase == "head"
 
 
@@ -123,8 +116,8 @@ async def test_an_error_of_the_caller_comes_out_as_it_is() -> None:
                 raise ZeroDivisionError
 
 
-async def test_a_body_has_one_view() -> None:
-    async with scripted(sends(CHUNKED + LAST)) as server, client.open("GET", server.url()) as stream:
+async def test_a_body_has_one_view(answered: Answered) -> None:
+    async with answered(CHUNKED + LAST) as stream:
         await stream.drain()
         with pytest.raises(LocalError, match="one view"):
             stream.lines()

@@ -5,7 +5,8 @@ import pytest
 from chunkwire import ChunkwireError, client, encode_chunk
 from chunkwire.client.completion import Completion
 from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
-from tests.client.server import CHUNKED, EVENTS, LAST, Peer, resets_after, scripted, sends
+from tests.client.conftest import Answered
+from tests.client.server import CHUNKED, EVENTS, LAST, Peer, scripted, sends
 
 CHAT = b'data: {"object":"chat.completion.chunk","choices":[]}\n\n'
 
@@ -43,12 +44,11 @@ async def test_the_chunks_of_a_request_are_recorded_on_their_way_up() -> None:
     ]
 
 
-async def test_a_failure_before_the_head_has_its_end_in_the_recording() -> None:
+async def test_a_failure_before_the_head_has_its_end_in_the_recording(answered: Answered) -> None:
     records: list[Record] = []
-    async with scripted(resets_after(b"HTTP/1.1 2")) as server:
-        with pytest.raises(ChunkwireError):
-            async with client.open("GET", server.url(), record_to=records.append):
-                pass  # never entered
+    with pytest.raises(ChunkwireError):
+        async with answered(b"HTTP/1.1 2", end="reset", record_to=records.append):
+            pass  # never entered
     assert isinstance(records[-1], EndRecord)
     assert records[-1].framing == "reset"
 

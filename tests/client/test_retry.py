@@ -8,30 +8,31 @@ import trio
 from chunkwire import client
 from chunkwire.client.retry import retry_after
 from chunkwire.net.dial import DialError
+from chunkwire.testing import Origin, octets
 from tests.client.server import CHUNKED, LAST, Peer, scripted, sends
 
 QUICK = client.Retry(attempts=3, first=0.0)
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
 
 
-async def test_a_connection_that_dies_before_the_head_is_tried_again() -> None:
-    async with scripted(sends(), sends(), sends(CHUNKED + LAST)) as server:
-        async with client.open("GET", server.url(), retry=QUICK) as stream:
-            await stream.drain()
-    assert server.connections == 3
+async def test_a_connection_that_dies_before_the_head_is_tried_again(origin: Origin) -> None:
+    run = origin.text([octets(), octets(), octets(CHUNKED + LAST)])
+    async with client.open("GET", run.url, retry=QUICK) as stream:
+        await stream.drain()
+    assert len(run.requests) == 3
 
 
-async def test_a_status_that_asks_for_it_is_tried_again() -> None:
-    async with scripted(sends(BUSY), sends(CHUNKED + LAST)) as server:
-        async with client.open("GET", server.url(), retry=QUICK) as stream:
-            await stream.drain()
-            assert stream.head.status == 200
+async def test_a_status_that_asks_for_it_is_tried_again(origin: Origin) -> None:
+    run = origin.text([octets(BUSY), octets(CHUNKED + LAST)])
+    async with client.open("GET", run.url, retry=QUICK) as stream:
+        await stream.drain()
+        assert stream.head.status == 200
 
 
-async def test_the_last_attempt_gives_its_status_whatever_it_is() -> None:
-    async with scripted(sends(BUSY), sends(BUSY), sends(BUSY)) as server:
-        async with client.open("GET", server.url(), retry=QUICK) as stream:
-            assert stream.head.status == 503
+async def test_the_last_attempt_gives_its_status_whatever_it_is(origin: Origin) -> None:
+    run = origin.text([octets(BUSY), octets(BUSY), octets(BUSY)])
+    async with client.open("GET", run.url, retry=QUICK) as stream:
+        assert stream.head.status == 503
 
 
 async def test_a_post_that_may_have_arrived_is_not_repeated() -> None:

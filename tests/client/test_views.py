@@ -6,6 +6,8 @@ import pytest
 import trio
 
 from chunkwire import IncompleteBody, client, encode_chunk
+from chunkwire.testing import Origin, octets
+from tests.client.conftest import Answered
 from tests.client.server import CHUNKED, EVENTS, LAST, Peer, gather, scripted, sends
 
 
@@ -13,24 +15,18 @@ def chunks(*pieces: bytes) -> list[bytes]:
     return [encode_chunk(piece) for piece in pieces]
 
 
-async def test_lines_come_whole_and_the_last_one_needs_no_end() -> None:
-    async with scripted(sends(CHUNKED, *chunks(b"on", b"e\r\ntwo\n\nla", b"st"), LAST)) as server:
-        async with client.open("GET", server.url()) as stream:
-            assert [line async for line in stream.lines()] == ["one", "two", "", "last"]
+async def test_lines_come_whole_and_the_last_one_needs_no_end(answered: Answered) -> None:
+    async with answered(CHUNKED, *chunks(b"on", b"e\r\ntwo\n\nla", b"st"), LAST) as stream:
+        assert [line async for line in stream.lines()] == ["one", "two", "", "last"]
 
 
-async def test_a_line_is_given_before_the_next_one_is_sent() -> None:
-    had = trio.Event()
-
-    async def barrier(peer: Peer) -> None:
-        await peer.head()
-        await peer.send(CHUNKED + encode_chunk(b"first\n"))
-        await had.wait()
-        await peer.send(encode_chunk(b"second") + LAST)
-
-    async with scripted(barrier) as server, client.open("GET", server.url()) as stream:
+async def test_a_line_is_given_before_the_next_one_is_sent(origin: Origin) -> None:
+    run = origin.text(by_hand=True)
+    async with client.open("GET", run.url) as stream:
+        run.send_event("first\n")
         assert await anext(stream.lines()) == "first"
-        had.set()
+        run.send_event("second")
+        run.finish()
         assert await anext(stream.lines()) == "second"
 
 
@@ -41,22 +37,21 @@ async def test_a_character_cut_between_chunks_is_one_character() -> None:
             assert [line async for line in stream.lines()] == ["zwölf €"]
 
 
-async def test_text_obeys_the_charset_of_the_content_type() -> None:
+async def test_text_obeys_the_charset_of_the_content_type(answered: Answered) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin-1\r\n\r\n"
-    async with scripted(sends(head + b"\xe9")) as server, client.open("GET", server.url()) as stream:
+    async with answered(head + b"\xe9") as stream:
         assert await stream.text() == "é"
 
 
-async def test_an_unknown_charset_is_read_as_utf_8() -> None:
+async def test_an_unknown_charset_is_read_as_utf_8(answered: Answered) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=klingon\r\n\r\n"
-    async with scripted(sends(head + b"\xc3\xa9")) as server, client.open("GET", server.url()) as stream:
+    async with answered(head + b"\xc3\xa9") as stream:
         assert await stream.text() == "é"
 
 
-async def test_events_are_not_frames() -> None:
-    async with scripted(sends(EVENTS, *chunks(b"data: a\n\nda", b"ta: b\n\n"), LAST)) as server:
-        async with client.open("GET", server.url()) as stream:
-            assert [event.data async for event in stream.events()] == ["a", "b"]
+async def test_events_are_not_frames(answered: Answered) -> None:
+    async with answered(EVENTS, *chunks(b"data: a\n\nda", b"ta: b\n\n"), LAST) as stream:
+        assert [event.data async for event in stream.events()] == ["a", "b"]
     assert stream.counts.events == 2
     assert stream.counts.chunks == 2
 
@@ -74,30 +69,30 @@ async def test_a_broken_event_stream_is_taken_up_after_its_last_id() -> None:
     assert b"\r\nLast-Event-ID: 1\r\n" in heads[0]
 
 
-async def test_a_204_ends_an_event_stream_that_is_taken_up() -> None:
+async def test_a_204_ends_an_event_stream_that_is_taken_up(origin: Origin) -> None:
     first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n")
-    async with scripted(sends(first), sends(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
-        async with client.open("GET", server.url()) as stream:
-            assert [event.data async for event in stream.events(resume=True)] == ["a"]
-            assert [event async for event in stream.events(resume=True)] == []
+    run = origin.text([octets(first), octets(b"HTTP/1.1 204 No Content\r\n\r\n")])
+    async with client.open("GET", run.url) as stream:
+        assert [event.data async for event in stream.events(resume=True)] == ["a"]
+        assert [event async for event in stream.events(resume=True)] == []
 
 
-async def test_an_event_stream_without_ids_is_not_repeated() -> None:
+async def test_an_event_stream_without_ids_is_not_repeated(origin: Origin) -> None:
     seen: list[object] = []
-    async with scripted(sends(EVENTS + encode_chunk(b"data: a\n\n"))) as server:
-        async with client.open("GET", server.url()) as stream:
-            with pytest.raises(IncompleteBody):
-                await gather(stream.events(resume=True), seen)
+    run = origin.text([octets(EVENTS + encode_chunk(b"data: a\n\n"))])
+    async with client.open("GET", run.url) as stream:
+        with pytest.raises(IncompleteBody):
+            await gather(stream.events(resume=True), seen)
     assert len(seen) == 1
-    assert server.connections == 1
+    assert len(run.requests) == 1
 
 
-async def test_what_answers_without_an_event_stream_is_not_taken_up() -> None:
+async def test_what_answers_without_an_event_stream_is_not_taken_up(origin: Origin) -> None:
     first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n")
-    async with scripted(sends(first), sends(CHUNKED + LAST)) as server:
-        async with client.open("GET", server.url()) as stream:
-            with pytest.raises(IncompleteBody):
-                await gather(stream.events(resume=True), [])
+    run = origin.text([octets(first), octets(CHUNKED + LAST)])
+    async with client.open("GET", run.url) as stream:
+        with pytest.raises(IncompleteBody):
+            await gather(stream.events(resume=True), [])
 
 
 class Paced:
@@ -134,8 +129,7 @@ async def test_an_error_comes_after_the_batch_before_it(autojump_clock: trio.tes
     assert batches == [[1], [2, 3]]
 
 
-async def test_a_stream_is_throttled_by_the_frame() -> None:
-    async with scripted(sends(CHUNKED, *chunks(b"a", b"b", b"c"), LAST)) as server:
-        async with client.open("GET", server.url()) as stream:
-            batches = [batch async for batch in client.throttled(stream.frames(), every=0.01)]
+async def test_a_stream_is_throttled_by_the_frame(answered: Answered) -> None:
+    async with answered(CHUNKED, *chunks(b"a", b"b", b"c"), LAST) as stream:
+        batches = [batch async for batch in client.throttled(stream.frames(), every=0.01)]
     assert b"".join(frame.raw for batch in batches for frame in batch) == b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"

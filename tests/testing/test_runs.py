@@ -12,6 +12,7 @@ from chunkwire.client import open as open_stream
 from chunkwire.testing import (
     BROKEN,
     LEGAL,
+    QUIRKS,
     Origin,
     RunFailed,
     cut,
@@ -168,6 +169,15 @@ def test_a_model_may_call_a_tool_or_fail_in_mid_stream(origin: Origin) -> None:
     run.end()
 
 
+async def test_a_quirk_is_sent_as_somebody_sends_it(origin: Origin) -> None:
+    run = origin.openai([QUIRKS["no-done"], {"quirk": "cut-after-finish", "framing": "tiny"}])
+    assert await read(f"{run.url}/chat/completions", CHAT) == QUIRKS["no-done"].content
+    with pytest.raises(ChunkwireError) as caught:
+        await read(f"{run.url}/chat/completions", CHAT)
+    assert getattr(caught.value, "received") == QUIRKS["cut-after-finish"].content  # noqa: B009  as above
+    run.end()
+
+
 def test_a_request_that_wants_no_stream_gets_one_body(origin: Origin) -> None:
     run = origin.openai(["Hello", cut("Hello")])
     whole = json.loads(fetch(f"{run.url}/v1/chat/completions", {**CHAT, "stream": False}))
@@ -220,6 +230,10 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("sse", [[{"dat": "x"}]], "expected an event of data, event, id, retry or comment"),
         ("sse", [["a\rb"]], "expected data without CR"),
         ("sse", [{"fault": "cut", "framing": "gzip"}], "expected a legal framing in chunks that keeps the content"),
+        ("sse", [{"status": 200, "headers": {"Content-Length": "3"}}], "a field that does not frame the message"),
+        ("sse", [{"status": 200, "headers": {"X": "a\nb"}}], "a value without control octets"),
+        ("openai", [{"quirk": "no-don"}], "response 1: no quirk 'no-don': did you mean no-done"),
+        ("gemini", [{"quirk": "no-done"}], "expected a quirk of gemini, got no-done of openai, azure"),
         ("sse", [{"status": 99}], "expected a status from 200 to 599, got 99"),
         ("sse", [{"octets_b64": ["?"]}], "octets_b64: expected a list of texts in base64"),
         ("sse", [{"tool_calls": [1]}], "expected no tool_calls in a run of sse"),

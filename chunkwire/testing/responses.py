@@ -1,0 +1,95 @@
+"""Responses as a test in Python asks for them: each function gives the members that the control path takes.
+
+The rule here: names and types. What the members mean, and what is wrong with them, is for `steps`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from chunkwire.origin.scenarios import Scenario
+from chunkwire.testing.steps import Response
+
+
+def status(
+    code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response with this status: the dialect's own error, or `body`: a text, or what becomes JSON."""
+    return _members(status=code, retry_after=retry_after, body=body, headers=headers)
+
+
+def cut(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets of content."""
+    return fault("cut", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def reset(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer whose connection is reset (RST) there; see `cut`."""
+    return fault("reset", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def stall(
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer that falls silent there, until the client leaves or the run ends; see `cut`."""
+    return fault("stall", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+
+
+def fault(
+    name: str,
+    content: Response | None = None,
+    *,
+    after_events: int | None = None,
+    after_frames: int | None = None,
+    after_octets: int | None = None,
+) -> Response:
+    """Return an answer with a fault of `/fault/NAME` after so many events, chunks, or octets of content."""
+    return _members(
+        fault=name, content=content, after_events=after_events, after_frames=after_frames, after_octets=after_octets
+    )
+
+
+def framed(content: Response, framing: Scenario | str) -> Response:
+    """Return an answer whose events lie on the wire as a scenario says."""
+    return _members(content=content, framing=str(framing))
+
+
+def tool_call(name: str, /, **arguments: object) -> Response:
+    """Return an answer of a language model that calls a tool."""
+    return {"tool_calls": [{"name": name, "arguments": arguments}]}
+
+
+def failing(error: str, content: Response | None = None) -> Response:
+    """Return an answer that ends in an error of the provider's, such as `overloaded`, in mid-stream."""
+    return _members(error=error, content=content)
+
+
+def octets(*writes: bytes, end: str = "close") -> Response:
+    """Return a response from its status-line on, each write as it stands; `end` is close, reset, keep or hold."""
+    return {"octets_b64": [base64.b64encode(each).decode() for each in writes], "end": end}
+
+
+def by_hand() -> Response:
+    """Return a response that the test writes."""
+    return {"by_hand": True}
+
+
+def _members(**members: object) -> Mapping[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
