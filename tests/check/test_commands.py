@@ -80,7 +80,7 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("client", "--json", "no/such/folder/x", *CURL), "no/such/folder/x: no such file or directory"),
         (("client", "-j", "0", *CURL), "expected 1 or more"),
         (("server",), "expected the URL of a server"),
-        (("server", "ftp://x/"), "expected http:// or https://"),
+        (("server", "ftp://x/"), "expected http://, https://"),
         (("server", ":1/", "-d", "x"), "expected a body of 2 octets or more"),
         (("server", ":1/", "-H", "Expect: x"), "expected no Expect: the rows send their own"),
         (("serve",), "after check, got 'serve'"),

@@ -132,7 +132,7 @@ async def between(variant: Variant, port: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def spoilt(variant: Variant, *, patience: float = 1.0) -> AsyncIterator[ServerTarget]:
+async def spoilt(variant: Variant, *, patience: float = 2.0) -> AsyncIterator[ServerTarget]:
     """Serve our origin behind a variant, and give it as a target."""
     async with trio.open_nursery() as nursery:
         (inner,) = await nursery.start(serve, ":0", [GIVES_BACK])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import trio
+
 from chunkwire.client.errors import Deadline
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
@@ -20,6 +22,7 @@ class Baseline:
         method: of the requests with a body.
         get: the answer to a GET.
         post: the answer to a request with a whole body of known length; None where none came.
+        post_seconds: from the connection to its end.
         is_early: the whole of that answer comes before the body has.
         gives_back: the body is in its content, so that the answer to another one tells whether that was read.
     """
@@ -27,6 +30,7 @@ class Baseline:
     method: str
     get: ServerAnswer
     post: ServerAnswer | None
+    post_seconds: float
     is_early: bool
     gives_back: bool
     talks: tuple[Talk, ...]
@@ -59,11 +63,15 @@ async def learn(target: ServerTarget) -> Baseline:
         raise LocalError(
             f"expected a resource whose answers are short: that of {target.url} to GET does not end {size}"
         )
+    began = trio.current_time()
     posted = await talk(target, with_length(target, b"Connection: close\r\n"), methods=(target.method,))
+    post_seconds = trio.current_time() - began
     post = posted.finals[0] if posted.finals else None
     is_early = post is not None and await _answers_early(target)
     gives_back = post is not None and target.body in post.content
-    return Baseline(target.method.decode("ascii"), asked.finals[0], post, is_early, gives_back, (asked, posted))
+    return Baseline(
+        target.method.decode("ascii"), asked.finals[0], post, post_seconds, is_early, gives_back, (asked, posted)
+    )
 
 
 def with_length(target: ServerTarget, lines: bytes = b"", *, method: bytes | None = None) -> bytes:

@@ -70,7 +70,8 @@ async def judge_order(server: CheckedServer) -> Ruling:
     wanted = [absent[0].status, usual, absent[0].status]
     if came == wanted[: len(came)] and came:
         return passed(said, how(said))
-    return failed(said, f"answers {came}, not {wanted}") if came else undecided(said, how(said))
+    is_disordered = sorted(came) == sorted(wanted)
+    return failed(said, f"answers {came}, not {wanted}") if is_disordered else undecided(said, how(said))
 
 
 async def judge_close(server: CheckedServer) -> Ruling:
@@ -157,7 +158,7 @@ async def judge_expect(server: CheckedServer) -> Ruling:
     if came:
         interim = said.finals[0].interim if said.finals else said.answers.interim
         return passed(said, f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
-    if said.finals:
+    if said.finals and server.baseline.post_seconds < target.patience / 2:
         return failed(said, f"answers {said.statuses}, but only when the body had come")
     return undecided(said, how(said))
 

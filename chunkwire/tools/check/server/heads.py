@@ -17,13 +17,14 @@ from chunkwire.tools.check.server.rulings import (
     failed,
     how,
     passed,
+    rule_as_usual,
     rule_one_answer,
     rule_refused,
     rule_unreadable,
     undecided,
     worst,
 )
-from chunkwire.tools.check.server.talk import Talk, talk
+from chunkwire.tools.check.server.talk import TalkEnd, talk
 
 _CLOSE: Final = b"Connection: close\r\n"
 _HELLO: Final = b"5\r\nhello\r\n0\r\n\r\n"
@@ -78,39 +79,25 @@ async def judge_request_line(variants: Sequence[bytes], server: CheckedServer, *
     rulings = []
     for head in variants:
         octets = head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority)
-        rulings.append(
-            rule_refused(await talk(target, octets, fin=False), server.baseline.get.status, statuses=statuses)
-        )
+        rulings.append(rule_refused(await talk(target, octets), server.baseline.get.status, statuses=statuses))
     return worst(rulings)
-
-
-def as_usual(said: Talk, server: CheckedServer) -> Ruling:
-    """Judge a GET in another form, which has to be answered like the plain one."""
-    if unreadable := rule_unreadable(said):
-        return unreadable
-    if not said.finals:
-        return failed(said, "closed without an answer") if said.end.value == "closed" else undecided(said, how(said))
-    status, usual = said.finals[0].status, server.baseline.get.status
-    if status != usual:
-        return failed(said, f"answers {status}, and {usual} to the plain request")
-    return passed(said, how(said))
 
 
 async def judge_absolute_form(server: CheckedServer) -> Ruling:
     """Ask in absolute-form."""
     url = server.target.url
     form = b"%b://%b%b" % (url.scheme.encode(), server.target.authority, url.target)
-    return as_usual(await talk(server.target, server.target.request(_CLOSE, target=form)), server)
+    return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, target=form)), server.baseline)
 
 
 async def judge_empty_line(server: CheckedServer) -> Ruling:
     """Send an empty line in front of a request."""
-    return as_usual(await talk(server.target, b"\r\n" + server.target.closing()), server)
+    return rule_as_usual(await talk(server.target, b"\r\n" + server.target.closing()), server.baseline)
 
 
 async def judge_minor_version(server: CheckedServer) -> Ruling:
     """Ask in a later minor version."""
-    return as_usual(await talk(server.target, server.target.request(_CLOSE, version=b"1.9")), server)
+    return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, version=b"1.9")), server.baseline)
 
 
 async def judge_long_line(server: CheckedServer) -> Ruling:
@@ -121,7 +108,7 @@ async def judge_long_line(server: CheckedServer) -> Ruling:
     said = await talk(target, target.request(_CLOSE, target=asked))
     if said.finals and said.finals[0].status not in (414, 431, 400, 413):
         return passed(said, how(said))
-    return as_usual(said, server)
+    return rule_as_usual(said, server.baseline)
 
 
 async def judge_endless_target(server: CheckedServer) -> Ruling:
@@ -142,7 +129,7 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
         return unreadable
     if len(said.finals) > 1 and (len(said.finals) > 2 or said.finals[1].status != server.baseline.get.status):
         return failed(said, f"answers octets of the body: {how(said)}")
-    return passed(said, how(said)) if said.finals or said.end.value == "closed" else undecided(said, how(said))
+    return passed(said, how(said)) if said.finals or said.end is TalkEnd.CLOSED else undecided(said, how(said))
 
 
 async def judge_blank_first_line(server: CheckedServer) -> Ruling:

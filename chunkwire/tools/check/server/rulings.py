@@ -17,6 +17,8 @@ from chunkwire.tools.check.server.talk import Talk, TalkEnd
 BAD_REQUEST: Final = frozenset({400})
 DATA: Final = b"hel"
 """What the data of every broken body begins with."""
+OTHER_REASONS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Statuses that a request in order may get as well, of a server that is busy, limits its clients or remembers them."""
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
@@ -53,6 +55,24 @@ def rule_unreadable(talk: Talk) -> Ruling | None:
     return None
 
 
+def is_alike(status: int, usual: int) -> bool:
+    """Say whether two statuses are the same, or successes both."""
+    return status == usual or status // 100 == usual // 100 == 2
+
+
+def rule_as_usual(talk: Talk, baseline: Baseline) -> Ruling:
+    """Judge a GET in another form, which has to be answered like the plain one."""
+    if unreadable := rule_unreadable(talk):
+        return unreadable
+    if not talk.finals:
+        return failed(talk, "closed without an answer") if talk.end is TalkEnd.CLOSED else undecided(talk, how(talk))
+    status, usual = talk.finals[0].status, baseline.get.status
+    if not is_alike(status, usual):
+        rule = undecided if status in OTHER_REASONS else failed
+        return rule(talk, f"answers {status}, and {usual} to the plain request")
+    return passed(talk, how(talk))
+
+
 def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
     """Judge a legal request with a body, and a GET behind it that asks for the close.
 
@@ -67,8 +87,9 @@ def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
     first = talk.finals[0]
     if first.status == LENGTH_REQUIRED != baseline.post.status:
         return not_applicable(talk, "answers 411: this server wants a Content-Length")
-    if first.status != baseline.post.status:
-        return failed(talk, f"answers {first.status}, and {baseline.post.status} to the same body of known length")
+    if not is_alike(first.status, baseline.post.status):
+        rule = undecided if first.status in OTHER_REASONS else failed
+        return rule(talk, f"answers {first.status}, and {baseline.post.status} to the same body of known length")
     if baseline.gives_back and sent not in first.content:
         return failed(talk, "gives back another content than was sent")
     behind = rule_behind(talk, baseline)
@@ -102,7 +123,9 @@ def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruli
         return unreadable
     if talk.before_fin == 0 and not is_cut and talk.end is not TalkEnd.OPEN:
         # Whether it takes a cut body for whole is another row's to say.
-        return passed(talk, f"waits for more of the body; at our FIN: {how(talk)}")
+        is_refused = not talk.finals or (len(talk.finals) == 1 and talk.finals[0].status >= 400)
+        rule = passed if is_refused else undecided
+        return rule(talk, f"waits for more of the body; after our FIN: {how(talk)}")
     if len(talk.finals) > 1:
         first = talk.finals[0].status
         took = "took the body for whole" if first < 400 else "refused it"
@@ -158,7 +181,7 @@ def rule_refused(
         return passed(talk, how(talk))
     if status == usual >= 400:
         return not_applicable(talk, f"answers {status}, as to the same request without the fault")
-    return failed(talk, f"answers {status}, not {wanted}")
+    return (undecided if status in OTHER_REASONS else failed)(talk, f"answers {status}, not {wanted}")
 
 
 def rule_one_answer(talk: Talk, why: str) -> Ruling:

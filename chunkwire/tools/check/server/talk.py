@@ -96,8 +96,9 @@ class Talk:
 
     @property
     def finals(self) -> tuple[ServerAnswer, ...]:
-        """The final responses."""
-        return self.answers.finals
+        """The final responses; without a 408 behind others: it says that no further request came (RFC 9110 §15.5.9)."""
+        finals = self.answers.finals
+        return finals[:-1] if len(finals) > 1 and finals[-1].status == 408 else finals
 
     @property
     def statuses(self) -> str:

@@ -1,0 +1,122 @@
+"""What is no proof against a server: silence, a reset, an answer that may have other reasons."""
+
+import pytest
+
+from chunkwire.tools.check.rows import RowOutcome
+from chunkwire.tools.check.server.answers import read_answers
+from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.server.rulings import rule_as_usual, rule_behind, rule_broken, rule_legal, rule_refused
+from chunkwire.tools.check.server.talk import Talk, TalkEnd
+
+PASS, FAIL = RowOutcome.PASS, RowOutcome.FAIL
+OPEN, OTHER = RowOutcome.UNDECIDED, RowOutcome.NOT_APPLICABLE
+DATA = b"hello"
+
+
+def answer(status: int, content: bytes = b"") -> bytes:
+    return b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content)
+
+
+def said(*answers: bytes, end: TalkEnd = TalkEnd.CLOSED, before_fin: int | None = None) -> Talk:
+    received = b"".join(answers)
+    read = read_answers(received, (b"POST",), is_closed=end is TalkEnd.CLOSED)
+    return Talk(b"", received, read, end, before_fin)
+
+
+def baseline(status: int = 200, *, gives_back: bool = True, is_early: bool = False) -> Baseline:
+    get, post = said(answer(200), answer(status)).finals
+    return Baseline("POST", get, post, 0.1, is_early, gives_back, ())
+
+
+OK, BAD = answer(200, DATA), answer(400)
+
+
+@pytest.mark.parametrize(
+    "talk, known, outcome",
+    [
+        (said(BAD), baseline(), PASS),
+        (said(), baseline(), PASS),
+        (said(end=TalkEnd.RESET), baseline(), PASS),
+        (said(end=TalkEnd.OPEN), baseline(), OPEN),
+        (said(OK), baseline(), FAIL),
+        (said(OK), baseline(gives_back=False), OTHER),
+        (said(OK), baseline(is_early=True), OTHER),
+        (said(answer(200, b"other")), baseline(), OPEN),
+        (said(answer(405)), baseline(405), OTHER),
+        (said(OK, OK), baseline(gives_back=False), FAIL),
+        (said(BAD, OK), baseline(), FAIL),
+        (said(answer(405), OK), baseline(405), FAIL),
+        (said(OK, answer(408)), baseline(gives_back=False), OTHER),
+        (said(OK[:-1]), baseline(), PASS),
+        (said(BAD, before_fin=0), baseline(), PASS),
+        (said(OK, OK, before_fin=0), baseline(), OPEN),
+        (said(b"nonsense"), baseline(), OPEN),
+    ],
+)
+def test_a_broken_body_is_taken_for_whole_only_where_the_answers_show_it(
+    talk: Talk, known: Baseline, outcome: RowOutcome
+) -> None:
+    assert rule_broken(talk, known).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "talk, known, outcome",
+    [
+        (said(OK, OK), baseline(), PASS),
+        (said(OK), baseline(), PASS),
+        (said(answer(201, DATA), OK), baseline(), PASS),
+        (said(BAD), baseline(), FAIL),
+        (said(answer(503)), baseline(), OPEN),
+        (said(answer(411)), baseline(), OTHER),
+        (said(answer(405), OK), baseline(405, gives_back=False), OTHER),
+        (said(answer(200, b"hell"), OK), baseline(), FAIL),
+        (said(OK), baseline(is_early=True), OTHER),
+        (said(), baseline(), FAIL),
+        (said(end=TalkEnd.RESET), baseline(), OPEN),
+        (said(OK, end=TalkEnd.OPEN), baseline(), OPEN),
+        (said(OK, BAD), baseline(), FAIL),
+        (said(OK, OK, OK), baseline(), FAIL),
+    ],
+)
+def test_a_legal_body_is_refused_only_where_nothing_else_explains_it(
+    talk: Talk, known: Baseline, outcome: RowOutcome
+) -> None:
+    assert rule_legal(talk, known, sent=DATA).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "talk, usual, outcome",
+    [
+        (said(BAD), 200, PASS),
+        (said(OK), 200, FAIL),
+        (said(answer(404)), 200, FAIL),
+        (said(answer(404)), 404, OTHER),
+        (said(answer(429)), 200, OPEN),
+        (said(), 200, FAIL),
+        (said(end=TalkEnd.RESET), 200, OPEN),
+        (said(BAD, OK), 200, FAIL),
+    ],
+)
+def test_a_refusal_has_the_status_of_the_rfc_unless_all_requests_are_refused(
+    talk: Talk, usual: int, outcome: RowOutcome
+) -> None:
+    assert rule_refused(talk, usual, must_close=True).outcome is outcome
+
+
+def test_another_form_of_a_request_gets_the_usual_answer() -> None:
+    outcomes = [rule_as_usual(said(answer(status)), baseline()).outcome for status in (200, 204, 404, 503)]
+    assert outcomes == [PASS, PASS, FAIL, OPEN]
+
+
+def test_a_response_that_cannot_be_read_ends_the_reading() -> None:
+    assert rule_behind(said(OK, OK), baseline()).outcome is PASS
+    read = read_answers(OK + b"HTTP/1.1 200 OK\nX: 1\r\n\r\n", (), is_closed=True)
+    assert (len(read.finals), "LF alone" in read.trouble) == (1, True)
+
+
+def test_interim_responses_stand_with_the_final_one_and_head_has_no_content() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    read = read_answers(interim + head + OK + interim, (b"HEAD",), is_closed=False)
+    assert [(each.status, each.interim, each.content) for each in read.finals] == [(200, (100,), b""), (200, (), DATA)]
+    assert read.interim == (100,)
