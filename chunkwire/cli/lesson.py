@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from chunkwire.cli.handing_in import HandInBook
     from chunkwire.cli.lesson_view import LessonView
@@ -73,9 +73,20 @@ def run(options: argparse.Namespace) -> int:
     if options.number is None:
         print_list()
         return ExitCode.OK
-    if not options.number.isdecimal() or not 1 <= int(options.number) <= len(LESSONS):
-        raise LocalError(f"expected a lesson from 1 to {len(LESSONS)}, got {options.number!r}; without it: the list")
-    return teach(options, int(options.number))
+    return teach(options, number_of(options.number, "a lesson", len(LESSONS)))
+
+
+def number_of(text: str, what: str, most: int) -> int:
+    """Return the number of a lesson or a puzzle, from 1.
+
+    Raises:
+        LocalError: it is none.
+    """
+    from chunkwire.wire.errors import LocalError
+
+    if text not in (numbers := [str(number) for number in range(1, most + 1)]):
+        raise LocalError(f"expected {what} from 1 to {most}, got {text!r:.60}")
+    return numbers.index(text) + 1
 
 
 def print_list() -> None:
@@ -112,14 +123,14 @@ def check(paths: Sequence[str]) -> int:
     from chunkwire.lab.lessons.table import LESSONS
     from chunkwire.tools.paint import PLAIN, columns
 
-    lines: list[HandInLine] = []
     code = ExitCode.OK
+    by_path: dict[str, list[HandInLine]] = {}
     for path in paths:
-        found, broken = read_hand_in(path)
-        lines += found
+        by_path[path], broken = read_hand_in(path)
         for line in broken:
             print(f"chunkwire: {line}", file=sys.stderr)
             code = ExitCode.FINDING
+    lines = told_apart(by_path)
     rows = rows_of(lines, [len(lesson.steps) for lesson in LESSONS])
     width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
     print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in LESSONS) + "  puzzles  lessons")
@@ -131,6 +142,19 @@ def check(paths: Sequence[str]) -> int:
         print("(nobody has done a step)")
     print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
     return code
+
+
+def told_apart(by_path: Mapping[str, Sequence[HandInLine]]) -> list[HandInLine]:
+    """Return all lines; who has a name that stands in several files gets the file, too: two may be called root."""
+    from collections import Counter
+    from dataclasses import replace
+
+    files = Counter(who for lines in by_path.values() for who in {line.who for line in lines})
+    return [
+        line if files[line.who] == 1 else replace(line, who=f"{line.who} ({path})")
+        for path, lines in by_path.items()
+        for line in lines
+    ]
 
 
 def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:

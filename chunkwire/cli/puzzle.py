@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.lesson import SHOWN_COLUMNS, add_learner, learner_view
+from chunkwire.cli.lesson import SHOWN_COLUMNS, add_learner, learner_view, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
     from chunkwire.cli.handing_in import HandInBook
     from chunkwire.lab.puzzles import KINDS, make_puzzle
-    from chunkwire.wire.errors import LocalError
 
-    number: int | None = None
-    if options.number is not None:
-        if not options.number.isdecimal() or not 1 <= int(options.number) <= len(KINDS):
-            raise LocalError(f"expected a kind of puzzle from 1 to {len(KINDS)}, got {options.number!r}")
-        number = int(options.number)
+    number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
     with HandInBook(options.save, options.name) as book:

@@ -73,6 +73,15 @@ def test_the_table_counts_good_lines_and_names_the_first_broken_one_of_a_file(
     assert main(["lesson", "--check", str(good)]) == 0
 
 
+def test_two_of_one_name_in_two_files_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    for path in paths:
+        path.write_text(LINE.to_json() + "\n", "utf-8")
+    assert main(["lesson", "--check", *map(str, paths)]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"ada ({path})" in shown for path in paths)
+
+
 @pytest.mark.parametrize("octets", [b"", b"\n\n", b"\x00\x00"])
 def test_a_file_without_lines_is_a_finding(tmp_path: Path, octets: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.jsonl"

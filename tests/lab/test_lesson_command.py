@@ -95,6 +95,7 @@ def test_a_port_that_is_taken_gets_one_line(capsys: pytest.CaptureFixture[str]) 
         (("0",), 2),
         (("11",), 2),
         (("x",), 2),
+        (("9" * 5000,), 2),
         (("-1",), 2),
         (("²",), 2),
         (("1", "--handout", "x.html"), 2),

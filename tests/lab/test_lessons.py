@@ -171,16 +171,3 @@ async def test_which_hop_holds_is_answered_with_the_times_that_were_seen() -> No
         assert b"Look at the output" in await learner.run(count)
         await learner.run(count.replace("/5", "/1"))
         assert learner.sitting.done.is_set()
-
-
-@pytest.mark.needs("nc")
-async def test_sixty_learners_at_once_are_each_judged_by_their_own_octets() -> None:
-    async def learn(number: int) -> None:
-        async with learning(2) as learner:
-            assert (await learner.send("GET /numbers HTTP/1.1\r\nHost: x\r\n\r\n")).is_right
-            judgement = await learner.send(f"{POST}{number:x}\r\nhello, chunked world\r\n0\r\n\r\n")
-            assert judgement.is_right is (number == 20), (number, judgement)
-
-    async with trio.open_nursery() as nursery:
-        for number in range(1, 61):
-            nursery.start_soon(learn, number, name=f"learner {number}")

@@ -19,11 +19,6 @@ _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 Happened: TypeAlias = Callable[[WatchedConnection], None]
 
-
-def _nothing(_: WatchedConnection) -> None:
-    """Do nothing: for connections that are passed on and not watched."""
-
-
 NO_SERVER: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 
 
@@ -140,6 +135,10 @@ class Tee:
             connection.client_ended_at = trio.current_time() - began
         connection.client_end = how
         self._happened(connection)
+
+
+def _nothing(_: WatchedConnection) -> None:
+    """Do nothing: for connections that are passed on and not watched."""
 
 
 async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None:
