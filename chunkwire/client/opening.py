@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,8 +22,9 @@ from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
 from chunkwire.client.loop import check_loop
 from chunkwire.client.pool import Pool
 from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
-from chunkwire.client.retry import NO_RETRY, Retry, retry_after
+from chunkwire.client.retry import NO_RETRY, Retry
 from chunkwire.client.stream import Stream
+from chunkwire.llm.errors import retry_after
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
@@ -184,7 +186,7 @@ class Opener:
                     raise
                 await self._sleep(policy.wait(attempt, chance=_CHANCE), error)
                 continue
-            asked = retry_after(exchange.head.get(b"retry-after"))
+            asked = retry_after(exchange.head.fields, time.time()) or 0.0
             if is_last or not self._asks_again(exchange, policy) or asked > policy.cap:
                 return exchange
             await exchange.finish()

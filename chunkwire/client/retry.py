@@ -47,8 +47,3 @@ class Retry:
 
 
 NO_RETRY: Final = Retry(attempts=1)
-
-
-def retry_after(value: bytes | None) -> float:
-    """Return the seconds of a Retry-After field, 0.0 for none; its date form is not read (RFC 9110 §10.2.3)."""
-    return float(value) if value and value.isdigit() and len(value) < 10 else 0.0

@@ -102,7 +102,12 @@ _TEXT_KEYS: Final = (
     "code",
 )
 # What tells an answer's object from an error's.
-_ANSWER_KEYS: Final = ("choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response")
+_ANSWER_KEYS: Final = frozenset(
+    {"choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response"}
+)
+_STATUS_KEYS: Final = ("code", "status", "status_code", "statusCode", "http_status_code", "http_status")
+_WORD_KEYS: Final = ("detail", "fault", "error_code", "error_msg")
+_ERROR_KEYS: Final = frozenset({*_STATUS_KEYS, *_WORD_KEYS, "errors", "message", "success"})
 # What the objects of streams have beside a `message`; a gateway's error has none of them.
 _EVENT_KEYS: Final = ("type", "object", "id", "usage", "event", "model")
 _TAG: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
@@ -215,13 +220,15 @@ def reason_in(value: object, *, depth: int = 4) -> str:
 
 def _part(payload: object) -> object:
     """Return the part of a payload that is an error, None where none is."""
-    error = at(payload, "error")
+    if not isinstance(payload, dict):
+        return None
+    error = payload.get("error")
     if error or isinstance(error, dict):
         return error
-    if "error" in (at(payload, "object"), at(payload, "type")):
+    if "error" in (payload.get("object"), payload.get("type")):
         return payload
-    is_answer = isinstance(payload, dict) and any(key in payload for key in _ANSWER_KEYS)
-    return None if is_answer or not _is_error(payload) else payload
+    may_be_one = _ANSWER_KEYS.isdisjoint(payload) and not _ERROR_KEYS.isdisjoint(payload)
+    return payload if may_be_one and _is_error(payload) else None
 
 
 def _told(error: object, around: object, status: int | None = None, name: str = "") -> ProviderError:
@@ -257,7 +264,7 @@ def _kind(status: int, named: ErrorKind | None) -> ErrorKind:
 
 def _status(value: object) -> int | None:
     """Return the HTTP status that an error names."""
-    for key in ("code", "status", "status_code", "statusCode", "http_status_code", "http_status"):
+    for key in _STATUS_KEYS:
         number = number_at(value, key)
         if number is None and text_at(value, key).isdecimal():
             number = int(text_at(value, key)[:9])
@@ -266,12 +273,10 @@ def _status(value: object) -> int | None:
     return None
 
 
-def _is_error(payload: object) -> bool:
+def _is_error(payload: dict[str, object]) -> bool:
     """Say whether an object that is no answer is an error without a member of that name."""
-    if not isinstance(payload, dict):
-        return False
     has_list = bool(items_at(payload, "errors"))
-    has_word = any(payload.get(key) for key in ("detail", "fault", "error_code", "error_msg"))
+    has_word = any(payload.get(key) for key in _WORD_KEYS)
     is_bare = text_at(payload, "message") != "" and not any(key in payload for key in _EVENT_KEYS)
     is_said = payload.get("success") is False or _status(payload) is not None
     return has_list or has_word or is_bare or is_said

@@ -52,6 +52,9 @@ _FAILURES: Final = frozenset(
     {"error", "abort", "cancelled", "canceled", "timeout", "insufficient_system_resource", "network_error"}
 )
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+_BESIDE_CONTENT: Final = frozenset(
+    {*_REASONING, "reasoning_details", "audio", "refusal", "tool_calls", "function_call"}
+)
 
 
 class ChatInterpreter:
@@ -88,13 +91,13 @@ class ChatInterpreter:
                 yield Started(text_at(payload, "id"), text_at(payload, "model"))
             if (number_at(choice, "index") or 0) == self._index:
                 yield from self._take_choice(choice, is_whole=is_whole)
-        places = (payload, at(payload, "x_groq"), at(payload, "choices", 0))  # the last one is Moonshot's
-        usage = next((at(place, "usage") for place in places if isinstance(at(place, "usage"), dict)), None)
-        if usage is not None:
-            yield _usage_in(usage)
+        for place in (payload, at(payload, "x_groq"), choices[0] if choices else None):  # the last one is Moonshot's
+            if isinstance(usage := at(place, "usage"), dict):
+                yield _usage_in(usage)
+                break
 
     def _take_choice(self, choice: object, *, is_whole: bool) -> Iterator[AnswerEvent]:
-        if (error := error_in(choice)) is not None:  # OpenRouter
+        if at(choice, "error") and (error := error_in(choice)) is not None:  # OpenRouter
             yield error
             return
         delta, message = at(choice, "delta"), at(choice, "message")
@@ -102,7 +105,7 @@ class ChatInterpreter:
         if not has_message:
             yield from self._take_delta(delta if isinstance(delta, dict) else {"content": at(choice, "text")})
             self._has_deltas = True
-        elif not self._has_deltas:  # beside deltas it is all of them once more
+        elif isinstance(message, dict) and not self._has_deltas:  # beside deltas it is all of them once more
             yield from self._take_delta(message)
         finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # Gemini had the latter
         if finish in _FAILURES:
@@ -114,15 +117,25 @@ class ChatInterpreter:
         else:
             self.is_finished = self.is_finished or (is_whole and has_message)
 
-    def _take_delta(self, delta: object) -> Iterator[AnswerEvent]:
-        if thought := _reasoning_in(delta):
+    def _take_delta(self, delta: dict[str, object]) -> Iterator[AnswerEvent]:
+        is_plain = _BESIDE_CONTENT.isdisjoint(delta)
+        if not is_plain and (thought := _reasoning_in(delta)):
             yield Reasoning(thought)
-        elif any(at(detail, "data") for detail in items_at(delta, "reasoning_details")):
+        elif not is_plain and any(at(detail, "data") for detail in items_at(delta, "reasoning_details")):
             yield Reasoning("")  # OpenRouter: what the provider keeps to itself
-        content = at(delta, "content")
-        for part in content if isinstance(content, list) else [content]:
-            yield from self._take_part(part)
-        if not content and (spoken := delta_at(delta, "audio", "transcript")):
+        content = delta.get("content")
+        if isinstance(content, str):
+            if content:
+                yield Text(content)
+        else:
+            for part in content if isinstance(content, list) else [content]:
+                yield from self._take_part(part)
+        if not is_plain:
+            yield from self._take_rest(delta)
+
+    def _take_rest(self, delta: dict[str, object]) -> Iterator[AnswerEvent]:
+        """Yield what stands beside the content."""
+        if not delta.get("content") and (spoken := delta_at(delta, "audio", "transcript")):
             yield Text(spoken)
         if refusal := delta_at(delta, "refusal"):
             yield from self._refuse(refusal)

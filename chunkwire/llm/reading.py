@@ -202,7 +202,7 @@ class AnswerReader(ABC, Generic[Unit]):
                     break
                 if not is_after or isinstance(meaning, Usage):
                     self._note(meaning)
-                    found += self._joiner.take(meaning)
+                    self._joiner.take(meaning, found)
         except ValueError as error:
             if not is_after:
                 found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units)}: {error}"))
@@ -324,9 +324,8 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
         if unit.event == "error" and data:
             yield error_of_event(data)
             return
-        is_foreign = unit.event not in _ANY_DIALECTS and not unit.event.startswith(_NAME_PREFIXES)
-        if (is_foreign and not data.startswith(("{", "["))) or data.strip(": ").lower() in _SIGNS_OF_LIFE:
-            yield KeepAlive()  # a proxy's own: `event: ping` with the time of day, `data: ping`
+        if not data.startswith("{") and _is_sign_of_life(unit.event, data):
+            yield KeepAlive()
             return
         for payload in self._payloads(data):
             if (error := error_in(payload)) is not None:
@@ -355,5 +354,11 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
                     raise ValueError(f"expected a JSON object, got {glimpse(data)}")
 
 
+def _is_sign_of_life(name: str, data: str) -> bool:
+    """Say whether data that is no object is a proxy's own: `event: ping` with the time of day, `data: ping`."""
+    is_foreign = name not in _ANY_DIALECTS and not name.startswith(_NAME_PREFIXES)
+    return (is_foreign and not data.startswith("[")) or data.strip(": ").lower() in _SIGNS_OF_LIFE
+
+
 def _is_done(data: str) -> bool:
-    return data.strip('"').lower().startswith(_DONE)
+    return data[:8].strip('"').lower().startswith(_DONE)

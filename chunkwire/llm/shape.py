@@ -26,11 +26,12 @@ def load_values(octets: bytes | str) -> list[object]:
     values: list[object] = []
     try:
         text = octets.decode("utf-8-sig") if isinstance(octets, bytes) else octets
-        place = _end_of_blanks(text, 0)
+        place = 0 if text.startswith("{") else _end_of_blanks(text, 0)
         while place < len(text) or not values:
             value, place = _DECODER.raw_decode(text, place)
             values.append(value)
-            place = _end_of_blanks(text, place)
+            if place < len(text):
+                place = _end_of_blanks(text, place)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"expected JSON, got {glimpse(octets)} ({error})") from error
     return values
@@ -65,7 +66,8 @@ def at(value: object, *path: str | int) -> object:
 
 def text_at(value: object, *path: str | int) -> str:
     """Return the text at a path, "" where there is none; a lone surrogate becomes U+FFFD, which UTF-8 can write."""
-    return _LONE_SURROGATE.sub("\ufffd", delta_at(value, *path))
+    found = at(value, *path)
+    return _LONE_SURROGATE.sub("\ufffd", found) if isinstance(found, str) and found else ""
 
 
 def delta_at(value: object, *path: str | int) -> str:

@@ -23,21 +23,18 @@ class SurrogateJoiner:
     def __init__(self) -> None:
         self._held: dict[object, tuple[str, AnswerEvent]] = {}  # the first half, and the event that it stood in
 
-    def take(self, event: AnswerEvent) -> Iterator[AnswerEvent]:
-        """Yield the event with its text mended; nothing where all of its text is held."""
-        match event:
-            case Text(text):
-                mended = self._mend(Text, event, text)
-                if mended:
-                    yield Text(mended)
-            case Reasoning(text):
-                mended = self._mend(Reasoning, event, text)
-                if mended or not text:
-                    yield Reasoning(mended)
-            case ToolCall():
-                yield replace(event, arguments=self._mend(event.index, event, event.arguments))
-            case _:
-                yield event
+    def take(self, event: AnswerEvent, found: list[AnswerEvent]) -> None:
+        """Add the event with its text mended; nothing where all of its text is held."""
+        if isinstance(event, Text | Reasoning):
+            mended = self._mend(type(event), event, event.text)
+            if mended is event.text:
+                found.append(event)
+            elif mended:
+                found.append(replace(event, text=mended))
+        elif isinstance(event, ToolCall):
+            found.append(replace(event, arguments=self._mend(event.index, event, event.arguments)))
+        else:
+            found.append(event)
 
     def flush(self) -> Iterator[AnswerEvent]:
         """Yield what is held, each half a pair as U+FFFD."""

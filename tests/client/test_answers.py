@@ -121,7 +121,7 @@ async def test_the_options_of_open_are_taken() -> None:
     [
         ("nobody:http://a#m", "expected DIALECT:URL#MODEL, the dialect one of azure, openai"),
         ("openai", "expected DIALECT:URL#MODEL"),
-        ("openai:ftp://a#m", "expected http:// or https://"),
+        ("openai:ftp://a#m", "expected http://"),
         ("openai:http://a", "expected a model: openai:http://a#MODEL, or one in the question"),
     ],
 )
