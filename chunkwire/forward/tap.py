@@ -27,7 +27,10 @@ SENT = "gateway.sent"
 
 
 class BodyTap:
-    """One body's way through the gateway, as a `net.movers.Observer`."""
+    """One body's way through the gateway, as a `net.movers.Observer`.
+
+    What was received is recorded once it has been sent, so that a watched frame does not wait for its record.
+    """
 
     def __init__(self, received: Recorder, sent: Recorder, clock: Callable[[], float]) -> None:
         self._received = received
@@ -36,20 +39,26 @@ class BodyTap:
         self._read = 0
         self._read_t = 0.0
         self._writes = 0
-        self._on_the_way: list[Event] = []
+        self._on_the_way: list[tuple[float, list[Event], int]] = []  # received, and not recorded yet
 
     def received(self, events: list[Event], read: int) -> None:
-        """Record what one receive completed."""
+        """Take note of what one receive completed."""
         if read != self._read:
             self._read, self._read_t = read, self._clock()
-        self._on_the_way += events
-        self._received.body(self._read_t, events, read)
+        self._on_the_way.append((self._read_t, events, read))
 
     def sent(self) -> None:
-        """Record that it has been handed to the sink's socket."""
+        """Record what was received, and that it has been handed to the sink's socket."""
         self._writes += 1
-        self._sent.body(self._clock(), self._on_the_way, self._writes)
-        self._on_the_way = []
+        now = self._clock()
+        self._sent.body(now, self.record_received(), self._writes)
+
+    def record_received(self) -> list[Event]:
+        """Record what was received and has not been recorded; return its events."""
+        on_the_way, self._on_the_way = self._on_the_way, []
+        for t, events, read in on_the_way:
+            self._received.body(t, events, read)
+        return [event for _, events, _ in on_the_way for event in events]
 
 
 class ShapedTap(BodyTap):
@@ -81,6 +90,7 @@ class ShapedTap(BodyTap):
 
     def feed(self, events: list[Event]) -> bytes:
         """Return what the shaper does, and record it."""
+        self.record_received()
         return self._noted(self._shape.feed(events))
 
     def flush(self) -> bytes:
@@ -132,6 +142,7 @@ class Tap:
         self._began = time.monotonic()
         self._request = request
         self._has_request = self._is_answered = False
+        self._bodies: list[BodyTap] = []
         self._recorders = {
             (way, point): Recorder(emit, stream=stream, point=point, way=way)
             for way in ("request", "response")
@@ -173,14 +184,18 @@ class Tap:
         framing = Framing(BodyKind.CLOSE) if answer.closes_body else answer.framing
         came, went = (self._recorders["response", point] for point in (RECEIVED, SENT))
         tapped = ShapedTap(came, went, self.clock, shape, framing.scanner())
+        self._bodies.append(tapped)
         return tapped, tapped
 
     def body(self, way: str) -> BodyTap:
         """Return an observer of the body that goes this way: `request` (up) or `response` (down)."""
-        return BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock)
+        self._bodies.append(BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock))
+        return self._bodies[-1]
 
     def end(self, verdict: Outcome) -> None:
         """Record how the response ended; of a request that was refused, none was received."""
+        for body in self._bodies:
+            body.record_received()
         if verdict is not Outcome.REFUSED:
             self._recorders["response", RECEIVED].end(self.clock(), str(verdict))
         if not self._is_answered:
