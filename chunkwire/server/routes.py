@@ -135,7 +135,7 @@ def known_parameters(resource: Resource) -> frozenset[str] | None:
 def _check_path(path: object) -> None:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise LocalError(f"expected a path like /stream or /stream/{{n}}, got {path!r:.80}")
-    names = _PLACEHOLDER.findall(path)
+    names = [name.rstrip("*") for name in _PLACEHOLDER.findall(path)]
     if len(set(names)) < len(names):
         raise LocalError(f"{path}: expected each placeholder once")
 

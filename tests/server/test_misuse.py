@@ -37,17 +37,46 @@ def test_every_declared_name_is_there() -> None:
         getattr(chunkwire.server, "nothing")  # noqa: B009  mypy knows that it is not there
 
 
-@pytest.mark.parametrize("path", ["countdown", "", "//x y", "/x?n=1", "/x#y", "/{", "/{n}}", "/{1n}", "/{n}/{n}", 7])
+WRONG = (
+    "countdown",
+    "",
+    "//x y",
+    "/x?n=1",
+    "/x#y",
+    "/{",
+    "/{n}}",
+    "/{1n}",
+    "/{n}/{n}",
+    "/{n*}",
+    "/a/{n*}/b",
+    "/{n}/{n*}",
+    7,
+)
+
+
+@pytest.mark.parametrize("path", WRONG)
 def test_what_is_no_path_is_refused(path: str) -> None:
     with pytest.raises(LocalError, match="expected"):
         Resource(path, answer)
 
 
-@pytest.mark.parametrize("path", ["/", "/x", "/x/", "/{n}", "/a/{n}.{ext}", "/ü", "/v1/m/{model}:generate", "/a+b(c)"])
+LEGAL = ("/", "/x", "/x/", "/{n}", "/a/{n}.{ext}", "/ü", "/v1/m/{model}:generate", "/a+b(c)", "/a/{rest*}")
+
+
+@pytest.mark.parametrize("path", LEGAL)
 async def test_a_path_like_it_is_served(path: str) -> None:
     target = path.replace("{", "").replace("}", "").replace("ü", "%C3%BC")
     async with serving(Resource(path, answer)) as running:
         assert status_of(await running.get(target)) == 200
+
+
+@pytest.mark.parametrize("rest", ["", "b", "b/c%2fd/", "../x"])
+async def test_a_placeholder_with_an_asterisk_stands_for_the_rest(rest: str) -> None:
+    async def echo(request: IncomingRequest, response: Responder) -> None:
+        await response.text(200, request.captures["rest"])
+
+    async with serving(Resource("/a/{rest*}", echo)) as running:
+        assert (await running.get(f"/a/{rest}")).endswith(b"\r\n\r\n" + rest.replace("%2f", "/").encode())
 
 
 @pytest.mark.parametrize(
