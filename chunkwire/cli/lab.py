@@ -23,7 +23,7 @@ EPILOG = """\
 examples:
   chunkwire lab                  the page on http://127.0.0.1:8000/
   chunkwire lab --open           and a browser that shows it
-  chunkwire lab --clock fixed    no stamp of the time in the streams: each run has the same octets
+  chunkwire lab --clock fixed    each run has the same octets, and yours with nc are equal
   chunkwire lab --class -l 0.0.0.0:8000 --host lab.uni.example      one for a class: each learner takes a seat
 
 with --class nothing but the lab is open, and it is reached by the names of --host alone (and by loopback's)"""
@@ -177,9 +177,9 @@ def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
     return [
         f"the lab: http://{page}/",
         "",
-        f"  origin            {origin}   curl -sN --raw {origin}/generate?n=3",
-        f"  gateway exact     {exact}   curl -sN --raw {exact}/generate?n=3",
-        f"  gateway buffer    {buffer}   curl -sN --raw {buffer}/generate?n=3",
+        f"  origin            {origin}   curl -sN --raw '{origin}/generate?n=3'",
+        f"  gateway exact     {exact}   curl -sN --raw '{exact}/generate?n=3'",
+        f"  gateway buffer    {buffer}   curl -sN --raw '{buffer}/generate?n=3'",
         f"  by hand           printf '{request}' | nc {origin.host} {origin.port}",
         "",
         "  what you send with curl or nc is on the page too; Ctrl-C ends the lab",
