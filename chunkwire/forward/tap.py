@@ -75,6 +75,11 @@ class ShapedTap(BodyTap):
         self._shape = shape
         self._feed = Feed(scanner)
 
+    @property
+    def broken(self) -> tuple[str | None, bytes]:
+        """What is wrong with what was sent, in one line, and its octets from there on; None where nothing is."""
+        return (str(self._feed.error), self._feed.held) if self._feed.error is not None else (None, b"")
+
     def sent(self) -> None:
         """Do nothing: what was sent has been recorded as the shaper gave it."""
 
@@ -199,4 +204,6 @@ class Tap:
         if verdict is not Outcome.REFUSED:
             self._recorders["response", RECEIVED].end(self.clock(), str(verdict))
         if not self._is_answered:
-            self._recorders["response", SENT].end(self.clock(), str(verdict))
+            shaped = [body.broken for body in self._bodies if isinstance(body, ShapedTap)]
+            error, held = shaped[-1] if shaped else (None, b"")
+            self._recorders["response", SENT].end(self.clock(), str(verdict), error=error, held=held)

@@ -45,6 +45,17 @@ def test_a_gateway_that_is_not_exact_records_the_frames_that_it_sent(
     assert ends[1] == ends[2]
 
 
+def test_a_gateway_records_the_octets_of_a_fault_that_are_no_frame(tmp_path: Path) -> None:
+    saved = tmp_path / "gateway.jsonl"
+    words = ("--fault", "bad-size=1", "--save", str(saved))
+    with serving("serve") as origin, serving("forward", origin.url(""), *words) as gateway:
+        chunkwire("watch", "-q", gateway.url("/frames?plan=5@0,6@20,0@40"))
+    records = [json.loads(line) for line in saved.read_text().splitlines()]
+    (end,) = [record for record in records if record["kind"] == "end" and record["point"] == "gateway.sent"]
+    assert (end["chunks"], end["data"][:4]) == (1, "zz\r\n")
+    assert end["error"].startswith("expected 1*HEXDIG as chunk-size")
+
+
 def test_several_workers_cannot_share_a_recording(tmp_path: Path) -> None:
     result = chunkwire("forward", "http://127.0.0.1:9", "--save", str(tmp_path / "x"), "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
