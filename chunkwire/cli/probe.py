@@ -77,6 +77,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR",
         help="your own application: where `chunkwire forward APP --barrier` listens, between it and its first proxy",
     )
+    group.add_argument(
+        "--as",
+        dest="agents",
+        type=clients,
+        default=[""],
+        metavar="CLIENT",
+        help="send what this client sends: browser, node, curl; several (browser,curl): and compare",
+    )
     add_gate(parser)
     group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
     group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
@@ -85,6 +93,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     captures.add_captures(parser)
     flags.add_request(parser)
+
+
+def clients(text: str) -> list[str]:
+    """Return names of clients from a list with commas."""
+    from chunkwire.tools.probe.agents import AGENTS
+
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in AGENTS]
+    if unknown or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"expected one or more of {', '.join(AGENTS)}, each once, got {text!r}")
+    return names
 
 
 def add_gate(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +126,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def probe(options: argparse.Namespace) -> int:
-    """Probe and judge; return the exit code."""
+    """Probe as each client that was asked for; return the worst exit code, and say where they are treated apart."""
+    from chunkwire.tools.probe.agents import differences
+    from chunkwire.wire.errors import LocalError
+
+    if len(options.agents) == 1:
+        return (await probe_as(options, options.agents[0]))[0]
+    if options.report or options.junit or options.save:
+        raise LocalError("--report, --junit and --save go with one client at a time")
+    codes, found = [], {}
+    for agent in options.agents:
+        if not (options.json or options.gate):
+            print(f"as {agent}:")
+        code, found[agent] = await probe_as(options, agent)
+        codes.append(code)
+    if not options.json:
+        print(*differences(found), sep="\n", end="")
+    return next((code for code in codes if code), ExitCode.OK)
+
+
+async def probe_as(options: argparse.Namespace, agent: str) -> tuple[int, list[HopVerdict]]:
+    """Probe and judge; return the exit code, and the verdicts."""
     from chunkwire.tools.probe.captures import frame_lines, hops_of
     from chunkwire.tools.probe.judge import judge_chain
 
@@ -115,7 +154,7 @@ async def probe(options: argparse.Namespace) -> int:
     hops: list[Hop] = hops_of(captured) if captured else []
     verdicts: list[HopVerdict] = judge_chain(hops)
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
-        prober = make_prober(options, record_to, report_progress)
+        prober = make_prober(options, agent, record_to, report_progress)
         for source, name in name_sources(options.hops) if not captured else ():
             is_behind = any(verdict.is_holding for verdict in verdicts)
             hops += await read_hops(prober, source, name, is_behind=is_behind)
@@ -129,7 +168,7 @@ async def probe(options: argparse.Namespace) -> int:
     if captured and not (options.json or options.gate):
         print(*frame_lines(captured, hops), sep="\n")
     await write_files(hops, verdicts, findings, options)
-    return code
+    return code, verdicts
 
 
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
@@ -190,13 +229,18 @@ async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: li
 
 
 def make_prober(
-    options: argparse.Namespace, record_to: Callable[[Record], None] | None, report_progress: Callable[[str], None]
+    options: argparse.Namespace,
+    agent: str,
+    record_to: Callable[[Record], None] | None,
+    report_progress: Callable[[str], None],
 ) -> Prober:
-    """Return what asks the hops, as the request flags say."""
+    """Return what asks the hops, as the request flags say; `agent` is a client to ask as, or empty."""
     import math
 
     from chunkwire.cli.asking import read_request
+    from chunkwire.tools.probe.agents import AGENTS
     from chunkwire.tools.probe.probing import Prober
+    from chunkwire.tools.probe.requests import ACCEPT_ENCODING
     from chunkwire.wire.errors import LocalError
 
     asked = read_request(options)
@@ -206,6 +250,7 @@ def make_prober(
         method=asked.method,
         fields=asked.fields,
         body=asked.body,
+        defaults=AGENTS.get(agent, (ACCEPT_ENCODING,)),
         tls=asked.tls,
         max_time=None if math.isinf(options.max_time) else options.max_time,
         record_to=record_to,

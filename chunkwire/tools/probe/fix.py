@@ -50,6 +50,7 @@ class Fix:
             the row is ruled out.
         before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
         proof: the test that shows the hold, applies the change and sees it stream; empty where none does.
+        proved_on: versions of the software with which that was seen; empty where it was not tried.
         source: where it was read, where no test proves it.
     """
 
@@ -68,6 +69,7 @@ class Fix:
     after: str = ""
     whose: Whose
     proof: str = ""
+    proved_on: str = ""
     source: str = ""
     checked: date
 

@@ -48,6 +48,7 @@ def _fix(advice: Advice) -> dict[str, str]:
         "change": fix.change,
         "whose": fix.whose.value,
         "proof": fix.proof,
+        "proved_on": fix.proved_on,
         "source": fix.source,
         "checked": fix.checked.isoformat(),
     }

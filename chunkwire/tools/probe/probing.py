@@ -26,12 +26,14 @@ from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, look_at
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
+    ACCEPT_ENCODING,
     BURSTS,
     DELAYED,
     MARKED,
     ORDERED_PACE,
     PACE,
     Ask,
+    Fields,
     is_probe,
     journal_url,
     larger_sizes,
@@ -73,6 +75,7 @@ class Prober:
 
     Attributes:
         method, fields, body: of every request, as the user gave them.
+        defaults: fields that are sent unless `fields` has the same name.
         tls: for https URLs; None takes the system's roots.
         max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
         record_to: takes every record, with the name of its hop and a number of its own for each stream.
@@ -87,6 +90,7 @@ class Prober:
     method: str = "GET"
     fields: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes | None = None
+    defaults: Fields = (ACCEPT_ENCODING,)
     tls: ssl.SSLContext | None = None
     max_time: float | None = None
     record_to: Callable[[Record], None] | None = None
@@ -119,7 +123,7 @@ class Prober:
         return Hop(name, tuple(runs), arrived=self.arrivals.get(name, ""), unproved=self.unproved.get(name, ""))
 
     def _plain_ask(self, url: Url, pace: Mapping[str, str]) -> Ask:
-        return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace)
+        return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace, defaults=self.defaults)
 
     async def _ask(self, name: str, ask: Ask, runs: list[Run], connect: float, *, is_behind: bool) -> None:
         """Gather the runs of a hop."""

@@ -103,7 +103,8 @@ def _change(verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
     versions = "" if fix.versions == "all" else f", {fix.versions}"
     software = [f"It is for {fix.software}{versions}."] if fix.software else []
     basis = _BASES[advice.basis].format(says=verdict.software or "its name")
-    source = "The change was tried with the real software" if fix.proof else f"Source: {fix.source}"
+    tried = f"The change was tried with the real software{f', {fix.proved_on}' if fix.proved_on else ''}"
+    source = tried if fix.proof else f"Source: {fix.source}"
     who = f"Who can make the change: {fix.whose.value}."
     yield Paragraph(" ".join((*software, who, basis, f"{source} (checked {fix.checked}).")))
     yield Pair(("Before", "After"), _before_and_after(verdict, advice))

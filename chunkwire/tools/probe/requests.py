@@ -93,10 +93,16 @@ def with_parameters(url: Url, changed: dict[str, str]) -> Url:
 
 
 def plain_ask(
-    url: Url, *, method: str = "GET", fields: Fields = (), body: bytes | None = None, pace: Mapping[str, str] = PACE
+    url: Url,
+    *,
+    method: str = "GET",
+    fields: Fields = (),
+    body: bytes | None = None,
+    pace: Mapping[str, str] = PACE,
+    defaults: Fields = (ACCEPT_ENCODING,),
 ) -> Ask:
-    """Return the request that every verdict begins with."""
-    ask = Ask(url=url, method=method, fields=overridden((ACCEPT_ENCODING,), fields), body=body)
+    """Return the request that every verdict begins with; `fields` replace `defaults` of the same name."""
+    ask = Ask(url=url, method=method, fields=overridden(defaults, fields), body=body)
     return vary_ask(ask, {name: value for name, value in pace.items() if name not in parameters(url)})
 
 

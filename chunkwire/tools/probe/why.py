@@ -89,7 +89,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     Args:
         idle: s of silence to try for an idle limit; 0 leaves that out.
     """
-    ask = plain_ask(url, method=prober.method, fields=prober.fields)
+    ask = plain_ask(url, method=prober.method, fields=prober.fields, body=prober.body, defaults=prober.defaults)
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, parameters, method, fields in varied:
         prober.report_progress(f"{name}: {change}")
