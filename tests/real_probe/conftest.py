@@ -11,7 +11,7 @@ from chunkwire.tools.probe.judge import Hop, judge_hop
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.peers.command import Served, serving
-from tests.real_probe.proxies import build_go_proxy, install_compression, install_mitmproxy
+from tests.real_probe.proxies import GO, build_go, install_compression, install_mitmproxy
 
 Judge = Callable[..., Awaitable[HopVerdict]]
 TRIES = 5
@@ -47,15 +47,21 @@ def judge(inner: Hop) -> Judge:
 
 
 @pytest.fixture(scope="session")
-def go_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def go_folder(pytestconfig: pytest.Config) -> Path:
+    """Return a folder for Go programs and their packages, kept between runs."""
+    return _kept(pytestconfig, "go")
+
+
+@pytest.fixture(scope="session")
+def go_binary(go_folder: Path) -> Path:
     """Return the Go proxy, compiled."""
-    return build_go_proxy(tmp_path_factory.mktemp("go"))
+    return build_go(go_folder, "proxy", GO)
 
 
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
-    """Return a folder with node's compression middleware, kept between runs."""
-    return install_compression(_kept(pytestconfig, "node-compression"))
+    """Return a folder with node's compression middleware and Express, kept between runs."""
+    return install_compression(_kept(pytestconfig, "node-modules"))
 
 
 @pytest.fixture(scope="session")

@@ -89,13 +89,20 @@ def apache(site: str, *modules: str) -> Generator[str, None, None]:
             yield f"http://{LOOPBACK}:{port}"
 
 
-def build_go_proxy(folder: Path) -> Path:
-    """Compile the Go proxy in a folder; nothing outside it is written."""
-    source, binary = folder / "proxy.go", folder / "proxy"
-    source.write_text(GO)
-    env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path")}
-    build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
-    assert build.returncode == 0, build.stderr.decode()
+def build_go(folder: Path, name: str, text: str) -> Path:
+    """Compile a Go program in a folder that is kept, with the packages of others; nothing outside it is written."""
+    source, binary = folder / f"{name}.go", folder / name
+    with _installing(folder):  # one worker compiles the standard library
+        if not binary.exists() or source.read_text() != text:
+            source.write_text(text)
+            env = {
+                "GO111MODULE": "off",
+                "GOFLAGS": "",
+                "GOCACHE": str(folder / "cache"),
+                "GOPATH": str(folder / "path"),
+            }
+            build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
+            assert build.returncode == 0, build.stderr.decode()
     return binary
 
 
@@ -115,11 +122,11 @@ def _installing(folder: Path) -> Generator[Path, None, None]:
 
 
 def install_compression(folder: Path) -> Path:
-    """Install node's compression middleware in a folder, once; skip where that cannot be done."""
+    """Install node's compression middleware and Express in a folder, once; skip where that cannot be done."""
     with _installing(folder) as complete:
         if not complete.exists():
             npm = shutil.which("npm")
-            words = ["install", "--prefix", str(folder), "--no-audit", "--no-fund", "compression@1.8"]
+            words = ["install", "--prefix", str(folder), "--no-audit", "--no-fund", "compression@1.8", "express@4"]
             if npm is None or run([npm, *words], within=110).returncode:
                 pytest.skip("needs npm")
             complete.touch()

@@ -1,79 +1,90 @@
-"""Chains of two and three hops, one of them bad, in any place: it is named, live and from what curl recorded."""
+"""Chains of two to four hops out of a corpus: the one that holds is named, live and from what curl recorded."""
 
 import json
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.peers.command import Served, chunkwire, serving
+from chunkwire.net.dial import Url, parse_url
+from chunkwire.tools.probe.fixes import advice_for
+from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
+from chunkwire.tools.probe.probing import Prober
+from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
+from tests.peers.command import Served, chunkwire
 from tests.peers.process import run
 from tests.peers.programs import program
-from tests.peers.servers import caddy, haproxy, nginx
+from tests.real_probe.corpus import SETTINGS, holds_from_outside, standing, truth
 
-pytestmark = pytest.mark.needs("nginx", "haproxy", "caddy", "curl")
+pytestmark = pytest.mark.needs("nginx", "haproxy", "caddy", "apache2", "curl")
 
-Hop = Callable[[int], AbstractContextManager[int]]
-
-
-@contextmanager
-def clean_nginx(port: int) -> Generator[int, None, None]:
-    with nginx(
-        f"location / {{ proxy_pass http://127.0.0.1:{port}; proxy_buffering off; proxy_http_version 1.1; }}"
-    ) as server:
-        yield server.port
+LABELLED = Path(__file__).with_name("chains.txt")
+EACH = 1 if os.environ.get("CHUNKWIRE_CHAINS") == "all" else 10
 
 
-@contextmanager
-def bad_nginx(port: int) -> Generator[int, None, None]:
-    with nginx(f"location / {{ proxy_pass http://127.0.0.1:{port}; }}") as server:
-        yield server.port
+def labelled() -> list[tuple[tuple[str, ...], int]]:
+    """Return the chains of the corpus: the names of their hops, and which of them holds, from 1; 0 for none."""
+    lines = [line.split() for line in LABELLED.read_text("utf-8").splitlines() if not line.startswith("#")]
+    return [(tuple(names), int(holder)) for *names, holder in lines]
 
 
-@contextmanager
-def clean_caddy(port: int) -> Generator[int, None, None]:
-    with caddy(f"reverse_proxy 127.0.0.1:{port}") as server:
-        yield server.port
+CORPUS = labelled()
 
 
-@contextmanager
-def bad_haproxy(port: int) -> Generator[int, None, None]:
-    with haproxy(f"  server s 127.0.0.1:{port}") as server:
-        yield server.port
+def test_the_labels_of_the_corpus_are_those_of_its_settings() -> None:
+    assert len(CORPUS) == 100
+    assert [truth(names)[0] + 1 for names, _ in CORPUS] == [holder for _, holder in CORPUS]
 
 
-@contextmanager
-def clean_gateway(port: int) -> Generator[int, None, None]:
-    with serving("forward", f"http://127.0.0.1:{port}") as server:
-        yield server.port
+async def probed(origin: Served, ports: list[int]) -> list[HopVerdict]:
+    """Return the verdicts on the hops of a chain, from the inside out."""
+    prober = Prober(origin=parse_url(origin.url("/probe")))
+    hops: list[Hop] = []
+    for port in (origin.port, *ports):
+        is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
+        hops.append(await prober.probe(str(port), url_of(port), is_behind=is_behind))
+    return judge_chain(hops)[1:]
 
 
-@contextmanager
-def bad_gateway(port: int) -> Generator[int, None, None]:
-    with serving("forward", f"http://127.0.0.1:{port}", "--mode", "coalesce=300ms") as server:
-        yield server.port
+def url_of(port: int) -> Url:
+    return parse_url(f"http://127.0.0.1:{port}/probe")
 
 
-# Hops from the inside out, and which of them holds.
-CHAINS: dict[str, tuple[tuple[Hop, ...], int]] = {
-    "first of two": ((bad_nginx, clean_caddy), 0),
-    "second of two": ((clean_caddy, bad_haproxy), 1),
-    "first of three": ((bad_haproxy, clean_nginx, clean_caddy), 0),
-    "second of three": ((clean_gateway, bad_nginx, clean_caddy), 1),
-    "third of three": ((clean_nginx, clean_caddy, bad_gateway), 2),
-    "none of three": ((clean_nginx, clean_gateway, clean_caddy), -1),
+@pytest.mark.parametrize("number", range(0, len(CORPUS), EACH))
+async def test_the_hop_that_holds_is_named_and_freed(origin: Served, number: int) -> None:
+    names, holder = CORPUS[number]
+    place, kinds = truth(names)
+    with standing(origin.port, names) as ports:
+        found = await probed(origin, ports)
+        outer = judge_hop(await Prober().probe("outer", url_of(ports[-1])))
+    assert outer.is_holding == holds_from_outside(names) or outer.kind in (Kind.UNSURE, Kind.SUSPECT)
+    judged = found[: holder or None]
+    assert [verdict.is_holding for verdict in judged] == [n == place for n in range(len(judged))]
+    assert all(verdict.proof in (Proof.PROVED, Proof.BY_ORDER) for verdict in judged)
+    if holder == 0:
+        return
+    assert found[place].kind in kinds
+    setting = SETTINGS[names[place]]
+    if setting.change:
+        assert advice_for(found[place])[0].fix.change.startswith(setting.change)
+        with standing(origin.port, (*names[:place], setting.freed)) as ports:
+            assert (await probed(origin, ports))[place].is_streaming
+
+
+RECORDED = {
+    "the second of three": (("gateway", "nginx", "caddy"), 1),
+    "the third of three": (("nginx-off", "caddy", "gateway-300ms"), 2),
+    "none of three": (("nginx-off", "gateway", "caddy"), -1),
 }
 
 
 @contextmanager
-def standing(origin: Served, hops: tuple[Hop, ...]) -> Generator[list[str], None, None]:
-    """Run the hops, each before the one further in; give the URLs of the probe, the origin's first."""
-    with ExitStack() as stack:
-        ports = [origin.port]
-        for hop in hops:
-            ports.append(stack.enter_context(hop(ports[-1])))
-        yield [f"http://127.0.0.1:{port}/probe" for port in ports]
+def urls(origin: Served, names: tuple[str, ...]) -> Generator[list[str], None, None]:
+    """Run the hops; give the URLs of the probe, the origin's first."""
+    with standing(origin.port, names) as ports:
+        yield [f"http://127.0.0.1:{port}/probe" for port in (origin.port, *ports)]
 
 
 def verdicts(*words: str) -> tuple[int, list[dict[str, object]]]:
@@ -93,27 +104,20 @@ def check(code: int, found: list[dict[str, object]], bad: int) -> None:
         assert verdict["line"] == "not judged: behind a hop that holds"
 
 
-@pytest.mark.parametrize("chain", CHAINS)
-def test_the_hop_that_holds_is_named(origin: Served, chain: str) -> None:
-    hops, bad = CHAINS[chain]
-    with standing(origin, hops) as urls:
-        check(*verdicts(*urls), bad)
-
-
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", RECORDED)
 def test_it_is_named_from_what_curl_recorded(origin: Served, chain: str, tmp_path: Path) -> None:
-    hops, bad = CHAINS[chain]
-    with standing(origin, hops) as urls:
-        for number, url in enumerate(urls):
+    names, bad = RECORDED[chain]
+    with urls(origin, names) as asked:
+        for number, url in enumerate(asked):
             words = ["-sN", "--raw", "-o", "/dev/null", "--trace", f"{number}.trace", "--trace-time", url]
             assert run(["sh", "-c", f'cd {tmp_path} && exec "$0" "$@"', program("curl"), *words]).returncode == 0
-    check(*verdicts(*(str(tmp_path / f"{number}.trace") for number in range(len(urls)))), bad)
+    check(*verdicts(*(str(tmp_path / f"{number}.trace") for number in range(len(asked)))), bad)
 
 
 def test_recordings_and_urls_may_be_mixed(origin: Served, tmp_path: Path) -> None:
-    with standing(origin, (clean_caddy, bad_haproxy)) as urls:
+    with urls(origin, ("caddy", "haproxy")) as asked:
         inside = tmp_path / "inside.jsonl"
-        assert chunkwire("watch", urls[1], "--json", "--save", str(inside)).returncode == 0
-        code, found = verdicts(urls[0], str(inside), urls[2])
+        assert chunkwire("watch", asked[1], "--json", "--save", str(inside)).returncode == 0
+        code, found = verdicts(asked[0], str(inside), asked[2])
     check(code, found, 1)
     assert found[1]["hop"] == "inside.jsonl"

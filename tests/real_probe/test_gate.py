@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.peers.command import ROOT, Served, chunkwire
 from tests.peers.servers import nginx
@@ -40,3 +41,26 @@ def test_a_hop_that_answers_nothing_beside_its_stream_is_undecided(origin: Serve
         result = chunkwire("probe", server.url(asked), "--gate", "--patience", "1s")
     assert result.returncode == 28
     assert b"probe: undecided: " in result.stdout
+
+
+def test_a_hop_that_treats_clients_differently_is_a_finding(origin: Served) -> None:
+    gzip = "gzip on; gzip_proxied any; gzip_types text/event-stream; proxy_http_version 1.1;"
+    with nginx(f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; {gzip} }}") as server:
+        result = chunkwire("probe", server.url("/probe"), "--as", "browser,curl")
+    said = result.stdout.decode()
+    assert result.returncode == 1
+    assert "127.0.0.1:" in said
+    assert f"127.0.0.1:{server.port} treats clients differently: to browser: COMPRESSED (gzip)" in said
+    assert "to curl: streams" in said
+
+
+def test_a_hop_that_would_speak_http_2_to_a_browser_is_said_to(origin: Served, tmp_path: Path) -> None:
+    pem = tmp_path / "both.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    certificate = f"ssl_certificate {pem}; ssl_certificate_key {pem};"
+    site = f"{certificate} location / {{ proxy_pass http://127.0.0.1:{origin.port}; }}"
+    for listen, is_said in (("ssl http2", True), ("ssl", False)):
+        with nginx(f"{site} proxy_buffering off;", listen=listen) as server:
+            result = chunkwire("probe", f"https://127.0.0.1:{server.port}/probe", "-k")
+        assert result.returncode == 0
+        assert (b"asked over HTTP/1.1, where browsers get HTTP/2" in result.stdout) is is_said

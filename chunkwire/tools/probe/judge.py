@@ -60,6 +60,7 @@ class Hop:
         error: why there is no run; empty where there is.
         arrived: how the request reached the origin, by its journal; empty where nobody asked.
         unproved: why its runs show no order of events; empty where they do, or where nobody tried.
+        notes: half lines of what else is known of it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Hop:
     error: str = ""
     arrived: str = ""
     unproved: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     verdict = _judge(hop, looks, inner)
     return replace(
         verdict,
+        details=(*verdict.details, *hop.notes),
         proof=_proof(verdict, looks),
         unproved=hop.unproved,
         evidence=_evidence(hop, looks),

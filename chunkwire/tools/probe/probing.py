@@ -59,6 +59,9 @@ UNPLANNED_SECONDS: Final = 10.0
 TICK_SECONDS: Final = 0.005
 """How often our own timer is looked at: a quarter of a hold."""
 
+ALPN_SECONDS: Final = 5.0
+_H2: Final = "asked over HTTP/1.1, where browsers get HTTP/2"
+
 CLOCK: Final = "this machine's"
 
 
@@ -120,7 +123,9 @@ class Prober:
         except DialError as error:
             if not runs:
                 return Hop(name, error=str(error))
-        return Hop(name, tuple(runs), arrived=self.arrivals.get(name, ""), unproved=self.unproved.get(name, ""))
+        notes = (_H2,) if url.scheme == "https" and await offers_h2(url) else ()
+        arrived, unproved = self.arrivals.get(name, ""), self.unproved.get(name, "")
+        return Hop(name, tuple(runs), arrived=arrived, unproved=unproved, notes=notes)
 
     def _plain_ask(self, url: Url, pace: Mapping[str, str]) -> Ask:
         return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace, defaults=self.defaults)
@@ -308,6 +313,21 @@ def describe_arrival(entry: dict[str, object]) -> str:
         f"{name}: {value}" for name, value in pairs if str(name).lower() in ("connection", "via", "accept-encoding")
     ]
     return ", ".join((f"HTTP/{entry.get('version')}", *lines))
+
+
+async def offers_h2(url: Url) -> bool:
+    """Say whether a hop takes HTTP/2 from a client that offers it by ALPN (RFC 7301), as browsers do."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with trio.move_on_after(ALPN_SECONDS):
+        try:
+            async with await trio.open_ssl_over_tcp_stream(url.host, url.port, ssl_context=context) as stream:
+                await stream.do_handshake()
+                return bool(stream.selected_alpn_protocol() == "h2")
+        except (OSError, trio.BrokenResourceError):
+            return False
+    return False
 
 
 @asynccontextmanager

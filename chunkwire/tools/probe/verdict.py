@@ -176,7 +176,8 @@ class HopVerdict:
     @property
     def proved_line(self) -> str:
         """The verdict as a person reads it, and what it rests on."""
-        return f"{self.line} ({self.proof})" if self.proof is not None else self.line
+        is_about_holding = self.is_holding or self.is_streaming
+        return f"{self.line} ({self.proof})" if self.proof is not None and is_about_holding else self.line
 
     @property
     def line(self) -> str:
