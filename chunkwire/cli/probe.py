@@ -65,6 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict", action="store_true", help="exit 1 where a hold can be neither shown nor ruled out as well"
     )
+    add_ways(parser)
+    add_gate(parser)
+    group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
+    group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
+    group.add_argument(
+        "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
+    )
+    captures.add_captures(parser)
+    flags.add_request(parser)
+
+
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add how hops are asked."""
+    group = parser.add_argument_group("ways to ask")
     group.add_argument(
         "--patience",
         type=flags.duration,
@@ -85,14 +99,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLIENT",
         help="send what this client sends: browser, node, curl; several (browser,curl): and compare",
     )
-    add_gate(parser)
-    group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
-    group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
-    group.add_argument(
-        "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
-    )
-    captures.add_captures(parser)
-    flags.add_request(parser)
 
 
 def clients(text: str) -> list[str]:
