@@ -121,7 +121,8 @@ async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
     kind = media_type(request)
     is_json = kind == b"application/json" or kind.endswith(b"+json")
     if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):  # curl -d '{…}' says that it is a form
-        return _known(load_body(octets), PARAMETERS | ASKING)
+        body = _known(load_body(octets), PARAMETERS | ASKING)
+        return {name: value for name, value in body.items() if value is not None}
     if kind == _FORM and b"=" in octets:
         form = Query(octets)
         return _parameters_of(form)

@@ -161,7 +161,15 @@ async def test_a_member_that_is_wrong_is_refused_by_its_path() -> None:
 
 @pytest.mark.parametrize(
     "wish",
-    [{"temperature": 0}, {"temperature": 2}, {"top_p": 0.0}, {"stop": "a"}, {"stop": ["a"] * 16}, {"max_tokens": 1}],
+    [
+        {"stream": None, "format": None, "stop": None, "tools": None},
+        {"temperature": 0},
+        {"temperature": 2},
+        {"top_p": 0.0},
+        {"stop": "a"},
+        {"stop": ["a"] * 16},
+        {"max_tokens": 1},
+    ],
 )
 async def test_the_nearest_legal_value_is_taken(wish: dict[str, Any]) -> None:
     async with asking() as asked:
