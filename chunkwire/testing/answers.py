@@ -22,7 +22,6 @@ from chunkwire.origin.mock.composition import tokens
 from chunkwire.origin.plan import parse_plan
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
 from chunkwire.origin.settings import DEFAULT_ORIGIN_SETTINGS
-from chunkwire.server.refusal import Refusal
 from chunkwire.testing.steps import Break, ContentStep, CountedUnit, StatusReply
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
@@ -70,13 +69,9 @@ def understand(kind: str, request: ModelRequest) -> AskedModel | None:
 
 
 def check_content(kind: str, step: ContentStep) -> None:
-    """Raise a LocalError where an answer cannot be given, whatever the request."""
+    """Raise where an answer cannot be given, whatever the request; see `steps.naming`."""
     dialect = DIALECTS.get(kind)
-    asked = AskedModel(dialect, Question("m", ())) if dialect is not None else None
-    try:
-        wire_answer(kind, step, asked)
-    except Refusal as error:
-        raise LocalError(str(error)) from error
+    wire_answer(kind, step, AskedModel(dialect, Question("m", ())) if dialect is not None else None)
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
@@ -133,7 +128,7 @@ def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[l
             return ([encode_sse(item) for item in items] if items is not None else [*EVENTS]), _SSE
         case "ndjson":
             lines = items if items is not None else [{"text": SAMPLE}, {"done": True}]
-            return [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines], _LINES
+            return [json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n" for line in lines], _LINES
         case _:
             return [str(item).encode() for item in (items if items is not None else [SAMPLE]) if item], _TEXT
 
@@ -150,6 +145,9 @@ def encode_sse(item: object) -> bytes:
         raise LocalError(f"expected an event of data, event, id, retry or comment, got {item!r:.60}")
     if "comment" in item:
         return encode_comment(str(item["comment"]))
+    for name, kind in (("event", str), ("id", str), ("retry", int)):
+        if name in item and not isinstance(item[name], kind):
+            raise LocalError(f"{name}: expected {'a text' if kind is str else 'milliseconds'}, got {item[name]!r:.40}")
     data = item.get("data")
     text = data if isinstance(data, str) or data is None else json.dumps(data, ensure_ascii=False)
     return encode_event(text, item.get("event"), id=item.get("id"), retry=item.get("retry"))

@@ -64,7 +64,7 @@ def read_action(message: Mapping[str, object], kind: str) -> Action:
         case Act.SEND_EVENT:
             value = message.get("data")
             if kind not in ("sse", "ndjson") and not isinstance(value, str):
-                raise LocalError(f"send_event: expected a text, got {value!r:.40}")
+                raise LocalError(f"expected a text, got {value!r:.40}")
             events_of(kind, ContentStep([value]), None)
             return Action(act, value)
         case Act.SEND_FRAME:

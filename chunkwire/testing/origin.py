@@ -6,7 +6,6 @@ leaving an `Origin`, and waits, block, and each of these has an async twin, for 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
@@ -24,7 +23,7 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.server.serving import serve
 from chunkwire.testing.responding import run_resources
-from chunkwire.testing.responses import by_hand
+from chunkwire.testing.responses import as_base64, by_hand
 from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
 from chunkwire.testing.steps import Response
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
@@ -82,11 +81,12 @@ class OriginRun:
 
     def send_frame(self, data: bytes, ext: bytes = b"") -> None:
         """Send one chunk; `ext` begins with its `;`. Over a WebSocket, a message of octets."""
-        self._act(do="send_frame", data_b64=base64.b64encode(data).decode(), ext=ext.decode("latin-1"))
+        as_base64(ext, "ext")
+        self._act(do="send_frame", data_b64=as_base64(data, "send_frame"), ext=ext.decode("latin-1"))
 
     def send_octets(self, octets: bytes) -> None:
         """Send octets as they stand, legal or not."""
-        self._act(do="send_octets", data_b64=base64.b64encode(octets).decode())
+        self._act(do="send_octets", data_b64=as_base64(octets, "send_octets"))
 
     def finish(self) -> None:
         """End the response in good order: the dialect's closing events, and the last-chunk or Close frame."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.testing.steps import Response
+from chunkwire.wire.errors import LocalError
 
 
 def status(
@@ -83,7 +84,18 @@ def failing(error: str, content: Response | None = None) -> Response:
 
 def octets(*writes: bytes, end: str = "close") -> Response:
     """Return a response from its status-line on, each write as it stands; `end` is close, reset, keep or hold."""
-    return {"octets_b64": [base64.b64encode(each).decode() for each in writes], "end": end}
+    return {"octets_b64": [as_base64(each, "octets") for each in writes], "end": end}
+
+
+def as_base64(octets: bytes, what: str) -> str:
+    """Return octets in base64.
+
+    Raises:
+        LocalError: they are a text, or none.
+    """
+    if not isinstance(octets, bytes | bytearray | memoryview):
+        raise LocalError(f"{what}: expected octets (bytes), got {type(octets).__name__}")
+    return base64.b64encode(octets).decode()
 
 
 def by_hand() -> Response:

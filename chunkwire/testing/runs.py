@@ -17,7 +17,7 @@ import trio
 
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, Hand, read_action
-from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, read_steps
+from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
 
 MAX_RUNS: Final = 1000  # at once
@@ -27,7 +27,7 @@ MAX_BODY_OCTETS: Final = 32 << 20  # of one request: as long as the mock of lang
 MAX_WAIT_S: Final = 60.0  # of one wait
 WAIT_S: Final = 5.0  # where a wait says nothing
 _WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
-_MEMBERS: Final = frozenset({"kind", "responses", "framing", "repeats"})
+_MEMBERS: Final = ("kind", "responses", "framing", "repeats")
 
 
 class RunFailed(AssertionError):
@@ -137,7 +137,8 @@ class ServedRun:
         Raises:
             LocalError: it is wrong, or there is no such response.
         """
-        action = read_action(message, self.kind)
+        with naming(str(message["do"])):
+            action = read_action(message, self.kind)
         hand = self._hand(action.act)
         hand.is_ended = action.act in ENDS
         post(lambda: hand.put(action))
@@ -211,13 +212,6 @@ def is_wait(message: Mapping[str, object]) -> bool:
     return what in _WAITS
 
 
-def _check(kind: str, number: int, step: ContentStep) -> None:
-    try:
-        check_content(kind, step)
-    except LocalError as error:
-        raise LocalError(f"response {number}: {error}") from error
-
-
 class Runs:
     """The runs that an origin serves."""
 
@@ -233,8 +227,9 @@ class Runs:
         """
         if self.is_closed:
             raise LocalError("the origin is closed: no run can begin")
-        if not isinstance(message, Mapping) or not _MEMBERS.issuperset(message):
-            raise LocalError(f"expected a run as kind, responses, framing and repeats, got {message!r:.80}")
+        if not isinstance(message, Mapping):
+            raise LocalError(f"expected a run as an object, got {message!r:.40}")
+        refuse_unknown(message, _MEMBERS)
         kind = message.get("kind")
         if kind not in KINDS:
             raise LocalError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r:.40}")
@@ -244,7 +239,8 @@ class Runs:
         steps = read_steps(message.get("responses", ()), kind, message.get("framing"))
         for number, step in enumerate(steps, 1):
             if isinstance(step, ContentStep):
-                _check(kind, number, step)
+                with naming(f"response {number}"):
+                    check_content(kind, step)
         if len(steps) > MAX_RESPONSES or len(self._runs) >= MAX_RUNS:
             raise LocalError(f"expected at most {MAX_RUNS} runs at once, of at most {MAX_RESPONSES} responses")
         if repeats and (not steps or isinstance(steps[-1], ByHand)):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import ErrorKind
+from chunkwire.llm.shape import dump
 from chunkwire.origin.plan import checked_header
 from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, nearest
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
@@ -146,14 +148,25 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     steps: list[Step] = []
     common = _scenario(framing) if framing is not None else None
     for number, response in enumerate(listed, 1):
-        try:
+        with naming(f"response {number}"):
             step = read_step(response, kind)
-        except LocalError as error:
-            raise LocalError(f"response {number}: {error}") from error
         if common is not None and isinstance(step, ContentStep) and step.framing is None:
             step = replace(step, framing=common)
         steps.append(step)
     return steps
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Name what is wrong in the error, whatever found it.
+
+    Raises:
+        LocalError: for an error of ours, and for a value that JSON or UTF-8 cannot write.
+    """
+    try:
+        yield
+    except (LocalError, Refusal, TypeError, ValueError, RecursionError) as error:
+        raise LocalError(f"{what}: {error}") from error
 
 
 def read_step(response: object, kind: str) -> Step:
@@ -170,9 +183,9 @@ def read_step(response: object, kind: str) -> Step:
         return ContentStep(_content(response, kind))
     for first, (members, read) in _FORMS.items():
         if first in response:
-            _refuse_unknown(response, members)
+            refuse_unknown(response, members)
             return read(response)
-    _refuse_unknown(response, _CONTENT_MEMBERS)
+    refuse_unknown(response, _CONTENT_MEMBERS)
     return _read_content(response, kind)
 
 
@@ -225,7 +238,9 @@ def _read_status(response: Mapping[str, object]) -> StatusReply:
     wait = response.get("retry_after")
     if wait is not None and (not isinstance(wait, int | float) or not 0 <= wait <= _MAX_COUNT):
         raise LocalError(f"retry_after: expected seconds, 0 or more, got {wait!r:.40}")
-    return StatusReply(code, response.get("body"), fields, wait)
+    body = response.get("body")
+    (body if isinstance(body, str) else dump(body)).encode()
+    return StatusReply(code, body, fields, wait)
 
 
 def _field(name: object, value: object) -> tuple[bytes, bytes]:
@@ -261,7 +276,8 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 }
 
 
-def _refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
+def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
+    """Raise a LocalError where a message has members that it does not take."""
     for name in response:
         if name not in known:
             raise LocalError(f"expected only {', '.join(known)}, got {name!r:.40}")

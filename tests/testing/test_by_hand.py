@@ -179,6 +179,8 @@ def test_ending_a_run_cuts_what_it_left_open(origin: Origin) -> None:
     "act, line",
     [
         (lambda run: run.send_event(7), "send_event: expected a text, got 7"),
+        (lambda run: run.send_octets("text"), r"send_octets: expected octets \(bytes\), got str"),
+        (lambda run: run.send_frame(b"a", ";ext"), r"ext: expected octets \(bytes\), got str"),
         (lambda run: run.send_frame(b""), "expected"),
         (lambda run: run.send_frame(b"a", b"no-semicolon"), "ext"),
     ],

@@ -93,7 +93,9 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
     [
         ({"kind": "ssee"}, "kind: expected one of openai, .*, websocket, got 'ssee'"),
         ({"kind": "sse", "responses": ["a", {"fault": "cutt"}]}, r"response 2: no scenario 'cutt': did you mean cut\?"),
-        ({"kind": "sse", "plan": []}, "expected a run as kind, responses, framing and repeats, got "),
+        ({"kind": "sse", "plan": []}, "expected only kind, responses, framing, repeats, got 'plan'"),
+        ({"kind": "text", "responses": ["\ud800"]}, "response 1: .*surrogates not allowed"),
+        ({"kind": "sse", "responses": [[{"data": "x", "id": 7}]]}, "response 1: id: expected a text, got 7"),
         (b"no json", "expected JSON, got 'no json'"),
         (b"[" * 100_000, "expected JSON, got "),
         (b"7", "expected a JSON object, got 7"),
@@ -111,8 +113,9 @@ def test_an_action_that_is_wrong_is_one_line(control: str) -> None:
     _, run = begin(control, kind="sse", responses=[{"by_hand": True}])
     for message, line in (
         ({"do": "send"}, "do: expected one of send_event, .*, wait_acked, got 'send'"),
-        ({"do": "send_frame"}, "expected data or data_b64 as a text, got None"),
-        ({"do": "send_octets", "data_b64": "?"}, "data_b64: expected base64"),
+        ({"do": "send_event", "data": "\ud800"}, "send_event: expected text that UTF-8 can write, got .*"),
+        ({"do": "send_frame"}, "send_frame: expected data or data_b64 as a text, got None"),
+        ({"do": "send_octets", "data_b64": "?"}, "send_octets: data_b64: expected base64"),
         ({"do": "wait_acked", "timeout": 61}, "timeout: expected seconds, above 0 and at most 60, got 61"),
     ):
         assert re.fullmatch(line, ask(run, message)[1]["error"])
@@ -145,7 +148,7 @@ def test_the_exit_code_is_the_commands(command: str, code: int) -> None:
     [
         (["--workers", "2", "--exec", "true"], 2, "--exec and --control go with one process, not with --workers"),
         (["--control", "unix:/tmp/x", "--exec", "true"], 2, "--control: expected HOST:PORT, :PORT or PORT, got unix:"),
-        (["--control", "nowhere", "--exec", "true"], 2, "expected HOST:PORT, :PORT or PORT"),
+        (["--control", "nowhere", "--exec", "true"], 2, "expected HOST:PORT, :PORT"),
         (["-l", "192.0.2.1:1", "--exec", "echo started"], 71, "cannot listen on 192.0.2.1:1"),
         (["--control", "192.0.2.1:1", "--exec", "echo started"], 71, "cannot listen on 192.0.2.1:1"),
     ],

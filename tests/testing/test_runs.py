@@ -243,6 +243,10 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("ndjson", ["text"], "expected a list, got 'text'"),
         ("frames", ["5@x"], "plan: expected SIZE"),
         ("text", [b"octets"], "expected a list, got b'octets'"),
+        ("ndjson", [[object()]], "response 1: Object of type object is not JSON serializable"),
+        ("ndjson", [[float("nan")]], "response 1: Out of range float values"),
+        ("sse", [{"status": 200, "body": object()}], "response 1: Object of type object is not JSON serializable"),
+        ("sse", [[{"retry": "7"}]], "response 1: retry: expected milliseconds, got '7'"),
         ("text", 7, "expected a list, got 7"),
     ],
 )
