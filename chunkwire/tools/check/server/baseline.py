@@ -54,7 +54,7 @@ async def learn(target: ServerTarget) -> Baseline:
     asked = await talk(target, target.closing())
     if asked.answers.trouble:
         raise HeadError(502, "no-http", f"{target.url}: {asked.answers.trouble}")
-    if not asked.finals and asked.end is TalkEnd.OPEN:
+    if not asked.finals and asked.before_fin is not None:
         raise Deadline("head", target.patience)
     if not asked.finals:
         raise IncompleteHead(asked.received)
