@@ -20,7 +20,7 @@ import chunkwire.client
 from chunkwire.ask.audit import Account
 from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
-from chunkwire.client.errors import Deadline
+from chunkwire.client.answers import as_provider_error
 from chunkwire.client.pool import Pool
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
@@ -36,10 +36,7 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.question import ModelRequest
-from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import CONNECT_SECONDS, DialError
-from chunkwire.net.ends import IncompleteHead
-from chunkwire.net.heads import HeadError
+from chunkwire.net.dial import CONNECT_SECONDS
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
@@ -151,7 +148,7 @@ class OneAttempt:
                     return error
                 events = self._reader.end_of_input()
         except ChunkwireError as error:
-            events = self._reader.end_of_input(_as_provider_error(error))
+            events = self._reader.end_of_input(as_provider_error(error))
         return await self._take(events)
 
     async def _pass_on(self, stream: Stream) -> ProviderError | None:
@@ -222,21 +219,3 @@ async def _some_of(stream: Stream) -> bytes:
         except (IncompleteBody, FramingError):
             return octets
     return octets
-
-
-def _as_provider_error(error: ChunkwireError) -> ProviderError:
-    """Return an error of ours as one of the provider's."""
-    match error:
-        case DialError():
-            kind = ErrorKind.TIMEOUT if error.kind == "timeout" else ErrorKind.UNREACHABLE
-        case Deadline():
-            kind = ErrorKind.TIMEOUT
-        case PeerGone() | IncompleteHead():
-            kind = ErrorKind.UNREACHABLE
-        case IncompleteBody():
-            kind = ErrorKind.INCOMPLETE
-        case FramingError() | HeadError():
-            kind = ErrorKind.BROKEN
-        case _:
-            raise error
-    return ProviderError(kind, str(error), is_ours=True)

@@ -214,6 +214,13 @@ async def test_a_quirk_of_every_request_and_one_of_another_dialect() -> None:
     assert b"expected a quirk of gemini, got reasoning of openai, azure" in response
 
 
+async def test_the_quirks_are_listed_a_line_each() -> None:
+    async with serving() as running:
+        lines = body_of(await running.get("/quirks")).decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["name", *QUIRKS]
+    assert lines[1].endswith(QUIRKS["comments"].summary)
+
+
 async def test_an_unknown_quirk_is_refused_with_the_nearest_names() -> None:
     async with serving() as running:
         response = await running.ask(asking("openai", "x-chunkwire-quirk: reasonin"))

@@ -17,8 +17,9 @@ from chunkwire.llm.shape import at, dump, load_object, text_at
 from chunkwire.origin.mock.composition import prompt_tokens
 from chunkwire.origin.mock.responder import MAX_BODY_OCTETS, check_key, check_model
 from chunkwire.origin.mock.settings import MockSettings
+from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import Responder
+from chunkwire.server.responder import TEXT, Responder
 
 _ANY_MODEL: Final = "mock-1"
 _CREATED: Final = 1_700_000_000  # Unix seconds
@@ -54,6 +55,15 @@ async def count_tokens(settings: MockSettings, request: IncomingRequest, respons
     except RequestRefused as refused:
         reply = DIALECTS[name].write_error(refused.error)
     await response.fixed(reply.status, reply.fields, reply.body)
+
+
+async def list_quirks(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
+    """Answer with the table of quirks, a line each."""
+    rows = [("name", "dialects", "seen", "who", "what")]
+    rows += [(each.name, " ".join(each.dialects), each.seen, each.who, each.summary) for each in QUIRKS.values()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = ("  ".join([*map(str.ljust, row, widths), row[-1]]) + "\n" for row in rows)
+    await response.fixed(200, (TEXT,), "".join(lines).encode())
 
 
 _COUNTERS: Final = {

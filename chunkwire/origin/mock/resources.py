@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from chunkwire.origin.mock.catalog import count_tokens, list_models
+from chunkwire.origin.mock.catalog import count_tokens, list_models, list_quirks
 from chunkwire.origin.mock.pages import answer_pages
 from chunkwire.origin.mock.responder import answer_question
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
@@ -34,13 +34,11 @@ def _asked(
     return mock, resource
 
 
-def _listed(path: str, summary: str, more: str = "") -> tuple[Mock, Resource]:
+def _listed(path: str, summary: str, mock: Mock = list_models) -> tuple[Mock, Resource]:
     """Return what a GET lists, or names one of."""
-    example = f"{more}'{{origin}}{path.replace('{model}', 'm')}'"
-    resource = Resource(
-        path, _responder(list_models, DEFAULT_MOCK), summary, example, ("GET", "OPTIONS"), parameters=None
-    )
-    return list_models, resource
+    example = f"'{{origin}}{path.replace('{model}', 'm')}'"
+    resource = Resource(path, _responder(mock, DEFAULT_MOCK), summary, example, ("GET", "OPTIONS"), parameters=None)
+    return mock, resource
 
 
 _CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'
@@ -102,6 +100,7 @@ _TABLE: Final = (
     _listed("/v1beta/models/{model}", "one of them"),
     _listed("/openai/models", "the same at Azure's path"),
     _listed("/foundation-models", "the same for Bedrock"),
+    _listed("/quirks", "streams as providers really send them, for `x-chunkwire-quirk: NAME`", list_quirks),
 )
 MOCKED: Final = tuple(resource for _, resource in _TABLE)
 
