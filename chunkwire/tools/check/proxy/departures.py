@@ -9,7 +9,16 @@ import trio
 
 from chunkwire.net.connection import PeerGone
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
-from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, failed, passed, proxy_row, undecided
+from chunkwire.tools.check.proxy.trial import (
+    PatienceOver,
+    ProxyRow,
+    ProxyTrial,
+    failed,
+    inapplicable,
+    passed,
+    proxy_row,
+    undecided,
+)
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -87,6 +96,8 @@ async def close_reaches(trial: ProxyTrial) -> Ruling:
 @proxy_row("9112/9.6/1", Level.SEEN, "a client's half-close lets the response go on", "9112 §9.6")
 async def half_close(trial: ProxyTrial) -> Ruling:
     """Half-close after the request, and wait for a response that is written only then."""
+    if trial.setting.tls is not None:
+        return inapplicable("TLS has no half-close")
     closed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:

@@ -23,29 +23,50 @@ from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
+_REFUSES_1_0: Final = (426, 505)
 
-def _refuses_1_0(answer: ProxyAnswer) -> Ruling | None:
-    if answer.status in (426, 505):
+
+async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> ProxyAnswer | Ruling:
+    """Return the answer to a GET in HTTP/1.0, where the proxy asks the upstream in HTTP/1.1 for it.
+
+    To a request of HTTP/1.0 the upstream itself may send neither chunks nor 1xx.
+    """
+
+    async def respond(arrival: Arrival) -> None:
+        if not await arrival.body.rest():
+            return
+        for piece in (reply(b"final"),) if arrival.head.version == b"1.0" else pieces:
+            await arrival.send(piece)
+        if is_cut:
+            await arrival.finish()
+
+    answer = await get(trial, respond, version=b"1.0")
+    if any(arrival.head.version == b"1.0" for arrival in trial.arrivals):
+        return inapplicable("for a client of HTTP/1.0 the proxy asks the upstream in HTTP/1.0")
+    if answer.status in _REFUSES_1_0:
         return inapplicable(f"the proxy has no clients of HTTP/1.0: it answers {answer.status}")
-    return None if answer.is_success else undecided(answer.said)
+    return answer
 
 
 @proxy_row("9110/15.2/4", Level.MUST, "no 1xx goes to an HTTP/1.0 client", "9110 §15.2", needs_1_1=True)
 async def no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
     """Send a 103 to a client of HTTP/1.0."""
-    answer = await get(trial, writing(b"HTTP/1.1 103 Early Hints\r\n\r\n", reply(b"final")), version=b"1.0")
+    answer = await _ask_1_0(trial, b"HTTP/1.1 103 Early Hints\r\n\r\n", reply(b"final"))
+    if isinstance(answer, Ruling):
+        return answer
     if answer.interim:
         return failed(f"the client got {answer.interim[0].status}")
-    return _refuses_1_0(answer) or passed("none came")
+    return passed("none came") if answer.is_success else undecided(answer.said)
 
 
 @proxy_row("9112/6.1/1", Level.MUST, "no Transfer-Encoding goes to an HTTP/1.0 client", "9112 §6.1", needs_1_1=True)
 async def no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
     """Answer a client of HTTP/1.0 in chunks."""
-    octets = b"".join(map(encode_chunk, PIECES)) + encode_last_chunk()
-    answer = await get(trial, writing(CHUNKED_HEAD, octets), version=b"1.0")
+    answer = await _ask_1_0(trial, CHUNKED_HEAD + b"".join(map(encode_chunk, PIECES)) + encode_last_chunk())
+    if isinstance(answer, Ruling):
+        return answer
     if answer.head is None or not answer.is_success:
-        return _refuses_1_0(answer) or undecided(answer.said)
+        return undecided(answer.said)
     if answer.head.values(b"transfer-encoding"):
         return failed("the client of HTTP/1.0 got Transfer-Encoding")
     if answer.content != b"".join(PIECES):
@@ -60,7 +81,8 @@ async def closes_1_0(trial: ProxyTrial) -> Ruling:
     await client.send(trial.request(trial.expect(saying(b"final")), version=b"1.0"))
     answer = await client.answer()
     if not answer.is_success:
-        return _refuses_1_0(answer) or undecided(answer.said)
+        is_refused = answer.status in _REFUSES_1_0
+        return inapplicable(answer.said) if is_refused else undecided(answer.said)
     try:
         async with trial.within("the end of the connection"):
             how = await client.wait_over()
@@ -74,16 +96,11 @@ async def closes_1_0(trial: ProxyTrial) -> Ruling:
 )
 async def cut_to_1_0(trial: ProxyTrial) -> Ruling:
     """Cut a response in chunks, whose content the client has until the close."""
-
-    async def respond(arrival: Arrival) -> None:
-        await arrival.body.rest()
-        await arrival.send(CHUNKED_HEAD + encode_chunk(b"hello"))
-        await arrival.finish()
-
-    answer = await get(trial, respond, version=b"1.0")
-    if not answer.is_success:
-        return _refuses_1_0(answer) or passed(answer.said)
-    return failed("it looked whole to the client") if answer.is_whole else passed(answer.said)
+    answer = await _ask_1_0(trial, CHUNKED_HEAD + encode_chunk(b"hello"), is_cut=True)
+    if isinstance(answer, Ruling):
+        return answer
+    is_taken = answer.is_success and answer.is_whole
+    return failed("it looked whole to the client") if is_taken else passed(answer.said)
 
 
 async def _two_on_one(trial: ProxyTrial, method: bytes, *pieces: bytes) -> tuple[ProxyAnswer, bytes]:
@@ -118,7 +135,9 @@ async def head_method(trial: ProxyTrial) -> Ruling:
     return _bodiless(answer, wrong)
 
 
-@proxy_row("9110/9.3.2/2", Level.MUST, "the same where its head names chunks", "9112 §6.3", needs_1_1=True)
+@proxy_row(
+    "9110/9.3.2/2", Level.MUST, "a response to HEAD whose head names chunks has none", "9112 §6.3", needs_1_1=True
+)
 async def head_chunked(trial: ProxyTrial) -> Ruling:
     """Answer HEAD with Transfer-Encoding."""
     answer, wrong = await _two_on_one(trial, b"HEAD", CHUNKED_HEAD)

@@ -25,7 +25,7 @@ _TE: Final = b"Transfer-Encoding: chunked"
 _CHUNKS: Final = encode_chunk(b"hello") + encode_last_chunk()
 
 
-@proxy_row("9110/7.6.1/2", Level.MUST, "the same in a response", "9110 §7.6.1")
+@proxy_row("9110/7.6.1/2", Level.MUST, "a field that Connection names in a response goes no further", "9110 §7.6.1")
 async def response_options(trial: ProxyTrial) -> Ruling:
     """Name a field in the Connection of a response."""
     client = await trial.connect()
@@ -62,7 +62,13 @@ _CLEANED_BACK: Final = (
 )  # fmt: skip
 
 
-@proxy_row("9112/6.3/15", Level.MUST, "the same in a response", "9112 §6.3", needs_1_1=True)
+@proxy_row(
+    "9112/6.3/15",
+    Level.MUST,
+    "Transfer-Encoding goes back without a Content-Length beside it",
+    "9112 §6.3",
+    needs_1_1=True,
+)
 async def one_framing_back(trial: ProxyTrial) -> Ruling:
     """Answer with both framings of the same content."""
     client = await trial.connect()
@@ -105,7 +111,9 @@ async def own_version(trial: ProxyTrial) -> Ruling:
     return failed(f"HTTP/{answer.head.version.decode('latin-1')} came, and HTTP/{own} for a response of HTTP/1.1")
 
 
-@proxy_row("9110/7.8/1", Level.MUST, "a 101 that was not asked for does not reach the client", "9110 §7.8")
+@proxy_row(
+    "9110/7.8/1", Level.MUST, "a 101 that was not asked for does not reach the client", "9110 §7.8", needs_1_1=True
+)
 async def unasked_101(trial: ProxyTrial) -> Ruling:
     """Answer 101 to a plain GET."""
     head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x-check\r\n\r\n"
