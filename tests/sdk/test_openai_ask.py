@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.command import Served, serving
+from tests.peers.command import serving
 from tests.sdk.wishes import PROMPT, SCHEMA, TOKENS
 
 openai = pytest.importorskip("openai", reason="needs openai: pip install 'chunkwire[sdk]'")
@@ -16,11 +16,11 @@ USAGE: Any = {"include_usage": True}
 
 
 @pytest.fixture(scope="module")
-def made(origin: Served) -> Generator[Any, None, None]:
+def made() -> Generator[Any, None, None]:
     """A client of an endpoint whose first provider is down, and whose second one speaks another dialect."""
-    providers = ("down=openai:http://127.0.0.1:1#m", f"up=anthropic:{origin.url('')}#m")
     with (
-        serving("ask", *providers) as served,
+        serving("serve", "--time-to-first-token", "0", "--inter-token-latency", "0") as model,
+        serving("ask", "down=openai:http://127.0.0.1:1#m", f"up=anthropic:{model.url('')}#m") as served,
         openai.OpenAI(base_url=served.url("/v1"), api_key="k", max_retries=0) as client,
     ):
         yield client
