@@ -252,7 +252,8 @@ class Connection:
     async def send_eof(self) -> None:
         """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS by close_notify and a FIN."""
         if self.tls is not None:
-            self.tls.end_sending()
+            with suppress(trio.ClosedResourceError):
+                await self.tls.end_sending()
         elif isinstance(self.stream, trio.SocketStream):
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError):
                 await self.stream.send_eof()
@@ -265,8 +266,8 @@ class Connection:
         Cancellation: the socket is closed all the same; octets in flight may be lost.
         """
         try:
-            await self.send_eof()
             with trio.move_on_after(LINGER_SECONDS):
+                await self.send_eof()
                 while self._socket is not None and await self._still_sends():
                     pass
         except PeerGone:
@@ -316,7 +317,7 @@ class Connection:
     def close_nowait(self) -> None:
         """Close at once; what has been sent is still delivered, unless the peer goes on sending (RFC 9112 §9.6)."""
         if self.tls is not None:
-            self.tls.end_sending()
+            self.tls.end_sending_nowait()
         self._close_socket()
 
     def _close_socket(self) -> None:

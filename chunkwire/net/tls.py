@@ -115,12 +115,17 @@ class TlsStream(trio.abc.Stream):
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
 
-    def end_sending(self) -> None:
-        """Send close_notify and a FIN, if the kernel takes them at once."""
-        with suppress(OSError, ValueError):  # ValueError: no handshake
+    def end_sending_nowait(self) -> bool:
+        """Send close_notify and a FIN; False where the kernel does not take close_notify yet, and nothing was sent."""
+        try:
             self.socket.unwrap()
+        except ssl.SSLWantWriteError:
+            return False
+        except (OSError, ValueError):  # mostly ssl.SSLWantReadError: it has gone, and the peer's has not come
+            pass
         with suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        return True
 
     def drop_record(self, memory: memoryview) -> int | None:
         """Read octets as they are on the wire and drop them: after `end_sending`, when nothing is decrypted any more.
@@ -173,6 +178,11 @@ class TlsStream(trio.abc.Stream):
         if self.socket.fileno() < 0:
             raise trio.ClosedResourceError("closed by this side")
         await trio.lowlevel.wait_writable(self.socket)
+
+    async def end_sending(self) -> None:
+        """Send close_notify and a FIN, behind all that was sent."""
+        while not self.end_sending_nowait():
+            await self.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         """Close without close_notify, which would say that all was sent: see `end_sending`."""
