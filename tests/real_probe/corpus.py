@@ -32,7 +32,8 @@ class Setting:
         codes: it adds a content coding.
         change: the first thing that must be offered where the hop says its name; empty where it does not.
         freed: the name of the same hop with that change made.
-        asks_1_0: it asks the hop further in in HTTP/1.0, to which our gateway sends content as it comes in every mode.
+        asks_1_0: it asks the hop further in in HTTP/1.0, to which our gateway in any mode, and HAProxy, send content as
+            it comes.
     """
 
     start: Start
@@ -122,7 +123,7 @@ def holds_from_outside(names: Sequence[str]) -> bool:
     is_coded = False
     for name, outer in zip(names, [*names[1:], ""], strict=True):
         setting = SETTINGS[name]
-        is_passed = bool(outer) and SETTINGS[outer].asks_1_0 and name.startswith("gateway-")
+        is_passed = bool(outer) and SETTINGS[outer].asks_1_0 and name.startswith(("gateway-", "haproxy"))
         if setting.kinds and not is_passed and not (setting.kinds == CODED and is_coded):
             return True
         is_coded = is_coded or setting.codes

@@ -83,8 +83,8 @@ def title_of(exchange: CapturedExchange) -> str:
 
 
 def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
-    """Yield a line for each exchange: number, time, client, server, request, status, how it ended."""
-    yield f"  {'n':>3}  {'time':<15} {'client':<21} {'server':<21} {'frames':>6} {'octets':>8}  exchange"
+    """Yield a line for each exchange: number, time, server, frames, octets, request, status, how it ended."""
+    yield f"  {'n':>3}  {'time':<12}  {'server':<21} {'frames':>6} {'octets':>8}  exchange"
     for exchange in exchanges:
         end, head, request = exchange.end, exchange.head, exchange.request
         at = datetime.fromtimestamp(exchange.began_ns / 1e9).astimezone()
@@ -95,7 +95,7 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
         octets = end.octets if end is not None else 0
         why = f": {end.error}" if end is not None and end.error else ""
         yield PLAIN.text(
-            f"  {exchange.n:>3}  {at:%H:%M:%S.%f} {exchange.client:<21} {exchange.hop:<21} {frames:>6} {octets:>8}"
+            f"  {exchange.n:>3}  {f'{at:%H:%M:%S.%f}'[:12]}  {exchange.hop:<21} {frames:>6} {octets:>8}"
             f"  {asked}  {status} {framing}{why}"
         )
 

@@ -157,14 +157,18 @@ def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[st
     """Return a table: when each frame was at each place, ms since the first one there, and how long it was held."""
     if len(captured) < 2:
         return []
-    names = [hop.name for hop in hops]
-    lines = ["  frame  octets" + "".join(f"  {name:>22}" for name in names)]
-    columns = [_column(hop) for hop in hops]
     octets = [end for _, end in _frames(captured[0])]
-    for n, size in enumerate(size - before for before, size in zip([0, *octets], octets, strict=False)):
+    columns = [[hop.name, *_column(hop)] for hop in hops]
+    widths = [max(map(len, column)) for column in columns]
+    lines = ["  frame  octets" + _cells([column[0] for column in columns], widths)]
+    for n, size in enumerate((size - before for before, size in zip([0, *octets], octets, strict=False)), 1):
         cells = [column[n] if n < len(column) else "-" for column in columns]
-        lines.append(f"  {n + 1:>5}  {size:>6}" + "".join(f"  {cell:>22}" for cell in cells))
+        lines.append(f"  {n:>5}  {size:>6}" + _cells(cells, widths))
     return lines
+
+
+def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
 def _column(hop: Hop) -> list[str]:

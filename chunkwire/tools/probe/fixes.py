@@ -48,7 +48,7 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
     shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
     named = [fix for fix in rows if fix.names(verdict) and fix not in shown]
     if IDENTITY in verdict.freed_by:
-        named.sort(key=lambda fix: fix.kinds != {Kind.COMPRESSED})
+        named.sort(key=_is_of_more)
     guesses = []
     if not named and verdict.kind is not Kind.SUSPECT:
         guesses = [fix for fix in _guesses(rows, verdict) if fix not in shown]
@@ -59,12 +59,19 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
     return [advice for number, advice in enumerate(found) if advice.fix.change not in changes[:number]]
 
 
+def _is_of_more(fix: Fix) -> bool:
+    """Say whether a row is for more than what a content coding holds: such rows come later where it is the coding."""
+    return fix.kinds != {Kind.COMPRESSED}
+
+
 def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     """Return the rows that the hop's behaviour suggests, and then those that do not depend on its software."""
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
         return suggested or list(rows)
     passed_on = [fix for fix in rows if fix.may_name(verdict)]
+    if IDENTITY in verdict.freed_by:
+        passed_on.sort(key=_is_of_more)
     silent = [fix for fix in rows if fix.is_silent]
     return passed_on + silent + [fix for fix in rows if fix not in passed_on and fix not in silent]
 
