@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import captures, flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.probe_exits import exit_code, is_undecided
 from chunkwire.cli.serving import recording
 from chunkwire.cli.sources import is_path
 
@@ -161,6 +162,8 @@ async def probe_as(options: argparse.Namespace, agent: str) -> tuple[int, list[H
     verdicts: list[HopVerdict] = judge_chain(hops)
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
         prober = make_prober(options, agent, record_to, report_progress)
+        hops += await application_hops(prober, options.hops)
+        verdicts = judge_chain(hops)
         for source, name in name_sources(options.hops) if not captured else ():
             is_behind = any(verdict.is_holding for verdict in verdicts)
             hops += await read_hops(prober, source, name, is_behind=is_behind)
@@ -175,6 +178,25 @@ async def probe_as(options: argparse.Namespace, agent: str) -> tuple[int, list[H
         print(*frame_lines(captured, hops), sep="\n")
     await write_files(hops, verdicts, findings, options)
     return code, verdicts
+
+
+async def application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
+    """Return the application itself, asked where its barrier stands, so that no hop is taken for it; else nothing.
+
+    Where the first hop rewrites paths, its path is none of the application's: then it is left out.
+    """
+    from dataclasses import replace
+
+    from chunkwire.net.dial import parse_url
+
+    if prober.barrier_at is None or is_path(sources[0]):
+        return []
+    url = replace(prober.barrier_at, target=parse_url(sources[0]).target)
+    name = url.authority.decode("ascii")
+    if any(parse_url(source).authority == url.authority for source in sources if not is_path(source)):
+        return []
+    hop = await prober.probe(name, url)
+    return [hop] if hop.runs and hop.runs[0].status == 200 else []
 
 
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
@@ -359,29 +381,3 @@ def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.
             print(*(paint.text(line) for line in wrapped("  ", evidence, width)), sep="\n")
     for line in (*conclusion(verdicts, paint, width=width), *finding_lines(findings, paint, width=width)):
         print(line)
-
-
-def is_undecided(verdicts: list[HopVerdict]) -> bool:
-    """Say whether no proof decides: no hop holds by order, and not every one is proved to stream."""
-    from chunkwire.tools.probe.verdict import Proof
-
-    if any(verdict.proof is Proof.BY_ORDER for verdict in verdicts):
-        return False
-    return not all(verdict.proof is Proof.PROVED for verdict in verdicts)
-
-
-def exit_code(hops: list[Hop], verdicts: list[HopVerdict], *, is_strict: bool = False) -> int:
-    """Return the exit code of a chain: the worst that was found; strict, what cannot be ruled out counts as found."""
-    from chunkwire.tools.probe.verdict import Kind
-
-    kinds = {verdict.kind for verdict in verdicts}
-    if any(verdict.is_holding for verdict in verdicts) or kinds & {Kind.ORIGIN_BURSTS, Kind.CACHED}:
-        return ExitCode.FINDING
-    if Kind.UNREACHABLE in kinds:
-        return ExitCode.NO_CONNECTION
-    if kinds & {Kind.CUT, Kind.IDLE_CUT}:
-        return ExitCode.CUT
-    if Kind.NOT_THE_STREAM in kinds:
-        failed = any((hop.runs[0].status or 0) >= 400 for hop in hops if hop.runs)
-        return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
-    return ExitCode.FINDING if is_strict and kinds & {Kind.SUSPECT, Kind.UNSURE} else ExitCode.OK

@@ -101,9 +101,13 @@ class Fix:
         return self.says is not None and re.search(self.says, said, re.IGNORECASE) is not None
 
     def may_name(self, verdict: HopVerdict) -> bool:
-        """Say whether the hop says nothing of its own, and what it says with the hop before is this row's software."""
-        is_said = self.says is not None and re.search(self.says, verdict.passed_on, re.IGNORECASE) is not None
-        return is_said and not verdict.software
+        """Say whether the hop says nothing of its own, and what it says with the hop before is this row's software.
+
+        That of an application it is not: the application is further in.
+        """
+        if self.says is None or self.whose is not Whose.OPERATOR or verdict.software:
+            return False
+        return re.search(self.says, verdict.passed_on, re.IGNORECASE) is not None
 
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
