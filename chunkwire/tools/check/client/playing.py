@@ -21,13 +21,13 @@ class ScenarioOrigin:
     """An origin with a resource for each scenario: `/NAME`, and whatever a client puts behind it.
 
     Attributes:
-        url: without a final slash.
+        url: without a final slash; "" until it is served.
     """
 
-    def __init__(self, cases: Sequence[ClientCase], url: str = "") -> None:
+    def __init__(self, cases: Sequence[ClientCase]) -> None:
         self._scenarios = {case.scenario.name: case.scenario for case in cases}
         self._asked: dict[str, list[Request]] = {name: [] for name in self._scenarios}
-        self.url = url
+        self.url = ""
         self.resources = tuple(
             Resource(path, self._play, methods=_METHODS, parameters=None) for path in ("/{name}", "/{name}/{rest*}")
         )
