@@ -9,6 +9,7 @@ What this module must not know: how octets were framed, and what the tokens say.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from chunkwire.llm import DIALECTS, recognize, route
@@ -137,10 +138,9 @@ class Completion:
             self._last = "error" if event.event == "error" or self._last == "error" else "part"
 
     def _recognize_whole(self) -> None:
-        try:
-            found = ElementDecoder().feed(bytes(self._held or b""))
-        except ValueError:
-            return
+        found: list[bytes] = []
+        with suppress(ValueError):  # behind the first object, nothing tells the dialect
+            ElementDecoder().feed(bytes(self._held or b""), found)
         if found:
             self._recognize(found[0].decode("utf-8", "replace"), is_event=False)
 

@@ -34,22 +34,26 @@ class ElementDecoder:
         """Nothing is held and no array is open: the end of input here loses nothing."""
         return not self._held and not self._is_in_array
 
-    def feed(self, octets: bytes) -> list[bytes]:
-        """Return the objects that these octets complete.
+    @property
+    def is_in_array(self) -> bool:
+        """An array is open."""
+        return self._is_in_array
+
+    def feed(self, octets: bytes, found: list[bytes]) -> None:
+        """Append to `found` the objects that these octets complete.
 
         Raises:
-            ValueError: what stands between two objects is no JSON, or one is too long.
+            ValueError: what stands between two objects is no JSON, or one is too long; `found` holds those before it.
         """
         self._held += octets
-        found: list[bytes] = []
         while True:
             if not self._depth and not self._begin():
-                return found
+                return
             end = self._find_end()
             if end is None:
                 if len(self._held) > self._max:
                     raise ValueError(f"expected an object of at most {self._max} octets, got more")
-                return found
+                return
             found.append(bytes(self._held[:end]))
             del self._held[:end]
             self._seen = 0

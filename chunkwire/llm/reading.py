@@ -113,6 +113,7 @@ class AnswerReader(ABC, Generic[Unit]):
         self._units = 0
         self._is_failed = False
         self._is_whole = False
+        self._is_past_end = False
         self._has_content = False
         self._stop: StopReason | None = None
         self._joiner = SurrogateJoiner()
@@ -126,7 +127,7 @@ class AnswerReader(ABC, Generic[Unit]):
     def feed(self, octets: bytes) -> list[AnswerEvent]:
         """Return what these octets complete; see `Reader`."""
         found: list[AnswerEvent] = []
-        if self._is_failed or self._is_whole:
+        if self._is_failed or self._is_whole or self._is_past_end:
             return found
         if not self._units and len(self._head) < HEAD_OCTETS:
             is_first = not self._head
@@ -215,16 +216,20 @@ class AnswerReader(ABC, Generic[Unit]):
             self._stop = event.reason
 
     def _read_elements(self, elements: ElementDecoder, octets: bytes, found: list[AnswerEvent]) -> None:
+        units: list[bytes] = []
+        broken: ValueError | None = None
         try:
-            units = elements.feed(octets)
+            elements.feed(octets, units)
         except ValueError as error:
-            if not self._interpreter.is_complete:
-                found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units + 1)}: {error}"))
-            return
+            broken = error
         for unit in units:
             self._units += 1
             if not self._add(self._object(unit), found, is_after=self._interpreter.is_complete):
                 return
+        if broken is not None and self._interpreter.is_finished and not elements.is_in_array:
+            self._elements, self._is_past_end = ElementDecoder(), True  # behind one whole answer, nothing counts
+        elif broken is not None and not self._interpreter.is_complete:
+            found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units + 1)}: {broken}"))
 
     def _object(self, octets: bytes) -> Iterator[AnswerEvent]:
         """Yield what an object means; one that means nothing, in place of a stream, is no answer."""

@@ -21,6 +21,7 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.dialect import Dialect
+from chunkwire.llm.elements import ElementDecoder
 from chunkwire.llm.eventstream import encode_message
 from chunkwire.wire.sse import encode_event
 from tests.llm.answers import ASKED, HELLO, expected, read, told
@@ -145,6 +146,45 @@ def test_json_of_any_shape_raises_nothing(payload: dict[str, object], kind: str,
 @given(st.binary(max_size=200), st.sampled_from(sorted(DIALECTS)))
 def test_any_octets_raise_nothing_and_lack_something(octets: bytes, name: str) -> None:
     assert isinstance(read(DIALECTS[name].reader(), octets)[-1], ProviderError)
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=4), json_soup, max_size=3), max_size=4),
+    st.booleans(),
+    st.sampled_from([None, 2]),
+    st.lists(st.integers(0, 400), max_size=5),
+)
+def test_objects_are_found_in_an_array_and_in_a_row_however_they_are_cut(
+    values: list[object], is_array: bool, indent: int | None, cuts: list[int]
+) -> None:
+    texts = [json.dumps(value, indent=indent) for value in values]
+    body = ("[" + ",\r\n".join(texts) + "]" if is_array else "\n".join(texts)).encode()
+    decoder, found, start = ElementDecoder(), list[bytes](), 0
+    for end in [*sorted(min(cut, len(body)) for cut in cuts), len(body)]:
+        decoder.feed(body[start:end], found)
+        start = max(start, end)
+    assert [json.loads(each) for each in found] == values
+    assert decoder.is_between
+
+
+def test_an_object_has_a_limit_and_what_stands_between_objects_is_json() -> None:
+    found: list[bytes] = []
+    ElementDecoder(max_octets=8).feed(b'{"a":12}', found)
+    ElementDecoder(max_octets=8).feed(b'{"a":123', found)
+    with pytest.raises(ValueError, match="at most 8 octets"):
+        ElementDecoder(max_octets=8).feed(b'{"a":1234', found)
+    with pytest.raises(ValueError, match="expected a JSON object, got 'x'"):
+        ElementDecoder().feed(b'{"b":1} x', found)
+    assert found == [b'{"a":12}', b'{"b":1}']
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\ndata: [DONE]\n\n"])
+def test_what_follows_a_whole_answer_in_one_object_does_not_count_however_it_is_cut(rest: bytes) -> None:
+    body = b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}' + rest
+    for cuts in (range(0), range(len(body))):
+        assert read(DIALECTS["openai"].reader(), body, cuts)[1:] == [Text("Hi"), Stop(StopReason.STOP)]
+    half = b'[{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}]} x'
+    assert isinstance(read(DIALECTS["gemini"].reader(), half)[-1], ProviderError)
 
 
 def test_azures_first_chunk_of_filter_results_starts_nothing() -> None:
