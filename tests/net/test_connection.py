@@ -1,6 +1,9 @@
 """A connection's octets: what follows a head, what a peer's end looks like, and the two ways to end it."""
 
+import os
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -254,3 +257,24 @@ async def test_a_small_write_is_one_send_and_leaves_at_once() -> None:
         for octets in (b"1\r\na\r\n", b"1\r\nb\r\n"):
             await Connection(near).send_all(octets)
             assert await read_exactly(far, len(octets)) == octets
+
+
+def test_runs_of_trio_in_two_threads_receive_into_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have received before either has taken what came: memory that they share would hold the last one's twice."""
+    both, readv = threading.Barrier(2), os.readv
+
+    def read(fileno: int, buffers: tuple[memoryview]) -> int:
+        count = readv(fileno, buffers)
+        both.wait(30)
+        return count
+
+    async def receive(octets: bytes) -> bytes:
+        ours, theirs = socket.socketpair()
+        theirs.send(octets)
+        with theirs:
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
+                return await Connection(stream).receive_some()
+
+    monkeypatch.setattr(os, "readv", read)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda octets: trio.run(receive, octets), [b"a" * 9, b"b" * 9])) == [b"a" * 9, b"b" * 9]
