@@ -119,7 +119,8 @@ async def announced(
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(start, name=name)
         for where in bound if not options.quiet else ():
-            print(f"listening on {where.url(scheme)}", file=sys.stderr, flush=True)
+            # In one write: what `--exec` runs may write beside it.
+            print(f"listening on {where.url(scheme)}\n", end="", file=sys.stderr, flush=True)
 
 
 async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None) -> None:
