@@ -10,6 +10,7 @@ import base64
 import binascii
 import enum
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -159,10 +160,10 @@ class Hand:
         Raises:
             LocalError: this system does not tell.
         """
-        try:
-            import fcntl
-        except ImportError as error:
-            raise LocalError("this system does not tell what a peer has acknowledged") from error
+        if sys.platform != "linux":
+            raise LocalError("this system does not tell what a peer has acknowledged: Linux does")
+        import fcntl
+
         if self._response is None or self._unwritten:
             return None
         fileno = self._response.connection.fileno()

@@ -262,28 +262,26 @@ class Origin:
         return self
 
     async def __aenter__(self) -> Origin:
-        self.url = await awaited(self.thread.start())
+        started = self.thread.start()
+        try:
+            self.url = await awaited(started)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        refuse_in_loop("leaving with Origin()", "async with Origin()")
         try:
             self.end() if error is None else self.end_after(error)
         finally:
             self._close()
-            self.thread.join()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self.end() if error is None else self.end_after(error)
-        finally:
-            self._close()
-            await awaited(self.thread.ended)
-            self.thread.join()
+        self.__exit__(kind, error, trace)
 
     def _close(self) -> None:
         self._runs.is_closed = True

@@ -37,7 +37,7 @@ class TrioThread:
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._thread: threading.Thread | None = None
-        self.ended: Future[None] = Future()
+        self._is_closed = False
 
     def start(self) -> Future[Any]:
         """Start the thread; the future has what `main` started with, or its error.
@@ -57,18 +57,18 @@ class TrioThread:
             trio.run(self._run_main, started, clock=SleeperClock())
         except BaseException as error:  # noqa: BLE001  it is raised where somebody waits
             _settle(started, error=error)
-        finally:
-            self.ended.set_result(None)
 
     async def _run_main(self, started: Future[Any]) -> None:
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as self._nursery:
+            if self._is_closed:  # before there was a nursery to cancel
+                self._nursery.cancel_scope.cancel()
             try:
                 value = await self._nursery.start(self._main, name=self._name)
             except Exception as error:  # noqa: BLE001  so that it comes without the nursery's group
                 _settle(started, error=error)
                 return
-            started.set_result(value)
+            _settle(started, value)
 
     def post(self, function: Callable[[], object]) -> None:
         """Run a function there, soon, after those posted before it.
@@ -113,12 +113,10 @@ class TrioThread:
         return future
 
     def close(self) -> None:
-        """Cancel everything there; again is no different. `ended` is done when that is done."""
+        """Cancel everything there, and wait for its end, which nothing delays; again is no different."""
+        self._is_closed = True
         if self._nursery is not None:
             self._cancel(self._nursery.cancel_scope)
-
-    def join(self) -> None:
-        """Wait for the end of the thread, which is near once `ended` is done."""
         if self._thread is not None:
             self._thread.join()
 

@@ -6,8 +6,10 @@ import threading
 import urllib.request
 
 import pytest
+import trio
 
 from chunkwire.testing import Origin, OriginRun, RunFailed, cut, stall
+from chunkwire.testing.thread import TrioThread
 from chunkwire.wire.errors import LocalError
 
 ORIGIN_THREAD = "chunkwire origin"
@@ -143,3 +145,25 @@ def test_origins_in_several_threads_do_not_meet() -> None:
     for thread in threads:
         thread.join()
     assert sorted(seen) == sorted([letter.encode() * 1000 for letter in "abcd"] * 20)
+
+
+async def test_under_trio_a_cancelled_block_ends_it() -> None:
+    with trio.CancelScope() as scope:
+        async with Origin() as origin:
+            fetch_head(origin.sse(by_hand=True))
+            scope.cancel()
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert not is_running()
+
+
+def test_a_thread_that_is_closed_as_it_starts_ends() -> None:
+    for _ in range(20):
+        thread = TrioThread(never_started, ORIGIN_THREAD)
+        thread.start()
+        thread.close()
+    assert not is_running()
+
+
+async def never_started(*, task_status: trio.TaskStatus[None]) -> None:
+    await trio.sleep_forever()
