@@ -7,6 +7,7 @@ import re
 from functools import partial
 
 from chunkwire.cli import check
+from chunkwire.cli.exits import ExitCode
 
 SUMMARY = "both sides of a proxy: does it stream, and fail, as the RFCs say?"
 EPILOG = f"""\
@@ -89,7 +90,10 @@ async def judge(options: argparse.Namespace) -> int:
         ) as checked:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
-            return await check.run_rows("proxy", str(url), checked.tests(rows), options, versions=checked.versions)
+            code = await check.run_rows("proxy", str(url), checked.tests(rows), options, versions=checked.versions)
+            if code == ExitCode.OK:
+                await checked.see_alive()
+            return code
     except ListenError as error:
         raise ListenError(f"--upstream: {error}") from error
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import trio
 
-from chunkwire.net.dial import parse_url
+from chunkwire.net.dial import DialError, parse_url
 from chunkwire.net.listen import Address
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
 from chunkwire.tools.check.rows import RowOutcome, RowResult, choose
@@ -158,6 +158,22 @@ async def test_a_broken_proxy_fails_its_rows(proxy: BrokenProxy) -> None:
     results = await results_of(proxy, proxy.rows.split())
     assert [(each.row.id, each.why) for each in results if each.outcome is not RowOutcome.FAIL] == []
     assert all(each.why and each.octets for each in results)
+
+
+async def test_a_proxy_that_has_ended_is_found_out() -> None:
+    upstream = Address("127.0.0.1", free_port())
+    async with trio.open_nursery() as nursery:
+        relay = Relay(BrokenProxy("copies octets", ""), upstream.port)
+        (listener,) = await nursery.start(partial(trio.serve_tcp, relay.serve, 0, host="127.0.0.1"))
+        async with open_proxy_check(
+            parse_url(f":{listener.socket.getsockname()[1]}"), upstream, patience=PATIENCE
+        ) as check:
+            await check.see_alive()
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await listener.aclose()
+                with pytest.raises(DialError, match="refused the connection"):
+                    await check.see_alive()
 
 
 def test_every_row_fails_on_a_broken_proxy() -> None:

@@ -84,6 +84,16 @@ class ProxyCheck:
         """Return rows with what judges each."""
         return [RowTest(each.row, partial(self._judge, each)) for each in rows]
 
+    async def see_alive(self) -> None:
+        """See that the proxy has outlived its rows.
+
+        Raises:
+            DialError: it takes no connection any more.
+        """
+        trial = ProxyTrial(self._setting, self.facts, "alive")
+        await trial.connect()
+        trial.close()
+
     @property
     def versions(self) -> list[tuple[str, str]]:
         """What is known of the proxy: how it asks the upstream, and what it calls itself."""
