@@ -46,6 +46,7 @@ class Fix:
         change: what to set, one line.
         sets: the field line of the response that the change adds; empty where it is a setting of the software.
         needs: a field line that the response must have, at this hop or further in; empty for none.
+        behind: a pattern that what the hop and the one before both say matches; empty asks nothing.
         tried: what `--why` or the runs of a probe tried that this would pass through: where it did not free the stream,
             the row is ruled out.
         before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
@@ -64,6 +65,7 @@ class Fix:
     change: str
     sets: str = ""
     needs: str = ""
+    behind: str = ""
     tried: str = ""
     before: str = ""
     after: str = ""
@@ -83,6 +85,8 @@ class Fix:
         if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or _has(verdict, self.sets):
             return False
         if self.needs and not _has(verdict, self.needs):
+            return False
+        if self.behind and not re.search(self.behind, verdict.passed_on, re.IGNORECASE):
             return False
         if self.says is not None and not (self.names(verdict) or self.may_name(verdict)):
             return False
