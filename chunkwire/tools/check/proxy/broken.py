@@ -65,8 +65,9 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
         for write in scenario.writes:
             await trio.sleep(write.pause)
             await arrival.send(write.octets)
-        with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
-            await got_head.wait()  # so that the fault comes in the middle of a response
+        if not scenario.breaks_head:
+            with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+                await got_head.wait()  # so that the fault comes in the middle of a response
         await _end(arrival, scenario.ending)
 
     client = await trial.connect()
