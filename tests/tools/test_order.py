@@ -147,3 +147,18 @@ def test_a_gate_passes_proofs_only() -> None:
     assert "nobody answers" in gate_line(timed, is_passed=False)
     assert 'failures="0" errors="1"' in junit(timed, is_gate=True)
     assert 'failures="0" errors="0"' in junit(judge_chain([good]), is_gate=True)
+
+
+@pytest.mark.parametrize("read, kind, reason", [(0, Kind.UNSURE, "10 frames were there before"), (1, Kind.SUSPECT, "")])
+def test_what_was_there_before_the_recording_began_came_at_no_known_time(read: int, kind: Kind, reason: str) -> None:
+    records: list[Record] = []
+    got = Recorder(records.append, stream=1, point="client.received")
+    got.head(0.0, b"HTTP/1.1 200 OK", ())
+    for number in range(10):
+        frame, events = encode_chunk(b"%d" % number), list[Event]()
+        ChunkedScanner().scan(frame, len(frame), events)
+        got.body(0.5, events, read)
+    got.end(0.5, "complete")
+    verdict = judge_hop(Hop("hop", tuple(read_runs(records, hop="hop"))))
+    assert verdict.kind is kind
+    assert reason in verdict.reason
