@@ -222,9 +222,7 @@ class Connection:
             trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
-        """Wait until there is something to read, and leave it there; False at the peer's FIN.
-
-        Over TLS a record that is no content, such as close_notify, is something.
+        """Wait until there is something to read, and leave it there, over TLS in `leftover`; False at the peer's FIN.
 
         Raises:
             PeerGone: the peer reset the connection.
@@ -234,8 +232,11 @@ class Connection:
         try:
             if isinstance(self.stream, trio.SocketStream):
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
-            await trio.lowlevel.wait_readable(self._socket)
-            return self.tls is not None and self.tls.peek()
+            return self.tls is not None and await self._fill()
+        except PeerGone as error:
+            if isinstance(error.__cause__, ssl.SSLEOFError):  # a FIN without close_notify
+                return False
+            raise
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(f"{self.peer} reset the connection", self) from error
 

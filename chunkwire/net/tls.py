@@ -96,6 +96,8 @@ class TlsStream(trio.abc.Stream):
             return self.socket.recv_into(memory)
         except _WOULD_WAIT:
             return None
+        except ssl.SSLZeroReturnError:  # close_notify, where ours was sent before
+            return 0
 
     def write(self, octets: memoryview) -> int:
         """Return how many octets were taken; what was not must come again as it is, and first, in the next call.
@@ -136,10 +138,6 @@ class TlsStream(trio.abc.Stream):
             return socket.socket.recv_into(self.socket, memory)
         except BlockingIOError:
             return None
-
-    def peek(self) -> bool:
-        """Say whether there are octets to read, as they are on the wire, and leave them there; False at the FIN."""
-        return bool(socket.socket.recv(self.socket, 1, socket.MSG_PEEK))
 
     # ---- waiting ---------------------------------------------------------------------------------------------
 

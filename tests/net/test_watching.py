@@ -9,6 +9,7 @@ from chunkwire.net.movers import Leaving, Mover
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, MakeMover, open_carried, running
 from tests.net.peer import PATIENCE, reset, tcp_pair
+from tests.net.secured import secured_pair
 
 
 class Told:
@@ -196,3 +197,38 @@ async def test_a_descriptor_that_was_at_rest_when_closed_is_watched_for_its_next
             told = Told(mover, Connection(ours))
             await theirs.send_eof()
             assert await told.wait() == [Leaving.FIN]
+
+
+@pytest.mark.parametrize("with_close_notify", [True, False])
+async def test_a_half_close_over_tls_is_told(make_mover: MakeMover, with_close_notify: bool) -> None:
+    """Fails where close_notify is taken for octets of a next request."""
+    near, far = await secured_pair(is_server=True)
+    async with near, far.transport, running(make_mover) as (mover, _):
+        told = Told(mover, Connection(near))
+        if with_close_notify:
+            await far.send_close_notify()
+        await far.transport.send_eof()
+        assert await told.wait() == [Leaving.FIN]
+
+
+async def test_octets_over_tls_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
+    near, far = await secured_pair(is_server=True)
+    async with near, far.transport, running(make_mover) as (mover, _):
+        connection = Connection(near)
+        told = Told(mover, connection)
+        await far.send(b"next request")
+        await trio.testing.wait_all_tasks_blocked()
+        assert told.all == []
+        mover.unwatch(connection)
+        assert await connection.receive_some() == b"next request"
+
+
+async def test_what_comes_after_our_half_close_over_tls_is_read_to_its_end() -> None:
+    """Fails where close_notify, behind our own, is taken for an error."""
+    near, far = await secured_pair(is_server=True)
+    async with near, far.transport:
+        connection = Connection(near)
+        await connection.send_eof()
+        await far.send(b"last")
+        await far.send_close_notify()
+        assert [await connection.receive_some(), await connection.receive_some()] == [b"last", b""]
