@@ -13,8 +13,8 @@ import math
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -208,6 +208,7 @@ class Drain:
         self.deadlines = Deadlines()
         self._started = trio.Event()
         self._idle: set[Connection] = set()
+        self._scopes: set[trio.CancelScope] = set()
 
     @property
     def is_started(self) -> bool:
@@ -223,6 +224,20 @@ class Drain:
         self._started.set()
         for connection in self._idle:
             connection.wake()
+        for scope in self._scopes:
+            scope.cancel()
+
+    @contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Cancel the with block when a drain begins, and at once where one has begun."""
+        with trio.CancelScope() as scope:
+            self._scopes.add(scope)
+            if self.is_started:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
 
     async def wait_started(self) -> None:
         """Wait until `start` is called."""
@@ -294,13 +309,17 @@ async def serve_connections(
         beside.cancel_scope.cancel()
 
 
-def behind_tls(handler: Handler, tls: ServerTls) -> PlainHandler:
-    """Return what shakes hands with a client before it is handled; a client without TLS is told so."""
+def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
+    """Return what shakes hands with a client before it is handled; a client without TLS is told so.
+
+    A drain ends handshakes at once: no exchange would begin behind them.
+    """
 
     async def handle(stream: trio.SocketStream) -> None:
         peer = Connection(stream).peer
+        secured: TlsStream | None = None
         try:
-            with trio.fail_after(HANDSHAKE_SECONDS):
+            with trio.fail_after(HANDSHAKE_SECONDS), drain.cancelling():
                 first = await stream.socket.recv(1, socket.MSG_PEEK)
                 if first and first != HANDSHAKE_TYPE:
                     logger.info("%s speaks no TLS on a port that does: answered 400", peer)
@@ -312,7 +331,7 @@ def behind_tls(handler: Handler, tls: ServerTls) -> PlainHandler:
             logger.info("TLS with %s: no handshake within %g s", peer, HANDSHAKE_SECONDS)
         except OSError as error:
             logger.info("TLS with %s failed: %s", peer, tls_reason(error))
-        else:
+        if secured is not None:
             try:
                 await handler(secured)
             finally:

@@ -73,11 +73,24 @@ async def _remove_stale(path: str) -> None:
 
 @asynccontextmanager
 async def removing_path(listener: trio.SocketListener) -> AsyncIterator[None]:
-    """Remove the path of a listener as it ends; nothing for one that has none."""
+    """Remove the path of a listener as it ends, unless another file stands there; nothing for one that has none."""
     where = listener.socket.getsockname()
+    if not isinstance(where, str) or not where:
+        yield
+        return
+    bound = _file_at(where)
     try:
         yield
     finally:
-        if isinstance(where, str) and where:
+        if bound is not None and _file_at(where) == bound:  # its number is not reused: the listener holds it
             with suppress(OSError):
                 os.unlink(where)
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Return the device and the number of a file, None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -108,7 +108,7 @@ async def run_server(
         task_status.started(bound_addresses(listeners.own))
         await serve_connections(
             listeners.own,
-            handler if listeners.certificate is None else behind_tls(handler, listeners.certificate),
+            handler if listeners.certificate is None else behind_tls(handler, listeners.certificate, drain),
             drain=drain,
             grace=settings.grace,
             max_connections=settings.max_connections,

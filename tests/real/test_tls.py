@@ -131,6 +131,19 @@ def test_sighup_reads_the_certificate_again(authority: trustme.CA, folder: Path,
         assert ssl.get_server_certificate((LOOPBACK, served.port)) != before
 
 
+def test_a_drain_does_not_wait_for_a_handshake(flags: tuple[str, ...]) -> None:
+    """Fails where the server stays for the whole grace time, here longer than the handshake may take."""
+    with serving("serve", *flags, "--grace", "1h") as served:
+        with socket.create_connection((LOOPBACK, served.port)) as silent, socket.socket() as half:
+            half.connect((LOOPBACK, served.port))
+            half.sendall(b"\x16\x03\x01\x02\x00\x01")
+            assert ssl.get_server_certificate((LOOPBACK, served.port))  # those before it have been accepted
+            served.process.send_signal(signal.SIGTERM)
+            silent.settimeout(5)
+            assert silent.recv(1) == b""
+            assert served.process.wait(5) == 0
+
+
 @pytest.mark.parametrize(
     "words, said",
     [

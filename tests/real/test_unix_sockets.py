@@ -111,3 +111,12 @@ def test_an_upstream_socket_that_is_not_there_is_a_502(tmp_path: Path) -> None:
 def test_several_workers_do_not_share_a_socket(tmp_path: Path) -> None:
     result = chunkwire("serve", "-l", f"unix:{tmp_path}/o.sock", "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1), result
+
+
+def test_the_socket_of_another_server_at_the_same_path_is_left_there(tmp_path: Path) -> None:
+    path = tmp_path / "o.sock"
+    with serving_at(path):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+    assert path.exists()
