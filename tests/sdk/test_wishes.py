@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.peers.command import serving
 from tests.sdk.wishes import PROMPT, SCHEMA, TOKENS
 
 openai = pytest.importorskip("openai", reason="needs openai: pip install 'chunkwire[sdk]'")
@@ -17,6 +18,17 @@ pydantic = pytest.importorskip("pydantic")
 
 USER: Any = [{"role": "user", "content": PROMPT}]
 STRICT = {**SCHEMA, "additionalProperties": False}
+
+
+@pytest.fixture(scope="module", params=["direct", "gateway"])
+def base(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the SDK is pointed, without a path: mocks that answer at once, or a gateway before them."""
+    with serving("serve", "--time-to-first-token", "0", "--inter-token-latency", "0") as model:
+        if request.param == "direct":
+            yield model.url("")
+            return
+        with serving("forward", model.url("")) as gateway:
+            yield gateway.url("")
 
 
 @contextmanager
