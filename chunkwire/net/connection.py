@@ -234,7 +234,8 @@ class Connection:
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
             return self.tls is not None and await self._fill()
         except PeerGone as error:
-            if isinstance(error.__cause__, ssl.SSLEOFError):  # a FIN without close_notify
+            # A FIN without close_notify is the same error as a reset, after which the socket has no peer.
+            if isinstance(error.__cause__, ssl.SSLEOFError) and _peer_name(self._socket) != "-":
                 return False
             raise
         except (trio.ClosedResourceError, OSError) as error:

@@ -211,6 +211,15 @@ async def test_a_half_close_over_tls_is_told(make_mover: MakeMover, with_close_n
         assert await told.wait() == [Leaving.FIN]
 
 
+async def test_a_reset_over_tls_is_told_as_gone(make_mover: MakeMover) -> None:
+    near, far = await secured_pair(is_server=True)
+    async with near, running(make_mover) as (mover, _):
+        told = Told(mover, Connection(near))
+        await trio.testing.wait_all_tasks_blocked()
+        reset(far.transport)
+        assert await told.wait() == [Leaving.GONE]
+
+
 async def test_octets_over_tls_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
     near, far = await secured_pair(is_server=True)
     async with near, far.transport, running(make_mover) as (mover, _):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.peers.command import Served, chunkwire, serving
-from tests.peers.process import LOOPBACK, run
+from tests.peers.command import CHUNKWIRE, Served, chunkwire, serving
+from tests.peers.process import LOOPBACK, Reader, run, started
 from tests.peers.programs import program
 
 TWO = "/generate?n=2&interval=20ms"
@@ -133,15 +133,15 @@ def test_sighup_reads_the_certificate_again(authority: trustme.CA, folder: Path,
 
 def test_a_drain_does_not_wait_for_a_handshake(flags: tuple[str, ...]) -> None:
     """Fails where the server stays for the whole grace time, here longer than the handshake may take."""
-    with serving("serve", *flags, "--grace", "1h") as served:
-        with socket.create_connection((LOOPBACK, served.port)) as silent, socket.socket() as half:
-            half.connect((LOOPBACK, served.port))
+    with started([*CHUNKWIRE, "serve", *flags, "-l", "127.0.0.1:0", "--grace", "1h"]) as process:
+        port = int(Reader(process.stderr, whose="chunkwire serve").line().rpartition(":")[2])
+        with socket.create_connection((LOOPBACK, port)) as silent, socket.create_connection((LOOPBACK, port)) as half:
             half.sendall(b"\x16\x03\x01\x02\x00\x01")
-            assert ssl.get_server_certificate((LOOPBACK, served.port))  # those before it have been accepted
-            served.process.send_signal(signal.SIGTERM)
+            assert ssl.get_server_certificate((LOOPBACK, port))  # those before it have been accepted
+            process.send_signal(signal.SIGTERM)
             silent.settimeout(5)
             assert silent.recv(1) == b""
-            assert served.process.wait(5) == 0
+            assert process.wait(5) == 0
 
 
 @pytest.mark.parametrize(
