@@ -33,12 +33,14 @@ def test_help_lists_every_verb_that_is_there(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
-def test_every_verb_has_help_with_examples(verb: str, capsys: Captured) -> None:
+def test_every_verb_has_help_with_examples(verb: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main([verb, "-h"]) == 0
     text = capsys.readouterr().out
     assert f"chunkwire {verb}" in text
     assert "examples:" in text
     assert "--quiet" in text
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_no_words_give_the_help(capsys: Captured) -> None:
