@@ -55,7 +55,10 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
     host = parse_address(options.listen, default_port=options.default_port).host
     names = {"localhost", "127.0.0.1", "::1", *([] if host.startswith("/") or host in ("0.0.0.0", "::") else [host])}
     authority = trustme.CA(organization_name="chunkwire", organization_unit_name="made for one run")
-    issued = authority.issue_cert(*sorted(names))
+    try:
+        issued = authority.issue_cert(*sorted(names))
+    except ValueError as error:  # IDNA
+        raise LocalError(f"--tls self: no certificate can have the name {host!r}") from error
     issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     print_trust(options, issued.cert_chain_pems[0].bytes().decode("ascii"), folder / "ca.pem")

@@ -154,6 +154,7 @@ def test_a_drain_does_not_wait_for_a_handshake(flags: tuple[str, ...]) -> None:
         (("--cert", "KEY", "--key", "KEY"), "no PEM in it"),
         (("--tls", "self", "--cert", "CERT"), "not both"),
         (("--tls", "self", "--workers", "2"), "--workers"),
+        (("--tls", "self", "-l", "my_host:0"), "the name 'my_host'"),
     ],
 )
 @pytest.mark.parametrize("verb", [("serve",), ("forward", "127.0.0.1:9")])
