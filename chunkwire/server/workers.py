@@ -161,7 +161,9 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "chunkwire", *self._arguments]
         command += ["--listen", str(address), "--worker", str(theirs.fileno())]
-        process = await trio.lowlevel.open_process(command, pass_fds=(theirs.fileno(),))
+        process = await trio.lowlevel.open_process(
+            command, pass_fds=(theirs.fileno(),), preexec_fn=_ignore_hangup if hasattr(signal, "SIGHUP") else None
+        )
         theirs.close()
         worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(ours))), trio.Lock())
         self._workers.append(worker)
@@ -221,6 +223,11 @@ def _reserved(address: Address) -> Iterator[Address]:
         except OSError as error:
             raise ListenError.from_os(address, error) from error
         yield Address(address.host, held.getsockname()[1])
+
+
+def _ignore_hangup() -> None:
+    """Let a SIGHUP that comes before a worker listens for it be lost, and not end the worker."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _nonblocking(sock: socket.socket) -> socket.socket:

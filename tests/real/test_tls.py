@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from tests.peers.command import CHUNKWIRE, Served, chunkwire, serving
-from tests.peers.process import LOOPBACK, Reader, run, started
+from tests.peers.process import LOOPBACK, WITHIN, Reader, run, started
 from tests.peers.programs import program
 
 TWO = "/generate?n=2&interval=20ms"
@@ -142,6 +142,13 @@ def test_a_drain_does_not_wait_for_a_handshake(flags: tuple[str, ...]) -> None:
             silent.settimeout(5)
             assert silent.recv(1) == b""
             assert process.wait(5) == 0
+
+
+def test_sighup_reaches_every_worker(flags: tuple[str, ...]) -> None:
+    with serving("serve", *flags, "--workers", "2") as served:
+        served.process.send_signal(signal.SIGHUP)
+        with served.logged:
+            assert served.logged.wait_for(lambda: sum("read again" in line for line in served.log) == 2, WITHIN)
 
 
 @pytest.mark.parametrize(
