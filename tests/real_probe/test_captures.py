@@ -2,6 +2,9 @@
 
 import os
 import signal
+import socket
+import struct
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from chunkwire.record.values import FrameRecord
 from chunkwire.tools.capture.load import load_exchanges
 from tests.peers.command import Served, chunkwire, serving
-from tests.peers.process import Reader, run, started
+from tests.peers.process import LOOPBACK, WITHIN, Reader, run, started
 from tests.peers.programs import program
 from tests.peers.servers import nginx
 
@@ -23,16 +26,32 @@ pytestmark = [
 
 @contextmanager
 def capturing(path: Path, *ports: int) -> Generator[None, None, None]:
-    """Capture these ports of the loopback interface; all is written once the block is left."""
+    """Capture these ports of the loopback interface; all is in the file once the block is left."""
     filters = " or ".join(f"tcp port {port}" for port in ports)
-    words: list[str | Path] = [program("tcpdump"), "-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-w", path]
+    words = [program("tcpdump"), "-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-w", "-"]
+    held, grown = bytearray(), threading.Condition()
     with started([*words, filters]) as process:
         reader = Reader(process.stderr, whose="tcpdump")
         while "listening on" not in reader.line():
             pass
+
+        def collect() -> None:
+            assert process.stdout is not None
+            while octets := process.stdout.read(65536):
+                with grown:
+                    held.extend(octets)
+                    grown.notify_all()
+
+        collector = threading.Thread(target=collect, name="packets")
+        collector.start()
         yield
+        with socket.create_connection((LOOPBACK, ports[-1])) as mark:  # a packet behind all others
+            pair = struct.pack("!HH", mark.getsockname()[1], ports[-1])
+            with grown:
+                assert grown.wait_for(lambda: pair in held, WITHIN)
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        collector.join(WITHIN)
+    path.write_bytes(held)
 
 
 def chunks_by_tshark(path: Path, port: int) -> list[int]:
