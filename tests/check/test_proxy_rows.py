@@ -61,7 +61,7 @@ BROKEN = (
             9112/7.1/request-long-data 9112/7.1/request-wrapped-size 9112/6.3/request-short-length
         """,
         gathers_up=made_whole,
-        silence=0.1,
+        silence=0.04,
     ),
     BrokenProxy("joins chunks", "9112/7.1/4", down=((rb"3\r\none\r\nc\r\n", b"f\r\none"),)),
     BrokenProxy(
