@@ -1,4 +1,4 @@
-"""`serve --exec` and `--control`: a command beside the origin, told where both are, and the control path of runs.
+"""`serve --exec` and `--control`: a command beside the origin, given both addresses, and the control path of runs.
 
 The rule here: nothing that was started outlives us. The command has a process group of its own, which is signalled as a
 whole and is empty when we end.

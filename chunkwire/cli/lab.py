@@ -117,7 +117,7 @@ async def _serve(options: argparse.Namespace) -> None:
 async def _start_page(
     nursery: trio.Nursery, lab: Lab, front: ClassFront | None, options: argparse.Namespace
 ) -> Address:
-    """Start the page; a class has been told its address, so that it takes no other port."""
+    """Start the page; a class already knows its address, so that it takes no other port."""
     from functools import partial
 
     from chunkwire.cli.demo import start_one

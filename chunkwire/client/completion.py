@@ -139,7 +139,7 @@ class Completion:
 
     def _recognize_whole(self) -> None:
         found: list[bytes] = []
-        with suppress(ValueError):  # behind the first object, nothing tells the dialect
+        with suppress(ValueError):  # behind the first object, nothing shows the dialect
             ElementDecoder().feed(bytes(self._held or b""), found)
         if found:
             self._recognize(found[0].decode("utf-8", "replace"), is_event=False)

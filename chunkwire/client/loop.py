@@ -1,6 +1,6 @@
 """Whether the client can run here: it runs on trio.
 
-The rule here: who calls from somewhere else is told what to do, in one line.
+The rule here: a call from outside trio raises one line that says what to do.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class RunControl:
         self._waits: set[trio.CancelScope] = set()
 
     def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
-        """Change what is given, and wake whoever waits."""
+        """Change what is given, and wake the tasks that wait."""
         if rate is not None:
             self.rate = rate
         if is_paused is not None:

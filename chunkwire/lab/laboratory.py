@@ -71,7 +71,7 @@ class Lab:
         seats: whose it is: one learner, or a class.
         guard: who may ask.
         relays: what `/via/…` goes through.
-        about: what the page is told of its surroundings, such as addresses for nc and curl.
+        about: facts for the page, such as addresses for nc and curl.
         others: more resources of a seat, such as the lessons'.
     """
 
@@ -89,7 +89,7 @@ class Lab:
         self.seats = seats or Seats()
         self.relays = relays or Relays()
         self.about: dict[str, object] = {"faults": list(FAULTS), "upstream": self.relays.has_upstream, **(about or {})}
-        self._streams = tuple(each for each in streams if each is not JOURNAL)  # which tells of everybody's exchanges
+        self._streams = tuple(each for each in streams if each is not JOURNAL)  # which lists everybody's exchanges
         self._trials = Trials()
         self._others = tuple(others)
 
@@ -100,7 +100,7 @@ class Lab:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """What is served: to one learner, or to each of a class and at `/` to whoever wants a seat."""
+        """What is served: to one learner, or to each of a class and at `/` to a learner without a seat."""
         of_a_seat = [self._guarded(each) for each in (*self._own(), *self._others)]
         if not self.seats.is_class:
             return tuple(of_a_seat)
@@ -118,7 +118,7 @@ class Lab:
         relayed = ("GET", "POST", "PUT")
         yield LabResource("/", _page, "the page", parameters=None)
         yield LabResource("/static/{file}", _static, "its files")
-        yield LabResource("/lab/config", self._config, "what the page is told")
+        yield LabResource("/lab/config", self._config, "facts for the page")
         yield LabResource("/lab/feed", _feed, "what is seen on the wire, as server-sent events")
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
         yield LabResource("/lab/run/{run}", _control, "pause, step, pace", True, parameters=_RUN_PARAMETERS)
@@ -194,7 +194,7 @@ def _controlled(stream: Resource) -> SeatResponder:
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if run := request.head.get(RUN_FIELD):
-            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows tells the streams of a run apart
+            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows numbers the streams of a run
             response.pacer = RunPacer(response.pacer, seat.run(name))
         await stream.responder(request, response)
 

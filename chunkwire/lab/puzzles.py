@@ -142,7 +142,7 @@ class Sight:
     tail: bytes = b""
 
     def looks_like(self, other: Sight) -> bool:
-        """Say whether a client could not tell the two apart: the same octets, at about the same times."""
+        """Say whether the two look equal to a client: the same octets, at about the same times."""
         if self.sha256 != other.sha256 or self.end != other.end or len(self.frames) != len(other.frames):
             return False
         pairs = zip(self.frames, other.frames, strict=True)

@@ -1,7 +1,7 @@
 """What real clients make of the octets of a body: those that are installed, one after the other, and bounded.
 
-The rule here: a client is a program of its own that asks this server for the octets; what it tells its user is passed
-on, and nothing of it is guessed. One trial runs at a time.
+The rule here: a client is a program of its own that asks this server for the octets; what it reports to its user is
+passed on, and nothing of it is guessed. One trial runs at a time.
 """
 
 from __future__ import annotations

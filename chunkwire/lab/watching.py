@@ -1,7 +1,7 @@
 """Records on their way to a page: numbered by exchange, put on one clock, sent as server-sent events.
 
 The rule here: a record is kept for each watcher as it came and made text when its turn comes, so that a relay never
-waits for a page. What a slow page does not take is dropped, oldest first, and the page is told how much.
+waits for a page. What a slow page does not take is dropped, oldest first, and the page gets the count.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class AtFault(StrEnum):
     OVERLOAD = "overload"
     """Nobody: there is too much to do, and later there may be less."""
     AUTH = "auth"
-    """Whoever holds the key."""
+    """The holder of the key."""
 
 
 @unique

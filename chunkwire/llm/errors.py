@@ -53,7 +53,7 @@ _KIND_OF_STATUS: Final[Mapping[int, ErrorKind]] = {
     429: ErrorKind.RATE_LIMIT,
     451: ErrorKind.FORBIDDEN,
     498: ErrorKind.OVERLOADED,  # Groq: no capacity for its flex tier
-    499: ErrorKind.SERVER,  # nginx: whoever stands before the model hung up on it
+    499: ErrorKind.SERVER,  # nginx: the client in front of the model closed
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT,
     522: ErrorKind.TIMEOUT,  # Cloudflare
@@ -101,7 +101,7 @@ _TEXT_KEYS: Final = (
     "type",
     "code",
 )
-# What tells an answer's object from an error's.
+# What distinguishes an answer's object from an error's.
 _ANSWER_KEYS: Final = frozenset(
     {"choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response"}
 )

@@ -95,7 +95,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
         return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
-    # To getaddrinfo `*` is loopback, and to whoever writes it every address.
+    # To getaddrinfo `*` is loopback, and to its user every address.
     if "/" in host or host == "*" or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT, PORT (0 to 65535) or unix:PATH, got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
@@ -310,7 +310,7 @@ async def serve_connections(
 
 
 def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
-    """Return what shakes hands with a client before it is handled; a client without TLS is told so.
+    """Return what shakes hands with a client before it is handled; a client without TLS gets a 400.
 
     A drain ends handshakes at once: no exchange would begin behind them.
     """

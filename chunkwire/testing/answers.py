@@ -75,7 +75,7 @@ def check_content(kind: str, step: ContentStep) -> None:
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
-    """Return a whole response: with a body of its own, or as the dialect tells this error, or without."""
+    """Return a whole response: with a body of its own, or as the dialect reports this error, or without."""
     wait = () if step.retry_after is None else ((b"Retry-After", b"%g" % step.retry_after),)
     if step.body is None and asked is not None and step.status >= 400:
         error = ProviderError(kind_of_status(step.status), f"the test answers {step.status}", step.status)

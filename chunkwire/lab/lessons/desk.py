@@ -1,7 +1,7 @@
 """The lessons on the lab's page: their texts, and a sitting as an event stream.
 
-The rule here: a seat has one sitting, and the request that began it holds its servers: whoever leaves, or begins anew,
-ends them. What is judged is what came on the doors of the lesson, never what the page says.
+The rule here: a seat has one sitting, and the request that began it holds its servers: a learner who leaves, or begins
+anew, ends them. What is judged is what came on the doors of the lesson, never what the page says.
 """
 
 from __future__ import annotations

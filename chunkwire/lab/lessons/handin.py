@@ -1,7 +1,7 @@
 """What a learner hands in: a line of JSON for each step that was done, and the teacher's table of such files.
 
 The rule here: a line says who, what, when and after how many tries. It holds no octets of the learner's and proves
-nothing: whoever can write a text file can write one, and the table says so.
+nothing: anybody who can write a text file can write one, and the table says so.
 
     {"v":1,"kind":"lesson","who":"ada","n":4,"step":1,"of":2,"tries":3,"seconds":71.2,"at":"2026-11-26T20:15:03+00:00"}
 """

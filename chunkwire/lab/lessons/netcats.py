@@ -1,7 +1,7 @@
 """The flags of each nc, and which of them is installed.
 
 The rule here: a command that is shown runs as it stands. `by_hand` ends each typed line with CRLF, `piped` sends octets
-as they are and half-closes at their end, `listening` is `by_hand` for whoever plays the server.
+as they are and half-closes at their end, `listening` is `by_hand` for the server's side.
 
 OpenBSD's nc, netcat-traditional, ncat and telnet were tried; the flags of GNU netcat 0.7.1 and of macOS's nc were not.
 """

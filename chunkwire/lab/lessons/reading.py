@@ -1,6 +1,6 @@
 """Read what a person typed, and find the first octet that is wrong.
 
-The rule here: the grammar is that of RFC 9112, told in plain sentences for somebody who has never seen it. Bare LF in a
+The rule here: the grammar is that of RFC 9112, in plain sentences for somebody who has never seen it. Bare LF in a
 head is taken, as the origin takes it; a chunked body is judged by the scanner that judges all bodies. Pure.
 """
 

@@ -30,7 +30,7 @@ class Tee:
         happened: called after each read that was kept and each end, with the connection as it is then; its octets have
             been passed on by then. None watches nothing, and keeps no octets.
         path: that targets begin with here, for `WatchedConnection`.
-        refused: what a client is told when nobody listens at the server.
+        refused: what a client gets when nobody listens at the server.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ def _nothing(_: WatchedConnection) -> None:
 
 
 async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None:
-    """Tell the client that the server has ended; a client that is gone needs not to be told."""
+    """Report to the client that the server has ended, unless the client is gone."""
     try:
         await client.send_eof()
     except _GONE:

@@ -61,7 +61,7 @@ function showSelection() {
   state.isDirty = true;
 }
 
-/** Say the selected frame of a ladder to whoever cannot see it. */
+/** Say the selected frame of a ladder to a screen reader. */
 function describe({ ladder, stream }) {
   const { scope, selected } = ladder, frame = stream?.base[selected];
   scope.setAttribute("aria-valuemax", stream?.base.length ?? 0);

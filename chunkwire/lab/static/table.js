@@ -1,4 +1,4 @@
-// The ladder as a table: the same facts for whoever cannot, or does not want to, see a drawing; some rows at a time.
+// The ladder as a table: the same facts as text; some rows at a time.
 
 const ROWS = 25;
 const byId = (id) => document.getElementById(id);

@@ -112,7 +112,7 @@ def _with_body(asked: ModelRequest, body: dict[str, object]) -> ModelRequest:
 
 
 def _provider(asked: ModelRequest) -> Dialect:
-    """Return whose list it is: two providers have theirs at one path, and a field tells them apart."""
+    """Return whose list it is: two providers have theirs at one path, and a field distinguishes them."""
     if asked.path.startswith("/foundation-models"):
         return DIALECTS["bedrock"]
     if asked.path.startswith("/v1beta/") or asked.get(b"x-goog-api-key") is not None:

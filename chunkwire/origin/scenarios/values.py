@@ -67,7 +67,7 @@ class Scenario:
         writes: what follows, each in a write of its own.
         content: of a legal one, all of it, decoded; of a broken one what a client may have been given before its error.
         is_legal: a sound client takes the content for whole; else it must report an error.
-        is_framed: HTTP alone finds the message complete; where it is broken, only its content tells.
+        is_framed: HTTP alone finds the message complete; where it is broken, only its content shows it.
         tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; None for
             a scenario that is no continuation of a chunked body.
         slice_octets: chunk-data is sent in chunks of this size there; 0 leaves it alone.
