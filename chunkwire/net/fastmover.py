@@ -272,10 +272,12 @@ class FastMover:
         if got + RECORD_OCTETS > body.room < BUFFER_OCTETS:
             body.room *= 2
         self._judge(body, self._memory, self._view, size + got)
-        self._read_end(body)
+        if body.saw_end:
+            self._read_end(body)
 
     def _read_end(self, body: Body) -> None:
-        if body.saw_end and not body.is_done and not body.is_paused:
+        """Read the end that TLS has reported already, once all in front of it was sent."""
+        if not body.is_done and not body.is_paused:
             self._read(body)
 
     def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
@@ -327,7 +329,8 @@ class FastMover:
         if not body.is_done and body.pending is None:
             body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)
-            self._read_end(body)
+            if body.saw_end:
+                self._read_end(body)
 
     def _all_sent(self, body: Body) -> None:
         if body.on_first is not None and body.feed.scanner.wire_octets:
