@@ -140,6 +140,6 @@ async def wait_refused(door: str) -> None:
     while True:
         try:
             await send(door, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
-        except OSError:
+        except (OSError, trio.BrokenResourceError):  # refused, or reset as it closed
             return
         await trio.lowlevel.checkpoint()
