@@ -22,34 +22,28 @@ from typing import Final, NoReturn
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, leaves, message_of
 
-# In the order of the help; each is a module of this room.
-VERBS: Final = (
-    "demo",
-    "serve",
-    "forward",
-    "watch",
-    "diff",
-    "probe",
-    "bench",
-    "check",
-    "ask",
-    "lab",
-    "lesson",
-    "puzzle",
-    "talk",
-)
+# In the order of the help, by who uses them; each is a module of this room.
+GROUPS: Final = {
+    "to learn and to teach": ("demo", "lab", "lesson", "puzzle", "talk"),
+    "to find the hop that holds a stream": ("watch", "probe", "diff"),
+    "to measure": ("bench",),
+    "to develop against": ("serve", "forward", "ask"),
+    "to judge a client, server or proxy": ("check",),
+    "about this program": ("help", "completion"),
+}
+VERBS: Final = tuple(verb for group in GROUPS.values() for verb in group)
 
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = """\
-examples:
-  chunkwire demo                                      one stream, watched through origin and gateway
-  chunkwire serve                                     an origin on 127.0.0.1:8081
-  chunkwire forward http://127.0.0.1:8081             a gateway on 127.0.0.1:8080 in front of it
-  chunkwire watch ':8080/generate?n=5&interval=1s'    each frame as it arrives
-
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
   56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM
-environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed."""
+environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed.
+
+examples:
+  chunkwire demo                              one stream, watched through origin and gateway
+  chunkwire serve                             an origin on 127.0.0.1:8081
+  chunkwire forward http://127.0.0.1:8081     a gateway on 127.0.0.1:8080 in front of it
+  chunkwire watch ':8080/generate?n=5'        each frame as it arrives"""
 
 
 MIN_LIKENESS: Final = 0.7
@@ -155,7 +149,7 @@ def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str,
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
     if place is None or "--" in words[:place]:
         named_so = {name: importlib.import_module(f"chunkwire.cli.{verb}_{name}") for name in module.SUBVERBS}
-        answer_without_verb(f"chunkwire {verb}", module.SUMMARY, module.EPILOG, named_so, words)
+        answer_without_verb(f"chunkwire {verb}", module.SUMMARY, module.EPILOG, {"verbs": named_so}, words)
     name = words[place]
     if name not in module.SUBVERBS:
         wanted = f"expected {' or '.join(module.SUBVERBS)} after {verb}, got {name!r}"
@@ -167,18 +161,28 @@ def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str,
 def no_verb(words: list[str]) -> NoReturn:
     """Answer a command line that names no verb."""
     modules = {name: importlib.import_module(f"chunkwire.cli.{name}") for name in VERBS}
-    answer_without_verb("chunkwire", DESCRIPTION, EPILOG, modules, words)
+    groups = {title: {name: modules[name] for name in names} for title, names in GROUPS.items()}
+    answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
 
 
 def answer_without_verb(
-    prog: str, description: str, epilog: str, modules: dict[str, ModuleType], words: list[str]
+    prog: str, description: str, epilog: str, groups: dict[str, dict[str, ModuleType]], words: list[str]
 ) -> NoReturn:
-    """Answer a command line that lacks its next verb: help, the version, or a refusal."""
-    verbs = "\n".join(f"  {name:<9} {module.SUMMARY}" for name, module in modules.items())
+    """Answer a command line that lacks its next verb: help, the version, or a refusal.
+
+    Args:
+        groups: the modules of the verbs by their names, under the title of each group.
+    """
+    modules = {name: module for group in groups.values() for name, module in group.items()}
+    width = max(map(len, modules)) + 2
+    verbs = "\n\n".join(
+        "\n".join([f"{title}:", *(f"  {name:<{width}}{module.SUMMARY}" for name, module in group.items())])
+        for title, group in groups.items()
+    )
     parser = Parser(
         prog=prog,
         usage=f"{prog} VERB [ARGUMENTS]\n       {prog} VERB --help",
-        description=f"{description}\n\nverbs:\n{verbs}",
+        description=f"{description}\n\n{verbs}",
         epilog=epilog,
         formatter_class=Formatter,
         allow_abbrev=False,
@@ -283,13 +287,20 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 def near(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean …?` where a word is most likely something known, misspelt or cut short.
 
-    Both begin with the same letter, so that `--cert` is not taken for `--quiet`, nor `--port` for `--report`.
+    A mistake in the first letter counts only where the rest is right, so that `--cert` is not taken for `--quiet`, nor
+    `--port` for `--report`.
     """
     stem = word.strip("-")
-    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1 and name.lstrip("-")[0] == stem[:1]}
+    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
     longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
-    close = longer or difflib.get_close_matches(stem, names, n=1, cutoff=MIN_LIKENESS)
+    alike = [name for name in names if name[0] == stem[:1] or is_first_letter_wrong(stem, name)]
+    close = longer or difflib.get_close_matches(stem, alike, n=1, cutoff=MIN_LIKENESS)
     return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def is_first_letter_wrong(word: str, name: str) -> bool:
+    """Say whether a word is a name whose first letter is missing, another one, doubled, or changed places."""
+    return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
 
 
 def version() -> str:

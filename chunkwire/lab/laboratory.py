@@ -19,6 +19,7 @@ from chunkwire.lab.control import MAX_RATE, RunPacer
 from chunkwire.lab.guard import SANDBOXED, Guard, page_fields
 from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd, Verdict
 from chunkwire.lab.loading import MAX_FILE_OCTETS, load_json
+from chunkwire.lab.pages import PAGES, page_of
 from chunkwire.lab.relaying import Relays
 from chunkwire.lab.seat import Seat, Seats
 from chunkwire.lab.trying import Trials, keep_octets, send_octets
@@ -29,7 +30,7 @@ from chunkwire.server.admin import JOURNAL
 from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import Responder
+from chunkwire.server.responder import TEXT, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import LocalError
 
@@ -118,6 +119,7 @@ class Lab:
         relayed = ("GET", "POST", "PUT")
         yield LabResource("/", _page, "the page", parameters=None)
         yield LabResource("/static/{file}", _static, "its files")
+        yield LabResource("/help/{name}", _protocol, "a protocol that others may speak")
         yield LabResource("/lab/config", self._config, "facts for the page")
         yield LabResource("/lab/feed", _feed, "what is seen on the wire, as server-sent events")
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
@@ -211,6 +213,13 @@ async def _door(_: Seat, request: IncomingRequest, response: Responder) -> None:
 
 async def _static(_: Seat, request: IncomingRequest, response: Responder) -> None:
     await send_asset(request.captures["file"], request, response)
+
+
+async def _protocol(_: Seat, request: IncomingRequest, response: Responder) -> None:
+    page = page_of(request.captures["name"])
+    if page is None:
+        raise Refusal(404, "not-found", f"no protocol {request.captures['name']!r:.60}; there are {', '.join(PAGES)}")
+    await response.fixed(200, (TEXT,), page.text().encode())
 
 
 async def _feed(seat: Seat, _: IncomingRequest, response: Responder) -> None:

@@ -28,8 +28,7 @@ def test_help_lists_every_verb_that_is_there(capsys: Captured) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(f"\n  {verb}" in text for verb in VERBS)
-    assert "examples:" in text
-    assert "exit codes:" in text
+    assert "exit codes:" in text.split("examples:")[0]
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
@@ -54,6 +53,12 @@ def test_no_words_give_the_help(capsys: Captured) -> None:
         (["wach"], "'wach'", "watch"),
         (["xyzzy"], "'xyzzy'", ""),
         (["bensh"], "'bensh'", "bench"),
+        (["ebnch"], "'ebnch'", "bench"),
+        (["vatch"], "'vatch'", "watch"),
+        (["watch", ":1/", "--aw"], "--aw", ""),
+        (["watch", ":1/", "--asve", "x"], "--asve", "--save"),
+        (["help", "bariers"], "'bariers'", "barrier"),
+        (["completion", "fish"], "'fish'", ""),
         (["watch", ":1/", "--sav", "x"], "--sav", "--save"),
         (["watch", "--jsn"], "--jsn", "--json"),
         (["--versio"], "--versio", "--version"),

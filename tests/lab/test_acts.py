@@ -6,6 +6,7 @@ import pytest
 
 from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.loading import MAX_FILE_OCTETS
+from chunkwire.lab.pages import PAGES
 from tests.lab.serving import answer, content_of, get, lab_running, status_of
 
 BODY = b"5\r\nhello\r\n"
@@ -84,3 +85,10 @@ async def test_a_file_has_its_limit(more: int, status: int) -> None:
 async def test_a_run_is_paced_within_bounds(query: str, status: int) -> None:
     async with lab_running() as (lab, where):
         assert status_of(await answer(where, acting(lab, f"/lab/run/r1?{query}"))) == status
+
+
+async def test_the_protocols_are_served_as_help_prints_them() -> None:
+    async with lab_running() as (_, where):
+        assert content_of(await answer(where, get("/help/barrier"))) == PAGES["barrier"].text().encode()
+        assert content_of(await answer(where, get("/help/probe"))) == PAGES["/probe"].text().encode()
+        assert status_of(await answer(where, get("/help/nothing"))) == 404

@@ -1,0 +1,46 @@
+"""`chunkwire help [NAME]`: a protocol that others may speak, or the help of a verb."""
+
+from __future__ import annotations
+
+import argparse
+
+from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.errors import LocalError
+
+SUMMARY = "the protocols: /probe, barrier, scenarios, control, record"
+EPILOG = """\
+`chunkwire help VERB` is `chunkwire VERB --help`. The lab serves the same pages.
+
+examples:
+  chunkwire help               the list
+  chunkwire help barrier       one protocol
+  chunkwire help watch         the flags of a verb"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the name."""
+    parser.add_argument("name", nargs="*", metavar="NAME", help="a protocol or a verb; without one, the list")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it.
+
+    Raises:
+        LocalError: nothing has that name.
+    """
+    from chunkwire.cli.main import VERBS, near, parse
+    from chunkwire.lab.pages import PAGES
+
+    name = " ".join(options.name)
+    if not name:
+        print("chunkwire help NAME prints one of these:\n")
+        for topic, page in PAGES.items():
+            print(f"  {topic:<11}{page.summary}")
+    elif name in PAGES:
+        print(PAGES[name].text().rstrip())
+    elif options.name[0] in VERBS:
+        parse([*options.name, "--help"])
+    else:
+        known = (*PAGES, *VERBS)
+        raise LocalError(f"expected one of {', '.join(PAGES)} or a verb, got {name!r}{near(name, known)}")
+    return ExitCode.OK
