@@ -16,6 +16,7 @@ from bench.fairness import fairness
 from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS
 from bench.html import report_html
 from bench.memory import memory
+from bench.newest import PEERS as NEWEST_PEERS
 from bench.origins import origins
 from bench.polling import polling
 from bench.processes import Trouble
@@ -131,6 +132,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         variants=listed(options.variants),
         subjects=dict(options.subject),
         workloads=listed(options.workloads),
+        is_newest=options.newest,
     )
 
 
@@ -142,7 +144,10 @@ def _subject(text: str) -> tuple[str, str]:
 
 
 def _peers(text: str) -> str:
-    return _known(text, {*PEERS_OF_DEBIAN, *PEERS_OF_PYTHON, *SERVERS, "all", "none"} - {OWN})
+    return _known(
+        text,
+        {*PEERS_OF_DEBIAN, *PEERS_OF_PYTHON, *(peer.name for peer in NEWEST_PEERS), *SERVERS, "all", "none"} - {OWN},
+    )
 
 
 def _variants(text: str) -> str:
@@ -169,6 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="tiny counts and one round: only to see that everything runs")
     add("--rounds", type=int, metavar="N", help="how often each subject is measured (default 3)")
     add("--peers", type=_peers, metavar="A,B", help="compare with these alone; 'none', or 'all' (default)")
+    add(
+        "--newest", action="store_true", help="relays and tls: the peers in their newest release as well (bench.newest)"
+    )
     add("--variants", type=_variants, metavar="A,B", help=f"of our own relay: {', '.join(SUBJECTS)}; or 'none'")
     add("--subject", type=_subject, action="append", default=[], metavar="NAME=COMMAND", help="one more relay")
     add("--workloads", metavar="A,B", help="only these of an experiment's tables, named after its slash")

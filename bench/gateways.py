@@ -1,15 +1,18 @@
 """The relays that are compared: how each is started between an origin's port and a port of its own.
 
 The rule here: a peer is set to stream at once, in the words of its own documentation, on one thread, without logs;
-no other setting is touched. What a peer cannot do it is not asked to.
+no other setting is touched. What a peer cannot do it is not asked to. `path` is the program to run instead of the
+installed one (`bench.newest`).
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from bench.processes import Trouble, find_program, need_program
@@ -77,6 +80,23 @@ http://127.0.0.1:{listen} {{
 }}
 """
 CADDY_TLS = "transport http {{\n   tls_trusted_ca_certs {ca}\n  }}"
+APACHE = """ServerRoot {tmp}
+PidFile {tmp}/apache-{listen}.pid
+ErrorLog {tmp}/apache-{listen}.err
+Listen 127.0.0.1:{listen}
+ServerName localhost
+User nobody
+Group nogroup
+{loads}
+{tls}
+ProxyPass / {url}/ retry=0 {settings}
+"""
+APACHE_TLS = "SSLProxyEngine on\nSSLProxyVerify require\nSSLProxyCACertificateFile {ca}"
+TRAEFIK_STATIC = """entryPoints: {{web: {{address: "127.0.0.1:{listen}"}}}}
+providers: {{file: {{filename: "{dynamic}"}}}}
+global: {{checkNewVersion: false, sendAnonymousUsage: false}}
+"""
+_ENVOY = "type.googleapis.com/envoy.extensions"
 
 
 def _ca(workshop: Workshop, route: Route) -> str:
@@ -90,31 +110,32 @@ def copy(workshop: Workshop, route: Route) -> list[str]:
     return [workshop.c_program("copyrelay"), str(route.origin), str(route.listen)]
 
 
-def nginx(workshop: Workshop, route: Route) -> list[str]:
+def nginx(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
     """Return nginx's command."""
-    path = need_program("nginx")
+    path = path or need_program("nginx")
     tls = NGINX_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
     scheme = "https" if route.is_tls else "http"
     text = NGINX.format(tmp=workshop.folder, origin=route.origin, listen=route.listen, scheme=scheme, tls=tls)
-    return [path, "-p", str(workshop.folder), "-c", workshop.write("nginx.conf", text)]
+    folder = str(workshop.folder)
+    return [path, "-p", folder, "-e", f"{folder}/nginx.err", "-c", workshop.write("nginx.conf", text)]
 
 
-def haproxy(workshop: Workshop, route: Route, *, extra: str = "") -> list[str]:
+def haproxy(workshop: Workshop, route: Route, *, path: str | None = None, extra: str = "") -> list[str]:
     """Return HAProxy's command; `extra` are lines of its global section."""
-    path = need_program("haproxy")
+    path = path or need_program("haproxy")
     tls = HAPROXY_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
     text = HAPROXY.format(extra=extra, origin=route.origin, listen=route.listen, tls=tls)
     return [path, "-f", workshop.write(f"haproxy-{route.listen}.cfg", text)]
 
 
-def haproxy_busy(workshop: Workshop, route: Route) -> list[str]:
+def haproxy_busy(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
     """Return the command of a HAProxy that polls and never sleeps."""
-    return haproxy(workshop, route, extra="  busy-polling")
+    return haproxy(workshop, route, path=path, extra="  busy-polling")
 
 
-def caddy(workshop: Workshop, route: Route) -> list[str]:
+def caddy(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
     """Return Caddy's command."""
-    path = need_program("caddy")
+    path = path or need_program("caddy")
     tls = CADDY_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
     text = CADDY.format(listen=route.listen, url=route.origin_url, tls=tls)
     home = [f"XDG_DATA_HOME={workshop.folder}", f"XDG_CONFIG_HOME={workshop.folder}"]
@@ -130,15 +151,102 @@ def caddy(workshop: Workshop, route: Route) -> list[str]:
     ]
 
 
-def go(workshop: Workshop, route: Route) -> list[str]:
-    """Return the command of httputil.ReverseProxy."""
-    command = [workshop.go_program("relay"), route.origin_url, str(route.listen)]
+def apache(
+    workshop: Workshop, route: Route, *, path: str | None = None, settings: str = "flushpackets=on"
+) -> list[str]:
+    """Return Apache's command; `settings` are parameters of ProxyPass."""
+    path = path or need_program("apache2")
+    beside = Path(path).parent.parent / "usr/lib/apache2/modules"
+    folder = beside if beside.exists() else Path("/usr/lib/apache2/modules")
+    modules = ("mpm_event", "authz_core", "proxy", "proxy_http", *(("ssl", "socache_shmcb") if route.is_tls else ()))
+    loads = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in modules)
+    tls = APACHE_TLS.format(ca=_ca(workshop, route)) if route.is_tls else ""
+    text = APACHE.format(
+        tmp=workshop.folder, listen=route.listen, url=route.origin_url, loads=loads, tls=tls, settings=settings
+    )
+    return [path, "-X", "-f", workshop.write(f"apache-{route.listen}.conf", text)]
+
+
+def envoy(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
+    """Return Envoy's command; no timeout ends a stream, as its documentation advises for streaming routes."""
+    manager = {
+        "@type": f"{_ENVOY}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "in",
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}}],
+                }
+            ]
+        },
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{_ENVOY}.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    listener = {"address": _socket(route.listen), "filter_chains": [{"filters": filters}]}
+    config = {"static_resources": {"listeners": [listener], "clusters": [_envoy_cluster(workshop, route)]}}
+    file = workshop.write(f"envoy-{route.listen}.json", json.dumps(config))
+    words = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"]
+    return [path or need_program("envoy"), "-c", file, *words]
+
+
+def _envoy_cluster(workshop: Workshop, route: Route) -> dict[str, object]:
+    upstream = {"endpoint": {"address": _socket(route.origin)}}
+    cluster: dict[str, object] = {
+        "name": "upstream",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [upstream]}]},
+        # The least of its limits is 1024 connections, fewer than the streams of `crowd`.
+        "circuit_breakers": {
+            "thresholds": [{"max_connections": 9000, "max_pending_requests": 9000, "max_requests": 9000}]
+        },
+    }
+    if route.is_tls:
+        cluster["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": f"{_ENVOY}.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": "localhost",
+                "common_tls_context": {"validation_context": {"trusted_ca": {"filename": _ca(workshop, route)}}},
+            },
+        }
+    return cluster
+
+
+def _socket(port: int) -> dict[str, object]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def traefik(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
+    """Return Traefik's command."""
+    service: dict[str, object] = {"servers": [{"url": route.origin_url}]}
+    dynamic: dict[str, object] = {
+        "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "upstream", "entryPoints": ["web"]}},
+        "services": {"upstream": {"loadBalancer": service}},
+    }
+    if route.is_tls:
+        service["serversTransport"] = "trusting"
+        dynamic["serversTransports"] = {"trusting": {"rootCAs": [_ca(workshop, route)]}}
+    file = workshop.write(f"traefik-{route.listen}-dynamic.yml", json.dumps({"http": dynamic}))  # YAML holds JSON
+    static = workshop.write(f"traefik-{route.listen}.yml", TRAEFIK_STATIC.format(listen=route.listen, dynamic=file))
+    return [path or need_program("traefik"), f"--configFile={static}"]
+
+
+def go(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
+    """Return the command of httputil.ReverseProxy; `path` is the Go that compiles it."""
+    command = [workshop.go_program("relay", go=path), route.origin_url, str(route.listen)]
     return [*command, _ca(workshop, route)] if route.is_tls else command
 
 
-def node(workshop: Workshop, route: Route) -> list[str]:
-    """Return the command of node's http module, piped."""
-    command = [need_program("node"), str(PEERS / "relay.js"), route.origin_url, str(route.listen)]
+def node(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
+    """Return the command of node's http module, piped; Bun has it too."""
+    command = [path or need_program("node"), str(PEERS / "relay.js"), route.origin_url, str(route.listen)]
     return [*command, _ca(workshop, route)] if route.is_tls else command
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from bench.gateways import CHUNKWIRE, PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, Command, Route, is_installed, subject
 from bench.meter import WORKLOADS, Workload, measure
+from bench.newest import newest_peers
 from bench.processes import Running, free_port, need_program, running
 from bench.results import Round, Table
 from bench.rounds import DIRECT, Plan, interleave
@@ -51,6 +52,10 @@ def relay_commands(
     return {**subjects, **chosen}
 
 
+def _newest(plan: Plan, workshop: Workshop) -> dict[str, Command]:
+    return newest_peers(workshop, plan.peers) if plan.is_newest else {}
+
+
 def _is_wanted(plan: Plan, name: str) -> bool:
     if plan.peers is None:
         return name in PEERS_OF_PYTHON or is_installed(name)
@@ -60,7 +65,7 @@ def _is_wanted(plan: Plan, name: str) -> bool:
 def relays(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each workload."""
     peers = {**PEERS_OF_DEBIAN, **(PEERS_OF_PYTHON if plan.peers else {})}
-    commands = relay_commands(plan, peers)
+    commands = {**relay_commands(plan, peers), **_newest(plan, workshop)}
     for name in plan.choose(list(WORKLOADS)):
         workload, origin = WORKLOADS[name], free_port()
         measures = {
@@ -81,7 +86,8 @@ def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     Raises:
         Trouble: HAProxy or openssl is missing.
     """
-    commands = relay_commands(plan, {name: one for name, one in PEERS_OF_DEBIAN.items() if name != "copy"})
+    peers = {name: one for name, one in PEERS_OF_DEBIAN.items() if name != "copy"}
+    commands = {**relay_commands(plan, peers), **_newest(plan, workshop)}
     origin, secure, clear = free_port(), free_port(), free_port()
     both = workshop.certificate().both
     text = TERMINATOR.format(secure=secure, clear=clear, both=both, origin=origin)

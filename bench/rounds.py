@@ -29,6 +29,7 @@ class Plan:
         variants: of the project's own relay, those to measure where they are told apart; None for all.
         subjects: further relays by name, as command lines; see `bench.gateways.subject`.
         workloads: of those an experiment has; None for all.
+        is_newest: the peers in their newest release as well, where relays are compared.
     """
 
     rounds: int = 3
@@ -37,6 +38,7 @@ class Plan:
     variants: tuple[str, ...] | None = None
     subjects: Mapping[str, str] = field(default_factory=dict)
     workloads: tuple[str, ...] | None = None
+    is_newest: bool = False
 
     def choose(self, names: Sequence[str]) -> list[str]:
         """Return those of an experiment's workloads that were asked for."""

@@ -40,9 +40,9 @@ class Workshop:
         made_from = [*files, *sorted(METER.glob("*.h"))]
 
         def build(target: Path) -> None:
-            _run([need_program("gcc"), "-O2", "-Wall", "-o", str(target), *map(str, files), "-lpthread"])
+            run_to_end([need_program("gcc"), "-O2", "-Wall", "-o", str(target), *map(str, files), "-lpthread"])
 
-        return self._kept(name, made_from, build)
+        return self.kept(name, build, made_from)
 
     def go_program(self, name: str, *, go: str | None = None) -> str:
         """Return the path of a program made of one Go file in `peers/`, by the installed Go or by another one."""
@@ -51,9 +51,9 @@ class Workshop:
 
         def build(target: Path) -> None:
             env = {"GO111MODULE": "off", "GOFLAGS": "", "GOCACHE": str(go_cache), "GOPATH": str(self.folder / "go")}
-            _run([go or need_program("go"), "build", "-o", str(target), str(source)], env=env)
+            run_to_end([go or need_program("go"), "build", "-o", str(target), str(source)], env=env)
 
-        return self._kept(f"go-{name}" if go is None else f"newer-go-{name}", [source], build)
+        return self.kept(f"go-{name}" if go is None else f"newer-go-{name}", build, [source])
 
     def npm_modules(self, packages: Sequence[str]) -> str:
         """Return the folder of some npm packages, such as `http-proxy@1.18`, installed on first use.
@@ -64,9 +64,9 @@ class Workshop:
         name = "npm-" + hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
 
         def install(target: Path) -> None:
-            _run([need_program("npm"), "install", "--prefix", str(target), "--no-audit", "--no-fund", *packages])
+            run_to_end([need_program("npm"), "install", "--prefix", str(target), "--no-audit", "--no-fund", *packages])
 
-        return str(Path(self._kept(name, [], install)) / "node_modules")
+        return str(Path(self.kept(name, install)) / "node_modules")
 
     def write(self, name: str, text: str) -> str:
         """Write a file of this run; return its path."""
@@ -81,7 +81,7 @@ class Workshop:
             names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
             subject = ["-subj", "/CN=localhost", "-addext", names, "-days", "2"]
             key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(made.key)]
-            _run([need_program("openssl"), "req", "-x509", *key, *subject, "-out", str(made.file)])
+            run_to_end([need_program("openssl"), "req", "-x509", *key, *subject, "-out", str(made.file)])
             # HAProxy wants both in one file.
             (self.folder / "both.pem").write_text(made.file.read_text() + made.key.read_text())
         return made
@@ -100,8 +100,8 @@ class Workshop:
         if not complete.exists():
             sys.stderr.write(f"bench: installing the Python peers into {home}\n")
             try:
-                _run([sys.executable, "-m", "venv", "--clear", str(home)])
-                _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], within=600)
+                run_to_end([sys.executable, "-m", "venv", "--clear", str(home)])
+                run_to_end([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], within=600)
             except Trouble as trouble:
                 self.troubles[requirements_name] = f"Python peers not installable: {trouble}"
                 raise Trouble(self.troubles[requirements_name]) from trouble
@@ -113,8 +113,9 @@ class Workshop:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return self.cache / f"python{version}-{_digest([requirements])}"
 
-    def _kept(self, name: str, made_from: Sequence[Path], build: Callable[[Path], None]) -> str:
-        target = self.cache / f"{name}-{_digest(made_from)}"
+    def kept(self, name: str, build: Callable[[Path], None], made_from: Sequence[Path] = ()) -> str:
+        """Return the path of a file or folder in the cache, built on first use and named by its sources' hash."""
+        target = self.cache / (f"{name}-{_digest(made_from)}" if made_from else name)
         if not target.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
             unfinished = target.with_suffix(f".{os.getpid()}")
@@ -150,7 +151,7 @@ def _digest(files: Sequence[Path]) -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def _run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, within: float = 300) -> None:
+def run_to_end(argv: Sequence[str], *, env: Mapping[str, str] | None = None, within: float = 300) -> None:
     """Run a command to its end.
 
     Raises:

@@ -1,0 +1,34 @@
+"""Peers in their newest release: named by their versions, and a row that says why where one cannot be had."""
+
+import dataclasses
+import sys
+
+import pytest
+
+from bench import newest
+from bench.gateways import Route
+from bench.newest import NewestPeer, newest_peers, version_said
+from bench.processes import Trouble
+from bench.workshop import Workshop
+
+
+def _missing(workshop: Workshop) -> str:
+    raise Trouble("no network")
+
+
+def test_newest_peers_bear_their_versions(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = NewestPeer("python", lambda _: sys.executable, "--version", lambda *_, path: [path])
+    missing = dataclasses.replace(here, name="lost", path=_missing)
+    monkeypatch.setattr(newest, "PEERS", (here, missing))
+    found = newest_peers(workshop)
+    name = f"python {version_said([sys.executable, '--version'])}"
+    assert set(found) == {name, "lost newest"}
+    assert found[name](workshop, Route(1, 2)) == [sys.executable]
+    with pytest.raises(Trouble, match="no network"):
+        found["lost newest"](workshop, Route(1, 2))
+    assert set(newest_peers(workshop, ["python"])) == {name}
+
+
+def test_a_program_that_prints_no_version_is_a_trouble() -> None:
+    with pytest.raises(Trouble, match="prints no version"):
+        version_said(["true"])
