@@ -31,10 +31,10 @@ examples:
   chunkwire ask a=openai:http://localhost:8081#m b=anthropic:http://localhost:8081#m
   curl -sN 'localhost:8082/ask?q=Say+hello'                 server-sent events: data: {"t":"Say"}
   curl -sN 'localhost:8082/ask?q=Say+hello&format=jsonl'    a line of JSON a token
-  curl -s  'localhost:8082/ask?q=Say+hello&stream=false'    one body
-  curl -s  localhost:8082/v1/chat/completions \\
-           -d '{"messages":[{"role":"user","content":"hi"}]}'    OpenAI's form
-  curl -s  localhost:8082/providers                         who answers, and which breaker is open"""
+  curl -s 'localhost:8082/ask?q=Say+hello&stream=false'    one body
+  curl -s localhost:8082/v1/chat/completions \\
+      -d '{"messages":[{"role":"user","content":"hi"}]}'    OpenAI's form
+  curl -s localhost:8082/providers                         who answers, and which breaker is open"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
-examples:
-  chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
-  chunkwire bench ':8081/probe?interval=10ms'        another pace
-  chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
-  chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
-  chunkwire bench https://api.example/stream -n 20   any stream: first and gap
-
 late and added compare the origin's clock with ours: they mean something on
 one machine. hold needs no common clock. A percentile is blank where fewer
 than ten samples lie beyond it. Open loop: the origin's plan says when a frame
@@ -39,7 +32,14 @@ followed by another; after a failure the next one waits, up to a second.
 Ctrl-C prints what was gathered so far.
 exit codes: 0, 1 a limit is missed, or more streams failed than --max-failed
   allows, 7 no connection, 22 another status than 200, 28 no frame came,
-  130 Ctrl-C"""
+  130 Ctrl-C
+
+examples:
+  chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
+  chunkwire bench ':8081/probe?interval=10ms'        another pace
+  chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
+  chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
+  chunkwire bench https://api.example/stream -n 20   any stream: first and gap"""
 
 ROUNDS = 5
 """Turns that a target and its baseline take: what drifts on the machine meets both alike."""

@@ -10,6 +10,12 @@ from chunkwire.cli import check
 
 SUMMARY = "a command, once a scenario: which broken responses does it take for whole?"
 EPILOG = f"""\
+A broken response has to end in an exit code that is not 0, a legal one in 0, and
+in all of the content where the command prints it. First the command is run on a
+plain response, which it has to take. One that does not end is killed, with all
+that it started, and its row stays open.
+{check.EXIT_CODES}
+
 examples:
   chunkwire check client -- curl -sSN {{url}}
       exit code and output of a command that prints the content
@@ -17,13 +23,7 @@ examples:
       one word with blanks is a line for the shell; {{url}} is in CHUNKWIRE_URL too
   chunkwire check client --as openai -- python ask.py
       the stream of a provider; the SDK's base URL is CHUNKWIRE_URL
-  chunkwire check client --only cut,9112/7.1 -v -- wget -qO- {{url}}
-
-A broken response has to end in an exit code that is not 0, a legal one in 0, and
-in all of the content where the command prints it. First the command is run on a
-plain response, which it has to take. One that does not end is killed, with all
-that it started, and its row stays open.
-{check.EXIT_CODES}"""
+  chunkwire check client --only cut,9112/7.1 -v -- wget -qO- {{url}}"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

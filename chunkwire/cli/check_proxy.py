@@ -11,6 +11,11 @@ from chunkwire.cli.exits import ExitCode
 
 SUMMARY = "both sides of a proxy: does it stream, and fail, as the RFCs say?"
 EPILOG = f"""\
+For a test instance: what is sent is broken on purpose, and a proxy may keep
+connections that it has spoilt. Nothing else should use it meanwhile.
+{check.EXIT_CODES},
+  71 ADDR cannot be bound
+
 examples:
   chunkwire check proxy http://127.0.0.1:8080 --upstream 127.0.0.1:9000
       the proxy at :8080 sends its requests to 127.0.0.1:9000, and this check
@@ -18,12 +23,7 @@ examples:
   chunkwire check proxy :8080 --upstream :9000 --only 9112/11.2 -v
       the rows about request smuggling, with all octets of both sides
   chunkwire check proxy https://app.example/x --upstream :9000 -H 'Host: app'
-      a path before every target, and fields that the proxy needs to route
-
-For a test instance: what is sent is broken on purpose, and a proxy may keep
-connections that it has spoilt. Nothing else should use it meanwhile.
-{check.EXIT_CODES},
-  71 ADDR cannot be bound"""
+      a path before every target, and fields that the proxy needs to route"""
 OWN_FIELDS = frozenset(
     {b"connection", b"content-length", b"expect", b"incremental", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "requests and bodies, legal and broken: what a server takes, and what it answers behind them"
 EPILOG = f"""\
+For a test instance: what is sent is broken on purpose. Where a request in order
+is refused (405, 401), rows about bodies do not apply.
+{check.EXIT_CODES}
+
 examples:
   chunkwire check server http://127.0.0.1:8000/upload
       best a resource that answers a POST with its own body: only that proves
@@ -21,11 +25,7 @@ examples:
       the rows about the chunked coding, with all octets
   chunkwire check server URL -X PUT -H 'Authorization: Bearer x' -d '{{"a":1}}'
       so that a request in order is answered with success
-  chunkwire check server URL --junit check.xml --html check.html
-
-For a test instance: what is sent is broken on purpose. Where a request in order
-is refused (405, 401), rows about bodies do not apply.
-{check.EXIT_CODES}"""
+  chunkwire check server URL --junit check.xml --html check.html"""
 DEFAULT_BODY = b"hello from chunkwire check"
 MIN_BODY_OCTETS = 2
 OWN_FIELDS = frozenset({b"connection", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})

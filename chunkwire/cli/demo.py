@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "one stream through origin and gateway, watched at each, in one command"
 EPILOG = """\
+exit codes: 0 the client got the octets that the origin sent, 1 it did not
+
 examples:
   chunkwire demo                       ten chunks, 150 ms apart; ends by itself
   chunkwire demo -n 3 --interval 1s    slower
-  chunkwire demo --keep                both keep serving, with things to try
-
-exit codes: 0 the client got the octets that the origin sent, 1 it did not"""
+  chunkwire demo --keep                both keep serving, with things to try"""
 
 DEFAULT_PAGE: Final = "127.0.0.1:8000"
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")

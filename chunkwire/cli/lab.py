@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 SUMMARY = "a page that shows the wire, live: an origin, two gateways, and octets to touch and break"
 EPILOG = """\
+with --class nothing but the lab is open, and it is reached by the names of --host alone (and by loopback's)
+
 examples:
   chunkwire lab                  the page on http://127.0.0.1:8000/
   chunkwire lab --open           and a browser that shows it
   chunkwire lab --clock fixed    each run has the same octets, and yours with nc are equal
-  chunkwire lab --class -l 0.0.0.0:8000 --host lab.uni.example      one for a class: each learner takes a seat
-
-with --class nothing but the lab is open, and it is reached by the names of --host alone (and by loopback's)"""
+  chunkwire lab --class -l 0.0.0.0:8000 --host lab.uni.example      one for a class: each learner takes a seat"""
 
 DEFAULT_LAB: Final = "127.0.0.1:8000"
 _DEFAULT_BUFFER: Final = "127.0.0.1:8090"

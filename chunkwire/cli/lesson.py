@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 SUMMARY = "ten lessons with nc and curl, each watched on a real socket"
 EPILOG = """\
+your own server or client: chunkwire check server URL, chunkwire check client --help
+
+exit codes: 0 all steps done, 1 a hand-in file with broken lines, 2 usage, 71 cannot bind, 130 Ctrl-C
+
 examples:
   chunkwire lesson                               the list
   chunkwire lesson 1                             the first; work in a second terminal
   chunkwire lesson 3 --nc telnet                 commands for telnet instead of the nc found here
   chunkwire lesson 4 --save ada.jsonl            add each step that was done to a file to hand in
   chunkwire lesson --check *.jsonl               a teacher's table of who did what
-  chunkwire lesson --handout lessons.html        all ten to print, a sheet each
-
-your own server or client: chunkwire check server URL, chunkwire check client --help
-
-exit codes: 0 all steps done, 1 a hand-in file with broken lines, 2 usage, 71 cannot bind, 130 Ctrl-C"""
+  chunkwire lesson --handout lessons.html        all ten to print, a sheet each"""
 
 NC_KINDS: Final = ("openbsd", "traditional", "gnu", "macos", "ncat", "telnet", "talk")
 USUAL_PORT: Final = "127.0.0.1:8081"

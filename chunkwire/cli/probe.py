@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
+The path of our origin's resource must end in /probe on every hop: its events
+carry their own moments. Any other stream can be probed too; arrival times
+alone prove less, and the verdict says so: one hop alone that brings all of it
+at once holds it, or it is written so.
+each verdict says what it rests on. proved: each frame was with us before the
+next one was written. by order: while a frame had not come, 20 requests were
+answered through the same hop. by time: neither could be had.
+exit codes: 0 no hop holds (or none can be shown to; with --strict that is 1),
+  1 a hop holds, or the stream comes in bursts or from a cache, 7 a hop cannot
+  be reached, 18 cut, 22 HTTP error, 28 undecided (--gate)
+
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe
       the origin first (chunkwire serve), then each hop in front of it
@@ -37,18 +48,7 @@ examples:
   chunkwire probe URL --why                  what frees it, and its idle limit
   chunkwire probe URL --report ticket.html   a page for those who run the hop
   chunkwire forward http://app:8000 --barrier -l :8001     behind your proxy,
-  chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it
-
-The path of our origin's resource must end in /probe on every hop: its events
-carry their own moments. Any other stream can be probed too; arrival times
-alone prove less, and the verdict says so: one hop alone that brings all of it
-at once holds it, or it is written so.
-each verdict says what it rests on. proved: each frame was with us before the
-next one was written. by order: while a frame had not come, 20 requests were
-answered through the same hop. by time: neither could be had.
-exit codes: 0 no hop holds (or none can be shown to; with --strict that is 1),
-  1 a hop holds, or the stream comes in bursts or from a cache, 7 a hop cannot
-  be reached, 18 cut, 22 HTTP error, 28 undecided (--gate)"""
+  chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

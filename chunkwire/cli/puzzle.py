@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 SUMMARY = "three hops, one of them faulty: which one, and how?"
 EPILOG = """\
+your own server or client: chunkwire check server URL, chunkwire check client --help
+
+exit codes: 0 solved, 1 a wrong --answer, or given up, 2 usage, 130 Ctrl-C
+
 examples:
   chunkwire puzzle                     one of any kind
   chunkwire puzzle 1                   1 holds, 2 changes frames, 3 ends the stream, 4 breaks the framing
   chunkwire puzzle 2 --seed 7          the same for everybody who takes seed 7
-  chunkwire puzzle 2 --seed 7 --answer 3 slice=4      for scripts: no question is asked
-
-your own server or client: chunkwire check server URL, chunkwire check client --help
-
-exit codes: 0 solved, 1 a wrong --answer, or given up, 2 usage, 130 Ctrl-C"""
+  chunkwire puzzle 2 --seed 7 --answer 3 slice=4      for scripts: no question is asked"""
 
 READ_OCTETS: Final = 4096
 MAX_SEED: Final = 9999

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 SUMMARY = "type to a server, or be one: a portable nc that shows each octet"
 EPILOG = """\
+  > is what you sent, < what came; times are since the connection began.
+
+exit codes: 0 the other side ended, 2 usage, 7 no connection, 56 a reset, 71 cannot bind, 130 Ctrl-C
+
 examples:
   chunkwire talk 127.0.0.1:8081              each line that you type goes with CRLF; Ctrl-D half-closes
   printf 'GET / HTTP/1.1\\nHost: x\\n\\n' | chunkwire talk 127.0.0.1:8081
   chunkwire talk -l :9000                    wait for one connection, and be the server
-  printf 'A\\xff' | chunkwire talk --as-is 127.0.0.1:8081     no line end is changed
-
-  > is what you sent, < what came; times are since the connection began.
-
-exit codes: 0 the other side ended, 2 usage, 7 no connection, 56 a reset, 71 cannot bind, 130 Ctrl-C"""
+  printf 'A\\xff' | chunkwire talk --as-is 127.0.0.1:8081     no line end is changed"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
 EPILOG = """\
-examples:
-  chunkwire watch ':8081/generate?n=5&interval=500ms'      localhost
-  chunkwire watch https://api.example/v1/stream -H 'Accept: text/event-stream'
-  chunkwire watch URL --save a.jsonl                       record; `chunkwire watch a.jsonl` replays
-  printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 8081 | chunkwire watch -
-  curl -sN --raw 127.0.0.1:8081/generate | chunkwire watch -        a bare chunked body
-  chunkwire watch tcpdump.pcap --list                      its exchanges; --exchange N shows one (chunkwire[pcap])
-  while sleep 1; do date; done | chunkwire watch :8081/echo -d -   each read of standard input goes up as a chunk
-
 reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `>` was sent,
   `<` received, `*` is said about it (these lines go to standard error). Redirects are not followed.
 a capture (FILE or -) may hold any number of responses and requests; a response answers a GET unless a request before
@@ -35,7 +26,16 @@ a capture (FILE or -) may hold any number of responses and requests; a response 
   to 64 KiB are held until that is known. `before`: it was in standard input before watch started.
 exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the same), 28 timeout, 52 empty reply,
   56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first that
-  failed"""
+  failed
+
+examples:
+  chunkwire watch ':8081/generate?n=5&interval=500ms'      localhost
+  chunkwire watch https://api.example/v1/stream -H 'Accept: text/event-stream'
+  chunkwire watch URL --save a.jsonl                       record; `chunkwire watch a.jsonl` replays
+  printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 8081 | chunkwire watch -
+  curl -sN --raw 127.0.0.1:8081/generate | chunkwire watch -        a bare chunked body
+  chunkwire watch tcpdump.pcap --list                      its exchanges; --exchange N shows one (chunkwire[pcap])
+  while sleep 1; do date; done | chunkwire watch :8081/echo -d -   each read of standard input goes up as a chunk"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
