@@ -75,6 +75,19 @@ class Stage:
         example = re.sub(r"(\S+/generate)(?!\?)", r"'\1?n=2&interval=1ms'", example)
         return re.sub(r":(8\d{3}|9000)\b|(?<=127.0.0.1 |localhost )(8\d{3})", self._port, example).removesuffix("&")
 
+    def env(self) -> dict[str, str]:
+        """Return the environment in which examples run: what lasts long is cut short, and free ports are taken."""
+        return {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+            "HOME": str(self.folder),
+            "BROWSER": "true",
+            "CHUNKWIRE_IDLE": "0",
+            "CHUNKWIRE_PATIENCE": "1s",
+            "CHUNKWIRE_BENCH_DURATION": "1s",
+            "CHUNKWIRE_BENCH_WARMUP": "0",
+            **{f"CHUNKWIRE_{server}_LISTEN": "127.0.0.1:0" for server in ("SERVE", "FORWARD", "ASK")},
+        }
+
     def _port(self, found: re.Match[str]) -> str:
         return found[0].replace(found[1] or found[2], str(self.ports[found[1] or found[2]]))
 
@@ -114,28 +127,22 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage, None, No
 @pytest.mark.parametrize("verb, example", EXAMPLES, ids=[f"{verb or 'chunkwire'}: {each}" for verb, each in EXAMPLES])
 def test_an_example_of_the_help_runs(verb: str, example: str, stage: Stage) -> None:
     command = stage.placed(verb, example)
-    env = {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-        "HOME": str(stage.folder),
-        "BROWSER": "true",
-        "CHUNKWIRE_IDLE": "0",
-        "CHUNKWIRE_PATIENCE": "1s",
-        "CHUNKWIRE_BENCH_DURATION": "1s",
-        "CHUNKWIRE_BENCH_WARMUP": "0",
-        **{f"CHUNKWIRE_{server}_LISTEN": "127.0.0.1:0" for server in ("SERVE", "FORWARD", "ASK")},
-    }
-    with started(
-        ["bash", "-c", f"exec 2>&1; {command}"], env=env, cwd=stage.folder, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdin is not None
-        reader = Reader(process.stdout, whose=command)
-        lines = [""]
-        if SERVES.search(command):
-            while not SAID.search(lines[-1]):
-                lines.append(reader.line())
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            process.stdin.close()
-        said = "\n".join([*lines, reader.rest().decode("utf-8", "replace")])
+    words = ["bash", "-c", f"exec 2>&1; {command}"]
+    with started(words, env=stage.env(), cwd=stage.folder, stderr=subprocess.STDOUT) as process:
+        said = output(process, serves=bool(SERVES.search(command)))
         assert "Traceback" not in said
         assert process.wait() in FINE, said
+
+
+def output(process: subprocess.Popen[bytes], *, serves: bool) -> str:
+    """Return all that a command says; one that serves is ended by Ctrl-C once it does."""
+    assert process.stdin is not None
+    reader = Reader(process.stdout, whose="the example")
+    lines = [""]
+    while serves and not SAID.search(lines[-1]):
+        lines.append(reader.line())
+    if serves:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.stdin.close()
+    return "\n".join([*lines, reader.rest().decode("utf-8", "replace")])
