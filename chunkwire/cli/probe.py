@@ -129,6 +129,11 @@ def run(options: argparse.Namespace) -> int:
     """Probe the hops, judge them, and say so."""
     import trio
 
+    from chunkwire.wire.errors import LocalError
+
+    for path in (options.report, options.junit):
+        if path and not os.path.isdir(os.path.dirname(path) or "."):
+            raise LocalError(f"{path}: expected a folder that exists, got {os.path.dirname(path)!r}")
     return trio.run(probe, options)
 
 

@@ -65,7 +65,7 @@ class Strays:
 
     Attributes:
         shown: of them, octets that the end of a broken message has shown.
-        first: the first 64 of them.
+        first: the first 17 of them.
     """
 
     shown: int = 0
@@ -74,11 +74,11 @@ class Strays:
 
     def take(self, octets: bytes) -> None:
         """Take note of octets that are left out."""
-        self.first = (self.first + octets)[:64]
+        self.first = (self.first + octets)[:17]
         self.count += len(octets)
 
     def describe(self) -> str | None:
         """Return a line that says what was left out; None where all of it has been shown."""
         if self.count <= self.shown:
             return None
-        return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 48)}"
+        return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 16)}"

@@ -11,6 +11,7 @@ import select
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -197,11 +198,14 @@ class Gateway:
         return Tap(record_to, self._streams, request) if record_to is not None else None
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
+        settings = self._settings
+        if isinstance(mover, BarrierMover):  # its client is a proxy: one that sends a FIN has left
+            settings = replace(settings, on_client_fin="cancel")
         return Exchange(
             client,
             request,
             framing,
-            settings=self._settings,
+            settings=settings,
             gate=self._gate,
             mover=mover,
             drain=self.drain,

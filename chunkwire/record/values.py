@@ -287,6 +287,8 @@ def from_json(line: str | bytes) -> Record | None:
     """
     try:
         members = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise LocalError("expected a record in JSON, got octets that are no text") from error
     except (ValueError, RecursionError) as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):

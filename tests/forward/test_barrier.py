@@ -97,14 +97,18 @@ async def test_a_barrier_that_is_none_is_refused_in_one_line(
     assert content.startswith(b"barrier: ")
 
 
-async def test_a_client_that_leaves_ends_the_upstream_request(make_mover: MakeMover) -> None:
+@pytest.mark.parametrize("leaves_by", ["reset", "FIN"])
+async def test_a_client_that_leaves_ends_the_upstream_request(make_mover: MakeMover, leaves_by: str) -> None:
     async with forwarding(make_mover, HELD) as gateway:
         async with gateway.connect(get(NAMED, target=b"/")) as client, gateway.accept() as upstream:
             await upstream.read_head()
             await upstream.send(chunked(FIRST + SECOND))
             await client.read_head()
             await client.expect(FIRST)
-            client.reset()
+            if leaves_by == "FIN":
+                await client.send_eof()
+            else:
+                client.reset()
             await upstream.read_reset()
 
 

@@ -22,6 +22,9 @@ TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)
         (["watch", "gopher://127.0.0.1/"], "gopher", 2),
         (["watch", "http://127.0.0.1:99999/"], "99999", 2),
         (["watch", "no-such-file.jsonl"], "no-such-file.jsonl", 2),
+        (["diff", "/bin/ls", "/bin/ls"], "octets that are no text", 2),
+        (["probe", "/bin/ls"], "expected a capture, records (JSON Lines) or a curl --trace", 2),
+        (["probe", ":1/probe", "--report", "no-such/page.html"], "no-such", 2),
         (["serve", "-l", "nonsense:port"], "nonsense:port", 2),
         (["serve", "-l", "127.0.0.1:70000"], "70000", 2),
         (["forward", "ftp://127.0.0.1"], "ftp", 2),
@@ -37,6 +40,7 @@ def test_a_wrong_command_gets_one_line_and_its_code(words: list[str], culprit: s
     assert result.stdout == b""
     (line,) = result.stderr.decode().splitlines()
     assert culprit in line
+    assert len(line) < 160
 
 
 def test_a_refused_connection_is_exit_7() -> None:

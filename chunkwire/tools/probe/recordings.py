@@ -12,7 +12,7 @@ from chunkwire.record.values import Record, read_records
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 from chunkwire.tools.probe.judge import Hop
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, quoted
 
 
 def read_recording(text: str, *, name: str, midnight: float = 0.0) -> list[Hop]:
@@ -33,7 +33,8 @@ def read_recording(text: str, *, name: str, midnight: float = 0.0) -> list[Hop]:
     elif text.lstrip().startswith("{"):
         records = read_records(text.splitlines(), name)
     else:
-        raise LocalError(f"{name}: expected records (JSON Lines) or a curl --trace, got {text[:40]!r}")
+        got = quoted(text.encode("utf-8", "surrogateescape"), 16) if text else "an empty file"
+        raise LocalError(f"{name}: expected a capture, records (JSON Lines) or a curl --trace, got {got}")
     runs = read_runs(records, hop=name, connect=connect, clock=name)
     if not runs:
         raise LocalError(f"{name}: expected a response in the recording, got none")
