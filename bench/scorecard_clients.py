@@ -147,10 +147,15 @@ def short_table(cards: Sequence[ClientCard]) -> str:
         parts = [f"whole: {_listed(taken)}"] * bool(taken) + [f"refused: {_listed(refused)}"] * bool(refused)
         if should := card.failed("should"):
             parts.append(f"(`should`: {_listed(should)})")
-        lines.append(
-            f"| {card.title} | {len(card.failed('must'))} of {len(decided)} | {'; '.join(parts) or 'nothing'} |"
-        )
+        if parts:
+            lines.append(f"| {card.title} | {len(card.failed('must'))} of {len(decided)} | {'; '.join(parts)} |")
+    if sound := [card.title for card in cards if _fails_nothing(card)]:
+        lines.append(f"| {', '.join(sound)} | none | nothing |")
     return "\n".join(lines) + "\n"
+
+
+def _fails_nothing(card: ClientCard) -> bool:
+    return not card.failed("must") and not card.failed("should")
 
 
 def whole_table(cards: Sequence[ClientCard]) -> str:
@@ -185,7 +190,7 @@ def put_between(path: Path, name: str, text: str) -> None:
     _, closed, after = rest.partition(end)
     if not found or not closed:
         raise SystemExit(f"expected {start} … {end} in {path.name}")
-    path.write_text(f"{before}{start}\n\n{text}\n{end}{after}", "utf-8")
+    path.write_text(f"{before}{start}\n{text}{end}{after}", "utf-8")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -200,7 +205,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cards = list(judge_clients(workshop, options.names or tuple(CLIENTS)))
     date = f"\nJudged on {datetime.now(UTC):%Y-%m-%d}.\n"
     if options.write:
-        put_between(ROOT / "README.md", "clients", short_table(cards) + date)
+        put_between(ROOT / "README.md", "clients", short_table(cards))
         put_between(ROOT / "bench" / "README.md", "clients", whole_table(cards) + date)
     else:
         sys.stdout.write(short_table(cards) + "\n" + whole_table(cards))

@@ -206,7 +206,7 @@ def main(words: Sequence[str] | None = None) -> int:
         judged = list(judge_proxies(workshop, subjects))
     date = f"\nJudged on {datetime.now(UTC):%Y-%m-%d} by `python -m bench.scorecards`, {len(PROXY_ROWS)} rows each.\n"
     if options.write:
-        put_between(ROOT / "README.md", "proxies", short_table(judged) + date)
+        put_between(ROOT / "README.md", "proxies", short_table(judged))
         put_between(ROOT / "bench" / "README.md", "proxies", whole_table(judged) + date)
     else:
         sys.stdout.write(short_table(judged) + "\n" + whole_table(judged) + date)

@@ -26,6 +26,10 @@ A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-respo
   The dialect's own path goes under that of the URL, unless the URL names all of it; the URL's query is sent along:
   az=azure:https://mine.openai.azure.com?api-version=2025-04-01-preview#deployment
 
+A question is ?q=, a form, or JSON with messages, temperature, top_p, stop, max_tokens, model, tools, tool_choice and
+  max_time. A failure before the first token goes to the next provider; one that the question itself caused goes to its
+  caller and to no breaker. POST /v1/chat/completions takes and gives OpenAI's form: base_url=http://127.0.0.1:8082/v1
+
 examples:
   chunkwire serve &                                        mocks of all dialects, no key needed
   chunkwire ask a=openai:http://localhost:8081#m b=anthropic:http://localhost:8081#m

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
 EPILOG = """\
+In front of language models take --on-client-fin cancel: a client that closes its side then ends the upstream request at
+  once. The default, keep, takes a FIN alone for a half-close, and streams on until a write finds nobody.
+
 examples:
   chunkwire forward http://127.0.0.1:8081            in front of `chunkwire serve`
   chunkwire forward https://api.example/v1 -l :9000  a path in UPSTREAM is a prefix of every target

@@ -29,6 +29,8 @@ PAGES: Final = {
     "scenarios": ProtocolPage(__name__, "scenarios.md", "every legal and every broken way to send a stream, by name"),
     "control": ProtocolPage("chunkwire.testing", "README.md", "runs of the origin, driven by tests in any language"),
     "record": ProtocolPage(__name__, "record.md", "one JSON object a line: what was seen on the wire, and when"),
+    "server": ProtocolPage(__name__, "server.md", "the rules of a handler of your own, on chunkwire.server"),
+    "limits": ProtocolPage(__name__, "limits.md", "what is refused, and from which size on"),
     "changes": ProtocolPage("chunkwire", "CHANGES.md", "what each version brought"),
 }
 
