@@ -23,11 +23,12 @@ import trio
 from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.tls import HANDSHAKE_SECONDS, HANDSHAKE_TYPE, ServerTls, TlsStream, tls_reason
-from chunkwire.net.unix import open_unix_listener, removing_path, unix_path
+from chunkwire.net.unix import UnixListener, open_unix_listener, unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
 
+ServedListener: TypeAlias = trio.SocketListener | UnixListener
 ServedStream: TypeAlias = trio.SocketStream | TlsStream
 Handler: TypeAlias = Callable[[ServedStream], Awaitable[None]]
 PlainHandler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
@@ -103,7 +104,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
-async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[trio.SocketListener]:
+async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[ServedListener]:
     """Bind and listen on every address that the host name has.
 
     Raises:
@@ -116,7 +117,7 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
         raise LocalError(f"expected an address such as ':8081', got {address!r:.80} ({type(address).__name__})")
     if address.is_unix:
         return [await _open_unix(address, reuse_port=reuse_port)]
-    listeners: list[trio.SocketListener] = []
+    listeners: list[ServedListener] = []
     try:
         found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, where in found:
@@ -131,7 +132,7 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
     return listeners
 
 
-async def _open_unix(address: Address, *, reuse_port: bool) -> trio.SocketListener:
+async def _open_unix(address: Address, *, reuse_port: bool) -> ServedListener:
     if reuse_port:
         raise LocalError(f"several processes share a port, not a Unix socket: {address}")
     try:
@@ -178,7 +179,7 @@ def _set_keepalive(sock: trio.socket.SocketType) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
 
 
-def bound_addresses(listeners: Sequence[trio.SocketListener]) -> list[Address]:
+def bound_addresses(listeners: Sequence[ServedListener]) -> list[Address]:
     """Return where the listeners are really bound."""
     names = [listener.socket.getsockname() for listener in listeners]
     return [Address(name, 0) if isinstance(name, str) else Address(name[0], name[1]) for name in names]
@@ -280,7 +281,7 @@ async def drain_on_signal(
 
 
 async def serve_connections(
-    listeners: Sequence[trio.SocketListener],
+    listeners: Sequence[ServedListener],
     handler: PlainHandler,
     *,
     drain: Drain,
@@ -351,9 +352,9 @@ async def _answer_cleartext(stream: trio.SocketStream) -> None:
 
 
 async def _accept(
-    listener: trio.SocketListener, handler: PlainHandler, connections: trio.Nursery, places: trio.CapacityLimiter
+    listener: ServedListener, handler: PlainHandler, connections: trio.Nursery, places: trio.CapacityLimiter
 ) -> None:
-    async with listener, removing_path(listener):
+    async with listener:
         while True:
             place = object()
             await places.acquire_on_behalf_of(place)

@@ -9,8 +9,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -40,7 +39,30 @@ def unix_path(path: str, text: str) -> str:
     return path
 
 
-async def open_unix_listener(path: str, backlog: int) -> trio.SocketListener:
+class UnixListener(trio.abc.Listener[trio.SocketStream]):
+    """A listener at a path, which it removes as it closes, unless another file stands there by then."""
+
+    def __init__(self, listener: trio.SocketListener, path: str) -> None:
+        self.socket = listener.socket
+        self._listener = listener
+        self._path = path
+        self._bound = _file_at(path)
+
+    async def accept(self) -> trio.SocketStream:
+        """Accept a connection."""
+        return await self._listener.accept()
+
+    async def aclose(self) -> None:
+        """Remove the path, and stop listening."""
+        # The socket still holds its inode, so that no other file can have its number.
+        if self._bound is not None and _file_at(self._path) == self._bound:
+            with suppress(OSError):
+                os.unlink(self._path)
+        self._bound = None
+        await self._listener.aclose()
+
+
+async def open_unix_listener(path: str, backlog: int) -> UnixListener:
     """Bind a path and listen.
 
     Raises:
@@ -54,7 +76,7 @@ async def open_unix_listener(path: str, backlog: int) -> trio.SocketListener:
             await _remove_stale(path)
         await sock.bind(path)
         sock.listen(backlog)
-        return trio.SocketListener(sock)
+        return UnixListener(trio.SocketListener(sock), path)
     except BaseException:
         sock.close()
         raise
@@ -69,22 +91,6 @@ async def _remove_stale(path: str) -> None:
             await trial.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
-
-
-@asynccontextmanager
-async def removing_path(listener: trio.SocketListener) -> AsyncIterator[None]:
-    """Remove the path of a listener as it ends, unless another file stands there; nothing for one that has none."""
-    where = listener.socket.getsockname()
-    if not isinstance(where, str) or not where:
-        yield
-        return
-    bound = _file_at(where)
-    try:
-        yield
-    finally:
-        if bound is not None and _file_at(where) == bound:  # its number is not reused: the listener holds it
-            with suppress(OSError):
-                os.unlink(where)
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-import trio
-
-from chunkwire.net.listen import Drain, serve_connections
+from chunkwire.net.listen import Drain, ServedListener, serve_connections
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JOURNAL_PATH
@@ -26,7 +24,7 @@ ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 
 
 async def serve_admin(
-    listeners: list[trio.SocketListener], read: ReadMetrics, drain: Drain, site: AdminSite = NO_SITE
+    listeners: list[ServedListener], read: ReadMetrics, drain: Drain, site: AdminSite = NO_SITE
 ) -> None:
     """Serve `/metrics` and `/healthz` of one server, and a site, on addresses of their own, until drained."""
     admin = Server(

@@ -17,6 +17,7 @@ from chunkwire.net.listen import (
     Address,
     Drain,
     Handler,
+    ServedListener,
     behind_tls,
     bound_addresses,
     drain_on_signal,
@@ -38,8 +39,8 @@ class Listeners:
         certificate: for TLS on its own ones; None serves in the clear.
     """
 
-    own: list[trio.SocketListener]
-    admin: list[trio.SocketListener]
+    own: list[ServedListener]
+    admin: list[ServedListener]
     certificate: ServerTls | None
 
 
@@ -70,7 +71,7 @@ async def open_all(
         return Listeners(own, await open_listeners(admin) if admin is not None else [], certificate)
     except BaseException:
         for listener in own:
-            listener.socket.close()
+            await listener.aclose()
         raise
 
 

@@ -26,7 +26,7 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import Request
-from chunkwire.net.listen import Address, Drain, open_listeners, serve_connections
+from chunkwire.net.listen import Address, Drain, ServedListener, open_listeners, serve_connections
 from chunkwire.net.movers import Mover
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
@@ -79,7 +79,7 @@ class Running:
 
     gateway: Gateway
     port: int
-    listeners: list[trio.SocketListener]
+    listeners: list[ServedListener]
     drain: Drain
     nursery: trio.Nursery
     ended: list[tuple[Request, Report]] = field(default_factory=list)

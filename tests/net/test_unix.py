@@ -1,0 +1,37 @@
+"""Listening at a path: what is removed as it ends, and what is left there."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from chunkwire.net.listen import Address, ListenError, open_listeners
+from chunkwire.net.unix import open_unix_listener
+from chunkwire.server.running import open_all
+
+
+async def test_a_listener_that_closes_removes_its_path(tmp_path: Path) -> None:
+    listener = await open_unix_listener(str(tmp_path / "o.sock"), 1)
+    await listener.aclose()
+    await listener.aclose()
+    assert not os.listdir(tmp_path)
+
+
+async def test_a_path_that_another_server_has_taken_is_left_there(tmp_path: Path) -> None:
+    path = tmp_path / "o.sock"
+    listener = await open_unix_listener(str(path), 1)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        await listener.aclose()
+        assert path.exists()
+
+
+async def test_a_path_is_removed_where_the_admin_address_cannot_be_bound(tmp_path: Path) -> None:
+    [taken] = await open_listeners(Address("127.0.0.1", 0))
+    port = taken.socket.getsockname()[1]
+    with pytest.raises(ListenError):
+        await open_all(f"unix:{tmp_path}/o.sock", f"127.0.0.1:{port}", reuse_port=False, certificate=None)
+    assert not os.listdir(tmp_path)
+    await taken.aclose()
