@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chunkwire.net.dial import Url
     from chunkwire.record.values import Record
     from chunkwire.tools.bench.metering import Load
-    from chunkwire.tools.bench.samples import Gathered
+    from chunkwire.tools.bench.rounds import Gathered
     from chunkwire.tools.bench.view import Allowance, Limit
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
@@ -123,7 +123,7 @@ async def bench(options: argparse.Namespace) -> int:
     """Run the rounds; return the exit code."""
     from chunkwire.cli.probe import progress
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.bench.samples import Gathered
+    from chunkwire.tools.bench.rounds import Gathered
     from chunkwire.tools.bench.view import parse_allowance, parse_limit
 
     limits = [parse_limit(text) for text in options.limit]
@@ -191,8 +191,8 @@ async def rounds(made: Bench) -> None:
             try:
                 await meter.run()
             finally:
-                total.add(meter.gathered)
-            if not total.first:
+                total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
+            if not total.has("first"):
                 return
 
 
@@ -204,7 +204,7 @@ def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iter
         if gathered is None or not gathered.streams:
             continue
         streams = streams_line(gathered)
-        if not gathered.first:
+        if not gathered.has("first"):
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
@@ -226,10 +226,9 @@ def nothing_code(gathered: Gathered) -> ExitCode:
 
 def live_line(gathered: Gathered) -> str:
     """Return what the last frames were like, for the line on a terminal."""
-    samples = gathered.added or gathered.gap
-    recent = sorted(samples[-1000:])
-    name = "added" if gathered.added else "gap"
-    middle = f"{name} p50 {recent[len(recent) // 2] * 1000:.2f} ms" if recent else "no frames yet"
+    name = "added" if gathered.has("added") else "gap"
+    recent = next((one.samples[name] for one in reversed(gathered.rounds) if name in one.samples), None)
+    middle = f"{name} p50 {recent.at_rank((recent.n + 1) // 2) / 1e6:.2f} ms" if recent else "no frames yet"
     return f"{gathered.frames} frames on {gathered.streams} streams; {middle}"
 
 
@@ -302,7 +301,8 @@ async def show(made: Bench) -> None:
 
     from chunkwire.cli.terminal import width_of
     from chunkwire.tools.bench.page import page
-    from chunkwire.tools.bench.view import BenchResult, lines, to_json
+    from chunkwire.tools.bench.result import BenchResult
+    from chunkwire.tools.bench.view import lines, to_json
 
     options = made.options
     result = BenchResult(

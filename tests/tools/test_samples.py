@@ -1,14 +1,15 @@
 """Reads to samples: what counts, against which moment, and what a stream without stamps still tells."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
-from chunkwire.tools.bench.samples import NO_FRAME, Gathered, StreamSampler, Window
+from chunkwire.tools.bench.histogram import bounds
+from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.samples import HOLD_FRAMES, NO_FRAME, StreamSampler, Window
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 MS = 1_000_000
@@ -30,7 +31,7 @@ def sampled(
 ) -> Gathered:
     """Return what a stream's reads, at ms since its request, gather."""
     gathered = Gathered()
-    window = Window(SENT_NS + opens_ms * MS, SENT_NS + closes_ms * MS)
+    window = Window(SENT_NS, SENT_NS + opens_ms * MS, SENT_NS + closes_ms * MS)
     stream = StreamSampler(gathered, window, framing=framing, coding="", sent_ns=SENT_NS)
     for ms, octets in reads:
         stream.take(SENT_NS + round(ms * MS), octets)
@@ -38,48 +39,70 @@ def sampled(
     return gathered
 
 
+def values(gathered: Gathered, name: str) -> list[float]:
+    """Return the samples of a quantity in ms, as exact as its histogram is."""
+    return [bounds(bucket)[1] / MS for bucket, n in gathered.samples(name).counts() for _ in range(n)]
+
+
+def ms(*expected: float) -> object:
+    return pytest.approx(list(expected), rel=1e-3, abs=1e-6)
+
+
 def test_late_is_against_the_plan_added_against_the_write() -> None:
     gathered = sampled([(10.5, stamped(8.0, 10.0)), (21.0, stamped(18.0, 20.0))])
-    assert gathered.late == pytest.approx([0.0025, 0.003])
-    assert gathered.added == pytest.approx([0.0005, 0.001])
-    assert gathered.hold == pytest.approx([0.0, 0.0005])
-    assert gathered.gap == pytest.approx([0.0105])
-    assert gathered.first == pytest.approx([0.0105])
+    assert values(gathered, "late") == ms(2.5, 3.0)
+    assert values(gathered, "added") == ms(0.5, 1.0)
+    assert values(gathered, "hold") == ms(0.0, 0.5)
+    assert values(gathered, "gap") == ms(10.5)
+    assert values(gathered, "first") == ms(10.5)
 
 
 def test_another_clock_moves_added_and_leaves_hold_alone() -> None:
     reads = [(10.5, stamped(8.0, 10.0)), (21.0, stamped(18.0, 20.0))]
-    shifted = [(ms + 5000.0, octets) for ms, octets in reads]
-    assert sampled(shifted).added[0] == pytest.approx(5.0005)
-    assert sampled(shifted).hold == pytest.approx(sampled(reads).hold)
+    shifted = [(at + 5000.0, octets) for at, octets in reads]
+    assert values(sampled(shifted), "added")[0] == pytest.approx(5000.5, rel=1e-3)
+    assert sampled(shifted).samples("hold") == sampled(reads).samples("hold")
+
+
+def test_hold_is_against_the_least_delayed_frame_also_where_that_comes_last() -> None:
+    held = [(100.0, stamped(at, at)) for at in (0.0, 50.0, 100.0)]
+    assert values(sampled(held), "hold") == ms(0.0, 50.0, 100.0)
+
+
+def test_memory_of_hold_is_bounded_and_a_longer_stream_is_against_the_least_so_far() -> None:
+    reads = [(1.0 + k, stamped(k, k)) for k in range(HOLD_FRAMES)]
+    later = [(k + 0.5, stamped(k, k)) for k in range(HOLD_FRAMES, HOLD_FRAMES + 2)]
+    assert max(values(sampled(reads + later), "hold")) == 0.0
+    assert max(values(sampled(reads[1:] + later), "hold")) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_only_frames_inside_the_window_count_but_each_stream_has_a_first() -> None:
     reads = [(float(ms), stamped(ms, ms)) for ms in (10, 20, 30, 40)]
     gathered = sampled(reads, opens_ms=15.0, closes_ms=35.0)
-    assert (gathered.frames, len(gathered.added), len(gathered.gap), len(gathered.first)) == (2, 2, 1, 1)
+    assert [gathered.samples(name).n for name in ("added", "gap", "first")] == [2, 1, 1]
+    assert gathered.frames == 2
 
 
 def test_frames_of_one_read_are_one_read_and_no_gap_apart() -> None:
     gathered = sampled([(10.0, stamped(9.0, 9.0) + stamped(10.0, 10.0))])
-    assert (gathered.frames, gathered.reads, gathered.gap) == (2, 1, [0.0])
+    assert (gathered.frames, gathered.reads, values(gathered, "gap")) == (2, 1, [0.0])
 
 
 def test_a_frame_arrives_with_its_last_octet() -> None:
     frame = stamped(9.0, 9.0)
     gathered = sampled([(10.0, frame[:20]), (12.0, frame[20:])])
-    assert gathered.first == pytest.approx([0.012])
+    assert values(gathered, "first") == ms(12.0)
 
 
 def test_a_stream_without_stamps_has_first_and_gap_only() -> None:
     gathered = sampled([(10.0, encode_chunk(b"a")), (20.0, encode_chunk(b"b"))])
-    assert (len(gathered.first), len(gathered.gap), gathered.added, gathered.hold) == (1, 1, [], [])
+    assert set(gathered.rounds[0].samples) == {"first", "gap", "tpot"}
     assert [planned for planned, _ in gathered.shown[0]] == [None, None]
 
 
 def test_tpot_is_over_the_whole_stream() -> None:
     reads = [(10.0, encode_chunk(b"a")), (20.0, encode_chunk(b"b")), (40.0, encode_chunk(b"c"))]
-    assert sampled(reads).tpot == pytest.approx([0.015])
+    assert values(sampled(reads), "tpot") == ms(15.0)
 
 
 def test_a_body_without_chunks_counts_its_reads() -> None:
@@ -111,8 +134,10 @@ def test_what_arrives_may_be_recorded() -> None:
 def test_rounds_add_up() -> None:
     total = Gathered()
     for _ in range(2):
-        total.add(replace(sampled([(10.0, stamped(9.0, 9.0)), (11.0, b"")]), streams=1))
-    assert (total.streams, len(total.first), total.frames) == (2, 2, 2)
+        one = sampled([(10.0, stamped(9.0, 9.0)), (11.0, b"")])
+        one.streams = 1
+        total.add(one)
+    assert (total.streams, total.samples("first").n, total.frames) == (2, 2, 2)
     assert total.failures == {"cut": 2}
 
 

@@ -4,18 +4,29 @@ import random
 
 import pytest
 
+from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.saturation import MIN_SAMPLES, Trend, trend_of, warnings
 
 N = 1000
 
 
-def rising(to: float, n: int = N) -> list[float]:
-    return [to * k / n for k in range(n)]
+def in_rounds(samples: list[float]) -> list[DurationHistogram]:
+    """Return samples, given in s and in the order of time, as twenty rounds."""
+    size = max(1, len(samples) // 20)
+    return [DurationHistogram(round(s * 1e9) for s in samples[k : k + size]) for k in range(0, len(samples), size)]
 
 
-def noise(n: int = N) -> list[float]:
+def rising(to: float, n: int = N) -> list[DurationHistogram]:
+    return in_rounds([to * k / n for k in range(n)])
+
+
+def delays() -> list[float]:
     chance = random.Random(1)
-    return [chance.expovariate(1000.0) for _ in range(n)]
+    return [chance.expovariate(1000.0) for _ in range(N)]
+
+
+def noise() -> list[DurationHistogram]:
+    return in_rounds(delays())
 
 
 def test_an_origin_that_falls_behind_its_plan_is_told() -> None:
@@ -25,18 +36,18 @@ def test_an_origin_that_falls_behind_its_plan_is_told() -> None:
 
 
 @pytest.mark.parametrize("late", [[], rising(2.0)])
-def test_frames_that_arrive_ever_later_after_their_write_are_told(late: list[float]) -> None:
+def test_frames_that_arrive_ever_later_after_their_write_are_told(late: list[DurationHistogram]) -> None:
     (line,) = warnings([trend_of(late, rising(2.0), seconds=4.0)])
     assert "ever later after their write" in line
 
 
 def test_a_delay_that_stays_is_no_saturation() -> None:
-    late = [5.0 + sample for sample in noise()]
+    late = in_rounds([5.0 + sample for sample in delays()])
     assert list(warnings([trend_of(late, noise(), seconds=4.0)])) == []
 
 
 def test_a_hop_that_gathers_and_releases_is_no_saturation() -> None:
-    added = [k % 100 / 100 for k in range(N)]
+    added = in_rounds([k * 21 % 100 / 100 for k in range(N)])
     assert list(warnings([trend_of([], added, seconds=4.0)])) == []
 
 

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MIN_BEYOND, curve, percentile, summarize
+from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
+from chunkwire.tools.bench.statistics import (
+    ALIASES,
+    DEFINITIONS,
+    MIN_BEYOND,
+    curve,
+    percentile,
+    percentile_of,
+    summarize,
+)
 
 
 @pytest.mark.parametrize("percentage, expected", [(50.0, 500), (90.0, 900), (99.0, 990), (0.1, 1)])
@@ -18,14 +27,14 @@ def test_ten_samples_must_lie_beyond(n: int, expected: int | None) -> None:
 
 
 def test_few_samples_have_a_largest_and_no_percentile() -> None:
-    summary = summarize([3.0, 1.0, 2.0])
-    assert (summary.n, summary.largest) == (3, 3.0)
+    summary = summarize(DurationHistogram([3, 1, 2]))
+    assert (summary.n, summary.largest) == (3, 3)
     assert set(summary.percentiles.values()) == {None}
 
 
 def test_no_samples_have_no_figures() -> None:
-    assert summarize([]).largest is None
-    assert curve([]) == []
+    assert summarize(DurationHistogram()).largest is None
+    assert curve(DurationHistogram()) == []
 
 
 @given(samples=st.lists(st.floats(-1e6, 1e6), min_size=11, max_size=300), percentage=st.floats(0.1, 99.9))
@@ -39,9 +48,27 @@ def test_a_percentile_is_a_sample_that_enough_samples_do_not_exceed(samples: lis
     assert len(ordered) - ordered.index(value) > MIN_BEYOND
 
 
-@given(samples=st.lists(st.floats(0, 1e3), min_size=11, max_size=500))
-def test_the_curve_rises_and_ends_where_ten_samples_lie_beyond(samples: list[float]) -> None:
-    points = curve(samples)
+@given(
+    samples=st.lists(st.integers(-(10**12), 10**12), min_size=11, max_size=300),
+    percentage=st.sampled_from([0.0, 50.0, 90.0, 95.5]),
+)
+def test_a_histograms_percentile_is_a_thousandth_above_the_samples_at_most(
+    samples: list[int], percentage: float
+) -> None:
+    exact, value = percentile(sorted(samples), percentage), percentile_of(DurationHistogram(samples), percentage)
+    assert (exact is None) == (value is None)
+    if exact is not None and value is not None:
+        assert exact <= value <= exact + abs(exact) / 1024
+
+
+@given(parts=st.lists(st.lists(st.integers(-5000, 10**10)), max_size=4))
+def test_the_sum_of_histograms_is_the_histogram_of_all_samples(parts: list[list[int]]) -> None:
+    assert sum_of(map(DurationHistogram, parts)) == DurationHistogram(value for part in parts for value in part)
+
+
+@given(samples=st.lists(st.integers(0, 10**12), min_size=11, max_size=500))
+def test_the_curve_rises_and_ends_where_ten_samples_lie_beyond(samples: list[int]) -> None:
+    points = curve(DurationHistogram(samples))
     assert points == sorted(points)
     assert points[-1][0] <= 100 * (1 - MIN_BEYOND / len(samples)) + 1e-6
 

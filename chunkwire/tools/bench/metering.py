@@ -31,7 +31,8 @@ from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop, handed_over
-from chunkwire.tools.bench.samples import Gathered, StreamSampler, Window
+from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.saturation import trend_of
 from chunkwire.wire.errors import ChunkwireError
 
@@ -45,6 +46,11 @@ MAX_PAUSE_SECONDS: Final = 1.0
 """Before the next stream after one that failed, doubled for each in a row: 10 slots ask a broken target 10 times a
 second in the end. After one that did not fail, no two begin closer than the first: an answer that is no stream, and
 over at once, is not asked for as often as it will go."""
+
+
+MAX_ROUND_SECONDS: Final = 0.5
+MIN_ROUNDS: Final = 20
+"""A run is cut into at least so many rounds, of so many s each at most."""
 
 
 class NotOpened(ChunkwireError):
@@ -127,7 +133,7 @@ class Meter:
     """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled."""
 
     def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
-        self.gathered = Gathered()
+        self.gathered = Gathered(width=min(MAX_ROUND_SECONDS, load.seconds / MIN_ROUNDS))
         self.window = Window()
         self._load = load
         self._report_progress = report_progress
@@ -200,7 +206,7 @@ class Meter:
 
     def _open_window(self) -> None:
         if math.isinf(self.window.opens_ns):
-            self.window.opens_ns = time.time_ns()
+            self.window.began_ns = self.window.opens_ns = time.time_ns()
             self._waited = self._loop.waited if self._loop is not None else 0.0
 
     def _close_window(self) -> None:
@@ -224,8 +230,10 @@ class Meter:
         for sampler in self._begun:
             sampler.finish()
         if seconds > 0:
-            trend = trend_of(self.gathered.late, self.gathered.added, seconds=seconds, busy=self._busy)
-            self.gathered.trends.append(trend)
+            late, added = (
+                [one.samples[name] for one in self.gathered.rounds if name in one.samples] for name in ("late", "added")
+            )
+            self.gathered.trends.append(trend_of(late, added, seconds=seconds, busy=self._busy))
 
     def _no_frame(self) -> str:
         return f"no frame within {self._load.patience:g} s"

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg
-from chunkwire.tools.bench.samples import Gathered
+from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve
-from chunkwire.tools.bench.view import BenchResult, lines
+from chunkwire.tools.bench.view import lines
 
 _COLUMNS: Final = 88  # of a fixed-width font: what fits 1000 px
 _HEIGHT: Final = 360
@@ -69,8 +70,8 @@ def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
 
 
 def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, PercentileCurve]:
-    names = [name for name in DEFINITIONS if (name in ("gap", "first")) is not bool(gathered.added)]
-    points = {name: [(p / 100, s * 1e6) for p, s in curve(gathered.samples(name))] for name in names}
+    names = [name for name in DEFINITIONS if (name in ("gap", "first")) is not gathered.has("added")]
+    points = {name: [(p / 100, ns / 1e3) for p, ns in curve(gathered.samples(name))] for name in names}
     return {
         name + _BASE * is_baseline: PercentileCurve(found, _COLOURS[name], is_dashed=is_baseline)
         for name, found in points.items()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
-from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
@@ -29,68 +29,27 @@ STALL_NS: Final = 1_000_000_000
 STALL_GAPS: Final = 10
 """and so many times its longest pause before."""
 
+HOLD_FRAMES: Final = 512
+"""Frames of a stream whose `hold` waits for the least delayed one: over a longer stream it is the least one so far."""
+
 NO_FRAME: Final = "ended without a frame"
 
 
 @dataclass(slots=True)
 class Window:
-    """When samples count, ns on the receiver's clock; its owner opens and closes it."""
+    """When samples count, ns on the receiver's clock; its owner opens and closes it.
 
+    Attributes:
+        began_ns: when it was first opened; rounds are counted from here.
+    """
+
+    began_ns: float = math.inf
     opens_ns: float = math.inf
     closes_ns: float = math.inf
 
-
-@dataclass(slots=True)
-class Gathered:
-    """Samples in seconds, and counts, of one target.
-
-    Attributes:
-        first, late, added, hold, gap, tpot: as `statistics` defines them.
-        frames, reads: inside the window.
-        streams: that were asked for, whatever became of them.
-        failures: how many of them failed, by kind, such as "reset" or "status 503"; a stream fails once at most.
-        trends: how much later frames became, one a run.
-        shown: (planned or None, arrived) of the first streams' frames, s since the stream's request.
-    """
-
-    first: list[float] = field(default_factory=list)
-    late: list[float] = field(default_factory=list)
-    added: list[float] = field(default_factory=list)
-    hold: list[float] = field(default_factory=list)
-    gap: list[float] = field(default_factory=list)
-    tpot: list[float] = field(default_factory=list)
-    frames: int = 0
-    reads: int = 0
-    streams: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    trends: list[Trend] = field(default_factory=list)
-    shown: list[list[tuple[float | None, float]]] = field(default_factory=list)
-
-    @property
-    def failed(self) -> int:
-        """Streams that failed, of all kinds."""
-        return sum(self.failures.values())
-
-    def fail(self, kind: str, count: int = 1) -> None:
-        """Count streams that failed."""
-        self.failures[kind] = self.failures.get(kind, 0) + count
-
-    def samples(self, quantity: str) -> list[float]:
-        """Return the samples of a quantity by its name."""
-        samples: list[float] = getattr(self, quantity)
-        return samples
-
-    def add(self, other: Gathered) -> None:
-        """Take another round's samples in."""
-        for quantity in ("first", "late", "added", "hold", "gap", "tpot"):
-            self.samples(quantity).extend(other.samples(quantity))
-        self.frames += other.frames
-        self.reads += other.reads
-        self.streams += other.streams
-        for kind, count in other.failures.items():
-            self.fail(kind, count)
-        self.trends += other.trends
-        self.shown = self.shown or other.shown
+    def seconds_of(self, now_ns: int) -> float:
+        """Return the place of a moment in the sampling, s; below zero before it began."""
+        return (now_ns - self.began_ns) / 1e9 if math.isfinite(self.began_ns) else -1.0
 
 
 class StreamSampler:
@@ -129,7 +88,8 @@ class StreamSampler:
         self._first_ns = 0
         self._longest_gap_ns = 0
         self._frames = 0
-        self._added: list[float] = []
+        self._waiting: list[tuple[int, int]] = []  # (arrival, added) of frames whose hold is not known
+        self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
         if len(gathered.shown) < SHOWN_STREAMS:
             self._shown = []
@@ -192,9 +152,20 @@ class StreamSampler:
         if self.failure:
             self._gathered.fail(self.failure)
         if self._frames > 1:
-            self._gathered.tpot.append((self._last_ns - self._first_ns) / 1e9 / (self._frames - 1))
-        base = min(self._added, default=0.0)
-        self._gathered.hold.extend(added - base for added in self._added)
+            self._round(self._first_ns).record("tpot", (self._last_ns - self._first_ns) // (self._frames - 1))
+        self._record_hold()
+
+    def _round(self, now_ns: int) -> Round:
+        return self._gathered.at(self._window.seconds_of(now_ns))
+
+    def _record_hold(self) -> None:
+        if not self._waiting:
+            return
+        least = min(added for _, added in self._waiting)
+        self._least_added = least if self._least_added is None else min(least, self._least_added)
+        for now_ns, added in self._waiting:
+            self._round(now_ns).record("hold", added - self._least_added)
+        self._waiting.clear()
 
     def _end_of_input(self, now_ns: int) -> None:
         try:
@@ -226,8 +197,9 @@ class StreamSampler:
             elif isinstance(event, DataEnd):
                 frames += 1
         if counts:
-            self._gathered.reads += bool(events)
-            self._gathered.frames += frames
+            one = self._round(now_ns)
+            one.reads += bool(events)
+            one.frames += frames
         for number in range(frames):
             self._frame(now_ns, stamps[number] if number < len(stamps) else None, counts=counts)
         for stamp in stamps[frames:]:
@@ -236,11 +208,11 @@ class StreamSampler:
     def _frame(self, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
         if not self._frames:
             self._first_ns = now_ns
-            self._gathered.first.append((now_ns - self._sent_ns) / 1e9)
+            self._round(now_ns).record("first", now_ns - self._sent_ns)
         else:
             self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_ns)
             if counts and self._last_ns >= self._window.opens_ns:
-                self._gathered.gap.append((now_ns - self._last_ns) / 1e9)
+                self._round(now_ns).record("gap", now_ns - self._last_ns)
         self._frames += 1
         self._last_ns = now_ns
         if stamp is not None:
@@ -251,10 +223,13 @@ class StreamSampler:
     def _stamped(self, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns
         if counts:
-            self._added.append((now_ns - stamp.actual_ns) / 1e9)
-            self._gathered.added.append(self._added[-1])
+            added, one = now_ns - stamp.actual_ns, self._round(now_ns)
+            one.record("added", added)
             if planned_ns is not None:
-                self._gathered.late.append((now_ns - planned_ns) / 1e9)
+                one.record("late", now_ns - planned_ns)
+            self._waiting.append((now_ns, added))
+            if len(self._waiting) >= HOLD_FRAMES:
+                self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             planned = None if planned_ns is None else (planned_ns - self._sent_ns) / 1e9
             self._shown.append((planned, (now_ns - self._sent_ns) / 1e9))

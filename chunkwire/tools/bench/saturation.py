@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
+
+from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
 
 END_SHARE: Final = 0.2
 """Share of the samples at the beginning and at the end of a run that are compared."""
@@ -55,30 +56,35 @@ class Trend:
         return self.busy is not None and self.busy > BUSY_SHARE
 
 
-def trend_of(late: Sequence[float], added: Sequence[float], *, seconds: float, busy: float | None = None) -> Trend:
+def trend_of(
+    late: Sequence[DurationHistogram], added: Sequence[DurationHistogram], *, seconds: float, busy: float | None = None
+) -> Trend:
     """Return the trend of one run.
 
     Args:
-        late, added: samples in the order in which frames arrived; `late` is empty where the stream has no plan.
+        late, added: samples in ns of its rounds, in the order of time; `late` is empty where the stream has no plan.
     """
     arrived_later = _growth(added)
-    written_later = _growth(late) - arrived_later if late else 0.0
-    newest = (late or added)[-max(1, round(len(added) * END_SHARE)) :]
+    newest = sum_of((late or added)[-max(1, round(len(added) * END_SHARE)) :])
     return Trend(
         seconds=seconds,
-        written_later=written_later,
+        written_later=_growth(late) - arrived_later if late else 0.0,
         arrived_later=arrived_later,
-        behind=median(newest) if newest else 0.0,
+        behind=newest.at_rank((newest.n + 1) // 2) / 1e9,
         busy=busy,
     )
 
 
-def _growth(samples: Sequence[float]) -> float:
-    if len(samples) < MIN_SAMPLES:
+def _growth(rounds: Sequence[DurationHistogram]) -> float:
+    if sum(one.n for one in rounds) < MIN_SAMPLES:
         return 0.0
-    some = round(len(samples) * END_SHARE)
-    low = round(some * LOW_SHARE)
-    return sorted(samples[-some:])[low] - sorted(samples[:some])[low]
+    some = max(1, round(len(rounds) * END_SHARE))
+    first, last = (sum_of(part) for part in (rounds[:some], rounds[-some:]))
+    return (_low(last) - _low(first)) / 1e9
+
+
+def _low(samples: DurationHistogram) -> int:
+    return samples.at_rank(max(1, round(samples.n * LOW_SHARE)))
 
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.tools.bench.samples import Gathered
+from chunkwire.tools.bench.histogram import bounds, bucket_of
+from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, Summary, summarize
 from chunkwire.tools.paint import wrapped
@@ -30,24 +32,6 @@ SMALLEST_RATIO: Final = 1e-4
 
 _OPENING: Final = "streams were opened one after another, each once the one before had its head, and then warmed up"
 _TURNS: Final = "; target and baseline took turns at going first"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult:
-    """What a bench found, and how.
-
-    Attributes:
-        conditions: what the figures were taken under, by name.
-        baseline, baseline_url: None without one.
-        is_partial: it was ended before its time.
-    """
-
-    url: str
-    gathered: Gathered
-    conditions: Mapping[str, object]
-    baseline: Gathered | None = None
-    baseline_url: str | None = None
-    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +98,18 @@ def missed(limits: Sequence[Limit], gathered: Gathered) -> Iterator[str]:
         value = figures(summarize(gathered.samples(limit.quantity)))[limit.figure]
         if value is None:
             yield f"{limit.text}: cannot be judged, too few samples lie beyond; take a longer run or more streams"
-        elif value > limit.seconds:
-            yield f"{limit.text}: missed, {limit.quantity}.{limit.figure} is {value * 1000:.2f} ms"
+        elif (value if limit.figure == MAX else bounds(bucket_of(value))[0]) > limit.seconds * 1e9:
+            yield f"{limit.text}: missed, {limit.quantity}.{limit.figure} is {value / 1e6:.2f} ms"
 
 
-def figures(summary: Summary) -> dict[str, float | None]:
-    """Return the figures of a quantity by their names."""
+def figures(summary: Summary) -> dict[str, int | None]:
+    """Return the figures of a quantity by their names, in ns."""
     return {**{_NAMES[percentage]: value for percentage, value in summary.percentiles.items()}, MAX: summary.largest}
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
     """Yield the heading, a row for each quantity, and beside a baseline its row and the ratio."""
-    if not any(gathered.samples(quantity) for quantity in DEFINITIONS):
+    if not any(gathered.has(quantity) for quantity in DEFINITIONS):
         return
     yield " " * 8 + "".join(f"{_NAMES[percentage]:>9}" for percentage in PERCENTILES) + f"{MAX:>9}"
     for quantity, definition in DEFINITIONS.items():
@@ -141,7 +125,7 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
 
 def _row(name: str, summary: Summary) -> str:
     # Zero is added so that what rounds to zero has no sign.
-    cells = ("" if value is None else f"{round(value * 1000, 2) + 0.0:.2f}" for value in figures(summary).values())
+    cells = ("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in figures(summary).values())
     return f"{name:<8}" + "".join(f"{cell:>9}" for cell in cells)
 
 
@@ -183,12 +167,12 @@ def lines(result: BenchResult, *, width: int | None = None) -> Iterator[str]:
 
 def _notes(gathered: Gathered) -> Iterator[str]:
     yield from warnings(gathered.trends)
-    counts = (f"{name} {len(gathered.samples(name))}" for name in DEFINITIONS if gathered.samples(name))
+    counts = (f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name))
     yield f"n: {', '.join(counts) or 'none'}"
     yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
         f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
     )
-    if not gathered.added and (gathered.first or not gathered.streams):
+    if not gathered.has("added") and (gathered.has("first") or not gathered.streams):
         yield "no stamps in the stream: late, added and hold need them (/probe has them)"
 
 
@@ -207,9 +191,7 @@ def to_json(result: BenchResult) -> str:
     """Return the figures as one line of JSON, times in ms; each quantity has its rule beside it."""
     gathered, baseline = result.gathered, result.baseline
     members: dict[str, object] = {
-        "v": 1,
-        "kind": "bench",
-        "url": result.url,
+        **result.as_json(),
         "unit": "ms",
         "quantities": {name: _quantity(gathered, name, rule) for name, rule in DEFINITIONS.items()},
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
@@ -217,15 +199,12 @@ def to_json(result: BenchResult) -> str:
         "failed": gathered.failed,
         "failures": gathered.failures,
         "warnings": list(warnings(gathered.trends)),
-        "partial": result.is_partial,
         "frames": gathered.frames,
         "reads": gathered.reads,
         "reads_a_chunk": round(_share(gathered), 4),
-        "conditions": dict(result.conditions),
     }
     if baseline is not None:
         members["baseline"] = {name: _quantity(baseline, name, rule) for name, rule in DEFINITIONS.items()}
-        members["baseline_url"] = result.baseline_url
         members["baseline_streams"] = baseline.streams
         members["baseline_failures"] = baseline.failures
         members["baseline_warnings"] = list(warnings(baseline.trends))
@@ -240,5 +219,5 @@ def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[st
 
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
     summary = summarize(gathered.samples(name))
-    values = {figure: None if value is None else round(value * 1000, 4) for figure, value in figures(summary).items()}
+    values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in figures(summary).items()}
     return {"n": summary.n, **values, "rule": rule}

@@ -1,0 +1,234 @@
+"""What a bench found, as one value: its JSON form, read strictly, and the sum of several.
+
+The rule here: what is added must be of one version, and what differs otherwise is listed among the conditions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.saturation import Trend
+from chunkwire.wire.errors import LocalError
+
+VERSION: Final = 2
+"""Of the JSON form. 1 had figures alone, which cannot be added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchResult:
+    """What a bench found, and how.
+
+    Attributes:
+        conditions: what the figures were taken under, by name.
+        baseline, baseline_url: None without one.
+        is_partial: it was ended before its time.
+    """
+
+    url: str
+    gathered: Gathered
+    conditions: Mapping[str, object]
+    baseline: Gathered | None = None
+    baseline_url: str | None = None
+    is_partial: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """Return the members of a JSON object that `from_json` reads; `raw` holds what can be added."""
+        return {
+            "v": VERSION,
+            "kind": "bench",
+            "url": self.url,
+            "baseline_url": self.baseline_url,
+            "partial": self.is_partial,
+            "conditions": dict(self.conditions),
+            "raw": {
+                "target": _gathered_members(self.gathered),
+                "baseline": None if self.baseline is None else _gathered_members(self.baseline),
+            },
+        }
+
+    @staticmethod
+    def from_json(text: str | bytes, *, where: str) -> BenchResult:
+        """Return the result that `--json` printed.
+
+        Args:
+            where: the file's name, for the message.
+
+        Raises:
+            LocalError: it is none, or one of another version.
+        """
+        try:
+            members = json.loads(text)
+        except ValueError:
+            raise LocalError(f"{where}: expected what chunkwire bench --json prints, got no JSON") from None
+        if not isinstance(members, dict) or members.get("kind") != "bench":
+            raise LocalError(f"{where}: expected what chunkwire bench --json prints, got other JSON")
+        if members.get("v") != VERSION:
+            raise LocalError(f"{where}: expected a result of version {VERSION}, got version {members.get('v')!r}")
+        try:
+            return _result(members)
+        except KeyError as error:
+            raise LocalError(f"{where}: a broken result of chunkwire bench: no member {error}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise LocalError(f"{where}: a broken result of chunkwire bench: {error}") from error
+
+
+def merged(results: Sequence[BenchResult]) -> BenchResult:
+    """Return one result of one or more, by addition.
+
+    Conditions that differ are listed; streams that were open at once are added.
+
+    Raises:
+        LocalError: they are of different versions of chunkwire, or only some have a baseline.
+    """
+    versions = sorted({str(result.conditions.get("chunkwire")) for result in results})
+    if len(versions) > 1:
+        raise LocalError(f"expected results of one version of chunkwire, got {', '.join(versions)}")
+    if len({result.baseline is None for result in results}) > 1:
+        raise LocalError("expected a baseline in all of the results or in none")
+    baselines = [result.baseline for result in results if result.baseline is not None]
+    return BenchResult(
+        url=_listed(result.url for result in results),
+        gathered=_sum([result.gathered for result in results]),
+        conditions=_conditions(results),
+        baseline=_sum(baselines) if baselines else None,
+        baseline_url=_listed(result.baseline_url or "" for result in results) if baselines else None,
+        is_partial=any(result.is_partial for result in results),
+    )
+
+
+def _sum(parts: Sequence[Gathered]) -> Gathered:
+    total = Gathered(width=parts[0].width)
+    for part in parts:
+        total.add(_gathered(_gathered_members(part)))  # a copy: rounds are added in place
+        total.shown = total.shown or part.shown
+    return total
+
+
+def _conditions(results: Sequence[BenchResult]) -> dict[str, object]:
+    names = list(dict.fromkeys(name for result in results for name in result.conditions))
+    found: dict[str, object] = {}
+    for name in names:
+        values = [result.conditions[name] for result in results if name in result.conditions]
+        numbers = [value for value in values if isinstance(value, int)]
+        is_added = name == "streams" and len(numbers) == len(values)
+        found[name] = sum(numbers) if is_added else values[0] if len(set(map(str, values))) == 1 else _listed(values)
+    return found
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def _gathered_members(gathered: Gathered) -> dict[str, object]:
+    return {
+        "streams": gathered.streams,
+        "failures": gathered.failures,
+        "warmup": gathered.warmup,
+        "width": gathered.width,
+        "trends": [asdict(trend) for trend in gathered.trends],
+        "rounds": [
+            {
+                "seconds": one.seconds,
+                "frames": one.frames,
+                "reads": one.reads,
+                "unknown": one.unknown,
+                "ns": {name: _histogram_members(histogram) for name, histogram in one.samples.items()},
+            }
+            for one in gathered.rounds
+        ],
+    }
+
+
+def _histogram_members(histogram: DurationHistogram) -> dict[str, object]:
+    """Return extremes and counts as [the smallest value of a bucket, samples]."""
+    counts = [[bounds(bucket)[0], n] for bucket, n in histogram.counts()]
+    return {"smallest": histogram.smallest, "largest": histogram.largest, "counts": counts}
+
+
+def _result(members: Mapping[str, Any]) -> BenchResult:
+    raw = members["raw"]
+    baseline = raw["baseline"]
+    return BenchResult(
+        url=_text(members["url"]),
+        gathered=_gathered(raw["target"]),
+        conditions=dict(members["conditions"]),
+        baseline=None if baseline is None else _gathered(baseline),
+        baseline_url=None if baseline is None else _text(members["baseline_url"]),
+        is_partial=members["partial"] is True,
+    )
+
+
+def _gathered(members: Mapping[str, Any]) -> Gathered:
+    return Gathered(
+        rounds=[_round(one) for one in members["rounds"]],
+        width=_seconds(members["width"]) or 0.5,
+        streams=_count(members["streams"]),
+        failures=_counts(members["failures"]),
+        warmup=_seconds(members["warmup"]),
+        trends=[_trend(trend) for trend in members["trends"]],
+    )
+
+
+def _round(members: Mapping[str, Any]) -> Round:
+    return Round(
+        seconds=_seconds(members["seconds"]),
+        frames=_count(members["frames"]),
+        reads=_count(members["reads"]),
+        unknown=_counts(members["unknown"]),
+        samples={_text(name): _histogram(one) for name, one in members["ns"].items()},
+    )
+
+
+def _histogram(members: Mapping[str, Any]) -> DurationHistogram:
+    histogram = DurationHistogram()
+    for value, n in members["counts"]:
+        histogram.count(bucket_of(_whole(value)), _count(n))
+    histogram.smallest, histogram.largest = _whole(members["smallest"]), _whole(members["largest"])
+    return histogram
+
+
+def _trend(members: Mapping[str, Any]) -> Trend:
+    for name, value in members.items():
+        if name != "busy" or value is not None:
+            _number(value)
+    return Trend(**members)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, got {value!r}")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if (number := _whole(value)) < 0:
+        raise ValueError(f"expected a count, got {value!r}")
+    return number
+
+
+def _counts(members: Mapping[str, object]) -> dict[str, int]:
+    return {_text(name): _count(count) for name, count in members.items()}
+
+
+def _seconds(value: object) -> float:
+    if not 0 <= _number(value) < 1e12:
+        raise ValueError(f"expected s, got {value!r}")
+    return _number(value)
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"expected a number, got {value!r}")
+    return float(value)

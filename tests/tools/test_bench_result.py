@@ -1,0 +1,106 @@
+"""What a bench found, as one value: rounds of bounded number, JSON there and back, addition, and what is refused."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.result import BenchResult, merged
+from chunkwire.tools.bench.rounds import MAX_ROUNDS, Gathered, Round
+from chunkwire.tools.bench.saturation import Trend
+from chunkwire.wire.errors import LocalError
+
+
+def made(*, version: str = "1.0", has_baseline: bool = False, streams: int = 2) -> BenchResult:
+    def gathered() -> Gathered:
+        rounds = [Round(0.5, 3, 2, {"late": DurationHistogram([-5, 10**6, 10**9])}, {"queued": 1})]
+        return Gathered(rounds, streams=streams, failures={"cut": 1}, trends=[Trend(seconds=0.5, busy=None)])
+
+    return BenchResult(
+        url="http://x/",
+        gathered=gathered(),
+        conditions={"streams": streams, "chunkwire": version, "kernel": version},
+        baseline=gathered() if has_baseline else None,
+        baseline_url="http://b/" if has_baseline else None,
+    )
+
+
+@pytest.mark.parametrize("has_baseline", [False, True])
+def test_a_result_comes_back_from_its_json(has_baseline: bool) -> None:
+    result = made(has_baseline=has_baseline)
+    assert BenchResult.from_json(json.dumps(result.as_json()), where="a.json") == result
+
+
+def test_results_add_up() -> None:
+    total = merged([made(), made(streams=3), made()])
+    assert total.gathered.samples("late").n == 9
+    assert (total.gathered.streams, total.gathered.failures, total.gathered.frames) == (7, {"cut": 3}, 9)
+    assert total.conditions == {"streams": 7, "chunkwire": "1.0", "kernel": "1.0"}
+    assert total.gathered.figure("queued").of == 3
+
+
+def test_what_is_added_is_left_as_it_was() -> None:
+    parts = [made() for _ in range(MAX_ROUNDS + 1)]
+    assert merged(parts).gathered.samples("late").n == 3 * len(parts)
+    assert parts == [made()] * len(parts)
+
+
+@pytest.mark.parametrize(
+    "parts, complaint",
+    [
+        ((made(), made(version="2.0")), "one version of chunkwire, got 1.0, 2.0"),
+        ((made(), made(has_baseline=True)), "baseline"),
+    ],
+)
+def test_results_that_do_not_fit_are_not_added(parts: tuple[BenchResult, ...], complaint: str) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        merged(parts)
+
+
+BROKEN: list[Callable[[dict[str, object]], object]] = [
+    lambda members: [],
+    lambda members: {**members, "kind": "probe"},
+    lambda members: {**members, "v": 1},
+    lambda members: {**members, "raw": None},
+    lambda members: {name: value for name, value in members.items() if name != "url"},
+    lambda members: {**members, "url": 3},
+]
+COUNTS: list[object] = [[[5]], [["a", 1]], [[5, -1]], [[5, 1.5]], None, [[1 << 70, 1]]]
+
+
+@pytest.mark.parametrize("spoil", BROKEN)
+def test_another_object_is_no_result(spoil: Callable[[dict[str, object]], object]) -> None:
+    with pytest.raises(LocalError, match=r"^a\.json: ") as error:
+        BenchResult.from_json(json.dumps(spoil(made().as_json())), where="a.json")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+def test_a_broken_histogram_is_no_result(counts: object) -> None:
+    members = json.loads(json.dumps(made().as_json()))
+    members["raw"]["target"]["rounds"][0]["ns"]["late"]["counts"] = counts
+    with pytest.raises(LocalError, match=r"^a\.json: a broken result"):
+        BenchResult.from_json(json.dumps(members), where="a.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "late p50"])
+def test_what_is_no_json_is_no_result(text: str) -> None:
+    with pytest.raises(LocalError, match=r"a\.json: expected what chunkwire bench --json prints, got no JSON"):
+        BenchResult.from_json(text, where="a.json")
+
+
+def test_rounds_are_added_in_pairs_when_there_are_too_many() -> None:
+    gathered = Gathered(width=1.0)
+    for second in range(MAX_ROUNDS + 1):
+        gathered.at(second + 0.5).record("late", second)
+    assert len(gathered.rounds) == MAX_ROUNDS // 2 + 1
+    assert (gathered.width, gathered.rounds[0].seconds) == (2.0, 2.0)
+    assert (gathered.rounds[0].samples["late"].n, gathered.samples("late").n) == (2, MAX_ROUNDS + 1)
+
+
+def test_a_figure_that_is_hardly_known_says_so() -> None:
+    one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown={"queued": 1})
+    assert Gathered([one]).figure("queued").is_known
+    one.record_unknown("queued")
+    assert not Gathered([one]).figure("queued").is_known
