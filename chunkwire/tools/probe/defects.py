@@ -41,6 +41,8 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
     where = f", to {run.said('location')}" if run.said("location") else ""
     challenge = ", a challenge page" if any(run.said(name) == "challenge" for name in _CHALLENGES) else ""
     blames = f", Proxy-Status: {run.said('proxy-status')}" if run.said("proxy-status") else ""  # RFC 9209
+    if "incremental_refused" in blames:
+        blames += ", as RFC 10036 asks of a hop that will not stream"
     return HopVerdict(hop="", kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")
 
 

@@ -82,9 +82,9 @@ class Fix:
 
     def applies(self, verdict: HopVerdict) -> bool:
         """Say whether a verdict shows what this row mends, and nothing that was tried rules it out."""
-        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or _has(verdict, self.sets):
+        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or verdict.has(self.sets):
             return False
-        if self.needs and not _has(verdict, self.needs):
+        if self.needs and not verdict.has(self.needs):
             return False
         if self.behind and not re.search(self.behind, verdict.passed_on, re.IGNORECASE):
             return False
@@ -118,15 +118,6 @@ class Fix:
             return True
         # Software that nothing but its guess speaks for holds whatever the client asks: what frees it disproves it.
         return self.is_silent and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
-
-
-def _has(verdict: HopVerdict, line: str) -> bool:
-    """Say whether the response has a field line, at this hop or further in."""
-    name, _, value = line.lower().partition(": ")
-    return any(
-        name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
-        for its_name, its_value in verdict.present
-    )
 
 
 @cache

@@ -7,6 +7,8 @@ what it rests on. How it is reached is `judge`'s; what would mend it is `fixes`'
 from __future__ import annotations
 
 import enum
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -174,6 +176,35 @@ class HopVerdict:
         return self.kind in STREAMING
 
     @property
+    def bound(self) -> str:
+        """What bounds the buffer that holds: "octets", "time", "octets or time"; "none" where no bound was seen.
+
+        Empty where the hop does not hold.
+        """
+        if not self.is_holding:
+            return ""
+        bounds = [word for word, limit in (("octets", self.octets), ("time", self.seconds)) if limit is not None]
+        return " or ".join(bounds) or "none"
+
+    @property
+    def is_conforming(self) -> bool | None:
+        """The hop does as RFC 10036 has it; None where it does not hold, or the response has no Incremental field.
+
+        `?1` asks for no more than a buffer with a bound, in octets or in time; `?0` for nothing.
+        """
+        if not self.is_holding or not (self.has("Incremental: ?1") or self.has("Incremental: ?0")):
+            return None
+        return self.bound != "none" or not self.has("Incremental: ?1")
+
+    def has(self, line: str) -> bool:
+        """Say whether the response has a field line, at this hop or further in."""
+        name, _, value = line.lower().partition(": ")
+        return any(
+            name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
+            for its_name, its_value in self.present
+        )
+
+    @property
     def proved_line(self) -> str:
         """The verdict as a person reads it, and what it rests on."""
         is_about_holding = self.is_holding or self.is_streaming
@@ -182,7 +213,19 @@ class HopVerdict:
     @property
     def line(self) -> str:
         """The verdict as a person reads it."""
-        return "; ".join((self.claim, *self.details))
+        return "; ".join((self.claim, *self.details, *self._incremental))
+
+    @property
+    def _incremental(self) -> Iterator[str]:
+        if self.is_conforming is None:
+            return
+        if not self.has("Incremental: ?1"):
+            yield "Incremental: ?0 allows that (RFC 10036)"
+        elif self.is_conforming:
+            yield f"bounded by {self.bound}, which Incremental: ?1 allows (RFC 10036)"
+        else:
+            seen = f" in {self.evidence.octets_held} octets" if self.evidence.octets_held else ""
+            yield f"no bound seen{seen}, though Incremental: ?1 asks for one (RFC 10036)"
 
     @property
     def claim(self) -> str:
