@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chunkwire.record.values import FrameRecord
+from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
 from tests.peers.command import Served, chunkwire, serving
 from tests.peers.process import LOOPBACK, WITHIN, Reader, run, started
@@ -19,7 +20,7 @@ from tests.peers.programs import program
 from tests.peers.servers import nginx
 
 pytestmark = [
-    pytest.mark.needs("tcpdump", "tshark", "nginx", "curl"),
+    pytest.mark.needs("tcpdump", "tshark", "editcap", "nginx", "curl"),
     pytest.mark.skipif(os.geteuid() != 0, reason="who captures must be root"),
 ]
 
@@ -61,22 +62,60 @@ def chunks_by_tshark(path: Path, port: int) -> list[int]:
     return [int(size) for size in said.replace("\n", ",").split(",") if size]
 
 
-def test_three_hops_in_one_capture_name_the_one_that_holds(origin: Served, tmp_path: Path) -> None:
-    path = tmp_path / "lo.pcap"
-    with (
-        serving("forward", origin.url("")) as gateway,
-        nginx(f"location / {{ proxy_pass http://127.0.0.1:{gateway.port}; }}") as holding,
-        capturing(path, origin.port, gateway.port, holding.port),
-    ):
-        url = holding.url("/probe?n=12&interval=30ms&nonce=captured")
-        assert run([program("curl"), "-sN", "-o", "/dev/null", url]).returncode == 0
+CHAT = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"say something that takes a few frames"}]}'
+
+
+@pytest.fixture(scope="module")
+def captured(origin: Served, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """Return a capture of one answer of a language model at three hops, and their ports; the outermost one holds."""
+    path = tmp_path_factory.mktemp("captures") / "lo.pcap"
+    site = f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; proxy_http_version 1.1; proxy_buffering off; }}"
+    with nginx(site) as inner, serving("forward", inner.url(""), "--mode", "coalesce=300ms") as outer:
+        ports = [origin.port, inner.port, outer.port]
+        with capturing(path, *ports):
+            asked = ["-sN", "-o", "/dev/null", "--data-binary", CHAT.decode(), outer.url("/v1/chat/completions")]
+            assert run([program("curl"), *asked]).returncode == 0
+    return path, ports
+
+
+def exchange_at(path: Path, port: int) -> CapturedExchange:
+    return next(each for each in load_exchanges(path.read_bytes(), "lo") if each.hop.endswith(f":{port}"))
+
+
+def test_the_hop_that_holds_an_answer_is_named_frame_by_frame(captured: tuple[Path, list[int]]) -> None:
+    path, ports = captured
     result = chunkwire("probe", str(path))
     lines = result.stdout.decode().splitlines()
     assert result.returncode == 1
-    assert f"127.0.0.1:{holding.port} is the first hop that holds the stream." in lines
-    assert sum("held " in line for line in lines) == 12
+    assert f"127.0.0.1:{ports[-1]} is the first hop that holds the stream." in lines
+    frames = sum(isinstance(each, FrameRecord) for each in exchange_at(path, ports[0]).records) - 1  # the last-chunk
+    assert frames > 5
+    assert sum(line.count("held ") for line in lines) == 3 * frames
+    assert chunkwire("watch", str(path), "--list").stdout.decode().count("POST /v1/chat/completions") == 3
+
+
+def test_tshark_sees_the_same_chunks_at_each_hop(captured: tuple[Path, list[int]]) -> None:
+    path, ports = captured
+    for port in ports:
+        ours = [each.size for each in exchange_at(path, port).records if isinstance(each, FrameRecord)]
+        assert ours == chunks_by_tshark(path, port)
+
+
+@pytest.mark.parametrize("lost", ["a packet", "the ends of packets"])
+def test_octets_that_a_capture_lacks_are_missing_and_no_cut_of_the_server(
+    captured: tuple[Path, list[int]], tmp_path: Path, lost: str
+) -> None:
+    whole, ports = captured
+    path = tmp_path / "lost.pcap"
+    fields = ["-Y", f"tcp.srcport == {ports[0]} and tcp.len > 0", "-T", "fields", "-e", "frame.number"]
+    numbers = run([program("tshark"), "-n", "-r", whole, *fields]).stdout.decode().split()
+    words = [whole, path, numbers[len(numbers) // 2]] if lost == "a packet" else ["-s", "150", whole, path]
+    assert run([program("editcap"), *words]).returncode == 0
+    end = exchange_at(path, ports[0]).end
+    assert end is not None
+    assert end.framing == "missing"
+    said = chunkwire("probe", str(path)).stdout.decode()
+    assert "CUT" not in said
     listed = chunkwire("watch", str(path), "--list").stdout.decode()
-    assert listed.count("GET /probe?n=12") == 3
-    exchange = next(each for each in load_exchanges(path.read_bytes(), "lo") if each.hop.endswith(f":{origin.port}"))
-    ours = [record.size for record in exchange.records if isinstance(record, FrameRecord)]
-    assert ours == chunks_by_tshark(path, origin.port)
+    assert "missing" in listed
+    assert "cut" not in listed
