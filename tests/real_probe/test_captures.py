@@ -116,6 +116,7 @@ def test_octets_that_a_capture_lacks_are_missing_and_no_cut_of_the_server(
     assert end.framing == "missing"
     said = chunkwire("probe", str(path)).stdout.decode()
     assert "CUT" not in said
+    assert "held, or written so" not in said
     listed = chunkwire("watch", str(path), "--list").stdout.decode()
     assert "missing" in listed
     assert "cut" not in listed

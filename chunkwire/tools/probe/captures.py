@@ -126,7 +126,9 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
     for hop in captured:
         name = hop.exchange.hop if names.count(hop.exchange.hop) == 1 else f"{hop.exchange.hop} {hop.source}"
         run = read_runs(hop.exchange.records, hop=name, clock=hop.source)[:1] or [Run(name)]
-        hops.append(Hop(name, (_stamped(run[0], hop, reference),)))
+        end = hop.exchange.end
+        notes = (end.error,) if end is not None and end.framing == "missing" and end.error else ()
+        hops.append(Hop(name, (_stamped(run[0], hop, reference),), notes=notes))
     return hops
 
 

@@ -240,6 +240,8 @@ def _by_arrivals(name: str, looks: Sequence[Look], inner: Hop | None) -> HopVerd
             return HopVerdict(hop=name, kind=Kind.TO_END, details=("by comparison with the hop before",))
         case Shape.BURSTY if is_spread_before:
             return HopVerdict(hop=name, kind=Kind.HOLDS, reason=f"in {bursts}, spread out at the hop before")
+        case Shape.ONE_BURST if look.run.end is not None and look.run.end.framing == "missing":
+            return _unsure(name, "too few events before what the capture lacks")
         case Shape.ONE_BURST:
             return HopVerdict(hop=name, kind=Kind.SUSPECT, reason=f"all of it at once, after {milliseconds(first)}")
         case Shape.BURSTY:
