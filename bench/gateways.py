@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 from bench.processes import Trouble, find_program, need_program
@@ -96,7 +97,7 @@ TRAEFIK_STATIC = """entryPoints: {{web: {{address: "127.0.0.1:{listen}"}}}}
 providers: {{file: {{filename: "{dynamic}"}}}}
 global: {{checkNewVersion: false, sendAnonymousUsage: false}}
 """
-_ENVOY = "type.googleapis.com/envoy.extensions"
+ENVOY = "type.googleapis.com/envoy.extensions"
 
 
 def _ca(workshop: Workshop, route: Route) -> str:
@@ -167,29 +168,42 @@ def apache(
     return [path, "-X", "-f", workshop.write(f"apache-{route.listen}.conf", text)]
 
 
-def envoy(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
-    """Return Envoy's command; no timeout ends a stream, as its documentation advises for streaming routes."""
+def envoy(
+    workshop: Workshop,
+    route: Route,
+    *,
+    path: str | None = None,
+    filters: Sequence[Mapping[str, object]] = (),
+    limits: Mapping[str, object] = MappingProxyType({"timeout": "0s"}),
+) -> list[str]:
+    """Return Envoy's command; no timeout ends a stream, as its documentation advises for streaming routes.
+
+    Args:
+        filters: in front of the router.
+        limits: members of the route.
+    """
     manager = {
-        "@type": f"{_ENVOY}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{ENVOY}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "in",
         "route_config": {
             "virtual_hosts": [
                 {
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}}],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream", **limits}}],
                 }
             ]
         },
         "http_filters": [
+            *filters,
             {
                 "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{_ENVOY}.filters.http.router.v3.Router"},
-            }
+                "typed_config": {"@type": f"{ENVOY}.filters.http.router.v3.Router"},
+            },
         ],
     }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    listener = {"address": _socket(route.listen), "filter_chains": [{"filters": filters}]}
+    network = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    listener = {"address": _socket(route.listen), "filter_chains": [{"filters": network}]}
     config = {"static_resources": {"listeners": [listener], "clusters": [_envoy_cluster(workshop, route)]}}
     file = workshop.write(f"envoy-{route.listen}.json", json.dumps(config))
     words = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"]
@@ -211,7 +225,7 @@ def _envoy_cluster(workshop: Workshop, route: Route) -> dict[str, object]:
         cluster["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
-                "@type": f"{_ENVOY}.transport_sockets.tls.v3.UpstreamTlsContext",
+                "@type": f"{ENVOY}.transport_sockets.tls.v3.UpstreamTlsContext",
                 "sni": "localhost",
                 "common_tls_context": {"validation_context": {"trusted_ca": {"filename": _ca(workshop, route)}}},
             },
@@ -223,13 +237,18 @@ def _socket(port: int) -> dict[str, object]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def traefik(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
-    """Return Traefik's command."""
+def traefik(
+    workshop: Workshop, route: Route, *, path: str | None = None, middleware: Mapping[str, object] | None = None
+) -> list[str]:
+    """Return Traefik's command; `middleware` is one that the router has."""
     service: dict[str, object] = {"servers": [{"url": route.origin_url}]}
+    router: dict[str, object] = {"rule": "PathPrefix(`/`)", "service": "upstream", "entryPoints": ["web"]}
     dynamic: dict[str, object] = {
-        "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "upstream", "entryPoints": ["web"]}},
+        "routers": {"all": router},
         "services": {"upstream": {"loadBalancer": service}},
     }
+    if middleware is not None:
+        router["middlewares"], dynamic["middlewares"] = ["one"], {"one": middleware}
     if route.is_tls:
         service["serversTransport"] = "trusting"
         dynamic["serversTransports"] = {"trusting": {"rootCAs": [_ca(workshop, route)]}}

@@ -28,7 +28,7 @@ class Server:
 
 @contextmanager
 def nginx(
-    server: str, *, http: str = "", files: dict[str, bytes] | None = None, listen: str = ""
+    server: str, *, http: str = "", files: dict[str, bytes] | None = None, listen: str = "", path: str | None = None
 ) -> Generator[Server, None, None]:
     """Run nginx with one server block.
 
@@ -37,8 +37,9 @@ def nginx(
         http: directives inside `http { }`, before the server.
         files: what lies under its `root`.
         listen: parameters of its `listen`, such as `ssl`.
+        path: the program, instead of the installed one; so it is for the others.
     """
-    path = program("nginx")
+    path = path or program("nginx")
     with workplace() as folder, listening_socket() as listener:
         for name, octets in (files or {}).items():
             folder.joinpath(name).write_bytes(octets)
@@ -60,9 +61,11 @@ def nginx(
 
 
 @contextmanager
-def haproxy(backend: str, *, frontend: str = "", defaults: str = "") -> Generator[Server, None, None]:
+def haproxy(
+    backend: str, *, frontend: str = "", defaults: str = "", path: str | None = None
+) -> Generator[Server, None, None]:
     """Run HAProxy with one frontend and one backend; each argument holds lines for its section."""
-    path = program("haproxy")
+    path = path or program("haproxy")
     with workplace() as folder, listening_socket() as listener:
         config = folder / "haproxy.cfg"
         config.write_text(
@@ -78,9 +81,9 @@ def haproxy(backend: str, *, frontend: str = "", defaults: str = "") -> Generato
 
 
 @contextmanager
-def caddy(site: str) -> Generator[Server, None, None]:
+def caddy(site: str, *, path: str | None = None) -> Generator[Server, None, None]:
     """Run Caddy with one plain HTTP site; `site` holds its directives."""
-    path = program("caddy")
+    path = path or program("caddy")
     port = free_port()
     with workplace() as folder:
         config = folder / "Caddyfile"

@@ -76,11 +76,16 @@ http.createServer((request, response) => compression(request, response, () => {
 
 
 @contextmanager
-def apache(site: str, *modules: str) -> Generator[str, None, None]:
-    """Run Apache with these modules and directives; give its URL without a path."""
-    path, port = program("apache2"), free_port()
+def apache(site: str, *modules: str, path: str | None = None) -> Generator[str, None, None]:
+    """Run Apache with these modules and directives; give its URL without a path.
+
+    Args:
+        path: the program, in a tree that has the modules of its own.
+    """
+    place = Path(path).parent.parent / "usr/lib/apache2/modules" if path else _APACHE_MODULES
+    path, port = path or program("apache2"), free_port()
     with workplace() as folder:
-        loads = [f"LoadModule {name}_module {_APACHE_MODULES}/mod_{name}.so" for name in (*_ALWAYS, *modules)]
+        loads = [f"LoadModule {name}_module {place}/mod_{name}.so" for name in (*_ALWAYS, *modules)]
         own = [f"ServerRoot {folder}", f"PidFile {folder}/pid", f"ErrorLog {folder}/log", f"Listen {LOOPBACK}:{port}"]
         config = folder / "apache.conf"
         config.write_text("\n".join([*loads, *own, "ServerName localhost", "User nobody", "Group nogroup", site, ""]))

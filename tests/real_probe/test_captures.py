@@ -109,8 +109,8 @@ def test_octets_that_a_capture_lacks_are_missing_and_no_cut_of_the_server(
     path = tmp_path / "lost.pcap"
     fields = ["-Y", f"tcp.srcport == {ports[0]} and tcp.len > 0", "-T", "fields", "-e", "frame.number"]
     numbers = run([program("tshark"), "-n", "-r", whole, *fields]).stdout.decode().split()
-    words = [whole, path, numbers[len(numbers) // 2]] if lost == "a packet" else ["-s", "150", whole, path]
-    assert run([program("editcap"), *words]).returncode == 0
+    cut, dropped = (["-s", "150"], []) if lost == "the ends of packets" else ([], [numbers[len(numbers) // 2]])
+    assert run([program("editcap"), *cut, whole, path, *dropped]).returncode == 0
     end = exchange_at(path, ports[0]).end
     assert end is not None
     assert end.framing == "missing"

@@ -92,7 +92,7 @@ def test_every_row_has_a_date_and_applies_to_something() -> None:
 
 @pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
 def test_what_a_row_counts_as_tried_is_a_change_that_is_tried(fix: Fix) -> None:
-    assert fix.tried in ("", POST, ACCEL, NO_TRANSFORM, INCREMENTAL)
+    assert fix.tried in ("", POST, ACCEL, NO_TRANSFORM, INCREMENTAL, HTTP_1_0)
     assert bool(fix.sets) != bool(fix.before and fix.after)
 
 

@@ -97,6 +97,16 @@ def test_frames_that_come_by_themselves_are_held_for_a_time_and_say_how_long() -
     assert verdict.seconds == pytest.approx(0.3)
 
 
+def test_the_time_between_two_frames_that_the_origin_plans_is_no_hold() -> None:
+    run = ordered(late)
+    assert run.request is not None
+    slower = run.request._replace(target=run.request.target.replace("interval=10ms", "interval=250ms"))
+    apart = [ack._replace(t=0.25 * (ack.n - 1) + 0.2) if ack.n else ack for ack in run.acks]
+    verdict = judged(replace(run, request=slower, acks=tuple(apart)))
+    assert verdict.kind is Kind.FOR_TIME
+    assert verdict.seconds == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("size", [1024, 4096])
 def test_frames_that_come_with_later_ones_are_held_to_a_size(size: int) -> None:
     verdict = judged(ordered(octets(size)), ordered(octets(size), size=512))

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Final
 
 from chunkwire.tools.probe.arrival import Run, Unit
+from chunkwire.wire.durations import parse_duration
 
 HOLD_SECONDS: Final = 0.020
 """A hold worth the name. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle then waits
@@ -157,10 +158,15 @@ def _look_at_order(run: Run) -> Look:
 
 
 def _ordered_releases(run: Run) -> Iterator[Release]:
-    """Yield the groups in which frames came: what came between two acknowledgements, and at last with the end."""
+    """Yield the groups in which frames came: what came between two acknowledgements, and at last with the end.
+
+    A frame is written when the one before has been acknowledged, and not before its planned moment.
+    """
     whole = octets = 0
+    interval = parse_duration(run.asked.get("interval", "0")) or 0.0
     t = 0.0
     for ack in run.acks:
+        t = max(t, (ack.n - 1) * interval)
         if ack.whole > whole:
             by_itself = ack.came and ack.answered >= SOME_REQUESTS
             yield Release(ack.t, ack.t - t, ack.octets - octets, ack.whole - whole, is_pushed=not by_itself)
