@@ -1,30 +1,214 @@
 """Chains of real proxies with random settings, probed hop by hop and from the outermost one alone.
 
-`python -m bench.chains 100 200` takes the chains of these seeds out of the generator that the tests share, makes the
-change that is offered first, probes again, and prints how often each was right; `--json FILE` keeps a line a chain.
+`python -m bench.chains 100 200` draws a chain for each of these seeds: 2 to 4 hops out of the programs of `bench.rows`,
+old and new, with settings whose values are drawn too. It makes the change that is offered first, probes again, and
+prints how often each was right. Every second chain is probed while other work keeps all cores busy. `--json FILE`
+keeps a line a chain.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import random
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import trio
 
+from bench.newest import version_said
+from bench.processes import Trouble
+from bench.rows import (
+    PROGRAMS,
+    Start,
+    apache_with,
+    caddy_with,
+    compressor,
+    envoy_with,
+    haproxy_with,
+    nginx_with,
+    traefik_with,
+)
+from bench.workshop import Workshop, open_workshop
 from chunkwire.net.dial import Url, parse_url
-from chunkwire.tools.probe.fixes import advice_for
+from chunkwire.tools.probe.fixes import Basis, advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.peers.command import serving
-from tests.real_probe.corpus import SETTINGS, draw, holds_from_outside, standing, truth
+from tests.real_probe.corpus import (
+    CODED,
+    GZIP,
+    OCTETS,
+    OFF,
+    SETTINGS,
+    TIME,
+    Setting,
+    draw,
+    holds_from_outside,
+    mode,
+    standing,
+    truth,
+)
+from tests.real_probe.proxies import node_proxy
 
-AT_ONCE = 3
-_UNKNOWN = (Kind.UNSURE, Kind.SUSPECT)
+AT_ONCE: Final = 2
+_UNKNOWN: Final = (Kind.UNSURE, Kind.SUSPECT)
+_NPM: Final = ("compression@1.8", "express@4")
+
+
+Starter: TypeAlias = Callable[[Start], Callable[[int], AbstractContextManager[int]]]
+
+
+def _started(start: Start, workshop: Workshop, path: str) -> Callable[[int], AbstractContextManager[int]]:
+    @contextmanager
+    def run(port: int) -> Generator[int, None, None]:
+        with start(workshop, path, port) as ports:
+            yield ports[-1]
+
+    return run
+
+
+def more_settings(workshop: Workshop, chance: random.Random) -> dict[str, Setting]:
+    """Return settings by name, on each version that can be had here, with values that are drawn."""
+    found: dict[str, Setting] = {}
+    for program, versions in PROGRAMS.items():
+        for find, word in versions:
+            try:
+                path = find(workshop)
+                version = version_said([path, word])
+            except Trouble:
+                continue
+            numbers = tuple(int(number) for number in version.split(".")[:2])
+
+            def start(with_it: Start, path: str = path) -> Callable[[int], AbstractContextManager[int]]:
+                return _started(with_it, workshop, path)
+
+            for name, setting in _OF[program](numbers, start, chance).items():
+                found[f"{program} {version} {name}"] = setting
+    return {**found, **_gateways(chance), **_node(workshop)}
+
+
+def _nginx(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    size = chance.choice([1, 2, 8, 16, 32])
+    sizes = f"proxy_buffer_size {size}k; proxy_buffers 8 {size}k; proxy_busy_buffers_size {2 * size}k;"
+    level = f"gzip_comp_level {chance.randint(1, 9)}; gzip_min_length {chance.choice([0, 20, 1000])};"
+    old, http_1_1 = "proxy_http_version 1.0;", "proxy_http_version 1.1;"
+    freed = Setting(start(nginx_with(old + OFF)), asks_1_0=True)
+    streams = Setting(start(nginx_with(http_1_1)))
+    coder = Setting(
+        start(nginx_with(http_1_1 + GZIP + level)),
+        CODED,
+        codes=True,
+        change="gzip off;",
+        freed=streams,
+        passes_1_0=True,
+    )
+    as_it_comes = Setting(start(nginx_with("")))
+    if version < (1, 29):
+        as_it_comes = Setting(start(nginx_with("")), OCTETS, change=OFF, freed=freed, asks_1_0=True)
+    return {
+        "as it comes": as_it_comes,
+        sizes + old: Setting(start(nginx_with(sizes + old)), OCTETS, change=OFF, freed=freed, asks_1_0=True),
+        OFF: Setting(start(nginx_with(OFF)), asks_1_0=version < (1, 29)),
+        http_1_1 + sizes: Setting(start(nginx_with(http_1_1 + sizes))),
+        GZIP + level: coder,
+        OFF + GZIP: Setting(start(nginx_with(http_1_1 + OFF + GZIP)), codes=True, passes_1_0=True),
+    }
+
+
+def _haproxy(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    no_delay = "  option http-no-delay\n"
+    coder = f"{no_delay}  compression algo {chance.choice(['gzip', 'deflate'])}\n  compression type text/event-stream"
+    holds = version < (3, 4)
+    return {
+        "as it comes": Setting(start(haproxy_with("")), TIME if holds else frozenset(), passes_1_0=True),
+        "http-no-delay": Setting(start(haproxy_with(no_delay))),
+        coder: Setting(start(haproxy_with(coder)), CODED if holds else frozenset(), codes=True, passes_1_0=True),
+    }
+
+
+def _apache(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    level = f"SetOutputFilter DEFLATE\nDeflateCompressionLevel {chance.randint(1, 9)}"
+    return {
+        "as it comes": Setting(start(apache_with(""))),
+        level: Setting(start(apache_with(level, "filter", "deflate")), codes=True),
+    }
+
+
+def _caddy(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    plain = Setting(start(caddy_with("")))
+    coder = f"encode {{\n gzip {chance.randint(1, 9)}\n minimum_length 1\n}}"
+    buffers = "response_buffers unlimited" if version >= (2, 7) else "buffer_responses"
+    holds = CODED if version < (2, 9) else frozenset[Kind]()
+    return {
+        "as it comes": plain,
+        coder: Setting(start(caddy_with(coder)), holds, codes=True, change="encode {", freed=plain),
+        buffers: Setting(
+            start(caddy_with("", f"{{\n {buffers}\n}}")), OCTETS, change="reverse_proxy without", freed=plain
+        ),
+    }
+
+
+def _envoy(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    return {
+        "as it comes": Setting(start(envoy_with())),
+        "compressor": Setting(start(envoy_with(compressor("text/event-stream"))), codes=True),
+    }
+
+
+def _traefik(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
+    most = chance.choice([1 << 20, 1 << 24])
+    return {
+        "as it comes": Setting(start(traefik_with())),
+        "compress": Setting(start(traefik_with({"compress": {}})), codes=True),
+        "buffering": Setting(start(traefik_with({"buffering": {"maxResponseBodyBytes": most}})), OCTETS),
+    }
+
+
+_OF: Final = {
+    "nginx": _nginx,
+    "haproxy": _haproxy,
+    "apache": _apache,
+    "caddy": _caddy,
+    "envoy": _envoy,
+    "traefik": _traefik,
+}
+
+
+def _gateways(chance: random.Random) -> dict[str, Setting]:
+    octets, wait = f"coalesce={chance.randint(500, 60000)}", f"coalesce={chance.randint(60, 900)}ms"
+    return {
+        "gateway": SETTINGS["gateway"],
+        "gateway-reframe": SETTINGS["gateway-reframe"],
+        octets: mode(octets, OCTETS),
+        wait: mode(wait, TIME),
+        "buffer": mode("buffer", OCTETS),
+    }
+
+
+def _node(workshop: Workshop) -> dict[str, Setting]:
+    try:
+        modules = Path(workshop.npm_modules(_NPM))
+    except Trouble:
+        return {}
+
+    @contextmanager
+    def run(port: int, *, flush: bool) -> Generator[int, None, None]:
+        with node_proxy(modules, port, flush=flush) as url:
+            yield int(url.rpartition(":")[2])
+
+    return {
+        "node compression": Setting(partial(run, flush=False), CODED, codes=True),
+        "node compression, flushed": Setting(partial(run, flush=True), codes=True),
+    }
 
 
 def _url(port: int) -> Url:
@@ -39,11 +223,11 @@ async def _probed(origin: int, ports: Sequence[int]) -> list[HopVerdict]:
     return judge_chain(hops)[1:]
 
 
-async def chain(origin: int, seed: int) -> dict[str, object]:
-    """Return what came of the chain of a seed: its hops, the truth, the verdicts, and what was right."""
-    names = draw(seed)
-    place, kinds = truth(names)
-    stood = standing(origin, names)
+async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Setting]) -> dict[str, object]:
+    """Return what came of a chain: its hops, the truth, the verdicts, and what was right."""
+    hops = [settings[name] for name in names]
+    place, kinds = truth(hops)
+    stood = standing(origin, hops)
     ports = await trio.to_thread.run_sync(stood.__enter__)
     try:
         found = await _probed(origin, ports)
@@ -51,20 +235,31 @@ async def chain(origin: int, seed: int) -> dict[str, object]:
     finally:
         await trio.to_thread.run_sync(partial(stood.__exit__, None, None, None))
     got = next((n for n, verdict in enumerate(found) if verdict.is_holding), -1)
-    right = {"hop": got == place}
-    right["outermost alone"] = outer.is_holding == holds_from_outside(names) or outer.kind in _UNKNOWN
+    holds_outside = holds_from_outside(hops)
+    right = {"hop": got == place, "no false accusation": place >= 0 or got < 0}
+    right["outermost alone"] = outer.is_holding == holds_outside or outer.kind in _UNKNOWN
+    right["outermost accuses nobody healthy"] = holds_outside or not outer.is_holding
     if place >= 0:
         right["kind"] = got == place and found[got].kind in kinds
-    if right["hop"] and place >= 0 and SETTINGS[names[place]].change:
-        setting = SETTINGS[names[place]]
-        right["change"] = advice_for(found[got])[0].fix.change.startswith(setting.change)
-        right["freed by it"] = await _is_freed(origin, (*names[:place], setting.freed))
+        freed = hops[place].freed
+        if right["hop"] and freed is not None:
+            right |= _advised(found[got], names[place], hops[place])
+            right["freed by it"] = await _is_freed(origin, [*hops[:place], freed])
     lines = [verdict.proved_line for verdict in found]
-    return {"seed": seed, "hops": names, "holds": place + 1, "verdicts": lines, "outer": outer.proved_line, **right}
+    return {"hops": names, "holds": place + 1, "verdicts": lines, "outer": outer.proved_line, **right}
 
 
-async def _is_freed(origin: int, names: Sequence[str]) -> bool:
-    stood = standing(origin, names)
+def _advised(verdict: HopVerdict, name: str, setting: Setting) -> dict[str, bool]:
+    """Say whether the first change is right where the hop says its name, and else not said to be more than a guess."""
+    advice = advice_for(verdict)
+    program = "chunkwire" if name in SETTINGS or name.startswith(("buffer", "coalesce")) else name.partition(" ")[0]
+    if program in verdict.software.lower():
+        return {"change": bool(advice) and advice[0].fix.change.startswith(setting.change)}
+    return {"only guesses of a hop without a name": all(each.basis is Basis.GUESS for each in advice)}
+
+
+async def _is_freed(origin: int, hops: Sequence[Setting]) -> bool:
+    stood = standing(origin, hops)
     ports = await trio.to_thread.run_sync(stood.__enter__)
     try:
         return (await _probed(origin, ports))[-1].is_streaming
@@ -72,34 +267,52 @@ async def _is_freed(origin: int, names: Sequence[str]) -> bool:
         await trio.to_thread.run_sync(partial(stood.__exit__, None, None, None))
 
 
-async def chains(first: int, last: int, path: str | None) -> Counter[tuple[str, bool]]:
+@contextmanager
+def busy_cores() -> Generator[None, None, None]:
+    """Keep every core busy with other work."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+async def chains(seeds: Sequence[int], workshop: Workshop, path: str | None) -> Counter[tuple[str, bool]]:
     """Probe the chains of these seeds; return how often each claim was right."""
     counts: Counter[tuple[str, bool]] = Counter()
     limiter = trio.CapacityLimiter(AT_ONCE)
-    with serving("serve") as origin, open(path or "/dev/null", "w", encoding="utf-8") as file:  # noqa: ASYNC230
+    with serving("serve") as origin, open(path or "/dev/null", "a", encoding="utf-8") as file:  # noqa: ASYNC230
 
         async def one(seed: int) -> None:
             async with limiter:
-                found = await chain(origin.port, seed)
+                settings = await trio.to_thread.run_sync(more_settings, workshop, random.Random(seed))
+                found = await chain(origin.port, draw(seed, settings), settings)
             counts.update((name, value) for name, value in found.items() if isinstance(value, bool))
-            file.write(json.dumps(found) + "\n")
+            file.write(json.dumps({"seed": seed, **found}) + "\n")
+            file.flush()
 
         async with trio.open_nursery() as nursery:
-            for seed in range(first, last):
+            for seed in seeds:
                 nursery.start_soon(one, seed, name=f"chain {seed}")
     return counts
 
 
 def main() -> int:
     """Run it, and print a line a claim."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
-    counts = trio.run(chains, options.first, options.last, options.json)
+    seeds = range(options.first, options.last)
+    with open_workshop() as workshop:
+        counts = trio.run(chains, seeds[::2], workshop, options.json)
+        with busy_cores():
+            counts += trio.run(chains, seeds[1::2], workshop, options.json)
     for name in dict.fromkeys(name for name, _ in counts):
-        sys.stdout.write(f"{name:<16} {counts[name, True]:>4} right  {counts[name, False]:>4} wrong\n")
+        sys.stdout.write(f"{name:<32} {counts[name, True]:>4} right  {counts[name, False]:>4} wrong\n")
     return int(any(not value and count for (_, value), count in counts.items()))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
 from tests.peers.command import Served, chunkwire
 from tests.peers.process import run
 from tests.peers.programs import program
-from tests.real_probe.corpus import SETTINGS, holds_from_outside, standing, truth
+from tests.real_probe.corpus import SETTINGS, Setting, holds_from_outside, standing, truth
 
 pytestmark = pytest.mark.needs("nginx", "haproxy", "caddy", "apache2", "curl")
 
@@ -33,9 +33,13 @@ def labelled() -> list[tuple[tuple[str, ...], int]]:
 CORPUS = labelled()
 
 
+def settings(names: Sequence[str]) -> list[Setting]:
+    return [SETTINGS[name] for name in names]
+
+
 def test_the_labels_of_the_corpus_are_those_of_its_settings() -> None:
     assert len(CORPUS) == 100
-    assert [truth(names)[0] + 1 for names, _ in CORPUS] == [holder for _, holder in CORPUS]
+    assert [truth(settings(names))[0] + 1 for names, _ in CORPUS] == [holder for _, holder in CORPUS]
 
 
 async def probed(origin: Served, ports: list[int]) -> list[HopVerdict]:
@@ -55,21 +59,22 @@ def url_of(port: int) -> Url:
 @pytest.mark.parametrize("number", range(0, len(CORPUS), EACH))
 async def test_the_hop_that_holds_is_named_and_freed(origin: Served, number: int) -> None:
     names, holder = CORPUS[number]
-    place, kinds = truth(names)
-    with standing(origin.port, names) as ports:
+    hops = settings(names)
+    place, kinds = truth(hops)
+    with standing(origin.port, hops) as ports:
         found = await probed(origin, ports)
         outer = judge_hop(await Prober().probe("outer", url_of(ports[-1])))
-    assert outer.is_holding == holds_from_outside(names) or outer.kind in (Kind.UNSURE, Kind.SUSPECT)
+    assert outer.is_holding == holds_from_outside(hops) or outer.kind in (Kind.UNSURE, Kind.SUSPECT)
     judged = found[: holder or None]
     assert [verdict.is_holding for verdict in judged] == [n == place for n in range(len(judged))]
     assert all(verdict.proof in (Proof.PROVED, Proof.BY_ORDER) for verdict in judged)
     if holder == 0:
         return
     assert found[place].kind in kinds
-    setting = SETTINGS[names[place]]
-    if setting.change:
+    setting = hops[place]
+    if setting.freed is not None:
         assert advice_for(found[place])[0].fix.change.startswith(setting.change)
-        with standing(origin.port, (*names[:place], setting.freed)) as ports:
+        with standing(origin.port, [*hops[:place], setting.freed]) as ports:
             assert (await probed(origin, ports))[place].is_streaming
 
 
@@ -83,7 +88,7 @@ RECORDED = {
 @contextmanager
 def urls(origin: Served, names: tuple[str, ...]) -> Generator[list[str], None, None]:
     """Run the hops; give the URLs of the probe, the origin's first."""
-    with standing(origin.port, names) as ports:
+    with standing(origin.port, settings(names)) as ports:
         yield [f"http://127.0.0.1:{port}/probe" for port in (origin.port, *ports)]
 
 
