@@ -308,6 +308,7 @@ def main() -> int:
     options = parser.parse_args()
     seeds = range(options.first, options.last)
     with open_workshop() as workshop:
+        more_settings(workshop, random.Random(0))  # fetches what is missing, once
         counts = trio.run(chains, seeds[::2], workshop, options.json)
         with busy_cores():
             counts += trio.run(chains, seeds[1::2], workshop, options.json)

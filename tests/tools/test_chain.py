@@ -58,3 +58,9 @@ def test_what_a_hop_says_of_itself_is_not_what_it_passed_on() -> None:
     inner, same = hop_of(said), hop_of(said, Probe())
     other = hop_of(Path(fields=((b"Server", b"nginx"), (b"Via", b"1.1 Caddy"))))
     assert [verdict.software for verdict in judge_chain([inner, same, other])] == ["nginx", "", "1.1 Caddy"]
+
+
+def test_a_name_that_a_hop_puts_before_the_one_from_further_in_is_its_own() -> None:
+    inner = hop_of(Path(fields=((b"Server", b"uvicorn"), (b"Via", b"1.1 a"))))
+    outer = hop_of(Path(fields=((b"Server", b"Caddy"), (b"Server", b"uvicorn"), (b"Via", b"1.1 a, 1.1 b"))))
+    assert judge_chain([inner, outer])[1].software == "Caddy, 1.1 b"

@@ -203,3 +203,11 @@ def test_each_row_has_the_lines_before_and_after_or_the_field_that_it_sets(fix: 
     else:
         assert fix.before != fix.after != ""
     assert bool(fix.sets) is ("in the response" in fix.change)
+
+
+@pytest.mark.parametrize("software", ["", "Express"])
+def test_nodes_compression_is_offered_where_the_hop_says_nothing_or_is_express(software: str) -> None:
+    assert changes(Kind.COMPRESSED, software=software)[:1] == ["Cache-Control: no-transform in the response"]
+    assert any(change.startswith("res.flush()") for change in changes(Kind.COMPRESSED, software=software))
+    verdict = HopVerdict(hop="h", kind=Kind.COMPRESSED, software=software)
+    assert (advice_for(verdict)[0].basis is Basis.NAMED) == bool(software)

@@ -40,7 +40,7 @@ class Fix:
         versions: that it applies to, in words.
         kinds: verdicts that it mends.
         says: a pattern that the hop's own words match (Server, Via, marks of a vendor, its host name); None asks none.
-        is_silent: the software says nothing of itself, so the row is for hops that say nothing.
+        is_silent: the software says nothing of itself, or may not, so the row is for hops that say nothing as well.
         arrived: a pattern that the request matches as the origin saw it; None asks none.
         seconds: the hold must lie between these; None asks nothing.
         change: what to set, one line.
@@ -88,9 +88,10 @@ class Fix:
             return False
         if self.behind and not re.search(self.behind, verdict.passed_on, re.IGNORECASE):
             return False
-        if self.says is not None and not (self.names(verdict) or self.may_name(verdict)):
-            return False
-        if self.is_silent and verdict.software:
+        is_anonymous = self.is_silent and not verdict.software
+        if (self.says is not None or self.is_silent) and not (
+            is_anonymous or self.names(verdict) or self.may_name(verdict)
+        ):
             return False
         if self.arrived is not None and not re.search(self.arrived, verdict.evidence.arrived):
             return False
@@ -117,7 +118,8 @@ class Fix:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
             return True
         # Software that nothing but its guess speaks for holds whatever the client asks: what frees it disproves it.
-        return self.is_silent and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
+        is_guess = self.is_silent and not self.names(verdict)
+        return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
 
 
 @cache

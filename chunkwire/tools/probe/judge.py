@@ -16,6 +16,7 @@ from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.bursts import size_up
 from chunkwire.tools.probe.defects import BROKEN, defect_of
 from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Shape, look_at
+from chunkwire.tools.probe.naming import names_passed_on, own_names
 from chunkwire.tools.probe.variations import Variation, vary
 from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, Proof, milliseconds
 from chunkwire.wire.durations import parse_duration
@@ -36,17 +37,6 @@ _HINTED: Final = {
     "accel": ("x-accel-buffering", "no"),
     "no-transform": ("cache-control", "no-transform"),
     "incremental": ("incremental", "?1"),
-}
-
-_NAMING: Final = ("server", "via", "x-powered-by")
-# Fields by which vendors' hops are known that do not name themselves.
-_MARKS: Final = {
-    "cf-ray": "Cloudflare",
-    "x-amz-cf-id": "CloudFront",
-    "apigw-requestid": "API Gateway",
-    "x-amz-apigw-id": "API Gateway",
-    "x-envoy-upstream-service-time": "Envoy",
-    "x-fastly-request-id": "Fastly",
 }
 
 
@@ -119,14 +109,15 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
         inner = None
     looks = _looks(hop)
     verdict = _judge(hop, looks, inner)
+    before = inner.runs[0] if inner is not None else None
     return replace(
         verdict,
         details=(*verdict.details, *hop.notes),
         proof=_proof(verdict, looks),
         unproved=hop.unproved,
         evidence=_evidence(hop, looks),
-        software=_software(hop, inner),
-        passed_on=_passed_on(hop, inner),
+        software=own_names(hop.runs[0], before),
+        passed_on=names_passed_on(hop.runs[0], before),
         tried=_tried(looks),
         present=tuple(field for each in (hop, inner) if each is not None for field in _present(each.runs[0])),
     )
@@ -378,23 +369,3 @@ def _present(run: Run) -> Iterator[tuple[str, str]]:
     for hint in run.asked.get("hints", "").split(","):
         if hint in _HINTED:
             yield _HINTED[hint]
-
-
-def _passed_on(hop: Hop, inner: Hop | None) -> str:
-    """Return what the hop says of itself just as the hop before does: its own name, or the other's passed on."""
-    run, before = hop.runs[0], inner.runs[0] if inner is not None else None
-    same = [run.said(name) for name in _NAMING if before is not None and run.said(name) == before.said(name)]
-    return ", ".join(dict.fromkeys(name for name in same if name))
-
-
-def _software(hop: Hop, inner: Hop | None) -> str:
-    """Return what the hop says it is: Server and Via, as far as the hop before did not say the same."""
-    run, before = hop.runs[0], inner.runs[0] if inner is not None else None
-    own = [
-        run.said(name) for name in _NAMING if run.said(name) and (before is None or before.said(name) != run.said(name))
-    ]
-    mode = run.said("chunkwire-mode")
-    if mode and (before is None or before.said("chunkwire-mode") != mode):
-        own.append(f"Chunkwire-Mode: {mode}")
-    marks = [mark for name, mark in _MARKS.items() if run.said(name) and (before is None or not before.said(name))]
-    return ", ".join(dict.fromkeys((*own, *marks)))
