@@ -3,106 +3,106 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.serving import recording
 
 if TYPE_CHECKING:
-    import trio
-
-    from chunkwire.net.dial import Url
-    from chunkwire.record.values import Record
-    from chunkwire.tools.bench.metering import Load
+    from chunkwire.cli.bench_turns import Bench
+    from chunkwire.tools.bench.limits import Requirement, Target
+    from chunkwire.tools.bench.load import Arrivals
     from chunkwire.tools.bench.rounds import Gathered
-    from chunkwire.tools.bench.view import Allowance, Limit
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
 late and added compare the origin's clock with ours: they mean something on
-one machine. hold needs no common clock. A percentile is blank where fewer
-than ten samples lie beyond it. Open loop: the origin's plan says when a frame
-is due, and a late one does not delay the next. A stream that ends or fails is
-followed by another; after a failure the next one waits, up to a second.
-Ctrl-C prints what was gathered so far.
-exit codes: 0, 1 a limit is missed, or more streams failed than --max-failed
-  allows, 7 no connection, 22 another status than 200, 28 no frame came,
-  130 Ctrl-C
+one machine. hold needs no common clock. A percentile (nearest rank) is blank
+where fewer than ten samples lie beyond it. Open loop: the origin's plan says
+when a frame is due, and a late one does not delay the next. A stream that
+ends or fails is followed by another; after a failure the next one waits, up to
+a second. With --rate, streams begin whatever has become of those before.
+--until and --baseline resample rounds, never frames: 95 % for one figure,
+99 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
+gathered so far. A FILE of - is standard output.
+exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
+  allows (0), or --until was not reached, 7 no connection, 22 another status
+  than 200, 28 no frame came, 130 Ctrl-C
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
   chunkwire bench ':8081/probe?interval=10ms'        another pace
+  chunkwire bench :8081/probe --until late.p99=10%   as long as it takes
+  chunkwire bench :8081/probe --rate 20/s            20 streams begin a second
   chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
   chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
   chunkwire bench https://api.example/stream -n 20   any stream: first and gap"""
 
-ROUNDS = 5
-"""Turns that a target and its baseline take: what drifts on the machine meets both alike."""
-FRAMES_MARGIN_SECONDS = 30.0
-"""How much longer than the bench our origin is asked to stream: for the opening and the warm-up of many streams."""
-OPENING_SECONDS = 0.1
-"""What opening the streams of a turn takes, for the time that is said ahead."""
-MIN_PATIENCE_SECONDS = 1.0
-"""How long a stream may take to bring its first frame, at least, however short the time of sampling."""
+DEFAULT_STREAMS = 10
+
+
+def rate(text: str) -> float:
+    """Return beginnings a second: `20/s`, `90/m`, `0.5/s`; a bare number is a second's."""
+    import re
+
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(s|m|h))?", text.strip())
+    if not found or float(found[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"expected a rate above 0 such as 20/s or 90/m, got {text!r}")
+    return float(found[1]) / {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the target and the flags."""
     parser.add_argument("url", metavar="URL", help="a stream; one of /probe says when its frames were due")
-    group = parser.add_argument_group("load")
-    group.add_argument("-c", "--streams", type=flags.count, default=10, metavar="N", help="open at once (default: 10)")
-    group.add_argument("-n", "--total", type=flags.count, metavar="N", help="streams in all, instead of a time")
-    group.add_argument("-z", "--duration", type=flags.duration, metavar="TIME", help="of sampling (default: 10s)")
-    group.add_argument(
-        "--warmup",
-        type=flags.duration,
-        metavar="TIME",
-        help="after every stream's first frame, before a sample counts (default: 1s; with -n alone none)",
-    )
-    group.add_argument("--baseline", metavar="URL", help="run this one as well, turn by turn, and print the ratio")
-    group = parser.add_argument_group("results")
-    group.add_argument(
-        "--limit", action="append", default=[], metavar="FIGURE=TIME", help="such as hold.p99=5ms; exit 1 when missed"
-    )
-    group.add_argument(
-        "--max-failed",
-        default="0",
-        metavar="N|P%",
-        help="streams that may fail, as a number or a share of all; exit 1 when more do (default: 0)",
-    )
-    group.add_argument("--json", action="store_true", help="one JSON object, with TTFT, ITL and TPOT and their rules")
-    group.add_argument("--html", metavar="FILE", help="write a page: percentile curves, arrival against plan")
-    group.add_argument("--save", metavar="FILE", help="write the records of every stream to FILE")
+    add_load(parser.add_argument_group("load"))
+    add_results(parser.add_argument_group("results"))
     flags.add_request(parser)
 
 
-@dataclass(slots=True)
-class Bench:
-    """One run of the verb: what is asked, and what was gathered so far.
+def add_load(group: argparse._ArgumentGroup) -> None:
+    """Add what a target is asked for."""
+    add = group.add_argument
+    add("-c", "--streams", type=flags.count, metavar="N", help=f"open at once (default: {DEFAULT_STREAMS})")
+    add("--rate", type=rate, metavar="N/s", help="instead of -c: streams that begin a second, whatever becomes of them")
+    add("--arrivals", choices=("poisson", "even"), help="of --rate: at random (default), or at equal distances")
+    add(
+        "--open",
+        choices=("staggered", "together"),
+        help="of -c: one after another over an interval (default), or at once",
+    )
+    add("-n", "--total", type=flags.count, metavar="N", help="streams in all, instead of a time")
+    add(
+        "-z", "--duration", type=flags.duration, metavar="TIME", help="of sampling (default: 10s; with --until at most)"
+    )
+    add(
+        "--warmup",
+        type=flags.duration,
+        metavar="TIME",
+        help="left out at the beginning (default: found in the samples)",
+    )
+    add(
+        "--until",
+        metavar="FIGURE=P%",
+        help="go on until the figure is so sure, such as late.p99=5%% (at most 2m, or -z)",
+    )
+    add("--baseline", metavar="URL", help="run this one as well, in turns of random order, and print the difference")
 
-    Attributes:
-        base: the baseline, None without one; `baseline` is what it gathered.
-        is_partial: Ctrl-C ended it.
-    """
 
-    options: argparse.Namespace
-    url: Url
-    base: Url | None
-    gathered: Gathered
-    baseline: Gathered | None
-    is_partial: bool = False
-    record_to: Callable[[Record], None] | None = None
-    report_progress: Callable[[str], None] = field(default=lambda _: None)
-
-    @property
-    def turns(self) -> int:
-        """How many turns the target takes, and the baseline as many."""
-        return min(ROUNDS, self.options.total or ROUNDS) if self.base is not None else 1
+def add_results(group: argparse._ArgumentGroup) -> None:
+    """Add what is made of the samples."""
+    add = group.add_argument
+    what = "such as hold.p99=5ms, ttft.p50=200ms, errors=0 or errors=1%%; exit 1 when missed"
+    add("--limit", action="append", default=[], metavar="FIGURE=VALUE", help=what)
+    add("--max-failed", metavar="N|P%", help="the same as --limit errors=N|P%% (default: 0)")
+    add("--format", choices=("text", "json", "go"), help="go: a Benchmark line a round, for benchstat")
+    add("--json", action="store_true", help="--format json: one object, which can be added to others")
+    add("--html", metavar="FILE", help="write a page: percentile curves, percentiles over time, arrival against plan")
+    add("--csv", metavar="FILE", help="write a row a frame")
+    add("--hlog", metavar="FILE", help="write an HdrHistogram log, an interval a round (extra: bench)")
+    add("--junit", metavar="FILE", help="write the limits as JUnit tests")
+    add("--save", metavar="FILE", help="write the records of every stream")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
     import trio
 
     from chunkwire.cli.exits import leaves
-    from chunkwire.tools.bench.metering import NotOpened
+    from chunkwire.tools.bench.load import NotOpened
 
     try:
         return trio.run(bench, options)
@@ -120,86 +120,96 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def bench(options: argparse.Namespace) -> int:
-    """Run the rounds; return the exit code."""
+    """Run the turns; return the exit code."""
+    from chunkwire.cli import bench_files
+    from chunkwire.cli.bench_output import say, show
+    from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted
     from chunkwire.cli.probe import progress
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.bench.rounds import Gathered
-    from chunkwire.tools.bench.view import parse_allowance, parse_limit
+    from chunkwire.record.values import to_json
+    from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, require_hlog
+    from chunkwire.tools.bench.limits import parse_target
 
-    limits = [parse_limit(text) for text in options.limit]
-    allowance = parse_allowance(options.max_failed)
+    requirements = requirements_of(options)
+    until = parse_target(options.until) if options.until else None
+    check(options)
+    bench_files.check(options)
+    if options.hlog:
+        require_hlog()
     base = parse_url(options.baseline) if options.baseline else None
-    made = Bench(options, parse_url(options.url), base, Gathered(), Gathered() if base is not None else None)
-    if base is not None and not options.quiet:
-        say(plan_line(made))
-    with recording(options.save, is_flushed=False) as made.record_to, progress(options) as made.report_progress:
+    made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
+    if not options.quiet and (line := plan_line(made)):
+        say(line)
+    troubles: list[str] = []
+    records = bench_files.lines_to("save", options.save, to_json, troubles)
+    rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
+    with records as made.record_to, rows as made.report_frame, progress(options) as made.report_progress:
         await run_until_interrupted(made)
-    await show(made)
+    found = list(findings(made, requirements, until))
+    troubles += show(made, requirements, [line for line, _ in found if "nothing was measured" in line])
     code = ExitCode.OK
-    for line, its_code in findings(made, limits, allowance):
+    for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in troubles)):
         say(line)
         code = code or its_code
     return ExitCode.INTERRUPTED if made.is_partial else code
 
 
-def say(line: str) -> None:
-    """Print a message on standard error, on a terminal in lines of whole words."""
-    import shutil
+def check(options: argparse.Namespace) -> None:
+    """Refuse flags that contradict each other, and set what is left open.
 
-    from chunkwire.tools.paint import PLAIN, wrapped
+    Raises:
+        LocalError: two of them do.
+    """
+    from chunkwire.wire.errors import LocalError
 
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
-    print(*wrapped("chunkwire: ", PLAIN.text(line), width), sep="\n", file=sys.stderr, flush=True)
-
-
-async def run_until_interrupted(made: Bench) -> None:
-    """Run the rounds; the first Ctrl-C ends them early, a second one is as ever."""
-    import signal
-
-    import trio
-
-    async def wait_interrupt(
-        scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            task_status.started()
-            async for _ in signals:
-                made.is_partial = True
-                scope.cancel()
-                return
-
-    async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as scope:
-            await nursery.start(wait_interrupt, scope, name="Ctrl-C")
-            await rounds(made)
-        nursery.cancel_scope.cancel()
+    contradictions = (
+        (options.rate is not None and options.streams is not None, "--rate and -c: a rate opens as many as it brings"),
+        (options.rate is not None and options.open is not None, "--rate and --open: --arrivals says how they begin"),
+        (options.rate is None and options.arrivals is not None, "--arrivals without --rate"),
+        (options.until is not None and options.total is not None, "--until and -n: -n ends when its streams do"),
+        (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
+    )
+    for is_so, text in contradictions:
+        if is_so:
+            raise LocalError(f"contradictory flags: {text}")
+    options.format = options.format or ("json" if options.json else "text")
+    options.streams = options.streams or DEFAULT_STREAMS
 
 
-async def rounds(made: Bench) -> None:
-    """Run every turn of the target and of the baseline, in alternating order; stop where no frame comes."""
-    from chunkwire.tools.bench.metering import Meter
+def requirements_of(options: argparse.Namespace) -> list[Requirement]:
+    """Return the limits; no stream may fail unless one of them says how many.
 
-    for turn in range(made.turns):
-        pair = [(made.url, made.gathered), (made.base, made.baseline)]
-        for target, total in pair if turn % 2 == 0 else reversed(pair):
-            if target is None or total is None:
-                continue
-            load = make_load(made, target, turn)
-            what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening {load.streams} streams"
-            made.report_progress(what)
-            meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
-            try:
-                await meter.run()
-            finally:
-                total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
-            if not total.has("first"):
-                return
+    Raises:
+        LocalError: one is none.
+    """
+    from chunkwire.tools.bench.limits import Allowance, parse_limit
+
+    texts = [*options.limit, *([f"errors={options.max_failed}"] if options.max_failed is not None else [])]
+    parsed: list[Requirement] = [parse_limit(text) for text in texts]
+    is_allowed = any(isinstance(one, Allowance) for one in parsed)
+    return parsed if is_allowed else [*parsed, parse_limit("errors=0")]
 
 
-def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iterator[tuple[str, ExitCode]]:
+def must_open(requirements: Sequence[Requirement]) -> bool:
+    """Say whether a target whose very first stream is refused ends the bench: where no stream may fail."""
+    from chunkwire.tools.bench.limits import Allowance
+
+    return all(one.number == 0 for one in requirements if isinstance(one, Allowance))
+
+
+def arrivals_of(options: argparse.Namespace) -> Arrivals | None:
+    """Return how streams begin at a rate; None where so many are kept open."""
+    from chunkwire.tools.bench.load import Arrivals, Spacing
+
+    return None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))
+
+
+def findings(made: Bench, requirements: Sequence[Requirement], until: Target | None) -> Iterator[tuple[str, ExitCode]]:
     """Yield a line, and the exit code that it stands for, for each thing that is wrong."""
-    from chunkwire.tools.bench.view import missed, streams_line
+    from chunkwire.tools.bench.limits import Allowance, missed, streams_line
 
+    allowances = [one for one in requirements if isinstance(one, Allowance)]
+    limits = [one for one in requirements if one not in allowances]
     for name, gathered in (("", made.gathered), ("the baseline: ", made.baseline)):
         if gathered is None or not gathered.streams:
             continue
@@ -208,12 +218,23 @@ def findings(made: Bench, limits: Sequence[Limit], allowance: Allowance) -> Iter
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
-        elif not allowance.allows(gathered):
-            yield f"{name}more streams failed than --max-failed {allowance.text} allows: {streams}", ExitCode.FINDING
-        elif not gathered.frames:
+            continue
+        for line in missed(allowances, gathered):
+            yield f"{name}{line}", ExitCode.FINDING
+        if not gathered.frames:
             yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
-    for line in missed(limits, made.gathered):
-        yield line, ExitCode.FINDING
+        if until is not None and not made.is_partial and not until.is_reached(gathered):
+            yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
+    if made.gathered.has("first"):
+        for line in missed(limits, made.gathered):
+            yield line, ExitCode.FINDING
+
+
+def not_reached(until: Target, gathered: Gathered) -> str:
+    """Return how far a bench came that ended before its figure was so sure."""
+    needed = until.needed(gathered)
+    more = f"; about {needed:.2g} s might be enough (-z {needed:.0f}s)" if needed else ""
+    return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
 
 
 def nothing_code(gathered: Gathered) -> ExitCode:
@@ -222,122 +243,3 @@ def nothing_code(gathered: Gathered) -> ExitCode:
         if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
             return code
     return ExitCode.TIMEOUT
-
-
-def live_line(gathered: Gathered) -> str:
-    """Return what the last frames were like, for the line on a terminal."""
-    name = "added" if gathered.has("added") else "gap"
-    recent = next((one.samples[name] for one in reversed(gathered.rounds) if name in one.samples), None)
-    middle = f"{name} p50 {recent.at_rank((recent.n + 1) // 2) / 1e6:.2f} ms" if recent else "no frames yet"
-    return f"{gathered.frames} frames on {gathered.streams} streams; {middle}"
-
-
-def plan_line(made: Bench) -> str:
-    """Return how long a bench with a baseline will take, and how it goes about it."""
-    options, turns = made.options, made.turns
-    each = f"{turns} turns of the target and {turns} of the baseline, in alternating order"
-    if sampling_seconds(options) == math.inf:
-        return f"{each}, until {options.total} streams of each have ended"
-    warmup, seconds = warmup_of(options), sampling_seconds(options) / turns
-    total = 2 * turns * (OPENING_SECONDS + warmup + seconds)
-    return f"about {total:.0f} s: {each}, each {warmup:g} s of warm-up and {seconds:g} s of sampling"
-
-
-def sampling_seconds(options: argparse.Namespace) -> float:
-    """Return how long a target is sampled, s; inf: until the streams of -n have ended."""
-    if options.duration is not None:
-        return float(options.duration)
-    return 10.0 if options.total is None else math.inf
-
-
-def make_load(made: Bench, url: Url, turn: int) -> Load:
-    """Return one turn's load; our own origin is asked for streams that outlast it."""
-    from chunkwire.cli.asking import read_request
-    from chunkwire.tools.bench.metering import MAX_PATIENCE_SECONDS, Load
-    from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
-    from chunkwire.wire.durations import parse_duration
-    from chunkwire.wire.errors import LocalError
-
-    options, turns = made.options, made.turns
-    asked = read_request(options)
-    if not isinstance(asked.body, bytes | None):
-        raise LocalError("-d -: expected a body that can be sent again, since there are many streams")
-    warmup, seconds = warmup_of(options), sampling_seconds(options)
-    spread = 0.0
-    if is_probe(url):
-        interval = parse_duration(parameters(url).get("interval", "50ms")) or 0.05
-        spread = interval
-        if math.isfinite(seconds) and "n" not in parameters(url):
-            frames = math.ceil((seconds / turns + warmup + FRAMES_MARGIN_SECONDS) / interval)
-            url = with_parameters(url, {"n": str(frames), "interval": f"{interval * 1000:g}ms"})
-    return Load(
-        url=url,
-        streams=options.streams,
-        total=options.total and (options.total + turn) // turns,
-        seconds=seconds / turns,
-        warmup=warmup,
-        patience=min(MAX_PATIENCE_SECONDS, max(MIN_PATIENCE_SECONDS, seconds)),
-        max_time=options.max_time,
-        must_open=turn == 0 and options.max_failed == "0",
-        spread=spread,
-        method=asked.method,
-        fields=asked.fields,
-        body=asked.body,
-        tls=asked.tls,
-        record_to=made.record_to,
-    )
-
-
-def warmup_of(options: argparse.Namespace) -> float:
-    """Return how long a turn warms up, s: a number of streams in all has no time to lose."""
-    if options.warmup is not None:
-        return float(options.warmup)
-    return 1.0 if options.duration is not None or options.total is None else 0.0
-
-
-async def show(made: Bench) -> None:
-    """Print the figures and write the page."""
-    import trio
-
-    from chunkwire.cli.terminal import width_of
-    from chunkwire.tools.bench.page import page
-    from chunkwire.tools.bench.result import BenchResult
-    from chunkwire.tools.bench.view import lines, to_json
-
-    options = made.options
-    result = BenchResult(
-        url=options.url,
-        gathered=made.gathered,
-        conditions=conditions(made),
-        baseline=made.baseline,
-        baseline_url=options.baseline,
-        is_partial=made.is_partial,
-    )
-    if options.json:
-        print(to_json(result))
-    else:
-        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-        print(*lines(result, width=width), sep="\n")
-    if options.html:
-        await trio.Path(options.html).write_text(page(result), encoding="utf-8")
-
-
-def conditions(made: Bench) -> dict[str, object]:
-    """Return what the figures were taken under."""
-    import os
-    import platform
-
-    from chunkwire.cli.main import version
-
-    options, seconds = made.options, sampling_seconds(made.options)
-    return {
-        "streams": options.streams,
-        "seconds": "until all ended" if math.isinf(seconds) else seconds,
-        "warm-up": f"{warmup_of(options):g} s",
-        **({"turns": made.turns} if made.base is not None else {}),
-        "chunkwire": version(),
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "cores": os.cpu_count(),
-        "sockets": "TCP_NODELAY, receive buffer as the kernel sets it",
-    }

@@ -8,8 +8,7 @@ from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
-from chunkwire.tools.bench.view import lines, missed, parse_allowance, parse_limit, table, to_json
-from chunkwire.wire.errors import LocalError
+from chunkwire.tools.bench.view import lines, table, to_json
 
 
 def found(*, frames: int = 0, streams: int = 0, **samples: list[float]) -> Gathered:
@@ -97,40 +96,10 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
     assert {"delayed", "frame,", "write", "complete"} <= set(words)
 
 
-@pytest.mark.parametrize("text, holds", [("hold.p99=1980us", True), ("hold.p99=1.9ms", False), ("late.max=1s", True)])
-def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
-    assert (list(missed([parse_limit(text)], gathered())) == []) is holds
-
-
-def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
-    (line,) = missed([parse_limit("hold.p99=1s")], gathered(100))
-    assert line.startswith("hold.p99=1s: cannot be judged")
-
-
-@pytest.mark.parametrize("text", ["hold.p99", "hold.p98=1ms", "nix.p99=1ms", "hold.p99=1", "hold.p99=-1ms"])
-def test_what_is_no_limit_is_refused(text: str) -> None:
-    with pytest.raises(LocalError, match=r"hold\.p99=5ms"):
-        parse_limit(text)
-
-
 def test_failures_are_told_by_kind_the_most_frequent_first() -> None:
     failing = Gathered(streams=9, failures={"cut": 1, "reset": 3})
     assert "9 streams, 4 failed (3 reset, 1 cut)" in " ".join(lines(result(failing)))
     assert json.loads(to_json(result(failing)))["failures"] == {"cut": 1, "reset": 3}
-
-
-@pytest.mark.parametrize(
-    "text, failed, allowed",
-    [("0", 0, True), ("0", 1, False), ("2", 2, True), ("2", 3, False), ("5%", 10, True), ("5%", 11, False)],
-)
-def test_so_many_streams_may_fail(text: str, failed: int, allowed: bool) -> None:
-    assert parse_allowance(text).allows(Gathered(streams=200, failures={"cut": failed})) is allowed
-
-
-@pytest.mark.parametrize("text", ["", "-1", "x", "1.5", "101%", "%", "1 %"])
-def test_what_is_no_number_of_failures_is_refused(text: str) -> None:
-    with pytest.raises(LocalError, match="such as 3 or"):
-        parse_allowance(text)
 
 
 def test_a_baseline_is_named_in_json_and_on_the_page_and_plotted() -> None:
@@ -146,13 +115,14 @@ def test_a_baseline_is_named_in_json_and_on_the_page_and_plotted() -> None:
 def test_json_has_the_rule_beside_each_alias() -> None:
     told = json.loads(to_json(result(gathered())))
     assert told["quantities"]["hold"]["p99"] == pytest.approx(1.98, rel=1e-3)
-    assert "(frames - 1)" in told["aliases"]["tpot"]["rule"]
-    assert told["aliases"]["ttft"]["p50"] == told["quantities"]["first"]["p50"]
+    assert "another name of itl" in told["aliases"]["tpot"]["rule"]
+    assert told["aliases"]["icl"]["p50"] == told["quantities"]["gap"]["p50"]
     assert told["reads_a_chunk"] == 1.0
 
 
 def test_the_notes_tell_how_many_samples_there_are() -> None:
-    assert "* n: first 50, late 100, added 100, hold 100, gap 100" in lines(result(gathered(100)))
+    found = list(lines(result(gathered(100))))
+    assert any(line.startswith("* n: first 50, late 100, added 100, hold 100, gap 100; ") for line in found)
     assert any("no stamps" in line for line in lines(result(Gathered())))
 
 

@@ -96,13 +96,13 @@ def test_a_frame_arrives_with_its_last_octet() -> None:
 
 def test_a_stream_without_stamps_has_first_and_gap_only() -> None:
     gathered = sampled([(10.0, encode_chunk(b"a")), (20.0, encode_chunk(b"b"))])
-    assert set(gathered.rounds[0].samples) == {"first", "gap", "tpot"}
+    assert set(gathered.rounds[0].samples) == {"first", "ttft", "gap", "itl"}
     assert [planned for planned, _ in gathered.shown[0]] == [None, None]
 
 
-def test_tpot_is_over_the_whole_stream() -> None:
+def test_itl_is_over_the_whole_stream() -> None:
     reads = [(10.0, encode_chunk(b"a")), (20.0, encode_chunk(b"b")), (40.0, encode_chunk(b"c"))]
-    assert values(sampled(reads), "tpot") == ms(15.0)
+    assert values(sampled(reads), "itl") == ms(15.0)
 
 
 def test_a_body_without_chunks_counts_its_reads() -> None:

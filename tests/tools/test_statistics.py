@@ -1,10 +1,13 @@
 """Percentiles against counts by hand, and the rule that a figure needs samples beyond it."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
+from chunkwire.tools.bench.rounds import Figure
 from chunkwire.tools.bench.statistics import (
     ALIASES,
     DEFINITIONS,
@@ -12,7 +15,7 @@ from chunkwire.tools.bench.statistics import (
     curve,
     percentile,
     percentile_of,
-    summarize,
+    summary_of,
 )
 
 
@@ -26,14 +29,24 @@ def test_ten_samples_must_lie_beyond(n: int, expected: int | None) -> None:
     assert percentile(range(1, n + 1), 99.0) == expected
 
 
+def figure(values: Iterable[int], *, unknown: int = 0) -> Figure:
+    samples = DurationHistogram(values)
+    return Figure("late", "ns", samples, samples.n, samples.n + unknown)
+
+
+@pytest.mark.parametrize("unknown, expected", [(1, 50), (2, None)])
+def test_a_quantity_of_which_too_little_is_known_has_no_percentile(unknown: int, expected: int | None) -> None:
+    assert summary_of(figure(range(1, 100), unknown=unknown)).percentiles[50.0] == expected
+
+
 def test_few_samples_have_a_largest_and_no_percentile() -> None:
-    summary = summarize(DurationHistogram([3, 1, 2]))
+    summary = summary_of(figure([3, 1, 2]))
     assert (summary.n, summary.largest) == (3, 3)
     assert set(summary.percentiles.values()) == {None}
 
 
 def test_no_samples_have_no_figures() -> None:
-    assert summarize(DurationHistogram()).largest is None
+    assert summary_of(figure([])).largest is None
     assert curve(DurationHistogram()) == []
 
 
@@ -74,5 +87,5 @@ def test_the_curve_rises_and_ends_where_ten_samples_lie_beyond(samples: list[int
 
 
 def test_each_alias_has_a_rule() -> None:
-    assert {quantity for quantity, _ in ALIASES.values()} <= {*DEFINITIONS, "tpot"}
+    assert {quantity for quantity, _ in ALIASES.values()} <= {*DEFINITIONS, "ttft", "itl"}
     assert all(":" in rule for _, rule in ALIASES.values())

@@ -18,6 +18,9 @@ MAX_ROUNDS: Final = 64
 MIN_KNOWN: Final = 0.99
 """Share of a figure's samples that must be known: what is missing is mostly late, so the rest would look too good."""
 
+PER_STREAM: Final = ("first", "ttft", "itl")
+"""Quantities of which each stream has one sample, whenever it began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -145,12 +148,23 @@ class Gathered:
             self.rounds.append(Round(self.width))
         return self.rounds[index]
 
+    def leave_out(self, count: int) -> None:
+        """Leave out the first rounds, as warm-up; what a stream has one of stays, in the round that follows."""
+        for one in self.rounds[:count]:
+            self.warmup += one.seconds
+            for name in PER_STREAM:
+                if name in one.samples:
+                    self.rounds[count].samples.setdefault(name, DurationHistogram()).add(one.samples[name])
+        del self.rounds[:count]
+
+    def in_rounds(self, count: int) -> list[Round]:
+        """Return so many rounds at most: neighbours added up."""
+        size = max(1, -(-len(self.rounds) // count))
+        return [_added(self.rounds[k : k + size]) for k in range(0, len(self.rounds), size)]
+
     def as_one_round(self) -> Gathered:
         """Return the same with all rounds added up: where one run of several is the round."""
-        whole = Round()
-        for one in self.rounds:
-            whole.add(one)
-        rounds = [whole] if self.rounds else []
+        rounds = [_added(self.rounds)] if self.rounds else []
         return Gathered(rounds, self.width, self.streams, dict(self.failures), self.warmup, self.trends, self.shown)
 
     def add(self, other: Gathered) -> None:
@@ -164,6 +178,13 @@ class Gathered:
         self.warmup += other.warmup
         self.trends += other.trends
         self.shown = self.shown or other.shown
+
+
+def _added(rounds: Sequence[Round]) -> Round:
+    total = Round()
+    for one in rounds:
+        total.add(one)
+    return total
 
 
 def _in_pairs(rounds: Sequence[Round]) -> list[Round]:

@@ -8,13 +8,15 @@ for `first`, of which each stream has one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chunkwire.llm.dialect import Reader
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.tokens import ContentTimes
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
@@ -52,6 +54,26 @@ class Window:
         return (now_ns - self.began_ns) / 1e9 if math.isfinite(self.began_ns) else -1.0
 
 
+@dataclass(frozen=True, slots=True)
+class FrameSample:
+    """One frame, where somebody wants them one by one.
+
+    Attributes:
+        stream, number: from 1; of the frame in its stream.
+        arrived_ns: since the stream's request.
+        late_ns, added_ns, gap_ns: None where it has none.
+        is_sampled: it came while the bench sampled.
+    """
+
+    stream: int
+    number: int
+    arrived_ns: int
+    late_ns: int | None
+    added_ns: int | None
+    gap_ns: int | None
+    is_sampled: bool
+
+
 class StreamSampler:
     """One stream: what it brought, read after read.
 
@@ -60,7 +82,10 @@ class StreamSampler:
 
     Args:
         sent_ns: when its request was sent, on the clock of `take`; the stamps' clock, where `late` is to mean anything.
+        reader: of the answer, where a language model gives one.
         recorder: records what arrives, where somebody saves it.
+        report_frame: is given each frame, where somebody wants them one by one.
+        stream: its number, for them.
     """
 
     def __init__(
@@ -71,7 +96,10 @@ class StreamSampler:
         framing: Framing,
         coding: str,
         sent_ns: int,
+        reader: Reader | None = None,
         recorder: Recorder | None = None,
+        report_frame: Callable[[FrameSample], None] | None = None,
+        stream: int = 1,
     ) -> None:
         self._gathered = gathered
         self._window = window
@@ -80,8 +108,13 @@ class StreamSampler:
         self._content = ContentReader(coding)
         self.failure = ""
         self._sent_ns = sent_ns
+        self._is_answer = reader is not None
+        self._content_times = ContentTimes(reader)
         self._recorder = recorder
+        self._report_frame = report_frame
+        self._stream = stream
         self._is_over = False
+        self._is_finished = False
         self._is_plain = framing.kind is not BodyKind.CHUNKED
         self._number = 0
         self._last_ns = 0
@@ -121,8 +154,9 @@ class StreamSampler:
         Args:
             octets: empty at the end of input, None at a reset.
         """
-        if not self._is_over:
-            self._is_over = not self._take(now_ns, octets)
+        if not self._is_over and not self._take(now_ns, octets):
+            self._is_over = True
+            self.finish()
         return not self._is_over
 
     def _take(self, now_ns: int, octets: bytes | None) -> bool:
@@ -148,11 +182,14 @@ class StreamSampler:
         return not self._scanner.is_complete
 
     def finish(self) -> None:
-        """Count what only a whole stream shows; to be called once, when nothing more is taken."""
+        """Count what only a whole stream shows, once, when nothing more is taken; an end that it takes does so."""
+        if self._is_finished:
+            return
+        self._is_finished = self._is_over = True
         if self.failure:
             self._gathered.fail(self.failure)
-        if self._frames > 1:
-            self._round(self._first_ns).record("tpot", (self._last_ns - self._first_ns) // (self._frames - 1))
+        if (latency_ns := self._content_times.latency_ns) is not None:
+            self._round(self._first_ns).record("itl", latency_ns)
         self._record_hold()
 
     def _round(self, now_ns: int) -> Round:
@@ -194,6 +231,8 @@ class StreamSampler:
             if isinstance(event, Data):
                 stamps += self._content.feed(event.octets)[0]
                 frames += self._is_plain
+                if self._is_answer:
+                    self._take_content(now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
                 frames += 1
         if counts:
@@ -205,20 +244,41 @@ class StreamSampler:
         for stamp in stamps[frames:]:
             self._stamped(now_ns, stamp, counts=counts)
 
+    def _take_content(self, now_ns: int, octets: bytes = b"") -> None:
+        if self._content_times.take(now_ns, octets):
+            self._round(now_ns).record("ttft", now_ns - self._sent_ns)
+
     def _frame(self, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
-        if not self._frames:
+        if not self._is_answer:
+            self._take_content(now_ns)
+        gap_ns = now_ns - self._last_ns if self._frames else None
+        if gap_ns is None:
             self._first_ns = now_ns
             self._round(now_ns).record("first", now_ns - self._sent_ns)
         else:
-            self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_ns)
+            self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
             if counts and self._last_ns >= self._window.opens_ns:
-                self._round(now_ns).record("gap", now_ns - self._last_ns)
+                self._round(now_ns).record("gap", gap_ns)
         self._frames += 1
         self._last_ns = now_ns
+        if self._report_frame is not None:
+            self._report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
         if stamp is not None:
             self._stamped(now_ns, stamp, counts=counts)
         elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             self._shown.append((None, (now_ns - self._sent_ns) / 1e9))
+
+    def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
+        planned_ns = None if stamp is None else stamp.planned_ns
+        return FrameSample(
+            stream=self._stream,
+            number=self._frames,
+            arrived_ns=now_ns - self._sent_ns,
+            late_ns=None if planned_ns is None else now_ns - planned_ns,
+            added_ns=None if stamp is None else now_ns - stamp.actual_ns,
+            gap_ns=gap_ns,
+            is_sampled=is_sampled,
+        )
 
     def _stamped(self, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.rounds import Figure
 
 QUANTILES: Final = "nearest rank (R type 1), to 0.1 %"
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
@@ -40,14 +41,16 @@ DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 ALIASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "ttft": ("first", "time to first token: request sent to first frame complete, whatever it carries, a role too"),
-        "itl": ("gap", "inter-token latency: the gaps between frames, one sample a gap, frames of one read 0 apart"),
-        "tpot": ("tpot", "time per output token: (last frame - first frame) / (frames - 1), one sample a stream"),
+        "ttft": ("ttft", "time to first token: request sent to the first frame with text, reasoning or a tool call"),
+        "itl": ("itl", "inter-token latency: (last frame with content - first) / (output tokens - 1), one a stream"),
+        "icl": ("gap", "inter-chunk latency: the gaps between frames, one sample a gap, frames of one read 0 apart"),
+        "tpot": ("itl", "time per output token: another name of itl"),
     }
 )
-"""Names from benchmarks of language models, which mean another thing in each: here the rule stands beside the figure.
+"""TTFT, ITL and ICL as NVIDIA's AIPerf defines them (its Metrics Reference); other tools mean other things by them.
 
-A frame is not a token, and not an event: where a server puts two tokens in a frame, these count one.
+A role alone is no content. Output tokens are the provider's usage, or, without one, the pieces of content. In a stream
+that is no answer of a language model every frame counts as content, and as one token.
 """
 
 
@@ -72,8 +75,13 @@ def rank_of(n: int, percentage: float) -> int | None:
     Args:
         percentage: 0 (the smallest sample) or more, below 100.
     """
-    rank = max(1, math.ceil(round(n * percentage / 100, 9)))
+    rank = nearest_rank(n, percentage)
     return None if n - rank < MIN_BEYOND else rank
+
+
+def nearest_rank(n: int, percentage: float) -> int:
+    """Return the rank, from 1, of the smallest of n samples that at least `percentage` of them do not exceed."""
+    return max(1, math.ceil(round(n * percentage / 100, 9)))
 
 
 def percentile(ordered: Sequence[float], percentage: float) -> float | None:
@@ -92,10 +100,13 @@ def percentile_of(samples: DurationHistogram, percentage: float) -> int | None:
     return None if rank is None else samples.at_rank(rank)
 
 
-def summarize(samples: DurationHistogram) -> Summary:
-    """Return the figures of a quantity."""
-    figures = {percentage: percentile_of(samples, percentage) for percentage in PERCENTILES}
-    return Summary(samples.n, MappingProxyType(figures), samples.largest if samples.n else None)
+def summary_of(figure: Figure) -> Summary:
+    """Return the figures of a quantity; it has no percentile where too many of its samples are unknown."""
+    samples = figure.histogram
+    percentiles = {
+        percentage: percentile_of(samples, percentage) if figure.is_known else None for percentage in PERCENTILES
+    }
+    return Summary(samples.n, MappingProxyType(percentiles), samples.largest if samples.n else None)
 
 
 def curve(samples: DurationHistogram, points: int = 200) -> list[tuple[float, int]]:

@@ -1,4 +1,4 @@
-"""The figures of a bench: a table, a line of JSON, and whether its limits hold.
+"""The figures of a bench: a table, and a line of JSON.
 
 The rule here: samples in, lines out. Nothing is shown without the number of its samples, and a percentile that too few
 samples lie beyond is left blank. Lines are of whole words and as wide as the caller says; None: as long as they are.
@@ -8,118 +8,45 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from chunkwire.tools.bench.histogram import bounds, bucket_of
+from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, differences_of, intervals_of
+from chunkwire.tools.bench.limits import MAX, NAMES, Target, streams_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, Summary, summarize
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, QUANTILES, Summary, summary_of
 from chunkwire.tools.paint import wrapped
-from chunkwire.wire.durations import parse_duration
-from chunkwire.wire.errors import LocalError
 
-_LIMIT: Final = re.compile(r"(?P<quantity>[a-z]+)\.(?P<figure>p\d{1,2}(?:\.\d+)?|max)=(?P<time>[\d.]+[a-zµ]+)")
-_NAMES: Final = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p99.9"}
-MAX: Final = "max"
+_COMPARED: Final = (
+    f"diff is the target less base, ± the {DIFFERENCE_CONFIDENCE * 100:g} % interval from resampling the rounds; "
+    "~ where no difference is to be seen"
+)
 
 SMALLEST_RATIO: Final = 1e-4
 """A smaller one is written with an exponent, or it would not fit its column."""
 
 
-_OPENING: Final = "streams were opened one after another, each once the one before had its head, and then warmed up"
-_TURNS: Final = "; target and baseline took turns at going first"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A figure that must not be larger than this.
-
-    Attributes:
-        figure: "p50", "p90", "p99", "p99.9" or "max".
-        seconds: the largest value that is still in order.
-    """
-
-    quantity: str
-    figure: str
-    seconds: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many streams may fail: a number, or a share of all."""
-
-    number: float
-    is_percentage: bool
-    text: str
-
-    def allows(self, gathered: Gathered) -> bool:
-        """Say whether no more streams failed than may."""
-        allowed = self.number * gathered.streams / 100 if self.is_percentage else self.number
-        return gathered.failed <= allowed
-
-
-def parse_allowance(text: str) -> Allowance:
-    """Return the allowance of `3` or `0.5%`.
-
-    Raises:
-        LocalError: it is none.
-    """
-    found = re.fullmatch(r"(\d{1,9})|(\d{1,3}(?:\.\d+)?)%", text.strip())
-    if not found or float(found[2] or 0) > 100:
-        raise LocalError(f"--max-failed: expected a number of streams or a percentage, such as 3 or 0.5%, got {text!r}")
-    return Allowance(float(found[1] or found[2]), found[2] is not None, text.strip())
-
-
-def parse_limit(text: str) -> Limit:
-    """Return the limit of `hold.p99=5ms`.
-
-    Raises:
-        LocalError: it is none, or names no figure that a bench has.
-    """
-    found = _LIMIT.fullmatch(text)
-    known = (*_NAMES.values(), MAX)
-    seconds = parse_duration(found["time"]) if found else None
-    if not found or seconds is None or found["quantity"] not in DEFINITIONS or found["figure"] not in known:
-        quantities, figures = ", ".join(DEFINITIONS), ", ".join(known)
-        raise LocalError(
-            f"expected QUANTITY.FIGURE=TIME, such as hold.p99=5ms, of {quantities} and {figures}; got {text!r}"
-        )
-    return Limit(found["quantity"], found["figure"], seconds, text)
-
-
-def missed(limits: Sequence[Limit], gathered: Gathered) -> Iterator[str]:
-    """Yield a line for each limit that does not hold; one that cannot be judged does not."""
-    for limit in limits:
-        value = figures(summarize(gathered.samples(limit.quantity)))[limit.figure]
-        if value is None:
-            yield f"{limit.text}: cannot be judged, too few samples lie beyond; take a longer run or more streams"
-        elif (value if limit.figure == MAX else bounds(bucket_of(value))[0]) > limit.seconds * 1e9:
-            yield f"{limit.text}: missed, {limit.quantity}.{limit.figure} is {value / 1e6:.2f} ms"
-
-
 def figures(summary: Summary) -> dict[str, int | None]:
     """Return the figures of a quantity by their names, in ns."""
-    return {**{_NAMES[percentage]: value for percentage, value in summary.percentiles.items()}, MAX: summary.largest}
+    return {**{NAMES[percentage]: value for percentage, value in summary.percentiles.items()}, MAX: summary.largest}
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
     """Yield the heading, a row for each quantity, and beside a baseline its row and the ratio."""
     if not any(gathered.has(quantity) for quantity in DEFINITIONS):
         return
-    yield " " * 8 + "".join(f"{_NAMES[percentage]:>9}" for percentage in PERCENTILES) + f"{MAX:>9}"
+    yield " " * 8 + "".join(f"{NAMES[percentage]:>9}" for percentage in PERCENTILES) + f"{MAX:>9}"
     for quantity, definition in DEFINITIONS.items():
-        summary = summarize(gathered.samples(quantity))
+        summary = summary_of(gathered.figure(quantity))
         if not summary.n:
             continue
         yield from wrapped(_row(f"  {quantity}", summary) + "   ms  ", definition, width)
         if baseline is not None:
-            other = summarize(baseline.samples(quantity))
+            other = summary_of(baseline.figure(quantity))
             yield _row("    base", other)
+            yield from _differences(gathered, baseline, quantity)
             yield _ratios(summary, other)
 
 
@@ -127,6 +54,17 @@ def _row(name: str, summary: Summary) -> str:
     # Zero is added so that what rounds to zero has no sign.
     cells = ("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in figures(summary).values())
     return f"{name:<8}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+def _differences(gathered: Gathered, baseline: Gathered, quantity: str) -> Iterator[str]:
+    """Yield the target less its baseline, `~` where no difference is seen, and half the width of each interval."""
+    found = list(differences_of(gathered, baseline, quantity).values())
+    if not any(found):
+        return
+    shown = ("" if one is None else f"{one.value / 1e6:+.2f}" if one.is_seen else "~" for one in found)
+    yield ("    diff" + "".join(f"{cell:>9}" for cell in shown)).rstrip()
+    halves = ("" if one is None else f"{one.half / 1e6:.2f}" for one in found)
+    yield ("       ±" + "".join(f"{cell:>9}" for cell in halves)).rstrip()
 
 
 def _ratios(summary: Summary, baseline: Summary) -> str:
@@ -151,16 +89,18 @@ def _three_digits(ratio: float) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
 
 
-def lines(result: BenchResult, *, width: int | None = None) -> Iterator[str]:
+def lines(result: BenchResult, *, width: int | None = None, until: Target | None = None) -> Iterator[str]:
     """Yield the table, how many samples there are, what failed, and under what conditions they were taken."""
     if result.is_partial:
         yield "* partial: ended by Ctrl-C; these are the figures until then"
     yield from table(result.gathered, result.baseline, width=width)
     notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
-    notes.append(_OPENING + (_TURNS if result.baseline is not None else ""))
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
         notes += [f"base is {warning}" for warning in warnings(result.baseline.trends)]
+        notes.append(_COMPARED)
+    if until is not None and result.gathered.has("first"):
+        notes.insert(0, until.line(result.gathered))
     for note in notes:
         yield from wrapped("* ", note, width)
 
@@ -168,7 +108,7 @@ def lines(result: BenchResult, *, width: int | None = None) -> Iterator[str]:
 def _notes(gathered: Gathered) -> Iterator[str]:
     yield from warnings(gathered.trends)
     counts = (f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name))
-    yield f"n: {', '.join(counts) or 'none'}"
+    yield f"n: {', '.join(counts) or 'none'}; percentiles: {QUANTILES}"
     yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
         f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
     )
@@ -176,29 +116,25 @@ def _notes(gathered: Gathered) -> Iterator[str]:
         yield "no stamps in the stream: late, added and hold need them (/probe has them)"
 
 
-def streams_line(gathered: Gathered) -> str:
-    """Return how many streams there were, and how many failed in which way, the most frequent first."""
-    kinds = sorted(gathered.failures.items(), key=lambda failure: -failure[1])
-    how = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if kinds else ""
-    return f"{gathered.streams} streams, {gathered.failed} failed{how}"
-
-
 def _share(gathered: Gathered) -> float:
     return gathered.reads / gathered.frames if gathered.frames else 0.0
 
 
 def to_json(result: BenchResult) -> str:
-    """Return the figures as one line of JSON, times in ms; each quantity has its rule beside it."""
+    """Return the result as one line of JSON: what can be added, and beside it its figures in ms, each with its rule."""
     gathered, baseline = result.gathered, result.baseline
     members: dict[str, object] = {
         **result.as_json(),
         "unit": "ms",
+        "quantiles": QUANTILES,
         "quantities": {name: _quantity(gathered, name, rule) for name, rule in DEFINITIONS.items()},
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
+        "intervals": {name: _intervals(gathered, name) for name in DEFINITIONS},
         "streams": gathered.streams,
         "failed": gathered.failed,
         "failures": gathered.failures,
         "warnings": list(warnings(gathered.trends)),
+        "warmup": gathered.warmup,
         "frames": gathered.frames,
         "reads": gathered.reads,
         "reads_a_chunk": round(_share(gathered), 4),
@@ -209,15 +145,35 @@ def to_json(result: BenchResult) -> str:
         members["baseline_failures"] = baseline.failures
         members["baseline_warnings"] = list(warnings(baseline.trends))
         members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
+        members["differences"] = {name: _difference_members(gathered, baseline, name) for name in DEFINITIONS}
     return json.dumps(members, separators=(",", ":"))
 
 
+def _intervals(gathered: Gathered, name: str) -> dict[str, list[float] | None]:
+    found = intervals_of(gathered, name)
+    return {
+        NAMES[percentage]: None if one is None else [round((one.value + side * one.half) / 1e6, 4) for side in (-1, 1)]
+        for percentage, one in found.items()
+    }
+
+
+def _difference_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, dict[str, object] | None]:
+    """Return by figure the difference in ms, half the width of its interval, and whether a difference is seen."""
+    found = differences_of(gathered, baseline, name)
+    return {
+        NAMES[percentage]: None
+        if one is None
+        else {"ms": round(one.value / 1e6, 4), "half": round(one.half / 1e6, 4), "seen": one.is_seen}
+        for percentage, one in found.items()
+    }
+
+
 def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, float | None]:
-    found = ratios(summarize(gathered.samples(name)), summarize(baseline.samples(name)))
+    found = ratios(summary_of(gathered.figure(name)), summary_of(baseline.figure(name)))
     return {figure: None if ratio is None else float(f"{ratio:.3g}") for figure, ratio in found.items()}
 
 
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
-    summary = summarize(gathered.samples(name))
+    summary = summary_of(gathered.figure(name))
     values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in figures(summary).items()}
     return {"n": summary.n, **values, "rule": rule}

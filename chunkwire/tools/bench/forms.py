@@ -1,0 +1,157 @@
+"""A bench in the forms of other tools: Go benchmark lines, JUnit, CSV, HdrHistogram logs.
+
+The rule here: a result in, text out; each form as its own documentation has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
+from chunkwire.tools.bench.limits import MAX, NAMES, Requirement
+from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.samples import FrameSample
+from chunkwire.tools.bench.statistics import DEFINITIONS, summary_of
+from chunkwire.wire.errors import LocalError
+
+GO_ROUNDS: Final = 10
+"""Lines of a benchmark at most: benchstat wants about ten, and each needs samples of its own for its percentiles."""
+
+CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled"
+HLOG_LONGEST_NS: Final = 3_600_000_000_000
+"""The largest value of a histogram in an .hlog: an hour."""
+
+
+def go_lines(result: BenchResult) -> Iterator[str]:
+    """Yield the result in Go's benchmark format (proposal 14313): configuration lines, then a line a round.
+
+    `benchstat old.txt new.txt` compares two such files. A round's frames are the iterations.
+    """
+    yield f"url: {result.url}"
+    for name, value in result.conditions.items():
+        yield f"{name.lower().replace(' ', '-')}: {value}"
+    yield ""
+    streams = result.conditions.get("streams", result.gathered.streams)
+    yield from _go_rounds(f"BenchmarkStream/streams={streams}", result.gathered)
+    if result.baseline is not None:
+        yield from _go_rounds(f"BenchmarkBaseline/streams={streams}", result.baseline)
+
+
+def _go_rounds(name: str, gathered: Gathered) -> Iterator[str]:
+    for one in gathered.in_rounds(GO_ROUNDS):
+        cells = []
+        for quantity in DEFINITIONS:
+            summary = summary_of(Gathered([one]).figure(quantity))
+            figures = {NAMES[percentage]: value for percentage, value in summary.percentiles.items()}
+            cells += [
+                f"{value} {quantity}-{figure}-ns"
+                for figure, value in {**figures, MAX: summary.largest}.items()
+                if value is not None
+            ]
+        if cells:
+            yield f"{name} {one.frames or one.samples['first'].n} {' '.join(cells)}"
+
+
+def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: Sequence[str]) -> str:
+    """Return a JUnit file: a test a limit, and one of whether anything was measured.
+
+    Args:
+        complaints: why nothing was measured; empty where something was.
+    """
+    cases = [("measured", "; ".join(complaints))]
+    cases += [(requirement.text, requirement.missed(result.gathered)) for requirement in requirements]
+    failed = sum(bool(message) for _, message in cases)
+    suite = quoteattr(f"chunkwire bench {result.url}")
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines.append(f'<testsuites tests="{len(cases)}" failures="{failed}">')
+    lines.append(f'<testsuite name={suite} tests="{len(cases)}" failures="{failed}" errors="0" skipped="0">')
+    for name, message in cases:
+        opened = f"<testcase classname={suite} name={quoteattr(name)}"
+        failure = f"><failure message={quoteattr(message)}>{escape(message)}</failure></testcase>" if message else "/>"
+        lines.append(opened + failure)
+    return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
+
+
+def csv_line(frame: FrameSample) -> str:
+    """Return the row of a frame, under `CSV_HEADING`; what is not known is empty."""
+    times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns)
+    cells = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
+    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)}"
+
+
+def _hdrh() -> Any:
+    try:
+        return import_module("hdrh.histogram").HdrHistogram
+    except ImportError:
+        raise LocalError("--hlog needs the package hdrhistogram: pip install 'chunkwire[bench]'") from None
+
+
+def require_hlog() -> None:
+    """Check that logs can be written.
+
+    Raises:
+        LocalError: the package that writes them is missing.
+    """
+    _hdrh()
+
+
+def hlog_lines(gathered: Gathered) -> Iterator[str]:
+    """Yield an HdrHistogram log: an interval a round and quantity, which is its tag; values in ns.
+
+    A log has no negative values: they are written as 0.
+    """
+    yield "#[Histogram log format version 1.3]"
+    yield "#[StartTime: 0.000 (seconds since epoch)]"
+    yield '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
+    began = 0.0
+    for one in gathered.rounds:
+        for name, samples in one.samples.items():
+            payload = _encoded(samples).decode("ascii")
+            largest = max(0, samples.largest) / 1e6
+            yield f"Tag={name},{began:.3f},{one.seconds:.3f},{largest:.3f},{payload}"
+        began += one.seconds
+
+
+def _encoded(samples: DurationHistogram) -> bytes:
+    histogram = _hdrh()(1, HLOG_LONGEST_NS, 3)
+    for bucket, n in samples.counts():
+        histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)
+    encoded: bytes = histogram.encode()
+    return encoded
+
+
+def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
+    """Return the rounds of an HdrHistogram log whose values are ns; an interval without a tag is one of `late`.
+
+    Raises:
+        LocalError: a line is none of a log, or a histogram that cannot be read.
+    """
+    rounds: dict[str, Round] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text[0] in '#"':
+            continue
+        tag, rest = text[4:].split(",", 1) if text.startswith("Tag=") and "," in text else ("late", text)
+        try:
+            start, seconds, _, payload = rest.split(",")
+            one = rounds.setdefault(start, Round(float(seconds)))
+            one.samples.setdefault(tag, DurationHistogram()).add(_decoded(payload))
+        except LocalError:
+            raise
+        except Exception as error:  # the decoder raises whatever its zlib, base64 and ctypes do
+            raise LocalError(f"{where}: line {number} is no interval of an HdrHistogram log") from error
+    if not rounds:
+        raise LocalError(f"{where}: an HdrHistogram log without an interval")
+    return Gathered(list(rounds.values()))
+
+
+def _decoded(payload: str) -> DurationHistogram:
+    samples, decoded = DurationHistogram(), _hdrh().decode(payload)
+    for item in decoded.get_recorded_iterator():
+        samples.count(bucket_of(item.value_iterated_to), item.count_added_in_this_iter_step)
+    samples.smallest, samples.largest = decoded.get_min_value(), decoded.get_max_value()
+    return samples

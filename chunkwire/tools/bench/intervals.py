@@ -1,0 +1,172 @@
+"""How sure a figure is: intervals by resampling rounds, differences of two targets, and warm-up. Pure.
+
+The rule here: frames of one stream, and of one moment, depend on each other, so whole rounds are drawn (a block
+bootstrap), never frames. Both targets of a comparison draw the same rounds, since they took turns. The spread of the
+figure over the draws is its standard error; an interval is Student's t of the number of rounds times that.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from operator import mul
+from random import Random
+from statistics import NormalDist, stdev
+from typing import Final
+
+from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
+
+CONFIDENCE: Final = 0.95
+"""Of the interval of one figure."""
+DIFFERENCE_CONFIDENCE: Final = 0.99
+"""Of the interval of a difference: a table has twenty, and of equal targets most tables shall show none."""
+MIN_ROUNDS: Final = 5
+"""Fewer rounds say too little of their spread."""
+DRAWS: Final = 500
+
+WARMUP_ROUNDS: Final = 10
+"""Warm-up is looked for in a run of at least so many rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and how sure it is, in ns.
+
+    Attributes:
+        half: half the width of its interval.
+        resolution: width of the histogram's bucket: no smaller difference can be seen.
+        rounds: it was resampled from so many.
+    """
+
+    value: float
+    half: float
+    resolution: float
+    rounds: int
+
+    @property
+    def share(self) -> float | None:
+        """Half the width over the figure; None where the figure is not above zero."""
+        return self.half / self.value if self.value > 0 else None
+
+    @property
+    def is_seen(self) -> bool:
+        """Say of a difference whether it is one: its interval leaves zero out."""
+        return abs(self.value) > max(self.half, self.resolution)
+
+
+class _Counts:
+    """Samples of rounds, counted so that the percentile of any draw of them is found by a few additions."""
+
+    def __init__(self, rounds: Sequence[DurationHistogram]) -> None:
+        counts = [dict(one.counts()) for one in rounds]
+        self._buckets = sorted({bucket for of_one in counts for bucket in of_one})
+        up_to = [list(accumulate(of_one.get(bucket, 0) for bucket in self._buckets)) for of_one in counts]
+        self._up_to = list(zip(*up_to, strict=True))
+        self._n = [one.n for one in rounds]
+
+    def at(self, weights: Sequence[int], percentage: float) -> int:
+        """Return the percentile of a draw: how often each round is in it."""
+        n = sum(map(mul, weights, self._n))
+        rank = nearest_rank(n, percentage)
+        place = bisect_left(self._up_to, rank, key=lambda column: sum(map(mul, weights, column)))
+        return bounds(self._buckets[min(place, len(self._buckets) - 1)])[1]
+
+
+def interval_of(gathered: Gathered, name: str, percentage: float) -> Interval | None:
+    """Return the interval of a percentile; None where rounds or samples are too few."""
+    return intervals_of(gathered, name, [percentage])[percentage]
+
+
+def intervals_of(
+    gathered: Gathered, name: str, percentages: Sequence[float] = PERCENTILES
+) -> Mapping[float, Interval | None]:
+    """Return the intervals of a quantity's percentiles; None where rounds or samples are too few."""
+    rounds = [one.samples[name] for one in gathered.rounds if name in one.samples]
+    return _intervals([rounds], percentages, CONFIDENCE)
+
+
+def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping[float, Interval | None]:
+    """Return a target's percentiles less those of its baseline; None where rounds or samples are too few."""
+    pairs = [
+        (one.samples[name], other.samples[name])
+        for one, other in zip(gathered.rounds, baseline.rounds, strict=False)
+        if name in one.samples and name in other.samples
+    ]
+    ours, theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
+    return _intervals([ours, theirs], PERCENTILES, DIFFERENCE_CONFIDENCE)
+
+
+def _intervals(
+    sides: Sequence[Sequence[DurationHistogram]], percentages: Sequence[float], confidence: float
+) -> dict[float, Interval | None]:
+    """Return the intervals of one side's percentiles, or of the first side's less the second's."""
+    rounds = len(sides[0])
+    least = min(sum(one.n for one in side) for side in sides)
+    wanted = [percentage for percentage in percentages if rank_of(least, percentage) is not None]
+    found: dict[float, Interval | None] = dict.fromkeys(percentages)
+    if rounds < MIN_ROUNDS or not wanted:
+        return found
+    counts = [_Counts(side) for side in sides]
+
+    def figure(weights: Sequence[int], percentage: float) -> int:
+        first, *others = (side.at(weights, percentage) for side in counts)
+        return first - sum(others)
+
+    whole = [1] * rounds
+    for percentage in wanted:
+        error = stdev(figure(weights, percentage) for weights in _draws(rounds)) * (rounds / (rounds - 1)) ** 0.5
+        resolution = max(_width(side.at(whole, percentage)) for side in counts)
+        half = student(confidence, rounds - 1) * error
+        found[percentage] = Interval(figure(whole, percentage), half, resolution, rounds)
+    return found
+
+
+def _width(value: int) -> int:
+    """Return the width of a value's bucket."""
+    low, high = bounds(bucket_of(value))
+    return high - low + 1
+
+
+@lru_cache(maxsize=8)
+def _draws(rounds: int) -> list[list[int]]:
+    """Return how often each round is in each draw, the same for the same number of rounds."""
+    chance = Random(rounds)
+    counted = (Counter(chance.choices(range(rounds), k=rounds)) for _ in range(DRAWS))
+    return [[one[number] for number in range(rounds)] for one in counted]
+
+
+def student(confidence: float, degrees: int) -> float:
+    """Return the two-sided quantile of Student's t, by Abramowitz & Stegun 26.7.5; within 1 % from four degrees on."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / float(degrees) ** power for power, term in enumerate(terms, 1))
+
+
+def warmup_rounds(rounds: Sequence[Round]) -> int:
+    """Return how many rounds at the beginning of a run are warm-up; at most half of them are.
+
+    The second half of the run shows between which values the medians of its rounds lie, and half that range is added on
+    both sides. The rounds before the first whose median lies inside are warm-up.
+    """
+    name = "added" if any("added" in one.samples for one in rounds) else "gap"
+    samples = [one.samples.get(name) for one in rounds]
+    medians = [None if one is None else one.at_rank(nearest_rank(one.n, 50.0)) for one in samples]
+    settled = [median for median in medians[len(medians) // 2 :] if median is not None]
+    if len(rounds) < WARMUP_ROUNDS or not settled:
+        return 0
+    margin = (max(settled) - min(settled)) / 2
+    for number, median in enumerate(medians[: len(medians) // 2]):
+        if median is not None and min(settled) - margin <= median <= max(settled) + margin:
+            return number
+    return len(medians) // 2

@@ -1,0 +1,226 @@
+"""One stream of a bench from the connection to the last frame, and how it failed.
+
+The rule here: whatever becomes of a stream, it is counted once, and another can follow.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from chunkwire.client.request import build_request
+from chunkwire.llm import route
+from chunkwire.llm.dialect import Reader
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.dial import dial
+from chunkwire.net.ends import ClientConnection
+from chunkwire.net.heads import Response, response_framing
+from chunkwire.net.tls import make_tls
+from chunkwire.record.recorder import Recorder
+from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, kind_of, may_pass
+from chunkwire.tools.bench.loop import Loop, handed_over
+from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.samples import StreamSampler, Window
+from chunkwire.wire.errors import ChunkwireError
+
+
+@dataclass(slots=True)
+class Slot:
+    """One of the streams that are open at once, and those that follow it; at a rate, none does.
+
+    Attributes:
+        answered: the first of them has a head, or failed.
+        sampler: of the latest; None before its head.
+        number: of the latest, from 1 over all slots; 0 before any was asked for.
+        asked_ns: when that was asked for.
+        due_ns: when that was to begin; None where no plan says so.
+        is_done: none will follow.
+    """
+
+    answered: trio.Event = field(default_factory=trio.Event)
+    sampler: StreamSampler | None = None
+    number: int = 0
+    asked_ns: int = 0
+    due_ns: int | None = None
+    has_failed: bool = False
+    is_done: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether a frame has come on it, or a stream of it has ended."""
+        sampler = self.sampler
+        return self.is_done or self.has_failed or (sampler is not None and (sampler.has_begun or sampler.is_over))
+
+
+class StreamRunner:
+    """Runs streams of one load, each by `run`; `finish` counts those that did not end on their own."""
+
+    def __init__(self, load: Load, window: Window, loop: Loop | None) -> None:
+        self.gathered = Gathered(width=load.round_seconds)
+        self._load = load
+        self._window = window
+        self._loop = loop
+        self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
+        self._unfinished: list[StreamSampler] = []
+
+    @property
+    def no_frame(self) -> str:
+        """What a stream is called that brings none in time."""
+        return f"no frame within {self._load.patience:g} s"
+
+    def fail(self, slot: Slot, kind: str) -> None:
+        """Count a failure, by the stream's own account where it has one already."""
+        if slot.sampler is None:
+            self.gathered.fail(kind)
+        else:
+            slot.sampler.failure = slot.sampler.failure or kind
+
+    def finish(self, slots: Iterable[Slot], closes_ns: float) -> None:
+        """Judge and count the streams that are open still, once nothing more is read."""
+        for slot in slots:
+            if slot.is_done:
+                continue
+            if slot.sampler is not None and slot.sampler.is_stalled(closes_ns):
+                slot.sampler.failure = STALLED
+            elif slot.number and not slot.is_settled and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
+                self.fail(slot, self.no_frame)
+            if slot.sampler is not None:
+                slot.sampler.finish()
+        for sampler in self._unfinished:
+            sampler.finish()
+
+    async def run(self, slot: Slot, *, due_ns: int | None = None) -> str:
+        """Run one stream, and count it.
+
+        Args:
+            due_ns: when it was to begin, where a plan said so: `first` is counted from here.
+
+        Returns:
+            How it failed, empty for not.
+
+        Raises:
+            ChunkwireError: the very first stream could not be opened, where the load says that it must.
+        """
+        self.gathered.streams += 1
+        slot.number = self.gathered.streams
+        slot.sampler, slot.asked_ns, slot.due_ns, kind = None, time.time_ns(), due_ns, ""
+        try:
+            with trio.move_on_after(self._load.max_time) as whole:
+                kind = await self._one(slot)
+            if whole.cancelled_caught:
+                kind = f"not over within {self._load.max_time:g} s"
+        except ChunkwireError as error:
+            if slot.number == 1 and self._load.must_open and not may_pass(error):
+                raise
+            kind = kind_of(error)
+        if kind:
+            slot.has_failed = True
+            self.fail(slot, kind)
+        self._keep_unfinished(slot)
+        return kind
+
+    def _keep_unfinished(self, slot: Slot) -> None:
+        """Let `finish` count a stream that was left open: the loop may have octets of it still."""
+        if slot.sampler is not None and not slot.sampler.is_over:
+            self._unfinished.append(slot.sampler)
+
+    async def _one(self, slot: Slot) -> str:
+        load, connection = self._load, None
+        give_up = trio.current_time() + load.patience
+        try:
+            with trio.move_on_at(give_up):
+                connection = await dial(load.url.host, load.url.port, tls=self._tls)
+                slot.sampler = await self._ask(connection, slot)
+            if connection is None or slot.sampler is None:
+                return self.no_frame
+            slot.answered.set()
+            return await self._read(connection, slot.sampler, give_up)
+        finally:
+            if connection is not None:
+                connection.reset()
+
+    async def _read(self, connection: ClientConnection, sampler: StreamSampler, give_up: float) -> str:
+        if self._loop is None:
+            return await self._until_over(partial(_read_by_trio, connection, sampler), sampler, give_up)
+        leftover = bytes(connection.leftover)
+        if leftover and not sampler.take(time.time_ns(), leftover):
+            return sampler.failure
+        with handed_over(connection, sampler, self._loop) as ended:
+            return await self._until_over(ended.wait, sampler, give_up)
+
+    async def _until_over(self, wait: Callable[[], Awaitable[None]], sampler: StreamSampler, give_up: float) -> str:
+        """Wait until a stream is over, or silent for longer than may be; return how it failed, empty for not."""
+        while True:
+            seen = sampler.reads
+            with trio.move_on_at(give_up):
+                await wait()
+                return sampler.failure
+            if not sampler.has_begun:
+                return self.no_frame
+            if math.isfinite(self._load.seconds):
+                give_up = math.inf  # a silence is judged when the time is over
+            elif sampler.reads == seen:
+                return STALLED
+            else:
+                give_up = trio.current_time() + MAX_PATIENCE_SECONDS
+
+    async def _ask(self, connection: ClientConnection, slot: Slot) -> StreamSampler:
+        """Send the request, receive the head, and return what takes the body."""
+        load = self._load
+        request = build_request(load.method, load.url, fields=load.fields, body=load.body)
+        sent_ns = time.time_ns()
+        await connection.send_request(request)
+        if load.body:
+            await connection.send_all(load.body)
+        response = await connection.receive_response()
+        while response.status < 200:
+            response = await connection.receive_response()
+        if response.status != 200:
+            raise NotOpened(response.status, response.reason.decode("latin-1"))
+        recorder = self._recorder(slot.number, sent_ns, request.target, request.fields, response)
+        return StreamSampler(
+            self.gathered,
+            self._window,
+            framing=response_framing(response, load.method.encode()),
+            coding=(response.get(b"content-encoding") or b"").decode("latin-1"),
+            sent_ns=sent_ns if slot.due_ns is None else slot.due_ns,
+            reader=self._reader(response),
+            report_frame=load.report_frame,
+            stream=slot.number,
+            recorder=recorder,
+        )
+
+    def _reader(self, response: Response) -> Reader | None:
+        """Return what reads the answer of a language model; None for another stream, or one that is coded."""
+        dialect = route(self._load.url.target.partition(b"?")[0].decode("latin-1"))
+        if dialect is None or response.get(b"content-encoding"):
+            return None
+        return dialect.reader()
+
+    def _recorder(
+        self, number: int, sent_ns: int, target: bytes, fields: tuple[tuple[bytes, bytes], ...], response: Response
+    ) -> Recorder | None:
+        load = self._load
+        if load.record_to is None:
+            return None
+        sent = Recorder(load.record_to, stream=number, point="client.sent", way="request")
+        sent.request(0.0, load.method.encode(), target, fields, sent_ns / 1e9)
+        recorder = Recorder(load.record_to, stream=number, point="client.received")
+        recorder.head((time.time_ns() - sent_ns) / 1e9, response.start_line, response.fields)
+        return recorder
+
+
+async def _read_by_trio(connection: ClientConnection, sampler: StreamSampler) -> None:
+    while True:
+        octets: bytes | None
+        try:
+            octets = await connection.receive_some()
+        except PeerGone:
+            octets = None
+        if not sampler.take(time.time_ns(), octets):
+            return

@@ -1,0 +1,121 @@
+"""Limits, how many streams may fail, and how sure a figure shall be: what is parsed, what holds, what is refused."""
+
+import random
+
+import pytest
+
+from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.limits import missed, parse_limit, parse_target
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.wire.errors import LocalError
+
+
+def gathered(n: int = 20000, *, streams: int = 200, failed: int = 0) -> Gathered:
+    """Return one round of 1 to n, in units of 0.1 µs, of each quantity."""
+    samples = DurationHistogram(100 * k for k in range(1, n + 1))
+    one = Round(1.0, n, n, dict.fromkeys(("first", "ttft", "late", "hold"), samples))
+    return Gathered([one], streams=streams, failures={"cut": failed} if failed else {})
+
+
+@pytest.mark.parametrize(
+    "text, holds",
+    [
+        ("hold.p99=1980us", True),
+        ("hold.p99=1.97ms", False),
+        ("late.max=2ms", True),
+        ("late.max=1999us", False),
+        ("ttft.p50=1.01ms", True),
+        ("ttft.p50=0.99ms", False),
+    ],
+)
+def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
+    assert (missed([parse_limit(text)], gathered()) == []) is holds
+
+
+def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
+    (line,) = missed([parse_limit("hold.p99=1s")], gathered(100))
+    assert line.startswith("hold.p99=1s: cannot be judged")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hold.p99", "hold.p98=1ms", "nix.p99=1ms", "hold.p99=1", "hold.p99=-1ms", "", "=", "hold.p99=5%", ".p99=1ms"],
+)
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(LocalError, match=r"hold\.p99=5ms"):
+        parse_limit(text)
+
+
+@pytest.mark.parametrize(
+    "value, failed, allowed",
+    [("0", 0, True), ("0", 1, False), ("2", 2, True), ("2", 3, False), ("5%", 10, True), ("5%", 11, False)],
+)
+def test_so_many_streams_may_fail(value: str, failed: int, allowed: bool) -> None:
+    assert (missed([parse_limit(f"errors={value}")], gathered(failed=failed)) == []) is allowed
+
+
+@pytest.mark.parametrize("value", ["", "-1", "x", "1.5", "101%", "%", "1 %", "1ms"])
+def test_what_is_no_number_of_failures_is_refused(value: str) -> None:
+    with pytest.raises(LocalError, match="such as 3 or"):
+        parse_limit(f"errors={value}")
+
+
+@pytest.mark.parametrize("text", ["p99=0%", "p99=0.0%", "late.p99=101%"])
+def test_a_share_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(LocalError, match="above 0 % and up to 100 %"):
+        parse_target(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["p99", "p99=5", "max=5%", "late.max=5%", "nix.p99=5%", "p98=5%", "late=5%", "p99=-5%"]
+)
+def test_what_is_no_figure_to_be_sure_of_is_refused(text: str) -> None:
+    with pytest.raises(LocalError, match=r"such as late\.p99=5%"):
+        parse_target(text)
+
+
+def noisy(rounds: int, spread: float) -> Gathered:
+    """Return rounds of a thousand samples around 1 ms; the level of each round varies by a share."""
+    chance = random.Random(7)
+
+    def one() -> Round:
+        level = chance.lognormvariate(0.0, spread)
+        return Round(
+            1.0,
+            samples={
+                "late": DurationHistogram(round(1e6 * level * chance.lognormvariate(0, 0.1)) for _ in range(1000))
+            },
+        )
+
+    return Gathered([one() for _ in range(rounds)])
+
+
+def test_a_figure_is_sure_sooner_on_a_quiet_machine_than_on_a_noisy_one() -> None:
+    until = parse_target("p50=5%")
+    needed = [next(n for n in range(5, 65) if until.is_reached(noisy(n, spread))) for spread in (0.01, 0.1)]
+    assert needed[0] < needed[1]
+
+
+def test_a_figure_that_is_not_sure_says_how_long_it_would_take() -> None:
+    until, found = parse_target("late.p50=1%"), noisy(10, 0.1)
+    assert not until.is_reached(found)
+    needed = until.needed(found)
+    assert needed is not None
+    assert needed > 10.0
+    assert until.line(found).startswith("late.p50 is ")
+    assert until.line(found).endswith("the 95 % interval from 10 rounds in 10 s")
+
+
+def test_too_few_rounds_have_no_interval() -> None:
+    until = parse_target("late.p50=50%")
+    assert until.is_reached(noisy(5, 0.01))
+    assert not until.is_reached(noisy(4, 0.01))
+    assert "has no interval" in until.line(noisy(4, 0.01))
+    assert until.needed(noisy(4, 0.01)) is None
+
+
+def test_a_figure_that_is_not_above_zero_is_never_sure() -> None:
+    until = parse_target("late.p50=50%")
+    rounds = [Round(1.0, samples={"late": DurationHistogram([-5] * 100)}) for _ in range(8)]
+    assert not until.is_reached(Gathered(rounds))
+    assert "not above zero" in until.line(Gathered(rounds))
