@@ -135,7 +135,8 @@ async def test_a_server_of_the_learner_is_told_its_first_wrong_octet() -> None:
         assert judgement.caret_lines() == ("HTTP/1.1 OK\\r\\n", "        ^")
         lines = ("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "4", "hello")
         judgement = await learner.type(replace(wrong, lines=lines), serves=True)
-        assert judgement.caret_lines() == ("hello\\r\\n", "    ^")
+        line, caret = judgement.caret_lines()  # nc may write the end of the line by itself, after the judgement
+        assert (line.removesuffix("\\r\\n"), caret) == ("hello", "    ^")
         assert (await learner.type(learner.commands[0], serves=True)).is_right
         assert (await learner.type(learner.commands[0], serves=True, until=b"hello\r\n")).is_right
 
