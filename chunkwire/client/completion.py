@@ -130,12 +130,14 @@ class Completion:
         """Find the dialect by an event, or what an event of none is."""
         if self._held is not None and self._recognize(event.data, event.event):
             return
+        if self._last == "error":
+            return  # [DONE] behind an error does not undo it
         if event.event == _DONE_EVENT or event.data == _DONE_DATA:
             self._last = _DONE_EVENT
             self._has_content = self._has_content or event.event == _DONE_EVENT
         else:
             self._has_content = True
-            self._last = "error" if event.event == "error" or self._last == "error" else "part"
+            self._last = "error" if event.event == "error" else "part"
 
     def _recognize_whole(self) -> None:
         found: list[bytes] = []

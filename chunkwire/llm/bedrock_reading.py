@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +25,7 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.endings import ENDINGS
-from chunkwire.llm.errors import NO_REASON
+from chunkwire.llm.errors import NO_REASON, error_in, kind_of_status
 from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder
 from chunkwire.llm.names import kind_of_name
@@ -50,7 +51,6 @@ class ConverseInterpreter:
     def __init__(self) -> None:
         self._inner = anthropic.MessagesInterpreter()
         self._is_stopped = False
-        self._is_finished = False
         self._calls = ToolIndex()
 
     @property
@@ -60,8 +60,8 @@ class ConverseInterpreter:
 
     @property
     def is_finished(self) -> bool:
-        """One body held all of it, or a reason to stop was seen inside of InvokeModel."""
-        return self._is_finished or self._inner.is_finished
+        """A reason to stop was seen inside of InvokeModel."""
+        return self._inner.is_finished
 
     def done(self) -> None:
         """Take `[DONE]`, which is not the end here."""
@@ -73,8 +73,9 @@ class ConverseInterpreter:
             case "":
                 yield from self._take_whole(payload)
             case "chunk":
-                octets = base64.b64decode(text_at(payload, "bytes"), validate=True)
-                yield from self._inner.take("", load_object(octets))
+                inner = load_object(base64.b64decode(text_at(payload, "bytes"), validate=True))
+                error = error_in(inner)
+                yield from self._inner.take("", inner) if error is None else [error]
             case "messageStart":
                 yield Started("", "")
             case "contentBlockStart" if isinstance(at(payload, "start", "toolUse"), dict):
@@ -83,8 +84,7 @@ class ConverseInterpreter:
             case "contentBlockDelta":
                 yield from self._take_delta(block, at(payload, "delta"))
             case "messageStop":
-                self._is_stopped = True
-                yield Stop(_STOPS.get(text_at(payload, "stopReason"), StopReason.OTHER))
+                yield self._stop(payload)
             case "metadata" if isinstance(at(payload, "usage"), dict):
                 yield _usage_of(at(payload, "usage"))
 
@@ -102,7 +102,6 @@ class ConverseInterpreter:
         if not isinstance(message, dict):
             yield from self._inner.take("", payload)
             return
-        self._is_finished = True
         for index, block in enumerate(items_at(message, "content")):
             if isinstance(call := at(block, "toolUse"), dict):
                 start = ToolCall(self._calls.of(index), text_at(call, "toolUseId"), text_at(call, "name"), "")
@@ -111,9 +110,16 @@ class ConverseInterpreter:
                 yield Reasoning(thought)
             elif text := text_at(block, "text"):
                 yield Text(text)
-        yield Stop(_STOPS.get(text_at(payload, "stopReason"), StopReason.OTHER))
+        yield self._stop(payload)
         if isinstance(at(payload, "usage"), dict):
             yield _usage_of(at(payload, "usage"))
+
+    def _stop(self, payload: object) -> Stop | ProviderError:
+        reason = text_at(payload, "stopReason")
+        if reason.startswith("malformed_"):  # what the model made, and the service could not use
+            return ProviderError(ErrorKind.BROKEN, f"the answer was broken off: stopReason is {reason!r}")
+        self._is_stopped = True
+        return Stop(_STOPS.get(reason, StopReason.OTHER))
 
 
 class BedrockReader(AnswerReader[Frame]):
@@ -153,7 +159,7 @@ class BedrockReader(AnswerReader[Frame]):
         if kind != "event":
             yield _error_of(unit)
         elif name := unit.headers.get(":event-type", ""):
-            yield from self._interpreter.take(name, load_object(unit.payload))
+            yield from self._interpreter.take(name, load_object(unit.payload or b"{}"))
 
 
 def _usage_of(usage: object) -> Usage:
@@ -164,9 +170,10 @@ def _usage_of(usage: object) -> Usage:
 def _error_of(frame: Frame) -> ProviderError:
     """Return the error of an `exception`, named by its type, or of an unmodelled `error`, which has no payload."""
     name = frame.headers.get(":exception-type") or frame.headers.get(":error-code", "")
-    try:
-        message = text_at(load_object(frame.payload), "message")
-    except ValueError:
-        message = ""
-    message = message or frame.headers.get(":error-message", "") or name or NO_REASON
-    return ProviderError(kind_of_name(name) or ErrorKind.SERVER, message)
+    payload: dict[str, object] = {}
+    with suppress(ValueError):
+        payload = load_object(frame.payload)
+    message = text_at(payload, "message") or frame.headers.get(":error-message", "") or name or NO_REASON
+    original = number_at(payload, "originalStatusCode")  # of the model behind a modelStreamErrorException
+    kind = kind_of_name(name) or ErrorKind.SERVER
+    return ProviderError(kind if original is None else kind_of_status(original), message)

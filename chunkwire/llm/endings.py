@@ -2,6 +2,8 @@
 
 The rule here: the terminal event makes an answer whole whatever follows it, were it a cut; a finish makes it whole
 only together with a body that ends properly. Neither of them, and it is incomplete, however politely it ended.
+`[DONE]` without a finish before it is the end too where something was said: OpenAI documents it as the end of a stream,
+and Gemini's OpenAI form and several bridges never name a reason. `Stop` is missing then, and no reason is made up.
 """
 
 from __future__ import annotations

@@ -92,6 +92,7 @@ _TEXT_KEYS: Final = (
     "detail",
     "error_description",
     "errorMessage",
+    "status_msg",
     "faultstring",
     "reason",
     "error",
@@ -222,12 +223,16 @@ def _part(payload: object) -> object:
     """Return the part of a payload that is an error, None where none is."""
     if not isinstance(payload, dict):
         return None
-    error = payload.get("error")
-    if error or isinstance(error, dict):
+    error, is_answer = payload.get("error"), not _ANSWER_KEYS.isdisjoint(payload)
+    if error and not (is_answer and isinstance(error, dict) and not any(error.values())):  # One API: an empty form
         return error
+    if isinstance(error, dict) and not is_answer:
+        return error
+    if number_at(payload, "base_resp", "status_code"):  # MiniMax; 0 is none
+        return payload["base_resp"]
     if "error" in (payload.get("object"), payload.get("type")):
         return payload
-    may_be_one = _ANSWER_KEYS.isdisjoint(payload) and not _ERROR_KEYS.isdisjoint(payload)
+    may_be_one = not is_answer and not _ERROR_KEYS.isdisjoint(payload)
     return payload if may_be_one and _is_error(payload) else None
 
 
@@ -239,7 +244,7 @@ def _told(error: object, around: object, status: int | None = None, name: str = 
         status: of the response; None in a stream, where the error may name one itself.
     """
     reasons = [text_at(detail, "reason") for detail in items_at(error, "details")]
-    keys = ("code", "type", "status", "error_type", "name")
+    keys = ("code", "type", "status", "error_type", "name", "__type")
     named = kind_of_name(name, *reasons, *(text_at(value, key) for value in (error, around) for key in keys))
     inner = _status(error) or _status(around)
     if inner is not None:
@@ -277,7 +282,8 @@ def _is_error(payload: dict[str, object]) -> bool:
     """Say whether an object that is no answer is an error without a member of that name."""
     has_list = bool(items_at(payload, "errors"))
     has_word = any(payload.get(key) for key in _WORD_KEYS)
-    is_bare = text_at(payload, "message") != "" and not any(key in payload for key in _EVENT_KEYS)
+    is_fine = payload.get("success") is True or any(number_at(payload, key) in (0, 200) for key in _STATUS_KEYS)
+    is_bare = not is_fine and text_at(payload, "message") != "" and not any(key in payload for key in _EVENT_KEYS)
     is_said = payload.get("success") is False or _status(payload) is not None
     return has_list or has_word or is_bare or is_said
 

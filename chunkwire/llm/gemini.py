@@ -65,10 +65,20 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "PROHIBITED_CONTENT": StopReason.FILTER,
     "SPII": StopReason.FILTER,
     "IMAGE_SAFETY": StopReason.FILTER,
+    "IMAGE_PROHIBITED_CONTENT": StopReason.FILTER,
+    "IMAGE_RECITATION": StopReason.FILTER,
     "MODEL_ARMOR": StopReason.FILTER,
 }
-# A call of the model's that the service could not read, and so did not pass on.
-_FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
+# What the model made, most often a call, that the service could not use, and so did not pass on.
+_FAILURES: Final = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+        "TOO_MANY_TOOL_CALLS",
+        "UNEXPECTED_TOOL_CALL",
+    }
+)
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "MAX_TOKENS",
     StopReason.FILTER: "SAFETY",
@@ -95,6 +105,7 @@ class GenerateContentInterpreter:
     def __init__(self) -> None:
         self.is_finished = False
         self._is_started = False
+        self._index: int | None = None  # of the candidate that is the answer: the first one there is
         self._calls = ToolIndex()
 
     def done(self) -> None:
@@ -104,7 +115,7 @@ class GenerateContentInterpreter:
         """Return what an event means; its type, which the service never sends, says nothing."""
         if isinstance(at(payload, "response"), dict):  # Code Assist wraps what the API gives
             payload = load_object(dump(at(payload, "response")))
-        usage, candidate = at(payload, "usageMetadata"), at(payload, "candidates", 0)
+        usage, candidate = at(payload, "usageMetadata"), self._candidate_in(payload)
         blocked = text_at(payload, "promptFeedback", "blockReason")
         if not (isinstance(usage, dict) or isinstance(candidate, dict) or blocked):
             return
@@ -125,6 +136,13 @@ class GenerateContentInterpreter:
         elif blocked:
             self.is_finished = True
             yield Stop(StopReason.FILTER)
+
+    def _candidate_in(self, payload: object) -> object:
+        """Return the candidate that is the answer, None where the event has none of it; an index of 0 is left out."""
+        candidates = items_at(payload, "candidates")
+        if self._index is None and candidates:
+            self._index = min(number_at(each, "index") or 0 for each in candidates)
+        return next((each for each in candidates if (number_at(each, "index") or 0) == self._index), None)
 
     def _take_part(self, part: object) -> Iterator[AnswerEvent]:
         if text := delta_at(part, "text"):

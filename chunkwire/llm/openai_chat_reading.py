@@ -47,9 +47,19 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "sensitive": StopReason.FILTER,  # Z.ai
     "refusal": StopReason.REFUSAL,
 }
-# Finish reasons of an answer that was broken off: vLLM and SGLang, OpenRouter and Mistral, DeepSeek, Z.ai.
+# Finish reasons of an answer that was broken off: vLLM and SGLang, OpenRouter, DeepSeek, Z.ai, Cohere. Whatever begins
+# with "error" is one too: OpenRouter and Mistral, and Cohere's error_toxic and error_limit.
 _FAILURES: Final = frozenset(
-    {"error", "abort", "cancelled", "canceled", "timeout", "insufficient_system_resource", "network_error"}
+    {
+        "abort",
+        "cancelled",
+        "canceled",
+        "failed",
+        "insufficient_system_resource",
+        "network_error",
+        "timeout",
+        "user_cancel",
+    }
 )
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 _BESIDE_CONTENT: Final = frozenset(
@@ -92,7 +102,7 @@ class ChatInterpreter:
             if (number_at(choice, "index") or 0) == self._index:
                 yield from self._take_choice(choice, is_whole=is_whole)
         for place in (payload, at(payload, "x_groq"), choices[0] if choices else None):  # the last one is Moonshot's
-            if isinstance(usage := at(place, "usage"), dict):
+            if isinstance(usage := at(place, "usage"), dict) and usage:
                 yield _usage_in(usage)
                 break
 
@@ -108,7 +118,7 @@ class ChatInterpreter:
         elif isinstance(message, dict) and not self._has_deltas:  # beside deltas it is all of them once more
             yield from self._take_delta(message)
         finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # Gemini had the latter
-        if finish in _FAILURES:
+        if finish in _FAILURES or finish.startswith("error"):
             kind = kind_of_name(finish, text_at(choice, "native_finish_reason")) or ErrorKind.SERVER
             yield ProviderError(kind, f"the answer was broken off: finish_reason is {finish!r}")
         elif finish and finish != "null":
@@ -139,8 +149,10 @@ class ChatInterpreter:
             yield Text(spoken)
         if refusal := delta_at(delta, "refusal"):
             yield from self._refuse(refusal)
-        for call in items_at(delta, "tool_calls"):
-            yield self._take_call(call)
+        found = delta.get("tool_calls")
+        for call in found if isinstance(found, list) else [found]:  # TGI: one, and no list
+            if isinstance(call, dict):
+                yield self._take_call(call)
         if isinstance(at(delta, "function_call"), dict):
             yield self._take_call({"index": 0, "function": at(delta, "function_call")})
 
@@ -162,8 +174,9 @@ class ChatInterpreter:
 
     def _take_call(self, call: object) -> ToolCall:
         """Return a delta of a call: a new id begins a new one, whatever its index says (Gemini: always 0, or none)."""
-        key: object = number_at(call, "index")
-        id_, name = text_at(call, "id"), text_at(call, "function", "name")
+        key: object = text_at(call, "index") or number_at(call, "index")
+        function = next((part for name in ("function", "custom") if isinstance(part := at(call, name), dict)), call)
+        id_, name = text_at(call, "id"), text_at(function, "name")
         known_id, known_name, number = self._open.get(key, ("", "", -1))
         is_named = known_id != "" or known_name != ""
         is_new = number < 0 or (is_named and name != "" and id_ != known_id and (id_ != "" or key is None))
@@ -172,8 +185,9 @@ class ChatInterpreter:
         begins = is_new or not is_named
         if begins:
             self._open[key] = (id_, name, number)
-        arguments = at(call, "function", "arguments")
-        more = dump(arguments) if isinstance(arguments, dict) else delta_at(call, "function", "arguments")
+        arguments = at(function, "arguments")
+        more = dump(arguments) if isinstance(arguments, dict) else delta_at(function, "arguments")
+        more = more or delta_at(function, "input")
         return ToolCall(number, id_ if begins else "", name if begins else "", more)
 
     def _reason(self, finish: str) -> StopReason:
@@ -204,8 +218,8 @@ def _thought_in(part: object) -> str:
 def _usage_in(usage: object) -> Usage:
     cached = count_at(usage, "prompt_tokens_details", "cached_tokens")
     return Usage(
-        count_at(usage, "prompt_tokens"),
-        count_at(usage, "completion_tokens"),
+        count_at(usage, "prompt_tokens") or count_at(usage, "input_tokens"),
+        count_at(usage, "completion_tokens") or count_at(usage, "output_tokens"),
         count_at(usage, "completion_tokens_details", "reasoning_tokens") or count_at(usage, "reasoning_tokens"),
         cached or count_at(usage, "cached_tokens") or count_at(usage, "prompt_cache_hit_tokens"),  # Moonshot, DeepSeek
     )

@@ -30,6 +30,8 @@ _INCOMPLETE: Final[Mapping[str, StopReason]] = {
     "content_filter": StopReason.FILTER,
 }
 
+_CALLS: Final = ("function_call", "custom_tool_call")
+
 
 class ResponsesInterpreter:
     """What the events of a response mean."""
@@ -67,7 +69,7 @@ class ResponsesInterpreter:
             case _ if kind.endswith((".delta", ".done")):
                 yield from self._take_delta(kind, payload)
             case _ if text_at(payload, "object") == "response":  # a whole response in place of a stream
-                yield from self._finish(payload)
+                yield from self._finish(payload, is_whole=True)
 
     def _take_delta(self, kind: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
@@ -94,7 +96,7 @@ class ResponsesInterpreter:
 
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
-            case "function_call" | "custom_tool_call":
+            case kind if kind in _CALLS:
                 self._told.add(number_at(payload, "output_index"))
                 index = self._calls.of(number_at(payload, "output_index"))
                 arguments = delta_at(item, "arguments") or delta_at(item, "input")
@@ -106,10 +108,13 @@ class ResponsesInterpreter:
 
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         """Yield what an item says, where nothing of it came before."""
-        if number_at(payload, "output_index") not in self._told | self._thought:
+        index = number_at(payload, "output_index")
+        if index not in self._told | self._thought:
             yield from self._take_item(payload, item)
+        elif index not in self._argued and text_at(item, "type") in _CALLS:
+            yield from self._argue(index, delta_at(item, "arguments") or delta_at(item, "input"))
 
-    def _finish(self, response: object) -> Iterator[AnswerEvent]:
+    def _finish(self, response: object, *, is_whole: bool = False) -> Iterator[AnswerEvent]:
         status = text_at(response, "status")
         if status in ("failed", "cancelled") or at(response, "error"):
             yield _error_of({"response": response})
@@ -117,10 +122,11 @@ class ResponsesInterpreter:
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
-        for number, item in enumerate(items_at(response, "output") if not self._told else ()):
-            if self._thought and text_at(item, "type") == "reasoning":
-                continue
-            yield from self._take_item({"output_index": number}, item)
+        for number, item in enumerate(items_at(response, "output") if None not in self._told else ()):
+            if not (self._thought and text_at(item, "type") == "reasoning"):
+                yield from self._end_item({"output_index": number}, item)
+        if is_whole and status in ("queued", "in_progress"):
+            return
         self.is_complete = True
         if status == "incomplete":
             reason = _INCOMPLETE.get(text_at(response, "incomplete_details", "reason"), StopReason.OTHER)
@@ -139,7 +145,7 @@ class ResponsesInterpreter:
 
     def _take_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         """Yield what a whole item says."""
-        if text_at(item, "type") in ("function_call", "custom_tool_call"):
+        if text_at(item, "type") in _CALLS:
             yield from self._begin_item(payload, item)
         for part in items_at(item, "summary"):
             if thought := text_at(part, "text"):

@@ -7,6 +7,7 @@ not know: any of those meanings.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
@@ -31,7 +32,7 @@ from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
 HEAD_OCTETS: Final = 4096  # kept of a body that may turn out to be no stream, for the error that says what it is
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
-_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")  # what an event stream begins with
+_FIELD: Final = re.compile(rb"(?i)\s*(?:data|event|id|retry|error|)\s*:")  # what a line of an event stream begins with
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
@@ -116,6 +117,7 @@ class AnswerReader(ABC, Generic[Unit]):
         self._is_past_end = False
         self._has_content = False
         self._stop: StopReason | None = None
+        self._without_arguments: set[int] = set()  # the indexes of tool calls
         self._joiner = SurrogateJoiner()
         self._elements: ElementDecoder | None = None
 
@@ -157,6 +159,7 @@ class AnswerReader(ABC, Generic[Unit]):
         if self._interpreter.is_complete or (broken is None and self._is_ended()):
             if self._has_content or self._stop in _EXPLAINED:
                 self._is_whole = True
+                found += [ToolCall(index, "", "", "{}") for index in sorted(self._without_arguments)]
             else:
                 found.append(self._fail(ErrorKind.EMPTY, self._nothing()))
             return found
@@ -210,8 +213,14 @@ class AnswerReader(ABC, Generic[Unit]):
         return not self._is_failed
 
     def _note(self, event: AnswerEvent) -> None:
-        if isinstance(event, Text | ToolCall):
+        if isinstance(event, Text):
             self._has_content = True
+        elif isinstance(event, ToolCall):
+            self._has_content = True
+            if event.arguments:
+                self._without_arguments.discard(event.index)
+            elif event.id or event.name:
+                self._without_arguments.add(event.index)
         elif isinstance(event, Stop):
             self._stop = event.reason
 
@@ -317,7 +326,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
 
     def _is_other(self) -> bool:
         lines = self._head.splitlines()
-        return bool(lines) and not any(line.startswith(_FIELDS) for line in lines)
+        return bool(lines) and not any(map(_FIELD.match, lines))
 
     def _meanings(self, unit: SseEvent | SseComment) -> Iterator[AnswerEvent]:
         if isinstance(unit, SseComment):
@@ -326,7 +335,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
         data = unit.data.strip()
         while data.startswith("data:"):  # a proxy that frames what is framed already
             data = data.removeprefix("data:").lstrip()
-        if unit.event == "error" and data:
+        if unit.event.lower() == "error":
             yield error_of_event(data)
             return
         if not data.startswith("{") and _is_sign_of_life(unit.event, data):
@@ -344,6 +353,8 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
             values = load_values(data) if data and not _is_done(data) else []
         except ValueError:
             lines = data.splitlines()
+            if self._interpreter.is_finished and not data.startswith(("{", "[")):
+                return  # words of a server's own behind the finish
             if len(lines) < 2:
                 raise
             for line in lines:

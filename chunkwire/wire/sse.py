@@ -78,8 +78,9 @@ class SseDecoder:
         retry: the reconnection time in ms that the stream last set; None while it has set none.
 
     Args:
-        is_lenient: take two things that the standard ignores as data: the field `error`, which is the type then, and
-            lines from one that begins a JSON object to the next empty one.
+        is_lenient: take what the standard ignores: the field `error`, which is the type then; an event called `error`
+            without data; names of fields in any case, with blanks around them; and as data, lines from one that begins
+            a JSON object to the next empty one.
     """
 
     def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS, is_lenient: bool = False) -> None:
@@ -173,6 +174,8 @@ class SseDecoder:
             found.append(SseComment(_text(value)))
             return
         value = value.removeprefix(b" ")
+        if self._is_lenient:
+            name = name.strip().lower()
         self._has_fields = True
         if name == b"data":
             self._data += value + _LF
@@ -188,7 +191,7 @@ class SseDecoder:
 
     def _dispatch(self, found: list[SseEvent | SseComment]) -> None:
         self.last_event_id = self._id
-        if self._data:
+        if self._data or (self._is_lenient and self._event.lower() == b"error"):
             data = _text(bytes(self._data[:-1]))
             found.append(SseEvent(_text(self._event) or "message", data, self._id, self._retry))
             self._data.clear()

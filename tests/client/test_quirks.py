@@ -28,6 +28,10 @@ NAMELESS = {
     "messages-error-json",
     "gemini-error-json",
     "converse-error-json",
+    "converse-error-type",
+    "error-dashscope",
+    "field-names",
+    "indented",
 }
 
 

@@ -74,6 +74,7 @@ async def test_leaving_is_recorded() -> None:
         (b"event: done\ndata: {}\n", True, "unknown"),
         (b"event: error\ndata: {}\n\n", True, "incomplete"),
         (b'data: {"error":{}}\n\n', True, "incomplete"),
+        (b'data: {"error":{}}\n\ndata: [DONE]\n\n', True, "incomplete"),
         (b"data: tick\n\n", True, "unknown"),
         (b"data: tick\n\n", False, "incomplete"),
         (CHAT, True, "incomplete"),

@@ -5,10 +5,11 @@ The rule here: a row each.
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from typing import Final
 
-from chunkwire.llm.answer import ErrorKind, Usage
+from chunkwire.llm.answer import ErrorKind, StopReason, Usage
 from chunkwire.llm.eventstream import encode_message
 from chunkwire.origin.scenarios.quirks.values import JSON, Quirk, Said, dumped, row
 
@@ -28,6 +29,7 @@ _HELLO: Final = (_START, _delta(text="Hel"), _delta(text="lo"))
 _STOP: Final = _message("messageStop", {"stopReason": "end_turn"})
 _USAGE: Final = {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 8}
 _THROTTLED: Final = {":message-type": "exception", ":exception-type": "throttlingException"}
+_INNER: Final = base64.b64encode(b'{"type":"error","error":{"type":"overloaded_error"}}').decode()
 _CONTENT: Final = [{"text": "Hello"}]
 _WHOLE: Final = {
     "output": {"message": {"role": "assistant", "content": _CONTENT}},
@@ -104,5 +106,62 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         _START,
         _STOP,
         said=Said(error=ErrorKind.EMPTY),
+    ),
+    _row(
+        "converse-malformed",
+        "stopReason is malformed_tool_use",
+        "Bedrock",
+        "2025-12",
+        *_HELLO,
+        _message("messageStop", {"stopReason": "malformed_tool_use"}),
+        said=Said("Hello", stop=None, error=ErrorKind.BROKEN),
+    ),
+    _row(
+        "converse-model-limit",
+        "an exception with the status of the model behind it",
+        "Bedrock",
+        "2024",
+        *_HELLO,
+        encode_message(
+            {**_THROTTLED, ":exception-type": "modelStreamErrorException"},
+            b'{"message":"Failed","originalStatusCode":429}',
+        ),
+        said=Said("Hello", stop=None, error=ErrorKind.RATE_LIMIT),
+    ),
+    _row(
+        "converse-initial-response",
+        "a first message without payload",
+        "AWS event streams",
+        "2024",
+        encode_message({":event-type": "initial-response", ":message-type": "event"}, b""),
+        *_HELLO,
+        _STOP,
+    ),
+    _row(
+        "converse-call-without-input",
+        "a call without input",
+        "Bedrock",
+        "2024",
+        _START,
+        _message("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}}),
+        _message("messageStop", {"stopReason": "tool_use"}),
+        said=Said(calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
+    ),
+    _row(
+        "invoke-error",
+        "an error of Anthropic's inside of InvokeModel",
+        "Bedrock",
+        "2024",
+        _message("chunk", {"bytes": _INNER}),
+        said=Said(stop=None, error=ErrorKind.OVERLOADED),
+    ),
+    _row(
+        "converse-error-type",
+        "the name of the error in `__type`",
+        "AWS gateways",
+        "2024",
+        b'{"__type":"com.amazon.coral.service#ThrottlingException","message":"Rate exceeded"}',
+        said=Said(stop=None, error=ErrorKind.RATE_LIMIT),
+        content_type=JSON,
     ),
 )

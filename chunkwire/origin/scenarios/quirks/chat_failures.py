@@ -310,4 +310,27 @@ FAILURES: Final[tuple[Quirk, ...]] = (
         kind=ErrorKind.NOT_A_STREAM,
         content_type=b"text/plain",
     ),
+    _broken("finish-toxic", "finish_reason is `ERROR_TOXIC`", "Cohere", "2024", chunk(choice({}, "ERROR_TOXIC")), DONE),
+    _broken(
+        "finish-user-cancel", "finish_reason is `USER_CANCEL`", "Cohere", "2024", chunk(choice({}, "USER_CANCEL")), DONE
+    ),
+    _broken("error-event-empty", "an event called `error` without data", "gateways", "2024", b"event: error\n\n", DONE),
+    _broken("error-event-upper", "an event called `ERROR`", "gateways", "2024", b"event: ERROR\ndata: boom\n\n", DONE),
+    _broken(
+        "error-base-resp",
+        "a code in `base_resp`, which is 0 where all is well",
+        "MiniMax",
+        "2024",
+        data({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
+        DONE,
+    ),
+    _refused(
+        "error-dashscope",
+        "`code` is the name of an error, and `message` stands beside it",
+        "DashScope",
+        "2024",
+        dumped({"code": "Throttling.RateQuota", "message": "Requests rate limit exceeded", "request_id": "r"}),
+        kind=ErrorKind.RATE_LIMIT,
+        content_type=JSON,
+    ),
 )

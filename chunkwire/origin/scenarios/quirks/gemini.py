@@ -29,6 +29,7 @@ _USAGE: Final = {
     "thoughtsTokenCount": 5,
     "cachedContentTokenCount": 8,
 }
+_WHICH: Final[tuple[dict[str, object], ...]] = ({}, {"index": 1})
 _UNAVAILABLE: Final = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 _ARRAY: Final = (b"[" + dumped(_answer(_HEL)), b",\r\n" + dumped(_answer(_LO, finish="STOP")), b"\n]\n")
 _OVERLOADED: Final = Said("Hel", stop=None, error=ErrorKind.OVERLOADED)
@@ -156,5 +157,22 @@ GEMINI: Final[tuple[Quirk, ...]] = (
         "2025",
         data(_answer(_HEL)),
         said=Said("Hel", stop=None, error=ErrorKind.INCOMPLETE),
+    ),
+    _row(
+        "gemini-two-candidates",
+        "two candidates, an event each; an index of 0 is left out",
+        "Gemini",
+        "2024",
+        *(data({"candidates": [{"content": {"parts": [part]}, **which}]}) for part in (_HEL, _LO) for which in _WHICH),
+        data({"candidates": [{"finishReason": "STOP"}]}),
+        data({"candidates": [{"finishReason": "MAX_TOKENS", "index": 1}]}),
+    ),
+    _row(
+        "gemini-too-many-calls",
+        "finishReason is TOO_MANY_TOOL_CALLS",
+        "Gemini 3",
+        "2025",
+        data(_answer(_HEL, finish="TOO_MANY_TOOL_CALLS")),
+        said=Said("Hel", stop=None, error=ErrorKind.BROKEN),
     ),
 )

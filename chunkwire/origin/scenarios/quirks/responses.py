@@ -44,6 +44,8 @@ _CALL: Final = {
     "output_index": 1,
     "item": {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
 }
+_ARGUED: Final = {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a":1}'}
+_CALLED: Final = Said("Hello", calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
 _SUMMARY: Final = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}
 _STOPPED: Final = {"reason": "max_output_tokens"}
 _FAILED: Final = Said("Hello", stop=None, error=ErrorKind.OVERLOADED)
@@ -219,5 +221,34 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         named({"type": "response.function_call_arguments.done", "output_index": 1, "arguments": "{}"}),
         _COMPLETED,
         said=Said("Hello", calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
+    ),
+    _row(
+        "responses-arguments-last",
+        "the arguments of a call in response.output_item.done alone",
+        "proxies",
+        "2025",
+        *_SENT,
+        named(_CALL),
+        named({**_CALL, "type": "response.output_item.done", "item": _ARGUED}),
+        _COMPLETED,
+        said=_CALLED,
+    ),
+    _row(
+        "responses-call-last",
+        "a call that response.completed alone has, behind text that came in deltas",
+        "proxies",
+        "2025",
+        *_SENT,
+        named(_ending("completed", _MESSAGE, _ARGUED)),
+        said=_CALLED,
+    ),
+    _row(
+        "responses-in-progress",
+        "a response in JSON that is not over yet",
+        "OpenAI, background mode",
+        "2025",
+        dumped(_response("in_progress", _MESSAGE)),
+        said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
+        content_type=JSON,
     ),
 )
