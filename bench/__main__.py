@@ -13,7 +13,7 @@ from bench.codec import codec
 from bench.conditions import command_line, conditions, python_peers
 from bench.exchanges import setup
 from bench.fairness import fairness
-from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS
+from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, check_subject
 from bench.html import report_html
 from bench.memory import memory
 from bench.newest import PEERS as NEWEST_PEERS
@@ -140,6 +140,10 @@ def _subject(text: str) -> tuple[str, str]:
     name, sign, command = text.partition("=")
     if not (name and sign and command):
         raise argparse.ArgumentTypeError(f"expected NAME=COMMAND, got {text!r}")
+    try:
+        check_subject(command)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return name, command
 
 

@@ -305,6 +305,26 @@ SUBJECTS: Mapping[str, str] = {
 }
 
 
+PLACEHOLDERS = ("python", "listen", "origin", "origin_url", "tls")
+
+
+def check_subject(template: str) -> None:
+    """Check a command line for `subject`.
+
+    Raises:
+        ValueError: it has another placeholder, or a brace or a quote without its other half.
+    """
+    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    try:
+        words = shlex.split(template.format(**dict.fromkeys(PLACEHOLDERS, "0")))
+    except (KeyError, IndexError, AttributeError, TypeError):
+        raise ValueError(f"expected placeholders out of {known}, got {template!r}") from None
+    except ValueError as error:
+        raise ValueError(f"expected a command line, its placeholders out of {known}: {error}") from None
+    if not words:
+        raise ValueError(f"expected a command line, got {template!r}")
+
+
 def subject(template: str) -> Command:
     """Return what starts a relay given as a command line.
 

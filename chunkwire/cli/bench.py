@@ -22,8 +22,9 @@ late and added compare the origin's clock with ours: they mean something on
 one machine. hold needs no common clock. A percentile (nearest rank) is blank
 where fewer than ten samples lie beyond it. Open loop: the origin's plan says
 when a frame is due, and a late one does not delay the next. A stream that
-ends or fails is followed by another; after a failure the next one waits, up to
-a second. With --rate, streams begin whatever has become of those before.
+ends or fails is followed by another; after a failure the next one waits for
+up to a second. With --rate, streams begin whatever has become of those before,
+and first is counted from the moment that one was to begin.
 --until and --baseline resample rounds, never frames: 95 % for one figure,
 99 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
 gathered so far. A FILE of - is standard output.

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from bench import stats
+from bench.__main__ import main
+from bench.gateways import check_subject
 from bench.html import report_html
 from bench.meter import to_round
 from bench.processes import Trouble
@@ -172,3 +174,32 @@ def test_a_round_that_lost_streams_does_not_count(change: dict[str, int], error:
 def test_a_bulk_round_that_brought_too_little_does_not_count() -> None:
     short = {**METERED, "octets": 900}
     assert to_round(short, {"mode": "bulk", "size": 10, "count": 100}).error == "900 octets came, not 950"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "x {nope}",
+        "x {}",
+        "x {0}",
+        "x {",
+        "x }",
+        "x {listen.port}",
+        "x {listen[a]}",
+        "x {listen:d}",
+        "x {listen!z}",
+        "x '",
+        " ",
+    ],
+)
+def test_a_subject_with_an_unknown_placeholder_is_refused_in_one_line(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["relays", "--subject", f"mine={command}"])
+    assert left.value.code == 2
+    assert "expected" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_subject_with_every_placeholder_is_accepted() -> None:
+    check_subject("./mine {python} {listen} {origin} {origin_url} {tls} '{{literally}}'")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -109,6 +110,43 @@ def test_another_status_in_the_middle_is_a_failure_of_one_stream() -> None:
     with broken_server(in_turn(WHOLE, send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))) as asked:
         code, told, _ = benched(asked.url, "-c", "1", "-n", "4")
     assert (code, told["failures"]) == (1, {"status 503": 2})
+
+
+BUSY = send(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("limit, code", [("errors=50%", 0), ("errors=1", 1)])
+def test_a_status_that_may_pass_ends_nothing_though_it_comes_first(limit: str, code: int) -> None:
+    with broken_server(in_turn(BUSY, WHOLE)) as asked:
+        got, told, _ = benched(asked.url, "-c", "1", "-n", "4", "--limit", limit)
+    assert (got, told["failures"]) == (code, {"status 429": 2})
+
+
+def test_a_target_that_is_always_busy_ends_with_22() -> None:
+    with broken_server(BUSY) as asked:
+        code, told, said = benched(asked.url, "-c", "1", "-n", "2")
+    assert (code, told["failures"]) == (22, {"status 429": 2})
+    assert "nothing was measured" in said
+
+
+def test_a_status_that_will_not_pass_ends_the_bench_at_once() -> None:
+    with broken_server(send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as asked:
+        result = chunkwire("bench", asked.url, within=WITHIN)
+    assert (result.returncode, asked.requests) == (22, 1)
+
+
+@pytest.mark.parametrize("words", ["--rate 100/s --arrivals even", "--rate 100/s", "-c 4 --open together"])
+def test_streams_begin_though_none_has_an_answer(words: str) -> None:
+    """No answer comes before the fourth request: a bench that waited for the first would never be over."""
+    all_asked = threading.Barrier(4)
+
+    def answer(client: socket.socket, number: int) -> None:
+        all_asked.wait(WITHIN)
+        WHOLE(client, number)
+
+    with broken_server(answer) as asked:
+        code, told, _ = benched(asked.url, *words.split(), "-n", "4")
+    assert (code, told["streams"], told["quantities"]["first"]["n"]) == (0, 4, 4)
 
 
 def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:

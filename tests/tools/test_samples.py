@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from chunkwire.llm import DIALECTS
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
 from chunkwire.tools.bench.histogram import bounds
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.samples import HOLD_FRAMES, NO_FRAME, StreamSampler, Window
+from chunkwire.tools.bench.samples import HOLD_FRAMES, NO_FRAME, FrameSample, StreamSampler, Window
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 MS = 1_000_000
@@ -103,6 +104,45 @@ def test_a_stream_without_stamps_has_first_and_gap_only() -> None:
 def test_itl_is_over_the_whole_stream() -> None:
     reads = [(10.0, encode_chunk(b"a")), (20.0, encode_chunk(b"b")), (40.0, encode_chunk(b"c"))]
     assert values(sampled(reads), "itl") == ms(15.0)
+
+
+ROLE = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+WORD = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"word"}}]}\n\n'
+USAGE = b'data: {"object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":5}}\n\n'
+
+
+@pytest.mark.parametrize("last, itl_ms", [(encode_chunk(USAGE), 2.5), (encode_last_chunk(), 10.0)])
+def test_ttft_and_itl_are_of_content_alone_and_count_the_providers_tokens(last: bytes, itl_ms: float) -> None:
+    gathered = Gathered()
+    reader = DIALECTS["openai"].reader()
+    stream = StreamSampler(gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader)
+    for at_ms, octets in ((10, encode_chunk(ROLE)), (30, encode_chunk(WORD)), (40, encode_chunk(WORD)), (90, last)):
+        stream.take(SENT_NS + at_ms * MS, octets)
+    stream.finish()
+    assert [values(gathered, name) for name in ("first", "ttft", "itl")] == [ms(10.0), ms(30.0), ms(itl_ms)]
+
+
+def test_an_answer_without_content_has_no_ttft() -> None:
+    gathered = Gathered()
+    reader = DIALECTS["openai"].reader()
+    stream = StreamSampler(gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader)
+    stream.take(SENT_NS + 10 * MS, encode_chunk(ROLE))
+    stream.finish()
+    assert set(gathered.rounds[0].samples) == {"first"}
+
+
+def test_frames_may_be_reported_one_by_one() -> None:
+    frames: list[FrameSample] = []
+    window = Window(SENT_NS, SENT_NS + 15 * MS, SENT_NS + 1000 * MS)
+    stream = StreamSampler(
+        Gathered(), window, framing=CHUNKED, coding="", sent_ns=SENT_NS, report_frame=frames.append, stream=7
+    )
+    stream.take(SENT_NS + 10 * MS, stamped(8.0, 9.0))
+    stream.take(SENT_NS + 20 * MS, encode_chunk(b"a"))
+    assert frames == [
+        FrameSample(7, 1, 10 * MS, 2 * MS, 1 * MS, None, is_sampled=False),
+        FrameSample(7, 2, 20 * MS, None, None, 10 * MS, is_sampled=True),
+    ]
 
 
 def test_a_body_without_chunks_counts_its_reads() -> None:

@@ -1,7 +1,7 @@
-"""Percentile curves as inline SVG: latency over percentile, both axes logarithmic. Pure; no script, no outside request.
+"""Latencies as inline SVG, on a logarithmic axis: over percentile, and over time. Pure; no script, no outside request.
 
-The x axis is the share of the samples that are slower, so that each nine of a percentile gets the same room. A curve
-ends where its caller ends it: where fewer than ten samples lie beyond.
+Over percentile, the x axis is the share of the samples that are slower, so that each nine of a percentile gets the same
+room. A curve ends where its caller ends it: where fewer than ten samples lie beyond.
 """
 
 from __future__ import annotations
@@ -54,8 +54,31 @@ def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: s
         y_least=10 ** math.floor(math.log10(min(values))),
         y_most=10 ** math.ceil(math.log10(max(values) * 1.01)),
     )
-    parts = [*axes.grid(of), *(axes.line(name, curve) for name, curve in curves.items()), *axes.names(curves)]
+    ticks = [(fraction, label) for fraction, label in _TICKS if _nines(fraction) <= axes.x_most + 1e-9]
+    parts = [
+        *axes.grid(ticks, f"percent of the {of}"),
+        *(axes.line(name, curve) for name, curve in curves.items()),
+        *axes.names(curves),
+    ]
     return svg(_HEIGHT, parts, label)
+
+
+def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: str) -> str:
+    """Return the drawing of curves by name, whose points are (s, latency in µs), as `percentile_chart` does.
+
+    Args:
+        seconds: of the whole time.
+    """
+    if not curves:
+        return ""
+    values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
+    axes = _TimeAxes(
+        x_most=seconds,
+        y_least=10 ** math.floor(math.log10(min(values))),
+        y_most=10 ** math.ceil(math.log10(max(values) * 1.01)),
+    )
+    ticks = [(axes.x_most * step / 5, f"{axes.x_most * step / 5:.3g}") for step in range(6)]
+    return axes.drawing(curves, ticks, "s of sampling", label)
 
 
 class _Axes:
@@ -64,19 +87,23 @@ class _Axes:
     def __init__(self, *, x_most: float, y_least: float, y_most: float) -> None:
         self.x_most, self.y_least, self.y_most = max(x_most, 1.0), y_least, y_most
 
-    def x(self, fraction: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * _nines(fraction) / self.x_most
+    def x(self, place: float) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * _nines(place) / self.x_most
 
     def y(self, us: float) -> float:
         share = math.log(max(us, self.y_least) / self.y_least) / math.log(self.y_most / self.y_least)
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
 
-    def grid(self, of: str) -> list[str]:
+    def drawing(
+        self, curves: Mapping[str, PercentileCurve], ticks: Sequence[tuple[float, str]], caption: str, label: str
+    ) -> str:
+        drawn = (self.line(name, curve) for name, curve in curves.items())
+        return svg(_HEIGHT, [*self.grid(ticks, caption), *drawn, *self.names(curves)], label)
+
+    def grid(self, ticks: Sequence[tuple[float, str]], caption: str) -> list[str]:
         parts = []
-        for fraction, label in _TICKS:
-            if _nines(fraction) > self.x_most + 1e-9:
-                continue
-            x = self.x(fraction)
+        for place, label in ticks:
+            x = self.x(place)
             parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
             parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{label}</text>')
         step = self.y_least
@@ -86,14 +113,12 @@ class _Axes:
                     parts += self._level(step * times)
             step *= 10
         middle = (_LEFT + WIDTH - _RIGHT) / 2
-        parts.append(
-            f'<text x="{middle:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">percent of the {escape(of)}</text>'
-        )
+        parts.append(f'<text x="{middle:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(caption)}</text>')
         return parts
 
     def _level(self, us: float) -> list[str]:
         y = self.y(us)
-        label = f"{us / 1000:g} ms" if us >= 1000 else f"{us:g} µs"
+        label = f"{us:g} µs" if us < 1e3 else f"{us / 1e3:g} ms" if us < 1e6 else f"{us / 1e6:g} s"
         return [
             f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>',
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>',
@@ -123,6 +148,13 @@ class _Axes:
                 f'<text x="{WIDTH - _RIGHT + 12}" y="{y:.1f}" fill="{curve.colour}"{weight}>{escape(name)}</text>'
             )
         return parts
+
+
+class _TimeAxes(_Axes):
+    """The same over time: a place on the x axis is a moment, s."""
+
+    def x(self, place: float) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * place / self.x_most
 
 
 def svg(height: int, parts: Sequence[str], label: str) -> str:

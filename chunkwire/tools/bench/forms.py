@@ -35,10 +35,11 @@ def go_lines(result: BenchResult) -> Iterator[str]:
     for name, value in result.conditions.items():
         yield f"{name.lower().replace(' ', '-')}: {value}"
     yield ""
-    streams = result.conditions.get("streams", result.gathered.streams)
-    yield from _go_rounds(f"BenchmarkStream/streams={streams}", result.gathered)
+    load = next((f"{name}={result.conditions[name]}" for name in ("streams", "rate") if name in result.conditions), "")
+    name = load.replace("/", "-per-").replace(" ", "-")
+    yield from _go_rounds(f"BenchmarkStream/{name}", result.gathered)
     if result.baseline is not None:
-        yield from _go_rounds(f"BenchmarkBaseline/streams={streams}", result.baseline)
+        yield from _go_rounds(f"BenchmarkBaseline/{name}", result.baseline)
 
 
 def _go_rounds(name: str, gathered: Gathered) -> Iterator[str]:

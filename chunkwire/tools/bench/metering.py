@@ -12,6 +12,7 @@ broken target is not flooded. Or streams begin at a rate, whatever has become of
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import random
 import select
@@ -119,7 +120,9 @@ class Meter:
         """Begin streams when they are due, whatever has become of those before."""
         chance, due = random.Random(), trio.current_time()
         offset_ns = time.time_ns() - round(due * 1e9)
-        while self._load.total is None or self.gathered.streams < self._load.total:
+        for begun in itertools.count():
+            if begun == self._load.total:
+                break
             due += arrivals.gap(chance)
             await trio.sleep_until(due)
             if len(self._slots) < MAX_OPEN:

@@ -1,4 +1,5 @@
-"""One self-contained page about a bench: percentile curves, and arrival against plan, where buffering shows as stairs.
+"""One self-contained page about a bench: percentile curves, percentiles over time, and arrival against plan, where
+buffering shows as stairs.
 
 The rule here: figures in, one page out, which fetches nothing and runs nothing.
 """
@@ -9,23 +10,32 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg
+from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg, time_chart
+from chunkwire.tools.bench.limits import MAX, NAMES
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve
+from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve, summary_of
 from chunkwire.tools.bench.view import lines
 
-_COLUMNS: Final = 88  # of a fixed-width font: what fits 1000 px
+_COLUMNS: Final = 110  # of a fixed-width font: what fits 1000 px
 _HEIGHT: Final = 360
 _LEFT: Final = 100
 _BOTTOM: Final = 40
 _BASE: Final = " (baseline)"
-_COLOURS: Final = {"first": "#888", "late": "#1f77b4", "added": "#2ca02c", "hold": "#d62728", "gap": "#9467bd"}
-_STREAM_COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c")
+_COLOURS: Final = {name: f"var(--{name})" for name in DEFINITIONS}
+_STREAM_COLOURS: Final = ("var(--late)", "var(--added)", "var(--hold)")
 _STYLE: Final = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;"
-    "padding:1em;white-space:pre-wrap;overflow-wrap:anywhere}"
+    ":root{color-scheme:light dark;--bg:#fff;--fg:#1f2328;--soft:#59636e;--line:#8c959f;--box:#f6f8fa;"
+    "--first:#59636e;--late:#0969da;--added:#1a7f37;--hold:#cf222e;--gap:#8250df}"
+    "@media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--soft:#9198a1;--line:#6e7681;--box:#151b23;"
+    "--first:#9198a1;--late:#58a6ff;--added:#3fb950;--hold:#f85149;--gap:#bc8cff}}"
+    "body{background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;"
+    "padding:0 1em}h1{font-size:1.4em;overflow-wrap:anywhere}h2{font-size:1.1em;margin:2em 0 .3em}p{color:var(--soft)}"
+    "pre{background:var(--box);padding:1em;overflow-x:auto;border-radius:6px;font:13px/1.45 ui-monospace,monospace}"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9em}"
+    "th,td{text-align:right;padding:.1em .9em;border-bottom:1px solid var(--box)}th{color:var(--soft);font-weight:400}"
 )
+_ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
     "Each point is a frame of one of the first streams: when it was due, and when it came. A stream that comes through"
     " is a straight line; frames that were held and came together are a stair."
@@ -45,6 +55,7 @@ def page(result: BenchResult) -> str:
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
         _percentiles(gathered, baseline),
+        *_over_time(gathered),
         "<h2>Arrival against plan</h2>",
         f"<p>{_STAIRS}</p>",
         stairs_chart(gathered),
@@ -52,9 +63,48 @@ def page(result: BenchResult) -> str:
     if baseline is not None:
         body += [f"<h2>Arrival against plan: the baseline, {baseline_url}</h2>", stairs_chart(baseline)]
     head = (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}{STYLE}</style>'
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}{STYLE}</style>"
     )
     return f"{head}\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
+
+
+def _over_time(gathered: Gathered) -> Iterator[str]:
+    """Yield the drawing and the table of the first quantity of late, added and gap that there is, a round a point."""
+    name = next((name for name in ("late", "added", "gap") if gathered.has(name)), "")
+    if len(gathered.rounds) < 2 or not name:
+        return
+    yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}, a point a round.</p>"
+    seconds = sum(one.seconds for one in gathered.rounds)
+    yield time_chart(_time_curves(gathered, name), seconds=seconds, label=f"percentiles of {name} over time")
+    heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *NAMES.values(), MAX))
+    rows, began = [], 0.0
+    for one in gathered.in_rounds(_ROWS):
+        summary = summary_of(Gathered([one]).figure(name))
+        values = (*summary.percentiles.values(), summary.largest)
+        cells = [f"{began:.2f}", str(summary.n), *("" if ns is None else f"{ns / 1e6:.2f}" for ns in values)]
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        began += one.seconds
+    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples lie beyond.</p>"
+    yield f"<table><tr>{heading}</tr>{''.join(rows)}</table>"
+
+
+def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
+    points: dict[str, list[tuple[float, float]]] = {}
+    began = 0.0
+    for one in gathered.rounds:
+        summary = summary_of(Gathered([one]).figure(name))
+        figures = {NAMES[percentage]: ns for percentage, ns in summary.percentiles.items()} | {MAX: summary.largest}
+        for figure, ns in figures.items():
+            if ns is not None:
+                points.setdefault(figure, []).append((began + one.seconds / 2, ns / 1e3))
+        began += one.seconds
+    colours = dict(zip((*NAMES.values(), MAX), ("late", "added", "gap", "hold", "first"), strict=True))
+    return {
+        figure: PercentileCurve(found, f"var(--{colours[figure]})")
+        for figure, found in points.items()
+        if len(found) > 1
+    }
 
 
 def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
@@ -98,7 +148,7 @@ def stairs_chart(gathered: Gathered) -> str:
     across = f"planned, up to {right:.2f} s" if is_planned else f"arrived, up to {right:.2f} s"
     parts = list(_axes(up, across))
     if is_planned:
-        parts.append(_line([(0.0, 0.0), (1.0, min(1.0, right / top))], "#ccc"))
+        parts.append(_line([(0.0, 0.0), (1.0, min(1.0, right / top))], "var(--line)"))
     for number, points in enumerate(series):
         colour = _STREAM_COLOURS[number % len(_STREAM_COLOURS)]
         parts.append(_line([(x / right, y / top) for x, y in points], colour, is_dotted=True))
@@ -108,7 +158,7 @@ def stairs_chart(gathered: Gathered) -> str:
 
 def _axes(top: str, across: str) -> Iterator[str]:
     floor = _HEIGHT - _BOTTOM
-    yield f'<path d="M{_LEFT} 10V{floor}H{WIDTH - 10}" fill="none" stroke="#000"/>'
+    yield f'<path d="M{_LEFT} 10V{floor}H{WIDTH - 10}" fill="none" stroke="var(--line)"/>'
     yield f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{html.escape(top)}</text>'
     yield f'<text x="{_LEFT - 6}" y="{floor}" text-anchor="end">0</text>'
     yield f'<text x="{WIDTH - 10}" y="{_HEIGHT - 6}" text-anchor="end">{html.escape(across)}</text>'

@@ -1,0 +1,99 @@
+"""Flags and files of `bench` that cannot be: each is one line and exit 2, and nothing is connected to."""
+
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli import bench_files
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import main
+
+Captured = pytest.CaptureFixture[str]
+NOBODY = "http://127.0.0.1:1/"
+"""Refuses: exit 7, where anything was connected to."""
+
+
+def refused(capsys: Captured, *words: str) -> str:
+    """Return the one line that a wrong command line gets."""
+    assert main(["bench", NOBODY, *words]) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--rate", "0"], "above 0"),
+        (["--rate", "0/s"], "above 0"),
+        (["--rate", "-1/s"], "--rate"),
+        (["--rate", "1/x"], "above 0"),
+        (["--rate", "20/s", "-c", "5"], "contradictory flags: --rate and -c"),
+        (["--rate", "20/s", "--open", "together"], "contradictory flags: --rate and --open"),
+        (["--arrivals", "even"], "contradictory flags: --arrivals without --rate"),
+        (["--arrivals", "odd"], "--arrivals"),
+        (["--until", "p99=5%", "-n", "5"], "contradictory flags: --until and -n"),
+        (["--until", "p99=0%"], "above 0 %"),
+        (["--until", "nix.p99=5%"], "late.p99=5%"),
+        (["--json", "--format", "go"], "contradictory flags: --json and --format go"),
+        (["--limit", "nix.p99=1ms"], "hold.p99=5ms"),
+        (["--limit", "errors=x"], "such as 3 or 0.5%"),
+        (["--max-failed", "x"], "such as 3 or 0.5%"),
+        (["--csv", "-", "--json"], "one output for standard output, got --csv - and --format json"),
+        (["--csv", "-", "--html", "-"], "one output for standard output"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words: list[str], why: str, capsys: Captured) -> None:
+    assert why in refused(capsys, *words)
+
+
+@pytest.mark.parametrize("flag", ["--html", "--csv", "--hlog", "--junit", "--save"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_run(flag: str, tmp_path: Path, capsys: Captured) -> None:
+    assert refused(capsys, flag, str(tmp_path)).endswith("it is a directory")
+    assert "there is no directory" in refused(capsys, flag, str(tmp_path / "no" / "a"))
+    assert refused(capsys, flag, "").endswith("its name is empty")
+
+
+def test_two_outputs_do_not_share_a_file(tmp_path: Path, capsys: Captured) -> None:
+    path = str(tmp_path / "a")
+    assert "one file twice" in refused(capsys, "--csv", path, "--html", path)
+
+
+def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(tmp_path: Path, capsys: Captured) -> None:
+    page = tmp_path / "a.html"
+    page.write_text("old")
+    assert main(["bench", NOBODY, "--html", str(page)]) == ExitCode.NO_CONNECTION
+    assert page.read_text() == "old"
+
+
+def test_a_whole_file_replaces_an_old_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+    page.write_text("old")
+    assert bench_files.write_whole("html", str(page), "new") == ""
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.html", "new")]
+
+
+def test_a_full_disk_is_a_line_for_each_file_and_ends_nothing() -> None:
+    assert bench_files.write_whole("html", "/dev/full", "x") == "--html /dev/full: No space left on device"
+    complaints: list[str] = []
+    with bench_files.lines_to("csv", "/dev/full", str, complaints) as write:
+        assert write is not None
+        for _ in range(10_000):
+            write("x" * 100)
+    assert complaints == ["--csv /dev/full: No space left on device"]
+
+
+def test_lines_are_there_when_their_block_was_left_by_an_interrupt(tmp_path: Path) -> None:
+    complaints: list[str] = []
+
+    def interrupted() -> None:
+        with bench_files.lines_to("csv", str(tmp_path / "a"), str, complaints, "head") as write:
+            assert write is not None
+            write("row")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (tmp_path / "a").read_text() == "head\nrow\n"
+    assert complaints == []
