@@ -64,3 +64,14 @@ def test_a_name_that_a_hop_puts_before_the_one_from_further_in_is_its_own() -> N
     inner = hop_of(Path(fields=((b"Server", b"uvicorn"), (b"Via", b"1.1 a"))))
     outer = hop_of(Path(fields=((b"Server", b"Caddy"), (b"Server", b"uvicorn"), (b"Via", b"1.1 a, 1.1 b"))))
     assert judge_chain([inner, outer])[1].software == "Caddy, 1.1 b"
+
+
+def test_a_media_type_that_a_hop_changes_is_named() -> None:
+    plain = hop_of(Path(fields=((b"Content-Type", b"text/plain"),)))
+    assert judge_chain([hop_of(Path()), plain])[1].line == "streams; re-framed: text/event-stream became text/plain"
+
+
+def test_a_hop_that_answers_only_later_requests_from_its_cache_is_a_cache() -> None:
+    fresh, stale = hop_of(Path()), hop_of(Path(nonce="another"), Probe(burst=3))
+    verdict = judge_chain([hop_of(Path()), Hop("hop", fresh.runs + stale.runs)])[1]
+    assert (verdict.kind, verdict.reason) == (Kind.CACHED, "its nonce is that of another run")

@@ -1,5 +1,6 @@
 """Verdicts by order: what had come when each frame was acknowledged, and no time at all."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -126,6 +127,44 @@ def test_so_many_requests_must_be_answered_and_not_one_less(answered: int, shape
 )
 def test_a_few_answers_before_most_frames_show_a_short_hold(answered: int, frames: int, shape: Shape) -> None:
     assert look_at(ordered(lambda k, _: (k, answered if k <= frames else 0))).shape is shape
+
+
+def application(frames: list[bytes], coding: bytes = b"identity") -> Run:
+    """Return the run of an application's frames behind a barrier, each with its client before the next was written."""
+    records: list[Record] = []
+    sent = Recorder(records.append, stream=1, point="client.sent", way="request")
+    got = Recorder(records.append, stream=1, point="client.received")
+    sent.request(0.0, b"GET", b"/chat", ((b"Host", b"x"),), 1.8e9)
+    got.head(0.0, b"HTTP/1.1 200 OK", ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", coding)))
+    scanner = ChunkedScanner()
+    for k, frame in enumerate(frames, 1):
+        octets, found = encode_chunk(frame), list[Event]()
+        scanner.scan(octets, len(octets), found)
+        got.body(k / 10, found, k)
+        records.append(AckRecord(1, "client.received", k / 10, k, 0, len(frame), k, True))
+    got.end(1.0, "complete")
+    return read_runs(records, hop="app", clock="here")[0]
+
+
+EVENTS = [b"data: %d\n\n" % k for k in range(12)]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_an_application_whose_events_are_all_in_one_frame_writes_in_bursts(coding: str) -> None:
+    coder = zlib.compressobj(wbits=31)
+    frames = [coder.compress(b"".join(EVENTS)), coder.flush()] if coding == "gzip" else [b"".join(EVENTS)]
+    app = Hop("app:1", (application(frames, coding.encode()),))
+    verdict, behind = judge_chain([app, Hop("b:2", app.runs)])
+    assert verdict.line == "the origin itself bursts: 12 events in one frame" + (", gzip" if coding == "gzip" else "")
+    assert behind.kind is Kind.NOT_JUDGED
+    assert "through a compressor too" in gate_line([verdict], is_passed=False)
+
+
+def test_an_application_that_flushes_its_compressor_streams() -> None:
+    coder = zlib.compressobj(wbits=31)
+    flushed = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in EVENTS]
+    for frames, coding in ((flushed, b"gzip"), (EVENTS, b"identity"), (EVENTS[:1], b"identity")):
+        assert judged(application(frames, coding)).kind is Kind.STREAMS
 
 
 def test_what_never_comes_is_not_held() -> None:

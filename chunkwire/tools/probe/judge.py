@@ -15,7 +15,7 @@ from typing import Final
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.bursts import size_up
 from chunkwire.tools.probe.defects import BROKEN, defect_of
-from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Shape, look_at
+from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Look, Shape, look_at
 from chunkwire.tools.probe.naming import names_passed_on, own_names
 from chunkwire.tools.probe.variations import Variation, vary
 from chunkwire.tools.probe.verdict import IDENTITY, POST, Evidence, HopVerdict, Kind, Proof, milliseconds
@@ -147,6 +147,10 @@ def _judge(hop: Hop, looks: _Looks, inner: Hop | None) -> HopVerdict:
     defects = [defect for look in looks.plain if (defect := defect_of(look.run, inner_run)) is not None]
     if len(defects) * 2 > len(looks.plain):
         return replace(defects[0], hop=name)
+    varied = (defect_of(look.run, inner_run) for some in looks.varied.values() for look in some)
+    cached = next((defect for defect in varied if defect is not None and defect.kind is Kind.CACHED), None)
+    if cached is not None:
+        return replace(cached, hop=name)  # the events of another run are no matter of time
     quiet = tuple(look for look in looks.plain if look.is_quiet)
     shapes = [look.shape for look in quiet]
     held = sum(look.is_held for look in quiet)
@@ -246,6 +250,9 @@ def _streaming(name: str, looks: _Looks, inner: Hop | None) -> HopVerdict:
     """Return what else is to say of a hop whose paced events are on time."""
     if looks.plain[0].shape is Shape.TOO_SHORT:
         return _unsure(name, "too few events, or too close, for a hold to show")
+    if (gathered := _gathered(looks.plain[0].run)) > 0:
+        coding = f", {looks.plain[0].run.coding}" if looks.plain[0].run.coding else ""
+        return HopVerdict(hop=name, kind=Kind.ORIGIN_BURSTS, reason=f"{gathered} events in one frame{coding}")
     bursts = [look for look in looks.of(Variation.BURST) if look.is_quiet]
     if bursts and all(look.is_held for look in bursts):
         seconds = median(look.longest or 0.0 for look in bursts)
@@ -262,6 +269,16 @@ def _streaming(name: str, looks: _Looks, inner: Hop | None) -> HopVerdict:
         details = (f"re-framed: {losses}",) if losses else ()
         return HopVerdict(hop=name, kind=Kind.HEAD_HELD, details=details)
     return HopVerdict(hop=name, kind=Kind.REFRAMED if losses else Kind.STREAMS, reason=losses)
+
+
+def _gathered(run: Run) -> int:
+    """Return how many events an application wrote in one frame, all that it wrote; 0 where they were in several.
+
+    Behind a barrier a frame that came by itself is as the application wrote it: a compressor that is not flushed writes
+    its header first, and all content at the end.
+    """
+    is_gathered = run.is_ordered and not run.is_stamped and len({unit.read for unit in run.units}) == 1
+    return len(run.units) if is_gathered and len(run.units) >= MIN_HELD else 0
 
 
 def _constant_hold(plain: Sequence[Look], inner: Hop | None) -> float | None:
@@ -306,13 +323,15 @@ def _losses(looks: _Looks, inner: Hop | None) -> str:
     theirs = before.plain[0].run if before is not None else None
     lost = []
     sent = theirs.chunks if theirs is not None else run.acks[-1].n if run.is_ordered else len(run.units)
-    if (theirs is None or theirs.is_chunked) and not run.is_chunked:
+    if (theirs.is_chunked if theirs is not None else run.is_stamped) and not run.is_chunked:
         lost.append("no longer chunked")
     elif run.is_chunked and all(abs(look.run.chunks - sent) > MERGED_SHARE * sent for look in looks.plain):
         lost.append(f"{sent} chunks became {run.chunks}")
     for mark, has in (("extensions", _has_extensions), ("trailer", _has_trailer)):
         if run.is_chunked and not has(looks) and (before is None or has(before)):
             lost.append(f"{mark} lost")
+    if theirs is not None and theirs.media_type != run.media_type:
+        lost.append(f"{theirs.media_type or 'no media type'} became {run.media_type or 'none'}")
     if any(look.run.end is not None and look.run.end.framing in BROKEN for look in looks.of(Variation.MARK)):
         lost.append("a body with a trailer broken off")
     return ", ".join(lost)

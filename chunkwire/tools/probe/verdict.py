@@ -25,7 +25,7 @@ class Kind(enum.Enum):
     STREAMS = "streams"
     """Not held, in most runs; frames, extensions and trailers arrive as they do at the hop before."""
     REFRAMED = "re-framed"
-    """Not held, but chunks were merged or split, or an extension or a trailer was lost."""
+    """Not held, but chunks were merged or split, an extension or a trailer was lost, or the media type was changed."""
     HEAD_HELD = "head-held"
     """Not held, but the response head arrived only with the first octet of a body that the origin began later."""
     TO_END = "holds-to-the-end"
@@ -41,7 +41,8 @@ class Kind(enum.Enum):
     GET_ONLY = "holds-get-only"
     """A GET is held, a POST to the same resource is not."""
     ORIGIN_BURSTS = "origin-bursts"
-    """The origin itself wrote a quarter of the events late, by its own stamps; or its own record shows bursts."""
+    """The origin itself wrote a quarter of the events late, by its own stamps; or its own record shows bursts; or it
+    wrote all events in one frame, which a barrier shows."""
     CUT = "cut"
     """The body ended early: its framing says so, or events of the run are missing."""
     IDLE_CUT = "idle-cut"
@@ -252,7 +253,7 @@ class HopVerdict:
             case Kind.GET_ONLY:
                 return f"HOLDS a GET {reason}, streams a POST"
             case Kind.ORIGIN_BURSTS:
-                return "the origin itself bursts"
+                return f"the origin itself bursts{f': {reason}' if reason else ''}"
             case Kind.IDLE_CUT:
                 return f"CUT after {self.seconds or 0.0:.1f} s of silence"
             case Kind.CUT | Kind.CACHED:
