@@ -234,8 +234,7 @@ class Connection:
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
             return self.tls is not None and await self._fill()
         except PeerGone as error:
-            # A FIN without close_notify is the same error as a reset, after which the socket has no peer.
-            if isinstance(error.__cause__, ssl.SSLEOFError) and _peer_name(self._socket) != "-":
+            if isinstance(error.__cause__, ssl.SSLEOFError):  # a FIN without close_notify
                 return False
             raise
         except (trio.ClosedResourceError, OSError) as error:
@@ -361,7 +360,7 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poller.poll(0))
 
 
-def _peer_name(sock: trio.socket.SocketType | ssl.SSLSocket | None) -> str:
+def _peer_name(sock: trio.socket.SocketType | socket.socket | None) -> str:
     try:
         return _shown(sock.getpeername() if sock is not None else None)
     except OSError:

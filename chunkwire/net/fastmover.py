@@ -27,7 +27,6 @@ from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
 from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
-from chunkwire.net.tls import RECORD_OCTETS
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -124,8 +123,8 @@ class FastMover:
             entry_of(body.source, self._entries).reads = body
             entry_of(body.sink, self._entries).writes = body
             self._update_both(body)
-            if body.source.tls is not None and not body.is_paused:
-                self._read(body)  # what TLS has decrypted already no poll reports
+            if body.tls is not None:
+                self._read_more(body)
 
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
@@ -258,9 +257,13 @@ class FastMover:
         """Receive once behind the held octets, and pass on what the scanner approves."""
         held = body.feed.held
         size = len(held)
+        memory, view = self._memory, self._view
         if size:
-            self._memory[:size] = held
-        got = body.receive_into(self._view[size : size + body.room])
+            if size > BUFFER_OCTETS - READ_OCTETS:  # limits were raised: no receive may be left without room
+                memory = bytearray(size + READ_OCTETS)
+                view = memoryview(memory)
+            memory[:size] = held
+        got = body.receive_into(view[size : size + body.room])
         if got is None:
             return
         if not got:
@@ -269,15 +272,15 @@ class FastMover:
             return
         body.read += 1
         body.read_at = self._now
-        if got + RECORD_OCTETS > body.room < BUFFER_OCTETS:
+        if got == body.room < BUFFER_OCTETS:
             body.room *= 2
-        self._judge(body, self._memory, self._view, size + got)
-        if body.saw_end:
-            self._read_end(body)
+        self._judge(body, memory, view, size + got)
+        if body.tls is not None:
+            self._read_more(body)
 
-    def _read_end(self, body: Body) -> None:
-        """Read the end that TLS has reported already, once all in front of it was sent."""
-        if not body.is_done and not body.is_paused:
+    def _read_more(self, body: Body) -> None:
+        """Read what no poll reports, once all in front of it was sent."""
+        if body.tls is not None and body.tls.has_more and not body.is_done and not body.is_paused:
             self._read(body)
 
     def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
@@ -329,8 +332,8 @@ class FastMover:
         if not body.is_done and body.pending is None:
             body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)
-            if body.saw_end:
-                self._read_end(body)
+            if body.tls is not None:
+                self._read_more(body)
 
     def _all_sent(self, body: Body) -> None:
         if body.on_first is not None and body.feed.scanner.wire_octets:

@@ -12,7 +12,6 @@ import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
-from chunkwire.net.tls import RECORD_OCTETS, TlsStream
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
@@ -21,7 +20,6 @@ class Body:
     """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
 
     __slots__ = (
-        "end_error",
         "error",
         "feed",
         "is_done",
@@ -34,18 +32,19 @@ class Body:
         "read",
         "read_at",
         "room",
-        "saw_end",
         "sent_at",
         "sink",
         "sink_fd",
         "source",
         "source_fd",
         "task",
+        "tls",
     )
 
     def __init__(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
         self.source = source
         self.sink = sink
+        self.tls = source.tls
         self.source_fd = descriptor_of(source)
         self.sink_fd = descriptor_of(sink)
         self.feed = Feed(scanner, takes_turns=True)
@@ -56,8 +55,6 @@ class Body:
         self.pending: memoryview | None = None
         self.error: Exception | None = None
         self.room = READ_OCTETS  # octets that the next receive may give; more while the sink takes all
-        self.saw_end = False  # TLS: the end came with the octets before it, and no poll reports it again
-        self.end_error: OSError | None = None  # and it was no close_notify
         self.is_ended = False  # nothing more is read for it
         self.is_observed = False  # `observe.received` was called for octets that are still to be sent
         self.is_done = False  # and nothing more is sent
@@ -75,34 +72,12 @@ class Body:
         Raises:
             SourceGone: the source reset the connection, or ended TLS without close_notify.
         """
-        tls = self.source.tls
         try:
-            if tls is None:
-                return os.readv(self.source_fd, (memory,))
-            if self.end_error is not None:
-                raise self.end_error
-            return 0 if self.saw_end else self._gather(tls, memory)
+            return os.readv(self.source_fd, (memory,)) if self.tls is None else self.tls.read_into(memory)
         except BlockingIOError:
             return None
         except OSError as error:
             raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
-
-    def _gather(self, tls: TlsStream, memory: memoryview) -> int | None:
-        """Read records while there are any and room for one more: none is left where no poll would see it."""
-        size = 0
-        while len(memory) - size >= RECORD_OCTETS:
-            try:
-                got = tls.read_into(memory[size:])
-            except OSError as error:
-                self.saw_end, self.end_error = True, error
-                if not size:
-                    raise
-                return size
-            if not got:
-                self.saw_end = got == 0
-                return size or got
-            size += got
-        return size
 
     def send(self, octets: memoryview) -> int:
         """Return how many octets the sink's socket took.

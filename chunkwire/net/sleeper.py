@@ -266,9 +266,9 @@ class Sleeper(trio.abc.Instrument):
         spin = self._polling.seconds() if self._handlers else 0.0
         events: list[tuple[int, int]] = []
         if spin or now >= until:
-            spin_until = min(now + spin, until)
             events = poll(0, _MAX_EVENTS)
             now = clock()
+            spin_until = min(now + spin, until)  # from here: `now` was when the latest batch was found
             while not events and now < spin_until:
                 events = poll(0, _MAX_EVENTS)
                 now = clock()

@@ -1,8 +1,11 @@
-"""TLS: one non-blocking socket of the standard library's `ssl`, for tasks that wait and for movers that do not.
+"""TLS over a non-blocking socket, for tasks that wait and for movers that do not.
 
 The rule here: a read or a write does what it can at once and says what that was; waiting is a loop around it. A
 connection that ends without close_notify raises, so that a body which the close delimits cannot be cut unseen (RFC 9112
 §9.8). What this module must not know: HTTP, and who else watches the socket.
+
+Records go through `ssl.MemoryBIO`: one receive takes all that there is. An `ssl.SSLSocket` receives twice for each
+record, and once more to find that there is no other (bench/README.md has the figures).
 """
 
 from __future__ import annotations
@@ -12,33 +15,45 @@ import signal
 import socket
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
 from chunkwire.wire.errors import LocalError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger(__name__)
 
-RECORD_OCTETS: Final = 16384
-"""The most content of a TLS record (RFC 8446 §5.1). A read with room for so many leaves none inside the TLS layer,
-where no poll would see it."""
 HANDSHAKE_SECONDS: Final = 10.0  # of a server's patience
 HANDSHAKE_TYPE: Final = b"\x16"
 """The first octet of a client that speaks TLS: a record of type handshake (RFC 8446 §5.1)."""
-_SLICE_OCTETS: Final = 4 * RECORD_OCTETS  # of one write: what it took is known after each, also with a slow peer
-_WOULD_WAIT: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_RECORD_OCTETS: Final = 16384  # the most content of a record (RFC 8446 §5.1)
+_RECEIVE_OCTETS: Final = 65536  # of records, by one receive; what is not decrypted at once is kept for the stream
+_SLICE_OCTETS: Final = 65536  # encrypted at once: what the kernel does not take of them is kept for the stream
 
 
 class TlsStream(trio.abc.Stream):
     """TLS over a TCP or Unix socket; see `connect` and `accept`.
 
     Attributes:
-        socket: the TLS socket, non-blocking; its descriptor is that of the socket it was made from.
+        socket: non-blocking; its descriptor is that of the socket it was made from.
+        ssl_object: knows what the handshake agreed on.
+        has_more: the next read needs no octet from the socket, so no poll reports it: content that had no room in the
+            latest one, or the end.
     """
 
-    def __init__(self, sock: ssl.SSLSocket) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str | None) -> None:
         self.socket = sock
+        self.has_more = False
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.ssl_object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=host is None, server_hostname=host
+        )
+        self._read = cast("Callable[[int, memoryview], int]", self.ssl_object.read)
+        self._unsent = b""  # records that the kernel has not taken
+        self._encrypted = 0  # octets of content in them that `write` has not said to be taken
 
     @classmethod
     async def connect(cls, stream: trio.SocketStream, context: ssl.SSLContext, host: str) -> TlsStream:
@@ -47,57 +62,78 @@ class TlsStream(trio.abc.Stream):
         Raises:
             OSError: no handshake; an ssl.SSLError where TLS says why. The socket is closed.
         """
-        return await cls._shake_hands(stream, context, host)
+        return await cls._take_over(stream, context, host)
 
     @classmethod
     async def accept(cls, stream: trio.SocketStream, context: ssl.SSLContext) -> TlsStream:
         """Take over a socket and shake hands as the server; errors as `connect`."""
-        return await cls._shake_hands(stream, context, None)
+        return await cls._take_over(stream, context, None)
 
     @classmethod
-    async def _shake_hands(cls, stream: trio.SocketStream, context: ssl.SSLContext, host: str | None) -> TlsStream:
+    async def _take_over(cls, stream: trio.SocketStream, context: ssl.SSLContext, host: str | None) -> TlsStream:
         sock = socket.socket(fileno=stream.socket.detach())
         sock.setblocking(False)
         try:
-            secured = cls(
-                context.wrap_socket(
-                    sock,
-                    server_side=host is None,
-                    server_hostname=host,
-                    do_handshake_on_connect=False,
-                    suppress_ragged_eofs=False,
-                )
-            )
+            secured = cls(sock, context, host)
         except BaseException:
             sock.close()
             raise
         try:
-            while True:
-                try:
-                    secured.socket.do_handshake()
-                    return secured
-                except ssl.SSLWantReadError:
-                    await trio.lowlevel.wait_readable(secured.socket)
-                except ssl.SSLWantWriteError:
-                    await trio.lowlevel.wait_writable(secured.socket)
+            await secured._shake_hands()
         except BaseException:
+            secured._answer()
             secured.close_nowait()
             raise
+        return secured
+
+    async def _shake_hands(self) -> None:
+        while True:
+            try:
+                self.ssl_object.do_handshake()
+                self.has_more = self._incoming.pending > 0  # content may come right behind the last message
+                return await self.send_all(b"")
+            except ssl.SSLWantReadError:
+                await self.send_all(b"")
+                await self.wait_readable()
+                self._fill()
 
     # ---- at once ---------------------------------------------------------------------------------------------
 
     def read_into(self, memory: memoryview) -> int | None:
-        """Return how many octets of content one read gave, 0 after close_notify, None where it has to wait.
+        """Return how many octets of content one receive gave, 0 after close_notify, None where it has to wait.
+
+        Not guaranteed: that the rest of a record that had no room can be read behind `end_sending`.
 
         Raises:
             OSError: the connection was reset, or ended without close_notify.
         """
-        try:
-            return self.socket.recv_into(memory)
-        except _WOULD_WAIT:
+        if not (self.has_more or self._fill()):
             return None
+        size, self.has_more = 0, False
+        try:
+            while got := self._read(len(memory), memory):
+                size += got
+                memory = memory[got:]
+                if len(memory) < _RECORD_OCTETS or not self._incoming.pending:
+                    self.has_more = not memory or self._incoming.pending > 0
+                    return size
+        except ssl.SSLWantReadError:  # a record that is not whole yet, or one without content
+            self._answer()
+            return size or None
         except ssl.SSLZeroReturnError:  # close_notify, where ours was sent before
-            return 0
+            pass
+        except OSError:
+            self._answer()
+            self.has_more = True  # the same error again
+            if not size:
+                raise
+        self.has_more = True
+        return size
+
+    def _answer(self) -> None:
+        """Send what the TLS layer itself has to say: an alert, or that it does not renegotiate."""
+        with suppress(OSError):
+            self._flush()
 
     def write(self, octets: memoryview) -> int:
         """Return how many octets were taken; what was not must come again as it is, and first, in the next call.
@@ -106,10 +142,38 @@ class TlsStream(trio.abc.Stream):
             OSError: the peer is gone.
         """
         taken = 0
-        with suppress(*_WOULD_WAIT):
-            while taken < len(octets):
-                taken += self.socket.send(octets[taken : taken + _SLICE_OCTETS])
-        return taken
+        while True:
+            is_flushed = self._flush()
+            done = max(0, self._encrypted - len(self._unsent))  # records are longer than their content
+            self._encrypted -= done
+            taken += done
+            if not is_flushed or taken == len(octets):
+                return taken
+            self._encrypted = self.ssl_object.write(octets[taken : taken + _SLICE_OCTETS])
+
+    def _fill(self) -> bool:
+        """Receive records once; False where there is nothing yet."""
+        try:
+            octets = self.socket.recv(_RECEIVE_OCTETS)
+        except BlockingIOError:
+            return False
+        if octets:
+            self._incoming.write(octets)
+        else:
+            self._incoming.write_eof()
+        return True
+
+    def _flush(self) -> bool:
+        """Send records; False where the kernel has not taken all of them."""
+        if not self._unsent:
+            if not self._outgoing.pending:
+                return True
+            self._unsent = self._outgoing.read()
+        try:
+            self._unsent = self._unsent[self.socket.send(self._unsent) :]
+        except BlockingIOError:
+            return False
+        return not self._unsent
 
     def close_nowait(self) -> None:
         """Close at once; who waits for the socket gets trio.ClosedResourceError."""
@@ -118,24 +182,27 @@ class TlsStream(trio.abc.Stream):
             self.socket.close()
 
     def end_sending_nowait(self) -> bool:
-        """Send close_notify and a FIN; False where the kernel does not take close_notify yet, and nothing was sent."""
-        try:
-            self.socket.unwrap()
-        except ssl.SSLWantWriteError:
-            return False
-        except (OSError, ValueError):  # mostly ssl.SSLWantReadError: it has gone, and the peer's has not come
-            pass
+        """Send close_notify and a FIN; False where the kernel does not take close_notify yet."""
         with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+            if not self._flush():
+                return False
+            received = self._incoming.read()  # OpenSSL looks for the peer's close_notify and drops what is in front
+            with suppress(ssl.SSLError, ValueError):  # mostly ssl.SSLWantReadError: the peer's has not come
+                self.ssl_object.unwrap()
+            if received:
+                self._incoming.write(received)
+            if not self._flush():
+                return False
+            self.socket.shutdown(socket.SHUT_WR)
         return True
 
     def drop_record(self, memory: memoryview) -> int | None:
-        """Read octets as they are on the wire and drop them: after `end_sending`, when nothing is decrypted any more.
+        """Read octets as they are on the wire and drop them: before a close, when nobody wants the content.
 
         Returns: how many, 0 at the FIN, None where it has to wait.
         """
         try:
-            return socket.socket.recv_into(self.socket, memory)
+            return self.socket.recv_into(memory)
         except BlockingIOError:
             return None
 
@@ -153,7 +220,7 @@ class TlsStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what one read gives; `b""` after close_notify."""
-        memory = memoryview(bytearray(max_bytes or RECORD_OCTETS))
+        memory = memoryview(bytearray(max_bytes or _RECEIVE_OCTETS))
         while (got := self.read_into(memory)) is None:
             await self.wait_readable()
         return bytes(memory[:got])
@@ -161,15 +228,17 @@ class TlsStream(trio.abc.Stream):
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
         """Send one octet or more and return how many; the rest must come first in the next call."""
         rest = memoryview(octets)
-        while not (taken := self.write(rest)) and rest:
+        while not (taken := self.write(rest)) and (rest or self._unsent):
             await self.wait_send_all_might_not_block()
         return taken
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all octets."""
+        """Send all octets; of none, what the TLS layer itself has to say."""
         rest = memoryview(data)
-        while rest:
+        while True:
             rest = rest[await self.send_some(rest) :]
+            if not rest:
+                return
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the kernel takes more."""

@@ -98,7 +98,7 @@ async def test_http_1_1_is_what_is_asked_for(authority: trustme.CA, cafile: str)
     async with serving_tls(context) as port:
         client = await dial("localhost", port, tls=make_tls(cafile))
         assert client.tls is not None
-        assert client.tls.socket.selected_alpn_protocol() == "http/1.1"
+        assert client.tls.ssl_object.selected_alpn_protocol() == "http/1.1"
         await client.close()
 
 

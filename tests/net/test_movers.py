@@ -6,6 +6,7 @@ import trio.testing
 
 from chunkwire.net.movers import EXACT
 from chunkwire.wire.encoder import encode_chunk
+from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, MakeMover, carrying, open_carried, rally, running
@@ -46,6 +47,16 @@ async def test_a_large_body_arrives_to_the_octet(make_mover: MakeMover) -> None:
     async with carrying(make_mover) as carried, trio.open_nursery() as nursery:
         nursery.start_soon(carried.send, body, name="send")
         assert await carried.read_rest() == body
+
+
+async def test_a_trailer_section_longer_than_a_buffer_arrives_to_the_octet(make_mover: MakeMover) -> None:
+    """Fails where what is held leaves no room for the next receive, which then looks like the end."""
+    octets = b"0\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"v" * 20_000) for n in range(45)) + b"\r\n"
+    scanner = ChunkedScanner(Limits(max_trailer_octets=len(octets)))
+    async with carrying(make_mover, scanner) as carried, trio.open_nursery() as nursery:
+        nursery.start_soon(carried.send, octets, name="upstream")
+        assert await carried.read_rest() == octets
+        assert await carried.wait_error() is None
 
 
 async def test_each_frame_goes_at_once(make_mover: MakeMover) -> None:

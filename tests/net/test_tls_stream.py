@@ -1,0 +1,110 @@
+"""A TLS stream by itself: what is read in parts, behind our own close_notify, and after a broken record."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.tls import TlsStream
+from tests.net.peer import PATIENCE, SMALL, tcp_pair
+from tests.net.secured import FarEnd, contexts, secured_pair
+
+
+@asynccontextmanager
+async def pair(*, is_server: bool = False, buffer_octets: int | None = None) -> AsyncIterator[tuple[TlsStream, FarEnd]]:
+    near, far = await secured_pair(is_server=is_server, buffer_octets=buffer_octets)
+    try:
+        with trio.fail_after(PATIENCE):
+            yield near, far
+    finally:
+        await trio.aclose_forcefully(near)
+        await trio.aclose_forcefully(far.transport)
+
+
+@pytest.mark.parametrize("is_server", [False, True])
+async def test_what_has_no_room_in_a_read_comes_in_the_next(is_server: bool) -> None:
+    async with pair(is_server=is_server) as (near, far):
+        await far.send(bytes(range(100)))
+        assert [await near.receive_some(40) for _ in range(3)] == [
+            bytes(range(40)),
+            bytes(range(40, 80)),
+            bytes(range(80, 100)),
+        ]
+        await far.send(b"more")
+        assert await near.receive_some(40) == b"more"
+
+
+async def test_octets_that_were_not_read_come_behind_our_own_close_notify() -> None:
+    """Fails where OpenSSL looks for the peer's close_notify in what has come, and drops the content before it."""
+    unread = bytes(100_000)
+    async with pair() as (near, far):
+        await far.send(unread)
+        received = await near.receive_some(20_000)
+        assert near.has_more
+        await near.end_sending()
+        await far.send(b", and sent later")
+        await far.send_close_notify()
+        while octets := await near.receive_some():
+            received += octets
+        assert received == unread + b", and sent later"
+
+
+async def test_a_broken_record_raises_behind_the_content_before_it() -> None:
+    async with pair() as (near, far):
+        await far.send(b"good")
+        await far.transport.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))
+        assert await near.receive_some() == b"good"
+        for _ in range(2):
+            with pytest.raises(ssl.SSLError):
+                await near.receive_some()
+
+
+async def test_a_write_that_the_kernel_takes_in_parts_says_so_octet_by_octet() -> None:
+    """Fails where a slow peer's progress is seen only once a whole slice has gone."""
+    octets = bytes(range(256)) * 4096
+    async with pair(buffer_octets=SMALL) as (near, far), trio.open_nursery() as nursery:
+        parts: list[int] = []
+
+        async def send() -> None:
+            rest = memoryview(octets)
+            while rest:
+                parts.append(await near.send_some(rest))
+                rest = rest[parts[-1] :]
+            await near.end_sending()
+
+        nursery.start_soon(send, name="send")
+        assert await far.read_to_end() == (octets, True)
+        assert sum(parts) == len(octets)
+        assert min(parts) < 65536
+
+
+async def test_a_request_right_behind_the_handshake_is_read() -> None:
+    """Fails where what came in one receive with the last message waits for more to come."""
+    server, client = contexts()
+    far, near = await tcp_pair()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    peer = client.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    async def ask() -> None:
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.do_handshake()
+        await far.send_all(outgoing.read())
+        while True:
+            incoming.write(await far.receive_some())
+            try:
+                peer.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                continue
+        peer.write(b"request")
+        await far.send_all(outgoing.read())
+
+    async with far, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, name="client")
+        with trio.fail_after(PATIENCE):
+            stream = await TlsStream.accept(near, server)
+            assert await stream.receive_some() == b"request"
+        await stream.aclose()
