@@ -67,7 +67,14 @@ class DurationHistogram:
             self.largest = value
         elif value < self.smallest:
             self.smallest = value
-        self.count(bucket_of(value), 1)
+        shift = value.bit_length() - _BITS  # as in `bucket_of`, without its call
+        bucket = bucket_of(value) if value < 0 else value if shift <= 0 else shift * _HALF + (value >> shift)
+        page = self._pages.get(bucket >> _PAGE_BITS)
+        if page is None:
+            self.count(bucket, 1)
+        else:
+            page[bucket & (_PAGE - 1)] += 1
+            self.n += 1
 
     def count(self, bucket: int, n: int) -> None:
         """Count samples of a bucket; the caller sees to `smallest` and `largest`."""

@@ -140,6 +140,8 @@ class Gathered:
     def at(self, seconds: float) -> Round:
         """Return the round of a moment, s since sampling began; the first one for what was before."""
         index = max(0, int(seconds / self.width))
+        if index < len(self.rounds):
+            return self.rounds[index]
         while index >= MAX_ROUNDS:
             self.rounds[:] = _in_pairs(self.rounds)
             self.width *= 2

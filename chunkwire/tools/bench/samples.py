@@ -50,8 +50,8 @@ class Window:
     closes_ns: float = math.inf
 
     def seconds_of(self, now_ns: int) -> float:
-        """Return the place of a moment in the sampling, s; below zero before it began."""
-        return (now_ns - self.began_ns) / 1e9 if math.isfinite(self.began_ns) else -1.0
+        """Return the place of a moment in the sampling, s; below zero before it began, its end for a later one."""
+        return (min(now_ns, self.closes_ns) - self.began_ns) / 1e9 if self.began_ns < math.inf else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class StreamSampler:
             self._recorder.end(t, verdict, error=error)
 
     def _read(self, now_ns: int, events: Sequence[Event]) -> None:
-        counts = self._window.opens_ns <= now_ns <= self._window.closes_ns
+        one = self._round(now_ns)
         stamps: list[Stamp] = []
         frames = 0
         for event in events:
@@ -232,39 +232,39 @@ class StreamSampler:
                 stamps += self._content.feed(event.octets)[0]
                 frames += self._is_plain
                 if self._is_answer:
-                    self._take_content(now_ns, bytes(event.octets))
+                    self._take_content(one, now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
                 frames += 1
+        counts = self._window.opens_ns <= now_ns <= self._window.closes_ns
         if counts:
-            one = self._round(now_ns)
             one.reads += bool(events)
             one.frames += frames
         for number in range(frames):
-            self._frame(now_ns, stamps[number] if number < len(stamps) else None, counts=counts)
+            self._frame(one, now_ns, stamps[number] if number < len(stamps) else None, counts=counts)
         for stamp in stamps[frames:]:
-            self._stamped(now_ns, stamp, counts=counts)
+            self._stamped(one, now_ns, stamp, counts=counts)
 
-    def _take_content(self, now_ns: int, octets: bytes = b"") -> None:
+    def _take_content(self, one: Round, now_ns: int, octets: bytes = b"") -> None:
         if self._content_times.take(now_ns, octets):
-            self._round(now_ns).record("ttft", now_ns - self._sent_ns)
+            one.record("ttft", now_ns - self._sent_ns)
 
-    def _frame(self, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
+    def _frame(self, one: Round, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
         if not self._is_answer:
-            self._take_content(now_ns)
+            self._take_content(one, now_ns)
         gap_ns = now_ns - self._last_ns if self._frames else None
         if gap_ns is None:
             self._first_ns = now_ns
-            self._round(now_ns).record("first", now_ns - self._sent_ns)
+            one.record("first", now_ns - self._sent_ns)
         else:
             self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
             if counts and self._last_ns >= self._window.opens_ns:
-                self._round(now_ns).record("gap", gap_ns)
+                one.record("gap", gap_ns)
         self._frames += 1
         self._last_ns = now_ns
         if self._report_frame is not None:
             self._report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
         if stamp is not None:
-            self._stamped(now_ns, stamp, counts=counts)
+            self._stamped(one, now_ns, stamp, counts=counts)
         elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             self._shown.append((None, (now_ns - self._sent_ns) / 1e9))
 
@@ -280,10 +280,10 @@ class StreamSampler:
             is_sampled=is_sampled,
         )
 
-    def _stamped(self, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
+    def _stamped(self, one: Round, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns
         if counts:
-            added, one = now_ns - stamp.actual_ns, self._round(now_ns)
+            added = now_ns - stamp.actual_ns
             one.record("added", added)
             if planned_ns is not None:
                 one.record("late", now_ns - planned_ns)

@@ -99,6 +99,8 @@ def lines(result: BenchResult, *, width: int | None = None, until: Target | None
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
         notes += [f"base is {warning}" for warning in warnings(result.baseline.trends)]
         notes.append(_COMPARED)
+    if "rate" in result.conditions:
+        notes.append("first is counted from the moment that a stream was to begin, its connection included")
     if until is not None and result.gathered.has("first"):
         notes.insert(0, until.line(result.gathered))
     for note in notes:
