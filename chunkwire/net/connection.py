@@ -19,6 +19,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.heads import check_partial_head, find_head_end
+from chunkwire.net.stamps import SocketStamps
 from chunkwire.net.tls import TlsStream
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
@@ -68,7 +69,10 @@ class Connection:
         tls: the same where it is TLS; else None.
         leftover: octets received and not consumed yet.
         peer: the other end's address, for logs; `-` when it is gone already.
+        stamps: the kernel's, of the octets on it; None where nobody asked, or it is none in the clear over TCP.
     """
+
+    stamps: SocketStamps | None = None
 
     def __init__(self, stream: trio.abc.Stream, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
         self._may_linger: Callable[[], bool] = _always
@@ -94,6 +98,12 @@ class Connection:
     def fileno(self) -> int | None:
         """Return the socket's descriptor, -1 once closed; None for a stream that is no socket."""
         return self._socket.fileno() if self._socket is not None else None
+
+    def carry_stamps(self) -> None:
+        """Let stamps be turned on for what comes and leaves, before any octet has."""
+        sock = self._plain_socket
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            self.stamps = SocketStamps(sock)
 
     async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
         """Return what one receive gives, `leftover` first; `b""` at the peer's FIN.
@@ -137,10 +147,13 @@ class Connection:
                 raise trio.ClosedResourceError("closed by this side")
             await trio.lowlevel.wait_readable(sock)
             try:
+                if self.stamps is not None:
+                    return view[: self.stamps.read_into(view[:max_octets])]
                 # The number is asked for again: closed meanwhile, it may be another's.
                 return view[: os.readv(sock.fileno(), (view[:max_octets],))]
             except BlockingIOError:
-                continue
+                if self.stamps is not None:
+                    self.stamps.drain()  # which is what trio was woken for, and would be again
 
     async def _receive_tls(self, tls: TlsStream, max_octets: int) -> memoryview:
         view = _RECEIVED.view
@@ -161,6 +174,11 @@ class Connection:
 
         Cancellation: some of the octets may have left, and there is no way to know how many.
         """
+        if self.stamps is not None:
+            rest = memoryview(octets)
+            while rest:
+                rest = rest[await self.send_some(rest) :]
+            return
         try:
             await self.stream.send_all(octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
@@ -175,6 +193,8 @@ class Connection:
         Cancellation: none has left; over TLS some may have.
         """
         try:
+            if self.stamps is not None:
+                return await self.stamps.send_some(octets)
             if isinstance(self.stream, trio.SocketStream):
                 return await self.stream.socket.send(octets)
             if self.tls is not None:
@@ -193,6 +213,8 @@ class Connection:
         try:
             if self.tls is not None:
                 return self.tls.write(memoryview(octets))
+            if self.stamps is not None:
+                return self.stamps.write(octets)
             return os.write(self._plain_socket.fileno(), octets) if self._plain_socket is not None else 0
         except BlockingIOError:
             return 0
@@ -230,6 +252,8 @@ class Connection:
         if self._socket is None:
             await trio.sleep_forever()
         try:
+            if self.stamps is not None:
+                return await self.stamps.peek()
             if isinstance(self.stream, trio.SocketStream):
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
             return self.tls is not None and await self._fill()

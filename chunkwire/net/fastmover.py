@@ -24,8 +24,8 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
-from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
-from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone
+from chunkwire.net.inflight import Body, Entry, StampedBody, descriptor_of, entry_of, overdue
+from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
@@ -90,7 +90,8 @@ class FastMover:
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
         """Carry one body; see `Mover.move`."""
-        body = Body(source, sink, scanner, options)
+        has_stamps = source.stamps is not None or sink.stamps is not None
+        body = (StampedBody if has_stamps else Body)(source, sink, scanner, options)
         if options.shape is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._plain.move(source, sink, scanner, options)
             return
@@ -155,7 +156,7 @@ class FastMover:
         if mask == entry.mask:
             return
         if not entry.mask:
-            self._sleeper.watch(descriptor, mask, self._serve)
+            self._sleeper.watch(descriptor, mask, self._serve if entry.stamps is None else self._serve_stamped)
         elif mask:
             self._sleeper.change(descriptor, mask)
         else:
@@ -202,6 +203,7 @@ class FastMover:
         finally:
             self._sleeper = None
             sleeper.unwatch_all(self._serve)
+            sleeper.unwatch_all(self._serve_stamped)
 
     async def _end_overdue(self) -> None:
         """End bodies that are past a deadline; one look a second costs less than a deadline moved for each frame."""
@@ -236,6 +238,18 @@ class FastMover:
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
             self._later(self._crashed.set)
+
+    def _serve_stamped(self, descriptor: int, mask: int) -> None:
+        """Serve one descriptor whose stamps wait in its error queue: the poll reports them as an error."""
+        entry = self._entries.get(descriptor)
+        if mask & _GONE == select.EPOLLERR and entry is not None and entry.stamps is not None:
+            if not entry.stamps.is_broken():
+                mask &= ~select.EPOLLERR
+            elif entry.reads is not None:
+                # SO_ERROR gives an error once: the next receive would not report it.
+                self._finish(entry.reads, SourceGone(f"{entry.reads.source.peer} reset the connection"))
+        if mask:
+            self._serve(descriptor, mask)
 
     def _notify(self, descriptor: int, entry: Entry, mask: int) -> None:
         """Notify the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""

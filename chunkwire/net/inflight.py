@@ -12,6 +12,7 @@ import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
+from chunkwire.net.stamps import SocketStamps
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner
 
@@ -98,16 +99,45 @@ class Body:
         return trio.lowlevel.Abort.SUCCEEDED
 
 
+class StampedBody(Body):
+    """A body whose octets have kernel stamps, as its two connections keep them."""
+
+    __slots__ = ()
+
+    def receive_into(self, memory: memoryview) -> int | None:
+        """Receive as `Body` does."""
+        if self.source.stamps is None:
+            return super().receive_into(memory)
+        try:
+            return self.source.stamps.read_into(memory)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
+
+    def send(self, octets: memoryview) -> int:
+        """Send as `Body` does."""
+        if self.sink.stamps is None:
+            return super().send(octets)
+        try:
+            return self.sink.stamps.write(octets)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise SinkGone(f"{self.sink.peer} closed the connection: {error.strerror}") from error
+
+
 class Entry:
     """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving.
 
-    `stream` is whose descriptor it is: the kernel reuses numbers.
+    `stream` is whose descriptor it is: the kernel reuses numbers. `stamps` are that connection's.
     """
 
-    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "stream", "writes")
+    __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "stamps", "stream", "writes")
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, stamps: SocketStamps | None = None) -> None:
         self.stream = stream
+        self.stamps = stamps
         self.mask = 0
         self.reads: Body | None = None
         self.writes: Body | None = None
@@ -120,7 +150,7 @@ def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
     descriptor = descriptor_of(connection)
     entry = entries.get(descriptor)
     if entry is None or entry.stream is not connection.stream:
-        entry = entries[descriptor] = Entry(connection.stream)
+        entry = entries[descriptor] = Entry(connection.stream, connection.stamps)
     return entry
 
 

@@ -1,0 +1,298 @@
+"""Kernel time stamps of the octets of a TCP connection: when their packet came, and when it left (Linux).
+
+The rule here: a stamp belongs to an octet only where the kernel says so; what cannot be known is 0, never a guess.
+Software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestamping.rst), ns since the epoch:
+
+- *arrived*: a receive reports the stamp of the last packet that it took octets of. It is that of the receive's last
+  octet where the receive emptied the queue, so one that filled its buffer has none. Packets that a network card merges
+  (GRO) have one stamp; a FIN that is queued with the last octets of a connection may replace theirs.
+- *left*: the driver got the packet with the last octet of a write; *queued*: the packet scheduler got it. With OPT_ID
+  a stamp names its octet, counted from when stamps were turned on. Where the kernel joins two writes to one packet,
+  only the later one has a stamp.
+
+A transmit stamp waits in the socket's error queue, which poll(2) reports as an error: `drain` first, then ask SO_ERROR.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Final, TypeAlias
+
+import trio
+
+from chunkwire.wire.errors import LocalError
+
+# Not in Python's socket module; asm-generic/socket.h and linux/net_tstamp.h, linux/errqueue.h.
+_SO_TIMESTAMPING: Final = 37
+_TX_SOFTWARE, _RX_SOFTWARE, _SOFTWARE = 1 << 1, 1 << 3, 1 << 4
+_OPT_ID, _TX_SCHED, _OPT_TSONLY, _OPT_ID_TCP = 1 << 7, 1 << 8, 1 << 11, 1 << 16
+_ORIGIN_TIMESTAMPING: Final = 4
+_LEFT, _QUEUED = 0, 1  # SCM_TSTAMP_SND, SCM_TSTAMP_SCHED
+_TIMESPEC: Final = struct.Struct("@ll")
+_EXTENDED_ERROR: Final = struct.Struct("@IBBBBII")  # struct sock_extended_err
+_RECEIVE_ERRORS: Final = ((socket.IPPROTO_IP, 11), (41, 25))  # IP_RECVERR; IPPROTO_IPV6, IPV6_RECVERR
+
+ANCILLARY_OCTETS: Final = 128
+"""Room for what a receive reports beside octets: one stamp takes 64."""
+_ERROR_OCTETS: Final = 512
+
+MAX_ENTRIES: Final = 1 << 17
+"""Receives, and writes, of one body that are kept: 131072, 7 MB; an hour of a stream of 36 frames a second."""
+MAX_PENDING: Final = 4096
+"""Writes whose stamp has not come, of one connection: more than a socket has packets on their way."""
+CHECK_SECONDS: Final = 2.0
+STEP_NS: Final = 10_000
+"""A change of the offset between the two clocks that only setting a clock makes; measuring it errs by 1 µs."""
+
+Ancillary: TypeAlias = Iterable[tuple[int, int, bytes]]
+
+
+def arrival_of(ancillary: Ancillary) -> int:
+    """Return the stamp of a receive, ns since the epoch; 0 where it has none."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
+            return _nanoseconds(data)
+    return 0
+
+
+def departure_of(ancillary: Ancillary) -> tuple[int, int, int] | None:
+    """Return kind, octet and stamp of a message of the error queue; None where it is something else.
+
+    The octet is counted from 0, modulo 2**32; the kind is 0 for left, 1 for queued.
+    """
+    stamp, found = 0, None
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
+            stamp = _nanoseconds(data)
+        elif (level, kind) in _RECEIVE_ERRORS and len(data) >= _EXTENDED_ERROR.size:
+            _, origin, _, _, _, which, octet = _EXTENDED_ERROR.unpack_from(data)
+            found = (which, octet) if origin == _ORIGIN_TIMESTAMPING else None
+    return (*found, stamp) if found is not None and stamp else None
+
+
+def _nanoseconds(data: bytes) -> int:
+    if len(data) < _TIMESPEC.size:
+        return 0
+    seconds, rest = _TIMESPEC.unpack_from(data)
+    return int(seconds * 1_000_000_000 + rest)
+
+
+def stamp_arrivals(sock: socket.socket) -> None:
+    """Turn receive stamps on."""
+    _turn(sock, _RX_SOFTWARE | _SOFTWARE)
+
+
+def _turn(sock: socket.socket, flags: int) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, flags)
+
+
+class SocketStamps:
+    """The stamps of one TCP connection, while one body at a time goes over it.
+
+    All octets of the connection must go through `read_into` and `write` from `start_*` on.
+
+    Attributes:
+        reads: of each receive the octets so far, when they arrived, and when they were read: three numbers.
+        writes: of each write the octets so far, when it began, when they left, and when they were queued: four.
+    """
+
+    __slots__ = (
+        "_body_received",
+        "_body_sent",
+        "_pending",
+        "_received",
+        "_sent",
+        "_sock",
+        "_turned_on",
+        "reads",
+        "writes",
+    )
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        # The standard library's socket inside trio's, whose recvmsg would wait; a dup would keep the connection open.
+        self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]
+        self._received = self._sent = self._body_received = self._body_sent = 0
+        self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its place in `writes`
+        self._turned_on = 0
+        self.reads = array("q")
+        self.writes = array("q")
+
+    def start_receiving(self) -> None:
+        """Turn receive stamps on, before the octets come that are to have one."""
+        self.reads, self._received, self._body_received = array("q"), 0, 0
+        self._turn_on(_RX_SOFTWARE | _SOFTWARE)
+
+    def start_sending(self, *, queued: bool = False) -> None:
+        """Turn transmit stamps on; `queued` asks for two a write."""
+        self.writes, self._sent, self._body_sent = array("q"), 0, 0
+        self._pending.clear()
+        self._turn_on(0)  # what was sent before is counted no more
+        self._turn_on(_TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP | (_TX_SCHED if queued else 0))
+
+    def stop(self) -> None:
+        """Turn all stamps off; what has come is kept."""
+        self.drain()
+        self._turn_on(0)
+
+    def _turn_on(self, flags: int) -> None:
+        try:
+            _turn(self._sock, flags)
+            self._turned_on = flags
+        except OSError:
+            self._turned_on = 0  # closed, or a kernel without: no octet has a stamp
+
+    def begin_received_body(self, unread: int) -> None:
+        """Count the body's octets from here: so many have been received and not been read apart."""
+        self._body_received = self._received - unread
+
+    def begin_sent_body(self, ahead: int = 0) -> None:
+        """Count the body's octets from here, after so many more."""
+        self._body_sent = self._sent + ahead
+
+    @property
+    def arrived_ns(self) -> int:
+        """When the last octet of the latest receive arrived; 0 where that is not known."""
+        return self.reads[-2] if self.reads else 0
+
+    def read_into(self, memory: memoryview) -> int:
+        """Receive once; as `os.readv`."""
+        if not self._turned_on & _RX_SOFTWARE:
+            return os.readv(self._sock.fileno(), (memory,))
+        got, ancillary, _, _ = self._sock.recvmsg_into((memory,), ANCILLARY_OCTETS)
+        read_ns = time.time_ns()
+        self._received += got
+        if got and len(self.reads) < 3 * MAX_ENTRIES:
+            self.reads.extend((self._received, arrival_of(ancillary) if got < len(memory) else 0, read_ns))
+        return got
+
+    def write(self, octets: bytes | bytearray | memoryview) -> int:
+        """Send once; as `os.write`."""
+        if not self._turned_on & _TX_SOFTWARE:
+            return os.write(self._sock.fileno(), octets)
+        written_ns = time.time_ns()
+        sent = os.write(self._sock.fileno(), octets)
+        self._sent += sent
+        place = len(self.writes)
+        if sent and place < 4 * MAX_ENTRIES:
+            self.writes.extend((self._sent, written_ns, 0, 0))
+            octet = (self._sent - 1) & 0xFFFFFFFF
+            self._pending[_LEFT, octet] = place + 2
+            if self._turned_on & _TX_SCHED:
+                self._pending[_QUEUED, octet] = place + 3
+            self.drain()
+            if len(self._pending) > MAX_PENDING:
+                del self._pending[next(iter(self._pending))]
+        return sent
+
+    def drain(self) -> None:
+        """Take what stamps the error queue holds; does not wait, and never raises."""
+        while True:
+            try:
+                _, ancillary, _, _ = self._sock.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            except OSError:
+                return  # empty, or the socket is closed
+            if (found := departure_of(ancillary)) is None:
+                continue
+            place = self._pending.pop(found[:2], None)
+            if place is not None:
+                self.writes[place] = found[2]
+                if not self._pending:
+                    return  # the queue is empty: one call less for each write
+
+    async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
+        """Send as `write` does what the kernel takes, one octet or more; see `Connection.send_some`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while True:
+            try:
+                sent = self.write(octets)
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self._sock)
+                self.drain()  # what trio was woken for, perhaps, and would be again
+            else:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                return sent
+
+    async def peek(self) -> bool:
+        """Wait until there is an octet to read, and leave it there; False at the end of input."""
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            self.drain()
+            with suppress(BlockingIOError):
+                return bool(self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+
+    def is_broken(self) -> bool:
+        """Say whether what poll(2) reports as an error is one, once the stamps are taken."""
+        self.drain()
+        return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    def body_reads(self) -> Iterator[tuple[int, int, int]]:
+        """Yield of each receive the octets of the body so far, when they arrived (0: unknown), when they were read."""
+        for k in range(0, len(self.reads), 3):
+            end = self.reads[k] - self._body_received
+            if end > 0:
+                yield end, self.reads[k + 1], self.reads[k + 2]
+
+    def body_writes(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield of each write the octets of the body so far, when it began, when they left and were queued."""
+        for k in range(0, len(self.writes), 4):
+            end = self.writes[k] - self._body_sent
+            if end > 0:
+                yield end, self.writes[k + 1], self.writes[k + 2], self.writes[k + 3]
+
+
+def clock_offset_ns() -> int:
+    """Return CLOCK_REALTIME less CLOCK_MONOTONIC; only setting the wall clock changes it by more than 1 µs."""
+    tries = []
+    for _ in range(16):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        after = time.monotonic_ns()
+        tries.append((after - before, wall - (before + after) // 2))
+    return min(tries)[1]
+
+
+@contextmanager
+def stamping(*, transmit: bool = False) -> Iterator[None]:
+    """Check on a connection to ourselves that the kernel stamps what comes, and what leaves if so asked.
+
+    In the with block it goes on doing so: what comes first after stamps are turned on anywhere may have none.
+
+    Raises:
+        LocalError: in one line, why it does not.
+    """
+    if not sys.platform.startswith("linux"):
+        raise LocalError("kernel stamps: this system has none (Linux has: SO_TIMESTAMPING)")
+    with socket.create_server(("127.0.0.1", 0)) as door, closing(socket.create_connection(door.getsockname())) as near:
+        far, _ = door.accept()
+        with far:
+            _require_of(near, far, transmit=transmit)
+            yield
+
+
+def _require_of(near: socket.socket, far: socket.socket, *, transmit: bool) -> None:
+    try:
+        stamp_arrivals(far)
+        if transmit:
+            _turn(near, _TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP)
+    except PermissionError as error:
+        raise LocalError("kernel stamps: not permitted here (SO_TIMESTAMPING)") from error
+    except OSError as error:
+        older = "; transmit stamps need Linux 6.2 (OPT_ID_TCP)" if transmit else ""
+        raise LocalError(f"kernel stamps: this kernel has none ({error.strerror}){older}") from error
+    far.settimeout(CHECK_SECONDS)
+    give_up = time.monotonic() + CHECK_SECONDS
+    is_stamped = False
+    while not is_stamped:  # the kernel turns stamps on a moment after it was asked to
+        near.sendall(b"x")
+        is_stamped = bool(arrival_of(far.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
+        if not is_stamped and time.monotonic() > give_up:
+            raise LocalError("kernel stamps: this kernel takes the option and stamps nothing")
+    if transmit and departure_of(near.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is None:
+        raise LocalError("kernel stamps: this kernel stamps nothing that leaves")

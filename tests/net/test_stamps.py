@@ -1,0 +1,248 @@
+"""Kernel stamps of octets: which octet has one, and an error queue that is no reset."""
+
+import select
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import trio
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.movers import Leaving, Mover, OnLeaving, SinkGone, SourceGone
+from chunkwire.net.stamps import (
+    SocketStamps,
+    arrival_of,
+    clock_offset_ns,
+    departure_of,
+    stamping,
+)
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.scanner import ChunkedScanner
+from tests.net.carry import END, FRAME, Carried, MakeMover, open_carried, running
+from tests.net.peer import PATIENCE, reset, tcp_pair, unix_pair
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING is Linux's")
+
+
+@pytest.fixture(autouse=True)
+def _kernel() -> Iterator[None]:
+    try:
+        with stamping(transmit=True):
+            yield
+    except LocalError as error:
+        pytest.skip(str(error))
+
+
+class Pair:
+    """Two ends of a TCP connection, and the stamps of what goes from `near` to `far`."""
+
+    def __init__(self, near: trio.SocketStream, far: trio.SocketStream) -> None:
+        self.near, self.far = near.socket, far.socket
+        self.sender, self.receiver = SocketStamps(near.socket), SocketStamps(far.socket)
+        self.receiver.start_receiving()
+        self.sender.start_sending(queued=True)
+
+    async def read(self, room: int = 100) -> int:
+        with trio.fail_after(PATIENCE):
+            await trio.lowlevel.wait_readable(self.far)
+        return self.receiver.read_into(memoryview(bytearray(room)))
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    """A connection on a kernel that stamps."""
+    near, far = await tcp_pair()
+    yield Pair(near, far)
+    for stream in (near, far):
+        await trio.aclose_forcefully(stream)
+
+
+async def test_each_write_has_a_stamp_between_its_beginning_and_its_read(pair: Pair) -> None:
+    for size in (1, 50, 99):
+        assert pair.sender.write(b"x" * size) == size
+        assert await pair.read() == size
+    writes, reads = list(pair.sender.body_writes()), list(pair.receiver.body_reads())
+    assert [end for end, *_ in writes] == [end for end, *_ in reads] == [1, 51, 150]
+    for (_, written, left, queued), (_, arrived, read) in zip(writes, reads, strict=True):
+        assert written <= queued <= left <= arrived <= read
+
+
+async def test_a_read_that_fills_its_buffer_has_no_stamp_and_one_octet_less_has(pair: Pair) -> None:
+    for size in (10, 9):
+        pair.sender.write(b"x" * size)
+        assert await pair.read(10) == size
+    assert [bool(arrived) for _, arrived, _ in pair.receiver.body_reads()] == [False, True]
+
+
+async def test_offsets_are_those_of_the_body(pair: Pair) -> None:
+    pair.sender.begin_sent_body(4)
+    pair.sender.write(b"head" + b"first")
+    assert await pair.read() == 9
+    pair.receiver.begin_received_body(unread=5)
+    pair.sender.write(b"second")
+    await pair.read()
+    assert [end for end, *_ in pair.sender.body_writes()] == [5, 11]
+    assert [end for end, *_ in pair.receiver.body_reads()] == [5, 11]
+
+
+async def test_a_second_body_on_the_connection_counts_from_nothing(pair: Pair) -> None:
+    for size in (7, 5):
+        pair.sender.start_sending()
+        pair.sender.write(b"x" * size)
+        await pair.read()
+        pair.sender.stop()
+        assert [(end, left > 0) for end, _, left, _ in pair.sender.body_writes()] == [(size, True)]
+
+
+def test_nothing_is_read_from_octets_that_are_no_stamp() -> None:
+    level, kind = socket.SOL_SOCKET, 37
+    extended = struct.pack("@IBBBBII", 42, 4, 0, 0, 0, 0, 99)
+    stamp = struct.pack("@llllll", 5, 7, 0, 0, 0, 0)
+    assert arrival_of([]) == arrival_of([(level, kind, b"short")]) == arrival_of([(level, 1, stamp)]) == 0
+    assert arrival_of([(level, kind, stamp)]) == 5_000_000_007
+    assert departure_of([(level, kind, stamp), (0, 11, extended)]) == (0, 99, 5_000_000_007)
+    icmp = struct.pack("@IBBBBII", 111, 2, 3, 3, 0, 0, 0)
+    assert departure_of([(level, kind, stamp), (0, 11, icmp)]) is None
+    assert departure_of([(0, 11, extended)]) is departure_of([(level, kind, stamp)]) is None
+
+
+def test_where_the_option_is_refused_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: socket.socket) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("chunkwire.net.stamps.stamp_arrivals", refuse)
+    with pytest.raises(LocalError, match=r"^kernel stamps: not permitted here"), stamping():
+        pass
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(LocalError, match="this system has none"), stamping():
+        pass
+
+
+def test_the_offset_of_the_clocks_is_measured_to_microseconds() -> None:
+    assert min(abs(clock_offset_ns() - clock_offset_ns()) for _ in range(20)) < 10_000
+
+
+# ---- bodies ------------------------------------------------------------------------------------------------------
+
+
+async def _stamped() -> Carried:
+    carried = await open_carried()
+    for connection in (carried.source, carried.sink):
+        connection.carry_stamps()
+    assert carried.source.stamps is not None
+    assert carried.sink.stamps is not None
+    carried.source.stamps.start_receiving()
+    carried.sink.stamps.start_sending()
+    return carried
+
+
+async def test_a_body_has_stamps_on_both_sides_at_the_same_offsets(make_mover: MakeMover) -> None:
+    async with running(make_mover) as (mover, nursery):
+        carried = await _stamped()
+        nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="body")
+        for _ in range(3):
+            await carried.send(FRAME)
+            await carried.expect(FRAME)
+        await carried.send(END)
+        assert await carried.read_rest() == END
+        assert await carried.wait_error() is None
+        assert carried.source.stamps is not None
+        assert carried.sink.stamps is not None
+        reads, writes = list(carried.source.stamps.body_reads()), list(carried.sink.stamps.body_writes())
+        ends = [len(FRAME) * n for n in (1, 2, 3)] + [3 * len(FRAME) + len(END)]
+        assert [end for end, *_ in reads] == [end for end, *_ in writes] == ends
+        assert all(arrived <= read for _, arrived, read in reads)
+        await carried.aclose()
+
+
+async def _late_stamps(carried: Carried) -> None:
+    """Leave stamps in the sink's error queue, as a network card does that is slower than the write."""
+    sink = carried.sink.stamps
+    assert sink is not None
+    fd = carried.sink.fileno()
+    assert fd is not None
+    with socket.socket(fileno=socket.dup(fd)) as other:
+        other.send(FRAME)
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_only_an_error_behind_the_stamps_is_a_reset(make_mover: MakeMover, is_reset: bool) -> None:
+    async with running(make_mover) as (mover, nursery):
+        carried = await _stamped()
+        nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="body")
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        await _late_stamps(carried)
+        await carried.expect(FRAME)
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        if is_reset:
+            reset(carried.client)
+            with trio.fail_after(PATIENCE):
+                while carried.error is None:
+                    await carried.send(FRAME)
+                    await trio.lowlevel.checkpoint()
+            assert isinstance(await carried.wait_error(), SinkGone)
+        else:
+            await carried.send(END)
+            assert await carried.read_rest() == END
+            assert await carried.wait_error() is None
+        await carried.aclose()
+
+
+async def test_a_reset_of_a_stamped_source_is_one(make_mover: MakeMover) -> None:
+    async with running(make_mover) as (mover, nursery):
+        carried = await _stamped()
+        nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="body")
+        await carried.send(FRAME)
+        reset(carried.upstream)
+        assert await carried.read_rest() == FRAME
+        assert isinstance(await carried.wait_error(), SourceGone)
+        await carried.aclose()
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_a_watched_client_with_stamps_has_left_only_when_it_has(make_mover: MakeMover, is_reset: bool) -> None:
+    async with running(make_mover) as (mover, _):
+        carried = await _stamped()
+        saw, seen = trio.open_memory_channel[Leaving](2)
+        await _watch_with_stamps(carried, mover, saw.send_nowait)
+        assert not seen.statistics().current_buffer_used
+        if is_reset:
+            reset(carried.client)
+        else:
+            await carried.client.send_eof()
+        with trio.fail_after(PATIENCE):
+            assert await seen.receive() is (Leaving.GONE if is_reset else Leaving.FIN)
+        mover.unwatch(carried.sink)
+        await carried.aclose()
+
+
+async def _watch_with_stamps(carried: Carried, mover: Mover, on_leaving: OnLeaving) -> None:
+    """Watch the sink, leave stamps in its error queue, and return once they have been taken from there."""
+    mover.watch(carried.sink, on_leaving)
+    await _late_stamps(carried)
+    await carried.expect(FRAME)
+    fd = carried.sink.fileno()
+    assert fd is not None
+    with trio.fail_after(PATIENCE), socket.socket(fileno=socket.dup(fd)) as other:
+        while _has_stamps(other):
+            await trio.lowlevel.checkpoint()
+
+
+def _has_stamps(sock: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, 0)
+    return bool(poller.poll(0))
+
+
+async def test_a_connection_that_is_not_tcp_carries_no_stamps() -> None:
+    for make, carries in ((tcp_pair, True), (unix_pair, False)):
+        near, far = await make(buffer_octets=None)
+        connection = Connection(near)
+        connection.carry_stamps()
+        assert (connection.stamps is not None) is carries
+        for stream in (near, far):
+            await trio.aclose_forcefully(stream)
