@@ -62,14 +62,15 @@ def load_file(path: str) -> Recording:
         LocalError: a line that is no record; the message says which.
         OSError: the file cannot be read.
     """
+    from chunkwire.cli.captures import looks_captured
     from chunkwire.record.values import read_records
-    from chunkwire.tools.capture.load import choose, is_capture, load_exchanges
+    from chunkwire.tools.capture.load import choose, load_exchanges
     from chunkwire.tools.diff.compare import load
 
     path, place = chosen(path)
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
         first = file.peek(4)[:4]
-        if not is_capture(first):
+        if not looks_captured(first, path):
             return load(path, read_records(file, path), place=place)
         [exchange] = choose(load_exchanges(file.read(), path), place, path)
         return load(path, exchange.records)

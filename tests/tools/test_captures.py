@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from chunkwire.cli.diff import load_file
 from chunkwire.record.values import DataRecord, FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges
@@ -253,4 +255,16 @@ def test_another_stream_is_none_of_the_chain() -> None:
         one_stream(other, like=one)
     with pytest.raises(CaptureFileError, match="got 2 exchanges of 2 streams; --exchange N takes one"):
         one_stream([*one, *other])
+    with pytest.raises(CaptureFileError, match="an exchange from 1 to 2, got 9"):
+        one_stream([*one, *other], chosen=9)
     assert one_stream([*one, replace(other[0], exchange=replace(other[0].exchange, n=2))], chosen=2)[0].source == "b"
+
+
+def test_a_file_that_is_called_like_a_capture_and_is_none_is_said_to_be_none(tmp_path: Path) -> None:
+    for name, octets, got in (
+        ("a.pcap", b"text", "begins with 74 65 78 74"),
+        ("b.pcapng", b"\x1f\x8b\x08", "gzip file"),
+    ):
+        tmp_path.joinpath(name).write_bytes(octets)
+        with pytest.raises(CaptureFileError, match=got):
+            load_file(str(tmp_path / name))

@@ -1,6 +1,7 @@
 """The picture of a probe, as the design draws it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -100,3 +101,9 @@ def test_what_was_shown_is_told_apart_from_a_guess() -> None:
     assert lines[1] == "  shown: it streams with HTTP/1.0"
     assert lines[2].startswith("  guess: ")
     assert not any(line.startswith("  try: ") for line in lines)
+
+
+def test_a_hop_that_could_not_be_judged_by_order_says_why() -> None:
+    verdict = HopVerdict(hop="h:1", kind=Kind.STREAMS, unproved="nobody answers")
+    assert list(conclusion([verdict])) == ["h:1 is judged by time: nobody answers.", "no hop holds the stream."]
+    assert list(conclusion([replace(verdict, unproved="")])) == ["no hop holds the stream."]

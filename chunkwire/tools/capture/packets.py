@@ -97,6 +97,7 @@ def read_segments(file: BinaryIO, name: str, counts: PacketCounts) -> Iterator[S
     first = file.read(4)
     if not is_capture(first):
         got = "an empty file" if not first else f"a file that begins with {first.hex(' ')}"
+        got = "a gzip file, to be unpacked first" if first[:2] == b"\x1f\x8b" else got
         raise CaptureFileError(f"{name}: expected a packet capture (pcap or pcapng), got {got}")
     packets = _pcapng(file, name, counts) if first == _PCAPNG_MAGIC else _pcap(file, first, name, counts)
     network = _Network(dpkt)

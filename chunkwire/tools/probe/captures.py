@@ -14,6 +14,7 @@ from typing import Final
 
 from chunkwire.record.values import DataRecord, FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange
+from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
 from chunkwire.tools.probe.arrival import Run, Unit, joined, read_runs
 from chunkwire.tools.probe.holding import Shape, look_at
@@ -83,6 +84,7 @@ def one_stream(
                 f"{hops[0].source}: expected the stream that {like[0].source} shows, got none like it"
             )
     elif chosen is not None:
+        choose([hop.exchange for hop in hops], chosen, hops[0].source)
         groups = [group for group in groups if any(hop.exchange.n == chosen for hop in group)]
     groups.sort(key=len, reverse=True)
     if not groups or (len(groups) > 1 and len(groups[0]) == len(groups[1])):

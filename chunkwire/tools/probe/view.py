@@ -71,7 +71,12 @@ def _row(verdict: HopVerdict, hop_width: int) -> str:
 
 
 def conclusion(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: int | None = None) -> Iterator[str]:
-    """Yield what was found, and what to try."""
+    """Yield why a hop is judged by time although it was asked in order, what was found, and what to try."""
+    for each in verdicts:
+        if each.unproved:
+            yield from (
+                paint.text(line) for line in wrapped("", f"{each.hop} is judged by time: {each.unproved}.", width)
+            )
     verdict, sentence = spoiler(verdicts)
     if verdict is None:
         if verdicts and all(each.is_streaming for each in verdicts):
