@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.cli.bench_turns import Bench
-    from chunkwire.tools.bench.limits import Requirement, Target
+    from chunkwire.tools.bench.limits import Requirement
     from chunkwire.tools.bench.load import Arrivals
-    from chunkwire.tools.bench.rounds import Gathered
 
 SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
 EPILOG = """\
@@ -39,9 +37,12 @@ examples:
   chunkwire bench :8081/probe --rate 20/s            20 streams begin a second
   chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
   chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
-  chunkwire bench https://api.example/stream -n 20   any stream: first and gap"""
+  chunkwire bench https://api.example/stream -n 20   any stream: first and gap
+  chunkwire bench :8081/probe --json >a.json; chunkwire bench merge a.json"""
 
 DEFAULT_STREAMS = 10
+MEASURING = ("streams", "rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "csv", "save")
+"""Flags that only a measurement has."""
 
 
 def rate(text: str) -> float:
@@ -56,7 +57,9 @@ def rate(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the target and the flags."""
-    parser.add_argument("url", metavar="URL", help="a stream; one of /probe says when its frames were due")
+    what = "a stream; one of /probe says when its frames were due. Or the word merge: add the results in FILE up"
+    parser.add_argument("url", metavar="URL", help=what)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="of merge: what --json printed, or --hlog wrote")
     add_load(parser.add_argument_group("load"))
     add_results(parser.add_argument_group("results"))
     flags.add_request(parser)
@@ -114,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.tools.bench.load import NotOpened
 
     try:
-        return trio.run(bench, options)
+        return merge(options) if options.url == "merge" else trio.run(bench, options)
     except* NotOpened as error:
         print(f"chunkwire: {next(iter(leaves(error)))}", file=sys.stderr)
     return ExitCode.HTTP_ERROR
@@ -123,20 +126,17 @@ def run(options: argparse.Namespace) -> int:
 async def bench(options: argparse.Namespace) -> int:
     """Run the turns; return the exit code."""
     from chunkwire.cli import bench_files
-    from chunkwire.cli.bench_output import say, show
+    from chunkwire.cli.bench_output import report, result_of, say
     from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted
     from chunkwire.cli.probe import progress
     from chunkwire.net.dial import parse_url
     from chunkwire.record.values import to_json
-    from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, require_hlog
+    from chunkwire.tools.bench.forms import CSV_HEADING, csv_line
     from chunkwire.tools.bench.limits import parse_target
 
     requirements = requirements_of(options)
     until = parse_target(options.until) if options.until else None
     check(options)
-    bench_files.check(options)
-    if options.hlog:
-        require_hlog()
     base = parse_url(options.baseline) if options.baseline else None
     made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
     if not options.quiet and (line := plan_line(made)):
@@ -146,24 +146,36 @@ async def bench(options: argparse.Namespace) -> int:
     rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
     with records as made.record_to, rows as made.report_frame, progress(options) as made.report_progress:
         await run_until_interrupted(made)
-    found = list(findings(made, requirements, until))
-    troubles += show(made, requirements, [line for line, _ in found if "nothing was measured" in line])
-    code = ExitCode.OK
-    for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in troubles)):
-        say(line)
-        code = code or its_code
-    return ExitCode.INTERRUPTED if made.is_partial else code
+    return report(result_of(made), options, requirements, until=until, troubles=troubles)
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Print the sum of the results in files."""
+    from chunkwire.cli.bench_output import read_result, report
+    from chunkwire.tools.bench.result import merged
+    from chunkwire.wire.errors import LocalError
+
+    requirements = requirements_of(options)
+    asked = [name for name in MEASURING if getattr(options, name) is not None]
+    if asked or not options.files:
+        trouble = f"it measures nothing, so that --{asked[0]} has no meaning" if asked else "expected FILE…"
+        raise LocalError(f"bench merge: {trouble}")
+    check(options)
+    return report(merged([read_result(path) for path in options.files]), options, requirements)
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuse flags that contradict each other, and set what is left open.
+    """Refuse flags that contradict each other and files that cannot be written; set what is left open.
 
     Raises:
-        LocalError: two of them do.
+        LocalError: that is so, or --hlog lacks its package.
     """
+    from chunkwire.cli import bench_files
+    from chunkwire.tools.bench.forms import require_hlog
     from chunkwire.wire.errors import LocalError
 
     contradictions = (
+        (options.url != "merge" and bool(options.files), f"one URL is measured, and {' '.join(options.files)} is more"),
         (options.rate is not None and options.streams is not None, "--rate and -c: a rate opens as many as it brings"),
         (options.rate is not None and options.open is not None, "--rate and --open: --arrivals says how they begin"),
         (options.rate is None and options.arrivals is not None, "--arrivals without --rate"),
@@ -175,6 +187,9 @@ def check(options: argparse.Namespace) -> None:
             raise LocalError(f"contradictory flags: {text}")
     options.format = options.format or ("json" if options.json else "text")
     options.streams = options.streams or DEFAULT_STREAMS
+    bench_files.check(options)
+    if options.hlog:
+        require_hlog()
 
 
 def requirements_of(options: argparse.Namespace) -> list[Requirement]:
@@ -203,44 +218,3 @@ def arrivals_of(options: argparse.Namespace) -> Arrivals | None:
     from chunkwire.tools.bench.load import Arrivals, Spacing
 
     return None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))
-
-
-def findings(made: Bench, requirements: Sequence[Requirement], until: Target | None) -> Iterator[tuple[str, ExitCode]]:
-    """Yield a line, and the exit code that it stands for, for each thing that is wrong."""
-    from chunkwire.tools.bench.limits import Allowance, missed, streams_line
-
-    allowances = [one for one in requirements if isinstance(one, Allowance)]
-    limits = [one for one in requirements if one not in allowances]
-    for name, gathered in (("", made.gathered), ("the baseline: ", made.baseline)):
-        if gathered is None or not gathered.streams:
-            continue
-        streams = streams_line(gathered)
-        if not gathered.has("first"):
-            is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
-            hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
-            yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
-            continue
-        for line in missed(allowances, gathered):
-            yield f"{name}{line}", ExitCode.FINDING
-        if not gathered.frames:
-            yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
-        if until is not None and not made.is_partial and not until.is_reached(gathered):
-            yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
-    if made.gathered.has("first"):
-        for line in missed(limits, made.gathered):
-            yield line, ExitCode.FINDING
-
-
-def not_reached(until: Target, gathered: Gathered) -> str:
-    """Return how far a bench came that ended before its figure was so sure."""
-    needed = until.needed(gathered)
-    more = f"; about {needed:.2g} s might be enough (-z {needed:.0f}s)" if needed else ""
-    return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
-
-
-def nothing_code(gathered: Gathered) -> ExitCode:
-    """Return the exit code of a bench whose streams all brought no frame."""
-    for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
-        if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
-            return code
-    return ExitCode.TIMEOUT

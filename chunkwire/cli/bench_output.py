@@ -1,23 +1,27 @@
-"""What `bench` prints and writes of a result, and the conditions that it was taken under."""
+"""What `bench` prints and writes of a result, what is wrong with it, and the conditions that it was taken under."""
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from chunkwire.cli.bench_files import FLAGS, write_whole
 from chunkwire.cli.bench_turns import Bench
+from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.terminal import width_of
-from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit
-from chunkwire.tools.bench.limits import Requirement
+from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
+from chunkwire.tools.bench.limits import Allowance, Requirement, Target, missed, streams_line
 from chunkwire.tools.bench.load import Opening
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.view import lines, to_json
 from chunkwire.tools.paint import PLAIN, wrapped
 
@@ -28,37 +32,126 @@ def say(line: str) -> None:
     print(*wrapped("chunkwire: ", PLAIN.text(line), width), sep="\n", file=sys.stderr, flush=True)
 
 
-def show(made: Bench, requirements: Sequence[Requirement], complaints: Sequence[str]) -> list[str]:
-    """Print the figures and write the files; return what went wrong with them.
-
-    Args:
-        complaints: why nothing was measured, for JUnit.
-    """
-    options = made.options
-    result = BenchResult(
-        url=options.url,
+def result_of(made: Bench) -> BenchResult:
+    """Return what a bench found."""
+    return BenchResult(
+        url=made.options.url,
         gathered=made.gathered,
         conditions=conditions(made),
         baseline=made.baseline,
-        baseline_url=options.baseline,
+        baseline_url=made.options.baseline,
         is_partial=made.is_partial,
     )
+
+
+def read_result(path: str) -> BenchResult:
+    """Return the result in a file: what --json printed, or a log that --hlog wrote; `-` is standard input.
+
+    Raises:
+        LocalError: it is none.
+        OSError: it cannot be read.
+    """
+    octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    if not octets.startswith((b"#", b'"Start', b"Tag=")):
+        return BenchResult.from_json(octets, where=path)
+    gathered = read_hlog(octets.decode("utf-8", "replace").splitlines(), where=path)
+    conditions = {"from": "an HdrHistogram log, which has no streams, frames and failures"}
+    return BenchResult(url=path, gathered=gathered, conditions=conditions)
+
+
+def report(
+    result: BenchResult,
+    options: argparse.Namespace,
+    requirements: Sequence[Requirement],
+    *,
+    until: Target | None = None,
+    troubles: Sequence[str] = (),
+) -> int:
+    """Print the figures, write the files, and say what is wrong; return the exit code.
+
+    Args:
+        troubles: with the files that were written while it measured.
+    """
+    found = list(findings(result, requirements, until))
+    show(result, options, until)
+    nothing = [line for line, _ in found if "nothing was measured" in line]
+    written = [*troubles, *write_files(result, options, requirements, nothing)]
+    code = ExitCode.OK
+    for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
+        say(line)
+        code = code or its_code
+    return ExitCode.INTERRUPTED if result.is_partial and options.url != "merge" else code
+
+
+def show(result: BenchResult, options: argparse.Namespace, until: Target | None) -> None:
+    """Print the figures in the form that was asked for; none where a file is written to standard output."""
     if options.format == "json":
         print(to_json(result))
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
     elif "-" not in [getattr(options, name) for name in FLAGS]:
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-        print(*lines(result, width=width, until=made.until), sep="\n")
+        print(*lines(result, width=width, until=until), sep="\n")
+
+
+def write_files(
+    result: BenchResult, options: argparse.Namespace, requirements: Sequence[Requirement], nothing: Sequence[str]
+) -> list[str]:
+    """Write the whole files; return what went wrong with them.
+
+    Args:
+        nothing: why nothing was measured, for JUnit.
+    """
     written = []
     if options.html:
         written.append(write_whole("html", options.html, page(result)))
     if options.junit:
-        written.append(write_whole("junit", options.junit, junit(requirements, result, complaints)))
+        written.append(write_whole("junit", options.junit, junit(requirements, result, nothing)))
     if options.hlog:
         text = "".join(f"{line}\n" for line in hlog_lines(result.gathered))
         written.append(write_whole("hlog", options.hlog, text))
     return [trouble for trouble in written if trouble]
+
+
+def findings(
+    result: BenchResult, requirements: Sequence[Requirement], until: Target | None
+) -> Iterator[tuple[str, ExitCode]]:
+    """Yield a line, and the exit code that it stands for, for each thing that is wrong."""
+    allowances = [one for one in requirements if isinstance(one, Allowance)]
+    limits = [one for one in requirements if one not in allowances]
+    for name, gathered in (("", result.gathered), ("the baseline: ", result.baseline)):
+        if gathered is None or not gathered.streams:
+            continue
+        streams = streams_line(gathered)
+        if not gathered.has("first"):
+            is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
+            hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
+            yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
+            continue
+        for line in missed(allowances, gathered):
+            yield f"{name}{line}", ExitCode.FINDING
+        if not gathered.frames:
+            yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
+        if until is not None and not result.is_partial and not until.is_reached(gathered):
+            yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
+    if result.gathered.has("first"):
+        for line in missed(limits, result.gathered):
+            yield line, ExitCode.FINDING
+
+
+def not_reached(until: Target, gathered: Gathered) -> str:
+    """Return how far a bench came that ended before its figure was so sure."""
+    needed = until.needed(gathered)
+    more = f"; about {needed:.2g} s might be enough (-z {needed:.0f}s)" if needed else ""
+    return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
+
+
+def nothing_code(gathered: Gathered) -> ExitCode:
+    """Return the exit code of a bench whose streams all brought no frame."""
+    for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
+        if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
+            return code
+    return ExitCode.TIMEOUT
 
 
 def conditions(made: Bench) -> dict[str, object]:

@@ -56,11 +56,10 @@ def page(result: BenchResult) -> str:
         + "</p>",
         _percentiles(gathered, baseline),
         *_over_time(gathered),
-        "<h2>Arrival against plan</h2>",
-        f"<p>{_STAIRS}</p>",
-        stairs_chart(gathered),
     ]
-    if baseline is not None:
+    if gathered.shown:
+        body += [f"<h2>Arrival against plan</h2><p>{_STAIRS}</p>", stairs_chart(gathered)]
+    if baseline is not None and baseline.shown:
         body += [f"<h2>Arrival against plan: the baseline, {baseline_url}</h2>", stairs_chart(baseline)]
     head = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -86,7 +86,7 @@ def merged(results: Sequence[BenchResult]) -> BenchResult:
     Raises:
         LocalError: they are of different versions of chunkwire, or only some have a baseline.
     """
-    versions = sorted({str(result.conditions.get("chunkwire")) for result in results})
+    versions = sorted({str(result.conditions["chunkwire"]) for result in results if "chunkwire" in result.conditions})
     if len(versions) > 1:
         raise LocalError(f"expected results of one version of chunkwire, got {', '.join(versions)}")
     if len({result.baseline is None for result in results}) > 1:

@@ -1,0 +1,67 @@
+"""`bench merge`: results of several runs, added up from their files; what is none is one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chunkwire.cli.main import main
+from chunkwire.tools.bench.forms import hlog_lines
+from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.view import to_json
+
+Captured = pytest.CaptureFixture[str]
+
+
+def written(path: Path, *, version: str = "1.0", failed: int = 0) -> Path:
+    """Write a result of 100 frames, each 1 ms late."""
+    samples = {name: DurationHistogram([1_000_000] * 100) for name in ("first", "late")}
+    gathered = Gathered([Round(1.0, 100, 100, samples)], streams=10, failures={"cut": failed} if failed else {})
+    result = BenchResult(url="http://x/", gathered=gathered, conditions={"streams": 10, "chunkwire": version})
+    is_log = path.suffix == ".hlog"
+    path.write_text("".join(f"{line}\n" for line in hlog_lines(gathered)) if is_log else to_json(result))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.hlog"])
+def test_samples_of_several_files_add_up(name: str, tmp_path: Path, capsys: Captured) -> None:
+    path = str(written(tmp_path / name))
+    assert main(["bench", "merge", path, path, path, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["quantities"]["late"]["n"] == 300
+    assert told["quantities"]["late"]["p90"] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_sum_can_be_added_again_and_keeps_to_limits(tmp_path: Path, capsys: Captured) -> None:
+    one, total = written(tmp_path / "a.json", failed=1), tmp_path / "sum.json"
+    assert main(["bench", "merge", str(one), str(one), "--json", "--limit", "errors=2"]) == 0
+    total.write_text(capsys.readouterr().out)
+    assert main(["bench", "merge", str(total), str(one), "--limit", "errors=2"]) == 1
+    said = capsys.readouterr()
+    assert "* 30 streams, 3 failed (3 cut)" in said.out
+    assert said.err == "chunkwire: errors=2: missed, more streams failed: 30 streams, 3 failed (3 cut)\n"
+
+
+def test_results_of_different_versions_are_not_added(tmp_path: Path, capsys: Captured) -> None:
+    paths = [str(written(tmp_path / f"{version}.json", version=version)) for version in ("1.0", "2.0")]
+    assert main(["bench", "merge", *paths]) == 2
+    assert capsys.readouterr().err == "chunkwire: expected results of one version of chunkwire, got 1.0, 2.0\n"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.hlog"])
+def test_a_file_that_was_cut_is_one_line_that_names_it(name: str, tmp_path: Path, capsys: Captured) -> None:
+    path = written(tmp_path / name)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert main(["bench", "merge", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"chunkwire: {path}: ")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["a", "-z", "3s"], ["a", "--until", "p99=5%"], ["a", "--csv", "x"], ["nix.json"]]
+)
+def test_what_cannot_be_merged_is_one_line(words: list[str], capsys: Captured) -> None:
+    assert main(["bench", "merge", *words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
