@@ -207,11 +207,11 @@ async def application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
 async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
     """Return what each change does to the first hop that holds, or where none does to the outermost."""
     from chunkwire.net.dial import parse_url
-    from chunkwire.tools.probe.view import spoiler
+    from chunkwire.tools.probe.view import first_fault
     from chunkwire.tools.probe.why import find_why
     from chunkwire.wire.errors import LocalError
 
-    blamed, _ = spoiler(verdicts)
+    blamed, _ = first_fault(verdicts)
     named = [(source, name) for source, name in name_sources(options.hops) if not is_path(source)]
     chosen = [(source, name) for source, name in named if blamed is None or name == blamed.hop]
     if not chosen:
@@ -224,10 +224,10 @@ async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.
 def revised_chain(verdicts: list[HopVerdict], findings: list[Finding]) -> list[HopVerdict]:
     """Return the verdicts as the findings on the hop that is to blame leave them."""
     from chunkwire.tools.probe.fixes import revised
-    from chunkwire.tools.probe.view import spoiler
+    from chunkwire.tools.probe.view import first_fault
     from chunkwire.tools.probe.why import tried
 
-    blamed, _ = spoiler(verdicts)
+    blamed, _ = first_fault(verdicts)
     return [revised(verdict, tried(findings)) if verdict is blamed else verdict for verdict in verdicts]
 
 

@@ -7,7 +7,7 @@ protocol, for a stream whose request named a barrier ID (16 to 64 letters, digit
     GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far}
     GET /probe/state?barrier=ID&beyond=K    the same, answered once more than K are written, or the stream is over
 
-404 answers an ID that nobody has open, with the `instance` that does not know it: one name may stand for several
+404 answers an ID that no stream has open, with the `instance` that answers: one name may stand for several
 origins. 409 answers an acknowledgement out of order, and an ID that is open already; 503 one more than `MAX_OPEN`.
 What this module must not know: what the frames are, and who writes them (`origin.probe`, `forward.barrier`).
 """
@@ -72,13 +72,13 @@ class Barrier:
         self._changed = trio.Event()
 
     def note_written(self, octets: int) -> None:
-        """Take note that another frame has been written."""
+        """Count another frame as written."""
         self.written += 1
         self.octets += octets
         self._wake()
 
     def acknowledge(self, n: int) -> None:
-        """Take an acknowledgement of frame `n`; 0 is the head.
+        """Acknowledge frame `n`; 0 is the head.
 
         Raises:
             Refusal: 409, it has been acknowledged already, or has not been written.
@@ -111,7 +111,7 @@ class Barrier:
                 await self._changed.wait()
 
     def end(self) -> None:
-        """Take note that nothing more will be written."""
+        """Mark the stream as over."""
         self.is_over = True
         self._wake()
 
@@ -154,7 +154,7 @@ class Barriers:
             del self._open[name]
 
     def acknowledge(self, query: Query) -> None:
-        """Take the acknowledgement that a query names: `barrier` and `n`.
+        """Acknowledge what a query names: `barrier` and `n`.
 
         Raises:
             Refusal: it names none, or out of order.

@@ -12,7 +12,7 @@ from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.report import report
 from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind
-from chunkwire.tools.probe.view import spoiler
+from chunkwire.tools.probe.view import first_fault
 from chunkwire.tools.probe.why import Finding
 from tests.tools.synthesis import Path, Probe, hop_of, to_end
 
@@ -74,7 +74,7 @@ def test_every_verdict_has_a_page(kind: Kind, name: str) -> None:
     blocks = list(report([hop], [verdict], [Finding("POST", "streams", True)], made="Made in a test"))
     text = prose(to_html(blocks))
     assert verdict.line in text
-    offered = advice_for(verdict) if spoiler([verdict])[0] is not None else []
+    offered = advice_for(verdict) if first_fault([verdict])[0] is not None else []
     assert all(advice.fix.change in text for advice in offered)
     assert not re.search(r"`|\*\*|^#|test_|\.py\b", text, re.MULTILINE)
     assert to_markdown(blocks).startswith("# ")

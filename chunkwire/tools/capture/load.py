@@ -1,6 +1,6 @@
 """A capture file to its exchanges, and one clear line where it has none.
 
-The rule here: whoever reads a capture reads it here, so that `watch`, `diff` and `probe` say the same of it.
+The rule here: `watch`, `diff` and `probe` read captures by this module alone, so that they agree.
 """
 
 from __future__ import annotations

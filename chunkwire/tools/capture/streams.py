@@ -1,8 +1,8 @@
 """TCP connections of a capture: each direction's octets in order, when they were complete, and which are missing.
 
 The rule here: octets count from the moment at which all before them had been seen, as a receiver's socket would give
-them. Octets that were sent again are taken once. Octets that the receiver acknowledged and nobody captured are missing:
-the capture dropped them, the network did not. Pure: segments in, pieces out.
+them. Octets that were sent again are taken once. Octets that the receiver acknowledged and the capture lacks are
+missing: the capture dropped them, the network did not. Pure: segments in, pieces out.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def offers_h2(pieces: Sequence[TcpPiece]) -> bool:
 def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
     """Yield moment (ns) and size of each record of application data that the server sent.
 
-    Behind octets that the capture lacks nobody knows where a record begins: there it ends.
+    It ends at octets that the capture lacks: behind them the next record's start is unknown.
     """
     held = b""
     for piece in pieces:

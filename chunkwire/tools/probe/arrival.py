@@ -65,7 +65,7 @@ class Run:
         is_chunked: a frame was seen, be it the last-chunk.
         is_whole: the records hold all content, and it could be read.
         connect: s that opening a TCP connection took just before; None where unknown.
-        our_delay: s, how late the observer's own timer was at the worst, 0 where nobody looked.
+        our_delay: s, how late the observer's own timer was at the worst, 0 where it was not measured.
         early: pieces that were there before the observer began, at no known time; they are no units.
         acks: of a stream behind a barrier, in their order: what had come when each frame was acknowledged.
         clock: names the clock that `t` and the request's wall time were read from; runs of one clock compare.

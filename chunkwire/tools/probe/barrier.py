@@ -1,9 +1,8 @@
 """Ask for a stream behind a barrier: each frame is acknowledged before the next one is written (`origin.barrier`).
 
 The rule here: this file asks and acknowledges, and records what had come when; what that means is `holding`'s. While a
-frame has not come, requests go through the same hop and are answered, so that a hop is never accused because a machine
-is slow: it had the octets, had turns, and did other work with them. Times only say when to give up, and how patiently
-to wait before that.
+frame has not come, requests go through the same hop and are answered, so that a slow machine is no false positive: the
+hop had the octets, was scheduled, and did other work meanwhile. Times are used for timeouts alone.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
 
 SETTLE_SECONDS: Final = 1.0
-"""How much longer the first frame is waited for that did not come while requests were answered: a hop that holds for
-a time lets go of it by itself, and one whose thread waits for a core too. Five times a corked socket (200 ms)."""
+"""How much longer to wait for the first frame that did not come while requests were answered: a hop that holds for a
+time then sends it, and so does one whose thread waits for a core. Five times a corked socket (200 ms)."""
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
 _RETRY_SECONDS: Final = 0.02  # between two requests of which the first was not answered
@@ -292,7 +291,7 @@ class BarrierProbe:
         return replace(url, target=prefix + f"{path}?barrier={self._name}{more}".encode())
 
     async def _state(self, ask: Ask) -> dict[str, object] | None:
-        """Return the state that a request is answered with; None where it is not, or by somebody else."""
+        """Return the state that a request is answered with; None where it is not, or not by an origin of ours."""
         status, content = await self._ask_beside(ask)
         try:
             state = json.loads(content) if status == 200 else None
@@ -318,7 +317,7 @@ class BarrierProbe:
         """Acknowledge a frame: at the origin or the gateway itself where that is known, else through the hop.
 
         Raises:
-            Undecided: nobody takes the acknowledgement.
+            Undecided: the acknowledgement is refused everywhere.
         """
         more = f"&n={n}"
         if not self._ack_ways:

@@ -1,7 +1,7 @@
-"""By octets or by time: what holds in bursts, found from runs at different rates.
+"""Tell a buffer of octets from a timer, by runs at different rates.
 
-The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits the less
-the faster it fills; one that waits for time does the reverse. So one rate proves neither.
+The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits less
+the faster it fills; a timer does the reverse. So one rate proves neither.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Fix:
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
             return True
-        # Software that nothing but its guess speaks for holds whatever the client asks: what frees it disproves it.
+        # A guessed software holds whatever the client asks for: what frees the stream disproves the guess.
         is_guess = self.is_silent and not self.names(verdict)
         return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
 

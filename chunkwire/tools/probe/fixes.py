@@ -1,8 +1,8 @@
 """What may free a stream that a hop holds: how a verdict finds its rows in the table, and what speaks for each.
 
-The rule here: what was tried decides first, then what the hop says of itself, then guesses, and each is named as such.
-Nothing is offered that was tried in vain, or that the response has already. What this module must not know: how a
-verdict was reached, and what the rows say.
+The rule here: changes that were tried come first, then those for the software that the hop names, then guesses, each
+labelled so. A change that did not help, or that the response has already, is not offered. What this module must not
+know: how a verdict was reached, and what the rows say.
 """
 
 from __future__ import annotations

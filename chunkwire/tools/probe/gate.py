@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
-from chunkwire.tools.probe.view import spoiler
+from chunkwire.tools.probe.view import first_fault
 
 _FAILING: Final = frozenset({Kind.ORIGIN_BURSTS, Kind.CUT, Kind.IDLE_CUT, Kind.CACHED, Kind.NOT_THE_STREAM})
 
@@ -23,7 +23,7 @@ def gate_line(verdicts: Sequence[HopVerdict], *, is_passed: bool) -> str:
     if is_passed:
         hops = ", ".join(verdict.hop for verdict in verdicts)
         return PLAIN.text(f"probe: passed: {hops}: each frame came before the next one was written")
-    blamed, _ = spoiler(verdicts)
+    blamed, _ = first_fault(verdicts)
     blamed = blamed or next((verdict for verdict in verdicts if _outcome(verdict, is_gate=True)), verdicts[-1])
     outcome = _outcome(blamed, is_gate=True) or "undecided"
     return PLAIN.text(f"probe: {outcome}: {blamed.hop}: {_message(blamed)}")

@@ -1,4 +1,4 @@
-"""How one run was held: what its arrival times show, before anybody is accused.
+"""What one run shows: the order of its events or their arrival times, without a verdict on the hop.
 
 The rule here: one run in, one `Look` out, and every threshold stands here with its reason. A stream behind a barrier is
 judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by their

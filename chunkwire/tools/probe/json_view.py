@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from chunkwire.tools.probe.fixes import Advice, advice_for
 from chunkwire.tools.probe.verdict import HopVerdict
-from chunkwire.tools.probe.view import spoiler
+from chunkwire.tools.probe.view import first_fault
 from chunkwire.tools.probe.why import Finding
 
 VERSION = 1
@@ -36,7 +36,7 @@ def verdict_lines(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = 
         )
     for finding in findings:
         yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
-    blamed, sentence = spoiler(verdicts)
+    blamed, sentence = first_fault(verdicts)
     holds = blamed.hop if blamed is not None and blamed.is_holding else None
     yield _line(kind="chain", holds=holds, blamed=blamed.hop if blamed else None, sentence=sentence)
 

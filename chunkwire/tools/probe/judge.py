@@ -1,8 +1,8 @@
 """From runs to verdicts: one hop by its runs, a chain of hops from the inside out.
 
-The rule here: pure, and slow to accuse. A hop is held only if most of its runs with the same request are; runs in which
-our own timer was late do not count. The first hop that holds is named; what lies behind it is not judged, because
-nothing it does could be seen.
+The rule here: pure, and false negatives are preferred to false positives. A hop holds only if most of its runs with the
+same request are held; runs in which our own timer was late do not count. The first hop that holds is named; the hops
+behind it are not judged, because what they add cannot be seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Probe hops as they are: ask, record, repeat before accusing, and ask larger where something holds.
+"""Probe hops: send requests, record, repeat what seems held, and send larger events where something holds.
 
 The rule here: this file only asks; what the answers mean is `judge`'s. A hop that streams is asked four times, a
-few seconds in all. One that seems to hold is asked again, so that a stall of this machine accuses nobody, and then with
+few seconds in all. One that seems to hold is asked again, so that a stall of this machine is no finding, and then with
 larger events, without a content coding and with a POST, so that the verdict can say what it waits for.
 """
 
@@ -159,7 +159,7 @@ class Prober:
 
     async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask the same again, so often that enough runs count."""
-        self.report_progress(f"{name}: asking again, before accusing it")
+        self.report_progress(f"{name}: asking again, to be sure")
         for _ in range(MAX_BUSY_RUNS - 1):
             quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
             if quiet > REPEATS:
@@ -277,7 +277,7 @@ class Prober:
     async def arrived(self, url: Url, nonce: str) -> str:
         """Return how a run's request reached the origin, by its journal: version, Via, Accept-Encoding; empty for none.
 
-        The journal is asked on the way that the hop's own URL goes; where that is not to be had, nobody knows.
+        The journal is requested through the hop itself.
         """
         entry = await self.journal(url, nonce)
         return describe_arrival(entry) if entry is not None else ""

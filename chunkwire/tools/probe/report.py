@@ -17,8 +17,8 @@ from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragr
 from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of
 from chunkwire.tools.probe.judge import Hop
-from chunkwire.tools.probe.verdict import HopVerdict, Kind, milliseconds
-from chunkwire.tools.probe.view import evidence_lines, remarks, spoiler
+from chunkwire.tools.probe.verdict import HopVerdict, Kind
+from chunkwire.tools.probe.view import cells, evidence_lines, first_fault, remarks
 from chunkwire.tools.probe.why import Finding
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
@@ -54,7 +54,7 @@ def report(
     Args:
         made: when and by what, one line.
     """
-    blamed, sentence = spoiler(verdicts)
+    blamed, sentence = first_fault(verdicts)
     if blamed is not None:
         yield Heading(1, f"{blamed.hop} {sentence.rstrip('.')}")
     elif verdicts and all(verdict.is_streaming for verdict in verdicts):
@@ -75,14 +75,8 @@ def report(
 
 
 def _overview(verdicts: Sequence[HopVerdict]) -> Table:
-    rows = []
-    for verdict in verdicts:
-        evidence = verdict.evidence
-        first = "" if evidence.first is None else milliseconds(evidence.first)
-        hold = "" if evidence.longest_hold is None else milliseconds(evidence.longest_hold)
-        counts = (str(evidence.chunks or ""), str(evidence.reads)) if evidence.runs else ("", "")
-        rows.append((verdict.hop, first, *counts, hold, verdict.proved_line))
-    return Table(("Hop", "First event after", "Chunks", "Reads", "Longest hold", "Verdict"), tuple(rows))
+    rows = tuple((*cells(verdict), verdict.proved_line) for verdict in verdicts)
+    return Table(("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"), rows)
 
 
 def _changes(verdict: HopVerdict) -> Iterator[Block]:

@@ -60,7 +60,7 @@ class Ask:
 
     Attributes:
         fields: beyond the client's own; a later one of a name replaces the earlier.
-        duration: s that the origin needs for it, at most; None where nobody knows.
+        duration: s that the origin needs for it, at most; None where it is unknown.
     """
 
     url: Url

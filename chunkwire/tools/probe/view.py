@@ -17,8 +17,8 @@ from chunkwire.tools.probe.why import Finding
 HOP_COLUMNS: Final = 23
 _HEADING: Final = "  {hop:<{width}}{first:>10}{chunks:>8}{reads:>7}{hold:>14}   "
 
-# What is said of the first hop that spoils a stream, the worst first.
-_SPOILS: Final = (
+# A sentence for the first hop with a fault, the worst fault first.
+_FAULTS: Final = (
     (lambda verdict: verdict.is_holding, "is the first hop that holds the stream."),
     (lambda verdict: verdict.kind is Kind.ORIGIN_BURSTS, "writes the stream in bursts itself."),
     (lambda verdict: verdict.kind in (Kind.CUT, Kind.IDLE_CUT), "is the first hop that cuts the stream."),
@@ -57,16 +57,20 @@ def _heading(hop_width: int) -> str:
 
 
 def _row(verdict: HopVerdict, hop_width: int) -> str:
-    evidence = verdict.evidence
+    hop, first, chunks, reads, hold = cells(verdict)
+    return _HEADING.format(hop=PLAIN.text(hop), width=hop_width, first=first, chunks=chunks, reads=reads, hold=hold)
+
+
+def cells(verdict: HopVerdict) -> tuple[str, str, str, str, str]:
+    """Return a hop's name and figures: first event in ms, chunks, reads, longest hold."""
+    evidence, hold = verdict.evidence, verdict.evidence.longest_hold
     is_seen = evidence.runs > 0
-    hold = evidence.longest_hold
-    return _HEADING.format(
-        hop=PLAIN.text(verdict.hop),
-        width=hop_width,
-        first="-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
-        chunks=str(evidence.chunks) if is_seen and evidence.chunks else "-",
-        reads=str(evidence.reads) if is_seen else "-",
-        hold="-" if hold is None else f"{hold * 1000:.1f} ms",
+    return (
+        verdict.hop,
+        "-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
+        str(evidence.chunks) if is_seen and evidence.chunks else "-",
+        str(evidence.reads) if is_seen else "-",
+        "-" if hold is None else f"{hold * 1000:.1f} ms",
     )
 
 
@@ -77,7 +81,7 @@ def conclusion(verdicts: Sequence[HopVerdict], paint: Paint = PLAIN, *, width: i
             yield from (
                 paint.text(line) for line in wrapped("", f"{each.hop} is judged by time: {each.unproved}.", width)
             )
-    verdict, sentence = spoiler(verdicts)
+    verdict, sentence = first_fault(verdicts)
     if verdict is None:
         if verdicts and all(each.is_streaming for each in verdicts):
             yield "no hop holds the stream."
@@ -141,9 +145,9 @@ def finding_lines(findings: Sequence[Finding], paint: Paint = PLAIN, *, width: i
         yield from _painted(f"  {finding.change:<{column}}   ", finding.outcome, role, paint, width)
 
 
-def spoiler(verdicts: Sequence[HopVerdict]) -> tuple[HopVerdict | None, str]:
-    """Return the hop to blame, and of what; None where there is none."""
-    for is_to_blame, sentence in _SPOILS:
+def first_fault(verdicts: Sequence[HopVerdict]) -> tuple[HopVerdict | None, str]:
+    """Return the first hop with the worst fault, and a sentence about it; None where there is none."""
+    for is_to_blame, sentence in _FAULTS:
         for verdict in verdicts:
             if is_to_blame(verdict):
                 return verdict, sentence

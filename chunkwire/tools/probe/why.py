@@ -117,7 +117,7 @@ def _limit(prober: Prober, ask: Ask) -> float:
 
 
 def finding_of(change: str, run: Run) -> Finding:
-    """Return what came of a change, in the words of a verdict; a single run accuses no hop."""
+    """Return what came of a change, in the words of a verdict; a single run is no verdict."""
     defect = defect_of(run, None)
     if defect is not None:
         return Finding(change, defect.line, False)
