@@ -1,5 +1,6 @@
 """Reads to samples: what counts, against which moment, and what a stream without stamps still tells."""
 
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +10,7 @@ from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
 from chunkwire.tools.bench.histogram import bounds
-from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.rounds import MAX_ROUNDS, Gathered
 from chunkwire.tools.bench.samples import HOLD_FRAMES, NO_FRAME, FrameSample, StreamSampler, Window
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
@@ -56,6 +57,26 @@ def test_late_is_against_the_plan_added_against_the_write() -> None:
     assert values(gathered, "hold") == ms(0.0, 0.5)
     assert values(gathered, "gap") == ms(10.5)
     assert values(gathered, "first") == ms(10.5)
+
+
+def test_an_hour_of_many_streams_takes_bounded_memory() -> None:
+    """A stream of each kind of delay stands for many: what is kept grows with rounds and buckets, not with frames."""
+    gathered, window = Gathered(), Window(SENT_NS, SENT_NS, SENT_NS + 3600 * 1000 * MS)
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            stream = StreamSampler(gathered, window, framing=CHUNKED, coding="", sent_ns=SENT_NS)
+            for second in range(0, 3600, 4):
+                stream.take(
+                    SENT_NS + second * 1000 * MS + (3 * MS << number % 5), stamped(second * 1000, second * 1000)
+                )
+            stream.finish()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert gathered.samples("added").n > 0
+    assert len(gathered.rounds) <= MAX_ROUNDS
+    assert held < 20e6
 
 
 def test_another_clock_moves_added_and_leaves_hold_alone() -> None:

@@ -8,6 +8,7 @@ for `first`, of which each stream has one.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -121,7 +122,7 @@ class StreamSampler:
         self._first_ns = 0
         self._longest_gap_ns = 0
         self._frames = 0
-        self._waiting: list[tuple[int, int]] = []  # (arrival, added) of frames whose hold is not known
+        self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not known, ns
         self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
         if len(gathered.shown) < SHOWN_STREAMS:
@@ -196,13 +197,13 @@ class StreamSampler:
         return self._gathered.at(self._window.seconds_of(now_ns))
 
     def _record_hold(self) -> None:
-        if not self._waiting:
+        if not self._added:
             return
-        least = min(added for _, added in self._waiting)
+        least = min(self._added)
         self._least_added = least if self._least_added is None else min(least, self._least_added)
-        for now_ns, added in self._waiting:
+        for now_ns, added in zip(self._arrived, self._added, strict=True):
             self._round(now_ns).record("hold", added - self._least_added)
-        self._waiting.clear()
+        self._arrived, self._added = array("q"), array("q")
 
     def _end_of_input(self, now_ns: int) -> None:
         try:
@@ -287,8 +288,9 @@ class StreamSampler:
             one.record("added", added)
             if planned_ns is not None:
                 one.record("late", now_ns - planned_ns)
-            self._waiting.append((now_ns, added))
-            if len(self._waiting) >= HOLD_FRAMES:
+            self._arrived.append(now_ns)
+            self._added.append(added)
+            if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             planned = None if planned_ns is None else (planned_ns - self._sent_ns) / 1e9
