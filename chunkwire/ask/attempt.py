@@ -42,6 +42,7 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
 _ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
 _ERROR_S: Final = 2.0  # that its end is waited for: the status says enough
+_IDLE_SLACK: Final = 0.1  # of the patience between two receives, by which it may last longer
 _GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
@@ -154,12 +155,12 @@ class OneAttempt:
     async def _pass_on(self, stream: Stream) -> ProviderError | None:
         reader, idle = self._reader, self._means.patience.idle
         with trio.CancelScope() as grace:
-            async for read in stream.reads(whole_frames=False):
+            while (read := await stream.next_read()) is not None:
                 if (error := await self._take(reader.feed(content(read)))) is not None:
                     return error
                 now = trio.current_time()
-                if self._is_alive:
-                    self._scope.deadline = now + idle
+                if self._is_alive and not now + idle <= self._scope.deadline < math.inf:
+                    self._scope.deadline = now + idle * (1 + _IDLE_SLACK)  # not at every token: trio sorts deadlines
                 if reader.is_complete:
                     grace.deadline = min(grace.deadline, now + _GRACE_S)
         return None

@@ -85,12 +85,15 @@ async def write_stream(
 
 
 async def _send_events(response: Responder, body: ChunkedBody, pieces: list[bytes], is_last: bool) -> None:
-    """Send events in one send, a chunk each; the last-chunk goes with the last of them."""
+    """Send events in one send, a chunk each; the last-chunk goes with the last of them.
+
+    No checkpoint of its own: `Items.next` is one, at the latest when the channel is empty.
+    """
     if not response.is_chunked:
         await body.send_chunk(b"".join(pieces))
         return
     raw = b"".join(map(encode_chunk, pieces)) + (encode_last_chunk() if is_last else b"")
-    await body.send_octets(raw, chunks=len(pieces), octets=sum(map(len, pieces)))
+    await response.write_after_checkpoint(raw, len(pieces), sum(map(len, pieces)))
     if is_last:
         body.mark_complete()
 

@@ -86,6 +86,7 @@ class BodyReader:
         self._receive = receive
         self._began = began
         self._deadlines = deadlines
+        self._has_deadlines = min(deadlines.idle, deadlines.end) < math.inf
         self._recorder = recorder
         self._waiting_since = waiting_since
         self._feed = Feed(scanner)
@@ -117,7 +118,10 @@ class BodyReader:
             raise self.error
         if self.framing is not None:
             return None
-        octets = await self._receive_in_time()
+        try:
+            octets = await (self._receive_in_time() if self._has_deadlines else self._receive())
+        except PeerGone as error:
+            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, self.received)) from error
         if octets:
             return self._take(octets)
         try:
@@ -136,14 +140,11 @@ class BodyReader:
         deadlines = self._deadlines
         give_up = trio.current_time() + deadlines.idle
         is_total = deadlines.end <= give_up
-        try:
-            with trio.CancelScope(deadline=min(deadlines.end, give_up)):
-                return await self._receive()
-            late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
-            late.received = self.received
-            raise self._fail("timeout", late)
-        except PeerGone as error:
-            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, self.received)) from error
+        with trio.CancelScope(deadline=min(deadlines.end, give_up)):
+            return await self._receive()
+        late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
+        late.received = self.received
+        raise self._fail("timeout", late)
 
     def _take(self, octets: bytes) -> Read:
         t = self._now() if self._waiting_since is None else self._waiting_since - self._began

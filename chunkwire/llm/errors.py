@@ -228,7 +228,7 @@ def _part(payload: object) -> object:
         return error
     if isinstance(error, dict) and not is_answer:
         return error
-    if number_at(payload, "base_resp", "status_code"):  # MiniMax; 0 is none
+    if "base_resp" in payload and number_at(payload, "base_resp", "status_code"):  # MiniMax; 0 is none
         return payload["base_resp"]
     if "error" in (payload.get("object"), payload.get("type")):
         return payload
