@@ -251,7 +251,7 @@ async def run(minutes: float, clients: int, *, seed: int) -> int:
             process = await trio.lowlevel.open_process(argv, cwd=ROOT, stdin=None, stderr=log.fileno())
             try:
                 nursery.start_soon(trio.serve_listeners, partial(serve_upstream, soak), upstreams, name="upstream")
-                await _wait_listening(soak.gateway_port)
+                await wait_listening(soak.gateway_port)
                 before = await _at_rest(process.pid, admin, descriptors=0)
                 await _load(soak, process.pid, minutes, clients)
                 after = await _at_rest(process.pid, admin, descriptors=before[0])
@@ -275,7 +275,7 @@ async def _load(soak: Soak, pid: int, minutes: float, clients: int) -> None:
             nursery.start_soon(be_client, soak, name="client")
         for _ in range(40):
             await trio.sleep(minutes * 60 / 40)
-            soak.resident_kib.append(_resident_kib(pid))
+            soak.resident_kib.append(resident_kib_of(pid))
         soak.is_over = True
 
 
@@ -284,26 +284,33 @@ async def _at_rest(pid: int, admin: int, *, descriptors: int) -> tuple[int, int,
     found = (0, 0, 0)
     for _ in range(int(SETTLE_SECONDS) if descriptors else 2):
         await trio.sleep(1)
-        found = (len(os.listdir(f"/proc/{pid}/fd")), await _streams_open(admin), _resident_kib(pid))
+        found = (len(os.listdir(f"/proc/{pid}/fd")), await streams_open(admin), resident_kib_of(pid))
         if found[0] <= descriptors and not found[1]:
             break
     return found
 
 
-async def _streams_open(admin: int) -> int:
-    async with await trio.open_tcp_stream(HOST, admin) as stream:
-        await stream.send_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        text = b"".join([octets async for octets in stream])
-    (line,) = [line for line in text.splitlines() if line.startswith(b"chunkwire_streams_open{")]
+async def streams_open(admin: int) -> int:
+    """Return how many streams a server's /metrics count as open."""
+    (line,) = [line for line in (await metrics_of(admin)).splitlines() if line.startswith("chunkwire_streams_open{")]
     return int(line.split()[-1])
 
 
-def _resident_kib(pid: int) -> int:
+async def metrics_of(admin: int) -> str:
+    """Return the text of a server's /metrics, its head before it."""
+    async with await trio.open_tcp_stream(HOST, admin) as stream:
+        await stream.send_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return b"".join([octets async for octets in stream]).decode()
+
+
+def resident_kib_of(pid: int) -> int:
+    """Return a process's resident memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
-async def _wait_listening(port: int) -> None:
+async def wait_listening(port: int) -> None:
+    """Wait until a server accepts."""
     with trio.fail_after(SETTLE_SECONDS):
         while True:
             try:
@@ -324,9 +331,16 @@ def _judge_rest(soak: Soak, before: tuple[int, int, int], after: tuple[int, int,
         soak.findings.append(f"{after[1]} streams are open, and nobody has one")
     if code:
         soak.findings.append(f"exit code {code} after SIGTERM")
-    early, late = (statistics.median(soak.resident_kib[at : at + 10]) for at in (10, 30))
-    if late > early * GROWTH + 4096:
-        soak.findings.append(f"memory grew from {early / 1024:.0f} to {late / 1024:.0f} MB under the same load")
+    soak.findings += growth(soak.resident_kib)
+
+
+def growth(resident_kib: Sequence[int]) -> list[str]:
+    """Return a finding where memory grew under one load, from the second quarter of the samples to the last."""
+    quarter = len(resident_kib) // 4
+    early, late = (statistics.median(resident_kib[at : at + quarter]) for at in (quarter, 3 * quarter))
+    if late <= early * GROWTH + 4096:
+        return []
+    return [f"memory grew from {early / 1024:.0f} to {late / 1024:.0f} MB under the same load"]
 
 
 def _judge_log(soak: Soak, log: IO[bytes]) -> None:

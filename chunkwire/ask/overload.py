@@ -23,7 +23,7 @@ MAX_WAITING: Final = 1000  # questions in the queue of one provider; each holds 
 RETRY_SHARE: Final = 0.2  # retries earned by a question (Finagle's RetryBudget: 20 %)
 RETRY_FLOOR: Final = 10.0  # retries that a process which has been idle may make at once, and regains in 10 s
 _MAX_RETRIES: Final = 100.0  # saved up: what a busy hour earns must not be spent in one bad second
-_FLOOR_REFILL_S: Final = 10.0
+FLOOR_REFILL_S: Final = 10.0
 
 
 class RetryBudget:
@@ -46,7 +46,7 @@ class RetryBudget:
     def left(self, now: float) -> float:
         """Return how many retries may be made at once."""
         if self._share and self._saved < RETRY_FLOOR:
-            earned = (now - self._as_of) * RETRY_FLOOR / _FLOOR_REFILL_S
+            earned = (now - self._as_of) * RETRY_FLOOR / FLOOR_REFILL_S
             self._saved = min(RETRY_FLOOR, self._saved + max(0.0, earned))
         self._as_of = now
         return self._saved

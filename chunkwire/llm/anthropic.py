@@ -51,6 +51,7 @@ _SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; nobody checks it here
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
+_FOREIGN: Final = ("n", "logprobs", "top_logprobs", "response_format")  # of OpenAI's form; the service refuses them
 _STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
@@ -239,6 +240,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     """
     model = model or str(required(body, "model", str))
     required(body, "max_tokens", int)
+    refuse_foreign(body)
     messages: list[Message] = []
     if system := text_of(at(body, "system")):
         messages.append(Message("system", system))
@@ -258,6 +260,20 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     )
     mode = text_at(body, "tool_choice", "type")
     return choose(question, _CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
+
+
+def refuse_foreign(body: object, before: str = "") -> None:
+    """Take a body without members that the models do not have: several answers, probabilities.
+
+    Args:
+        before: what the error's text begins with.
+
+    Raises:
+        RequestRefused: in the service's own words.
+    """
+    for name in _FOREIGN:
+        if at(body, name) is not None:
+            raise refuse(f"{before}{name}: Extra inputs are not permitted")
 
 
 def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:

@@ -3,6 +3,11 @@
 The rule here: the events of a ConverseStream and their order; the framing is `eventstream`'s. InvokeModel wraps
 Anthropic's own objects, base64 in `{"bytes": …}`. Requests are signed by AWS's SDKs with SigV4, which nobody checks
 here; `build_request` authenticates with a Bedrock API key as a bearer token.
+
+Converse has neither several answers nor probabilities of tokens: `inferenceConfig` refuses what it does not know, and
+so does the model what is asked for in `additionalModelRequestFields`. What a model says beside Converse's own members
+is asked for by `additionalModelResponseFieldPaths`, and stands in `messageStop`: of Anthropic's models, that they have
+no `logprobs` to point at; `/stop_sequence` is there.
 """
 
 from __future__ import annotations
@@ -50,6 +55,7 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.REFUSAL: "content_filtered",
 }
 _SIGNATURE: Final = "c2lnbmF0dXJl"  # of reasoning; nobody checks it here
+_INFERENCE: Final = frozenset({"maxTokens", "temperature", "topP", "stopSequences"})
 _THINKS: Final = ("enabled", "adaptive")
 _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "ValidationException",
@@ -94,11 +100,19 @@ class Bedrock(Dialect):
         model = percent_decode(rest.rpartition("/model/")[2].encode("latin-1"))
         is_stream = operation in ("converse-stream", "invoke-with-response-stream")
         body = body_of(request)
+        paths = items_at(body, "additionalModelResponseFieldPaths")
         if operation.startswith("invoke"):
             if "anthropic_version" not in body:
                 raise refuse("anthropic_version: required; InvokeModel is answered for Anthropic's models alone")
             return replace(anthropic.parse_body(body, model=model), is_stream=is_stream, form="invoke")
+        inference = at(body, "inferenceConfig")
+        for name in inference if isinstance(inference, dict) else ():
+            if name not in _INFERENCE:
+                raise refuse(
+                    f"Malformed input request: #/inferenceConfig: extraneous key [{name:.60}] is not permitted"
+                )
         thinking = at(body, "additionalModelRequestFields")
+        anthropic.refuse_foreign(thinking, "The model returned the following errors: ")
         question = Question(
             model,
             tuple(_messages(body)),
@@ -106,6 +120,8 @@ class Bedrock(Dialect):
             is_stream=is_stream,
             max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
             wants_reasoning=any(text_at(thinking, key, "type") in _THINKS for key in ("thinking", "reasoning_config")),
+            schema=_schema(at(body, "outputConfig", "textFormat")),
+            native_fields=tuple(_pointer(path) for path in paths),
         )
         choice = at(body, "toolConfig", "toolChoice")
         named = text_at(choice, "tool", "name")
@@ -143,7 +159,8 @@ class Bedrock(Dialect):
                     wrapped = {"bytes": base64.b64encode(dump(payload).encode()).decode()}
                     pieces.append(Piece(_event("chunk", wrapped), is_token))
         else:
-            pieces += [Piece(_event(name, payload), is_token) for name, payload, is_token in _events(answer)]
+            events = _events(answer, question)
+            pieces += [Piece(_event(name, payload), is_token) for name, payload, is_token in events]
         if answer.error is not None:
             pieces.append(Piece(_exception(answer.error)))
         return pieces
@@ -163,7 +180,7 @@ class Bedrock(Dialect):
             content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}})
         return {
             "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": _STOP_REASON.get(answer.stop, "end_turn"),
+            **_stop(answer, question),
             **_metadata(answer),
         }
 
@@ -178,7 +195,7 @@ class Bedrock(Dialect):
         return None
 
 
-def _events(answer: Answer) -> Iterator[tuple[str, dict[str, object], bool]]:
+def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str, object], bool]]:
     """Yield each event's name and payload, and whether it carries the model's next words."""
     yield "messageStart", {"role": "assistant"}, False
     index = 0
@@ -203,8 +220,52 @@ def _events(answer: Answer) -> Iterator[tuple[str, dict[str, object], bool]]:
         yield "contentBlockStop", {"contentBlockIndex": index}, False
         index += 1
     if answer.error is None:
-        yield "messageStop", {"stopReason": _STOP_REASON.get(answer.stop, "end_turn")}, False
+        yield "messageStop", _stop(answer, question), False
         yield "metadata", _metadata(answer), False
+
+
+def _stop(answer: Answer, question: Question) -> dict[str, object]:
+    """Return why the model stopped, and what else of its own answer is wished for and there."""
+    native = anthropic.whole(answer) if question.native_fields else {}
+    found: dict[str, object] = {}
+    for path in question.native_fields:
+        *places, name = path[1:].split("/")
+        if isinstance(holder := at(native, *places), dict) and name in holder:
+            inner = found
+            for place in places:
+                inner = inner.setdefault(place, {})  # type: ignore[assignment]
+            inner[name] = holder[name]
+    fields = {"additionalModelResponseFields": found} if found else {}
+    return {"stopReason": _STOP_REASON.get(answer.stop, "end_turn"), **fields}
+
+
+def _pointer(path: object) -> str:
+    """Return a JSON Pointer.
+
+    Raises:
+        RequestRefused: it is none.
+    """
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise refuse(
+            f"additionalModelResponseFieldPaths: expected JSON Pointers such as /stop_sequence, got {path!r:.60}"
+        )
+    return path
+
+
+def _schema(wish: object) -> object:
+    """Return the JSON Schema that the answer must fit, which comes as a text, None for a text of any form.
+
+    Raises:
+        RequestRefused: another format, or no schema.
+    """
+    if wish is None:
+        return None
+    if text_at(wish, "type") != "json_schema":
+        raise refuse(f"outputConfig.textFormat.type: expected json_schema, got {at(wish, 'type')!r:.60}")
+    try:
+        return load_object(text_at(wish, "structure", "jsonSchema", "schema"))
+    except ValueError as error:
+        raise refuse(f"outputConfig.textFormat.structure.jsonSchema.schema: {error}") from error
 
 
 def _metadata(answer: Answer) -> dict[str, object]:

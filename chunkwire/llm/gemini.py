@@ -7,6 +7,7 @@ end; the last event has the `finishReason` and the usage. Without `alt=sse` the 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -28,6 +29,7 @@ from chunkwire.llm.asking import gemini_body
 from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, Reply, json_reply, json_request
 from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import STATUS_OF, retry_fields
+from chunkwire.llm.openai import logprob
 from chunkwire.llm.question import (
     Message,
     ModelRequest,
@@ -49,6 +51,7 @@ from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_obj
 from chunkwire.wire.sse import encode_event
 
 MAX_CANDIDATES: Final = 8  # as the service
+MAX_LOGPROBS: Final = 20  # likewise
 _CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
 _UNDERSCORE: Final = re.compile("_([a-z])")
 _CALLERS: Final = frozenset(
@@ -191,6 +194,7 @@ class Gemini(Dialect):
             choices=count_of(config, "candidateCount", most=MAX_CANDIDATES),
             wants_reasoning=at(config, "thinkingConfig", "includeThoughts") is True,
             schema=_schema(config),
+            top_logprobs=_top_logprobs(config),
         )
         choice = at(body, "toolConfig", "functionCallingConfig")
         names = [name for name in items_at(choice, "allowedFunctionNames") if isinstance(name, str)]
@@ -225,7 +229,7 @@ class Gemini(Dialect):
         parts: list[object] = [_thought("".join(answer.reasoning))] if answer.reasoning else []
         parts += [{"text": "".join(answer.text)}] if answer.text or not answer.tool_calls else []
         parts += [_call_part(call) for call in answer.tool_calls]
-        return _payload(answer, question, parts, is_last=True)
+        return _payload(answer, question, parts, answer.text, is_last=True)
 
     def write_error(self, error: ProviderError) -> Reply:
         """Return the response that refuses a request; a wrong key is a 400 here."""
@@ -240,23 +244,28 @@ class Gemini(Dialect):
 
 def _payloads(answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
     """Yield each event's object, and whether it carries the model's next words; the last words end the answer."""
-    parts: list[object] = [_thought(text) for text in answer.reasoning]
-    parts += [{"text": text} for text in answer.text]
-    parts += [_call_part(call) for call in answer.tool_calls]
+    parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
+    parts += [({"text": text}, (text,)) for text in answer.text]
+    parts += [(_call_part(call), ()) for call in answer.tool_calls]
     if answer.error is not None:
-        for part in parts:
-            yield _payload(answer, question, [part]), True
+        for part, tokens in parts:
+            yield _payload(answer, question, [part], tokens), True
         yield _error_payload(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
         return
-    for number, part in enumerate(parts or [{"text": ""}]):
-        yield _payload(answer, question, [part], is_last=number >= len(parts) - 1), True
+    for number, (part, tokens) in enumerate(parts or [({"text": ""}, ())]):
+        yield _payload(answer, question, [part], tokens, is_last=number >= len(parts) - 1), True
 
 
-def _payload(answer: Answer, question: Question, parts: list[object], *, is_last: bool = False) -> dict[str, object]:
-    finish = {"finishReason": _FINISH.get(answer.stop, "STOP")} if is_last else {}
-    candidates = [
-        {"content": {"parts": parts, "role": "model"}, "index": index, **finish} for index in range(question.choices)
-    ]
+def _payload(
+    answer: Answer, question: Question, parts: list[object], tokens: tuple[str, ...], *, is_last: bool = False
+) -> dict[str, object]:
+    more: dict[str, object] = {"finishReason": _FINISH.get(answer.stop, "STOP")} if is_last else {}
+    if question.top_logprobs is not None and tokens:
+        more["logprobsResult"] = _logprobs(tokens, question.top_logprobs)
+    if question.top_logprobs is not None and is_last:
+        more["avgLogprobs"] = logprob(0)
+    content = {"parts": parts, "role": "model"}
+    candidates = [{"content": content, "index": index, **more} for index in range(question.choices)]
     usage: dict[str, object] = {}
     if is_last:
         thoughts = {"thoughtsTokenCount": answer.usage.reasoning} if answer.usage.reasoning else {}
@@ -268,6 +277,24 @@ def _payload(answer: Answer, question: Question, parts: list[object], *, is_last
             **({"cachedContentTokenCount": answer.usage.cached} if answer.usage.cached else {}),
         }
     return {"candidates": candidates, **usage, "modelVersion": answer.model, "responseId": answer.id}
+
+
+def _logprobs(tokens: tuple[str, ...], others: int) -> dict[str, object]:
+    """Return the LogprobsResult of tokens; the candidates of a step come in the order of their probability."""
+
+    def candidate(token: str, rank: int = 0) -> dict[str, object]:
+        return {
+            "token": token + "'" * rank,
+            "tokenId": zlib.crc32(token.encode()) % 262_144,
+            "logProbability": logprob(rank),
+        }
+
+    found: dict[str, object] = {"chosenCandidates": [candidate(token) for token in tokens]}
+    if others:
+        found["topCandidates"] = [
+            {"candidates": [candidate(token, rank) for rank in range(others)]} for token in tokens
+        ]
+    return found
 
 
 def _thought(text: str) -> dict[str, object]:
@@ -318,6 +345,19 @@ def _schema(config: object) -> object:
     if text_at(config, "responseMimeType") != "application/json":
         return None
     return at(config, "responseJsonSchema") or at(config, "responseSchema") or {}
+
+
+def _top_logprobs(config: object) -> int | None:
+    """Return how many tokens to name for each, None where no probabilities are wished for.
+
+    Raises:
+        RequestRefused: as the service would.
+    """
+    most, is_wished = number_at(config, "logprobs"), at(config, "responseLogprobs") is True
+    if most is not None and not (is_wished and 0 <= most <= MAX_LOGPROBS):
+        beside = "responseLogprobs: true beside it" if not is_wished else f"0 to {MAX_LOGPROBS}"
+        raise refuse(f"generation_config.logprobs: expected {beside}, got {most}")
+    return (most or 0) if is_wished else None
 
 
 def _messages(body: object) -> Iterator[Message]:

@@ -93,7 +93,12 @@ def token_logprobs(tokens: Sequence[str], question: Question) -> list[dict[str, 
 
 def _logprob(token: str, rank: int) -> dict[str, object]:
     other = token + "'" * rank
-    return {"token": other, "logprob": -0.1 - rank, "bytes": list(other.encode())}
+    return {"token": other, "logprob": logprob(rank), "bytes": list(other.encode())}
+
+
+def logprob(rank: int) -> float:
+    """Return the made-up log probability of a token: the chosen one has rank 0."""
+    return -0.1 - rank
 
 
 def fields_for(key: str) -> tuple[Field, ...]:

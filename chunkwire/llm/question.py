@@ -107,6 +107,7 @@ class Question:
         wants_reasoning: what the model thinks should be passed on.
         schema: the JSON Schema that the answer must fit, {} for any object; None for a text.
         top_logprobs: how many other tokens to name for each, with their probabilities; None for none at all.
+        native_fields: JSON Pointers (RFC 6901) to members of the model's own answer, wished for beside it (Bedrock).
         form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
     """
 
@@ -128,6 +129,7 @@ class Question:
     wants_reasoning: bool = False
     schema: object = None
     top_logprobs: int | None = None
+    native_fields: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:

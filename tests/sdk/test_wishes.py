@@ -164,6 +164,53 @@ def test_gemini_has_thoughts_structure_and_the_tool_that_was_chosen(base: str) -
     assert (call.name, call.args) == ("b", {"city": PROMPT})
 
 
+def test_gemini_has_the_probabilities_of_tokens(base: str) -> None:
+    made = gemini(base)
+    config = genai.types.GenerateContentConfig(response_logprobs=True, logprobs=3, candidate_count=2)
+    whole = made.models.generate_content(model="m", contents=PROMPT, config=config).candidates
+    events = list(made.models.generate_content_stream(model="m", contents=PROMPT, config=config))
+    steps = [step for event in events for step in event.candidates[1].logprobs_result.chosen_candidates]
+    assert [step.token for step in steps] == TOKENS
+    assert [step.token for step in whole[1].logprobs_result.chosen_candidates] == TOKENS
+    assert [len(top.candidates) for top in whole[0].logprobs_result.top_candidates] == [3] * len(TOKENS)
+    assert whole[0].avg_logprobs == events[-1].candidates[0].avg_logprobs == steps[0].log_probability
+    for wrong in (21, -1):
+        config = genai.types.GenerateContentConfig(response_logprobs=True, logprobs=wrong)
+        with pytest.raises(genai.errors.ClientError, match="INVALID_ARGUMENT"):
+            made.models.generate_content(model="m", contents=PROMPT, config=config)
+
+
+def test_bedrock_has_structure_and_fields_of_the_models_own(base: str) -> None:
+    made = bedrock(base)
+    schema = {"jsonSchema": {"schema": json.dumps(STRICT), "name": "city"}}
+    asked: Any = {
+        "modelId": "m",
+        "messages": [{"role": "user", "content": [{"text": PROMPT}]}],
+        "outputConfig": {"textFormat": {"type": "json_schema", "structure": schema}},
+        "additionalModelResponseFieldPaths": ["/stop_sequence", "/usage/input_tokens", "/logprobs"],
+    }
+    events = list(made.converse_stream(**asked)["stream"])
+    whole = made.converse(**asked)
+    deltas = [event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event]
+    assert (
+        json.loads("".join(deltas)) == json.loads(whole["output"]["message"]["content"][0]["text"]) == {"city": PROMPT}
+    )
+    fields = {"stop_sequence": None, "usage": {"input_tokens": 8}}
+    assert whole["additionalModelResponseFields"] == fields
+    assert events[-2]["messageStop"]["additionalModelResponseFields"] == fields
+
+
+@pytest.mark.parametrize("name", ["n", "logprobs"])
+def test_bedrock_and_anthropic_refuse_several_answers_and_probabilities(base: str, name: str) -> None:
+    made, words = bedrock(base), f"{name}: Extra inputs are not permitted"
+    messages: Any = [{"role": "user", "content": [{"text": PROMPT}]}]
+    with pytest.raises(made.exceptions.ValidationException, match=f"following errors: {words}"):
+        made.converse(modelId="m", messages=messages, additionalModelRequestFields={name: 2})
+    assert made.converse(modelId="m", messages=messages, additionalModelRequestFields={"top_k": 2})["stopReason"]
+    with claude(base) as other, pytest.raises(anthropic.BadRequestError, match=words):
+        other.messages.create(model="m", max_tokens=9, messages=USER, extra_body={name: 2})
+
+
 def test_bedrock_reasons_and_calls_the_tool_that_was_chosen(base: str) -> None:
     made = bedrock(base)
     asked: Any = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": PROMPT}]}]}

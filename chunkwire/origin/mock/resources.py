@@ -61,8 +61,8 @@ _TABLE: Final = (
         more="-H 'anthropic-version: 2023-06-01' ",
     ),
     *(
-        _asked(f"/{version}/models/{{model}}:{method}", summary, body=_GEMINI_BODY)
-        for version in ("v1beta", "v1")
+        _asked(f"{version}/models/{{model}}:{method}", summary, body=_GEMINI_BODY)
+        for version in ("/v1beta", "/v1", "")  # LiteLLM puts none behind an api_base
         for method, summary in (
             ("streamGenerateContent", "Gemini, mocked; with ?alt=sse as events"),
             ("generateContent", "Gemini in one body"),
