@@ -26,6 +26,7 @@ from bench.rounds import Plan
 from bench.servers import OWN, SERVERS
 from bench.startup import startup
 from bench.text import conditions_text, ratios_text, table_text
+from bench.watched import watched
 from bench.workshop import Workshop, open_workshop
 from bench.writes import writes
 from chunkwire.net.listen import raise_file_limit
@@ -35,6 +36,7 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str
     "tls": (tls, "the same with an HTTPS upstream"),
     "admin": (admin, "what counting for /metrics costs a relay"),
     "beside": (beside, "a relay beside a paced stream of an origin in the same run of trio"),
+    "watched": (watched, "a relay beside a stream of 1000 frames a second that the lab's page watches"),
     "fairness": (fairness, "how long a stream waits beside frames that take long to judge"),
     "polling": (polling, "CPU of a relay with nothing to do, and what polling starves"),
     "setup": (setup, "short responses through a relay, with wrk"),

@@ -157,10 +157,12 @@ class BarrierMover:
         self, sink: Connection, frame: list[Event], read: int, options: MoveOptions, decoder: ContentDecoder
     ) -> None:
         """Send one frame once the one before has been acknowledged."""
+        octets = b"".join(event.raw for event in frame)
         if options.observe is not None:
-            options.observe.received(frame, read)
+            options.observe.received(memoryview(octets), frame, read)
         await self._barrier.wait_acked(self._barrier.written)
-        octets = b"".join(event.raw for event in frame) if options.shape is None else options.shape.feed(frame)
+        if options.shape is not None:
+            octets = options.shape.feed(frame)
         await _send(sink, octets)
         if options.observe is not None:
             options.observe.sent()

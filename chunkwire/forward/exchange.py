@@ -215,9 +215,10 @@ class Exchange:
 
     async def _bring_up(self, connection: ClientConnection) -> None:
         """Carry the request body up, then watch for the client's leaving."""
-        scanner = self._framing.scanner(self._settings.limits, forbidden=named_by_connection(self._request))
-        observer = self._tap.body("request") if self._tap is not None else None
-        options = MoveOptions(self._settings.idle_timeout, self._settings.send_timeout, observe=observer)
+        named, settings = named_by_connection(self._request), self._settings
+        scanner = self._framing.scanner(settings.limits, forbidden=named)
+        observer = self._tap.body("request", self._framing, named) if self._tap is not None else None
+        options = MoveOptions(settings.idle_timeout, settings.send_timeout, observe=observer)
         try:
             with suppress(SinkGone, SendTimeout):  # it takes no more; its answer may be on the way (RFC 9112 §9.5)
                 await self._mover.move(self._client, connection, scanner, options)
@@ -331,14 +332,9 @@ class Exchange:
             shape, observe = self._tap.response(response, answer, shape)
         self.report.status, self.report.keep_alive = response.status, answer.keeps_client
         scanner = self.report.scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
+        note_counts = self._note_counts(answer.framing, scanner)
         options = MoveOptions(
-            settings.idle_timeout,
-            settings.send_timeout,
-            shape,
-            octets,
-            self._note_first,
-            observe,
-            self._note_counts(answer.framing, scanner),
+            settings.idle_timeout, settings.send_timeout, shape, octets, self._note_first, observe, note_counts
         )
         keeps_upstream = answer.keeps_upstream
         del response, answer, octets  # a stream may last for hours, and there may be thousands

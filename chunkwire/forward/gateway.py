@@ -195,7 +195,7 @@ class Gateway:
     def _tap(self, request: Request) -> Tap | None:
         self._streams += 1
         record_to = self._record_for(request)
-        return Tap(record_to, self._streams, request) if record_to is not None else None
+        return Tap(record_to, self._streams, request, self._settings.limits) if record_to is not None else None
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
         settings = self._settings

@@ -7,19 +7,23 @@ when a receive completed them and once when they had been handed to the other si
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from chunkwire.forward.failure import Outcome
 from chunkwire.forward.rewrite import DownstreamHead
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
-from chunkwire.net.movers import Shaper
+from chunkwire.net.movers import Observer, Shaper
 from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
+from chunkwire.server.tap import MAX_NOTED_OCTETS, Later, at_once, later_of
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import BodyScanner
 
 RECEIVED = "gateway.received"
@@ -32,6 +36,8 @@ class BodyTap:
     What was received is recorded once it has been sent, so that a watched frame does not wait for its record.
     """
 
+    takes_events = True
+
     def __init__(self, received: Recorder, sent: Recorder, clock: Callable[[], float]) -> None:
         self._received = received
         self._sent = sent
@@ -41,7 +47,7 @@ class BodyTap:
         self._writes = 0
         self._on_the_way: list[tuple[float, list[Event], int]] = []  # received, and not recorded yet
 
-    def received(self, events: list[Event], read: int) -> None:
+    def received(self, octets: memoryview, events: list[Event], read: int) -> None:
         """Take note of what one receive completed."""
         if read != self._read:
             self._read, self._read_t = read, self._clock()
@@ -59,6 +65,71 @@ class BodyTap:
         for t, events, read in on_the_way:
             self._received.body(t, events, read)
         return [event for _, events, _ in on_the_way for event in events]
+
+
+class LateTap:
+    """The same for who takes records later: what was seen is kept until then, and scanned again.
+
+    Args:
+        scanner: of this body's framing.
+    """
+
+    def __init__(
+        self, received: Recorder, sent: Recorder, clock: Callable[[], float], *, scanner: BodyScanner, later: Later
+    ) -> None:
+        self._received = received
+        self._sent = sent
+        self._clock = clock
+        self._later = later
+        self._feed = Feed(scanner, takes_turns=True)
+        self._read = 0
+        self._read_t = 0.0
+        self._noted: deque[tuple[float, bytes, int]] = deque()  # a read and its number; number 0: all of it was sent
+        self._noted_octets = 0
+        self._unsent: list[Event] = []
+        self._writes = 0
+
+    @property
+    def takes_events(self) -> bool:
+        """Too much is kept: the relay is to bring no more at once than records can be made of (`Feed`, turns)."""
+        return self._noted_octets > MAX_NOTED_OCTETS
+
+    def received(self, octets: memoryview, events: list[Event], read: int) -> None:
+        """Take note of what one receive completed."""
+        if read != self._read:
+            self._read, self._read_t = read, self._clock()
+        self._note(self._read_t, bytes(octets), read)
+        if self.takes_events and self._record_next():
+            self._record_next()
+
+    def sent(self) -> None:
+        """Take note that it has been handed to the sink's socket."""
+        self._note(self._clock(), b"", 0)
+
+    def _note(self, t: float, octets: bytes, read: int) -> None:
+        self._noted.append((t, octets, read))
+        self._noted_octets += len(octets)
+        if len(self._noted) == 1:
+            self._later(self._record_next)
+
+    def _record_next(self) -> bool:
+        """Record one turn of a read, or one write; return whether there is more."""
+        if not self._noted:
+            return False
+        t, octets, read = self._noted[0]
+        if read:
+            events: list[Event] = []
+            self._feed.take(b"" if self._feed.is_behind else octets, events)
+            self._received.body(t, events, read)
+            self._unsent += events
+        else:
+            self._writes += 1
+            self._sent.body(t, self._unsent, self._writes)
+            self._unsent = []
+        if not self._feed.is_behind:
+            self._noted.popleft()
+            self._noted_octets -= len(octets)
+        return bool(self._noted)
 
 
 class ShapedTap(BodyTap):
@@ -143,11 +214,13 @@ class Gaps:
 class Tap:
     """The recorders of one exchange: two points, two ways."""
 
-    def __init__(self, emit: Callable[[Record], None], stream: int, request: Request) -> None:
+    def __init__(self, emit: Callable[[Record], None], stream: int, request: Request, limits: Limits) -> None:
+        self._limits = limits
         self._began = time.monotonic()
         self._request = request
         self._has_request = self._is_answered = False
         self._bodies: list[BodyTap] = []
+        self._later = later_of(emit)
         self._recorders = {
             (way, point): Recorder(emit, stream=stream, point=point, way=way)
             for way in ("request", "response")
@@ -180,30 +253,37 @@ class Tap:
 
     def response(
         self, received: Response, answer: DownstreamHead, shape: Shaper | None
-    ) -> tuple[Shaper | None, BodyTap]:
+    ) -> tuple[Shaper | None, Observer]:
         """Record the response head as received and as sent down; return the body's shaper, and its observer."""
         for point, head in ((RECEIVED, received), (SENT, answer.head)):
             self._recorders["response", point].head(self.clock(), head.start_line, head.fields)
         if shape is None:
-            return None, self.body("response")
+            return None, self.body("response", answer.framing, answer.forbidden)
         framing = Framing(BodyKind.CLOSE) if answer.closes_body else answer.framing
         came, went = (self._recorders["response", point] for point in (RECEIVED, SENT))
         tapped = ShapedTap(came, went, self.clock, shape, framing.scanner())
         self._bodies.append(tapped)
         return tapped, tapped
 
-    def body(self, way: str) -> BodyTap:
-        """Return an observer of the body that goes this way: `request` (up) or `response` (down)."""
-        self._bodies.append(BodyTap(self._recorders[way, RECEIVED], self._recorders[way, SENT], self.clock))
+    def body(self, way: str, framing: Framing, forbidden: frozenset[bytes]) -> Observer:
+        """Return an observer of the body that goes this way, `request` (up) or `response` (down), unchanged."""
+        came, went = (self._recorders[way, point] for point in (RECEIVED, SENT))
+        if self._later is not None:
+            scanner = framing.scanner(self._limits, forbidden=forbidden)
+            return LateTap(came, went, self.clock, scanner=scanner, later=self._later)
+        self._bodies.append(BodyTap(came, went, self.clock))
         return self._bodies[-1]
 
     def end(self, verdict: Outcome) -> None:
         """Record how the response ended; of a request that was refused, none was received."""
+        (self._later or at_once)(partial(self._record_end, self.clock(), verdict))
+
+    def _record_end(self, now: float, verdict: Outcome) -> None:
         for body in self._bodies:
             body.record_received()
         if verdict is not Outcome.REFUSED:
-            self._recorders["response", RECEIVED].end(self.clock(), str(verdict))
+            self._recorders["response", RECEIVED].end(now, str(verdict))
         if not self._is_answered:
             shaped = [body.broken for body in self._bodies if isinstance(body, ShapedTap)]
             error, held = shaped[-1] if shaped else (None, b"")
-            self._recorders["response", SENT].end(self.clock(), str(verdict), error=error, held=held)
+            self._recorders["response", SENT].end(now, str(verdict), error=error, held=held)

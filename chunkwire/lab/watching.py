@@ -1,7 +1,7 @@
-"""Records on their way to a page: numbered by exchange, put on one clock, sent as server-sent events.
+"""Records for a page: numbered by exchange, put on one clock, sent as server-sent events.
 
-The rule here: a record is kept for each watcher as it came and made text when its turn comes, so that a relay never
-waits for a page. What a slow page does not take is dropped, oldest first, and the page gets the count.
+The rule here: records are made later, in turns of some microseconds, so that no stream of this process waits for them.
+What a slow page does not take is dropped, oldest first, and the page gets the count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
@@ -20,93 +20,133 @@ from chunkwire.net.heads import Request
 from chunkwire.record.values import DataRecord, FrameRecord, Record, to_json
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import EVENT_STREAM, Responder
-from chunkwire.server.tap import RecordFor
+from chunkwire.server.tap import RecordFor, Work
+from chunkwire.wire.errors import ChunkwireError
 
 MAX_KEPT: Final = 20_000  # records a watcher may be behind: some 10 s of 1000 frames a second at two points
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
-BATCH_SECONDS: Final = 0.04  # records are sent together: 25 times a second looks continuous
-TURN_RECORDS: Final = 12  # made text in one turn, in some 0.2 ms: a relay in this process has its turn in between
+BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
+TURN_SECONDS: Final = 0.00002  # in which records are made before bodies and tasks of this process have their turn
+EVENT_RECORDS: Final = 500  # sent as one event, some 100 KB
 HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a minute
-
-
-class Noted(NamedTuple):
-    """A record, the exchange it belongs to, where that was seen, and when, in s on this process's clock."""
-
-    record: Record
-    exchange: int
-    place: str
-    at: float
-
-    def line(self) -> str:
-        """Return the record as JSON, with three members of the lab's."""
-        text = to_json(self.record)
-        return f'{text[:-1]},"x":{self.exchange},"place":{json.dumps(self.place)},"at":{self.at:.6f}}}'
 
 
 class Watcher:
     """One page's event stream: what it has not been sent yet."""
 
     def __init__(self) -> None:
-        self.kept: deque[Noted] = deque(maxlen=MAX_KEPT)
+        self.kept: deque[str] = deque(maxlen=MAX_KEPT)
         self.dropped = 0
         self.has_more = trio.Event()
 
-    def note(self, noted: Noted) -> None:
+    def note(self, line: str) -> None:
         """Keep a record until it is sent."""
         if len(self.kept) == MAX_KEPT:
             self.dropped += 1
-        self.kept.append(noted)
-        self.has_more.set()
+        self.kept.append(line)
 
     def take(self) -> bytes:
         """Return some of what is kept as one event, preceded by what was dropped."""
         dropped, self.dropped = self.dropped, 0
-        lines = [self.kept.popleft().line() for _ in range(min(TURN_RECORDS, len(self.kept)))]
+        lines = [self.kept.popleft() for _ in range(min(EVENT_RECORDS, len(self.kept)))]
         said = f"event: dropped\ndata: {dropped}\n\n" if dropped else ""
         return (said + "".join(f"data: {line}\n" for line in lines) + "\n").encode("ascii")
 
 
+class Watched:
+    """Takes the records of one exchange.
+
+    Attributes:
+        later: makes records later, while nothing else is to be done.
+    """
+
+    def __init__(self, watchers: Watchers, number: int, place: str) -> None:
+        self.later = watchers.later
+        self._watchers = watchers
+        self._where = f',"x":{number},"place":{json.dumps(place)},"at":'
+        self._began = math.inf
+
+    def __call__(self, record: Record) -> None:
+        """Keep a record for each watcher, as JSON with three members of the lab's."""
+        # A record comes when its moment has passed, however late: so the least of these is nearest to the request.
+        self._began = min(self._began, time.monotonic() - record.t)
+        if record.point == "gateway.received" and record.way == "response":
+            return  # what it received is what its upstream wrote
+        if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
+            record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
+        self._watchers.note(f"{to_json(record)[:-1]}{self._where}{self._began + record.t:.6f}}}")
+
+
 class Watchers:
-    """Who watches one learner's exchanges."""
+    """Who watches one learner's exchanges, and the records that are to be made for them."""
 
     def __init__(self) -> None:
         self._watchers: set[Watcher] = set()
         self._numbers = itertools.count(1)
+        self._later: deque[Work] = deque()
+        self._is_due = False
+        self._makers = trio.lowlevel.ParkingLot()
 
     def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
         """Return what picks who takes the records of an exchange at a place: nobody unless somebody watches.
 
         Args:
             place: names it to the page, such as "origin" or "gateway buffer".
-            also: takes them all the same.
+            also: takes them all the same, each as soon as it can be made.
         """
 
         def choose(_: Request) -> Callable[[Record], None] | None:
-            return self.recorder(place, also) if self._watchers else also
+            if not self._watchers:
+                return also
+            watched = Watched(self, next(self._numbers), place)
+            if also is None:
+                return watched
+
+            def take(record: Record) -> None:
+                also(record)
+                watched(record)
+
+            return take
 
         return choose
 
-    def recorder(self, place: str, also: Callable[[Record], None] | None = None) -> Callable[[Record], None]:
-        """Return what takes the records of one exchange."""
-        number = next(self._numbers)
-        began = math.inf
+    def note(self, line: str) -> None:
+        """Keep a record for each watcher."""
+        for watcher in self._watchers:
+            watcher.note(line)
+        self._set_due()
 
-        def take(record: Record) -> None:
-            nonlocal began
-            if also is not None:
-                also(record)
-            # A record comes when its moment has passed, however late: so the least of these is nearest to the request.
-            began = min(began, time.monotonic() - record.t)
-            if record.point == "gateway.received" and record.way == "response":
-                return  # what it received is what its upstream wrote
-            if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
-                record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
-            noted = Noted(record, number, place, began + record.t)
+    def later(self, work: Work) -> None:
+        """Make records later, in the order of the calls."""
+        self._later.append(work)
+        self._set_due()
+        while self._later and not self._watchers:
+            self._make_some()
+
+    def _set_due(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._makers.unpark_all()
+
+    def _make_some(self) -> None:
+        if not self._later[0]():
+            self._later.popleft()
+
+    async def _make_records(self) -> None:
+        """Make records, many together and a few at a time, and have them sent."""
+        while True:
+            while not self._is_due:
+                await self._makers.park()
+            await trio.sleep(BATCH_SECONDS)
+            self._is_due = False
+            while self._later:
+                until = time.perf_counter() + TURN_SECONDS
+                while self._later and time.perf_counter() < until:
+                    self._make_some()
+                await trio.lowlevel.checkpoint()
             for watcher in self._watchers:
-                watcher.note(noted)
-
-        return take
+                watcher.has_more.set()
 
     async def send_to(self, response: Responder) -> None:
         """Send records as they come, until the client leaves.
@@ -118,18 +158,31 @@ class Watchers:
             raise Refusal(503, "watchers", f"expected at most {MAX_WATCHERS} pages to watch one learner's streams")
         watcher = Watcher()
         self._watchers.add(watcher)
-        fields = (EVENT_STREAM, (b"Cache-Control", b"no-store"))
+        ended: ChunkwireError | None = None
         try:
-            async with response.chunked(fields=fields) as body:
-                await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
-                while True:
-                    with trio.move_on_after(HEARTBEAT_SECONDS):
-                        await watcher.has_more.wait()
-                        await trio.sleep(BATCH_SECONDS)
-                    watcher.has_more = trio.Event()
-                    if not watcher.kept:
-                        await body.send_chunk(b": heartbeat\n\n")
-                    while watcher.kept:
-                        await body.send_chunk(watcher.take())
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._make_records, name="records of a page")
+                try:
+                    await self._send_all(watcher, response)
+                except ChunkwireError as error:
+                    ended = error
+                nursery.cancel_scope.cancel()
         finally:
             self._watchers.discard(watcher)
+            while self._later and not self._watchers:
+                self._make_some()
+        if ended is not None:
+            raise ended
+
+    async def _send_all(self, watcher: Watcher, response: Responder) -> None:
+        fields = (EVENT_STREAM, (b"Cache-Control", b"no-store"))
+        async with response.chunked(fields=fields) as body:
+            await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
+            while True:
+                with trio.move_on_after(HEARTBEAT_SECONDS):
+                    await watcher.has_more.wait()
+                watcher.has_more = trio.Event()
+                if not watcher.kept:
+                    await body.send_chunk(b": heartbeat\n\n")
+                while watcher.kept:
+                    await body.send_chunk(watcher.take())

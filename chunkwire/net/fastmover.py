@@ -301,7 +301,7 @@ class FastMover:
         """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
         feed, options = body.feed, body.options
         observe = options.observe
-        events: list[Event] | None = None if observe is None else []
+        events: list[Event] | None = None if observe is None or not observe.takes_events else []
         taken = feed.take_from(buffer, view, end, events)
         body.error = feed.error
         body.is_ended = feed.error is not None or feed.scanner.is_complete
@@ -310,8 +310,8 @@ class FastMover:
             view[taken:end] = bytes(end - taken)
         if options.note_counts is not None:
             options.note_counts(body.read)
-        if observe is not None and events is not None:
-            observe.received(events, body.read)
+        if observe is not None:
+            observe.received(view[:taken], events or [], body.read)
             body.is_observed = True
         self._put(body, view[:taken])
 

@@ -59,8 +59,18 @@ OnLeaving: TypeAlias = Callable[[Leaving], None]
 class Observer(Protocol):
     """Sees a body go by; called only where somebody watches."""
 
-    def received(self, events: list[Event], read: int) -> None:
-        """Take what may be sent on, before it is; `read` numbers the receives, and one may bring several calls."""
+    @property
+    def takes_events(self) -> bool:
+        """It is to be given events; else none is built, which costs the relay least."""
+
+    def received(self, octets: memoryview, events: list[Event], read: int) -> None:
+        """Take what may be sent on, before it is.
+
+        Args:
+            octets: valid until this returns.
+            events: of these octets, where it takes events.
+            read: number of the receive; one may bring several calls.
+        """
 
     def sent(self) -> None:
         """Take note that all of it has been handed to the sink's socket."""
@@ -93,7 +103,7 @@ class MoveOptions(NamedTuple):
         shape: None carries the octets exactly.
         preface: octets to send before the body, its head: at once, and together with what of the body is there.
         on_first: called once, when the first octets of the body have been handed to the sink's socket.
-        observe: None while nobody watches; then no event is built.
+        observe: None while nobody watches.
         note_counts: called with the number of the receive after each scan of its octets, before they are sent on; for
             metrics, which read the scanner's counters: no event is built for it.
     """
@@ -259,12 +269,13 @@ async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, optio
     shape, observe = options.shape, options.observe
     shaped: list[Event] = []  # a shaper sees what one receive completed in one call
     while True:
-        events: list[Event] | None = None if shape is None and observe is None else []
+        is_seen = shape is not None or (observe is not None and observe.takes_events)
+        events: list[Event] | None = [] if is_seen else None
         approved = feed.take(octets, events)
         if options.note_counts is not None:
             options.note_counts(read)
-        if observe is not None and events is not None:
-            observe.received(events, read)
+        if observe is not None:
+            observe.received(approved, events or [], read)
         if shape is None:
             await _send(sink, approved, options)
         else:

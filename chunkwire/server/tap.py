@@ -6,8 +6,10 @@ a fault shows what a strict reader makes of it, and the engine itself never look
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.net.unread import shown_method
@@ -19,6 +21,26 @@ from chunkwire.wire.frames import Event
 
 RecordFor: TypeAlias = Callable[[Request], Callable[[Record], None] | None]
 """Picks who takes the records of an exchange, by its request head; None where nobody watches, which costs nothing."""
+
+Work: TypeAlias = Callable[[], bool | None]
+"""Makes some records; returns whether there are more to make."""
+
+Later: TypeAlias = Callable[[Work], None]
+"""Does work, all of it: later, in the order of the calls, or at once."""
+
+MAX_NOTED_OCTETS: Final = 256 << 10  # of one body that wait for their records; beyond it they are made as octets come
+
+
+def later_of(emit: Callable[[Record], None]) -> Later | None:
+    """Return the `later` of what takes records; None where it has none, and takes each as soon as it can be made."""
+    later: Later | None = getattr(emit, "later", None)
+    return later
+
+
+def at_once(work: Work) -> None:
+    """Do all of some work."""
+    while work():
+        pass
 
 
 class SentTap:
@@ -35,6 +57,9 @@ class SentTap:
         self, emit: Callable[[Record], None], request: Request, *, stream: int, began: float, wall: float
     ) -> None:
         self._recorder = Recorder(emit, stream=stream, point="origin.sent")
+        self._later = later_of(emit) or at_once
+        self._noted: deque[tuple[float, bytes]] = deque()
+        self._noted_octets = 0
         self._began = began
         self._feed: Feed | None = None
         self._writes = 0
@@ -47,16 +72,31 @@ class SentTap:
         self._feed = Feed(Framing(kind, length if kind is BodyKind.LENGTH else None).scanner())
 
     def sent(self, now: float, raw: bytes) -> None:
-        """Record what one write of the body put on the wire."""
+        """Take note of what one write of the body put on the wire, and have it recorded."""
+        self._noted.append((now, raw))
+        self._noted_octets += len(raw)
+        if len(self._noted) == 1:
+            self._later(self._record_next)
+        elif self._noted_octets > MAX_NOTED_OCTETS and self._record_next():
+            self._record_next()
+
+    def _record_next(self) -> bool:
+        if not self._noted:
+            return False
+        now, raw = self._noted.popleft()
+        self._noted_octets -= len(raw)
         self._writes += 1
-        if self._feed is None or self._feed.error is not None:
-            return
-        events: list[Event] = []
-        self._feed.take(raw, events)
-        self._recorder.body(now - self._began, events, self._writes)
+        if self._feed is not None and self._feed.error is None:
+            events: list[Event] = []
+            self._feed.take(raw, events)
+            self._recorder.body(now - self._began, events, self._writes)
+        return bool(self._noted)
 
     def end(self, now: float, ended: Ended) -> None:
         """Record how the body ended."""
+        self._later(partial(self._record_end, now, ended))
+
+    def _record_end(self, now: float, ended: Ended) -> None:
         error = self._feed.error if self._feed is not None else None
         verdict = "malformed" if error is not None else "cut" if ended is Ended.ERROR else ended.value
         held = self._feed.held if self._feed is not None else b""

@@ -10,6 +10,7 @@ import trio.lowlevel
 from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.watching import Watcher, Watchers
+from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord
 from tests.lab.serving import answer, content_of, get, lab_running, status_of
 from tests.server.peer import TrioPacer
@@ -128,10 +129,11 @@ async def test_records_of_several_places_are_on_one_clock(monkeypatch: pytest.Mo
     watchers._watchers.add(watcher)
     moments = iter((10.0, 5.5, 7.5))  # the first record came when its task had been kept from running
     monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: next(moments))
-    take = watchers.recorder("origin")
+    take = watchers.record_for("origin")(Request(b"GET", b"/"))
+    assert take is not None
     for n, t in ((1, 0.0), (2, 0.5), (3, 2.5)):
         take(FrameRecord(1, "origin.sent", t, n, None, n, 0, "1", 1, b"x"))
-    assert [noted.at for noted in watcher.kept] == [10.0, 5.5, 7.5]
+    assert [json.loads(line)["at"] for line in watcher.kept] == [10.0, 5.5, 7.5]
 
 
 async def _until(stream: trio.SocketStream, mark: bytes, times: int = 1) -> bytes:

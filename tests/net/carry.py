@@ -181,14 +181,17 @@ def rule_of(error: BaseException | None) -> str:
 
 
 class Watcher:
-    """An observer that keeps what it is told."""
+    """An observer that keeps what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_events: bool = True) -> None:
+        self.takes_events = takes_events
+        self.octets = b""
         self.events: list[Event] = []
         self.told: list[str] = []
         self.reads: list[int] = []
 
-    def received(self, events: list[Event], read: int) -> None:
+    def received(self, octets: memoryview, events: list[Event], read: int) -> None:
+        self.octets += octets
         self.reads.append(read)
         self.events += events
         self.told.append("received")

@@ -161,7 +161,7 @@ async def test_one_body_that_fails_leaves_the_others_alone(make_mover: MakeMover
 class Faulty(Watcher):
     """An observer with a bug."""
 
-    def received(self, events: list[Event], read: int) -> None:
+    def received(self, octets: memoryview, events: list[Event], read: int) -> None:
         raise RuntimeError("a bug")
 
 

@@ -155,6 +155,17 @@ async def test_an_observer_sees_each_part_before_it_leaves_and_when_it_has_left(
     assert watcher.told == ["received", "sent", "received", "sent"]
 
 
+async def test_an_observer_that_takes_no_events_gets_the_octets_alone(make_mover: MakeMover) -> None:
+    watcher = Watcher(takes_events=False)
+    async with carrying(make_mover, options=MoveOptions(observe=watcher)) as carried:
+        await carried.send(FRAME)
+        await carried.expect(FRAME)
+        await carried.send(END)
+        assert await carried.read_rest() == END
+    assert (watcher.octets, watcher.events) == (FRAME + END, [])
+    assert watcher.told == ["received", "sent", "received", "sent"]
+
+
 async def test_an_observer_sees_the_valid_prefix_of_a_broken_body(make_mover: MakeMover) -> None:
     watcher = Watcher()
     async with carrying(make_mover, options=MoveOptions(observe=watcher)) as carried:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import chunkwire.record
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import Record, from_json, read_records, to_json
+from chunkwire.record.values import FrameRecord, Record, _record_json, from_json, read_records, to_json
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, reads
@@ -130,3 +130,21 @@ def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:
     assert list(read_records(lines[:-1], "a.jsonl")) == [from_json(FRAME)] * 2
     with pytest.raises(LocalError, match=r"^a.jsonl, line 5: expected a record"):
         list(read_records(lines, "a.jsonl"))
+
+
+def built(hop: str | None, gap: float | None, line: str, data: bytes | None, *, cut: bool) -> FrameRecord:
+    return FrameRecord(1, "gateway.sent", 1 / 3, 2, gap, 3, 4, line, 5, data, cut, not cut, "request", hop)
+
+
+@given(
+    st.builds(
+        built,
+        hop=st.none() | st.text(),
+        gap=st.none() | st.floats(0, 1e9),
+        line=st.text(),
+        data=st.none() | st.binary(),
+        cut=st.booleans(),
+    )
+)
+def test_the_short_way_to_a_frames_line_gives_the_same_line(frame: FrameRecord) -> None:
+    assert to_json(frame) == _record_json(frame, with_data=True)
