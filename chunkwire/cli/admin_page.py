@@ -43,13 +43,13 @@ async def page_beside(
     import trio
 
     from chunkwire.lab.laboratory import Lab
-    from chunkwire.lab.lessons.desk import LessonDesk
+    from chunkwire.lab.puzzling import learning
     from chunkwire.lab.relaying import Relays
     from chunkwire.origin.resources import origin_resources
 
     clock = getattr(settings, "clock", "real")
     streams = streams or origin_resources()
-    lab = Lab(streams, relays=Relays(upstreams), about={"clock": clock}, others=LessonDesk().resources)
+    lab = Lab(streams, relays=Relays(upstreams), about={"clock": clock}, others=learning())
     async with trio.open_nursery() as nursery:
         await nursery.start(lab.relays.run, name="lab")
         yield AdminSite(lab.resources, settings, lab.record_for), lab.seat.watchers.record_for(place, record_to)

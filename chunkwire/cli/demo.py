@@ -165,9 +165,10 @@ async def show(options: argparse.Namespace) -> int:
 def make_lab() -> Lab:
     """Return the page's resources."""
     from chunkwire.lab.laboratory import Lab
+    from chunkwire.lab.puzzling import learning
     from chunkwire.origin.resources import origin_resources
 
-    return Lab(origin_resources())
+    return Lab(origin_resources(), others=learning())
 
 
 async def start_page(nursery: trio.Nursery, lab: Lab, usual: str) -> Address:

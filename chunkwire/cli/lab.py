@@ -88,11 +88,11 @@ async def _serve(options: argparse.Namespace) -> None:
     from chunkwire.lab.lessons.desk import LessonDesk
     from chunkwire.lab.lessons.front import ClassFront
     from chunkwire.lab.listing import Listing
+    from chunkwire.lab.puzzling import learning
     from chunkwire.lab.seat import Seats
     from chunkwire.origin.resources import origin_resources
 
     front = ClassFront(options.host[0]) if options.is_class else None
-    desk = LessonDesk(front.of) if front is not None else LessonDesk()
     listing = Listing(origin_resources())
     about: dict[str, object] = {"clock": options.clock, "isClass": options.is_class}
     lab = Lab(
@@ -100,7 +100,7 @@ async def _serve(options: argparse.Namespace) -> None:
         seats=Seats(is_class=options.is_class),
         guard=Guard(frozenset(options.host)),
         about=about,
-        others=desk.resources,
+        others=LessonDesk(front.of).resources if front is not None else learning(),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(lab.relays.run, name="lab")

@@ -32,8 +32,6 @@ examples:
   chunkwire puzzle 2 --seed 7 --answer 3 slice=4      for scripts: no question is asked"""
 
 READ_OCTETS: Final = 4096
-MAX_SEED: Final = 9999
-"""Of a seed that is drawn: one that a person can read out."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     import trio
 
     from chunkwire.cli.handing_in import HandInBook
-    from chunkwire.lab.puzzles import KINDS, make_puzzle
+    from chunkwire.lab.puzzles import KINDS, MAX_SEED, make_puzzle
 
     number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
@@ -84,22 +82,15 @@ async def _play(
             if is_right:
                 book.done("puzzle", number or len(KINDS) + 1, tries=tries)
                 return ExitCode.OK
-        print(f"\n  it was hop {puzzle.hop}: {puzzle.setting}")
+        print(f"\n  {puzzle.solution}")
         return ExitCode.FINDING
 
 
 async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str], view: LessonView) -> bool:
     """Judge an answer and print what is said of it; a bad one is no try."""
-    from chunkwire.lab.puzzles import judge_answer
-    from chunkwire.wire.errors import LocalError
+    from chunkwire.lab.puzzles import judge_answer, parse_answer
 
-    words = words[words[:1] == ["hop"] :]
-    if len(words) != 2:
-        raise LocalError("expected a hop and a setting, as in: 2 buffer    (Ctrl-D gives up)")
-    hop = words[0].lower().removeprefix("hop").strip("- ")
-    if not hop.isdecimal() or len(hop) > 3:
-        raise LocalError(f"expected the number of a hop, got {words[0]!r:.60}")
-    judgement = await judge_answer(puzzle, places, int(hop), words[1])
+    judgement = await judge_answer(puzzle, places, *parse_answer(words))
     view.judged(judgement, ())
     return judgement.is_right
 
@@ -107,20 +98,19 @@ async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str]
 def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options: argparse.Namespace) -> None:
     """Print the puzzle, and how it can be looked at."""
     from chunkwire.lab.lessons.netcats import detected, of_kind
-    from chunkwire.lab.puzzles import STREAM, place_name
+    from chunkwire.lab.puzzles import shown
     from chunkwire.tools.paint import wrapped
 
-    again = f"chunkwire puzzle {number or ''}".rstrip()
-    print(f"{puzzle.kind.title}: seed {puzzle.seed}   (again: {again} --seed {puzzle.seed})\n")
-    print("  client ──▶ hop 3 ──▶ hop 2 ──▶ hop 1 ──▶ origin\n")
-    for n, where in enumerate(places):
-        print(f"  {place_name(n):<7} http://{where}{STREAM}")
-    nc = of_kind(options.nc) if options.nc else detected()
-    request = f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    print(f"\n  chunkwire watch http://{places[-1]}{STREAM}\n  curl -sN --raw http://{places[-1]}{STREAM}")
-    print(f"  {nc.piped(request, places[-1])}\n")
-    names = sorted({setting.partition("=")[0] for setting in puzzle.kind.settings})
-    print("\n".join(wrapped("  settings: ", ", ".join(names), SHOWN_COLUMNS)))
+    text = shown(puzzle, number, places, of_kind(options.nc) if options.nc else detected())
+    print(f"{text.title}   (again: {text.again})\n\n  {text.path}\n")
+    for name, url in text.places:
+        print(f"  {name:<7} {url}")
+    print()
+    for command in text.commands:
+        print(f"  {command}")
+    print()
+    print("\n".join(wrapped("  settings: ", ", ".join(text.settings), SHOWN_COLUMNS)))
+    print("  Ctrl-D gives up")
 
 
 class AnswerLines:

@@ -11,6 +11,7 @@ from typing import Final
 
 from chunkwire.client.capture import CaptureReader
 from chunkwire.record.values import Record, read_records, to_json
+from chunkwire.tools.capture.load import is_capture, load_exchanges
 from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # a page that shows more frames than that has is of no use
@@ -48,7 +49,7 @@ def load_json(octets: bytes) -> bytes:
 
 
 def load(octets: bytes) -> Loaded:
-    """Return the records of a recording, or of captured octets.
+    """Return the records of a recording, of a packet capture, or of captured octets.
 
     Raises:
         LocalError: what is wrong with it, in one line.
@@ -56,13 +57,19 @@ def load(octets: bytes) -> Loaded:
     loaded = Loaded()
     if octets[:1] == b"{":
         loaded.records.extend(read_records(octets.split(b"\n"), "the recording"))
+    elif is_capture(octets):
+        for exchange in load_exchanges(octets, "the capture"):
+            loaded.records.extend(record._replace(stream=exchange.n) for record in exchange.records)
+            loaded.notes.extend(exchange.notes)
     elif octets:
         reader = CaptureReader(loaded)
         reader.feed(octets, t=0.0, read=1)
         reader.end(0.0)
         loaded.note("a capture has no times: all of it is shown at one moment")
     if not loaded.records:
-        raise LocalError("expected a recording (JSON lines), or what curl --raw or nc printed; got neither")
+        raise LocalError(
+            "expected a recording (JSON lines), a packet capture, or what curl --raw or nc printed; got none"
+        )
     if len(loaded.records) > MAX_RECORDS:
         raise LocalError(f"expected at most {MAX_RECORDS} records, got {len(loaded.records)}")
     return loaded

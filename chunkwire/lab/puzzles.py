@@ -22,6 +22,7 @@ from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
 from chunkwire.forward.upstreams import Upstream
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
+from chunkwire.lab.lessons.netcats import InstalledNetcat
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import Address
@@ -36,6 +37,8 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data
 
 HOPS: Final = 3
+MAX_SEED: Final = 9999
+"""Of a seed that is drawn: one that a person can read out."""
 STREAM: Final = "/stream"
 STEP_SECONDS: Final = 0.3
 """Between the writes of the stream: a hop that holds is seen at a glance, and one look takes 1.2 s."""
@@ -81,6 +84,11 @@ class Puzzle:
     seed: int
     hop: int
     setting: str
+
+    @property
+    def solution(self) -> str:
+        """The answer, for who gives up."""
+        return f"It was hop {self.hop}: {self.setting}."
 
 
 def make_puzzle(number: int | None, seed: int) -> Puzzle:
@@ -200,6 +208,56 @@ async def _start_hop(nursery: trio.Nursery, upstream: Address, setting: str, nam
     )
     bound: list[Address] = await nursery.start(gateway, Address("127.0.0.1", 0), name=name)
     return bound[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPuzzle:
+    """A puzzle as it is set.
+
+    Attributes:
+        again: the command that sets it again.
+        path: the places from the client to the origin.
+        places: name and URL of each, the origin first.
+        commands: what to look with.
+        settings: the names that an answer may have.
+    """
+
+    title: str
+    again: str
+    path: str
+    places: tuple[tuple[str, str], ...]
+    commands: tuple[str, ...]
+    settings: tuple[str, ...]
+
+
+def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: InstalledNetcat) -> ShownPuzzle:
+    """Return the text of a puzzle that has been set up at these places; `number` is as for `make_puzzle`."""
+    outer = f"http://{places[-1]}{STREAM}"
+    request = f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    hops = " ──▶ ".join(place_name(n) for n in reversed(range(len(places))))
+    return ShownPuzzle(
+        f"{puzzle.kind.title}: seed {puzzle.seed}",
+        " ".join(f"chunkwire puzzle {number or ''} --seed {puzzle.seed}".split()),
+        f"client ──▶ {hops}",
+        tuple((place_name(n), f"http://{where}{STREAM}") for n, where in enumerate(places)),
+        (f"chunkwire watch {outer}", f"curl -sN --raw {outer}", nc.piped(request, places[-1])),
+        tuple(sorted({setting.partition("=")[0] for setting in puzzle.kind.settings})),
+    )
+
+
+def parse_answer(words: Sequence[str]) -> tuple[int, str]:
+    """Return the hop and the setting of an answer such as `2 buffer` or `hop 2 buffer`.
+
+    Raises:
+        LocalError: it is none.
+    """
+    words = words[words[:1] == ["hop"] :]
+    if len(words) != 2:
+        raise LocalError("expected a hop and a setting, as in: 2 buffer")
+    hop = words[0].lower().removeprefix("hop").strip("- ")
+    if not hop.isdecimal() or len(hop) > 3:
+        raise LocalError(f"expected the number of a hop, got {words[0]!r:.60}")
+    return int(hop), words[1]
 
 
 def place_name(number: int) -> str:

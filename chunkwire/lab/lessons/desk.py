@@ -22,7 +22,7 @@ from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.lab.seat import Seat
 from chunkwire.net.connection import PeerGone
-from chunkwire.server.query import bad_value, whole_number
+from chunkwire.server.query import Query, bad_value, whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
@@ -61,10 +61,7 @@ class LessonDesk:
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Serve a sitting: each step, what comes on the wire, and each judgement as an event."""
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(LESSONS))
-        kind = request.query.text("nc")
-        if kind and kind not in KINDS:
-            raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)
-        nc = await trio.to_thread.run_sync(of_kind, kind) if kind else await trio.to_thread.run_sync(detected)
+        nc = await netcat_asked(request.query)
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
         told = _Teller(number, nc, sender)
         if seat in self._sittings:
@@ -159,6 +156,14 @@ class _Teller:
             self._sender.send_nowait(encode_event(json.dumps(said), event))
         except trio.WouldBlock:
             return  # a page that takes nothing: the heartbeat finds out whether it has left
+
+
+async def netcat_asked(query: Query) -> InstalledNetcat:
+    """Return the kind of nc that a page asks commands for, by its parameter `nc`; without it what is installed."""
+    kind = query.text("nc")
+    if kind and kind not in KINDS:
+        raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)
+    return await trio.to_thread.run_sync(of_kind, kind) if kind else await trio.to_thread.run_sync(detected)
 
 
 async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:

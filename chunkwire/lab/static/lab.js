@@ -8,6 +8,7 @@ import { HELD_MS, Stream } from "./model.js";
 import { addOthers } from "./others.js";
 import { addPredictions } from "./predict.js";
 import { act, config, listen, loadConfig } from "./server.js";
+import { addPuzzles } from "./puzzles.js";
 import { streams } from "./streams.js";
 import { addTable } from "./table.js";
 import { Wire } from "./wire.js";
@@ -476,6 +477,7 @@ const predictions = addPredictions({ lanes, pace, isRunning, redraw });
 takeHash();
 await loadConfig();
 addControls();
+if (!config.isClass) addPuzzles();
 addFiles({ lanes, showStream, clearLane, say });
 addHands({
   start,

@@ -4,7 +4,7 @@
 import { act, config } from "./server.js";
 
 const section = document.getElementById("lessons");
-const make = (name, props = {}, ...inner) => {
+export const make = (name, props = {}, ...inner) => {
   const node = Object.assign(document.createElement(name), props);
   node.append(...inner);
   return node;
@@ -21,7 +21,7 @@ function build(list) {
   const nc = make("select", { id: "lesson-nc" }, ...list.kinds.map((each) => make("option", { value: each.kind, textContent: each.title, selected: each.kind === list.here })));
   const start = make("button", { type: "button", className: "primary", id: "lesson-start", textContent: "Begin" });
   const text = make("div", { id: "lesson-text" });
-  const log = make("div", { id: "lesson-log", className: "mono", tabIndex: 0 });
+  const log = make("div", { id: "lesson-log", className: "mono learning-log", tabIndex: 0 });
   log.setAttribute("role", "log");
   log.setAttribute("aria-label", "what came on the wire, and what is said of it");
   log.hidden = true;
@@ -47,12 +47,12 @@ async function run(number, kind, parts) {
     for await (const [name, data] of events(response.body)) show(name, data, parts);
   } catch (error) {
     if (leave.signal.aborted) return;
-    say(parts.log, "bad", `The lesson has ended: ${error.message}`);
+    addLine(parts.log, "bad", `The lesson has ended: ${error.message}`);
   }
 }
 
 /** Yield the events of a stream as [name, data]; a character that two reads share is kept whole. */
-async function* events(body) {
+export async function* events(body) {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let held = "";
@@ -69,13 +69,13 @@ async function* events(body) {
 
 function show(name, data, { text, log, start, which }) {
   if (name === "step") showStep(data, text);
-  else if (name === "octets") for (const line of data.lines) say(log, "octets", `${data.t.toFixed(3).padStart(9)} s  ${line}`);
-  else if (name === "hint") judged(log, "hint", "?", data);
+  else if (name === "octets") for (const line of data.lines) addLine(log, "octets", `${data.t.toFixed(3).padStart(9)} s  ${line}`);
+  else if (name === "hint") showJudgement(log, "hint", "?", data);
   else if (name === "judged") {
-    judged(log, data.right ? "good" : "bad", data.right ? "✓" : "✗", data);
-    for (const line of data.learned) say(log, "learned", line);
+    showJudgement(log, data.right ? "good" : "bad", data.right ? "✓" : "✗", data);
+    for (const line of data.learned) addLine(log, "learned", line);
   } else if (name === "done") {
-    say(log, "good", `Lesson ${data.lesson} is done.`);
+    addLine(log, "good", `Lesson ${data.lesson} is done.`);
     text.replaceChildren();
     if (which.selectedIndex + 1 < which.options.length) which.selectedIndex += 1;
     start.focus({ preventScroll: true });
@@ -106,13 +106,13 @@ function question() {
   return form;
 }
 
-function judged(log, kind, mark, data) {
-  say(log, kind, `${mark} ${data.sentence}`);
+export function showJudgement(log, kind, mark, data) {
+  addLine(log, kind, `${mark} ${data.sentence}`);
   if (data.octets.length) log.append(make("pre", { className: "caret", tabIndex: 0, textContent: data.octets.join("\n") }));
-  for (const line of data.evidence) say(log, "evidence", line);
+  for (const line of data.evidence) addLine(log, "evidence", line);
 }
 
-function say(log, kind, line) {
+export function addLine(log, kind, line) {
   log.append(make("p", { className: kind, textContent: line }));
   log.scrollTop = log.scrollHeight;
 }

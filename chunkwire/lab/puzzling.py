@@ -1,0 +1,100 @@
+"""The puzzles on the lab's page: their text, and judgements of answers.
+
+The rule here: a seat has one puzzle, and the request that set it holds its hops: a learner who leaves, or takes another
+one, ends them. The hops listen on loopback, so there is none in a class, whose learners sit elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import trio
+
+from chunkwire.lab.laboratory import JSON, LabResource
+from chunkwire.lab.lessons.desk import HEARTBEAT_SECONDS, LessonDesk, netcat_asked
+from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
+from chunkwire.lab.seat import Seat
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.listen import Address
+from chunkwire.server.query import whole_number
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.sse import encode_comment, encode_event
+
+MAX_ASKED_SEED: Final = 10**9  # far more than are drawn: any that somebody chose
+
+
+class PuzzleDesk:
+    """The puzzles of a lab."""
+
+    def __init__(self) -> None:
+        self._set: WeakKeyDictionary[Seat, tuple[Puzzle, Sequence[Address], trio.CancelScope]] = WeakKeyDictionary()
+
+    @property
+    def resources(self) -> Iterable[LabResource]:
+        """What the page asks for."""
+        yield LabResource("/lab/puzzles", _list, "the kinds of puzzles")
+        yield LabResource(
+            "/lab/puzzle/{n}", self._begin, "set a puzzle, 0 for any kind", True, parameters={"nc", "seed"}
+        )
+        yield LabResource(
+            "/lab/guess", self._guess, "judge an answer; an empty one gives up", True, parameters={"answer"}
+        )
+
+    async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        """Set a puzzle up, and keep it until the page leaves."""
+        number = whole_number("n", request.captures["n"], at_least=0, at_most=len(KINDS)) or None
+        seed = request.query.count("seed", random.SystemRandom().randint(1, MAX_SEED), at_most=MAX_ASKED_SEED)
+        nc = await netcat_asked(request.query)
+        puzzle = make_puzzle(number, seed)
+        if seat in self._set:
+            self._set[seat][2].cancel()
+        gone: PeerGone | None = None
+        with trio.CancelScope() as scope:
+            async with set_up(puzzle) as places:
+                mine = self._set[seat] = (puzzle, places, scope)
+                try:
+                    async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
+                        text = asdict(shown(puzzle, number, places, nc))
+                        await body.send_chunk(encode_event(json.dumps(text), "puzzle"))
+                        while True:
+                            await trio.sleep(HEARTBEAT_SECONDS)
+                            await body.send_chunk(encode_comment("waiting"))
+                except PeerGone as error:  # a nursery would wrap it
+                    gone = error
+                finally:
+                    if self._set.get(seat) is mine:
+                        del self._set[seat]
+        if gone is not None:
+            raise gone
+
+    async def _guess(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        if seat not in self._set:
+            raise Refusal(409, "no-puzzle", "no puzzle has been set on this page")
+        puzzle, places, _ = self._set[seat]
+        words = request.query.text("answer").split()
+        if not words:
+            said: dict[str, object] = {"right": False, "sentence": puzzle.solution, "octets": [], "evidence": []}
+        else:
+            try:
+                said = (await judge_answer(puzzle, places, *parse_answer(words))).to_json()
+            except LocalError as error:
+                raise Refusal(400, "answer", str(error)) from error
+        await response.fixed(200, (JSON,), json.dumps(said).encode())
+
+
+def learning() -> tuple[LabResource, ...]:
+    """Return what a page for one learner has beside its streams: lessons and puzzles."""
+    return (*LessonDesk().resources, *PuzzleDesk().resources)
+
+
+async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:
+    kinds = ["any of the four", *(kind.title for kind in KINDS)]
+    await response.fixed(200, (JSON,), json.dumps({"kinds": kinds}).encode())
