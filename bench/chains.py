@@ -234,6 +234,10 @@ async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Settin
         outer = judge_hop(await Prober().probe("outer", _url(ports[-1])))
     finally:
         await trio.to_thread.run_sync(partial(stood.__exit__, None, None, None))
+    lines = [verdict.proved_line for verdict in found]
+    about: dict[str, object] = {"hops": names, "holds": place + 1, "verdicts": lines, "outer": outer.proved_line}
+    if any(verdict.kind is Kind.UNREACHABLE for verdict in (*found, outer)):
+        return about  # a program has ended: nothing is claimed
     got = next((n for n, verdict in enumerate(found) if verdict.is_holding), -1)
     holds_outside = holds_from_outside(hops)
     right = {"hop": got == place, "no false accusation": place >= 0 or got < 0}
@@ -245,8 +249,7 @@ async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Settin
         if right["hop"] and freed is not None:
             right |= _advised(found[got], names[place], hops[place])
             right["freed by it"] = await _is_freed(origin, [*hops[:place], freed])
-    lines = [verdict.proved_line for verdict in found]
-    return {"hops": names, "holds": place + 1, "verdicts": lines, "outer": outer.proved_line, **right}
+    return {**about, **right}
 
 
 def _advised(verdict: HopVerdict, name: str, setting: Setting) -> dict[str, bool]:

@@ -243,8 +243,8 @@ def test_frames_of_two_captures_are_matched_by_their_octets(
     hops = hops_of(found)
     assert [verdict.kind for verdict in judge_chain(hops)] == kinds
     lines = frame_lines(found, hops)
-    assert len(lines) == 21
-    assert lines[1].split()[:3] == ["1", "9", "0.0"]
+    assert len(lines) == 22
+    assert lines[2].split()[:3] == ["1", "9", "0.0"]
 
 
 def test_another_stream_is_none_of_the_chain() -> None:

@@ -158,13 +158,14 @@ def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
 
 
 def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[str]:
-    """Return a table: when each frame was at each place, ms since the first one there, and how long it was held."""
+    """Return a table with a line that explains it: when each frame was at each place, and how long it was held."""
     if len(captured) < 2:
         return []
     octets = [end for _, end in _frames(captured[0])]
     columns = [[hop.name, *_column(hop)] for hop in hops]
     widths = [max(map(len, column)) for column in columns]
-    lines = ["  frame  octets" + _cells([column[0] for column in columns], widths)]
+    lines = ["ms since the first frame at each hop; held: ms longer on the way than the least delayed frame"]
+    lines += ["  frame  octets" + _cells([column[0] for column in columns], widths)]
     for n, size in enumerate((size - before for before, size in zip([0, *octets], octets, strict=False)), 1):
         cells = [column[n] if n < len(column) else "-" for column in columns]
         lines.append(f"  {n:>5}  {size:>6}" + _cells(cells, widths))
