@@ -33,7 +33,7 @@ IMPURE = frozenset(
     | {"time", "datetime", "random", "secrets", "threading", "subprocess", "os", "signal", "logging"}
     | {"io", "pathlib", "tempfile", "shutil"}
 )
-THIRD_PARTY = frozenset({"trio", "h11", "shtab", "trustme", "wsproto"})
+THIRD_PARTY = frozenset({"trio", "h11", "distributed", "shtab", "trustme", "wsproto"})
 
 
 def python_files(*under: str) -> list[Path]:

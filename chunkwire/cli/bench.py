@@ -41,7 +41,22 @@ examples:
   chunkwire bench :8081/probe --json >a.json; chunkwire bench merge a.json"""
 
 DEFAULT_STREAMS = 10
-MEASURING = ("streams", "rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "csv", "save")
+MEASURING = (
+    "streams",
+    "rate",
+    "arrivals",
+    "open",
+    "total",
+    "duration",
+    "warmup",
+    "until",
+    "baseline",
+    "csv",
+    "save",
+    "start_at",
+    "dask",
+    "agents",
+)
 """Flags that only a measurement has."""
 
 
@@ -92,6 +107,29 @@ def add_load(group: argparse._ArgumentGroup) -> None:
         help="go on until the figure is so sure, such as late.p99=5%% (at most 2m, or -z)",
     )
     add("--baseline", metavar="URL", help="run this one as well, in turns of random order, and print the difference")
+    add("--start-at", type=moment, metavar="MOMENT", help="begin then: 2026-11-27T09:30:00Z, or s since the epoch")
+    add(
+        "--dask", metavar="ADDRESS", help="run it on the workers of a Dask scheduler, and add the results (extra: dask)"
+    )
+    add("--agents", type=flags.count, metavar="N", help="of --dask: how many at once (default: one a worker)")
+    add("--clocks-agree", action="store_true", help="of several hosts: keep late and added, which compare clocks")
+
+
+def moment(text: str) -> float:
+    """Return seconds since the epoch: a number of them, or a date and time with its zone (RFC 3339)."""
+    from datetime import datetime
+
+    try:
+        return float(text)
+    except ValueError:
+        pass  # it is no number
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected a moment such as 2026-11-27T09:30:00Z, got {text!r}")
+    return when.timestamp()
 
 
 def add_results(group: argparse._ArgumentGroup) -> None:
@@ -125,7 +163,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def bench(options: argparse.Namespace) -> int:
     """Run the turns; return the exit code."""
-    from chunkwire.cli import bench_files
+    from chunkwire.cli import bench_dask, bench_files
     from chunkwire.cli.bench_output import report, result_of, say
     from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted
     from chunkwire.cli.probe import progress
@@ -139,14 +177,36 @@ async def bench(options: argparse.Namespace) -> int:
     check(options)
     base = parse_url(options.baseline) if options.baseline else None
     made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
+    if options.dask is not None:
+        return await bench_dask.run(options, requirements)
     if not options.quiet and (line := plan_line(made)):
         say(line)
+    await wait_start(options.start_at)
     troubles: list[str] = []
     records = bench_files.lines_to("save", options.save, to_json, troubles)
     rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
     with records as made.record_to, rows as made.report_frame, progress(options) as made.report_progress:
         await run_until_interrupted(made)
     return report(result_of(made), options, requirements, until=until, troubles=troubles)
+
+
+async def wait_start(start_at: float | None) -> None:
+    """Wait until a common start.
+
+    Raises:
+        LocalError: it is past.
+    """
+    import time
+
+    import trio
+
+    from chunkwire.wire.errors import LocalError
+
+    if start_at is None:
+        return
+    if start_at < time.time():
+        raise LocalError(f"--start-at: that moment was {time.time() - start_at:.3g} s ago")
+    await trio.sleep(start_at - time.time())
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -161,7 +221,8 @@ def merge(options: argparse.Namespace) -> int:
         trouble = f"it measures nothing, so that --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
     check(options)
-    return report(merged([read_result(path) for path in options.files]), options, requirements)
+    results = [read_result(path) for path in options.files]
+    return report(merged(results, clocks_agree=options.clocks_agree), options, requirements)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -180,6 +241,9 @@ def check(options: argparse.Namespace) -> None:
         (options.rate is not None and options.open is not None, "--rate and --open: --arrivals says how they begin"),
         (options.rate is None and options.arrivals is not None, "--arrivals without --rate"),
         (options.until is not None and options.total is not None, "--until and -n: -n ends when its streams do"),
+        (options.agents is not None and options.dask is None, "--agents without --dask"),
+        (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are the workers'"),
+        (options.dask is not None and options.save is not None, "--dask and --save: the records are the workers'"),
         (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
     )
     for is_so, text in contradictions:

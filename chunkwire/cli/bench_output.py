@@ -168,6 +168,7 @@ def conditions(made: Bench) -> dict[str, object]:
         "seconds": "until all ended" if math.isinf(seconds) else seconds,
         "warm-up": f"{left_out} (found)" if options.warmup is None else f"{options.warmup:g} s",
         **({"turns": made.turns} if made.base is not None else {}),
+        "host": platform.node(),
         "chunkwire": version(),
         "python": platform.python_version(),
         "kernel": platform.release(),

@@ -30,6 +30,7 @@ PAGES: Final = {
     "control": ProtocolPage("chunkwire.testing", "README.md", "runs of the origin, driven by tests in any language"),
     "record": ProtocolPage(__name__, "record.md", "one JSON object a line: what was seen on the wire, and when"),
     "server": ProtocolPage(__name__, "server.md", "the rules of a handler of your own, on chunkwire.server"),
+    "many": ProtocolPage(__name__, "many.md", "a bench on many machines: ssh, Dask, Kubernetes"),
     "limits": ProtocolPage(__name__, "limits.md", "what is refused, and from which size on"),
     "changes": ProtocolPage("chunkwire", "CHANGES.md", "what each version brought"),
 }

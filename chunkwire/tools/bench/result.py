@@ -16,6 +16,9 @@ from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.saturation import Trend
 from chunkwire.wire.errors import LocalError
 
+CLOCKS_COMPARED: Final = ("late", "added")
+"""Quantities that compare the server's clock with the client's."""
+
 VERSION: Final = 2
 """Of the JSON form. 1 had figures alone, which cannot be added."""
 
@@ -78,10 +81,14 @@ class BenchResult:
             raise LocalError(f"{where}: a broken result of chunkwire bench: {error}") from error
 
 
-def merged(results: Sequence[BenchResult]) -> BenchResult:
+def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> BenchResult:
     """Return one result of one or more, by addition.
 
-    Conditions that differ are listed; streams that were open at once are added.
+    Conditions that differ are listed; streams that were open at once are added. Of several hosts, what compares two
+    clocks is left out.
+
+    Args:
+        clocks_agree: the clocks of all hosts do, so that nothing is left out.
 
     Raises:
         LocalError: they are of different versions of chunkwire, or only some have a baseline.
@@ -92,20 +99,26 @@ def merged(results: Sequence[BenchResult]) -> BenchResult:
     if len({result.baseline is None for result in results}) > 1:
         raise LocalError("expected a baseline in all of the results or in none")
     baselines = [result.baseline for result in results if result.baseline is not None]
+    hosts = {result.conditions.get("host") for result in results}
+    left_out = () if clocks_agree or len(hosts) == 1 else CLOCKS_COMPARED
     return BenchResult(
         url=_listed(result.url for result in results),
-        gathered=_sum([result.gathered for result in results]),
+        gathered=_sum([result.gathered for result in results], left_out),
         conditions=_conditions(results),
-        baseline=_sum(baselines) if baselines else None,
+        baseline=_sum(baselines, left_out) if baselines else None,
         baseline_url=_listed(result.baseline_url or "" for result in results) if baselines else None,
         is_partial=any(result.is_partial for result in results),
     )
 
 
-def _sum(parts: Sequence[Gathered]) -> Gathered:
+def _sum(parts: Sequence[Gathered], left_out: Sequence[str]) -> Gathered:
     total = Gathered(width=parts[0].width)
     for part in parts:
-        total.add(_gathered(_gathered_members(part)))  # a copy: rounds are added in place
+        copied = _gathered(_gathered_members(part))  # rounds are added in place
+        for one in copied.rounds:
+            for name in left_out:
+                one.samples.pop(name, None)
+        total.add(copied)
         total.shown = total.shown or part.shown
     return total
 

@@ -1,0 +1,165 @@
+"""`bench --dask ADDRESS`: the same bench on the workers of a Dask cluster at once, and the sum of what they found.
+
+The rule here: an agent that failed is named, and its share is missing from the result in plain sight. An agent runs
+`chunkwire bench --json` in a process of its own on its worker; it is never run twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from chunkwire.cli.asking import read_request
+from chunkwire.cli.bench_output import report, say
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import version
+from chunkwire.tools.bench.limits import Requirement
+from chunkwire.tools.bench.result import BenchResult, merged
+from chunkwire.wire.errors import LocalError
+
+CONNECT_SECONDS = 10.0
+POLL_SECONDS = 0.5
+"""How often the workers are looked for: a task of one that has gone would wait for it without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEnd:
+    """How an agent ended: what it printed, or why it failed."""
+
+    agent: str
+    printed: str = ""
+    trouble: str = ""
+
+
+async def run(options: argparse.Namespace, requirements: Sequence[Requirement]) -> int:
+    """Run the agents, print the sum; return the exit code.
+
+    Raises:
+        LocalError: the extra is missing, or the versions of chunkwire differ.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise LocalError("--dask needs the extra dask: pip install 'chunkwire[dask]'") from error
+    if not options.quiet:
+        say(f"connecting to {options.dask}")
+    try:
+        client = await trio.to_thread.run_sync(
+            lambda: distributed.Client(options.dask, timeout=CONNECT_SECONDS, set_as_default=False)
+        )
+    except (OSError, ValueError) as error:
+        say(f"no Dask scheduler at {options.dask}: {' '.join(str(error).split())[:200]}")
+        return ExitCode.NO_CONNECTION
+    try:
+        ends = await trio.to_thread.run_sync(_run_agents, client, options, abandon_on_cancel=True)
+    finally:
+        client.close(timeout=2)
+    return _conclude(options, requirements, ends)
+
+
+def _conclude(options: argparse.Namespace, requirements: Sequence[Requirement], ends: Sequence[AgentEnd]) -> int:
+    results = [BenchResult.from_json(end.printed, where=end.agent) for end in ends if end.printed]
+    failed = [end for end in ends if not end.printed]
+    for end in failed:
+        say(f"{end.agent} failed: {end.trouble}")
+    if failed:
+        say(f"its share is missing: the result has {len(results)} of {len(ends)} agents")
+    if not results:
+        return ExitCode.TIMEOUT
+    code = report(merged(results, clocks_agree=options.clocks_agree), options, requirements)
+    return code or (ExitCode.FINDING if failed else ExitCode.OK)
+
+
+def _run_agents(client: Any, options: argparse.Namespace) -> list[AgentEnd]:
+    workers = client.run_on_scheduler(_workers)
+    if not workers:
+        raise LocalError(f"{options.dask}: the scheduler has no workers")
+    _check_versions(client)
+    words, count = agent_words(options), options.agents or len(workers)
+    running = {}
+    for n in range(count):
+        worker = workers[n % len(workers)]
+        future = client.submit(run_agent, words, n, workers=[worker], pure=False, retries=0)
+        running[future] = (f"agent {n + 1} of {count} on {worker}", worker)
+    return list(_ends(client, running))
+
+
+def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd]:
+    """Yield how each agent ended, as it does."""
+    while running:
+        for future in [one for one in running if one.done()]:
+            yield _end_of(future, running.pop(future)[0])
+        there = client.run_on_scheduler(_workers)
+        for future in [one for one, (_, worker) in running.items() if worker not in there and not one.done()]:
+            future.cancel()
+            yield AgentEnd(running.pop(future)[0], trouble="its worker has gone")
+        time.sleep(POLL_SECONDS if running else 0)
+
+
+def _end_of(future: Any, agent: str) -> AgentEnd:
+    if future.status != "finished":
+        return AgentEnd(agent, trouble=" ".join(str(future.exception() or future.status).split())[:200])
+    code, printed, said = future.result()
+    if code in (ExitCode.OK, ExitCode.FINDING):
+        return AgentEnd(agent, printed)
+    return AgentEnd(agent, trouble=f"exit code {code}: {' '.join(said.split())[-200:]}")
+
+
+def _check_versions(client: Any) -> None:
+    """Refuse workers with another version of chunkwire.
+
+    Raises:
+        LocalError: there are such.
+    """
+    try:
+        found = client.run(version)
+    except Exception as error:  # whatever a worker raises, chunkwire cannot run there
+        raise LocalError(f"a worker cannot run chunkwire: {' '.join(str(error).split())[:200]}") from error
+    others = [f"{worker} has {its}" for worker, its in found.items() if its != version()]
+    if others:
+        raise LocalError(f"expected chunkwire {version()} on every worker: {'; '.join(others)}")
+
+
+def _workers(dask_scheduler: Any) -> list[str]:
+    """Return the addresses of the workers; the name of the parameter is Dask's."""
+    return list(dask_scheduler.workers)
+
+
+def run_agent(words: Sequence[str], _number: int) -> tuple[int, str, str]:
+    """Run the bench on a worker; return its exit code, and what it printed and said."""
+    command = [sys.executable, "-m", "chunkwire", "bench", *words]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def agent_words(options: argparse.Namespace) -> list[str]:
+    """Return the command line of an agent: that of the bench, without what is done with the sum."""
+    words = [options.url, "--json", "-q", "--max-failed", "100%"]
+    for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at"):
+        words += _flag(name, getattr(options, name))
+    words += _flag("streams", options.streams) if options.rate is None else []
+    words += [word for line in options.header for word in ("-H", line)]
+    body = read_request(options).body
+    if not isinstance(body, bytes | None):
+        raise LocalError("-d -: expected a body that can be sent again, since there are many agents")
+    words += _flag("data", None if body is None else body.decode())
+    for name in ("method", "cafile"):
+        words += _flag(name, getattr(options, name))
+    words += _flag("max-time", None if math.isinf(options.max_time) else options.max_time)
+    return words + ["-k"] * options.insecure
+
+
+def _flag(name: str, value: object) -> list[str]:
+    """Return a flag with its value; nothing for None. A number is in seconds, a rate is one a second."""
+    if value is None:
+        return []
+    text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return [f"--{name.replace('_', '-')}", text]
