@@ -24,7 +24,7 @@ ends or fails is followed by another; after a failure the next one waits for
 up to a second. With --rate, streams begin whatever has become of those before,
 and first is counted from the moment that one was to begin.
 --until and --baseline resample rounds, never frames: 95 % for one figure,
-99 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
+99.5 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
 gathered so far. A FILE of - is standard output.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
   allows (0), or --until was not reached, 7 no connection, 22 another status

@@ -24,8 +24,8 @@ from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
 
 CONFIDENCE: Final = 0.95
 """Of the interval of one figure."""
-DIFFERENCE_CONFIDENCE: Final = 0.99
-"""Of the interval of a difference: a table has twenty, and of equal targets most tables shall show none."""
+DIFFERENCE_CONFIDENCE: Final = 0.995
+"""Of the interval of a difference: a table has twenty, and most tables of equal targets shall show none."""
 MIN_ROUNDS: Final = 5
 """Fewer rounds say too little of their spread."""
 DRAWS: Final = 500

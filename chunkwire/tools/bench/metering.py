@@ -16,6 +16,7 @@ import itertools
 import math
 import random
 import select
+import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -35,6 +36,9 @@ MAX_PAUSE_SECONDS: Final = 1.0
 """Before the next stream after one that failed, doubled for each in a row: 10 slots ask a broken target 10 times a
 second in the end. After one that did not fail, no two begin closer than the first: an answer that is no stream, and
 over at once, is not asked for as often as it will go."""
+
+SWITCH_SECONDS: Final = 0.0001
+"""How long the loop's thread waits at most until another gives the interpreter up; Python's is 5 ms."""
 
 MAX_OPEN: Final = 10_000
 """Streams that a rate may have open at once; one more is a failure, and is not begun."""
@@ -71,8 +75,9 @@ class Meter:
         Raises:
             ChunkwireError: the very first stream could not be opened, where the load says that it must.
         """
-        was_collecting = gc.isenabled()
+        was_collecting, interval = gc.isenabled(), sys.getswitchinterval()
         gc.disable()  # a collection in the middle would be a pause of ours
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             async with trio.open_nursery() as nursery:
                 if self._loop is not None:
@@ -89,6 +94,7 @@ class Meter:
                     if self._loop is not None:
                         self._loop.is_over.set()
         finally:
+            sys.setswitchinterval(interval)
             if was_collecting:
                 gc.enable()
             self._finish()
