@@ -15,9 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 
-from bench.processes import HOST, Trouble, free_port, running
+from bench.processes import HOST, Running, Trouble, free_port, running
 from bench.results import Column, Round, Table
 from bench.rounds import DIRECT, Plan, interleave
 from bench.stats import curve, summary
@@ -37,7 +38,12 @@ LEAVING = (
     Column("close_max", "max", "ms"),
     Column("close_tokens", "tokens after it"),
 )
+COST = (
+    *FIRST,
+    Column("cpu_us_per_token", "CPU a token", "µs"),
+)
 TTFT_MS, ITL_MS, TOKENS = 100, 20, 15
+STREAMS: Mapping[str, tuple[int, int, int]] = {"100": (100, 50, 50), "1000": (1000, 500, 20)}  # how many, ms, tokens
 QUESTIONS, QUICK_QUESTIONS = 100, 2
 CROWD, QUICK_CROWD = 100, 3
 DEPARTURES, QUICK_DEPARTURES = 21, 1
@@ -48,8 +54,19 @@ _TO_MODEL = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %
 _TO_ASK = b"GET /ask?q=x HTTP/1.1\r\nHost: x\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-Way = tuple[int, bytes, bytes]
-"""A port, the request, and what begins every token in the answer."""
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to ask; `token` begins every token in the answer."""
+
+    server: Running
+    request: bytes
+    token: bytes
+
+    @property
+    def port(self) -> int:
+        """Where it is asked."""
+        return self.server.port
 
 
 def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
@@ -80,6 +97,9 @@ def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
             yield Table("answers/leaving", shows, LEAVING, rows, note=note)
     if plan.choose(["crowd"]):
         yield _crowd_table(plan)
+    for name in STREAMS:
+        if plan.choose([name]):
+            yield _cost_table(plan, name)
 
 
 def _crowd_table(plan: Plan) -> Table:
@@ -93,37 +113,52 @@ def _crowd_table(plan: Plan) -> Table:
     return Table("answers/crowd", shows, FIRST, rows, note="no program is held to a core here")
 
 
-def _start(servers: ExitStack, core: int | None) -> tuple[int, dict[str, Way]]:
+def _cost_table(plan: Plan, name: str) -> Table:
+    """Measure what a token costs each program while so many paced answers run through it, each of them in whole."""
+    count, every_ms, tokens = STREAMS[name]
+    count = QUICK_CROWD if plan.is_quick else count
+    with ExitStack() as servers:
+        _, ways = _start(servers, core=None, every_ms=every_ms, tokens=tokens)
+        measures = {name: partial(_cost, way, count) for name, way in ways.items()}
+        rows = interleave(measures, plan.rounds, what=f"answers/{name}")
+    shows = (
+        f"{count} answers at once, of {tokens} tokens each, one every {every_ms} ms: CPU of the program that is asked"
+    )
+    return Table(f"answers/{name}", shows, COST, rows, note="no program is held to a core here")
+
+
+def _start(
+    servers: ExitStack, core: int | None, *, every_ms: int = ITL_MS, tokens: int = TOKENS
+) -> tuple[int, dict[str, Way]]:
     """Start the model and what stands before it; return its port, and the ways to ask it."""
-    origin, gateway, ask, behind = (free_port() for _ in range(4))
 
-    def start(name: str, port: int, *words: str) -> None:
+    def start(name: str, *words: str) -> Running:
+        port = free_port()
         argv = [sys.executable, "-m", "chunkwire", *words, "-q", "--listen", f"{HOST}:{port}"]
-        servers.enter_context(running(name, argv, port, core=core))
+        return servers.enter_context(running(name, argv, port, core=core))
 
-    pace = ["--time-to-first-token", f"{TTFT_MS}ms", "--inter-token-latency", f"{ITL_MS}ms"]
-    start("origin", origin, "serve", *pace, "--llm-answer", "lorem", "--llm-tokens", str(TOKENS))
-    start("gateway", gateway, "forward", f"http://{HOST}:{origin}")
-    start("ask", ask, "ask", f"a=openai:http://{HOST}:{origin}#m")
-    start("ask behind", behind, "ask", f"a=openai:http://{HOST}:{gateway}#m")
+    pace = ["--time-to-first-token", f"{TTFT_MS}ms", "--inter-token-latency", f"{every_ms}ms"]
+    origin = start("origin", "serve", *pace, "--llm-answer", "lorem", "--llm-tokens", str(tokens))
+    gateway = start("gateway", "forward", f"http://{HOST}:{origin.port}")
+    ask = start("ask", "ask", f"a=openai:http://{HOST}:{origin.port}#m")
+    behind = start("ask behind", "ask", f"a=openai:http://{HOST}:{gateway.port}#m")
     token, passed = b'"delta":{"content":"', b'{"t":"'
-    return origin, {
-        DIRECT: (origin, _TO_MODEL, token),
-        "gateway": (gateway, _TO_MODEL, token),
-        "ask": (ask, _TO_ASK, passed),
-        "ask, gateway": (behind, _TO_ASK, passed),
+    return origin.port, {
+        DIRECT: Way(origin, _TO_MODEL, token),
+        "gateway": Way(gateway, _TO_MODEL, token),
+        "ask": Way(ask, _TO_ASK, passed),
+        "ask, gateway": Way(behind, _TO_ASK, passed),
     }
 
 
 def _first_tokens(way: Way, questions: int) -> Round:
     """Ask one question after another; the first counts for nothing."""
-    port, request, token = way
     samples: list[float] = []
     for _ in range(questions + 1):
-        with socket.create_connection((HOST, port), _PATIENCE) as peer:
+        with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
             began = time.perf_counter()
-            peer.sendall(request)
-            _read_tokens(peer, token, 1)
+            peer.sendall(way.request)
+            _read_tokens(peer, way.token, 1)
             samples.append((time.perf_counter() - began) * 1000)
             _read_tokens(peer, b"0\r\n\r\n", 1)  # its end: the next question finds idle servers
     return Round(summary(samples[1:]), curve(samples[1:]))
@@ -132,16 +167,25 @@ def _first_tokens(way: Way, questions: int) -> Round:
 def _crowd(way: Way, count: int) -> Round:
     """Ask so many questions at once, after as many that count for nothing; read every answer to its end."""
     _ask_at_once(way, count)
-    samples = _ask_at_once(way, count)
+    samples = _ask_at_once(way, count)[0]
     return Round(summary(samples), curve(samples))
 
 
-def _ask_at_once(way: Way, count: int) -> list[float]:
-    port, request, token = way
+def _cost(way: Way, count: int) -> Round:
+    _ask_at_once(way, min(count, CROWD))
+    used = way.server.cpu_seconds()
+    samples, tokens = _ask_at_once(way, count)
+    cost = 1e6 * (way.server.cpu_seconds() - used) / tokens
+    return Round({**summary(samples), "cpu_us_per_token": cost}, curve(samples))
+
+
+def _ask_at_once(way: Way, count: int) -> tuple[list[float], int]:
+    """Return how many ms each first token took, and how many tokens came."""
+    tokens = 0
     samples: list[float] = []
     got: dict[socket.socket, bytes] = {}
     with selectors.DefaultSelector() as selector:
-        began = {_send(port, request): time.perf_counter() for _ in range(count)}
+        began = {_send(way.port, way.request): time.perf_counter() for _ in range(count)}
         for peer in began:
             selector.register(peer, selectors.EVENT_READ, peer)
         while selector.get_map():
@@ -152,14 +196,15 @@ def _ask_at_once(way: Way, count: int) -> list[float]:
                 before = got.get(peer, b"")
                 octets = peer.recv(65536)
                 got[peer] = before + octets
-                if token in got[peer] and token not in before:
+                if way.token in got[peer] and way.token not in before:
                     samples.append((time.perf_counter() - began[peer]) * 1000)
                 if not octets or got[peer].endswith(b"0\r\n\r\n"):
                     selector.unregister(peer)
                     peer.close()
+                    tokens += got.pop(peer).count(way.token)
     if len(samples) < count:
         raise Trouble(f"expected {count} first tokens, got {len(samples)}")
-    return samples
+    return samples, tokens
 
 
 def _send(port: int, request: bytes) -> socket.socket:
@@ -180,10 +225,9 @@ def _departures(way: Way, origin: int, count: int) -> Round:
 
 def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
     """Leave in mid-answer; return how many ms later the model's stream ended, and its tokens in that time."""
-    port, request, token = way
-    with socket.create_connection((HOST, port), _PATIENCE) as peer:
-        peer.sendall(request)
-        _read_tokens(peer, token, READ_BEFORE_LEAVING)
+    with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
+        peer.sendall(way.request)
+        _read_tokens(peer, way.token, READ_BEFORE_LEAVING)
         if how == "reset":
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         left = time.time_ns()

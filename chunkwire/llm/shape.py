@@ -15,6 +15,7 @@ _BLANK: Final = re.compile(r"[\s\x1e]*")
 _SHOWN_CHARACTERS: Final = 60
 # Control characters in a string are taken (RFC 8259 §7 wants them escaped): some servers send them as they are.
 _DECODER: Final = json.JSONDecoder(strict=False)
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def load_values(octets: bytes | str) -> list[object]:
@@ -51,7 +52,7 @@ def load_object(octets: bytes | str) -> dict[str, object]:
 
 def dump(value: object) -> str:
     """Return compact JSON, characters beyond ASCII as they are: what the providers write."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def at(value: object, *path: str | int) -> object:
