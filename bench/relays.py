@@ -16,7 +16,7 @@ from bench.rounds import DIRECT, Plan, interleave
 from bench.targets import judged
 from bench.workshop import Workshop
 
-TLS_WORKLOADS = ("rally", "one", "bulk64k", "bulk1k")
+TLS_WORKLOADS = ("rally", "one", "many", "bulk64k", "bulk1k", "bulk32")
 BESIDE_WORKLOADS = ("rally", "one")
 ADMIN_WORKLOADS = ("bulk64k", "bulk1k", "bulk32", "bulkmix")
 # The clear frontend gives the row `direct`: the same hop without TLS.
@@ -102,7 +102,7 @@ def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
                     for each, command in commands.items()
                 },
             }
-            yield _table(f"tls/{name}", workload, measures, plan)
+            yield judged(_table(f"tls/{name}", workload, measures, plan))
 
 
 def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:

@@ -78,6 +78,8 @@ def _at_least(table: str, factor: float, against: str) -> Target:
 _PYTHON = ("uvicorn", "uvicorn-h11", "hypercorn", "aiohttp")
 _SERVERS = ("go", *_PYTHON, "node")
 
+_TLS_PEERS = ("nginx", "haproxy", "caddy", "go")
+
 TARGETS: Sequence[Target] = (
     Target("relays/rally", "chunkwire", "p50", 0.5, ("nginx",)),
     Target("relays/rally", "chunkwire", "p50", 1.1, ("haproxy-busy",)),
@@ -95,6 +97,15 @@ TARGETS: Sequence[Target] = (
     _at_least("relays/bulk32", 1.0, "haproxy"),
     _at_least("relays/bulkmix", 1.0, "haproxy"),
     _at_least("relays/bulkmix", 1.0, "go"),
+    Target("tls/rally", "chunkwire", "p50", 1.1, _TLS_PEERS),
+    Target("tls/one", "chunkwire", "p50", 1.1, _TLS_PEERS),
+    Target("tls/many", "chunkwire", "p50", 1.0, ("nginx",)),
+    Target("tls/many", "chunkwire", "p99", 1.0, ("nginx",)),
+    Target("tls/many", "nopoll", "cpu_us_per_frame", 1.4, ("nginx",)),
+    *(
+        Target(f"tls/{name}", "chunkwire", "mb_per_s", 1.0, _TLS_PEERS, is_upper=False)
+        for name in ("bulk64k", "bulk1k", "bulk32")
+    ),
     Target("origins/1", "chunkwire", "p50", 1.0, _SERVERS),
     Target("origins/1", "chunkwire", "p99", 1.0, _SERVERS),
     Target("origins/1", "chunkwire", "late_p99", 300),
