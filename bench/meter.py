@@ -40,9 +40,10 @@ class Workload:
         return {"bulk": BULK_COLUMNS, "pingpong": RALLY_COLUMNS}.get(str(self.arguments["mode"]), LATENCY_COLUMNS)
 
 
-def _paced(
-    name: str, shows: str, *, streams: int, count: int, interval_us: int, quick: dict[str, str | int]
+def paced(
+    name: str, shows: str, *, streams: int, count: int, interval_us: int, quick: Mapping[str, str | int]
 ) -> Workload:
+    """Return a workload of streams that each send a chunk every `interval_us`."""
     arguments: dict[str, str | int] = {"mode": "paced", "streams": streams, "count": count, "interval": interval_us}
     return Workload(name, shows, arguments, quick)
 
@@ -61,7 +62,7 @@ WORKLOADS: Mapping[str, Workload] = {
             {"mode": "pingpong", "count": 30000, "warmup": 50},
             {"count": 3000, "warmup": 5},
         ),
-        _paced(
+        paced(
             "one",
             "one stream, a chunk every 2 ms",
             streams=1,
@@ -69,7 +70,7 @@ WORKLOADS: Mapping[str, Workload] = {
             interval_us=2000,
             quick={"count": 200, "warmup": 50},
         ),
-        _paced(
+        paced(
             "many",
             "1000 streams, 20 chunks/s each",
             streams=1000,
@@ -77,7 +78,7 @@ WORKLOADS: Mapping[str, Workload] = {
             interval_us=50000,
             quick={"streams": 100, "count": 15, "warmup": 100},
         ),
-        _paced(
+        paced(
             "crowd",
             "5000 streams, 2 chunks/s each",
             streams=5000,
