@@ -18,8 +18,8 @@ from chunkwire.ask.overload import RetryBudget
 from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Relay
 from chunkwire.client.pool import Pool
+from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address
-from chunkwire.net.tls import ServerTls
 from chunkwire.server.serving import serve
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
-    from chunkwire.net.tls import ServerTls
+    from chunkwire.net.certificates import ServerTls
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
     Raises:
         LocalError: flags that do not go together, a file that is not taken, or the extra `tls` is not installed.
     """
-    from chunkwire.net.tls import ServerTls
+    from chunkwire.net.certificates import ServerTls
 
     if options.tls and (options.cert or options.key):
         raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
@@ -45,8 +45,8 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
 
 def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
     """Make an authority and a certificate in a folder that only this user can read, and say how to trust it."""
+    from chunkwire.net.certificates import ServerTls
     from chunkwire.net.listen import parse_address
-    from chunkwire.net.tls import ServerTls
 
     try:
         import trustme

@@ -20,8 +20,8 @@ from chunkwire.cli.exits import leaves
 if TYPE_CHECKING:
     import trio
 
+    from chunkwire.net.certificates import ServerTls
     from chunkwire.net.listen import Address
-    from chunkwire.net.tls import ServerTls
     from chunkwire.record.values import Record
     from chunkwire.server.metrics import Metrics
 

@@ -25,13 +25,13 @@ from chunkwire.forward.rewrite import Gate, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
+from chunkwire.net.certificates import ServerTls
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request
 from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
-from chunkwire.net.tls import ServerTls
 from chunkwire.net.unread import unread_request
 from chunkwire.net.writer import date_now
 from chunkwire.record.values import Record

@@ -20,9 +20,10 @@ from typing import Final, TypeAlias
 
 import trio
 
+from chunkwire.net.certificates import ServerTls
 from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.deadlines import Deadlines
-from chunkwire.net.tls import HANDSHAKE_SECONDS, HANDSHAKE_TYPE, ServerTls, TlsStream, tls_reason
+from chunkwire.net.tls import HANDSHAKE_SECONDS, HANDSHAKE_TYPE, TlsStream, tls_reason
 from chunkwire.net.unix import UnixListener, open_unix_listener, unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 

@@ -10,8 +10,6 @@ record, and once more to find that there is no other (bench/README.md has the fi
 
 from __future__ import annotations
 
-import logging
-import signal
 import socket
 import ssl
 from contextlib import suppress
@@ -23,8 +21,6 @@ from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS: Final = 10.0  # of a server's patience
 HANDSHAKE_TYPE: Final = b"\x16"
@@ -266,58 +262,15 @@ def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContex
     try:
         context = ssl.create_default_context(cafile=cafile)
     except (OSError, ssl.SSLError) as error:
-        raise LocalError(f"expected PEM certificates in {cafile}: {_file_reason(error)}") from error
+        raise LocalError(f"expected PEM certificates in {cafile}: {file_reason(error)}") from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return _settled(context)
+    return settled(context)
 
 
-class ServerTls:
-    """A server's certificate and key, and the context that has them; TLS 1.2 and 1.3.
-
-    Args:
-        cert: PEM file: the certificate, then those that lead to its root.
-        key: PEM file of its key, without a passphrase; None where `cert` holds it.
-
-    Raises:
-        LocalError: a file cannot be read, is no PEM, or the key is another certificate's.
-    """
-
-    def __init__(self, cert: str, key: str | None = None) -> None:
-        self._files = (cert, key)
-        self.context = _settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self.reload()
-
-    def reload(self) -> None:
-        """Read the files again, for the handshakes from here on; where that fails, what was read before stays.
-
-        Raises:
-            LocalError: as the constructor.
-        """
-        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        for context in (trial, self.context):
-            try:
-                context.load_cert_chain(*self._files, password=_refuse_passphrase)
-            except (OSError, ssl.SSLError) as error:
-                cert, key = self._files
-                shown = cert if key is None else f"{cert} and {key}"
-                raise LocalError(f"expected a PEM certificate and its key in {shown}: {_file_reason(error)}") from error
-
-
-async def reload_on_signal(tls: ServerTls, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Read certificate and key again at each SIGHUP; what cannot be read is logged, and the old ones stay."""
-    with trio.open_signal_receiver(signal.SIGHUP) as signals:
-        task_status.started()
-        async for _ in signals:
-            try:
-                tls.reload()
-                logger.info("certificate and key read again")
-            except LocalError as error:
-                logger.warning("the certificate stays as it was: %s", error)
-
-
-def _settled(context: ssl.SSLContext) -> ssl.SSLContext:
+def settled(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context with what is the same for client and server: versions, ALPN, no renegotiation."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     # Some builds of Python set it (Debian's 3.11): a FIN without close_notify would then read as a body's end.
@@ -326,19 +279,12 @@ def _settled(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-def _refuse_passphrase() -> str:
-    raise ssl.SSLError("the key has a passphrase")
-
-
 _FILE_REASONS: Final = {
-    "key values mismatch": "the key is not that of the certificate",
     "no certificate": "no certificate in it",
-    "no start line": "no PEM in it",
-    "pem lib": "no PEM in it, or none of the kind",
 }
 
 
-def _file_reason(error: OSError) -> str:
+def file_reason(error: OSError) -> str:
     """Return why a file is not taken; an ssl.SSLError is an OSError whose number is not the system's."""
     if not isinstance(error, ssl.SSLError):
         return f"{error.strerror or error}".lower()

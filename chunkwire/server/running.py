@@ -13,6 +13,7 @@ from typing import Protocol
 
 import trio
 
+from chunkwire.net.certificates import ServerTls, reload_on_signal
 from chunkwire.net.listen import (
     Address,
     Drain,
@@ -25,7 +26,6 @@ from chunkwire.net.listen import (
     raise_file_limit,
     serve_connections,
 )
-from chunkwire.net.tls import ServerTls, reload_on_signal
 from chunkwire.server.site import NO_SITE, AdminSite
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 
 import trio
 
+from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.sleeper import current_sleeper
-from chunkwire.net.tls import ServerTls
 from chunkwire.record.values import Record
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry

@@ -156,9 +156,9 @@ def test_sighup_reaches_every_worker(flags: tuple[str, ...]) -> None:
     [
         (("--key", "KEY"), "--cert"),
         (("--cert", "missing.pem"), "no such file"),
-        (("--cert", "CERT"), "expected a PEM certificate and its key"),
-        (("--cert", "CERT", "--key", "OTHER"), "not that of the certificate"),
-        (("--cert", "KEY", "--key", "KEY"), "no PEM in it"),
+        (("--cert", "CERT"), "cert.pem has no PEM private key"),
+        (("--cert", "CERT", "--key", "OTHER"), "is not that of the first certificate"),
+        (("--cert", "KEY", "--key", "KEY"), "key.pem has no PEM certificate"),
         (("--tls", "self", "--cert", "CERT"), "not both"),
         (("--tls", "self", "--workers", "2"), "--workers"),
         (("--tls", "self", "-l", "my_host:0"), "the name 'my_host'"),

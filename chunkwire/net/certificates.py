@@ -1,0 +1,110 @@
+"""A server's certificate and key: read from files, checked, and read again on SIGHUP.
+
+The rule here: what a client would refuse is said when the files are read, not at the first handshake that fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from chunkwire.net.tls import file_reason, settled
+from chunkwire.wire.errors import LocalError
+
+logger = logging.getLogger(__name__)
+
+_DER: Final = b"\x30"  # the first octet of a SEQUENCE: of a certificate, a key, and a PKCS #12 file
+_PEM: Final = {
+    kind: re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*" + kind.upper().encode() + rb"-----")
+    for kind in ("certificate", "private key")
+}
+
+
+class ServerTls:
+    """A server's certificate and key, and the context that has them; TLS 1.2 and 1.3.
+
+    Args:
+        cert: PEM file: the certificate, then those that lead to its root.
+        key: PEM file of its key, without a passphrase; None where `cert` holds it.
+
+    Raises:
+        LocalError: a file cannot be read, is no PEM, or the key is another certificate's.
+    """
+
+    def __init__(self, cert: str, key: str | None = None) -> None:
+        self._cert, self._key = cert, key
+        self.context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the files again, for the handshakes from here on; where that fails, what was read before stays.
+
+        A certificate that is not valid today is taken, and logged: clients refuse it.
+
+        Raises:
+            LocalError: as the constructor.
+        """
+        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        for context in (trial, self.context):
+            try:
+                context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
+            except OSError as error:
+                raise LocalError(f"expected a PEM certificate and its key: {self._mistake(error)}") from error
+        if reason := self._refusal():
+            logger.warning("clients refuse the certificate in %s: %s", self._cert, reason)
+
+    def _mistake(self, error: OSError) -> str:
+        """Return which file is at fault, and why."""
+        for kind, path in (("certificate", self._cert), ("private key", self._key or self._cert)):
+            try:
+                octets = Path(path).read_bytes()
+            except OSError as failure:
+                return f"{path}: {file_reason(failure)}"
+            if not _PEM[kind].search(octets):
+                what = "is empty" if not octets else "is DER, not PEM" if octets[:1] == _DER else f"has no PEM {kind}"
+                return f"{path} {what}"
+        key = self._key or self._cert
+        reason = file_reason(error)
+        if "mismatch" in reason:  # also where a chain begins with another certificate
+            return f"the key in {key} is not that of the first certificate in {self._cert}"
+        return f"{key}: {reason}" if "passphrase" in reason else f"{self._cert}: {reason}"
+
+    def _refusal(self) -> str | None:
+        """Return why a client that trusts this certificate refuses it all the same: it has expired, for one."""
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        client.load_verify_locations(self._cert)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        asking = client.wrap_bio(to_client, to_server)
+        answering = self.context.wrap_bio(to_server, to_client, server_side=True)
+        try:
+            for end in (asking, answering, asking):
+                with suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
+        return None
+
+
+async def reload_on_signal(tls: ServerTls, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Read certificate and key again at each SIGHUP; what cannot be read is logged, and the old ones stay."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            try:
+                tls.reload()
+                logger.info("certificate and key read again")
+            except LocalError as error:
+                logger.warning("the certificate stays as it was: %s", error)
+
+
+def _refuse_passphrase() -> str:
+    raise ssl.SSLError("the key has a passphrase")

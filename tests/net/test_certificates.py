@@ -1,0 +1,74 @@
+"""A server's certificate and key: which file is at fault is one line, and what clients refuse is logged."""
+
+import datetime
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from chunkwire.net.certificates import ServerTls
+from chunkwire.wire.errors import LocalError
+
+DAY = datetime.timedelta(days=1)
+TODAY = datetime.datetime.now(datetime.UTC)
+
+
+def write(folder: Path, issued: trustme.LeafCert) -> tuple[Path, Path]:
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    return cert, key
+
+
+def as_der(path: Path) -> None:
+    path.write_bytes(ssl.PEM_cert_to_DER_cert(path.read_text("ascii")))
+
+
+def with_passphrase(path: Path) -> None:
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    form, secret = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, secret))
+
+
+def reverse(path: Path) -> None:
+    first, second = path.read_bytes().split(b"-----END CERTIFICATE-----\n")[:2]
+    path.write_bytes(b"".join(part + b"-----END CERTIFICATE-----\n" for part in (second, first)))
+
+
+@pytest.mark.parametrize(
+    "name, spoil, said",
+    [
+        ("cert.pem", Path.unlink, "cert.pem: no such file"),
+        ("cert.pem", as_der, "cert.pem is DER, not PEM"),
+        ("cert.pem", lambda path: path.write_bytes(b""), "cert.pem is empty"),
+        ("cert.pem", lambda path: path.write_bytes(b"text"), "cert.pem has no PEM certificate"),
+        ("cert.pem", reverse, "is not that of the first certificate in"),
+        ("key.pem", Path.unlink, "key.pem: no such file"),
+        ("key.pem", with_passphrase, "key.pem: the key has a passphrase"),
+        ("key.pem", lambda path: path.write_bytes(b"text"), "key.pem has no PEM private key"),
+    ],
+)
+def test_a_file_that_is_not_taken_is_named(
+    tmp_path: Path, name: str, spoil: Callable[[Path], object], said: str
+) -> None:
+    cert, key = write(tmp_path, trustme.CA().create_child_ca().issue_cert("localhost"))
+    ServerTls(str(cert), str(key))
+    spoil(tmp_path / name)
+    with pytest.raises(LocalError) as caught:
+        ServerTls(str(cert), str(key))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("begin, end, said", [(-2, -1, "has expired"), (1, 2, "not yet valid"), (-1, 1, "")])
+def test_a_certificate_that_is_not_valid_today_is_taken_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, begin: int, end: int, said: str
+) -> None:
+    issued = trustme.CA().issue_cert("localhost", not_before=TODAY + begin * DAY, not_after=TODAY + end * DAY)
+    cert, key = write(tmp_path, issued)
+    ServerTls(str(cert), str(key))
+    assert said in caplog.text
+    assert bool(caplog.records) is bool(said)
