@@ -209,6 +209,13 @@ async def wait_start(start_at: float | None) -> None:
     await trio.sleep(start_at - time.time())
 
 
+def is_asked(options: argparse.Namespace, flag: str) -> bool:
+    """Say whether a flag is on the command line: a default from the environment contradicts nothing."""
+    from chunkwire.cli.main import environment_of
+
+    return getattr(options, flag) is not None and environment_of("bench", flag) is None
+
+
 def merge(options: argparse.Namespace) -> int:
     """Print the sum of the results in files."""
     from chunkwire.cli.bench_output import read_result, report
@@ -216,7 +223,7 @@ def merge(options: argparse.Namespace) -> int:
     from chunkwire.wire.errors import LocalError
 
     requirements = requirements_of(options)
-    asked = [name for name in MEASURING if getattr(options, name) is not None]
+    asked = [name for name in MEASURING if is_asked(options, name)]
     if asked or not options.files:
         trouble = f"it measures nothing, so that --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
@@ -237,10 +244,10 @@ def check(options: argparse.Namespace) -> None:
 
     contradictions = (
         (options.url != "merge" and bool(options.files), f"one URL is measured, and {' '.join(options.files)} is more"),
-        (options.rate is not None and options.streams is not None, "--rate and -c: a rate opens as many as it brings"),
-        (options.rate is not None and options.open is not None, "--rate and --open: --arrivals says how they begin"),
-        (options.rate is None and options.arrivals is not None, "--arrivals without --rate"),
-        (options.until is not None and options.total is not None, "--until and -n: -n ends when its streams do"),
+        (options.rate is not None and is_asked(options, "streams"), "--rate and -c: a rate opens as many as it brings"),
+        (options.rate is not None and is_asked(options, "open"), "--rate and --open: --arrivals says how they begin"),
+        (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
+        (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends when its streams do"),
         (options.agents is not None and options.dask is None, "--agents without --dask"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are the workers'"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are the workers'"),

@@ -44,6 +44,16 @@ def test_a_sum_can_be_added_again_and_keeps_to_limits(tmp_path: Path, capsys: Ca
     assert said.err == "chunkwire: errors=2: missed, more streams failed: 30 streams, 3 failed (3 cut)\n"
 
 
+def test_a_default_from_the_environment_contradicts_no_merge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    path = str(written(tmp_path / "a.json"))
+    assert main(["bench", "merge", path, "--warmup", "0"]) == 2
+    monkeypatch.setenv("CHUNKWIRE_BENCH_WARMUP", "0")
+    assert main(["bench", "merge", path]) == 0
+    assert "--warmup has no meaning" in capsys.readouterr().err
+
+
 def test_results_of_different_versions_are_not_added(tmp_path: Path, capsys: Captured) -> None:
     paths = [str(written(tmp_path / f"{version}.json", version=version)) for version in ("1.0", "2.0")]
     assert main(["bench", "merge", *paths]) == 2
