@@ -109,10 +109,10 @@ async def _ask(soak: AnswerSoak, form: str, question: str) -> None:
 async def _answer(stream: Stream, form: str) -> tuple[str, str, str]:
     """Return the text of an answer, how it ended, and its id where it says it."""
     if stream.head.status != 200:
-        told = await stream.json()
-        is_error = isinstance(told.get("error"), dict) and bool(told["error"].get("message"))
+        body = await stream.json()
+        is_error = isinstance(body.get("error"), dict) and bool(body["error"].get("message"))
         end = "error" if is_error else f"status {stream.head.status} without an error"
-        return str(told.get("text", "")), end, str(told["error"].get("id", "")) if is_error else ""
+        return str(body.get("text", "")), end, str(body["error"].get("id", "")) if is_error else ""
     if form in ("json", "chat-whole"):
         whole = await stream.json()
         text = whole["text"] if form == "json" else whole["choices"][0]["message"]["content"]
@@ -129,10 +129,10 @@ async def _answer(stream: Stream, form: str) -> tuple[str, str, str]:
 async def _events(stream: Stream) -> tuple[str, str, str]:
     pieces: list[str] = []
     async for event in stream.events():
-        told = json.loads(event.data)
+        body = json.loads(event.data)
         if event.event in _END:
-            return "".join(pieces), _END[event.event], told["id"]
-        pieces.append(told["t"])
+            return "".join(pieces), _END[event.event], body["id"]
+        pieces.append(body["t"])
     return "".join(pieces), "no last event", ""
 
 
@@ -142,11 +142,11 @@ async def _chunks(stream: Stream) -> tuple[str, str, str]:
     async for event in stream.events():
         if event.data == "[DONE]":
             return "".join(pieces), "complete" if finish == "stop" else f"finish_reason {finish}", name
-        told: dict[str, Any] = json.loads(event.data)
-        if "error" in told:
+        body: dict[str, Any] = json.loads(event.data)
+        if "error" in body:
             return "".join(pieces), "error", name
-        name = _bare(told["id"])
-        for choice in told["choices"]:
+        name = _bare(body["id"])
+        for choice in body["choices"]:
             pieces.append(choice["delta"].get("content") or "")
             finish = choice["finish_reason"] or finish
     return "".join(pieces), "no last event", ""
@@ -256,7 +256,7 @@ def _judge_rest(soak: AnswerSoak, before: int, after: tuple[int, int]) -> None:
     if after[0] > before + kept:
         soak.findings.append(f"{after[0] - before} descriptors are left behind, and at most {kept} are kept on purpose")
     if after[1]:
-        soak.findings.append(f"{after[1]} streams are open, and nobody has one")
+        soak.findings.append(f"{after[1]} streams are open that no caller has")
     if not any(name.endswith(" open") for name in soak.breakers) and soak.asked > 1000:
         soak.findings.append("no breaker was seen open")
     soak.findings += growth(soak.resident_kib)

@@ -216,10 +216,10 @@ def _send(port: int, request: bytes) -> socket.socket:
 def _departures(way: Way, origin: int, count: int) -> Round:
     figures: dict[str, float] = {}
     for how in ("reset", "close"):
-        told = sorted(_leave(way, origin, how) for _ in range(count))
-        figures[f"{how}_p50"] = told[len(told) // 2][0]
-        figures[f"{how}_max"] = told[-1][0]
-        figures[f"{how}_tokens"] = float(max(tokens for _, tokens in told))
+        delays = sorted(_leave(way, origin, how) for _ in range(count))
+        figures[f"{how}_p50"] = delays[len(delays) // 2][0]
+        figures[f"{how}_max"] = delays[-1][0]
+        figures[f"{how}_tokens"] = float(max(tokens for _, tokens in delays))
     return Round(figures)
 
 

@@ -123,7 +123,7 @@ class Answers:
 
 
 class Items:
-    """What comes out of the channel; `text` joins it where somebody wants to keep it.
+    """What comes out of the channel; `text` is its text, where that is kept.
 
     Attributes:
         keeps_text: becomes False, and the text "", when there is more than can be kept.

@@ -45,11 +45,11 @@ def chat_resources(answers: Answers) -> tuple[Resource, ...]:
             methods=("POST",),
             parameters=None,
         ),
-        Resource("/v1/models", partial(_tell_models, answers), "the models of the providers", "{origin}/v1/models"),
+        Resource("/v1/models", partial(_list_models, answers), "the models of the providers", "{origin}/v1/models"),
     )
 
 
-async def _tell_models(answers: Answers, request: IncomingRequest, response: Responder) -> None:
+async def _list_models(answers: Answers, request: IncomingRequest, response: Responder) -> None:
     owners: dict[str, str] = {}
     for provider in answers.relay.providers:
         owners.setdefault(provider.model, provider.name)

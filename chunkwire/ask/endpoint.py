@@ -1,7 +1,7 @@
 """`/ask` and `/providers`: the questions of callers, and the answers in the form they wish for.
 
-The rule here: the head waits for the first token, so that a question nobody can answer has a status of its own; it
-waits no longer than a keep-alive would, and not at all for a browser's EventSource.
+The rule here: the head waits for the first token, so that a question that no provider answers has a status of
+its own; it waits no longer than a keep-alive would, and not at all for a browser's EventSource.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Endpoint:
                 parameters=PARAMETERS,
             ),
             *chat_resources(self.answers),
-            Resource("/providers", self.tell_providers, "the providers and their breakers", "{origin}/providers"),
+            Resource("/providers", self.list_providers, "the providers and their breakers", "{origin}/providers"),
         )
 
-    async def tell_providers(self, request: IncomingRequest, response: Responder) -> None:
+    async def list_providers(self, request: IncomingRequest, response: Responder) -> None:
         """Answer with the state of each provider."""
         now = trio.current_time()
         content = {

@@ -120,14 +120,14 @@ class Relay:
             error = await self._ask(provider, admission, question, account, channel)
             if error is None or account.passed or error.is_callers_fault:
                 return error
-        return error or self._nobody()
+        return error or self._no_provider()
 
     def _in_order(self, model: str) -> list[Provider]:
         """Return the providers in the order in which they are asked: first those that have the model."""
         return sorted(self.providers, key=lambda provider: provider.model != model) if model else [*self.providers]
 
     async def _choose(self, left: list[Provider], account: Account) -> tuple[Provider, Admission] | None:
-        """Take the first provider that has room out of those that are left, once there is room; None for nobody."""
+        """Take the first provider that has room out of those that are left, once there is room; None for none."""
         now = trio.current_time()
         for provider in tuple(left):
             if (admission := provider.gate.try_enter(now)) is not None:
@@ -147,8 +147,8 @@ class Relay:
                 return provider, admission
         return None
 
-    def _nobody(self) -> ProviderError:
-        """Return the error for a question that no provider was asked; without a time where nobody knows one."""
+    def _no_provider(self) -> ProviderError:
+        """Return the error for a question that no provider was asked; without a Retry-After where none is known."""
         now, count = trio.current_time(), len(self.providers)
         closed = [provider.gate.breaker.opens_in(now) for provider in self.providers if provider.gate.is_closed(now)]
         if len(closed) == count:

@@ -1,7 +1,7 @@
 """An answer over HTTP, whatever the form: as a stream, as one body, and what its error is in numbers.
 
-The rule here: the head waits for the first piece of the answer, so that a question nobody can answer has a status of
-its own; it waits no longer than a keep-alive would, and not at all for a browser's EventSource.
+The rule here: the head waits for the first piece of the answer, so that a question that no provider answers has a
+status of its own; it waits no longer than a keep-alive would, and not at all for a browser's EventSource.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _accepts(request: IncomingRequest, content_type: bytes) -> bool:
 
 
 def refuse_foreign_page(request: IncomingRequest) -> None:
-    """Refuse a page that may not ask: it would spend somebody's tokens, even if it cannot read them.
+    """Refuse a page that may not ask: it would spend the owner's tokens, even if it cannot read them.
 
     A browser names the page's origin, or that it is another one (Fetch Metadata, `Sec-Fetch-Site`); no other client
     does, and a WebSocket is not held to CORS at all (RFC 6455 §10.2).

@@ -39,7 +39,7 @@ class AtFault(StrEnum):
     PROVIDER = "provider"
     """The provider, or the way to it."""
     OVERLOAD = "overload"
-    """Nobody: there is too much to do, and later there may be less."""
+    """No one: the provider has too much to do, and may have less later."""
     AUTH = "auth"
     """The holder of the key."""
 

@@ -47,7 +47,7 @@ from chunkwire.llm.reading import ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
-_SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; nobody checks it here
+_SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; not checked here
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")

@@ -1,13 +1,12 @@
 """Bedrock: ConverseStream, and InvokeModelWithResponseStream for Anthropic's models, in binary messages.
 
 The rule here: the events of a ConverseStream and their order; the framing is `eventstream`'s. InvokeModel wraps
-Anthropic's own objects, base64 in `{"bytes": …}`. Requests are signed by AWS's SDKs with SigV4, which nobody checks
-here; `build_request` authenticates with a Bedrock API key as a bearer token.
+Anthropic's own objects, base64 in `{"bytes": …}`. AWS's SDKs sign requests with SigV4, which is not
+checked here; `build_request` authenticates with a Bedrock API key as a bearer token.
 
 Converse has neither several answers nor probabilities of tokens: `inferenceConfig` refuses what it does not know, and
-so does the model what is asked for in `additionalModelRequestFields`. What a model says beside Converse's own members
-is asked for by `additionalModelResponseFieldPaths`, and stands in `messageStop`: of Anthropic's models, that they have
-no `logprobs` to point at; `/stop_sequence` is there.
+Anthropic's models refuse them in `additionalModelRequestFields`. `additionalModelResponseFieldPaths` selects members of
+the model's own answer, such as `/stop_sequence`; they come in `messageStop`. Those models have no `logprobs` to select.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.FILTER: "content_filtered",
     StopReason.REFUSAL: "content_filtered",
 }
-_SIGNATURE: Final = "c2lnbmF0dXJl"  # of reasoning; nobody checks it here
+_SIGNATURE: Final = "c2lnbmF0dXJl"  # of reasoning; not checked here
 _INFERENCE: Final = frozenset({"maxTokens", "temperature", "topP", "stopSequences"})
 _THINKS: Final = ("enabled", "adaptive")
 _EXCEPTION: Final[Mapping[ErrorKind, str]] = {

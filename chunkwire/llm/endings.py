@@ -1,7 +1,7 @@
 """What ends an answer whole, a dialect a row.
 
 The rule here: the terminal event makes an answer whole whatever follows it, were it a cut; a finish makes it whole
-only together with a body that ends properly. Neither of them, and it is incomplete, however politely it ended.
+only together with a body that ends properly. An answer with neither is incomplete, even if its body ended properly.
 `[DONE]` without a finish before it is the end too where something was said: OpenAI documents it as the end of a stream,
 and Gemini's OpenAI form and several bridges never name a reason. `Stop` is missing then, and no reason is made up.
 """

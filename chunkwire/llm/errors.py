@@ -151,7 +151,7 @@ def error_in(payload: object) -> ProviderError | None:
     Cloudflare: {success: false, errors: [{code, message}]}; Azure's gateway: {statusCode, message}.
     """
     error = _part(payload)
-    return None if error is None else _told(error, payload)
+    return None if error is None else _error_of(error, payload)
 
 
 def error_of_event(data: str) -> ProviderError:
@@ -160,7 +160,7 @@ def error_of_event(data: str) -> ProviderError:
         payload = load_values(data)[0]
     except ValueError:
         payload = data
-    return error_in(payload) or _told(payload, payload)
+    return error_in(payload) or _error_of(payload, payload)
 
 
 def read_error(
@@ -180,7 +180,7 @@ def read_error(
     if isinstance(payload, list) and len(payload) == 1:  # Gemini's array form
         payload = payload[0]
     error = _part(payload)
-    found = _told(payload if error is None else error, payload, status, name)
+    found = _error_of(payload if error is None else error, payload, status, name)
     if found.message == NO_REASON and error is None:
         found = replace(found, message=f"expected an answer, got {glimpse(body.strip(), REASON_CHARACTERS)}")
     return found if wait is None else replace(found, retry_after=wait)
@@ -236,7 +236,7 @@ def _part(payload: object) -> object:
     return payload if may_be_one and _is_error(payload) else None
 
 
-def _told(error: object, around: object, status: int | None = None, name: str = "") -> ProviderError:
+def _error_of(error: object, around: object, status: int | None = None, name: str = "") -> ProviderError:
     """Return an error in the provider's own words.
 
     Args:

@@ -74,7 +74,7 @@ def schema_of(wish: object, *path: str) -> object:
 
 
 def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool = False) -> dict[str, object] | None:
-    """Return the probabilities of tokens as chat completions have them, None where nobody wishes for them."""
+    """Return the probabilities of tokens as chat completions have them, None where none are wished for."""
     found = token_logprobs(tokens, question)
     if found is None:
         return None

@@ -43,9 +43,9 @@ class ResponsesInterpreter:
         self.is_complete = False
         self._is_started = False
         self._is_refusal = False
-        self._told: set[int | None] = set()  # the indexes of the items of which text or a call came
-        self._thought: set[int | None] = set()  # and of those of which reasoning came
-        self._argued: set[int | None] = set()  # of those calls whose arguments came
+        self._with_content: set[int | None] = set()  # the indexes of the items of which text or a call came
+        self._with_reasoning: set[int | None] = set()  # and of those of which reasoning came
+        self._with_arguments: set[int | None] = set()  # of those calls whose arguments came
         self._calls = ToolIndex()
 
     def done(self) -> None:
@@ -74,34 +74,34 @@ class ResponsesInterpreter:
     def _take_delta(self, kind: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
         match kind:
-            case "response.output_text.done" | "response.refusal.done" if index not in self._told:
+            case "response.output_text.done" | "response.refusal.done" if index not in self._with_content:
                 part = {**payload, "type": kind.split(".")[1]}  # nothing of it came before
                 yield from self._take_item(payload, {"content": [part]})
-            case "response.function_call_arguments.done" if index not in self._argued:
-                yield from self._argue(index, delta_at(payload, "arguments"))
+            case "response.function_call_arguments.done" if index not in self._with_arguments:
+                yield from self._add_arguments(index, delta_at(payload, "arguments"))
             case "response.output_text.delta" | "response.refusal.delta" if more:
-                self._told.add(index)
+                self._with_content.add(index)
                 self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
                 yield Text(more)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
-                yield from self._argue(index, more)
+                yield from self._add_arguments(index, more)
             case _ if kind.startswith("response.reasoning") and more:
-                self._thought.add(index)
+                self._with_reasoning.add(index)
                 yield Reasoning(more)
 
-    def _argue(self, index: int | None, arguments: str) -> Iterator[AnswerEvent]:
-        self._argued.add(index)
+    def _add_arguments(self, index: int | None, arguments: str) -> Iterator[AnswerEvent]:
+        self._with_arguments.add(index)
         if arguments:
             yield ToolCall(self._calls.of(index), "", "", arguments)
 
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
             case kind if kind in _CALLS:
-                self._told.add(number_at(payload, "output_index"))
+                self._with_content.add(number_at(payload, "output_index"))
                 index = self._calls.of(number_at(payload, "output_index"))
                 arguments = delta_at(item, "arguments") or delta_at(item, "input")
                 if arguments:
-                    self._argued.add(number_at(payload, "output_index"))
+                    self._with_arguments.add(number_at(payload, "output_index"))
                 yield ToolCall(index, text_at(item, "call_id"), text_at(item, "name"), arguments)
             case "reasoning":
                 yield Reasoning("")  # there may be no word of it before the answer
@@ -109,10 +109,10 @@ class ResponsesInterpreter:
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         """Yield what an item says, where nothing of it came before."""
         index = number_at(payload, "output_index")
-        if index not in self._told | self._thought:
+        if index not in self._with_content | self._with_reasoning:
             yield from self._take_item(payload, item)
-        elif index not in self._argued and text_at(item, "type") in _CALLS:
-            yield from self._argue(index, delta_at(item, "arguments") or delta_at(item, "input"))
+        elif index not in self._with_arguments and text_at(item, "type") in _CALLS:
+            yield from self._add_arguments(index, delta_at(item, "arguments") or delta_at(item, "input"))
 
     def _finish(self, response: object, *, is_whole: bool = False) -> Iterator[AnswerEvent]:
         status = text_at(response, "status")
@@ -122,8 +122,8 @@ class ResponsesInterpreter:
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
-        for number, item in enumerate(items_at(response, "output") if None not in self._told else ()):
-            if not (self._thought and text_at(item, "type") == "reasoning"):
+        for number, item in enumerate(items_at(response, "output") if None not in self._with_content else ()):
+            if not (self._with_reasoning and text_at(item, "type") == "reasoning"):
                 yield from self._end_item({"output_index": number}, item)
         if is_whole and status in ("queued", "in_progress"):
             return
@@ -149,12 +149,12 @@ class ResponsesInterpreter:
             yield from self._begin_item(payload, item)
         for part in items_at(item, "summary"):
             if thought := text_at(part, "text"):
-                self._thought.add(number_at(payload, "output_index"))
+                self._with_reasoning.add(number_at(payload, "output_index"))
                 yield Reasoning(thought)
         for part in items_at(item, "content"):
             self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"
             if text := text_at(part, "text") or text_at(part, "refusal"):
-                self._told.add(number_at(payload, "output_index"))
+                self._with_content.add(number_at(payload, "output_index"))
                 yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
 
 

@@ -1,4 +1,4 @@
-"""What a quirk is: a stream of a language model as somebody really sends it, and what it means.
+"""What a quirk is: a stream of a language model as real services send it, and what it means.
 
 The rule here: values only. A quirk differs from its dialect's documentation, or uses a part of it that readers forget.
 """
