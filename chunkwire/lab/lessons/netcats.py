@@ -3,7 +3,8 @@
 The rule here: a command that is shown runs as it stands. `by_hand` ends each typed line with CRLF, `piped` sends octets
 as they are and half-closes at their end, `listening` is `by_hand` for the server's side.
 
-OpenBSD's nc, netcat-traditional, ncat and telnet were tried; the flags of GNU netcat 0.7.1 and of macOS's nc were not.
+Each was run but two, whose titles say so: the flags of GNU netcat 0.7.1 are those of its help text, and those of macOS's nc
+of its manual.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Netcat:
     mark: str = ""
 
 
-_WITH_CR: Final = "sed -u 's/$/\\r/' | "
+# GNU netcat is at home on Linux and in Homebrew, where `sed` differs: a loop of the shell does for both.
+_WITH_CR: Final = "while IFS= read -r l; do printf '%s\\r\\n' \"$l\"; done | "
 TALK: Final = Netcat(
     "talk",
     "chunkwire talk",
@@ -76,7 +78,7 @@ NETCATS: Final = (
     ),
     Netcat(
         "gnu",
-        "GNU netcat 0.7.1",
+        "GNU netcat 0.7.1 (flags from its help, not run)",
         "netcat",
         by_hand=_WITH_CR + "{nc} {h} {p}",
         piped="",
@@ -85,7 +87,7 @@ NETCATS: Final = (
     ),
     Netcat(
         "macos",
-        "nc of macOS",
+        "nc of macOS (flags from its manual, not run)",
         "nc",
         by_hand="{nc} -c {h} {p}",
         piped="{nc} {h} {p}",
