@@ -217,7 +217,7 @@ async def _teach(
     from chunkwire.lab.lessons.table import LESSONS
 
     def report(number: int, judgement: Judgement) -> None:
-        view.judged(judgement, map(sitting.told, lesson.steps[number - 1].lesson_learned))
+        view.judged(judgement, map(sitting.with_addresses, lesson.steps[number - 1].lesson_learned))
         if judgement.is_right:
             book.done("lesson", lesson.number, tries=sitting.tries, step=number, of=len(lesson.steps))
             if not sitting.done.is_set():

@@ -31,7 +31,7 @@ class LessonView:
         """Print what stands above the first step."""
         lesson = sitting.lesson
         self._print(self._paint("strong", f"Lesson {lesson.number}: {lesson.title}"))
-        self._paragraphs("  ", map(sitting.told, lesson.intro))
+        self._paragraphs("  ", map(sitting.with_addresses, lesson.intro))
 
     def step(self, sitting: Sitting, nc_title: str) -> None:
         """Print the current step."""

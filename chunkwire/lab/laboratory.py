@@ -177,18 +177,18 @@ class Lab:
         return Resource("/seat", respond, "take a seat", methods=("POST",))
 
     async def _config(self, seat: Seat, _: IncomingRequest, response: Responder) -> None:
-        await _tell(response, {**self.about, "token": seat.token, "path": seat.path})
+        await _send_json(response, {**self.about, "token": seat.token, "path": seat.path})
 
     async def _try(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Let the installed clients read the request's content as a chunked body."""
         name, verdict = await keep_octets(seat, request)
         trials = await self._trials.try_all(request.body.local, f"{seat.path}/direct/trial/{name}", verdict)
         clients = [{"client": each.client, "outcome": each.outcome, "detail": each.detail} for each in trials]
-        await _tell(response, {"trial": name, "clients": clients, "verdict": _verdict(verdict)})
+        await _send_json(response, {"trial": name, "clients": clients, "verdict": _verdict(verdict)})
 
 
-async def _tell(response: Responder, said: object) -> None:
-    await response.fixed(200, (JSON,), json.dumps(said).encode())
+async def _send_json(response: Responder, content: object) -> None:
+    await response.fixed(200, (JSON,), json.dumps(content).encode())
 
 
 def _controlled(stream: Resource) -> SeatResponder:
@@ -250,7 +250,7 @@ async def _control(seat: Seat, request: IncomingRequest, response: Responder) ->
         is_paused=bool(paused) if query.values("paused") else None,
         steps=query.count("step", 0, at_most=1000),
     )
-    await _tell(response, {"rate": run.rate, "paused": run.is_paused, "steps": run.steps})
+    await _send_json(response, {"rate": run.rate, "paused": run.is_paused, "steps": run.steps})
 
 
 async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -263,7 +263,7 @@ async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> No
     verdict = seat.hands.write(typed) if typed else None
     if end:
         seat.hands.write(HandEnd(end))
-    await _tell(response, {"streams": streams, "octets": len(typed), "verdict": verdict and _verdict(verdict)})
+    await _send_json(response, {"streams": streams, "octets": len(typed), "verdict": verdict and _verdict(verdict)})
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:

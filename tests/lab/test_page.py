@@ -84,7 +84,7 @@ def test_what_you_received_is_drawn_without_the_servers_feed(sight: Sight) -> No
     page.fill("#count", "3")
     page.click("#start")
     wait_lane(page, "a", "stream.done && stream.reads.length")
-    wait_text(page, "[data-lane=a] .counts", "told nothing")
+    wait_text(page, "[data-lane=a] .counts", "reported nothing")
     assert of_lane(page, "a", "stream.base.length") == 0
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import Lesson, LessonStep, PipedCommand
 from chunkwire.lab.lessons.reading import ReadMessage, octets_of
-from chunkwire.lab.lessons.typed import fetched, judge_post, judge_whole_post, posting
+from chunkwire.lab.lessons.typed import fetched, judge_post, judge_request, judge_whole_post, posting
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _TEXT: Final = b"hello, chunked world"
@@ -31,6 +31,19 @@ def _accented(message: ReadMessage, connection: WatchedConnection) -> Judgement 
     return _chunk_of(_ACCENT, message) or right("Five: c, a, f, and two octets for é (c3 a9 in UTF-8).")
 
 
+_WRONG_CHUNK: Final = (
+    b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n6\r\nhello\r\n0\r\n\r\n"
+)
+
+
+def _broken(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    mistake = message.mistake
+    if mistake is not None:
+        return Judgement(True, f"There it is. {mistake.sentence}", mistake.octets, mistake.at)
+    sentence = "This request has no wrong chunk: run the command as it stands."
+    return wrong(sentence) if message.is_complete or connection.has_said_all else None
+
+
 WHAT_THE_NUMBERS_ARE: Final = Lesson(
     number=2,
     title="What the numbers are",
@@ -48,6 +61,14 @@ WHAT_THE_NUMBERS_ARE: Final = Lesson(
             lesson_learned=(
                 "The alphabet has 26 letters, and its size line says 1a: sizes are written in hex. 1 × 16 + 10 = 26.",
                 "The line end after the data is not counted.",
+            ),
+        ),
+        LessonStep(
+            task=("Now a wrong chunk, ready made: run it, and read the last lines of the answer.",),
+            commands=(PipedCommand(_WRONG_CHUNK),),
+            judge=lambda connection: judge_request(connection, _broken),
+            lesson_learned=(
+                "The size line said 6, so that the CR after hello counted as data. The answer is 400, and says why.",
             ),
         ),
         LessonStep(

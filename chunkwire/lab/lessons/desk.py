@@ -63,21 +63,21 @@ class LessonDesk:
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(LESSONS))
         nc = await netcat_asked(request.query)
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
-        told = _Teller(number, nc, sender)
+        events = SittingEvents(number, nc, sender)
         if seat in self._sittings:
             self._sittings[seat][1].cancel()
         with trio.CancelScope() as scope:
-            self._sittings[seat] = (told.sitting, scope)
+            self._sittings[seat] = (events.sitting, scope)
             try:
-                async with seated(told.sitting, front=self._front_for(seat)):
-                    told.step()
-                    gone = await _send_all(receiver, told.sitting, response)
+                async with seated(events.sitting, front=self._front_for(seat)):
+                    events.step()
+                    gone = await _send_all(receiver, events.sitting, response)
                 if gone is not None:
                     raise gone
             except LocalError as error:
                 raise Refusal(400, "lesson", str(error)) from error
             finally:
-                if self._sittings.get(seat, (None,))[0] is told.sitting:
+                if self._sittings.get(seat, (None,))[0] is events.sitting:
                     del self._sittings[seat]
 
     async def _answer(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -103,8 +103,8 @@ async def _send_all(
     return None
 
 
-class _Teller:
-    """Makes events of a sitting."""
+class SittingEvents:
+    """Sends a sitting to its page, as server-sent events."""
 
     def __init__(self, number: int, nc: InstalledNetcat, sender: trio.MemorySendChannel[bytes]) -> None:
         self._sender = sender
@@ -112,14 +112,14 @@ class _Teller:
         self.sitting = Sitting(LESSONS[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched)
 
     def step(self) -> None:
-        """Tell the current step."""
+        """Send the current step."""
         sitting, shown = self.sitting, self.sitting.shown_step()
-        self._tell(
+        self._send(
             "step",
             {
                 "lesson": sitting.lesson.number,
                 "title": sitting.lesson.title,
-                "intro": [sitting.told(text) for text in sitting.lesson.intro],
+                "intro": [sitting.with_addresses(text) for text in sitting.lesson.intro],
                 "step": shown.number,
                 "of": len(sitting.lesson.steps),
                 "task": list(shown.task),
@@ -133,14 +133,17 @@ class _Teller:
 
     def _judged(self, number: int, judgement: Judgement) -> None:
         learned = self.sitting.lesson.steps[number - 1].lesson_learned if judgement.is_right else ()
-        self._tell("judged", {**judgement.to_json(), "step": number, "learned": list(map(self.sitting.told, learned))})
+        self._send(
+            "judged",
+            {**judgement.to_json(), "step": number, "learned": list(map(self.sitting.with_addresses, learned))},
+        )
         if self.sitting.done.is_set():
-            self._tell("done", {"lesson": self.sitting.lesson.number})
+            self._send("done", {"lesson": self.sitting.lesson.number})
         elif judgement.is_right:
             self.step()
 
     def _hint(self, judgement: Judgement) -> None:
-        self._tell("hint", judgement.to_json())
+        self._send("hint", judgement.to_json())
 
     def _watched(self, connection: WatchedConnection) -> None:
         is_served = self.sitting.lesson.is_served_by_learner
@@ -148,12 +151,12 @@ class _Teller:
         for read in reads[self._seen.get(connection, 0) :]:
             some = read.octets[:SHOWN_OCTETS].splitlines(keepends=True)
             lines = [shown_octets(line) for line in some]
-            self._tell("octets", {"t": round(read.t, 3), "lines": lines})
+            self._send("octets", {"t": round(read.t, 3), "lines": lines})
         self._seen[connection] = len(reads)
 
-    def _tell(self, event: str, said: dict[str, object]) -> None:
+    def _send(self, event: str, content: dict[str, object]) -> None:
         try:
-            self._sender.send_nowait(encode_event(json.dumps(said), event))
+            self._sender.send_nowait(encode_event(json.dumps(content), event))
         except trio.WouldBlock:
             return  # a page that takes nothing: the heartbeat finds out whether it has left
 

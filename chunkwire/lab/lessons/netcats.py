@@ -3,8 +3,8 @@
 The rule here: a command that is shown runs as it stands. `by_hand` ends each typed line with CRLF, `piped` sends octets
 as they are and half-closes at their end, `listening` is `by_hand` for the server's side.
 
-Each was run but two, whose titles say so: the flags of GNU netcat 0.7.1 are those of its help text, and those of macOS's nc
-of its manual.
+Each was run but two, whose titles say so: the flags of GNU netcat 0.7.1 are those of its help text, and those of
+macOS's nc those of its manual.
 """
 
 from __future__ import annotations

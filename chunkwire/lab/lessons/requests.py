@@ -68,7 +68,7 @@ REQUEST_BY_HAND: Final = Lesson(
             judge=lambda connection: judge_request(connection, _asked),
             lesson_learned=(
                 "The answer has the same form: a status line, field lines, an empty line. Then comes the content.",
-                "No answer came before your empty line: only it told the server that the head had ended.",
+                "No answer came before your empty line: the server knows only by it that the head has ended.",
             ),
         ),
         LessonStep(

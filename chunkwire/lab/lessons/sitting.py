@@ -110,9 +110,9 @@ class Sitting:
         """Return the current step for its learner."""
         step, has_curl = self.current, shutil.which("curl") is not None
         commands = tuple(shown_command(command, self._nc, self.doors, has_curl=has_curl) for command in step.commands)
-        return ShownStep(self.step, tuple(map(self.told, step.task)), commands)
+        return ShownStep(self.step, tuple(map(self.with_addresses, step.task)), commands)
 
-    def told(self, text: str) -> str:
+    def with_addresses(self, text: str) -> str:
         """Return a text of the lesson with the real ports in it."""
         return with_doors(text, self.doors).replace("{leave}", self._nc.netcat.leave)
 

@@ -36,13 +36,13 @@ export function addFiles({ lanes, showStream, clearLane, say }) {
       showStream("a", streams[0]);
       const more = streams.length > 2 ? `; the first 2 of ${streams.length} streams are shown` : "";
       const wrong = streams.slice(0, 2).map(({ client, origin, gateway }) => (client.end ?? gateway.end ?? origin.end)?.error).filter(Boolean);
-      tell(`${file.name}: ${streams.length} stream${streams.length > 1 ? "s" : ""}${more}${[...wrong, ...notes].map((text) => `; ${text}`).join("")}`);
+      showLine(`${file.name}: ${streams.length} stream${streams.length > 1 ? "s" : ""}${more}${[...wrong, ...notes].map((text) => `; ${text}`).join("")}`);
     } catch (error) {
-      tell(`${file.name}: ${error.message}`);
+      showLine(`${file.name}: ${error.message}`);
     }
   }
 
-  function tell(text) {
+  function showLine(text) {
     byId("predict-help").hidden = false;
     byId("predict-help").textContent = text;
     say(text);
@@ -50,7 +50,7 @@ export function addFiles({ lanes, showStream, clearLane, say }) {
 
   function save() {
     const lines = Object.values(lanes).flatMap(({ stream }, k) => stream ? [...stream.lines, ...readsOf(stream, k + 1)] : []);
-    if (!lines.length) return tell("nothing to save yet");
+    if (!lines.length) return showLine("nothing to save yet");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([lines.join("\n"), "\n"], { type: "application/x-ndjson" }));
     link.download = "lab.jsonl";

@@ -48,13 +48,13 @@ export function addHands({ start, hasHand, areAnswered }) {
   async function put(octets, query = "") {
     try {
       const said = await act(`lab/type${query}`, Uint8Array.from(octets));
-      tell(said, octets);
+      showVerdict(said, octets);
     } catch (error) {
       byId("h-said").textContent = error.message;
     }
   }
 
-  function tell({ streams, verdict }, octets) {
+  function showVerdict({ streams, verdict }, octets) {
     const caret = byId("h-caret");
     caret.hidden = true;
     if (!streams) return void (byId("h-said").textContent = "no stream was open to type on");

@@ -265,7 +265,7 @@ function summarise(lane) {
   const octets = stream.isFile ? stream.base === stream.client.frames ? stream.client.content : stream.origin.content || stream.gateway.content : stream.had;
   lane.counts.textContent = base.length || stream.isFile
     ? `${plural(chunks, "chunk")} · ${plural(octets, "octet")}${reads}${had > 0 && longest > 0 ? ` · at most ${short(held)} in the gateway, ${short(longest)} to you` : ""}`
-    : `${plural(stream.reads.length, "read")} · ${plural(stream.had, "octet")}${stream.reads.length ? "; of frames the server has told nothing" : ""}`;
+    : `${plural(stream.reads.length, "read")} · ${plural(stream.had, "octet")}${stream.reads.length ? "; of frames the server has reported nothing" : ""}`;
 }
 
 const short = (ms) => `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;

@@ -12,7 +12,7 @@ export function addPredictions({ lanes, pace, isRunning, redraw }) {
   const isOn = () => button.getAttribute("aria-pressed") === "true";
   const wanted = () => Math.min(MAX_GUESSED, Math.max(1, Number(byId("count").value) || 1));
 
-  function tell(text) {
+  function showLine(text) {
     help.hidden = !text;
     help.textContent = text;
   }
@@ -29,14 +29,14 @@ export function addPredictions({ lanes, pace, isRunning, redraw }) {
     }
     Object.assign(view, { from: 0, to: Math.max(200, planned[planned.length - 1] * 1.06 + 60), isFitted: true });
     cursor = 0;
-    tell(`The open dots are when the origin will write. Click on a ladder where frame 1 will reach you, then frame 2, up to ${wanted()}; by keyboard: arrows move, Enter places, Backspace takes back. Then Start.`);
+    showLine(`The open dots are when the origin will write. Click on a ladder where frame 1 will reach you, then frame 2, up to ${wanted()}; by keyboard: arrows move, Enter places, Backspace takes back. Then Start.`);
     redraw();
   }
 
   function end() {
     button.setAttribute("aria-pressed", "false");
     for (const lane of Object.values(lanes)) Object.assign(lane.ladder, { planned: null, guesses: [] });
-    tell("");
+    showLine("");
     redraw();
   }
 
@@ -46,7 +46,7 @@ export function addPredictions({ lanes, pace, isRunning, redraw }) {
     if (!planned || guesses.length >= planned.length) return;
     guesses.push(Math.max(planned[guesses.length], ms));
     const left = planned.length - guesses.length;
-    tell(left ? `Frame ${guesses.length}: you say ${guesses[guesses.length - 1].toFixed(0)} ms. Next: frame ${guesses.length + 1}.` : "All are placed; the other ladder, or Start.");
+    showLine(left ? `Frame ${guesses.length}: you say ${guesses[guesses.length - 1].toFixed(0)} ms. Next: frame ${guesses.length + 1}.` : "All are placed; the other ladder, or Start.");
     redraw();
   }
 
@@ -70,12 +70,12 @@ export function addPredictions({ lanes, pace, isRunning, redraw }) {
   function judge() {
     const off = Object.values(lanes).flatMap(({ ladder, stream }) => ladder.guesses.map((ms, n) => Math.abs(stream.start + ms - stream.hadAt[n])))
       .filter((ms) => !isNaN(ms)).sort((a, b) => a - b);
-    if (off.length) tell(`Diamonds are what you said, lines what happened: ${off.length} guesses, off by ${off[off.length >> 1].toFixed(0)} ms at the median, ${off[off.length - 1].toFixed(0)} ms at most.`);
+    if (off.length) showLine(`Diamonds are what you said, lines what happened: ${off.length} guesses, off by ${off[off.length >> 1].toFixed(0)} ms at the median, ${off[off.length - 1].toFixed(0)} ms at most.`);
   }
 
   button.addEventListener("click", () => isOn() ? end() : begin());
   byId("start").addEventListener("click", () => {
-    if (isOn()) tell("Diamonds are what you said; the lines are what happened.");
+    if (isOn()) showLine("Diamonds are what you said; the lines are what happened.");
   });
   return { isOn, place, key, judge };
 }

@@ -47,10 +47,10 @@ export class Wire {
       this.total = 0;
       this.box.replaceChildren();
       byId("parts").replaceChildren();
-      return this.tell(-1);
+      return this.describe(-1);
     }
     if (this.frame !== frame || this.shownColumns !== this.columns || this.trailers !== frame.trailers) this.fill(frame);
-    this.tell(Math.min(octet, this.total - 1));
+    this.describe(Math.min(octet, this.total - 1));
   }
 
   fill(frame) {
@@ -108,7 +108,7 @@ export class Wire {
   }
 
   /** Select an octet in hex and text, and name it. */
-  tell(octet) {
+  describe(octet) {
     for (const cell of this.box.querySelectorAll(".here")) cell.classList.remove("here");
     this.octet = octet;
     const { box } = this;
