@@ -1,4 +1,4 @@
-"""The lab: one page that shows the wire, lets a learner touch it, and breaks it.
+"""The lab: a page that shows the octets of streams as they go by, and lets a learner write and break them.
 
 - `laboratory` is the table of what the lab serves: the page, its feed, its streams; `seat` is one learner's part of it.
 - `guard` decides who may ask: the Host, the page's own token, the fields that keep a page's content harmless.

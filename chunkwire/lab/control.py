@@ -1,7 +1,7 @@
 """Pause, step and pace: the time of a run's streams, which goes on only as the learner lets it.
 
 The rule here: a stream waits for its planned moments on a `Pacer`; this one lets time run faster or slower, stop, or go
-on to the next moment. So each resource of the origin that is paced can be stepped, and none of them knows.
+on to the next moment. So any paced resource of the origin can be stepped, without a change to it.
 """
 
 from __future__ import annotations

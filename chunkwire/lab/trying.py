@@ -28,9 +28,9 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 CLIENT_SECONDS: Final = 10.0  # for one client; the octets are sent at once
 BUILD_SECONDS: Final = 90.0  # for Go's compiler, once; a cold cache takes half a minute
-_MAX_TOLD: Final = 200  # letters of what a client said
+_MAX_DETAIL: Final = 200  # letters of what a client said
 
-# What clients that are not installed said of octets like these, in the runs of `python -m bench.faults`: by the rule
+# What clients that are not installed said of octets like these when they were run: by the rule
 # that a strict reader finds broken, or by the state of what is not.
 _RECORDED: Final = {
     "curl": {
@@ -132,7 +132,7 @@ async def _curl(address: str, target: str) -> Trial:
         return Trial("curl", "error", "no end within its time")
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip() or "no words"
-        return Trial("curl", "error", f"exit {done.returncode}: {words[:_MAX_TOLD]}")
+        return Trial("curl", "error", f"exit {done.returncode}: {words[:_MAX_DETAIL]}")
     had = done.stdout.rpartition(b"\n")[2].decode("ascii", "replace")
     return Trial("curl", "ok", f"exit 0, {had} octets of content")
 
@@ -143,7 +143,7 @@ async def _printing(client: str, words: Sequence[str]) -> Trial:
     if done is None:
         return Trial(client, "error", "no end within its time")
     text = done.stdout.decode("utf-8", "replace").strip() or "no words"
-    return Trial(client, "ok" if text.startswith("ok ") else "error", text.removeprefix("ok ")[:_MAX_TOLD])
+    return Trial(client, "ok" if text.startswith("ok ") else "error", text.removeprefix("ok ")[:_MAX_DETAIL])
 
 
 async def _run(words: Sequence[str]) -> subprocess.CompletedProcess[bytes] | None:

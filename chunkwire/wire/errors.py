@@ -67,7 +67,7 @@ class Rule(StrEnum):
     """Field lines longer, together, than `Limits.max_trailer_octets`."""
 
 
-BARE_LF_HINT: Final = "nc sends LF alone at the end of a line: use nc -C (on macOS: nc -c), or telnet."
+BARE_LF_HINT: Final = "A line typed into nc ends in LF alone: use nc -C (on macOS: nc -c), or telnet."
 
 SECTIONS: Final[dict[Rule, str]] = {
     Rule.BARE_LF: "RFC 9112 §2.2",

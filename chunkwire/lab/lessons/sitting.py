@@ -99,7 +99,7 @@ class Sitting:
         self._watched = watched
         self._connections: deque[WatchedConnection] = deque(maxlen=MAX_CONNECTIONS)
         self._judged: WeakSet[WatchedConnection] = WeakSet()
-        self._stirred = trio.Event()
+        self._has_news = trio.Event()
 
     @property
     def current(self) -> LessonStep:
@@ -120,7 +120,7 @@ class Sitting:
         """Judge a connection on which something happened."""
         if connection not in self._connections:
             self._connections.append(connection)
-        self._stirred.set()
+        self._has_news.set()
         if self.done.is_set() or connection in self._judged:
             return
         self._watched(connection)
@@ -155,22 +155,22 @@ class Sitting:
     async def wait_all_over(self) -> None:
         """Wait until no connection is open."""
         while any(not one.is_over for one in self._connections):
-            self._stirred = trio.Event()
-            await self._stirred.wait()
+            self._has_news = trio.Event()
+            await self._has_news.wait()
 
     async def watch_idleness(self) -> None:
         """Give a hint whenever an attempt has stood still for `HINT_SECONDS`; until cancelled."""
         while True:
-            self._stirred = trio.Event()
+            self._has_news = trio.Event()
             with trio.move_on_after(HINT_SECONDS):
-                await self._stirred.wait()
+                await self._has_news.wait()
                 continue
             open_ones = [one for one in self._connections if not one.is_over and one not in self._judged]
             if open_ones and open_ones[-1].received and not self.done.is_set() and self.current.judge is not None:
                 judgement = self.current.judge(replace(open_ones[-1], is_over=True))
                 if judgement is not None and not judgement.is_right:
                     self._hint(judgement)
-            await self._stirred.wait()
+            await self._has_news.wait()
 
 
 @asynccontextmanager
