@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chunkwire.record.values import Record
     from chunkwire.server.routes import Resource
     from chunkwire.server.settings import ServerSettings
+    from chunkwire.server.stampdesk import StampDesk
     from chunkwire.server.tap import RecordFor
 
 
@@ -26,6 +27,7 @@ async def page_beside(
     streams: Sequence[Resource] | None = None,
     upstreams: Sequence[Upstream] = (),
     settings: ServerSettings | None = None,
+    stamps: StampDesk | None = None,
 ) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
     """Give what the admin address of a server serves beside its metrics, and who takes the records of that server.
 
@@ -36,6 +38,7 @@ async def page_beside(
         streams: the resources on the page; None takes the origin's.
         upstreams: where a gateway sends requests.
         settings: of the streams on the page.
+        stamps: what it keeps is said there, too.
     """
     if admin is None:
         yield NO_SITE, lambda _: record_to
@@ -52,5 +55,8 @@ async def page_beside(
     lab = Lab(streams, relays=Relays(upstreams), about={"clock": clock}, others=learning())
     async with trio.open_nursery() as nursery:
         await nursery.start(lab.relays.run, name="lab")
-        yield AdminSite(lab.resources, settings, lab.record_for), lab.seat.watchers.record_for(place, record_to)
+        yield (
+            AdminSite(lab.resources, settings, lab.record_for, stamps),
+            lab.seat.watchers.record_for(place, record_to),
+        )
         nursery.cancel_scope.cancel()

@@ -27,8 +27,9 @@ and first is counted from the moment that one was to begin.
 99.5 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
 gathered so far. A FILE of - is standard output.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
-  allows (0), or --until was not reached, 7 no connection, 22 another status
-  than 200, 28 no frame came, 130 Ctrl-C
+  allows (0), --until was not reached, or this meter's own error decides the
+  result (--force), 7 no connection, 22 another status than 200, 28 no frame
+  came, 130 Ctrl-C
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
@@ -76,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help=what)
     parser.add_argument("files", nargs="*", metavar="FILE", help="of merge: what --json printed, or --hlog wrote")
     add_load(parser.add_argument_group("load"))
+    add_timing(parser.add_argument_group("clocks"))
     add_results(parser.add_argument_group("results"))
     flags.add_request(parser)
 
@@ -132,6 +134,20 @@ def moment(text: str) -> float:
     return when.timestamp()
 
 
+def add_timing(group: argparse._ArgumentGroup) -> None:
+    """Add who says when a frame came."""
+    add = group.add_argument
+    add(
+        "--stamps",
+        choices=("kernel", "process"),
+        help="who says when a frame came: the kernel (default where it can: Linux, without TLS), or this process once "
+        "it is awake",
+    )
+    hop = "--admin address of a serve or forward --stamps on the way, the origin's first: says where the time went"
+    add("--hop", action="append", default=[], metavar="ADMIN", help=hop)
+    add("--force", action="store_true", help="print the figures also where this meter's own error decides them")
+
+
 def add_results(group: argparse._ArgumentGroup) -> None:
     """Add what is made of the samples."""
     add = group.add_argument
@@ -165,6 +181,7 @@ async def bench(options: argparse.Namespace) -> int:
     """Run the turns; return the exit code."""
     from chunkwire.cli import bench_dask, bench_files
     from chunkwire.cli.bench_output import report, result_of, say
+    from chunkwire.cli.bench_timing import clocks_of
     from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted
     from chunkwire.cli.probe import progress
     from chunkwire.net.dial import parse_url
@@ -185,9 +202,13 @@ async def bench(options: argparse.Namespace) -> int:
     troubles: list[str] = []
     records = bench_files.lines_to("save", options.save, to_json, troubles)
     rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
-    with records as made.record_to, rows as made.report_frame, progress(options) as made.report_progress:
-        await run_until_interrupted(made)
-    return report(result_of(made), options, requirements, until=until, troubles=troubles)
+    targets = [url for url in (made.url, base) if url is not None]
+    with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
+        with progress(options) as made.report_progress:
+            await run_until_interrupted(made)
+    parts = (("", made.gathered), ("the baseline: ", made.baseline))
+    complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
+    return report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
 
 
 async def wait_start(start_at: float | None) -> None:

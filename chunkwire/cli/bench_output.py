@@ -66,16 +66,25 @@ def report(
     *,
     until: Target | None = None,
     troubles: Sequence[str] = (),
+    complaints: Sequence[str] = (),
 ) -> int:
     """Print the figures, write the files, and say what is wrong; return the exit code.
 
     Args:
         troubles: with the files that were written while it measured.
+        complaints: why the figures are no measurement; they are shown then only with --force.
     """
-    found = list(findings(result, requirements, until))
-    show(result, options, until)
+    is_void = bool(complaints) and not options.force
+    beginning, void_code = ("nothing was measured: ", ExitCode.FINDING) if is_void else ("", ExitCode.OK)
+    found = [(beginning + line, void_code) for line in complaints]
+    found += findings(result, requirements, until)
     nothing = [line for line, _ in found if "nothing was measured" in line]
-    written = [*troubles, *write_files(result, options, requirements, nothing)]
+    written = [*troubles]
+    if not is_void:
+        show(result, options, until)
+        written += write_files(result, options, requirements, nothing)
+    elif options.junit:
+        written += filter(None, [write_whole("junit", options.junit, junit(requirements, result, nothing))])
     code = ExitCode.OK
     for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
         say(line)
@@ -168,6 +177,7 @@ def conditions(made: Bench) -> dict[str, object]:
         "seconds": "until all ended" if math.isinf(seconds) else seconds,
         "warm-up": f"{left_out} (found)" if options.warmup is None else f"{options.warmup:g} s",
         **({"turns": made.turns} if made.base is not None else {}),
+        **made.clocks.conditions(),
         "host": platform.node(),
         "chunkwire": version(),
         "python": platform.python_version(),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from chunkwire.cli.asking import read_request
+from chunkwire.cli.bench_timing import Clocks
 from chunkwire.net.dial import Url
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.limits import Target
@@ -60,6 +61,7 @@ class Bench:
     is_partial: bool = False
     record_to: Callable[[Record], None] | None = None
     report_frame: Callable[[FrameSample], None] | None = None
+    clocks: Clocks = field(default_factory=Clocks)
     report_progress: Callable[[str], None] = field(default=lambda _: None)
 
     def __post_init__(self) -> None:
@@ -133,13 +135,14 @@ async def _turns(made: Bench) -> None:
 
 
 async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
-    load = make_load(made, target, turn)
+    load = made.clocks.applied(make_load(made, target, turn), is_baseline=total is made.baseline)
     what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening streams of {target}"
     made.report_progress(what)
     meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
     try:
         await meter.run()
     finally:
+        made.clocks.note_step(meter.step_ns)
         total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
 
 

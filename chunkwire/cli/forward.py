@@ -135,11 +135,14 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.barrier and options.workers > 1:
         raise LocalError("--barrier goes with one process, not with --workers")
+    if options.stamps is not None and (options.mode != "exact" or options.fault):
+        raise LocalError("contradictory flags: --stamps and --mode or --fault: they change offsets in the body")
     upstreams = _upstreams(options, settings)
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with serving.recording(options.save) as record_to:
-            page = page_beside(f"gateway {settings.mode}", place.admin, record_to=record_to, upstreams=upstreams)
+            name = f"gateway {settings.mode}"
+            page = page_beside(name, place.admin, record_to=record_to, upstreams=upstreams, stamps=place.stamps)
             async with page as (site, record_for):
                 await serve_gateway(
                     place.address,
@@ -170,7 +173,13 @@ def _upstreams(options: argparse.Namespace, settings: GatewaySettings) -> list[U
         raise LocalError(f"expected no query in UPSTREAM, whose path is a prefix of every target, got {queries[0]!r}")
     tls = make_tls(options.cafile) if options.cafile or any(url.scheme == "https" for url in urls) else None
     return [
-        Upstream(url, tls if url.scheme == "https" else None, settings.connect_timeout, settings.head_limits)
+        Upstream(
+            url,
+            tls if url.scheme == "https" else None,
+            settings.connect_timeout,
+            settings.head_limits,
+            has_stamps=options.stamps is not None,
+        )
         for url in urls
     ]
 

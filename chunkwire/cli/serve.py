@@ -129,7 +129,9 @@ def _origin(
         is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
         listed = Listing((*resources, *others), f"http://{place.admin}/" if is_known else None)
         with serving.recording(options.save) as record_to:
-            page = page_beside("origin", place.admin, record_to=record_to, streams=resources, settings=settings)
+            page = page_beside(
+                "origin", place.admin, record_to=record_to, streams=resources, settings=settings, stamps=place.stamps
+            )
             async with page as (site, record_for):
                 origin = partial(
                     serve,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chunkwire.net.listen import Address
     from chunkwire.record.values import Record
     from chunkwire.server.metrics import Metrics
+    from chunkwire.server.stampdesk import StampDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Place:
         metrics: what it counts into; None leaves that to the server.
         reuse_port: it shares the address with others.
         certificate: it serves over TLS with it.
+        stamps: keeps the kernel's, for bench; None reads none.
     """
 
     address: Address
@@ -42,6 +44,7 @@ class Place:
     metrics: Metrics | None
     reuse_port: bool
     certificate: ServerTls | None
+    stamps: StampDesk | None = None
 
 
 class ServeAt(Protocol):
@@ -60,8 +63,41 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers", type=flags.count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
     )
+    group.add_argument(
+        "--stamps",
+        type=int,
+        choices=(1, 2),
+        nargs="?",
+        const=1,
+        help="for `bench --hop ADMIN`: keep the kernel's stamps of bodies that it asks for; 2: also when a frame was "
+        "queued",
+    )
     group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
     flags.add_certificate(parser)
+
+
+@contextmanager
+def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk | None]:
+    """Give what keeps the kernel's stamps where `--stamps` asks for them.
+
+    Raises:
+        LocalError: this kernel has none, or other flags rule them out.
+    """
+    if options.stamps is None:
+        yield None
+        return
+    from chunkwire.net.stamps import stamping
+    from chunkwire.server.stampdesk import StampDesk
+    from chunkwire.wire.errors import LocalError
+
+    if not options.admin:
+        raise LocalError("--stamps without --admin: bench reads them there")
+    if options.workers > 1:
+        raise LocalError("--stamps goes with one process, not with --workers")
+    if options.cert and not options.quiet:
+        print("chunkwire: --stamps: bodies over TLS have none", file=sys.stderr)
+    with stamping(transmit=True):
+        yield StampDesk(point, queued=options.stamps == 2)
 
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
@@ -102,8 +138,9 @@ async def _run_announced(
             arguments, reloads = worker_arguments(), certificate is not None
             await supervise(arguments, options.workers, address, admin=admin, reloads=reloads, task_status=task_status)
         else:
-            place = Place(address, admin, None, reuse_port=False, certificate=certificate)
-            await server(place, task_status=task_status)
+            with _stamp_desk(options, name) as stamps:
+                place = Place(address, admin, None, reuse_port=False, certificate=certificate, stamps=stamps)
+                await server(place, task_status=task_status)
 
     if options.verbose:
         print(f"sleeper: {(await current_sleeper()).form.value}", file=sys.stderr)

@@ -23,6 +23,7 @@ from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import Gate, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
+from chunkwire.forward.stamping import StampingMover
 from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.certificates import ServerTls
@@ -41,6 +42,7 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
+    from chunkwire.server.stampdesk import StampDesk
     from chunkwire.server.tap import RecordFor
 
 logger = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class Gateway:
         self._record_for = record_for or (lambda _: record_to)
         self._on_end = on_end
         self._metrics = metrics
+        self.stamps: StampDesk | None = None  # of bodies whose request asks for them
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_logged_fin = False
@@ -95,6 +98,8 @@ class Gateway:
         client = ServerConnection(
             stream, bare_lf=False, limits=self._settings.head_limits, may_linger=self.drain.may_linger
         )
+        if self.stamps is not None:
+            client.carry_stamps()
         patience = self._settings.head_timeout
         try:
             with suppress(PeerGone):
@@ -168,7 +173,11 @@ class Gateway:
     async def _run_exchange(
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
     ) -> bool:
-        exchange = self._exchange(client, request, framing, mover or self._mover)
+        mover = mover or self._mover
+        sheet = self.stamps.open(client, request) if self.stamps is not None else None
+        if sheet is not None:
+            mover = StampingMover(mover, sheet, client)
+        exchange = self._exchange(client, request, framing, mover)
         if self._metrics is not None:
             self._metrics.begin(exchange.report)
         try:
@@ -178,6 +187,8 @@ class Gateway:
             exchange.report.verdict = Outcome.CUT
             raise
         finally:
+            if sheet is not None and self.stamps is not None:
+                self.stamps.close(sheet)
             self._ended(client.peer, request, exchange.report)
         return report.keep_alive
 
@@ -312,6 +323,7 @@ async def serve_gateway(
     listeners = await open_all(address, admin, reuse_port=reuse_port, certificate=certificate)
     record_for = record_for or (lambda _: record_to)
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
+    gateway.stamps = admin_site.stamps
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")
         await run_server(

@@ -26,12 +26,13 @@ SWEEP_SECONDS: Final = 1.0  # how long a closed idle connection may stay unnotic
 
 @dataclass(slots=True)
 class Upstream:
-    """One upstream URL and its idle connections, newest last."""
+    """One upstream URL and its idle connections, newest last; `has_stamps` reads the kernel's of what comes."""
 
     url: Url
     tls: ssl.SSLContext | None = None
     connect_timeout: float = CONNECT_SECONDS
     limits: HeadLimits = DEFAULT_HEAD_LIMITS
+    has_stamps: bool = False
     idle: deque[tuple[float, ClientConnection]] = field(default_factory=deque)
 
     def __str__(self) -> str:
@@ -52,7 +53,12 @@ class Upstream:
         Raises:
             DialError: it could not be opened.
         """
-        return await dial(self.url.host, self.url.port, tls=self.tls, timeout=self.connect_timeout, limits=self.limits)
+        connection = await dial(
+            self.url.host, self.url.port, tls=self.tls, timeout=self.connect_timeout, limits=self.limits
+        )
+        if self.has_stamps:
+            connection.carry_stamps()
+        return connection
 
     def keep(self, connection: ClientConnection) -> None:
         """Keep a connection whose exchange was complete; the oldest goes when there are too many."""

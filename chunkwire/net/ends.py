@@ -108,7 +108,10 @@ class ServerConnection(Connection):
 
         The body is the caller's, and its framing is the one that the fields state.
         """
-        return write_response(response, self._asked, method)
+        octets = write_response(response, self._asked, method)
+        if self.stamps is not None:
+            self.stamps.begin_sent_body(len(octets))
+        return octets
 
 
 class ClientConnection(Connection):
@@ -144,6 +147,8 @@ class ClientConnection(Connection):
         octets = write_request(request) + body
         self._asked = Asked.by(request)
         self._has_head = False
+        if self.stamps is not None:
+            self.stamps.start_receiving()
         taken = self.send_nowait(octets)
         if taken < len(octets):
             await self.send_all(memoryview(octets)[taken:])
@@ -163,6 +168,8 @@ class ClientConnection(Connection):
         if head is None:
             raise IncompleteHead(bytes(self.leftover))
         self._has_head = True
+        if self.stamps is not None:
+            self.stamps.begin_received_body(len(self.leftover))
         self.latest_head = head if self.keeps_head else None
         method = b"HEAD" if self._asked.is_head else b"GET"
         return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)

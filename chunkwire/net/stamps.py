@@ -93,45 +93,61 @@ def _turn(sock: socket.socket, flags: int) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, flags)
 
 
+class OctetLog:
+    """When octets of one body came, or when they left: a row for each call, of as many numbers as `width`.
+
+    Attributes:
+        numbers: the rows in a line. A receive: octets so far, arrived, read. A write: octets so far, written, left and
+            queued.
+        body_from: octets in front of the body.
+    """
+
+    __slots__ = ("body_from", "numbers", "width")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.numbers = array("q")
+        self.body_from = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers) // self.width
+
+    def rows(self) -> Iterator[tuple[int, ...]]:
+        """Yield the rows of the body: its octets up to the end of the call, then ns since the epoch, 0 for unknown."""
+        numbers, width = self.numbers, self.width
+        for k in range(0, len(numbers), width):
+            end = numbers[k] - self.body_from
+            if end > 0:
+                yield (end, *numbers[k + 1 : k + width])
+
+
 class SocketStamps:
     """The stamps of one TCP connection, while one body at a time goes over it.
 
     All octets of the connection must go through `read_into` and `write` from `start_*` on.
 
     Attributes:
-        reads: of each receive the octets so far, when they arrived, and when they were read: three numbers.
-        writes: of each write the octets so far, when it began, when they left, and when they were queued: four.
+        received, sent: what is known since the latest `start_receiving` and `start_sending`.
     """
 
-    __slots__ = (
-        "_body_received",
-        "_body_sent",
-        "_pending",
-        "_received",
-        "_sent",
-        "_sock",
-        "_turned_on",
-        "reads",
-        "writes",
-    )
+    __slots__ = ("_pending", "_received", "_sent", "_sock", "_turned_on", "received", "sent")
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         # The standard library's socket inside trio's, whose recvmsg would wait; a dup would keep the connection open.
         self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]
-        self._received = self._sent = self._body_received = self._body_sent = 0
-        self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its place in `writes`
+        self._received = self._sent = 0
+        self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its place in what was sent
         self._turned_on = 0
-        self.reads = array("q")
-        self.writes = array("q")
+        self.received, self.sent = OctetLog(3), OctetLog(4)
 
     def start_receiving(self) -> None:
         """Turn receive stamps on, before the octets come that are to have one."""
-        self.reads, self._received, self._body_received = array("q"), 0, 0
+        self.received, self._received = OctetLog(3), 0
         self._turn_on(_RX_SOFTWARE | _SOFTWARE)
 
     def start_sending(self, *, queued: bool = False) -> None:
         """Turn transmit stamps on; `queued` asks for two a write."""
-        self.writes, self._sent, self._body_sent = array("q"), 0, 0
+        self.sent, self._sent = OctetLog(4), 0
         self._pending.clear()
         self._turn_on(0)  # what was sent before is counted no more
         self._turn_on(_TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP | (_TX_SCHED if queued else 0))
@@ -150,16 +166,21 @@ class SocketStamps:
 
     def begin_received_body(self, unread: int) -> None:
         """Count the body's octets from here: so many have been received and not been read apart."""
-        self._body_received = self._received - unread
+        self.received.body_from = self._received - unread
 
     def begin_sent_body(self, ahead: int = 0) -> None:
         """Count the body's octets from here, after so many more."""
-        self._body_sent = self._sent + ahead
+        self.sent.body_from = self._sent + ahead
 
     @property
     def arrived_ns(self) -> int:
         """When the last octet of the latest receive arrived; 0 where that is not known."""
-        return self.reads[-2] if self.reads else 0
+        return self.received.numbers[-2] if self.received else 0
+
+    @property
+    def read_ns(self) -> int:
+        """When the latest receive returned; 0 before any."""
+        return self.received.numbers[-1] if self.received else 0
 
     def read_into(self, memory: memoryview) -> int:
         """Receive once; as `os.readv`."""
@@ -168,8 +189,8 @@ class SocketStamps:
         got, ancillary, _, _ = self._sock.recvmsg_into((memory,), ANCILLARY_OCTETS)
         read_ns = time.time_ns()
         self._received += got
-        if got and len(self.reads) < 3 * MAX_ENTRIES:
-            self.reads.extend((self._received, arrival_of(ancillary) if got < len(memory) else 0, read_ns))
+        if got and len(self.received) < MAX_ENTRIES:
+            self.received.numbers.extend((self._received, arrival_of(ancillary) if got < len(memory) else 0, read_ns))
         return got
 
     def write(self, octets: bytes | bytearray | memoryview) -> int:
@@ -179,9 +200,10 @@ class SocketStamps:
         written_ns = time.time_ns()
         sent = os.write(self._sock.fileno(), octets)
         self._sent += sent
-        place = len(self.writes)
-        if sent and place < 4 * MAX_ENTRIES:
-            self.writes.extend((self._sent, written_ns, 0, 0))
+        log = self.sent
+        if sent and len(log) < MAX_ENTRIES:
+            place = len(log.numbers)
+            log.numbers.extend((self._sent, written_ns, 0, 0))
             octet = (self._sent - 1) & 0xFFFFFFFF
             self._pending[_LEFT, octet] = place + 2
             if self._turned_on & _TX_SCHED:
@@ -202,7 +224,7 @@ class SocketStamps:
                 continue
             place = self._pending.pop(found[:2], None)
             if place is not None:
-                self.writes[place] = found[2]
+                self.sent.numbers[place] = found[2]
                 if not self._pending:
                     return  # the queue is empty: one call less for each write
 
@@ -231,20 +253,6 @@ class SocketStamps:
         """Say whether what poll(2) reports as an error is one, once the stamps are taken."""
         self.drain()
         return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
-
-    def body_reads(self) -> Iterator[tuple[int, int, int]]:
-        """Yield of each receive the octets of the body so far, when they arrived (0: unknown), when they were read."""
-        for k in range(0, len(self.reads), 3):
-            end = self.reads[k] - self._body_received
-            if end > 0:
-                yield end, self.reads[k + 1], self.reads[k + 2]
-
-    def body_writes(self) -> Iterator[tuple[int, int, int, int]]:
-        """Yield of each write the octets of the body so far, when it began, when they left and were queued."""
-        for k in range(0, len(self.writes), 4):
-            end = self.writes[k] - self._body_sent
-            if end > 0:
-                yield end, self.writes[k + 1], self.writes[k + 2], self.writes[k + 3]
 
 
 def clock_offset_ns() -> int:

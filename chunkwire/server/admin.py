@@ -28,7 +28,7 @@ async def serve_admin(
 ) -> None:
     """Serve `/metrics` and `/healthz` of one server, and a site, on addresses of their own, until drained."""
     admin = Server(
-        (*admin_resources(read), *site.resources),
+        (*admin_resources(read), *site.resources, *((site.stamps.resource(),) if site.stamps is not None else ())),
         pacer=await current_sleeper(),
         settings=site.settings or DEFAULT_SERVER_SETTINGS,
         record_for=site.record_for,

@@ -37,6 +37,7 @@ from chunkwire.server.request import IncomingRequest, RequestBody
 from chunkwire.server.responder import BodyState, Responder
 from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.tap import RecordFor, SentTap
 from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError
 
@@ -65,6 +66,7 @@ class Server:
         drain: ends the server gracefully once started; None never does.
         metrics: counted into.
         on_end: called with each exchange when it is over, for an access line.
+        stamps: keeps the kernel's stamps of the bodies that a request asks them for; None reads none.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Server:
         drain: Drain | None = None,
         metrics: Metrics | None = None,
         on_end: Callable[[JournalEntry], None] | None = None,
+        stamps: StampDesk | None = None,
     ) -> None:
         self.settings = settings
         self.journal = Journal(settings.journal_entries)
@@ -87,6 +90,7 @@ class Server:
         self._drain = drain or Drain()
         self._routes = Routes(resources)
         self._on_end = on_end
+        self._stamps = stamps
         self._numbers = itertools.count(1)
 
     async def handle(self, stream: trio.abc.Stream) -> None:
@@ -97,6 +101,8 @@ class Server:
         connection = ServerConnection(
             stream, bare_lf=True, limits=self.settings.head_limits, may_linger=self._drain.may_linger
         )
+        if self._stamps is not None:
+            connection.carry_stamps()
         try:
             while await self._serve_next(connection):
                 pass
@@ -129,6 +135,7 @@ class Server:
         except HeadError as error:
             refusal = from_head_error(error)
         exchange, tap = self._open(connection, head)
+        sheet = self._stamps.open(connection, head) if self._stamps is not None else None
         body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
         request = IncomingRequest(head, body=body, connection=connection, settings=self.settings, journal=self.journal)
         response = Responder(
@@ -147,6 +154,8 @@ class Server:
             if response.state is BodyState.OPEN and not response.is_chunked:
                 connection.reset()  # or its end would be taken for the end of the body
             self._close(exchange, tap, ended)
+            if sheet is not None and self._stamps is not None:
+                self._stamps.close(sheet)
         if response.must_close or self._drain.is_started:
             return False
         return response.state is BodyState.COMPLETE and await body.drain()

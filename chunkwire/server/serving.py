@@ -69,11 +69,11 @@ async def serve(
         resources,
         pacer=sleeper,
         settings=settings,
-        record_to=record_to,
-        record_for=record_for,
+        record_for=record_for or (lambda _: record_to),
         drain=drain,
         metrics=metrics,
         on_end=on_end,
+        stamps=admin_site.stamps,
     )
     server.metrics.sleeper_form = sleeper.form.value
     await run_server(

@@ -63,7 +63,7 @@ async def test_each_write_has_a_stamp_between_its_beginning_and_its_read(pair: P
     for size in (1, 50, 99):
         assert pair.sender.write(b"x" * size) == size
         assert await pair.read() == size
-    writes, reads = list(pair.sender.body_writes()), list(pair.receiver.body_reads())
+    writes, reads = list(pair.sender.sent.rows()), list(pair.receiver.received.rows())
     assert [end for end, *_ in writes] == [end for end, *_ in reads] == [1, 51, 150]
     for (_, written, left, queued), (_, arrived, read) in zip(writes, reads, strict=True):
         assert written <= queued <= left <= arrived <= read
@@ -73,7 +73,7 @@ async def test_a_read_that_fills_its_buffer_has_no_stamp_and_one_octet_less_has(
     for size in (10, 9):
         pair.sender.write(b"x" * size)
         assert await pair.read(10) == size
-    assert [bool(arrived) for _, arrived, _ in pair.receiver.body_reads()] == [False, True]
+    assert [bool(arrived) for _, arrived, _ in pair.receiver.received.rows()] == [False, True]
 
 
 async def test_offsets_are_those_of_the_body(pair: Pair) -> None:
@@ -83,8 +83,8 @@ async def test_offsets_are_those_of_the_body(pair: Pair) -> None:
     pair.receiver.begin_received_body(unread=5)
     pair.sender.write(b"second")
     await pair.read()
-    assert [end for end, *_ in pair.sender.body_writes()] == [5, 11]
-    assert [end for end, *_ in pair.receiver.body_reads()] == [5, 11]
+    assert [end for end, *_ in pair.sender.sent.rows()] == [5, 11]
+    assert [end for end, *_ in pair.receiver.received.rows()] == [5, 11]
 
 
 async def test_a_second_body_on_the_connection_counts_from_nothing(pair: Pair) -> None:
@@ -93,7 +93,7 @@ async def test_a_second_body_on_the_connection_counts_from_nothing(pair: Pair) -
         pair.sender.write(b"x" * size)
         await pair.read()
         pair.sender.stop()
-        assert [(end, left > 0) for end, _, left, _ in pair.sender.body_writes()] == [(size, True)]
+        assert [(end, left > 0) for end, _, left, _ in pair.sender.sent.rows()] == [(size, True)]
 
 
 def test_nothing_is_read_from_octets_that_are_no_stamp() -> None:
@@ -150,7 +150,7 @@ async def test_a_body_has_stamps_on_both_sides_at_the_same_offsets(make_mover: M
         assert await carried.wait_error() is None
         assert carried.source.stamps is not None
         assert carried.sink.stamps is not None
-        reads, writes = list(carried.source.stamps.body_reads()), list(carried.sink.stamps.body_writes())
+        reads, writes = list(carried.source.stamps.received.rows()), list(carried.sink.stamps.sent.rows())
         ends = [len(FRAME) * n for n in (1, 2, 3)] + [3 * len(FRAME) + len(END)]
         assert [end for end, *_ in reads] == [end for end, *_ in writes] == ends
         assert all(arrived <= read for _, arrived, read in reads)

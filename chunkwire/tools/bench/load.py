@@ -59,6 +59,15 @@ class Spacing(StrEnum):
     EVEN = "even"
 
 
+class Timing(StrEnum):
+    """Who says when a frame came."""
+
+    KERNEL = "kernel"
+    """The kernel, for the packet that had its last octet; where it does not say, that is unknown."""
+    PROCESS = "process"
+    """This process, once it was awake and had received it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrivals:
     """Streams that begin at a rate: so many a second."""
@@ -86,6 +95,9 @@ class Load:
         opening: how the first streams are opened.
         spread: s over which staggered streams are opened, so that they are not due at one moment.
         must_open: raise if the very first stream gets no connection, or a status that another try will not change.
+        timing: who says when a frame came.
+        has_stamps: the kernel stamps what comes, so that this process knows how late it reads.
+        hops: `--admin` addresses of servers of ours that stamp, from the origin on.
         is_enough: asked between stretches of sampling whether to end before the time; sampling rests meanwhile.
     """
 
@@ -107,6 +119,9 @@ class Load:
     tls: ssl.SSLContext | None = None
     record_to: Callable[[Record], None] | None = None
     report_frame: Callable[[FrameSample], None] | None = None
+    timing: Timing = Timing.PROCESS
+    has_stamps: bool = False
+    hops: tuple[Url, ...] = ()
 
     @property
     def round_seconds(self) -> float:

@@ -20,6 +20,7 @@ import trio
 
 from chunkwire.net.connection import READ_OCTETS
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.stamps import ANCILLARY_OCTETS, Ancillary, arrival_of
 from chunkwire.tools.bench.samples import StreamSampler
 
 POLL_SECONDS: Final = 0.02
@@ -36,6 +37,7 @@ class Waiting:
     sock: socket.socket
     sampler: StreamSampler
     ended: trio.Event
+    has_stamps: bool = False
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Loop:
     token: trio.lowlevel.TrioToken
     poll: select.epoll = field(default_factory=lambda: select.epoll())
     waiting: dict[int, Waiting] = field(default_factory=dict)
-    backlog: deque[tuple[Waiting, int, bytes | None]] = field(default_factory=deque)
+    backlog: deque[tuple[Waiting, int, bytes | None, int]] = field(default_factory=deque)
     is_over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
     waited: float = 0.0
@@ -85,8 +87,12 @@ class Loop:
         if waiting is None:
             return  # its stream was cancelled since the poll
         octets: bytes | None
+        ancillary: Ancillary = ()
         try:
-            octets = waiting.sock.recv(READ_OCTETS)
+            if waiting.has_stamps:
+                octets, ancillary, _, _ = waiting.sock.recvmsg(READ_OCTETS, ANCILLARY_OCTETS)
+            else:
+                octets = waiting.sock.recv(READ_OCTETS)
             now_ns = time.time_ns()
         except BlockingIOError:
             return
@@ -94,7 +100,8 @@ class Loop:
             octets, now_ns = None, time.time_ns()
         if not octets and not self.forget(fd):
             return
-        self.backlog.append((waiting, now_ns, octets))
+        arrived_ns = arrival_of(ancillary) if octets and len(octets) < READ_OCTETS else 0
+        self.backlog.append((waiting, now_ns, octets, arrived_ns))
 
     def forget(self, fd: int) -> bool:
         """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
@@ -104,8 +111,8 @@ class Loop:
             self.poll.unregister(fd)
             return True
 
-    def _scan(self, waiting: Waiting, now_ns: int, octets: bytes | None) -> None:
-        if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets):
+    def _scan(self, waiting: Waiting, now_ns: int, octets: bytes | None, arrived_ns: int) -> None:
+        if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets, arrived_ns):
             return
         self.forget(waiting.sock.fileno())
         self.token.run_sync_soon(waiting.ended.set)
@@ -118,7 +125,7 @@ def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop
     assert fd is not None
     sock = socket.socket(fileno=socket.dup(fd))
     sock.setblocking(False)
-    waiting = Waiting(sock, sampler, trio.Event())
+    waiting = Waiting(sock, sampler, trio.Event(), connection.stamps is not None)
     try:
         loop.add(waiting)
         yield waiting.ended

@@ -23,12 +23,16 @@ from typing import Final
 
 import trio
 
+from chunkwire.net.stamps import clock_offset_ns
+from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.hops import read_stamps
 from chunkwire.tools.bench.intervals import warmup_rounds
 from chunkwire.tools.bench.load import Arrivals, Load, Opening
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import Window
 from chunkwire.tools.bench.saturation import trend_of
+from chunkwire.tools.bench.segments import TIMER, HopStamps
 from chunkwire.tools.bench.streams import Slot, StreamRunner
 
 MIN_PAUSE_SECONDS: Final = 0.05
@@ -43,6 +47,9 @@ SWITCH_SECONDS: Final = 0.0001
 MAX_OPEN: Final = 10_000
 """Streams that a rate may have open at once; one more is a failure, and is not begun."""
 
+TIMER_SECONDS: Final = 0.02
+"""Between two timers of this process whose lateness is measured."""
+
 FIRST_LOOK_SECONDS: Final = 3.0
 LOOK_GROWTH: Final = 1.25
 """When `is_enough` is asked: after so many s of sampling, and then each time that they have grown so much. Each look is
@@ -50,7 +57,11 @@ one more chance to end on a lucky interval, so that there are few."""
 
 
 class Meter:
-    """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled."""
+    """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled.
+
+    Attributes:
+        step_ns: by how much the wall clock was set meanwhile.
+    """
 
     def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
         self.window = Window()
@@ -62,6 +73,9 @@ class Meter:
         self._slots = [] if load.arrivals else [Slot() for _ in range(min(load.streams, load.total or load.streams))]
         self._has_begun_all = load.arrivals is None
         self._waited = 0.0
+        self._late_timers = DurationHistogram()
+        self._hop_stamps: list[dict[int, HopStamps]] = []
+        self.step_ns = 0
         self._busy: float | None = None
 
     @property
@@ -73,31 +87,51 @@ class Meter:
         """Open the streams, warm up and sample.
 
         Raises:
-            ChunkwireError: the very first stream could not be opened, where the load says that it must.
+            ChunkwireError: the very first stream could not be opened, where the load says that it must; or a hop says
+                nothing of stamps.
         """
+        for hop in self._load.hops:
+            await read_stamps(hop, self._runner.run_id)
         was_collecting, interval = gc.isenabled(), sys.getswitchinterval()
         gc.disable()  # a collection in the middle would be a pause of ours
         sys.setswitchinterval(SWITCH_SECONDS)
+        began_ns = clock_offset_ns()
         try:
             async with trio.open_nursery() as nursery:
                 if self._loop is not None:
                     nursery.start_soon(trio.to_thread.run_sync, self._loop.run, name="loop")
-                try:
-                    async with trio.open_nursery() as streams:
-                        if await self._open(streams):
-                            await self._sample()
-                        if math.isfinite(self._load.seconds):
-                            self._close_window()
-                            streams.cancel_scope.cancel()
-                finally:
-                    self._close_window()
-                    if self._loop is not None:
-                        self._loop.is_over.set()
+                await self._run_streams()
+            self._hop_stamps = [await read_stamps(hop, self._runner.run_id) for hop in self._load.hops]
         finally:
+            self.step_ns = clock_offset_ns() - began_ns
             sys.setswitchinterval(interval)
             if was_collecting:
                 gc.enable()
             self._finish()
+
+    async def _run_streams(self) -> None:
+        try:
+            async with trio.open_nursery() as beside:
+                beside.start_soon(self._time_timers, name="timers")
+                async with trio.open_nursery() as streams:
+                    if await self._open(streams):
+                        await self._sample()
+                    if math.isfinite(self._load.seconds):
+                        self._close_window()
+                        streams.cancel_scope.cancel()
+                beside.cancel_scope.cancel()
+        finally:
+            self._close_window()
+            if self._loop is not None:
+                self._loop.is_over.set()
+
+    async def _time_timers(self) -> None:
+        """Take note of how late this process is where it waits for a moment."""
+        while True:
+            due = trio.current_time() + TIMER_SECONDS
+            await trio.sleep_until(due)
+            if math.isfinite(self.window.opens_ns) and math.isinf(self.window.closes_ns):
+                self._late_timers.record(round((trio.current_time() - due) * 1e9))
 
     async def _open(self, streams: trio.Nursery) -> bool:
         """Open the first streams and wait for what becomes of them; at a rate, wait for nothing.
@@ -189,8 +223,12 @@ class Meter:
     def _finish(self) -> None:
         """Make the figures that only whole streams give, once nothing more is read."""
         self._runner.finish(self._slots, self.window.closes_ns)
+        if self._runner.segments is not None:
+            self._runner.segments.finish(self.gathered, self._hop_stamps or [{} for _ in self._load.hops])
         if self._load.warmup is None:
             self.gathered.leave_out(warmup_rounds(self.gathered.rounds))
+        if self.gathered.rounds and self._late_timers.n:
+            self.gathered.rounds[0].samples[TIMER] = self._late_timers
         seconds = (self.window.closes_ns - self.window.began_ns) / 1e9
         if seconds > 0:
             late, added = (

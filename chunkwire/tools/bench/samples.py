@@ -17,6 +17,7 @@ from chunkwire.llm.dialect import Reader
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.segments import FrameMoments, Segments
 from chunkwire.tools.bench.tokens import ContentTimes
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import IncompleteBody
@@ -61,14 +62,14 @@ class FrameSample:
 
     Attributes:
         stream, number: from 1; of the frame in its stream.
-        arrived_ns: since the stream's request.
-        late_ns, added_ns, gap_ns: None where it has none.
+        arrived_ns: since the stream's request; None where that is not known.
+        late_ns, added_ns, gap_ns: None where it has none, or it is not known.
         is_sampled: it came while the bench sampled.
     """
 
     stream: int
     number: int
-    arrived_ns: int
+    arrived_ns: int | None
     late_ns: int | None
     added_ns: int | None
     gap_ns: int | None
@@ -87,7 +88,21 @@ class StreamSampler:
         recorder: records what arrives, where somebody saves it.
         report_frame: is given each frame, where somebody wants them one by one.
         stream: its number, for them.
+        is_kernel: a frame comes when the kernel says so; where it does not, that is unknown.
+        segments: takes the moments of each frame that counts; None where no kernel stamps are read.
     """
+
+    failure = ""
+    _is_over = False
+    _is_finished = False
+    _number = 0
+    _received = 0  # octets, of the body unless more follow it
+    _arrived_ns = _read_ns = 0  # of the latest receive
+    _is_known = _was_known = True  # when the frame came, and the one before
+    _last_ns = 0
+    _first_ns = 0
+    _longest_gap_ns = 0
+    _frames = 0
 
     def __init__(
         self,
@@ -101,27 +116,23 @@ class StreamSampler:
         recorder: Recorder | None = None,
         report_frame: Callable[[FrameSample], None] | None = None,
         stream: int = 1,
+        is_kernel: bool = False,
+        segments: Segments | None = None,
     ) -> None:
         self._gathered = gathered
         self._window = window
         self._feed = Feed(framing.scanner())
         self._scanner = self._feed.scanner
         self._content = ContentReader(coding)
-        self.failure = ""
         self._sent_ns = sent_ns
         self._is_answer = reader is not None
         self._content_times = ContentTimes(reader)
         self._recorder = recorder
         self._report_frame = report_frame
         self._stream = stream
-        self._is_over = False
-        self._is_finished = False
+        self._is_kernel = is_kernel
+        self._segments = segments
         self._is_plain = framing.kind is not BodyKind.CHUNKED
-        self._number = 0
-        self._last_ns = 0
-        self._first_ns = 0
-        self._longest_gap_ns = 0
-        self._frames = 0
         self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not known, ns
         self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
@@ -149,12 +160,16 @@ class StreamSampler:
         silent_ns = now_ns - self._last_ns
         return self.has_begun and not self._is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
-    def take(self, now_ns: int, octets: bytes | None) -> bool:
+    def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0) -> bool:
         """Take what one receive returned at a moment; False once the stream is over, whole or broken.
 
         Args:
             octets: empty at the end of input, None at a reset.
+            arrived_ns: the kernel's stamp of its last octet, 0 where it is not known.
         """
+        self._read_ns, self._arrived_ns = now_ns, arrived_ns
+        if self._is_kernel and arrived_ns:
+            now_ns = arrived_ns
         if not self._is_over and not self._take(now_ns, octets):
             self._is_over = True
             self.finish()
@@ -169,6 +184,7 @@ class StreamSampler:
             self._end_of_input(now_ns)
             return False
         self._number += 1
+        self._received += len(octets)
         events: list[Event] = []
         self._feed.take(octets, events)
         if self._feed.error is not None:
@@ -190,7 +206,7 @@ class StreamSampler:
         if self.failure:
             self._gathered.fail(self.failure)
         if (latency_ns := self._content_times.latency_ns) is not None:
-            self._round(self._first_ns).record("itl", latency_ns)
+            self._note(self._round(self._first_ns), "itl", latency_ns, is_known=self._content_times.is_known)
         self._record_hold()
 
     def _round(self, now_ns: int) -> Round:
@@ -224,30 +240,49 @@ class StreamSampler:
         if verdict is not None:
             self._recorder.end(t, verdict, error=error)
 
+    def _note(self, one: Round, name: str, value: int, *, is_known: bool) -> None:
+        if is_known:
+            one.record(name, value)
+        else:
+            one.record_unknown(name)
+
     def _read(self, now_ns: int, events: Sequence[Event]) -> None:
         one = self._round(now_ns)
         stamps: list[Stamp] = []
-        frames = 0
+        ends: list[int] = []  # octets of the body up to the end of each frame
+        self._is_known = not self._is_kernel or self._arrived_ns > 0
         for event in events:
             if isinstance(event, Data):
                 stamps += self._content.feed(event.octets)[0]
-                frames += self._is_plain
+                if self._is_plain:
+                    ends.append(event.offset + len(event.octets))
                 if self._is_answer:
                     self._take_content(one, now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
-                frames += 1
+                ends.append(event.offset + len(event.raw))
+        frames = len(ends)
         counts = self._window.opens_ns <= now_ns <= self._window.closes_ns
         if counts:
             one.reads += bool(events)
             one.frames += frames
-        for number in range(frames):
-            self._frame(one, now_ns, stamps[number] if number < len(stamps) else None, counts=counts)
+        for number, end in enumerate(ends):
+            arrived_ns = self._arrived_ns if end == self._received else 0  # the stamp is that of the last octet
+            self._is_known = not self._is_kernel or arrived_ns > 0
+            stamp = stamps[number] if number < len(stamps) else None
+            self._frame(one, now_ns, stamp, counts=counts)
+            if counts and self._segments is not None:
+                self._segments.take(one, self._moments(end, stamp, arrived_ns))
         for stamp in stamps[frames:]:
             self._stamped(one, now_ns, stamp, counts=counts)
 
+    def _moments(self, end: int, stamp: Stamp | None, arrived_ns: int) -> FrameMoments:
+        planned_ns, written_ns = (0, 0) if stamp is None else (stamp.planned_ns or 0, stamp.actual_ns)
+        second = self._window.seconds_of(self._read_ns)
+        return FrameMoments(second, self._stream, end, planned_ns, written_ns, arrived_ns, self._read_ns)
+
     def _take_content(self, one: Round, now_ns: int, octets: bytes = b"") -> None:
-        if self._content_times.take(now_ns, octets):
-            one.record("ttft", now_ns - self._sent_ns)
+        if self._content_times.take(now_ns, octets, is_known=self._is_known):
+            self._note(one, "ttft", now_ns - self._sent_ns, is_known=self._is_known)
 
     def _frame(self, one: Round, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
         if not self._is_answer:
@@ -255,13 +290,13 @@ class StreamSampler:
         gap_ns = now_ns - self._last_ns if self._frames else None
         if gap_ns is None:
             self._first_ns = now_ns
-            one.record("first", now_ns - self._sent_ns)
+            self._note(one, "first", now_ns - self._sent_ns, is_known=self._is_known)
         else:
             self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
             if counts and self._last_ns >= self._window.opens_ns:
-                one.record("gap", gap_ns)
+                self._note(one, "gap", gap_ns, is_known=self._is_known and self._was_known)
         self._frames += 1
-        self._last_ns = now_ns
+        self._last_ns, self._was_known = now_ns, self._is_known
         if self._report_frame is not None:
             self._report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
         if stamp is not None:
@@ -270,6 +305,8 @@ class StreamSampler:
             self._shown.append((None, (now_ns - self._sent_ns) / 1e9))
 
     def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
+        if not self._is_known:
+            return FrameSample(self._stream, self._frames, None, None, None, None, is_sampled)
         planned_ns = None if stamp is None else stamp.planned_ns
         return FrameSample(
             stream=self._stream,
@@ -277,7 +314,7 @@ class StreamSampler:
             arrived_ns=now_ns - self._sent_ns,
             late_ns=None if planned_ns is None else now_ns - planned_ns,
             added_ns=None if stamp is None else now_ns - stamp.actual_ns,
-            gap_ns=gap_ns,
+            gap_ns=gap_ns if self._was_known else None,
             is_sampled=is_sampled,
         )
 
@@ -285,11 +322,14 @@ class StreamSampler:
         planned_ns = stamp.planned_ns
         if counts:
             added = now_ns - stamp.actual_ns
-            one.record("added", added)
+            self._note(one, "added", added, is_known=self._is_known)
             if planned_ns is not None:
-                one.record("late", now_ns - planned_ns)
-            self._arrived.append(now_ns)
-            self._added.append(added)
+                self._note(one, "late", now_ns - planned_ns, is_known=self._is_known)
+            if self._is_known:
+                self._arrived.append(now_ns)
+                self._added.append(added)
+            else:
+                one.record_unknown("hold")
             if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:

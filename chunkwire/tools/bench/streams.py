@@ -6,6 +6,7 @@ The rule here: whatever becomes of a stream, it is counted once, and another can
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import Response, response_framing
 from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
-from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, kind_of, may_pass
+from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, Timing, kind_of, may_pass
 from chunkwire.tools.bench.loop import Loop, handed_over
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
+from chunkwire.tools.bench.segments import STAMPS_FIELD, Segments
 from chunkwire.wire.errors import ChunkwireError
 
 
@@ -67,6 +69,8 @@ class StreamRunner:
         self._loop = loop
         self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
         self._unfinished: list[StreamSampler] = []
+        self.segments = Segments(len(load.hops)) if load.has_stamps or load.hops else None
+        self.run_id = secrets.token_hex(8)
 
     @property
     def no_frame(self) -> str:
@@ -135,6 +139,8 @@ class StreamRunner:
         try:
             with trio.move_on_at(give_up):
                 connection = await dial(load.url.host, load.url.port, tls=self._tls)
+                if load.has_stamps:
+                    connection.carry_stamps()
                 slot.sampler = await self._ask(connection, slot)
             if connection is None or slot.sampler is None:
                 return self.no_frame
@@ -148,7 +154,9 @@ class StreamRunner:
         if self._loop is None:
             return await self._until_over(partial(_read_by_trio, connection, sampler), sampler, give_up)
         leftover = bytes(connection.leftover)
-        if leftover and not sampler.take(time.time_ns(), leftover):
+        stamps = connection.stamps
+        came = (time.time_ns(), 0) if stamps is None else (stamps.read_ns, stamps.arrived_ns)
+        if leftover and not sampler.take(came[0], leftover, came[1]):
             return sampler.failure
         with handed_over(connection, sampler, self._loop) as ended:
             return await self._until_over(ended.wait, sampler, give_up)
@@ -172,7 +180,8 @@ class StreamRunner:
     async def _ask(self, connection: ClientConnection, slot: Slot) -> StreamSampler:
         """Send the request, receive the head, and return what takes the body."""
         load = self._load
-        request = build_request(load.method, load.url, fields=load.fields, body=load.body)
+        asks = ((STAMPS_FIELD, f"{self.run_id}-{slot.number}"),) if load.hops else ()
+        request = build_request(load.method, load.url, fields=(*load.fields, *asks), body=load.body)
         sent_ns = time.time_ns()
         await connection.send_request(request)
         if load.body:
@@ -193,6 +202,8 @@ class StreamRunner:
             report_frame=load.report_frame,
             stream=slot.number,
             recorder=recorder,
+            is_kernel=load.timing is Timing.KERNEL,
+            segments=self.segments,
         )
 
     def _reader(self, response: Response) -> Reader | None:

@@ -18,12 +18,17 @@ class ContentTimes:
 
     def __init__(self, reader: Reader | None) -> None:
         self._first_ns = self._last_ns = 0
+        self._is_first_known = self._is_last_known = True
         self._reader = reader
         self._pieces = 0
         self._usage: int | None = None
 
-    def take(self, now_ns: int, octets: bytes) -> bool:
-        """Take octets of content, or a frame where there is no reader; say whether they are the first with content."""
+    def take(self, now_ns: int, octets: bytes, *, is_known: bool = True) -> bool:
+        """Take octets of content, or a frame where there is no reader; say whether they are the first with content.
+
+        Args:
+            is_known: `now_ns` is when they came, not only a moment behind it.
+        """
         pieces = 1
         if self._reader is not None:
             events = self._reader.feed(octets)
@@ -35,10 +40,15 @@ class ContentTimes:
             return False
         is_first = not self._pieces
         self._pieces += pieces
-        self._last_ns = now_ns
+        self._last_ns, self._is_last_known = now_ns, is_known
         if is_first:
-            self._first_ns = now_ns
+            self._first_ns, self._is_first_known = now_ns, is_known
         return is_first
+
+    @property
+    def is_known(self) -> bool:
+        """Say whether it is known when the first and the last content came."""
+        return self._is_first_known and self._is_last_known
 
     @property
     def latency_ns(self) -> int | None:

@@ -13,9 +13,11 @@ from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, differences_of, intervals_of
 from chunkwire.tools.bench.limits import MAX, NAMES, Target, streams_line
+from chunkwire.tools.bench.own_error import OWN_ERROR, own_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
+from chunkwire.tools.bench.segments import names_of
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, QUANTILES, Summary, summary_of
 from chunkwire.tools.paint import wrapped
 
@@ -48,6 +50,20 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
             yield _row("    base", other)
             yield from _differences(gathered, baseline, quantity)
             yield _ratios(summary, other)
+
+
+def segment_table(gathered: Gathered) -> Iterator[str]:
+    """Yield the segments of the way in µs, each with how many of its frames are known; nothing where there are none."""
+    names = names_of(gathered)
+    if not names:
+        return
+    yield f"  {'segment':<26}" + "".join(f"{NAMES[percentage]:>9}" for percentage in PERCENTILES[:1] + PERCENTILES[2:])
+    for name in names:
+        figure = gathered.figure(name)
+        summary = summary_of(figure)
+        cells = (summary.percentiles[percentage] for percentage in PERCENTILES[:1] + PERCENTILES[2:])
+        shown = "".join(f"{'' if value is None else f'{value / 1e3:.1f}':>9}" for value in cells)
+        yield f"  {name:<26}{shown} µs  known {figure.known} of {figure.of}"
 
 
 def _row(name: str, summary: Summary) -> str:
@@ -94,6 +110,7 @@ def lines(result: BenchResult, *, width: int | None = None, until: Target | None
     if result.is_partial:
         yield "* partial: ended by Ctrl-C; these are the figures until then"
     yield from table(result.gathered, result.baseline, width=width)
+    yield from segment_table(result.gathered)
     notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
@@ -114,6 +131,8 @@ def _notes(gathered: Gathered) -> Iterator[str]:
     yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
         f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
     )
+    if line := own_line(gathered):
+        yield line
     if not gathered.has("added") and (gathered.has("first") or not gathered.streams):
         yield "no stamps in the stream: late, added and hold need them (/probe has them)"
 
@@ -131,6 +150,11 @@ def to_json(result: BenchResult) -> str:
         "quantiles": QUANTILES,
         "quantities": {name: _quantity(gathered, name, rule) for name, rule in DEFINITIONS.items()},
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
+        "segments": {
+            name: {**_quantity(gathered, name, "from one moment to the next"), "of": gathered.figure(name).of}
+            for name in names_of(gathered)
+        },
+        "own_error": {name: _quantity(gathered, name, rule) for name, rule in OWN_ERROR.items() if gathered.has(name)},
         "intervals": {name: _intervals(gathered, name) for name in DEFINITIONS},
         "streams": gathered.streams,
         "failed": gathered.failed,

@@ -1,0 +1,30 @@
+"""A mover that lets the kernel's stamps of one response's body be kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.movers import EXACT, MoveOptions, Mover
+from chunkwire.wire.scanner import BodyScanner
+
+if TYPE_CHECKING:
+    from chunkwire.server.stampdesk import StampSheet
+
+
+class StampingMover:
+    """Gives a sheet the upstream connection on which the body for the client comes; all else is another mover's."""
+
+    def __init__(self, mover: Mover, sheet: StampSheet, client: Connection) -> None:
+        self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch
+        self._mover = mover
+        self._sheet = sheet
+        self._client = client
+
+    async def move(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
+    ) -> None:
+        """Carry one body; see `Mover.move`."""
+        if sink is self._client:
+            self._sheet.receive_from(source)
+        await self._mover.move(source, sink, scanner, options)

@@ -1,0 +1,133 @@
+"""What a server knows of bodies by the kernel's stamps, and `/stamps` on its `--admin` address, which says it.
+
+The protocol: a request whose field `Chunkwire-Stamps` is an ID, `RUN-NUMBER` with a run of letters and digits and a
+whole number, asks each server with `--stamps` on its way to keep the stamps of its response's body.
+`GET /stamps?run=RUN` answers with a JSON line for each of these bodies:
+
+    {"v":1,"kind":"stamps","id":"RUN-1","point":"gateway","queued":false,"base_ns":1764…,
+     "reads":[[END,ARRIVED,READ],…],"writes":[[END,WRITTEN,LEFT,QUEUED],…]}
+
+END is the octets of the body, as on the wire, up to the end of that receive or write. The rest are moments on
+CLOCK_REALTIME, ns after `base_ns`, null where they are not known. ARRIVED is the stamp of the receive's last octet,
+LEFT and QUEUED are those of the write's last octet (see `net.stamps`). READ and WRITTEN are this process's own, behind
+the receive and before the write. An origin has no reads. The octets of a body are the same at each hop.
+
+Not guaranteed: that a body is there; the oldest are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from chunkwire.net.connection import Connection
+from chunkwire.net.heads import Request
+from chunkwire.net.stamps import OctetLog, SocketStamps
+from chunkwire.server.query import bad_value
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import JSON_LINES, Responder
+from chunkwire.server.routes import Resource
+
+STAMPS_PATH: Final = b"/stamps"
+STAMPS_FIELD: Final = b"chunkwire-stamps"
+MAX_BODIES: Final = 20_000
+"""Bodies whose stamps are kept: as many as connections are accepted at once."""
+MAX_KEPT: Final = 4_000_000
+"""Receives and writes that are kept of all bodies that have ended: 120 MB."""
+NOTHING_RECEIVED: Final = OctetLog(3)
+_ID: Final = re.compile(rb"[0-9A-Za-z]{1,64}-[0-9]{1,9}")
+
+
+class StampSheet:
+    """The stamps of one response's body at this server, from before its head to its end."""
+
+    def __init__(self, name: str, sink: SocketStamps, *, queued: bool) -> None:
+        self._id = name
+        self._queued = queued
+        self._sink = sink
+        sink.start_sending(queued=queued)
+        self._writes, self._reads = sink.sent, NOTHING_RECEIVED
+
+    def receive_from(self, source: Connection) -> None:
+        """Take the stamps of the upstream connection that the body comes on."""
+        if source.stamps is not None:
+            self._reads = source.stamps.received
+
+    def end(self) -> None:
+        """Stamp no more; what has come is kept."""
+        self._sink.stop()
+
+    def __len__(self) -> int:
+        return len(self._reads) + len(self._writes)
+
+    def line(self, point: str) -> str:
+        """Return what is known so far as a line of JSON."""
+        if self._sink.sent is self._writes:
+            self._sink.drain()
+        reads, writes = list(self._reads.rows()), list(self._writes.rows())
+        base = min([row[1] for row in writes[:1]] + [row[2] for row in reads[:1]], default=0)
+        rows = {"reads": _relative(reads, base), "writes": _relative(writes, base)}
+        about = {"v": 1, "kind": "stamps", "id": self._id, "point": point, "queued": self._queued, "base_ns": base}
+        return json.dumps({**about, **rows}, separators=(",", ":")) + "\n"
+
+
+def _relative(rows: Iterable[tuple[int, ...]], base: int) -> list[list[int | None]]:
+    return [[end, *(ns - base if ns else None for ns in moments)] for end, *moments in rows]
+
+
+class StampDesk:
+    """Keeps the stamps of the bodies that were asked for.
+
+    Args:
+        point: "origin" or "gateway".
+        queued: two transmit stamps a write: when it was queued, too.
+    """
+
+    def __init__(self, point: str, *, queued: bool = False) -> None:
+        self._point = point
+        self._queued = queued
+        self._sheets: OrderedDict[str, StampSheet] = OrderedDict()
+        self._kept = 0
+
+    def open(self, connection: Connection, request: Request) -> StampSheet | None:
+        """Return what takes the stamps of the response to a request; None where it asks for none, or has none."""
+        name = request.get(STAMPS_FIELD)
+        if name is None or connection.stamps is None or not _ID.fullmatch(name):
+            return None
+        sheet = StampSheet(name.decode("ascii"), connection.stamps, queued=self._queued)
+        self._sheets[name.decode("ascii")] = sheet
+        while len(self._sheets) > MAX_BODIES or self._kept > MAX_KEPT:
+            _, oldest = self._sheets.popitem(last=False)
+            self._kept -= len(oldest)
+        return sheet
+
+    def close(self, sheet: StampSheet) -> None:
+        """End a body: its connection may be used for another one."""
+        sheet.end()
+        self._kept += len(sheet)
+
+    def lines(self, run: str) -> Iterator[str]:
+        """Yield a line for each body of a run."""
+        for name, sheet in self._sheets.items():
+            if name.startswith(f"{run}-"):
+                yield sheet.line(self._point)
+
+    def resource(self) -> Resource:
+        """Return `/stamps`."""
+
+        async def stamps(request: IncomingRequest, response: Responder) -> None:
+            run = request.query.text("run")
+            if not _ID.fullmatch(f"{run}-1".encode()):
+                raise bad_value("run", "letters and digits, at most 64", run)
+            await response.fixed(200, (JSON_LINES,), "".join(self.lines(run)).encode("ascii"))
+
+        return Resource(
+            STAMPS_PATH.decode("ascii"),
+            stamps,
+            "when the octets of a run's bodies arrived, were read, were written and left, by the kernel's stamps",
+            "'{origin}/stamps?run=0123456789abcdef'",
+            parameters=frozenset({"run"}),
+        )

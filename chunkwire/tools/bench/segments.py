@@ -1,0 +1,204 @@
+"""Where a frame's time went: from the plan over each hop of ours to the read of the client, segment by segment.
+
+The rule here: pure. A segment lies between two moments in a row, and is known where both are. Hops say what they know
+by `/stamps` of their `--admin` address: see `server.stampdesk`, whose lines are read here. A hop is byte-exact, so that
+a frame is found in it by the offset of its last octet in the body. Moments at the first gateway end in `gw1`.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.wire.errors import LocalError
+
+ARROW: Final = " → "
+WAKE: Final = f"arrived{ARROW}read"
+"""From the packet's arrival to our receive: what this meter's own wake-up took."""
+TIMER: Final = "timer"
+"""How late the timers of this meter were."""
+
+STAMPS_FIELD: Final = "Chunkwire-Stamps"
+"""The request field whose value names a body in what the hops say: the run, a dash, the stream's number."""
+
+MAX_FRAMES: Final = 1_000_000
+"""Frames of one run that wait for what the hops know: 300 MB. What is beyond them is counted as unknown."""
+
+# A moment has a name, and its ns since the epoch, 0 where that is not known.
+Moment = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMoments:
+    """What the client knows of one frame; ns since the epoch, 0 where it is not known.
+
+    Attributes:
+        second: of sampling, in which it came.
+        stream: its number.
+        end: octets of the body up to its last one.
+        planned, written: as the frame says itself.
+        arrived, read: at the client.
+    """
+
+    second: float
+    stream: int
+    end: int
+    planned: int
+    written: int
+    arrived: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class HopStamps:
+    """What one hop knows of one body: ends of its receives and writes in rising order, and the moments of each."""
+
+    point: str
+    has_queued: bool
+    reads: Sequence[Sequence[int]]
+    writes: Sequence[Sequence[int]]
+    read_ends: Sequence[int]
+    write_ends: Sequence[int]
+
+    def moments(self, end: int, suffix: str) -> list[Moment]:
+        """Return the moments of the frame that ends there, in their order."""
+        read, write = _at(self.reads, self.read_ends, end), _at(self.writes, self.write_ends, end)
+        is_origin = self.point == "origin"
+        found = [] if is_origin else [(f"arrived{suffix}", read[0]), (f"read{suffix}", read[1])]
+        found.append((f"written{suffix}" if is_origin else f"passed on{suffix}", write[0]))
+        if self.has_queued:
+            found.append((f"queued{suffix}", write[2]))
+        return [*found, (f"left{suffix}", write[1])]
+
+
+_UNKNOWN: Final = HopStamps("gateway", has_queued=False, reads=(), writes=(), read_ends=(), write_ends=())
+
+
+def _at(rows: Sequence[Sequence[int]], ends: Sequence[int], end: int) -> Sequence[int]:
+    """Return the moments of the call that took the octet before `end`; a stamp only where the call ended there."""
+    k = bisect_left(ends, end)
+    if k == len(ends):
+        return (0, 0, 0)
+    row = rows[k]
+    if len(row) == 3:  # a receive: arrived, read
+        return (row[1] if row[0] == end else 0, row[2])
+    return (row[1], row[2], row[3]) if row[0] == end else (row[1], 0, 0)
+
+
+@dataclass(slots=True)
+class Segments:
+    """The segments of one run; with hops they are known when the run is over.
+
+    Attributes:
+        hops: how many hops will say what they know, from the origin on.
+    """
+
+    hops: int = 0
+    frames: list[FrameMoments] = field(default_factory=list)
+    dropped: int = 0
+
+    def take(self, one: Round, frame: FrameMoments) -> None:
+        """Take a frame that counts; `one` is its round."""
+        if not self.hops:
+            _record(one, [*_own(frame), *_client(frame)])
+        elif len(self.frames) < MAX_FRAMES:
+            self.frames.append(frame)
+        else:
+            self.dropped += 1
+
+    def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]]) -> None:
+        """Record the segments of all frames, once.
+
+        Args:
+            stamps: of each hop, by the number of the stream.
+        """
+        frames, self.frames = self.frames, []
+        names: list[str] = []
+        for frame in frames:
+            moments = _own(frame)
+            gateways = 0
+            for hop in stamps:
+                known = hop.get(frame.stream) or _stand_in(hop)
+                gateways += known.point != "origin"
+                found = known.moments(frame.end, f" gw{gateways}" if gateways else "")
+                moments = [one for one in moments if one[0] != found[0][0]] + found
+            moments += _client(frame)
+            _record(gathered.at(frame.second), moments)
+            names = names or [name for name, _ in moments]
+        for before, after in pairwise(names if self.dropped else ()):
+            gathered.at(0.0).record_unknown(f"{before}{ARROW}{after}", self.dropped)
+
+
+def _stand_in(hop: dict[int, HopStamps]) -> HopStamps:
+    """Return what knows nothing, of the same point: so that its segments are counted as unknown."""
+    some = next(iter(hop.values()), _UNKNOWN)
+    return HopStamps(some.point, some.has_queued, (), (), (), ())
+
+
+def _own(frame: FrameMoments) -> list[Moment]:
+    """Return what the frame says of itself; nothing where its origin writes no stamps."""
+    if not frame.written:
+        return []
+    planned = [("planned", frame.planned)] if frame.planned else []
+    return [*planned, ("written", frame.written)]
+
+
+def _client(frame: FrameMoments) -> list[Moment]:
+    return [("arrived", frame.arrived), ("read", frame.read)]
+
+
+def _record(one: Round, moments: Iterable[Moment]) -> None:
+    for (before, start), (after, end) in pairwise(moments):
+        name = f"{before}{ARROW}{after}"
+        if start and end:
+            one.record(name, end - start)
+        else:
+            one.record_unknown(name)
+
+
+def names_of(gathered: Gathered) -> list[str]:
+    """Return the names of all segments, in the order of the way."""
+    found = dict.fromkeys(
+        name for one in gathered.rounds for part in (one.samples, one.unknown) for name in part if ARROW in name
+    )
+    ordered: list[str] = []
+    starts = {name.split(ARROW)[0]: name for name in found}
+    ends = {name.split(ARROW)[1] for name in found}
+    for start in [start for start in starts if start not in ends]:
+        place: str | None = starts.get(start)
+        while place is not None and place not in ordered:
+            ordered.append(place)
+            place = starts.get(place.split(ARROW)[1])
+    return [*ordered, *(name for name in found if name not in ordered)]
+
+
+def parse_stamps(text: str, *, where: str) -> dict[int, HopStamps]:
+    """Return what a hop knows, by the number of the stream.
+
+    Raises:
+        LocalError: it is not what `/stamps` answers.
+    """
+    try:
+        return dict(_parsed(json.loads(line)) for line in text.splitlines() if line)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise LocalError(f"{where}: expected what /stamps of a --stamps server answers, got something else") from error
+
+
+def _parsed(members: dict[str, Any]) -> tuple[int, HopStamps]:
+    if members["v"] != 1 or members["kind"] != "stamps":
+        raise ValueError("another version, or another kind")
+    base = int(members["base_ns"])
+    reads, writes = (
+        [[int(end), *(base + int(ns) if ns is not None else 0 for ns in row)] for end, *row in members[name]]
+        for name in ("reads", "writes")
+    )
+    if any(len(row) != 3 for row in reads) or any(len(row) != 4 for row in writes):
+        raise ValueError("a row of another length")
+    ends = ([row[0] for row in rows] for rows in (reads, writes))
+    point = str(members["point"])
+    return int(members["id"].rpartition("-")[2]), HopStamps(point, bool(members["queued"]), reads, writes, *ends)

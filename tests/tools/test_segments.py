@@ -1,0 +1,207 @@
+"""Moments to segments: what is known of each, and what hops add."""
+
+import json
+
+import pytest
+
+from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.tools.bench.own_error import deciding, own_line, step_line
+from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.samples import StreamSampler, Window
+from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
+from chunkwire.tools.bench.view import segment_table
+from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.errors import LocalError
+
+US = 1000
+NOW = 1_800_000_000 * 10**9
+
+
+def frame(**moments: int) -> FrameMoments:
+    """Return a frame of stream 1 that ends at octet 100, its moments in µs after `NOW`."""
+    known = {name: NOW + us * US for name, us in moments.items()}
+    parts = [known.get(name, 0) for name in ("planned", "written", "arrived", "read")]
+    return FrameMoments(0.0, 1, 100, *parts)
+
+
+def stamps_line(point: str, reads: object = (), writes: object = (), *, queued: bool = False) -> str:
+    about = {"v": 1, "kind": "stamps", "id": "run-1", "point": point, "queued": queued, "base_ns": NOW}
+    return json.dumps({**about, "reads": reads, "writes": writes})
+
+
+def recorded(*frames: FrameMoments, hops: tuple[str, ...] = ()) -> Gathered:
+    gathered, segments = Gathered(), Segments(len(hops))
+    for one in frames:
+        segments.take(gathered.at(0.0), one)
+    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops])
+    return gathered
+
+
+def known(gathered: Gathered) -> dict[str, tuple[int | None, int, int]]:
+    """Return of each segment its largest sample in µs, None without any, and how many are known of how many."""
+    figures = {name: gathered.figure(name) for name in names_of(gathered)}
+    return {
+        name: (one.histogram.largest // US if one.known else None, one.known, one.of) for name, one in figures.items()
+    }
+
+
+def test_a_frame_without_hops_has_three_segments_and_one_without_stamps_one() -> None:
+    assert known(recorded(frame(planned=0, written=5, arrived=9, read=20))) == {
+        "planned → written": (5, 1, 1),
+        "written → arrived": (4, 1, 1),
+        WAKE: (11, 1, 1),
+    }
+    assert known(recorded(frame(arrived=9, read=20))) == {WAKE: (11, 1, 1)}
+
+
+def test_what_is_not_known_is_counted_and_never_guessed() -> None:
+    gathered = recorded(frame(written=5, read=20), frame(written=5, arrived=8, read=20))
+    assert known(gathered) == {"written → arrived": (3, 1, 2), WAKE: (12, 1, 2)}
+    assert [line.split("known")[1].strip() for line in segment_table(gathered) if "known" in line] == ["1 of 2"] * 2
+
+
+def test_hops_stand_between_the_plan_and_the_client_in_their_order() -> None:
+    origin = stamps_line("origin", writes=[[40, 0, 1000, None], [100, 6 * US, 7 * US, None]])
+    gateway = stamps_line(
+        "gateway", reads=[[100, 10 * US, 15 * US]], writes=[[100, 20 * US, 22 * US, 21 * US]], queued=True
+    )
+    found = known(recorded(frame(planned=0, written=5, arrived=30, read=50), hops=(origin, gateway)))
+    assert found == {
+        "planned → written": (6, 1, 1),
+        "written → left": (1, 1, 1),
+        "left → arrived gw1": (3, 1, 1),
+        "arrived gw1 → read gw1": (5, 1, 1),
+        "read gw1 → passed on gw1": (5, 1, 1),
+        "passed on gw1 → queued gw1": (1, 1, 1),
+        "queued gw1 → left gw1": (1, 1, 1),
+        "left gw1 → arrived": (8, 1, 1),
+        WAKE: (20, 1, 1),
+    }
+
+
+def test_a_stamp_of_a_call_that_ended_behind_the_frame_is_not_the_frames() -> None:
+    for end, is_known in ((100, 1), (101, 0)):
+        gateway = stamps_line("gateway", reads=[[end, US, 2 * US]], writes=[[end, 3 * US, 4 * US, None]])
+        found = known(recorded(frame(arrived=9, read=20), hops=(gateway,)))
+        assert found["arrived gw1 → read gw1"][1:] == found["left gw1 → arrived"][1:] == (is_known, 1)
+        assert found["read gw1 → passed on gw1"] == (1, 1, 1)
+
+
+def test_a_body_that_a_hop_knows_nothing_of_is_unknown_there() -> None:
+    found = known(recorded(frame(arrived=9, read=20), hops=("",)))
+    assert found["passed on gw1 → left gw1"] == (None, 0, 1)
+    assert found[WAKE] == (11, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>",
+        "[]",
+        '{"v":2,"kind":"stamps"}',
+        stamps_line("gateway", reads=[[1, 2]]),
+        stamps_line("gateway", writes=[[1, "x", 2, 3]]),
+        stamps_line("origin").replace("run-1", "run"),
+    ],
+)
+def test_an_answer_that_is_no_stamps_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(LocalError, match=r"^--hop x: expected what /stamps of a --stamps server answers"):
+        parse_stamps(text, where="--hop x")
+
+
+# ---- the client's side -------------------------------------------------------------------------------------------
+
+
+def stamped_chunk(us: int) -> bytes:
+    return encode_chunk(b"T%019dP%019d\n" % (NOW + us * US, NOW + us * US))
+
+
+def sampled(*reads: tuple[int, bytes, int], is_kernel: bool = True) -> Gathered:
+    """Return what reads gather, each at so many µs, with the kernel's stamp of its last octet in µs, 0 for none."""
+    gathered = Gathered()
+    stream = StreamSampler(
+        gathered,
+        Window(NOW, NOW, NOW * 2),
+        framing=Framing(BodyKind.CHUNKED),
+        coding="",
+        sent_ns=NOW,
+        is_kernel=is_kernel,
+        segments=Segments(),
+    )
+    for us, octets, arrived_us in reads:
+        stream.take(NOW + us * US, octets, NOW + arrived_us * US if arrived_us else 0)
+    stream.finish()
+    return gathered
+
+
+def figure(gathered: Gathered, name: str) -> tuple[int, int, int]:
+    one = gathered.figure(name)
+    return one.histogram.largest // US, one.known, one.of
+
+
+def test_a_frame_came_when_the_kernel_says_so() -> None:
+    reads = (50, stamped_chunk(10), 20), (150, stamped_chunk(100), 110)
+    gathered = sampled(*reads)
+    assert figure(gathered, "added") == figure(gathered, "late") == (10, 2, 2)
+    assert figure(gathered, "gap") == (90, 1, 1)
+    assert figure(gathered, "first") == (20, 1, 1)
+    assert figure(gathered, WAKE) == (40, 2, 2)
+    by_process = sampled(*reads, is_kernel=False)
+    assert figure(by_process, "added") == (50, 2, 2)
+    assert figure(by_process, WAKE) == (40, 2, 2)
+
+
+def test_of_frames_in_one_read_only_the_last_one_has_its_stamp() -> None:
+    gathered = sampled((50, stamped_chunk(10) + stamped_chunk(11), 20), (90, stamped_chunk(80), 0))
+    assert figure(gathered, "added") == (9, 1, 3)
+    assert figure(gathered, "hold")[1:] == (1, 3)
+    assert figure(gathered, "gap")[1:] == (0, 2)
+    assert figure(gathered, "first")[1:] == (0, 1)
+    assert figure(gathered, "ttft")[1:] == (0, 1)
+    assert figure(gathered, "itl")[1:] == (0, 1)
+
+
+def test_a_frame_in_front_of_the_last_chunk_of_one_read_has_no_stamp() -> None:
+    assert figure(sampled((50, stamped_chunk(10) + encode_last_chunk(), 20)), "added")[1:] == (0, 1)
+    assert figure(sampled((50, stamped_chunk(10) + b"5", 20)), "added")[1:] == (0, 1)
+
+
+# ---- the meter's own error ---------------------------------------------------------------------------------------
+
+
+def measured(**names: int) -> Gathered:
+    """Return 2000 equal samples, in µs, of each quantity; `wake` is `WAKE`."""
+    gathered = Gathered()
+    for name, us in names.items():
+        for _ in range(2000):
+            gathered.at(0.0).record(WAKE if name == "wake" else name, us * US)
+    return gathered
+
+
+def test_a_wake_up_that_is_more_than_half_of_a_figure_decides_it_and_half_does_not() -> None:
+    over, half = measured(added=100, wake=52), measured(added=100, wake=50)
+    assert "its wake-up decides" in next(deciding(over, is_kernel=False, has_rate=False))
+    assert not list(deciding(half, is_kernel=False, has_rate=False))
+    assert not list(deciding(over, is_kernel=True, has_rate=False))
+
+
+def test_late_timers_decide_the_first_frame_of_streams_that_begin_at_a_rate() -> None:
+    gathered = measured(first=1000, added=100, timer=600)
+    assert "first p50" in next(deciding(gathered, is_kernel=True, has_rate=True))
+    assert not list(deciding(gathered, is_kernel=True, has_rate=False))
+
+
+def test_without_the_kernels_stamps_late_timers_stand_for_the_wake_up() -> None:
+    assert "lateness of its timers" in next(deciding(measured(added=100, timer=90), is_kernel=False, has_rate=False))
+
+
+def test_the_own_error_is_one_line_and_none_where_nothing_was_measured() -> None:
+    assert own_line(measured(wake=50, timer=90)).startswith("this meter's own error: it read frames 0.05")
+    assert own_line(measured(added=1)) == own_line(Gathered()) == ""
+    assert TIMER not in names_of(measured(timer=90))
+
+
+def test_a_clock_that_was_set_voids_a_run_and_one_that_was_read_does_not() -> None:
+    assert "by -2.000 ms" in step_line(-2_000_000)
+    assert step_line(10_001)
+    assert step_line(10_000) == step_line(-10_000) == ""
