@@ -9,7 +9,7 @@ import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.laboratory import Lab
-from chunkwire.lab.watching import Watcher, Watchers
+from chunkwire.lab.watching import MAX_KEPT, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord
 from tests.lab.serving import answer, content_of, get, lab_running, status_of
@@ -134,6 +134,27 @@ async def test_records_of_several_places_are_on_one_clock(monkeypatch: pytest.Mo
     for n, t in ((1, 0.0), (2, 0.5), (3, 2.5)):
         take(FrameRecord(1, "origin.sent", t, n, None, n, 0, "1", 1, b"x"))
     assert [json.loads(line)["at"] for line in watcher.kept] == [10.0, 5.5, 7.5]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_what_a_slow_page_does_not_take_is_dropped_and_counted(beyond: int) -> None:
+    watcher = Watcher()
+    for number in range(MAX_KEPT + beyond):
+        watcher.note(str(number))
+    said = b"event: dropped\ndata: 1\n\n" if beyond else b""
+    assert watcher.take().startswith(said + b"data: %d\n" % beyond)
+    assert b"dropped" not in watcher.take()
+
+
+async def test_records_that_nobody_waits_for_are_made_at_once() -> None:
+    done: list[int] = []
+    watchers = Watchers()
+    watchers._watchers.add(Watcher())
+    watchers.later(lambda: done.append(1))
+    assert done == []
+    watchers._watchers.clear()
+    watchers.later(lambda: done.append(2))
+    assert done == [1, 2]
 
 
 async def _until(stream: trio.SocketStream, mark: bytes, times: int = 1) -> bytes:
