@@ -21,6 +21,8 @@ from functools import partial
 
 import trio
 
+from tests.patience import PATIENCE
+
 MODULES = ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")
 # What a server might want and the standard library does not have on Windows, by how the names begin.
 NAMES: dict[types.ModuleType, str] = {
@@ -82,7 +84,7 @@ async def main() -> None:
 
     here = Address("127.0.0.1", 0)
     say(type(default_mover(50e-6)).__name__)
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             [origin] = await nursery.start(partial(serve, here, origin_resources(), handle_signals=True), name="origin")
             upstream = Upstream(parse_url(f"http://{origin}"))

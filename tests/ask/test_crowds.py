@@ -9,6 +9,7 @@ from chunkwire.ask.overload import RETRY_FLOOR
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import DONE, Fake, Script, Step, asking, chat, delta, error_of, last_of
+from tests.patience import PATIENCE
 from tests.server.peer import status_of
 
 
@@ -46,7 +47,7 @@ async def test_a_trials_first_token_lets_in_everybody_who_waited_for_it() -> Non
 
         for number in range(4):
             nursery.start_soon(one, name=f"question {number}")
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await held.asked.acquire()
             while (await asked.providers())[0]["waiting"] < 3:
                 await trio.lowlevel.checkpoint()
@@ -64,7 +65,7 @@ async def test_who_finds_a_provider_full_waits_or_is_told_so(waiting: int) -> No
     held = Held()
     async with asking(Fake(responder=held, most=1, most_waiting=waiting)) as asked, trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask, "one", name="one")
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await held.asked.acquire()
         for _ in range(waiting):
             nursery.start_soon(asked.ask, "two", name="two")
@@ -82,7 +83,7 @@ async def test_a_full_provider_gives_its_questions_to_the_next() -> None:
     held = Held()
     async with asking(Fake(responder=held, most=1), Fake()) as asked, trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask, "one", name="one")
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await held.asked.acquire()
         assert last_of(await asked.ask("two"))[1]["provider"] == "b"
         held.first.release()
@@ -94,7 +95,7 @@ async def test_waiting_for_room_has_an_end() -> None:
     patience = Patience(attempts=1, queue=0.05)
     async with asking(Fake(responder=held, most=1), patience=patience) as asked, trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask, "one", name="one")
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await held.asked.acquire()
         assert status_of(await asked.ask("two")) == 503
         held.first.release()

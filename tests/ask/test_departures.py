@@ -18,7 +18,8 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.settings import ServerSettings
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, text_of
-from tests.server.peer import PATIENCE, Client, GatePacer, connect, get
+from tests.patience import PATIENCE
+from tests.server.peer import Client, GatePacer, connect, get
 
 TOKENS = 20
 
@@ -105,7 +106,7 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
 
     async with asking(Fake(responder=floods)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x", b"Connection: close"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while not asked.endpoint.answers.relay.waits:
                 await trio.lowlevel.checkpoint()
         held = octets
@@ -157,7 +158,7 @@ class Talk:
         await self.client.send(self.frames.send(event))
 
     async def next(self) -> Event:
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while not self._events:
                 self.frames.receive_data(await self.client.stream.receive_some())
                 self._events.extend(self.frames.events())

@@ -12,6 +12,7 @@ from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failu
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import FAST, Asked, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
+from tests.patience import PATIENCE
 from tests.server.peer import LeapPacer, body_of, connect, get, status_of
 
 
@@ -201,7 +202,7 @@ async def test_every_answer_is_whole_or_clearly_failed_while_providers_fail_and_
     fakes = (Fake(flaky, failures=3, cooldown=0.0), Fake(flaky, dialect="anthropic", failures=3, cooldown=0.0))
     responses: list[bytes] = []
     async with asking(*fakes, patience=Patience(attempts=2, backoff=(0.0, 0.01))) as asked:
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 for number in range(200):
                     nursery.start_soon(ask_or_leave, asked, number, responses, name=f"question {number}")

@@ -4,6 +4,7 @@ import trio
 
 from chunkwire.ask.breaker import Breaker
 from chunkwire.ask.overload import RETRY_FLOOR, Admission, ProviderGate, RetryBudget, Waiter
+from tests.patience import PATIENCE
 
 
 def gate(*, most: int = 1, most_waiting: int = 10, failures: int = 1, cooldown: float = 10) -> ProviderGate:
@@ -18,7 +19,7 @@ def must_enter(gate: ProviderGate, now: float = 0.0) -> Admission:
 
 async def waited(waiter: Waiter) -> Admission | None:
     """Return what a waiter was let in by; it must have been by now."""
-    with trio.fail_after(1):
+    with trio.fail_after(PATIENCE):
         return await waiter.wait(0.0)
 
 

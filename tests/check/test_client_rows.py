@@ -29,6 +29,7 @@ from chunkwire.tools.check.rows import RowOutcome, RowTest, Ruling
 from chunkwire.tools.check.running import RowRun
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from tests.check.variants import Variant, between
+from tests.patience import PATIENCE
 
 CASES = {case.row.name: case for case in client_cases()}
 ENDS = b"\r\n0\r\n\r\n"
@@ -96,7 +97,7 @@ async def checked(variant: Variant) -> AsyncIterator[CheckedClient]:
 
 
 async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         async with playing(client_cases()) as origin:
             checks = CheckedClient(partial(ours, checks_gzip=True), origin, OutputForm.CONTENT)
             run = RowRun([RowTest(case.row, partial(checks.judge, case)) for case in client_cases()], jobs=8)
@@ -111,7 +112,7 @@ async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> 
     [pytest.param(variant, row, id=f"{row}-{variant.name}") for variant in VARIANTS for row in variant.rows.split()],
 )
 async def test_each_row_fails_on_a_client_that_is_broken_in_its_way(variant: Variant, name: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         async with checked(variant) as checks:
             ruling = await checks.judge(CASES[name])
     assert ruling.outcome is RowOutcome.FAIL, ruling

@@ -14,6 +14,7 @@ from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
 from chunkwire.wire.errors import ChunkwireError, LocalError
+from tests.patience import PATIENCE
 
 PASSED = Ruling(RowOutcome.PASS, "answers 400")
 
@@ -79,7 +80,7 @@ async def test_rows_run_as_many_at_a_time_as_jobs_say_and_stand_in_their_order(j
         return judge
 
     run = RowRun([RowTest(row(f"9112/7.1/{n}"), judging(n)) for n in range(4)], jobs=jobs)  # type: ignore[arg-type]
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         await run.run()
     assert peak == most
     assert [result.row.id for result in run.results] == [f"9112/7.1/{n}" for n in range(4)]

@@ -15,6 +15,7 @@ from chunkwire.tools.check.server.rows import SERVER_CASES
 from chunkwire.tools.check.server.talk import ServerTarget
 from chunkwire.wire.errors import LocalError
 from tests.check.variants import Variant, spoilt
+from tests.patience import PATIENCE
 
 CASES = {case.row.id: case for case in SERVER_CASES}
 SOUND = Variant("sound", "")
@@ -104,13 +105,13 @@ async def test_a_resource_whose_answer_never_ends_is_refused() -> None:
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(serve, ":0", [Resource("/", drip)])
         url = parse_url(f"http://{address}/")
-        with trio.fail_after(60), pytest.raises(LocalError, match=r"to GET does not end in 0.2 s"):
+        with trio.fail_after(PATIENCE), pytest.raises(LocalError, match=r"to GET does not end in 0.2 s"):
             await learn(ServerTarget(url, url.authority, None, (), b"POST", b"hello", 0.2))
         nursery.cancel_scope.cancel()
 
 
 async def test_ours_passes_every_row() -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         async with spoilt(SOUND) as target:
             server = CheckedServer(target, await sound_baseline())
             run = RowRun([RowTest(case.row, partial(case.judge, server)) for case in SERVER_CASES], jobs=8)
@@ -124,7 +125,7 @@ async def test_ours_passes_every_row() -> None:
     [pytest.param(variant, row, id=f"{row}-{variant.name}") for variant in VARIANTS for row in variant.rows.split()],
 )
 async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Variant, row: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         async with spoilt(variant) as target:
             baseline = await learn(target) if row in OF_FIRST_ANSWERS else await sound_baseline()
             ruling = await CASES[row].judge(CheckedServer(target, baseline))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import trio
 
-PATIENCE = 30.0  # s; only a failing test waits this long
+from tests.patience import PATIENCE
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

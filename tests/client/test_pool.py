@@ -10,7 +10,8 @@ import trio
 from chunkwire import client
 from chunkwire.client.pool import Pool
 from chunkwire.net.ends import ClientConnection, IncompleteHead
-from tests.client.server import CHUNKED, LAST, PATIENCE, Peer, Script, scripted
+from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
+from tests.patience import PATIENCE
 
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -11,7 +11,8 @@ import trustme
 from chunkwire import client
 from chunkwire.net.dial import DialError
 from chunkwire.net.tls import make_tls
-from tests.client.server import CHUNKED, LAST, PATIENCE
+from tests.client.server import CHUNKED, LAST
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager

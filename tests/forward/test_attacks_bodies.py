@@ -11,6 +11,7 @@ from tests.conformance.vectors import load
 from tests.forward.test_rules_bodies import carry_down, carry_up, refuse_down, refuse_up
 from tests.forward.wire import END, TEXT, chunked, forwarding, get, post, status_of, values_of
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -28,7 +29,7 @@ async def refuse_vectors(make_mover: MakeMover, *prefixes: str) -> int:
     vectors = [each for each in load() if each.verdict == "reject" and each.id.startswith(prefixes)]
     async with forwarding(make_mover) as gateway:
         for vector in vectors:
-            with trio.fail_after(20):
+            with trio.fail_after(PATIENCE):
                 await refuse_down(gateway, vector.octets, vector.octets[: vector.forward_max])
                 await refuse_up(gateway, vector.octets, vector.octets[: vector.forward_max])
     return len(vectors)

@@ -11,7 +11,6 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
-    PATIENCE,
     TEXT,
     answer,
     chunked,
@@ -24,6 +23,7 @@ from tests.forward.wire import (
     values_of,
 )
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 from tests.server.peer import serving
 
 POST = b"POST"

@@ -11,6 +11,7 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.heads import Request
 from tests.forward.wire import END, Running, answer, chunked, forwarding, get
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 
 ID = "0123456789abcdef"
 HELD = replace(DEFAULT_GATEWAY_SETTINGS, has_barriers=True)
@@ -21,7 +22,7 @@ FIRST, SECOND = b"5;a=1\r\nhello\r\n", b"3\r\nabc\r\n"
 async def ask(gateway: Running, request: bytes) -> tuple[bytes, bytes]:
     """Return the status line and the content of an answer of the gateway's own."""
     async with gateway.connect(request) as client:
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             head = await client.read_head()
             content = b"" if b" 204 " in head else await client.read_until(b"\n")
     return head.partition(b"\r\n")[0], content

@@ -11,7 +11,6 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
-    PATIENCE,
     TEXT,
     Wire,
     answer,
@@ -24,6 +23,7 @@ from tests.forward.wire import (
     status_of,
 )
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 
 BRIEF = 0.1  # s; a deadline that must pass: nothing here rests on how soon it does
 OK = answer(b"Content-Length: 2") + b"ok"

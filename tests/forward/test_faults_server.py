@@ -17,8 +17,9 @@ from chunkwire.forward import gateway as module
 from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.heads import Framing, Request
-from tests.forward.wire import END, PATIENCE, TEXT, Wire, answer, chunked, forwarding, get, status_of
+from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get, status_of
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 from tests.peers import command, plain
 from tests.peers.process import WITHIN
 

@@ -21,6 +21,7 @@ from tests.forward.wire import (
     values_of,
 )
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 
 ALL_OCTETS = bytes(range(256))
 
@@ -86,7 +87,7 @@ async def test_every_accepted_vector_goes_through_both_ways(make_mover: MakeMove
     async with forwarding(make_mover) as gateway:
         for vector in vectors:
             body = vector.octets[: vector.consumed]
-            with trio.fail_after(20):
+            with trio.fail_after(PATIENCE):
                 assert await carry_down(gateway, vector.octets) == (body, "complete"), vector
                 async with gateway.connect(post(body)) as client, gateway.accept() as upstream:
                     await upstream.read_head()

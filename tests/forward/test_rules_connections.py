@@ -7,7 +7,6 @@ import trio.testing
 from tests.forward.wire import (
     CHUNKED,
     END,
-    PATIENCE,
     TEXT,
     Running,
     Wire,
@@ -22,6 +21,7 @@ from tests.forward.wire import (
     values_of,
 )
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 
 OK = answer(b"Content-Length: 2") + b"ok"
 

@@ -30,7 +30,8 @@ from chunkwire.net.listen import Address, Drain, ServedListener, open_listeners,
 from chunkwire.net.movers import Mover
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
-from tests.server.peer import PATIENCE, Client, body_of, status_of
+from tests.patience import PATIENCE
+from tests.server.peer import Client, body_of, status_of
 
 CHUNKED: Final = b"Transfer-Encoding: chunked"
 END: Final = b"0\r\n\r\n"
@@ -243,7 +244,7 @@ def values_of(head: bytes, name: bytes) -> list[bytes]:
 
 
 __all__ = [
-    "CHUNKED", "END", "PATIENCE", "TEXT", "Running", "GatewaySettings", "Wire", "answer", "body_of", "chunked",
+    "CHUNKED", "END", "TEXT", "Running", "GatewaySettings", "Wire", "answer", "body_of", "chunked",
     "count_answers", "fields_of", "forwarding", "get", "post", "refuse_request", "refuse_response", "status_of",
     "values_of",
 ]  # fmt: skip

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunkwire.net.heads import BodyKind, Response, read_response, response_framing
-from tests.forward.wire import END, PATIENCE, Running, Wire, answer, forwarding, get, post, status_of
+from tests.forward.wire import END, Running, Wire, answer, forwarding, get, post, status_of
 from tests.fuzz.conftest import fuzz
 from tests.fuzz.machines import ODD, bodies, cut, splits
 from tests.net.carry import MakeMover
+from tests.patience import PATIENCE
 from tests.server.test_fuzz import no_error_logged
 
 LINES = st.sampled_from(

@@ -17,9 +17,9 @@ from chunkwire.lab.lessons.netcats import of_kind
 from chunkwire.lab.lessons.sitting import Sitting, seated
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
 
-PATIENCE = 30.0  # s; only a failing test waits this long
 POST = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 # `chunkwire` of this very tree, whatever is on PATH.
 SHELL = f'chunkwire() {{ {" ".join(CHUNKWIRE)} "$@"; }}; '
@@ -37,6 +37,10 @@ class Learner:
     def saw(self, connection: WatchedConnection) -> None:
         if connection not in self.connections:
             self.connections.append(connection)
+        self.stir()
+
+    def stir(self) -> None:
+        """Have what waits look again."""
         self.heard.set()
         self.heard = trio.Event()
 
@@ -105,7 +109,9 @@ class Learner:
 
     async def _wait_typed(self, count: int, *, serves: bool) -> None:
         def has_come(connection: WatchedConnection) -> bool:
-            return len(connection.response_octets if serves else connection.request_octets) >= count
+            come = connection.response_octets if serves else connection.request_octets
+            # What comes after the judgement is not watched: nc may write the end of a line by itself, later.
+            return len(come) >= count or self._judgements.statistics().current_buffer_used > 0
 
         await self._wait(has_come)
 
@@ -120,10 +126,15 @@ async def learning(number: int, kind: str = "openbsd") -> AsyncIterator[Learner]
     """Begin a lesson."""
     sender, receiver = trio.open_memory_channel[tuple[int, Judgement]](100)
     learners: list[Learner] = []
+
+    def report(step: int, judgement: Judgement) -> None:
+        sender.send_nowait((step, judgement))
+        learners[0].stir()
+
     sitting = Sitting(
         LESSONS[number - 1],
         of_kind(kind),
-        report=lambda step, judgement: sender.send_nowait((step, judgement)),
+        report=report,
         watched=lambda connection: learners[0].saw(connection),
     )
     learners.append(Learner(sitting, receiver))

@@ -11,8 +11,7 @@ from chunkwire.lab.laboratory import Lab
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
-
-PATIENCE = 30.0  # s; only a failing test waits this long
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager

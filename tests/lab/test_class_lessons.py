@@ -17,9 +17,9 @@ from chunkwire.lab.seat import Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
-from tests.lab.learner import PATIENCE
 from tests.lab.serving import answer, content_of, get, status_of
 from tests.lab.test_desk import begun, send
+from tests.patience import PATIENCE
 
 LEARNERS = 60
 CHUNKED = "Host: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

@@ -19,7 +19,8 @@ from chunkwire.net.sleeper import Form, current_sleeper
 from chunkwire.wire.errors import ChunkwireError, FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
-from tests.net.peer import PATIENCE, read_exactly, read_to_end, tcp_pair, unix_pair
+from tests.net.peer import read_exactly, read_to_end, tcp_pair, unix_pair
+from tests.patience import PATIENCE
 
 MakeMover: TypeAlias = Callable[[], Mover]
 

@@ -14,8 +14,8 @@ import trio
 from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
+from tests.patience import PATIENCE
 
-PATIENCE: Final = 30.0  # s; only a failing test waits this long
 SMALL: Final = 4096  # octets; what the kernel makes of it as a buffer size is about twice that
 
 GET: Final = Request(b"GET", b"/", fields=((b"Host", b"x"),))

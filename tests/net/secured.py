@@ -10,7 +10,8 @@ import trio.testing
 import trustme
 
 from chunkwire.net.tls import TlsStream, make_tls
-from tests.net.peer import PATIENCE, tcp_pair
+from tests.net.peer import tcp_pair
+from tests.patience import PATIENCE
 
 
 @cache

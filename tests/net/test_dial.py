@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from chunkwire.net.dial import DialError, dial
-from tests.net.peer import PATIENCE, read_exactly
+from tests.net.peer import read_exactly
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager

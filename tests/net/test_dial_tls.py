@@ -13,7 +13,8 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, dial
 from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import LocalError
-from tests.net.peer import GET, PATIENCE, ok, read_exactly
+from tests.net.peer import GET, ok, read_exactly
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")

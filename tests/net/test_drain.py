@@ -20,7 +20,8 @@ from chunkwire.net.listen import (
     open_listeners,
     serve_connections,
 )
-from tests.net.peer import PATIENCE, read_exactly, read_to_end, reset, tcp_pair
+from tests.net.peer import read_exactly, read_to_end, reset, tcp_pair
+from tests.patience import PATIENCE
 
 Waiting: TypeAlias = tuple[Connection, trio.SocketStream]
 

@@ -12,7 +12,6 @@ from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnectio
 from chunkwire.net.heads import HeadError, Request, Response
 from tests.net.peer import (
     GET,
-    PATIENCE,
     Pieces,
     accept_request,
     get,
@@ -23,6 +22,7 @@ from tests.net.peer import (
     run,
     tcp_pair,
 )
+from tests.patience import PATIENCE
 
 TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 REQUESTS = [

@@ -16,8 +16,9 @@ from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
 from tests.conformance.vectors import Vector, load
 from tests.net.carry import END, FRAME, MakeMover, running
-from tests.net.peer import PATIENCE, SMALL
+from tests.net.peer import SMALL
 from tests.net.secured import FarEnd, secured_pair
+from tests.patience import PATIENCE
 
 ENDS = {"accept": type(None), "reject": FramingError, "incomplete": IncompleteBody}
 

@@ -10,7 +10,8 @@ from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, MakeMover, carrying, open_carried, rally, running
-from tests.net.peer import PATIENCE, read_exactly
+from tests.net.peer import read_exactly
+from tests.patience import PATIENCE
 
 BODY = b'5\r\nhello\r\n0005;a=1;b="q\\""\r\nhello\r\nA\r\n\x00\r\n\xff456789\r\n000;z\r\nX-Sum: 1\r\nY:\t\x80\r\n\r\n'
 CONTENT = bytes(range(256)) * 1000

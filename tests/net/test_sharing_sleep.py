@@ -17,7 +17,7 @@ from chunkwire.net.triosleep import SleeperClock
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import Carried, open_carried, rally
-from tests.net.peer import PATIENCE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
 

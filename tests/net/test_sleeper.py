@@ -12,7 +12,7 @@ import trio.testing
 from chunkwire.net.sleeper import Form, Pacer, current_sleeper
 from chunkwire.net.triosleep import SleeperClock
 from tests.net.carry import plain_sleeper
-from tests.net.peer import PATIENCE
+from tests.patience import PATIENCE
 
 FORMS = [Form.PLAIN] if not hasattr(select, "epoll") else list(Form)
 

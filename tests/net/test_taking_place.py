@@ -20,8 +20,8 @@ import trio.testing
 from chunkwire.net.sleeper import Form, Sleeper, current_sleeper
 from chunkwire.net.triosleep import SleeperClock
 from tests.net.carry import plain_sleeper, rally
-from tests.net.peer import PATIENCE
 from tests.net.test_sharing_sleep import FRAMES, carry, fast_mover, run_in_both
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
 

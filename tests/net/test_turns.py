@@ -14,7 +14,8 @@ from chunkwire.wire.frames import DataEnd, Event
 from chunkwire.wire.lines import Buffer
 from chunkwire.wire.scanner import NO_LIMIT, ChunkedScanner
 from tests.net.carry import END, FRAME, MakeMover, Watcher, as_blocking, carrying, open_carried, running
-from tests.net.peer import PATIENCE, SMALL, reset
+from tests.net.peer import SMALL, reset
+from tests.patience import PATIENCE
 
 SLOW = encode_chunk(b"0123456789", b";t=1")
 FRAMES_A_TURN = -(-TURN_OCTETS // (len(SLOW) - 10))

@@ -8,8 +8,9 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.movers import Leaving, Mover
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, MakeMover, open_carried, running
-from tests.net.peer import PATIENCE, reset, tcp_pair
+from tests.net.peer import reset, tcp_pair
 from tests.net.secured import secured_pair
+from tests.patience import PATIENCE
 
 
 class Told:

@@ -15,6 +15,7 @@ from chunkwire.wire.abnf import FIELD_VALUE
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 from tests.net.peer import GET, Pieces, feeding, get, ok, read_to_end, tcp_pair
+from tests.patience import PATIENCE
 
 CHUNKED: Field = (b"Transfer-Encoding", b"chunked")
 LENGTH: Field = (b"Content-Length", b"5")
@@ -241,7 +242,7 @@ async def test_a_connection_serves_one_exchange_after_another() -> None:
             assert await server.receive_request() == GET
             await server.send_all(server.head_octets(answer(LENGTH, status=status)))
             await server.send_all(b"hello")
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 assert (await client.receive_response()).status == status
             assert await client.receive_some() == b"hello"
 

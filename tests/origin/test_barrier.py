@@ -8,6 +8,7 @@ import trio
 from chunkwire.origin.barrier import IDLE_SECONDS, MAX_OPEN, Barriers
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
+from tests.patience import PATIENCE
 from tests.server.peer import Running, body_of, connect, get, serving
 
 ID = "0123456789abcdef"
@@ -31,7 +32,7 @@ async def state(running: Running) -> dict[str, object]:
 async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/probe?n=2&barrier={ID}"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await client.read_until(b'"n":1,')
             assert (await state(running))["written"] == 1
             assert (await acknowledge(running, 1)).endswith(b"204 No Content")
@@ -44,7 +45,7 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
 async def test_the_first_event_may_wait_for_the_head_too() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/probe?n=1&barrier={ID}&ack_head=1"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await client.read_until(b"\r\n\r\n")
             assert (await state(running))["written"] == 0
             await acknowledge(running, 0)
@@ -54,7 +55,7 @@ async def test_the_first_event_may_wait_for_the_head_too() -> None:
 async def test_an_acknowledgement_out_of_order_is_refused_and_one_of_nobody_not_found() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/probe?n=3&barrier={ID}"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await client.read_until(b'"n":1,')
             assert b" 409 " in await acknowledge(running, 2)
             assert b" 204 " in await acknowledge(running, 1)
@@ -66,7 +67,7 @@ async def test_an_acknowledgement_out_of_order_is_refused_and_one_of_nobody_not_
 async def test_a_burst_waits_for_the_last_of_the_burst_before() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/probe?n=4&burst=2&barrier={ID}"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             await client.read_until(b'"n":2,')
             await acknowledge(running, 1)
             assert (await state(running))["written"] == 2
@@ -114,7 +115,7 @@ async def test_a_barrier_that_nobody_acknowledges_is_cut_and_forgotten(autojump_
 
 async def test_who_asks_for_the_state_beyond_a_frame_is_answered_when_it_is_written() -> None:
     barriers = Barriers()
-    with barriers.opened(ID) as barrier, trio.fail_after(30):
+    with barriers.opened(ID) as barrier, trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
 
             async def ask() -> None:

@@ -15,7 +15,8 @@ import chunkwire
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
 from tests.conformance.vectors import Vector, load
-from tests.server.peer import PATIENCE, TrioPacer, body_of, get, post, status_of
+from tests.patience import PATIENCE
+from tests.server.peer import TrioPacer, body_of, get, post, status_of
 
 DIAGNOSIS = re.compile(rb"[0-9a-f]+\r\nrequest body: expected [^\n]*\n\r\n\Z")
 

@@ -8,6 +8,7 @@ import trio
 
 import chunkwire
 from chunkwire.wire.frames import Chunk
+from tests.patience import PATIENCE
 from tests.server.peer import body_of, connect, get, serving
 
 
@@ -26,7 +27,7 @@ async def test_bursts_share_their_planned_moment() -> None:
 async def test_the_head_does_not_wait_for_a_delayed_first_event() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get("/probe?n=1&delay=1h&interval=0"))
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 

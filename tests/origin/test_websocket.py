@@ -14,6 +14,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 
 from chunkwire.server.journal import Ended
 from chunkwire.server.settings import ServerSettings
+from tests.patience import PATIENCE
 from tests.server.peer import Client, LeapPacer, Running, connect, get, serving, status_of
 
 UPGRADE = (b"Upgrade: websocket", b"Connection: keep-alive, Upgrade", b"Sec-WebSocket-Version: 13")
@@ -33,7 +34,7 @@ class Peer:
         await self.client.send(self.frames.send(event))
 
     async def next(self) -> Event:
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while not self._events:
                 octets = await self.client.stream.receive_some()
                 assert octets, "expected an event, got the end of input"

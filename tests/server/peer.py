@@ -21,8 +21,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
-
-PATIENCE = 30.0  # s; only a failing test waits this long
+from tests.patience import PATIENCE
 
 
 class LeapPacer:

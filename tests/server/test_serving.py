@@ -15,6 +15,7 @@ from chunkwire.record.values import EndRecord, from_json
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import Ended
 from chunkwire.server.serving import serve
+from tests.patience import PATIENCE
 from tests.peers import command
 from tests.peers.process import WITHIN, run
 from tests.server.peer import (
@@ -115,7 +116,7 @@ async def test_any_stream_of_octets_can_be_handled() -> None:
         origin = Server((resource(two_chunks),), pacer=TrioPacer())
         nursery.start_soon(origin.handle, theirs, name="origin")
         await ours.send_all(get("/x", b"Connection: close"))
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             octets = b""
             while not octets.endswith(b"0\r\n\r\n"):
                 octets += await ours.receive_some()

@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from chunkwire.server import ChunkedBody, Ended, IncomingRequest, LocalError, Responder
-from tests.server.peer import PATIENCE, Client, body_of, connect, get, resource, serving
+from tests.patience import PATIENCE
+from tests.server.peer import Client, body_of, connect, get, resource, serving
 
 LARGE = b"x" * (8 << 20)  # more than the kernel's buffers of both sides hold
 ONE_TASK = "one task to write a response"

@@ -9,8 +9,8 @@ from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.view import finding_lines
 from chunkwire.tools.probe.why import Finding, ask_1_0, finding_of
-from tests.client.server import PATIENCE
 from tests.client.test_tls import secured
+from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
 
 
