@@ -101,7 +101,7 @@ def test_an_example_prints_what_readme_shows(block: str, servers: dict[str, Serv
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for command, shown in commands(block):
         words = f"cd {tmp_path}; {{ {on_free_ports(command, servers)}\n}} 2>&1"
-        result = run(["bash", "-c", words], env={"PATH": path}, within=60)
+        result = run(["bash", "-c", words], env={"PATH": path})
         said = result.stdout.decode().rstrip().splitlines()
         assert pattern(shown).fullmatch("".join(plain(line) + "\n" for line in always(said))), result.stdout.decode()
 

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from chunkwire.cli.main import main
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire, serving
-from tests.peers.process import WITHIN, Reader, listening_socket, started
+from tests.peers.process import Reader, listening_socket, started
 
 Captured = pytest.CaptureFixture[str]
 CURL = ("--", "curl", "-sSN", "{url}")
@@ -109,7 +110,7 @@ def test_ctrl_c_shows_what_was_judged_and_leaves_nothing_running(tmp_path: Path)
     with started([*CHUNKWIRE, *words]) as process:
         Path(fifo).read_text()
         process.send_signal(signal.SIGINT)
-        assert process.wait(WITHIN) == 130
+        assert process.wait(PATIENCE) == 130
         text = Reader(process.stdout, whose="check").rest().decode()
     assert "pass  takes tiny" in text
     assert "stopped before the last row" in text

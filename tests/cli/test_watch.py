@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from chunkwire.cli.exits import ExitCode
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
 from tests.peers.plain import CHUNKED_HEAD, Wire, upstream
-from tests.peers.process import WITHIN, Reader, free_port, started
+from tests.peers.process import Reader, free_port, started
 
 HELLO, LAST = b"5\r\nhello\r\n", b"0\r\n\r\n"
 
@@ -25,7 +26,7 @@ def watching(*words: str, target: str = "/") -> Generator[tuple[subprocess.Popen
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     """Return exit code, standard output and standard error of a process that ends; no traceback among them."""
-    out, err = process.communicate(timeout=WITHIN)
+    out, err = process.communicate(timeout=PATIENCE)
     assert b"Traceback" not in err, err.decode()
     return process.returncode, out.decode(), err.decode()
 
@@ -119,7 +120,7 @@ def test_a_reader_that_leaves_ends_the_stream_without_a_word() -> None:
         process.stdout.close()
         wire.send(CHUNKED_HEAD + HELLO)
         assert wire.read_rest() == (b"", True)
-        assert process.wait(WITHIN) == ExitCode.OK
+        assert process.wait(PATIENCE) == ExitCode.OK
         assert process.stderr is not None
         assert process.stderr.read() == b""
 

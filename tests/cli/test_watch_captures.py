@@ -16,9 +16,10 @@ import pytest
 
 from chunkwire.cli.exits import ExitCode
 from tests.cli.test_watch import HELLO, LAST, answered, ended, watching
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.plain import CHUNKED_HEAD
-from tests.peers.process import WITHIN, Reader, started
+from tests.peers.process import Reader, started
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = CHUNKED_HEAD + HELLO + LAST
@@ -184,7 +185,7 @@ def test_a_signal_stops_a_capture_and_sums_up(
         process.stdin.write(octets)
         Reader(process.stdout, whose="watch -").until(mark)
         process.send_signal(number)
-        assert process.wait(WITHIN) == code  # standard input is still open
+        assert process.wait(PATIENCE) == code  # standard input is still open
         assert process.stderr is not None
         assert process.stderr.read().decode().splitlines()[-1].startswith(words)
 
@@ -199,7 +200,7 @@ def test_a_signal_before_the_head_is_stopped_too() -> None:
 
 def wait_empty(fd: int) -> None:
     """Wait until the reader of a pipe has taken all that was written into it."""
-    count, deadline = array.array("i", [1]), time.monotonic() + WITHIN
+    count, deadline = array.array("i", [1]), time.monotonic() + PATIENCE
     while count[0]:
         fcntl.ioctl(fd, termios.FIONREAD, count)
         assert time.monotonic() < deadline, "nobody reads"

@@ -21,7 +21,6 @@ from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get
 from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
 from tests.peers import command, plain
-from tests.peers.process import WITHIN
 
 OK = answer(b"Content-Length: 2") + b"ok"
 
@@ -43,7 +42,7 @@ def wait_draining(served: command.Served) -> None:
     """Wait until the listener is gone."""
     with suppress(ConnectionError):
         while True:
-            socket.create_connection((served.host, served.port), WITHIN).close()
+            socket.create_connection((served.host, served.port), PATIENCE).close()
 
 
 def test_sigterm_lets_a_stream_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +53,7 @@ def test_sigterm_lets_a_stream_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -
         wait_draining(served)
         upstream.send(TEXT + END)
         assert client.read_rest() == (TEXT + END, False)
-        assert served.process.wait(WITHIN) == 0
+        assert served.process.wait(PATIENCE) == 0
 
 
 def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
@@ -63,7 +62,7 @@ def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
         served.process.send_signal(signal.SIGTERM)
         assert client.read_rest()[0] == b""
         assert upstream.read_rest()[1]
-        assert served.process.wait(WITHIN) == 0
+        assert served.process.wait(PATIENCE) == 0
 
 
 def test_a_second_sigterm_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +72,7 @@ def test_a_second_sigterm_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         served.process.send_signal(signal.SIGTERM)
         wait_draining(served)
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(WITHIN) == 0
+        assert served.process.wait(PATIENCE) == 0
         assert client.read_rest()[0] == b""
 
 

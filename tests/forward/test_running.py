@@ -11,8 +11,9 @@ import pytest
 
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of, values_of
+from tests.patience import PATIENCE
 from tests.peers import command, plain
-from tests.peers.process import WITHIN, run
+from tests.peers.process import run
 
 TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -167,7 +168,7 @@ def test_workers_share_an_address_and_add_their_metrics_up(verb: str) -> None:
             for _ in range(20):
                 assert fetch(served.url("/stream-bytes/3?seed=1"))
             served.process.send_signal(signal.SIGTERM)
-            assert served.process.wait(WITHIN) == 0
+            assert served.process.wait(PATIENCE) == 0
 
 
 def test_sigterm_drains_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,7 @@ def test_sigterm_drains_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
                 """Wait for the idle one to end."""
             other.send(TEXT + END)
             assert client.read_rest()[0].endswith(TEXT + TEXT + END)
-        assert served.process.wait(WITHIN) == 0
+        assert served.process.wait(PATIENCE) == 0
 
 
 def test_the_file_limit_is_raised_at_start() -> None:

@@ -14,11 +14,12 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.patience import PATIENCE
 from tests.peers.process import Reader, started
 from tests.peers.programs import find_program
 
 MAPPED = "--host-resolver-rules=MAP lab.uni.example 127.0.0.1"
-WITHIN_MS = 30_000  # only a failing test waits this long
+PATIENCE_MS = 1000 * PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Sight:
     def context(self, **options: Any) -> BrowserContext:
         """Return a fresh profile whose pages are watched."""
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(WITHIN_MS)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
         context.on("request", lambda asked: self._note(asked.url))
@@ -112,7 +113,7 @@ def of_lane(page: Page, lane: str, expression: str) -> Any:
 def wait_until(page: Page, condition: str) -> None:
     """Wait until a JavaScript expression holds; not by `wait_for_function`, whose eval the page's policy refuses."""
     look = f"const look = async () => (await ({condition})) ? resolve() : requestAnimationFrame(look)"
-    limit = f"setTimeout(() => reject(new Error('expected ' + {json.dumps(condition)})), {WITHIN_MS})"
+    limit = f"setTimeout(() => reject(new Error('expected ' + {json.dumps(condition)})), {PATIENCE_MS})"
     page.evaluate(f"new Promise((resolve, reject) => {{ {limit}; {look}; look().catch(reject); }})")
 
 

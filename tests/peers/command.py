@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.peers.process import WITHIN, PeerTrouble, Reader, end, run, started
+from tests.patience import PATIENCE
+from tests.peers.process import PeerTrouble, Reader, end, run, started
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHUNKWIRE = (sys.executable, "-W", "error", "-m", "chunkwire")
@@ -33,9 +34,9 @@ class Served:
     def wait_log(self, text: str) -> str:
         """Return the first line of the log that holds `text`, as soon as it is written."""
         with self.logged:
-            found = self.logged.wait_for(lambda: [line for line in self.log if text in line], WITHIN)
+            found = self.logged.wait_for(lambda: [line for line in self.log if text in line], PATIENCE)
         if not found:
-            raise PeerTrouble(f"expected {text!r} in the log in {WITHIN} s, got {self.log[-20:]}")
+            raise PeerTrouble(f"expected {text!r} in the log in {PATIENCE} s, got {self.log[-20:]}")
         return found[0]
 
     def collect(self, held: bytes) -> None:
@@ -66,11 +67,11 @@ def serving(verb: str, *words: str) -> Generator[Served, None, None]:
             yield served
         finally:
             end(process)
-            collector.join(WITHIN)
+            collector.join(PATIENCE)
     assert not [line for line in served.log if "Traceback" in line or "Warning" in line], "\n".join(served.log)
 
 
-def chunkwire(*words: str, octets: bytes = b"", within: float = WITHIN) -> subprocess.CompletedProcess[bytes]:
+def chunkwire(*words: str, octets: bytes = b"", within: float = PATIENCE) -> subprocess.CompletedProcess[bytes]:
     """Run a verb to its end; a traceback is never what a user should see."""
     result = run([*CHUNKWIRE, *words], octets=octets, within=within)
     assert b"Traceback" not in result.stderr, result.stderr.decode()

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from tests.peers.process import LOOPBACK, WITHIN, Reader, listening_socket
+from tests.patience import PATIENCE
+from tests.peers.process import LOOPBACK, Reader, listening_socket
 
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -17,7 +18,7 @@ class Wire:
     """One connection."""
 
     def __init__(self, sock: socket.socket, *, whose: str) -> None:
-        sock.settimeout(WITHIN)
+        sock.settimeout(PATIENCE)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.reader = Reader(sock, whose=whose)
@@ -82,7 +83,7 @@ class Upstream:
 def upstream() -> Generator[Upstream, None, None]:
     """Listen on a free port; close what is still open on leaving."""
     with listening_socket() as listener:
-        listener.settimeout(WITHIN)
+        listener.settimeout(PATIENCE)
         server = Upstream(listener)
         try:
             yield server
@@ -103,7 +104,7 @@ def dialled(port: int, octets: bytes = b"", *, receive_octets: int | None = None
     with socket.socket() as sock:
         if receive_octets is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
-        sock.settimeout(WITHIN)
+        sock.settimeout(PATIENCE)
         sock.connect((LOOPBACK, port))
         wire = Wire(sock, whose=f"port {port}")
         wire.send(octets)
@@ -123,7 +124,7 @@ class Tee:
 
     def carry(self, client: socket.socket, server: socket.socket) -> None:
         """Pass octets both ways until either side ends."""
-        while ready := select.select([client, server], [], [], WITHIN)[0]:
+        while ready := select.select([client, server], [], [], PATIENCE)[0]:
             for source in ready:
                 octets = source.recv(65536)
                 if not octets:
@@ -137,16 +138,16 @@ class Tee:
 def tee(port: int) -> Generator[Tee, None, None]:
     """Listen for one connection, carry it to `port` and record what is answered."""
     with listening_socket() as listener:
-        listener.settimeout(WITHIN)
+        listener.settimeout(PATIENCE)
         middle = Tee(listener.getsockname()[1])
 
         def carry_one() -> None:
             client, _ = listener.accept()
-            with client, socket.create_connection((LOOPBACK, port), WITHIN) as server:
+            with client, socket.create_connection((LOOPBACK, port), PATIENCE) as server:
                 with contextlib.suppress(ConnectionResetError):  # a legal end of an idle connection
                     middle.carry(client, server)
 
         thread = threading.Thread(target=carry_one, name="tee")
         thread.start()
         yield middle
-        thread.join(WITHIN)
+        thread.join(PATIENCE)

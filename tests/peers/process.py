@@ -1,7 +1,7 @@
 """Start a program, read what it writes, end exactly that program.
 
 The rule of this folder: a peer is started with its own process group and ended by its own id; a wait is always for an
-event (an octet, a line, a listening socket, an exit) and always bounded, by `WITHIN` seconds, so that a peer that
+event (an octet, a line, a listening socket, an exit) and always bounded, by `PATIENCE` seconds, so that a peer that
 hangs fails one test instead of the run. Synchronous: an async test calls these in a thread.
 """
 
@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-WITHIN = 30.0  # s; how long a peer may take for one step, on a busy machine
+from tests.patience import PATIENCE
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -60,7 +61,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(WITHIN / 3)
+            process.wait(PATIENCE / 10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -113,13 +114,13 @@ class Reader:
         self.held += octets
 
     def _read(self, wanted: str) -> bytes:
-        if not select.select([self._source], [], [], WITHIN)[0]:
-            raise PeerTrouble(f"expected {wanted} from {self._whose} in {WITHIN} s, got {bytes(self.held[-400:])!r}")
+        if not select.select([self._source], [], [], PATIENCE)[0]:
+            raise PeerTrouble(f"expected {wanted} from {self._whose} in {PATIENCE} s, got {bytes(self.held[-400:])!r}")
         return os.read(self._source.fileno(), 65536)
 
 
 def run(
-    argv: Sequence[str | Path], *, octets: bytes = b"", env: Mapping[str, str] | None = None, within: float = WITHIN
+    argv: Sequence[str | Path], *, octets: bytes = b"", env: Mapping[str, str] | None = None, within: float = PATIENCE
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, `octets` on its standard input; its exit code is the caller's to judge."""
     return subprocess.run(
@@ -145,10 +146,10 @@ def free_port() -> int:
 
 def wait_listening(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until a program accepts on a port; a program that ends instead is an error at once."""
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection((LOOPBACK, port), WITHIN).close()
+            socket.create_connection((LOOPBACK, port), PATIENCE).close()
             return
         except ConnectionRefusedError:
             pass  # it has not bound its port yet

@@ -85,7 +85,7 @@ def read_all(reader: str, urls: Sequence[str], folder: Path) -> list[Reading]:
         lines = 'write-out = "%{exitcode} %{size_download}\\n"\nsilent\nmax-time = 20\n' + "".join(
             f'url = "{url}"\noutput = "/dev/null"\n' for url in urls
         )
-    result = run(_argv(reader, folder), octets=lines.encode(), within=100)
+    result = run(_argv(reader, folder), octets=lines.encode())
     told = result.stdout.decode().splitlines()
     assert len(told) == len(urls), result.stderr.decode()
     return [_curl_reading(line) if reader == "curl" else _reading(line) for line in told]

@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, Served, serving
 from tests.peers.plain import CHUNKED_HEAD, dialled, upstream
-from tests.peers.process import WITHIN, Reader, started
+from tests.peers.process import Reader, started
 from tests.peers.programs import program
 
 FOREVER = "/generate?n=1000&interval=20ms"
@@ -23,7 +24,7 @@ def kill_at_the_first_chunk(process: subprocess.Popen[bytes], origin: Served) ->
     reader.until(b"Chunk 1 ")
     origin.process.send_signal(signal.SIGKILL)
     rest = reader.rest()
-    return process.wait(WITHIN), rest
+    return process.wait(PATIENCE), rest
 
 
 @pytest.mark.needs("curl")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.command import ROOT
 from tests.peers.process import run
-
-PATIENCE = 110.0
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Build sdist and wheel; give their paths."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    run(command, within=PATIENCE).check_returncode()
+    run(command).check_returncode()
     [sdist], [wheel] = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return sdist, wheel
 
@@ -50,12 +49,13 @@ def test_the_wheel_has_the_package_and_nothing_else(built: tuple[Path, Path]) ->
 
 
 def test_a_wheel_runs_in_an_empty_environment(built: tuple[Path, Path], tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python, chunkwire = tmp_path / "venv/bin/python", tmp_path / "venv/bin/chunkwire"
-    ran(python, "-m", "pip", "install", "-qq", built[1], cwd=tmp_path)
+    venv.create(tmp_path / "venv")
+    chunkwire = tmp_path / "venv/bin/chunkwire"
+    pip = (sys.executable, "-m", "pip", "--python", tmp_path / "venv/bin/python")
+    ran(*pip, "install", "-qq", built[1], cwd=tmp_path)
     assert "equal: 2 chunks" in ran(chunkwire, "demo", "-n", "2", "--interval", "10ms", cwd=tmp_path)
     assert ran(chunkwire, "help", "barrier", cwd=tmp_path).startswith("# Barriers")
-    installed = ran(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path)
+    installed = ran(*pip, "list", "--format=freeze", cwd=tmp_path)
     assert not [name for name in ("pytest", "shtab", "wsproto", "dpkt") if name in installed]
 
 

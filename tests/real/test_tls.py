@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, Served, chunkwire, serving
-from tests.peers.process import LOOPBACK, WITHIN, Reader, run, started
+from tests.peers.process import LOOPBACK, Reader, run, started
 from tests.peers.programs import program
 
 TWO = "/generate?n=2&interval=20ms"
@@ -148,7 +149,7 @@ def test_sighup_reaches_every_worker(flags: tuple[str, ...]) -> None:
     with serving("serve", *flags, "--workers", "2") as served:
         served.process.send_signal(signal.SIGHUP)
         with served.logged:
-            assert served.logged.wait_for(lambda: sum("read again" in line for line in served.log) == 2, WITHIN)
+            assert served.logged.wait_for(lambda: sum("read again" in line for line in served.log) == 2, PATIENCE)
 
 
 @pytest.mark.parametrize(

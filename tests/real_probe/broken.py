@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.peers.process import LOOPBACK, WITHIN, listening_socket
+from tests.patience import PATIENCE
+from tests.peers.process import LOOPBACK, listening_socket
 
 Answer = Callable[[socket.socket, int], None]
 
@@ -88,13 +89,13 @@ def broken_server(answer: Answer) -> Generator[Asked, None, None]:
             yield asked
         finally:
             ended.set()
-            thread.join(WITHIN)
+            thread.join(PATIENCE)
 
 
 def _one(client: socket.socket, answer: Answer, number: int) -> None:
     with client:
         try:
-            client.settimeout(WITHIN)
+            client.settimeout(PATIENCE)
             client.recv(65536)
             answer(client, number)
         except OSError:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.process import (
     LOOPBACK,
-    WITHIN,
     Reader,
     free_port,
     listening_socket,
@@ -153,8 +153,10 @@ def install_mitmproxy(folder: Path) -> Path:
         return Path(found)
     with _installing(folder) as complete:
         if not complete.exists():
-            run([sys.executable, "-m", "venv", folder], within=110)
-            if run([folder / "bin" / "pip", "install", "-q", "mitmproxy>=11,<13"], within=600).returncode:
+            # This environment's pip: a Python of Debian's own may have no pip to give.
+            run([sys.executable, "-m", "venv", "--without-pip", folder])
+            pip = (sys.executable, "-m", "pip", "--python", folder / "bin" / "python")
+            if run([*pip, "install", "-q", "mitmproxy>=11,<13"], within=600).returncode:
                 pytest.skip("needs mitmproxy")
             complete.touch()
     return folder / "bin" / "mitmdump"
@@ -205,11 +207,11 @@ def _relaying(port: int, *, split: bool, nodelay: bool) -> Generator[int, None, 
             yield int(listener.getsockname()[1])
         finally:
             ended.set()
-            thread.join(WITHIN)
+            thread.join(PATIENCE)
 
 
 def _relay(client: socket.socket, port: int, split: bool) -> None:
-    with client, socket.create_connection((LOOPBACK, port), WITHIN) as server:
+    with client, socket.create_connection((LOOPBACK, port), PATIENCE) as server:
         try:
             server.sendall(client.recv(65536))
             while True:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
-from tests.peers.process import WITHIN, started
+from tests.peers.process import started
 from tests.real_probe.broken import (
     FRAME,
     HEAD,
@@ -46,7 +47,7 @@ AFTER_FRAMES: Mapping[str, tuple[Answer, str]] = {
 
 def benched(url: str, *words: str) -> tuple[int, dict[str, Any], str]:
     """Return the exit code, the JSON and the messages of a bench."""
-    result = chunkwire("bench", url, *words, "--json", within=WITHIN)
+    result = chunkwire("bench", url, *words, "--json")
     return result.returncode, json.loads(result.stdout), result.stderr.decode()
 
 
@@ -154,10 +155,10 @@ def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:
     with ExitStack() as server:
         asked = server.enter_context(broken_server(stream_until(killed)))
         with started([*CHUNKWIRE, "bench", asked.url, *SOON, "--json"]) as bench:
-            assert asked.first.wait(WITHIN)
+            assert asked.first.wait(PATIENCE)
             killed.set()
             server.close()
-            out, err = bench.communicate(timeout=WITHIN)
+            out, err = bench.communicate(timeout=PATIENCE)
     told = json.loads(out)
     assert bench.returncode == (1 if told["quantities"]["first"]["n"] else 28)
     assert "no connection (refused)" in told["failures"]
@@ -170,9 +171,9 @@ def test_ctrl_c_prints_what_was_gathered_and_marks_it() -> None:
         broken_server(stream_until(threading.Event())) as asked,
         started([*CHUNKWIRE, "bench", asked.url, "-c", "2", "-z", "60s", "--json"]) as bench,
     ):
-        assert asked.first.wait(WITHIN)
+        assert asked.first.wait(PATIENCE)
         bench.send_signal(signal.SIGINT)
-        out, err = bench.communicate(timeout=WITHIN)
+        out, err = bench.communicate(timeout=PATIENCE)
     assert bench.returncode == 130
     assert json.loads(out)["partial"] is True
     assert b"Traceback" not in err

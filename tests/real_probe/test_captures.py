@@ -14,8 +14,9 @@ import pytest
 from chunkwire.record.values import FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
+from tests.patience import PATIENCE
 from tests.peers.command import Served, chunkwire, serving
-from tests.peers.process import LOOPBACK, WITHIN, Reader, run, started
+from tests.peers.process import LOOPBACK, Reader, run, started
 from tests.peers.programs import program
 from tests.peers.servers import nginx
 
@@ -49,9 +50,9 @@ def capturing(path: Path, *ports: int) -> Generator[None, None, None]:
         with socket.create_connection((LOOPBACK, ports[-1])) as mark:  # a packet behind all others
             pair = struct.pack("!HH", mark.getsockname()[1], ports[-1])
             with grown:
-                assert grown.wait_for(lambda: pair in held, WITHIN)
+                assert grown.wait_for(lambda: pair in held, PATIENCE)
         process.send_signal(signal.SIGINT)
-        collector.join(WITHIN)
+        collector.join(PATIENCE)
     path.write_bytes(held)
 
 

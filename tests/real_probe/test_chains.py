@@ -94,7 +94,7 @@ def urls(origin: Served, names: tuple[str, ...]) -> Generator[list[str], None, N
 
 def verdicts(*words: str) -> tuple[int, list[dict[str, object]]]:
     """Return the exit code of a probe, and its verdicts."""
-    result = chunkwire("probe", "--json", *words, within=100)
+    result = chunkwire("probe", "--json", *words)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     return result.returncode, [line for line in lines if line["kind"] == "verdict"]
 

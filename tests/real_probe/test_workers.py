@@ -12,7 +12,7 @@ def gate(servers: str, directive: str) -> int:
     """Return the exit code of a probe through an nginx in front of these servers."""
     site = f"location / {{ proxy_pass http://several; {directive} }}"
     with nginx(site, http=f"upstream several {{ {servers} }}") as hop:
-        return chunkwire("probe", hop.url("/probe?n=6"), "--gate", within=100).returncode
+        return chunkwire("probe", hop.url("/probe?n=6"), "--gate").returncode
 
 
 def test_workers_that_have_no_barrier_are_passed_over() -> None:

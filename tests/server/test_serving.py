@@ -17,7 +17,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.server.serving import serve
 from tests.patience import PATIENCE
 from tests.peers import command
-from tests.peers.process import WITHIN, run
+from tests.peers.process import run
 from tests.server.peer import (
     GatePacer,
     TrioPacer,
@@ -127,13 +127,13 @@ def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
     for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
         with command.serving("serve") as served:
             served.process.send_signal(number)
-            assert served.process.wait(WITHIN) == code
+            assert served.process.wait(PATIENCE) == code
 
 
 def can_connect(served: command.Served) -> bool:
     """Say whether the listener is still there."""
     try:
-        socket.create_connection((served.host, served.port), WITHIN).close()
+        socket.create_connection((served.host, served.port), PATIENCE).close()
     except ConnectionError:
         return False
     return True
@@ -141,7 +141,7 @@ def can_connect(served: command.Served) -> bool:
 
 def test_a_second_sigterm_ends_at_once() -> None:
     with command.serving("serve") as served, socket.create_connection((served.host, served.port)) as client:
-        client.settimeout(WITHIN)
+        client.settimeout(PATIENCE)
         client.sendall(get("/frames?plan=1@0,1@60000,0@60000"))
         octets = b""
         while not octets.endswith(b"1\r\na\r\n"):
@@ -150,7 +150,7 @@ def test_a_second_sigterm_ends_at_once() -> None:
         while can_connect(served):
             """Wait for the first signal to be heard."""
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(WITHIN) == 0
+        assert served.process.wait(PATIENCE) == 0
         assert client.recv(4096) == b""
 
 
