@@ -132,7 +132,7 @@ def test_a_target_that_is_always_busy_ends_with_22() -> None:
 
 def test_a_status_that_will_not_pass_ends_the_bench_at_once() -> None:
     with broken_server(send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as asked:
-        result = chunkwire("bench", asked.url, within=WITHIN)
+        result = chunkwire("bench", asked.url)
     assert (result.returncode, asked.requests) == (22, 1)
 
 
@@ -142,7 +142,7 @@ def test_streams_begin_though_none_has_an_answer(words: str) -> None:
     all_asked = threading.Barrier(4)
 
     def answer(client: socket.socket, number: int) -> None:
-        all_asked.wait(WITHIN)
+        all_asked.wait(PATIENCE)
         WHOLE(client, number)
 
     with broken_server(answer) as asked:
