@@ -358,7 +358,7 @@ class Exchange:
         """Return what makes the body other than it is; None relays it exactly."""
         is_chunked = framing.kind is BodyKind.CHUNKED
         if is_chunked and self._closes_body:
-            return Dechunk()
+            return shaper(self._settings.mode, is_chunked=False) or Dechunk()
         if is_chunked and self._settings.fault is not None:
             return fault_shaper(self._settings.fault)
         return shaper(self._settings.mode, is_chunked=is_chunked)

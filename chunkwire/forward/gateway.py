@@ -158,6 +158,8 @@ class Gateway:
     async def _run_limited(self, client: ServerConnection, request: Request, framing: Framing, limit: int) -> bool:
         """Run an exchange unless its client has as many as it may."""
         host = client.peer.rpartition(":")[0]
+        if not host:  # over a Unix socket a client has no address
+            return await self._run_exchange(client, request, framing)
         if self._by_client[host] >= limit:
             details = f"expected at most {limit} streams at once from one address"
             await self._refuse(client, Failure(Outcome.REFUSED, 429, "connection_limit_reached", details), request)

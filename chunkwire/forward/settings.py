@@ -33,7 +33,8 @@ class GatewaySettings:
         send_timeout: without an octet taken by a peer.
         idle_timeout: without an octet from upstream inside a body; off, since streams may be silent.
         max_streams_per_client: exchanges at once from one address; over it the answer is 429. 0 is no limit: on
-            loopback, and behind another proxy, every client has the same address.
+            loopback, and behind another proxy, every client has the same address. Not for clients of a Unix socket,
+            which have none.
         mode: how frames are relayed; `exact` is the gateway's purpose, the others teach and test.
         fault: what to break in chunked responses, to test clients; None breaks nothing.
         poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.

@@ -82,6 +82,9 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
     """Return what turns a body into this mode's octets; None where it goes as it is.
 
     A body that is not chunked has no chunks to merge or split: there only gathering shows.
+
+    Args:
+        is_chunked: it goes down in chunks; False also for one that is dechunked on its way.
     """
     match mode.name:
         case ModeName.REFRAME:
@@ -157,7 +160,7 @@ class Gather(_Shape):
             self._due = trio.current_time() + self._seconds
         ending = _ending(events)
         if ending or len(self._kept) >= (self._octets or (0 if not self._seconds else BUFFER_OCTETS)):
-            return self.flush() + ending
+            return self.flush() + (ending if self._is_chunked else b"")
         return b""
 
     def flush(self) -> bytes:

@@ -1,16 +1,20 @@
 """Relay modes and faults: what they make of frames, and that neither can be forgotten running."""
 
 import logging
+import select
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import trio
+import trio.testing
 
 import chunkwire
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.origin.scenarios import FAULTS, Ending
+from chunkwire.record.values import FrameRecord
 from chunkwire.wire.errors import LocalError
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
 from tests.net.carry import MakeMover
@@ -62,6 +66,22 @@ async def test_a_mode_that_gathers_makes_one_chunk_of_many_reads(make_mover: Mak
             await upstream.send(chunked(b""))
             await client.read_head()
             await hold(upstream, client, TEXT, TEXT)
+
+
+@pytest.mark.parametrize("mode", ["buffer", "coalesce=64", "coalesce=1000s"])
+async def test_a_mode_that_gathers_does_so_for_an_http_1_0_client(make_mover: MakeMover, mode: str) -> None:
+    """Fails where its body is only dechunked: the first chunk would be there before the end."""
+    async with forwarding(make_mover, settings_of(mode), record=True) as gateway:
+        async with gateway.connect(get(version=b"1.0")) as client, gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            await client.read_head()
+            while not any(isinstance(record, FrameRecord) for record in gateway.records):
+                await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked()
+            assert not select.select([client.stream.socket.fileno()], [], [], 0)[0]
+            await upstream.send(TEXT + END)
+            assert await client.read_all() == b"hellohello"
 
 
 async def test_gathered_data_goes_down_when_its_time_is_over(make_mover: MakeMover) -> None:

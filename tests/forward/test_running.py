@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of, values_of
+from tests.net.peer import unix_pair
 from tests.patience import PATIENCE
 from tests.peers import command, plain
 from tests.peers.process import run
@@ -117,6 +119,19 @@ async def test_streams_of_one_client_have_a_limit() -> None:
             await upstream.read_head()
             await upstream.send(answer(b"Content-Length: 0"))
             assert status_of(await client.read_head()) == 200
+
+
+async def test_clients_of_a_unix_socket_have_no_limit_of_streams() -> None:
+    """They have no address. Fails where all of them count as one client."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, max_streams_per_client=1)
+    async with forwarding(settings=settings) as gateway, AsyncExitStack() as stack:
+        for _ in range(2):
+            near, far = await unix_pair()
+            gateway.nursery.start_soon(gateway.gateway.handle, far, name="client")
+            await stack.enter_async_context(near)
+            await near.send_all(get())
+            upstream = await stack.enter_async_context(gateway.accept())
+            await upstream.read_head()
 
 
 async def test_fields_of_a_head_have_a_limit() -> None:
