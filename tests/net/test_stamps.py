@@ -21,7 +21,8 @@ from chunkwire.net.stamps import (
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, open_carried, running
-from tests.net.peer import PATIENCE, reset, tcp_pair, unix_pair
+from tests.net.peer import reset, tcp_pair, unix_pair
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING is Linux's")
 

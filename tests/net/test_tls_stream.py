@@ -9,8 +9,9 @@ import trio
 import trio.testing
 
 from chunkwire.net.tls import TlsStream
-from tests.net.peer import PATIENCE, SMALL, tcp_pair
+from tests.net.peer import SMALL, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager
