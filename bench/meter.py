@@ -48,8 +48,8 @@ def paced(
     return Workload(name, shows, arguments, quick)
 
 
-def _bulk(name: str, shows: str, *, size: int, count: int, mix: int = 1) -> Workload:
-    arguments: dict[str, str | int] = {"mode": "bulk", "size": size, "count": count, "mix": mix}
+def _bulk(name: str, shows: str, *, size: int, count: int, mix: int = 1, ext: int = 0) -> Workload:
+    arguments: dict[str, str | int] = {"mode": "bulk", "size": size, "count": count, "mix": mix, "ext": ext}
     return Workload(name, shows, arguments, {"count": count // 20})
 
 
@@ -90,6 +90,9 @@ WORKLOADS: Mapping[str, Workload] = {
         _bulk("bulk1k", "1 KiB chunks as fast as they go", size=1024, count=600000),
         _bulk("bulk32", "32 B chunks as fast as they go", size=32, count=2000000),
         _bulk("bulkmix", "chunks of 16 to 47 B, mixed, as fast as they go", size=32, count=2000000, mix=32),
+        _bulk(
+            "bulkext", "32 B chunks, each with an extension `;t=123`, as fast as they go", size=32, count=2000000, ext=3
+        ),
     )
 }
 

@@ -12,7 +12,8 @@
  *   paced     every stream sends one chunk each --interval microseconds (phases spread at random)
  *   pingpong  one stream; the next chunk leaves only after the last one arrived
  *   bulk      the origin writes chunks of --size bytes as fast as the relay takes them;
- *             --mix N varies the sizes over N values around it
+ *             --mix N varies the sizes over N values around it,
+ *             --ext N gives each chunk an extension, `;t=` and a random number of N digits
  *   /silent   a stream of any other client that asks for this path gets one chunk and then nothing
  *   --external  no origin here: the target itself must send such chunks (to time a server)
  *
@@ -78,7 +79,7 @@ static int set_option(const char *name, const char *value) {
         {"--origin", &options.origin_port}, {"--target", &options.target_port}, {"--streams", &options.streams},
         {"--count", &options.count},        {"--interval", &options.interval_us}, {"--size", &options.size},
         {"--cpu", &options.cpu},            {"--pid", &options.pid},            {"--mix", &options.mix},
-        {"--warmup", &options.warmup_ms},
+        {"--warmup", &options.warmup_ms},   {"--ext", &options.ext},
     };
     if (!value) return 0;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct options {
-    int origin_port, target_port, streams, count, interval_us, size, mix, cpu, pid, external, warmup_ms;
+    int origin_port, target_port, streams, count, interval_us, size, mix, ext, cpu, pid, external, warmup_ms;
     int paced, pingpong, bulk;
     const char *mode, *path;
 };

@@ -59,16 +59,20 @@ static void drop(struct stream *s) {
     free(s);
 }
 static void make_block(void) {
-    block = malloc((size_t)options.size + options.mix + 64 + BLOCK);
+    int most = options.size + options.mix + options.ext + 24; /* octets of a chunk */
+    block = malloc((size_t)most + BLOCK);
     srand(1);
     do {
         int size = options.mix > 1 ? options.size - options.mix / 2 + rand() % options.mix : options.size;
-        block_len += sprintf(block + block_len, "%x\r\n", size);
+        block_len += sprintf(block + block_len, "%x", size);
+        if (options.ext) block_len += sprintf(block + block_len, ";t=");
+        for (int i = 0; i < options.ext; i++) block[block_len++] = '0' + rand() % 10;
+        block_len += sprintf(block + block_len, "\r\n");
         memset(block + block_len, 'x', size);
         memcpy(block + block_len + size, "\r\n", 2);
         block_len += size + 2;
         block_frames++;
-    } while (block_len + options.size + options.mix + 16 <= BLOCK);
+    } while (block_len + most <= BLOCK);
 }
 static void watch(int operation, int fd, uint32_t events, void *mark) {
     struct epoll_event e = {.events = events, .data.ptr = mark};

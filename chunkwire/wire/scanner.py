@@ -23,7 +23,7 @@ from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, Rule, 
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
-from chunkwire.wire.pattern import BURST, WORTH_OCTETS, ShortCut
+from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, WORTH_OCTETS, ShortCut, overhead
 
 _CR: Final = 0x0D
 
@@ -124,6 +124,7 @@ class ChunkedScanner:
     __slots__ = (
         "_error",
         "_excess",
+        "_ext",
         "_forbidden",
         "_held",
         "_known",
@@ -165,8 +166,9 @@ class ChunkedScanner:
         self._remaining = 0
         # Framing beyond what the data excuses so far; see Limits.max_overhead.
         self._excess = 0
-        # Size lines that have no chunk-ext and never add to the excess, with their sizes.
+        # Size lines that have no chunk-ext and never add to the excess, with their sizes; the chunk-ext read last.
         self._known = _known_lines(limits)
+        self._ext = b""
         self._short_cut = ShortCut()
         # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
         # read, and its field lines so far.
@@ -250,7 +252,7 @@ class ChunkedScanner:
         while True:
             if events is None and not self._excess and end - position >= WORTH_OCTETS:
                 position, chunks, octets = self._short_cut.skip(
-                    buffer, position, end=end, known=self._known, seen=self.chunks
+                    buffer, position, end=end, known=self._known, ext=self._ext, seen=self.chunks
                 )
                 self.chunks += chunks
                 self.octets += octets
@@ -273,7 +275,7 @@ class ChunkedScanner:
             if size is None or data > end:
                 break
             if self._excess:
-                self._excess = max(0, self._excess + _overhead(line, size))
+                self._excess = max(0, self._excess + overhead(line, size))
             if events is not None:
                 events.append(SizeLine(self.wire_octets + position, line, size, b""))
             data_end = data + size
@@ -302,13 +304,12 @@ class ChunkedScanner:
         read = read_size_line(buffer, start, end=end, limits=self._limits)
         if read is None:
             return None
-        overhead = _overhead(read.line, read.size)
-        if read.size and not read.ext and overhead <= 0 and read.stop - start <= _MAX_KNOWN_OCTETS:
-            if len(self._known) >= _MAX_KNOWN_LINES:
-                self._known = {}
-            self._known[read.line] = read.size
-            return self._scan_burst(buffer, start, end, events)
-        self._excess = max(0, self._excess + overhead)
+        added = overhead(read.line, read.size)
+        if read.size and added <= 0:
+            self._remember(read)
+            if read.line in self._known:
+                return self._scan_burst(buffer, start, end, events)
+        self._excess = max(0, self._excess + added)
         if self._excess > self._limits.max_overhead:
             expected = f"at most {self._limits.max_overhead} octets of overhead"
             raise Refused(Rule.OVERHEAD, start, expected=expected)
@@ -330,6 +331,17 @@ class ChunkedScanner:
         self._remaining = read.size
         self._state = _State.DATA
         return read.stop
+
+    def _remember(self, read: SizeLineRead) -> None:
+        """Add the chunk-size to the known ones, and keep the chunk-ext for its form."""
+        digits = read.line.partition(b";")[0]
+        if len(digits) + len(CRLF) > _MAX_KNOWN_OCTETS or len(read.ext) > MAX_EXT_OCTETS or not digits.isalnum():
+            return
+        self._ext = read.ext
+        if digits not in self._known:
+            if len(self._known) >= _MAX_KNOWN_LINES:
+                self._known = {}
+            self._known[digits] = read.size
 
     def _scan_data(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         reached = min(end, start + self._remaining)
@@ -383,8 +395,3 @@ class ChunkedScanner:
 def _copy(buffer: Buffer, start: int, stop: int) -> bytes:
     """Return buffer[start:stop] as bytes, copied once."""
     return bytes(memoryview(buffer)[start:stop])
-
-
-def _overhead(line: bytes, size: int) -> int:
-    """Return what a chunk adds to the excess: its framing beyond 16 + 2 * size octets; see `Limits.max_overhead`."""
-    return len(line) + 2 * len(CRLF) - 16 - 2 * size

@@ -20,9 +20,9 @@ END = b"0\r\n\r\n"
 MANY = 5000  # chunks: more than are taken one by one before a pattern is made
 
 
-def chunk(size: int, line: bytes = b"%x") -> bytes:
+def chunk(size: int, line: bytes = b"%x", ext: bytes = b"") -> bytes:
     # Data that looks like framing: a short cut that looked for it would go astray.
-    return line % size + b"\r\n" + (b"\r\n20\r\n0\r\n\r\n" * size)[:size] + b"\r\n"
+    return line % size + ext + b"\r\n" + (b"\r\n20\r\n0\r\n\r\n" * size)[:size] + b"\r\n"
 
 
 def stream(sizes: Sequence[int], count: int = MANY, *, seed: int = 1) -> bytes:
@@ -44,9 +44,15 @@ def compare(reads: Sequence[bytes], limits: Limits) -> Relay:
     return unwatched
 
 
-def skipped(octets: bytes, known: dict[bytes, int], *, seen: int = MANY) -> tuple[int, int, int]:
+def skip(
+    short_cut: ShortCut, octets: bytes, known: dict[bytes, int], *, end: int = 0, ext: bytes = b"", seen: int = MANY
+) -> tuple[int, int, int]:
+    return short_cut.skip(octets, 0, end=end or len(octets), known=known, ext=ext, seen=seen)
+
+
+def skipped(octets: bytes, known: dict[bytes, int], *, ext: bytes = b"", seen: int = MANY) -> tuple[int, int, int]:
     """Return how far a new short cut goes, once so many chunks were seen."""
-    return ShortCut().skip(octets, 0, end=len(octets), known=known, seen=seen)
+    return skip(ShortCut(), octets, known, ext=ext, seen=seen)
 
 
 def lines(sizes: Sequence[int]) -> dict[bytes, int]:
@@ -103,8 +109,8 @@ def test_last_chunk_never_enters_the_short_cut() -> None:
 
 def test_short_cut_ends_at_the_end_of_the_valid_octets() -> None:
     memory = stream([32], 2048)
-    assert ShortCut().skip(memory, 0, end=20 * 38 - 1, known=lines([32]), seen=MANY)[1] == 16
-    assert ShortCut().skip(memory, 0, end=20 * 38, known=lines([32]), seen=MANY)[1] == 20
+    assert skip(ShortCut(), memory, lines([32]), end=20 * 38 - 1)[1] == 16
+    assert skip(ShortCut(), memory, lines([32]), end=20 * 38)[1] == 20
 
 
 def test_short_cut_stops_before_a_broken_chunk() -> None:
@@ -116,18 +122,18 @@ def test_short_cut_stops_before_a_broken_chunk() -> None:
 
 def test_short_cut_follows_a_stream_that_changes_its_sizes() -> None:
     short_cut, later = ShortCut(), stream([64], 1000)
-    short_cut.skip(stream([32], 1000), 0, end=1000 * 38, known=lines([32]), seen=4096)
+    skip(short_cut, stream([32], 1000), lines([32]), seen=4096)
     known = lines([32, 64])
-    assert short_cut.skip(later, 0, end=len(later), known=known, seen=1000 + 8191)[1] == 0
-    assert short_cut.skip(later, 0, end=len(later), known=known, seen=1000 + 8192)[1] == 1000
+    assert skip(short_cut, later, known, seen=1000 + 8191)[1] == 0
+    assert skip(short_cut, later, known, seen=1000 + 8192)[1] == 1000
 
 
 def test_short_cut_stays_where_too_few_chunks_are_left_to_choose_anew() -> None:
     short_cut, body = ShortCut(), stream([32], 1000)
-    short_cut.skip(body, 0, end=len(body), known=lines([32]), seen=4096)
+    skip(short_cut, body, lines([32]), seen=4096)
     few = chunk(64) * 15
-    assert short_cut.skip(few, 0, end=len(few), known=lines([32, 64]), seen=1000 + 8192)[1] == 0
-    assert short_cut.skip(body, 0, end=len(body), known=lines([32]), seen=1000 + 8200)[1] == 1000
+    assert skip(short_cut, few, lines([32, 64]), seen=1000 + 8192)[1] == 0
+    assert skip(short_cut, body, lines([32]), seen=1000 + 8200)[1] == 1000
 
 
 def test_chunks_that_add_to_the_overhead_are_counted_one_by_one() -> None:
@@ -146,6 +152,66 @@ def test_overhead_is_repaid_by_each_chunk_that_the_short_cut_could_take() -> Non
     assert compare([body], Limits()).verdict == "accept"
 
 
+def extended(sizes: Sequence[int], exts: Sequence[bytes], count: int = MANY, *, seed: int = 1) -> bytes:
+    choose = random.Random(seed).choice
+    return b"".join(chunk(choose(sizes), ext=choose(exts)) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    "ext, others",
+    [
+        (b";t=123", [b";t=1", b";t=45", b";t=678", b";u=zA9"]),
+        (b';a="x\\y1"', [b';b="Z\\0"']),
+        (b";chunk-signature=" + b"0a" * 32, [b";chunk-signature=" + b"f7" * 32]),
+    ],
+    ids=["token", "quoted", "signature"],
+)
+def test_short_cut_takes_extensions_of_one_form(ext: bytes, others: Sequence[bytes]) -> None:
+    body = extended([64], [ext, *others], 1000)
+    assert skipped(body, lines([64]), ext=ext) == (len(body), 1000, 64 * 1000)
+
+
+def test_short_cut_takes_several_sizes_with_extensions_of_one_length() -> None:
+    body = extended(range(20, 36), [b";t=123", b";t=456"], 1000)
+    position, chunks, octets = skipped(body, lines(range(20, 36)), ext=b";t=000")
+    assert (chunks, position, octets) == (1000, len(body), len(body) - 12 * 1000)
+    body = extended(range(20, 36), [b";t=123", b";t=45"], 1000)
+    assert skipped(body, lines(range(20, 36)), ext=b";t=000")[1] < 100
+
+
+@pytest.mark.parametrize(
+    "other", [b";t=1234", b";t=1 ", b";t=", b";t=1;", b";t=-12", b";=123", b"t=123", b";t=1\n"], ids=str
+)
+def test_short_cut_stops_before_an_extension_of_another_form(other: bytes) -> None:
+    body = extended([32], [b";t=123"], 1000)
+    assert skipped(body + extended([32], [other], 100), lines([32]), ext=b";t=123") == (len(body), 1000, 32000)
+
+
+def test_short_cut_takes_plain_chunks_after_one_with_an_extension() -> None:
+    assert skipped(stream([32], 1000), lines([32]), ext=b";t=123") == (38000, 1000, 32000)
+
+
+def test_short_cut_takes_no_extension_that_adds_to_the_overhead() -> None:
+    assert skipped(extended([2], [b";" + b"e" * 14], 600), lines([2]), ext=b";" + b"e" * 14)[1] == 600
+    assert skipped(extended([2], [b";" + b"e" * 15], 600), lines([2]), ext=b";" + b"e" * 15)[1] == 0
+
+
+@pytest.mark.parametrize("limit", [4, 6])
+def test_extensions_in_the_short_cut_keep_to_the_limit(limit: int) -> None:
+    body = extended([32], [b";t=12"[:limit]]) + chunk(32, ext=b";t=1234"[: limit + 1]) + END
+    refused = compare([body], Limits(max_ext_octets=limit))
+    assert refused.error is not None
+    assert refused.error.rule is Rule.CHUNK_EXT_OCTETS
+
+
+def test_bad_whitespace_before_an_extension_teaches_no_size_with_a_blank() -> None:
+    body = chunk(32, b"%x ", b";t=1") * MANY + chunk(32, b"%x ") + END
+    refused = compare([body], Limits(allow_bws=True))
+    assert refused.error is not None
+    assert refused.error.offset == len(chunk(32, b"%x ", b";t=1")) * MANY + 3
+
+
+EXTS = [b"", b";t=1", b";t=23", b";t=456", b";x", b';q="a b"', b';q="\\x1"', b";s=" + b"0a" * 32]
 sizes_of_a_stream = st.one_of(
     st.lists(st.integers(1, 60), min_size=1, max_size=40),
     st.lists(st.sampled_from([1, 15, 16, 17, 255, 256, 300]), min_size=1, max_size=3),
@@ -156,9 +222,12 @@ sizes_of_a_stream = st.one_of(
 def long_streams(draw: st.DrawFn) -> list[bytes]:
     """Write thousands of chunks, bend them where the short cut may be, perhaps end them, and cut them into reads."""
     sizes, seed = draw(sizes_of_a_stream), draw(st.integers(0, 99))
-    body = stream(sizes, draw(st.integers(4200, MANY)), seed=seed)
+    exts = draw(st.one_of(st.just([b""]), st.lists(st.sampled_from(EXTS), min_size=1, max_size=4)))
+    body = extended(sizes, exts, draw(st.integers(4200, MANY)), seed=seed)
     at = draw(st.integers(len(body) * 4 // 5, len(body)))
-    bend = draw(st.one_of(st.just(b""), st.sampled_from(PIECES), st.just(b"1;" + b"e" * 60 + b"\r\nx\r\n")))
+    bend = draw(
+        st.one_of(st.just(b""), st.sampled_from(PIECES), st.just(b"1;" + b"e" * 60 + b"\r\nx\r\n"), st.just(b"5;t="))
+    )
     body = body[:at] + bend + body[at:] + draw(st.sampled_from([b"", END]))
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=6)))
     return [body[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(body)], strict=True)]
