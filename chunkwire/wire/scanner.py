@@ -111,6 +111,9 @@ class _State(Enum):
     """The next octet is not of this body."""
 
 
+_SIZE_LINE: Final = _State.SIZE_LINE  # a member looked up in its class takes 70 ns, this 2
+
+
 class ChunkedScanner:
     """Scan a chunked body (RFC 9112 §7.1); see `BodyScanner` for what it promises.
 
@@ -157,10 +160,8 @@ class ChunkedScanner:
             self._forbidden = self._forbidden.union(map(abnf.canonical_name, forbidden))
         self._state = _State.SIZE_LINE
         self._error: FramingError | None = None
-        # Octets shown and not approved by the latest call.
-        self._held = 0
-        # Of `most`, what is left to this call.
-        self._left = 0
+        self._held = 0  # octets shown and not approved by the latest call
+        self._left = 0  # of `most`, what is left to this call
         # In DATA and DATA_END: the size line of the chunk, and chunk-data still to come.
         self._line = b""
         self._remaining = 0
@@ -185,10 +186,14 @@ class ChunkedScanner:
         self.is_behind = False
         try:
             while position < end:
-                if self._left <= 0 and self._state is _State.SIZE_LINE:
+                if self._left <= 0 and self._state is _SIZE_LINE:
                     self.is_behind = True
                     break
-                reached = self._step(buffer, position, end, events)
+                reached: int | None = position
+                if self._state is _SIZE_LINE:
+                    reached = self._scan_known_chunks(buffer, position, end, events)
+                if reached == position:
+                    reached = self._step(buffer, position, end, events)
                 if reached is None:
                     break
                 position = reached
@@ -233,8 +238,7 @@ class ChunkedScanner:
         """Return how far buffer is approved after one step from start, None to wait for more; start < end."""
         match self._state:
             case _State.SIZE_LINE:
-                reached = self._scan_known_chunks(buffer, start, end, events)
-                return reached if reached > start else self._scan_size_line(buffer, start, end, events)
+                return self._scan_size_line(buffer, start, end, events)
             case _State.DATA:
                 return self._scan_data(buffer, start, end, events)
             case _State.DATA_END:
@@ -267,7 +271,7 @@ class ChunkedScanner:
         find, startswith = buffer.find, buffer.startswith
         position = start
         for _ in range(BURST):
-            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS)
+            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS) if position < end else -1
             line = bytes(buffer[position:line_end]) if line_end > 0 else b""
             size = known.get(line)
             data = line_end + 2
@@ -311,8 +315,7 @@ class ChunkedScanner:
                 return self._scan_burst(buffer, start, end, events)
         self._excess = max(0, self._excess + added)
         if self._excess > self._limits.max_overhead:
-            expected = f"at most {self._limits.max_overhead} octets of overhead"
-            raise Refused(Rule.OVERHEAD, start, expected=expected)
+            raise Refused(Rule.OVERHEAD, start, expected=f"at most {self._limits.max_overhead} octets of overhead")
         if not read.size:
             self._last_chunk = read
             self._tail = read.stop - start
@@ -338,10 +341,9 @@ class ChunkedScanner:
         if len(digits) + len(CRLF) > _MAX_KNOWN_OCTETS or len(read.ext) > MAX_EXT_OCTETS or not digits.isalnum():
             return
         self._ext = read.ext
-        if digits not in self._known:
-            if len(self._known) >= _MAX_KNOWN_LINES:
-                self._known = {}
-            self._known[digits] = read.size
+        if len(self._known) >= _MAX_KNOWN_LINES and digits not in self._known:
+            self._known = {}
+        self._known[digits] = read.size
 
     def _scan_data(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         reached = min(end, start + self._remaining)
