@@ -115,8 +115,7 @@ def _crowd_table(plan: Plan) -> Table:
 
 def _cost_table(plan: Plan, name: str) -> Table:
     """Measure what a token costs each program while so many paced answers run through it, each of them in whole."""
-    count, every_ms, tokens = STREAMS[name]
-    count = QUICK_CROWD if plan.is_quick else count
+    count, every_ms, tokens = (QUICK_CROWD, ITL_MS, TOKENS) if plan.is_quick else STREAMS[name]
     with ExitStack() as servers:
         _, ways = _start(servers, core=None, every_ms=every_ms, tokens=tokens)
         measures = {name: partial(_cost, way, count) for name, way in ways.items()}
