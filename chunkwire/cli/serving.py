@@ -92,8 +92,6 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
 
     if not options.admin:
         raise LocalError("--stamps without --admin: bench reads them there")
-    if options.workers > 1:
-        raise LocalError("--stamps goes with one process, not with --workers")
     if options.cert and not options.quiet:
         print("chunkwire: --stamps: bodies over TLS have none", file=sys.stderr)
     with stamping(transmit=True):
@@ -108,6 +106,8 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
     from chunkwire.server.workers import WorkerError
     from chunkwire.wire.errors import LocalError
 
+    if options.stamps and options.workers > 1:
+        raise LocalError("--stamps goes with one process, not with --workers")
     if options.save and options.workers > 1:
         raise LocalError("--save goes with one process, not with --workers")
     code, clock = 0, SleeperClock()

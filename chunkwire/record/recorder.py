@@ -75,6 +75,7 @@ class Recorder:
         "_emit",
         "_hash",
         "_hop",
+        "_kernel",
         "_last_read",
         "_last_t",
         "_n",
@@ -101,6 +102,7 @@ class Recorder:
         self._way = _one_of(WAYS, way)
         self._hop = hop
         self._n = 0
+        self._kernel: float | None = None
         self._last_t: float | None = None
         self._last_read = 0
         self._reads = 0
@@ -157,7 +159,7 @@ class Recorder:
             )
         )
 
-    def body(self, t: float, events: Sequence[Event], read: int) -> None:
+    def body(self, t: float, events: Sequence[Event], read: int, *, kernel: float | None = None) -> None:
         """Record what one call of a scanner approved: a frame when its last octet is in, or a read of content.
 
         Args:
@@ -165,6 +167,8 @@ class Recorder:
             events: in order; each octet of the body once.
             read: number of the receive that brought them, from 1. Octets held before came with an earlier one:
                 a frame counts to the read that completed it.
+            kernel: when the kernel had the packet with the last of these octets, s since the request; None where that
+                is not known. A frame that ends there has it.
         """
         if events and read != self._last_read:
             self._last_read = read
@@ -172,16 +176,20 @@ class Recorder:
         wire_octets = b"".join([event.raw for event in events])
         self._hash.update(wire_octets)
         self._wire_octets += len(wire_octets)
+        last = events[-1] if events and kernel is not None else None
         for event in events:
             if isinstance(event, SizeLine):
                 self._chunk = event
-            elif isinstance(event, Data):
+                continue
+            self._kernel = kernel if event is last else None
+            if isinstance(event, Data):
                 self._content(t, event, read)
             elif isinstance(event, DataEnd):
                 self._chunks += 1
                 self._frame(t, read)
             else:
                 self._last_chunk(t, event, read)
+        self._kernel = None
 
     def end(
         self,
@@ -249,6 +257,7 @@ class Recorder:
                 size=size,
                 data=octets[:MAX_DATA_OCTETS],
                 cut=size > MAX_DATA_OCTETS,
+                kernel=self._kernel,
             )
         )
 
@@ -277,6 +286,8 @@ class Recorder:
                 partial,
                 self._way,
                 self._hop,
+                "frame",
+                self._kernel,
             )
         )
         self._chunk = None

@@ -95,6 +95,7 @@ class FrameRecord(NamedTuple):
         data: its chunk-data; None where the recording leaves data out.
         cut: data holds the first octets only, because the observer keeps no more.
         partial: the body ended, or broke, in the middle of this chunk.
+        kernel: when the kernel had the packet with its last octet, s since the request; None where that is not known.
 
     The others are those of `RequestRecord`.
     """
@@ -114,6 +115,7 @@ class FrameRecord(NamedTuple):
     way: str = "response"
     hop: str | None = None
     kind: str = "frame"
+    kernel: float | None = None
 
 
 class DataRecord(NamedTuple):
@@ -132,6 +134,7 @@ class DataRecord(NamedTuple):
     way: str = "response"
     hop: str | None = None
     kind: str = "data"
+    kernel: float | None = None
 
 
 class TrailersRecord(NamedTuple):
@@ -227,7 +230,7 @@ _KINDS: Final[dict[str, type[Record]]] = {
 
 # The order of the members in a line: where and when first, then what.
 _ORDER: Final = (
-    *("stream", "point", "hop", "way", "n", "t", "gap", "wall", "read", "offset", "line", "size"),
+    *("stream", "point", "hop", "way", "n", "t", "kernel", "gap", "wall", "read", "offset", "line", "size"),
     *("answered", "whole", "came", "method", "target", "status_line", "fields"),
     *("framing", "application", "chunks", "events", "reads", "octets"),
     *("wire_octets", "sha256", "error", "cut", "partial", "data"),
@@ -246,6 +249,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     **dict.fromkeys(("cut", "partial", "came"), bool),
     **dict.fromkeys(("hop", "error"), (str, type(None))),
     "gap": (*_NUMBER, type(None)),
+    "kernel": _NUMBER,
     "events": (int, type(None)),
 }
 
@@ -262,7 +266,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
     Args:
         with_data: False leaves content out: sizes and times only.
     """
-    if isinstance(record, FrameRecord) and with_data:
+    if isinstance(record, FrameRecord) and with_data and record.kernel is None:
         return _frame_json(record)
     return _record_json(record, with_data)
 

@@ -148,3 +148,10 @@ def built(hop: str | None, gap: float | None, line: str, data: bytes | None, *, 
 )
 def test_the_short_way_to_a_frames_line_gives_the_same_line(frame: FrameRecord) -> None:
     assert to_json(frame) == _record_json(frame, with_data=True)
+
+
+def test_the_kernels_moment_is_kept_where_there_is_one() -> None:
+    record = FrameRecord(1, "client.received", 0.25, 2, 0.1, 3, 4, "5", 5, b"hello", kernel=0.2)
+    assert '"t":0.25,"kernel":0.2,"gap":0.1' in to_json(record)
+    assert from_json(to_json(record)) == record
+    assert '"kernel"' not in to_json(record._replace(kernel=None))

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.record.recorder import Recorder
+from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.bench.own_error import deciding, own_line, step_line
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
@@ -164,6 +166,24 @@ def test_of_frames_in_one_read_only_the_last_one_has_its_stamp() -> None:
 def test_a_frame_in_front_of_the_last_chunk_of_one_read_has_no_stamp() -> None:
     assert figure(sampled((50, stamped_chunk(10) + encode_last_chunk(), 20)), "added")[1:] == (0, 1)
     assert figure(sampled((50, stamped_chunk(10) + b"5", 20)), "added")[1:] == (0, 1)
+
+
+def test_a_record_has_the_kernels_moment_of_the_frame_that_ended_its_read() -> None:
+    records: list[Record] = []
+    recorder = Recorder(records.append, stream=1, point="client.received")
+    stream = StreamSampler(
+        Gathered(),
+        Window(),
+        framing=Framing(BodyKind.CHUNKED),
+        coding="",
+        sent_ns=NOW,
+        recorder=recorder,
+        is_kernel=True,
+    )
+    stream.take(NOW + 50 * US, encode_chunk(b"a") + encode_chunk(b"b"), NOW + 20 * US)
+    stream.take(NOW + 90 * US, encode_chunk(b"c"), 0)
+    seen = [(record.t, record.kernel) for record in records if isinstance(record, FrameRecord)]
+    assert seen == [(50e-6, None), (50e-6, 20e-6), (90e-6, None)]
 
 
 # ---- the meter's own error ---------------------------------------------------------------------------------------

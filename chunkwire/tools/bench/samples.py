@@ -235,8 +235,10 @@ class StreamSampler:
     def _record(self, now_ns: int, events: Sequence[Event], verdict: str | None, error: str | None) -> None:
         if self._recorder is None:
             return
-        t = (now_ns - self._sent_ns) / 1e9
-        self._recorder.body(t, events, self._number)
+        t = (self._read_ns - self._sent_ns) / 1e9
+        is_known = self._arrived_ns > 0 and not self._feed.held
+        kernel = (self._arrived_ns - self._sent_ns) / 1e9 if is_known else None
+        self._recorder.body(t, events, self._number, kernel=kernel)
         if verdict is not None:
             self._recorder.end(t, verdict, error=error)
 
