@@ -95,7 +95,7 @@ def test_an_answer_of_a_script_is_judged_and_who_gives_up_is_told(capsys: pytest
     assert f"Hop {made.hop} is not sound" in capsys.readouterr().out
     given_up = chunkwire("puzzle", "2", "--seed", "7", octets=b"")
     assert given_up.returncode == 1
-    assert f"it was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
+    assert f"It was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
 
 
 @pytest.mark.parametrize(
