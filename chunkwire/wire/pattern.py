@@ -56,6 +56,9 @@ _MIN_SIGHTINGS: Final = 4
 _FIRST_SURVEY: Final = 4096
 """Chunks the plain loop takes before the first survey, in 2 ms; to compile 32 lines takes 1 to 2 ms."""
 
+_EXT_WEIGHT: Final = 8
+"""Chunks without chunk-ext in the time of one with it: 4.6 µs where the loop takes 0.3 to 0.5."""
+
 _SURVEYED: Final = 512
 _MIN_SURVEYED: Final = 16
 """Chunks looked at to choose the lines; at the end of a buffer there may be too few to tell."""
@@ -117,7 +120,7 @@ class ShortCut:
             ext: the chunk-ext that the loop took last, b"" for none.
             seen: chunks of this body so far.
         """
-        if seen - self._skipped >= self._next_survey:
+        if (seen - self._skipped) * (_EXT_WEIGHT if ext else 1) >= self._next_survey:
             self._next_survey *= 2
             ext = ext if b";" in buffer[start : buffer.find(CRLF, start, end)] else b""
             self._choose(_survey(buffer, start, end, known, ext), known, ext)

@@ -86,6 +86,12 @@ def test_short_cut_waits_until_many_chunks_were_seen() -> None:
     assert skipped(body, lines([32]), seen=4096)[1] == 1000
 
 
+def test_short_cut_waits_an_eighth_as_long_where_chunks_have_extensions() -> None:
+    body = extended([32], [b";t=123"], 1000)
+    assert skipped(body, lines([32]), ext=b";t=123", seen=511) == (0, 0, 0)
+    assert skipped(body, lines([32]), ext=b";t=123", seen=512)[1] == 1000
+
+
 @pytest.mark.parametrize(
     "sizes",
     [
