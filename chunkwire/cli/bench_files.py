@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TextIO, TypeVar
@@ -80,20 +81,25 @@ def _replace(path: str, text: str) -> None:
 
 
 class LineFile:
-    """A file that lines are written to while something is measured; it is closed after the first failure, `trouble`."""
+    """A file that lines are written to while something is measured, by both threads of a bench.
+
+    It is closed after the first failure, `trouble`.
+    """
 
     def __init__(self, name: str, path: str) -> None:
         self.trouble = ""
+        self._lock = threading.Lock()  # two threads that write to one file of text break its buffer
         self._what = f"--{name} {path}"
         self._file: TextIO | None = sys.stdout if path == "-" else open(path, "w", encoding="utf-8")  # noqa: SIM115
 
     def write(self, line: str) -> None:
         """Write a line."""
-        if self._file is not None:
-            try:
-                self._file.write(f"{line}\n")
-            except OSError as error:
-                self._fail(error)
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.write(f"{line}\n")
+                except OSError as error:
+                    self._fail(error)
 
     def close(self) -> None:
         """Write what is left."""
