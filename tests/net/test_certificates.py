@@ -24,7 +24,8 @@ def write(folder: Path, issued: trustme.LeafCert) -> tuple[Path, Path]:
 
 
 def as_der(path: Path) -> None:
-    path.write_bytes(ssl.PEM_cert_to_DER_cert(path.read_text("ascii")))
+    first, end, _ = path.read_text("ascii").partition("-----END CERTIFICATE-----\n")
+    path.write_bytes(ssl.PEM_cert_to_DER_cert(first + end))
 
 
 def with_passphrase(path: Path) -> None:

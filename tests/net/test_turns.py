@@ -12,14 +12,17 @@ from chunkwire.wire.errors import FramingError
 from chunkwire.wire.feed import TURN_OCTETS, WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd, Event
 from chunkwire.wire.lines import Buffer
+from chunkwire.wire.pattern import MAX_EXT_OCTETS
 from chunkwire.wire.scanner import NO_LIMIT, ChunkedScanner
 from tests.net.carry import END, FRAME, MakeMover, Watcher, as_blocking, carrying, open_carried, running
 from tests.net.peer import SMALL, reset
 from tests.patience import PATIENCE
 
-SLOW = encode_chunk(b"0123456789", b";t=1")
-FRAMES_A_TURN = -(-TURN_OCTETS // (len(SLOW) - 10))
-FRAMES_A_WATCHED_TURN = -(-WATCHED_TURN_OCTETS // (len(SLOW) - 10))
+# Its extension is longer than the pattern takes, and no longer than adds nothing to the overhead.
+DATA = b"0123456789" * 6
+SLOW = encode_chunk(DATA, b";t=" + b"1" * (MAX_EXT_OCTETS - 2))  # 129 octets
+FRAMES_A_TURN = -(-TURN_OCTETS // (len(SLOW) - len(DATA)))
+FRAMES_A_WATCHED_TURN = -(-WATCHED_TURN_OCTETS // (len(SLOW) - len(DATA)))
 
 
 class Turns:
@@ -53,7 +56,7 @@ async def test_a_turn_takes_so_many_slow_frames(make_mover: MakeMover) -> None:
 
 
 async def test_a_long_receive_takes_many_turns_and_comes_through(make_mover: MakeMover) -> None:
-    body = SLOW * 20_000 + END
+    body = SLOW * 2000 + END
     seen = Turns()
     async with (
         carrying(make_mover, seen.scanner, MoveOptions(note_counts=seen.note)) as carried,
@@ -68,7 +71,7 @@ async def test_a_long_receive_takes_many_turns_and_comes_through(make_mover: Mak
 
 
 async def test_what_came_with_the_head_goes_on_without_new_octets(make_mover: MakeMover) -> None:
-    body = SLOW * 3000
+    body = SLOW * 300
     seen = Turns()
     options = MoveOptions(note_counts=seen.note)
     async with carrying(make_mover, seen.scanner, options, leftover=body) as carried:
@@ -79,7 +82,7 @@ async def test_what_came_with_the_head_goes_on_without_new_octets(make_mover: Ma
 
 
 async def test_a_slow_sink_and_a_slow_body_together(make_mover: MakeMover) -> None:
-    body = SLOW * 10_000 + END
+    body = SLOW * 1000 + END
     async with carrying(make_mover, buffer_octets=SMALL) as carried, trio.open_nursery() as nursery:
         nursery.start_soon(carried.send, body, name="send")
         assert await carried.read_rest() == body
@@ -104,13 +107,13 @@ async def test_a_neighbour_has_its_turn_between_two_turns(make_mover: MakeMover)
                 upstream.sendall(FRAME)
         order.append("slow")
 
-    slow.source.leftover += SLOW * 3000 + END
+    slow.source.leftover += SLOW * 300 + END
     async with running(make_mover) as (mover, nursery):
         options = MoveOptions(note_counts=lambda read: order.append("neighbour"))
         nursery.start_soon(neighbour.carry, mover, ChunkedScanner(), options, name="neighbour")
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(slow.carry, mover, ChunkedScanner(), MoveOptions(note_counts=note_slow), name="slow")
-        assert await slow.read_rest() == SLOW * 3000 + END
+        assert await slow.read_rest() == SLOW * 300 + END
     assert order.index("neighbour") <= 3 < order.count("slow")
     await slow.aclose()
     await neighbour.aclose()
@@ -125,25 +128,25 @@ async def test_tasks_have_their_turn_between_two_turns(make_mover: MakeMover) ->
             await trio.lowlevel.checkpoint()
 
     slow = await open_carried()
-    slow.source.leftover += SLOW * 6000 + END
+    slow.source.leftover += SLOW * 600 + END
     async with running(make_mover) as (mover, nursery):
         options = MoveOptions(note_counts=lambda read: order.append("slow"))
         nursery.start_soon(slow.carry, mover, ChunkedScanner(), options, name="slow")
         nursery.start_soon(tick, name="tick")
-        assert await slow.read_rest() == SLOW * 6000 + END
+        assert await slow.read_rest() == SLOW * 600 + END
     assert "slow slow slow" not in " ".join(order[:50])
     await slow.aclose()
 
 
 async def test_a_watcher_is_told_less_at_a_time_and_which_receive_it_was(make_mover: MakeMover) -> None:
     watcher = Watcher()
-    async with carrying(make_mover, options=MoveOptions(observe=watcher), leftover=SLOW * 500) as carried:
-        await carried.expect(SLOW * 500)
+    async with carrying(make_mover, options=MoveOptions(observe=watcher), leftover=SLOW * 50) as carried:
+        await carried.expect(SLOW * 50)
         await carried.send(FRAME + END)
         assert await carried.read_rest() == FRAME + END
-    assert watcher.raw == SLOW * 500 + FRAME + END
+    assert watcher.raw == SLOW * 50 + FRAME + END
     assert sorted(set(watcher.reads)) == [1, 2]
-    assert watcher.told.count("received") == watcher.told.count("sent") == -(-500 // FRAMES_A_WATCHED_TURN) + 1
+    assert watcher.told.count("received") == watcher.told.count("sent") == -(-50 // FRAMES_A_WATCHED_TURN) + 1
 
 
 async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: MakeMover) -> None:
@@ -159,8 +162,8 @@ async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: Ma
 
     watcher = Watcher()
     options = MoveOptions(shape=Whole(), observe=watcher)
-    async with carrying(make_mover, options=options, leftover=SLOW * 500) as carried:
-        await carried.expect(b"500\n")
+    async with carrying(make_mover, options=options, leftover=SLOW * 50) as carried:
+        await carried.expect(b"50\n")
         await carried.send(END)
         assert await carried.read_rest() == b"0\n"
     assert watcher.told.count("received") > watcher.told.count("sent") == 2
@@ -191,20 +194,20 @@ async def test_a_sink_that_goes_between_two_turns_leaves_the_rest_to_be_dropped(
         if not carried.client.socket.fileno() < 0:
             reset(carried.client)
 
-    carried.source.leftover += SLOW * 3000
+    carried.source.leftover += SLOW * 300
     async with running(make_mover) as (mover, _):
         with pytest.raises(SinkGone):
             await mover.move(carried.source, carried.sink, scanner, MoveOptions(note_counts=leave))
     await carried.send(SLOW + END + b"next")
     with trio.fail_after(PATIENCE):
         await drop_body(carried.source, scanner)
-    assert scanner.chunks == 3001
+    assert scanner.chunks == 301
     await carried.aclose()
 
 
 async def test_dropping_a_body_that_breaks_says_so() -> None:
     carried = await open_carried()
-    carried.source.leftover += SLOW * 3000 + b"ZZ\r\n"
+    carried.source.leftover += SLOW * 300 + b"ZZ\r\n"
     with pytest.raises(FramingError), trio.fail_after(PATIENCE):
         await drop_body(carried.source, ChunkedScanner())
     await carried.aclose()

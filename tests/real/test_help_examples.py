@@ -48,7 +48,7 @@ SERVES = re.compile(
     r"^chunkwire (serve|forward|ask|lab|lesson \d|puzzle \d?( --seed \d+)?$|puzzle$|talk -l|demo --keep)"
 )
 SAID = re.compile(r"listening|the lab: |Step 1|a hop that|hop 3|Ctrl-C")
-FINE = {ExitCode.OK, ExitCode.FINDING, ExitCode.CUT, ExitCode.TIMEOUT, ExitCode.INTERRUPTED}
+FINE = {ExitCode.OK, ExitCode.FINDING, ExitCode.CUT, ExitCode.TIMEOUT, ExitCode.INTERRUPTED, -signal.SIGINT}
 EXAMPLES = all_examples()
 RESPONSE = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
 GET = "fetch(process.env.CHUNKWIRE_URL).then(r => r.text()).then(t => process.stdout.write(t))"

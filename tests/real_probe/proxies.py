@@ -5,8 +5,8 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -187,7 +187,33 @@ def three_writes(port: int, *, nodelay: bool) -> Generator[str, None, None]:
 
 
 @contextmanager
+def holding_http_1_1(port: int) -> Generator[str, None, None]:
+    """Relay responses to HTTP/1.0 at once, and any other as a whole when its last-chunk has come."""
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection((LOOPBACK, port), PATIENCE) as server, suppress(OSError):
+            request = client.recv(65536)
+            server.sendall(request)
+            held = b""
+            while octets := server.recv(65536):
+                held += octets
+                if b" HTTP/1.0\r\n" in request or held.endswith(b"0\r\n\r\n"):
+                    client.sendall(held)
+                    held = b""
+
+    with _accepting(relay, nodelay=True) as own:
+        yield f"http://{LOOPBACK}:{own}"
+
+
+@contextmanager
 def _relaying(port: int, *, split: bool, nodelay: bool) -> Generator[int, None, None]:
+    with _accepting(lambda client: _relay(client, port, split), nodelay=nodelay) as own:
+        yield own
+
+
+@contextmanager
+def _accepting(relay: Callable[[socket.socket], None], *, nodelay: bool) -> Generator[int, None, None]:
+    """Accept connections, each relayed in a thread of its own; give the port."""
     with listening_socket() as listener:
         listener.settimeout(0.2)
         ended = threading.Event()
@@ -199,7 +225,7 @@ def _relaying(port: int, *, split: bool, nodelay: bool) -> Generator[int, None, 
                 except TimeoutError:
                     continue
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
-                threading.Thread(target=_relay, args=(client, port, split), name="one client").start()
+                threading.Thread(target=relay, args=(client,), name="one client").start()
 
         thread = threading.Thread(target=accept, name="three writes")
         thread.start()

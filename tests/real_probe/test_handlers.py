@@ -28,7 +28,7 @@ def check(words: Sequence[str | Path], env: dict[str, str]) -> None:
     with started(words, env={**env, "PORT": str(port)}) as process:
         wait_listening(port, process)
         url = f"http://127.0.0.1:{port}/events"
-        result = chunkwire("bench", url, "-c", "1", "-n", "2", "--json")
+        result = chunkwire("bench", url, "-c", "1", "-n", "2", "--json", "--stamps", "process", "--force")
         quantities = json.loads(result.stdout)["quantities"]
         assert quantities["late"]["n"] == quantities["added"]["n"] == 40
         with serving("forward", f"http://127.0.0.1:{port}", "--barrier") as barrier:
