@@ -1,6 +1,6 @@
 """The eight rows of speed in README, written from `measured.json`, the run that was kept.
 
-    python -m bench relays --rounds 5 --json run.json && python -m bench.headline run.json
+    python -m bench relays --rounds 3 --json run.json && python -m bench.headline run.json
 
 measures anew, keeps the figures of that run without its curves, and writes the rows. The rule here: README has no
 figure of speed that is not in that file.
