@@ -87,7 +87,7 @@ NETCATS: Final = (
     ),
     Netcat(
         "macos",
-        "nc of macOS (flags from its published list, not run)",
+        "nc of macOS (flags as published, not run)",
         "nc",
         by_hand="{nc} -c {h} {p}",
         piped="{nc} {h} {p}",
