@@ -10,8 +10,8 @@ import argparse
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,16 @@ def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd
         for future in [one for one, (_, worker) in running.items() if worker not in there and not one.done()]:
             future.cancel()
             yield AgentEnd(running.pop(future)[0], trouble="its worker has gone")
-        time.sleep(POLL_SECONDS if running else 0)
+        _wait_first(client, list(running))
+
+
+def _wait_first(client: Any, futures: list[Any]) -> None:
+    """Wait until an agent has ended, or it is time to look for the workers again."""
+    import distributed
+
+    if futures:
+        with client.as_current(), suppress(TimeoutError):
+            distributed.wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
 
 
 def _end_of(future: Any, agent: str) -> AgentEnd:
