@@ -132,7 +132,7 @@ def findings(
         if gathered is None or not gathered.streams:
             continue
         streams = streams_line(gathered)
-        if not gathered.has("first"):
+        if not gathered.has_seen("first"):
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
@@ -143,7 +143,7 @@ def findings(
             yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
         if until is not None and not result.is_partial and not until.is_reached(gathered):
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
-    if result.gathered.has("first"):
+    if result.gathered.has_seen("first"):
         for line in missed(limits, result.gathered):
             yield line, ExitCode.FINDING
 

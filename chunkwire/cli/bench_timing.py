@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.net.stamps import stamping
 from chunkwire.tools.bench.load import Load, Timing
+from chunkwire.tools.bench.metering import has_epoll
 from chunkwire.tools.bench.own_error import deciding, step_line
 from chunkwire.wire.errors import LocalError
 
@@ -72,6 +73,8 @@ def clocks_of(options: argparse.Namespace, urls: Sequence[Url]) -> Iterator[Cloc
         why = "TLS: no stamp says which of its records came when"
     elif any(url.is_unix for url in urls):
         why = "a Unix socket has no stamps"
+    elif not has_epoll():
+        why = "this system has no epoll"
     try:
         if why:
             raise LocalError(why)

@@ -128,7 +128,7 @@ async def _turns(made: Bench) -> None:
             if target is None or total is None:
                 continue
             await _turn(made, target, total, turn)
-            if not total.has("first"):
+            if not total.has_seen("first"):
                 return
         if turn + 1 >= ROUNDS and made.base is not None and made.is_sure:
             return

@@ -104,3 +104,14 @@ def test_a_figure_that_is_hardly_known_says_so() -> None:
     assert Gathered([one]).figure("queued").is_known
     one.record_unknown("queued")
     assert not Gathered([one]).figure("queued").is_known
+
+
+def test_a_sample_of_unknown_value_is_seen_and_not_known() -> None:
+    gathered = Gathered()
+    assert not gathered.has_seen("first")
+    gathered.at(0.0).record_unknown("first")
+    assert gathered.has_seen("first")
+    assert not gathered.has("first")
+    gathered.at(0.0).record("gap", 5)
+    assert gathered.has_seen("gap")
+    assert gathered.has("gap")

@@ -56,6 +56,11 @@ LOOK_GROWTH: Final = 1.25
 one more chance to end on a lucky interval, so that there are few."""
 
 
+def has_epoll() -> bool:
+    """Say whether streams can be read by one loop, which can read the kernel's stamps; else trio reads them."""
+    return hasattr(select, "epoll")
+
+
 class Meter:
     """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled.
 
@@ -67,7 +72,7 @@ class Meter:
         self.window = Window()
         self._load = load
         self._report_progress = report_progress
-        is_looped = load.url.scheme != "https" and hasattr(select, "epoll")
+        is_looped = load.url.scheme != "https" and has_epoll()
         self._loop = Loop(trio.lowlevel.current_trio_token()) if is_looped else None
         self._runner = StreamRunner(load, self.window, self._loop)
         self._slots = [] if load.arrivals else [Slot() for _ in range(min(load.streams, load.total or load.streams))]
@@ -154,7 +159,7 @@ class Meter:
                     await trio.sleep(load.spread / load.streams)
         while trio.current_time() < give_up and not all(slot.is_settled for slot in self._slots):  # noqa: ASYNC110
             await trio.sleep(POLL_SECONDS)  # what is waited for happens in the loop's thread
-        return trio.current_time() < give_up or self.gathered.has("first")
+        return trio.current_time() < give_up or self.gathered.has_seen("first")
 
     async def _begin_at_rate(self, arrivals: Arrivals, streams: trio.Nursery) -> None:
         """Begin streams when they are due, whatever has become of those before."""

@@ -134,8 +134,12 @@ class Gathered:
         return Figure(name, "ns", histogram, histogram.n, histogram.n + unknown)
 
     def has(self, name: str) -> bool:
-        """Say whether a quantity has a sample."""
+        """Say whether a quantity has a sample whose value is known."""
         return any(name in one.samples for one in self.rounds)
+
+    def has_seen(self, name: str) -> bool:
+        """Say whether a quantity has a sample, of a known value or not: whether what it is taken from came at all."""
+        return any(name in one.samples or name in one.unknown for one in self.rounds)
 
     def at(self, seconds: float) -> Round:
         """Return the round of a moment, s since sampling began; the first one for what was before."""
