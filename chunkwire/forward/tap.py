@@ -68,25 +68,22 @@ class BodyTap:
 
 
 class LateTap:
-    """The same for who takes records later: what was seen is kept until then, and scanned again.
+    """What was sent of one body, kept until its records are made, and scanned again then.
+
+    What was received is not recorded: unchanged, it has the same frames, a little earlier.
 
     Args:
         scanner: of this body's framing.
     """
 
-    def __init__(
-        self, received: Recorder, sent: Recorder, clock: Callable[[], float], *, scanner: BodyScanner, later: Later
-    ) -> None:
-        self._received = received
+    def __init__(self, sent: Recorder, clock: Callable[[], float], *, scanner: BodyScanner, later: Later) -> None:
         self._sent = sent
         self._clock = clock
         self._later = later
         self._feed = Feed(scanner, takes_turns=True)
-        self._read = 0
-        self._read_t = 0.0
-        self._noted: deque[tuple[float, bytes, int]] = deque()  # a read and its number; number 0: all of it was sent
-        self._noted_octets = 0
-        self._unsent: list[Event] = []
+        self._unsent: list[bytes] = []
+        self._noted: deque[tuple[float, bytes]] = deque()  # what was sent, and when
+        self._noted_octets = 0  # of both
         self._writes = 0
 
     @property
@@ -95,37 +92,29 @@ class LateTap:
         return self._noted_octets > MAX_NOTED_OCTETS
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Take note of what one receive completed."""
-        if read != self._read:
-            self._read, self._read_t = read, self._clock()
-        self._note(self._read_t, bytes(octets), read)
+        """Keep what one receive completed until it is sent."""
+        self._unsent.append(bytes(octets))
+        self._noted_octets += len(octets)
         if self.takes_events and self._record_next():
             self._record_next()
 
     def sent(self) -> None:
         """Take note that it has been handed to the sink's socket."""
-        self._note(self._clock(), b"", 0)
-
-    def _note(self, t: float, octets: bytes, read: int) -> None:
-        self._noted.append((t, octets, read))
-        self._noted_octets += len(octets)
+        self._noted.append((self._clock(), b"".join(self._unsent)))
+        self._unsent.clear()
         if len(self._noted) == 1:
             self._later(self._record_next)
 
     def _record_next(self) -> bool:
-        """Record one turn of a read, or one write; return whether there is more."""
+        """Record one turn of a write; return whether there is more."""
         if not self._noted:
             return False
-        t, octets, read = self._noted[0]
-        if read:
-            events: list[Event] = []
-            self._feed.take(b"" if self._feed.is_behind else octets, events)
-            self._received.body(t, events, read)
-            self._unsent += events
-        else:
+        t, octets = self._noted[0]
+        events: list[Event] = []
+        if not self._feed.is_behind:
             self._writes += 1
-            self._sent.body(t, self._unsent, self._writes)
-            self._unsent = []
+        self._feed.take(b"" if self._feed.is_behind else octets, events)
+        self._sent.body(t, events, self._writes)
         if not self._feed.is_behind:
             self._noted.popleft()
             self._noted_octets -= len(octets)
@@ -212,7 +201,10 @@ class Gaps:
 
 
 class Tap:
-    """The recorders of one exchange: two points, two ways."""
+    """The recorders of one exchange: two points, two ways.
+
+    Who takes records later gets none of the response as received (`LateTap`).
+    """
 
     def __init__(self, emit: Callable[[Record], None], stream: int, request: Request, limits: Limits) -> None:
         self._limits = limits
@@ -226,6 +218,8 @@ class Tap:
             for way in ("request", "response")
             for point in (RECEIVED, SENT)
         }
+        if self._later is not None:
+            self._recorders["response", RECEIVED] = Recorder(lambda _: None, stream=stream, point=RECEIVED)
 
     def clock(self) -> float:
         """Return seconds since the request's head was received."""
@@ -270,7 +264,7 @@ class Tap:
         came, went = (self._recorders[way, point] for point in (RECEIVED, SENT))
         if self._later is not None:
             scanner = framing.scanner(self._limits, forbidden=forbidden)
-            return LateTap(came, went, self.clock, scanner=scanner, later=self._later)
+            return LateTap(went, self.clock, scanner=scanner, later=self._later)
         self._bodies.append(BodyTap(came, went, self.clock))
         return self._bodies[-1]
 

@@ -17,6 +17,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.heads import Request
+from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import DataRecord, FrameRecord, Record, to_json
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import EVENT_STREAM, Responder
@@ -27,7 +28,7 @@ MAX_KEPT: Final = 20_000  # records a watcher may be behind: some 10 s of 1000 f
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
-TURN_SECONDS: Final = 0.00002  # in which records are made before bodies and tasks of this process have their turn
+TURN_SECONDS: Final = 0.0002  # in which records are made, as long as no body of this process needs its turn
 EVENT_RECORDS: Final = 500  # sent as one event, some 100 KB
 HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a minute
 
@@ -71,8 +72,6 @@ class Watched:
         """Keep a record for each watcher, as JSON with three members of the lab's."""
         # A record comes when its moment has passed, however late: so the least of these is nearest to the request.
         self._began = min(self._began, time.monotonic() - record.t)
-        if record.point == "gateway.received" and record.way == "response":
-            return  # what it received is what its upstream wrote
         if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
             record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
         self._watchers.note(f"{to_json(record)[:-1]}{self._where}{self._began + record.t:.6f}}}")
@@ -135,6 +134,7 @@ class Watchers:
 
     async def _make_records(self) -> None:
         """Make records, many together and a few at a time, and have them sent."""
+        sleeper = await current_sleeper()
         while True:
             while not self._is_due:
                 await self._makers.park()
@@ -142,7 +142,8 @@ class Watchers:
             self._is_due = False
             while self._later:
                 until = time.perf_counter() + TURN_SECONDS
-                while self._later and time.perf_counter() < until:
+                self._make_some()
+                while self._later and time.perf_counter() < until and not sleeper.is_needed():
                     self._make_some()
                 await trio.lowlevel.checkpoint()
             for watcher in self._watchers:

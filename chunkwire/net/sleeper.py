@@ -235,6 +235,15 @@ class Sleeper(trio.abc.Instrument):
         """Say whether `sleep(0.0)` may find something to serve: a moment has come, or descriptors are watched."""
         return bool(self._handlers) or now >= self._moments.first
 
+    def is_needed(self) -> bool:
+        """Say whether something is ready or due that the next sleep serves; True where that is not known.
+
+        A task with much work asks it between two pieces, and then gives way: a turn of trio's loop costs more.
+        """
+        if self.form is Form.PLAIN or self._epoll is None:
+            return True
+        return self._clock() >= self._moments.wake_at or bool(self._epoll.poll(0, 1))
+
     def sleep(self, seconds: float) -> bool:
         """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
 

@@ -120,6 +120,22 @@ async def test_there_is_work_once_a_moment_has_come_or_while_a_descriptor_is_wat
     assert asleep.sleeper.has_work(asleep.set.now)
 
 
+async def test_it_is_needed_once_a_moment_has_come_or_something_is_ready(asleep: Asleep) -> None:
+    await asleep.plan(1)
+    assert not asleep.sleeper.is_needed()
+    asleep.set.ready = [(asleep.set.now, 7)]
+    assert asleep.sleeper.is_needed()
+    assert not asleep.sleeper.is_needed()
+    asleep.set.now += 1
+    assert asleep.sleeper.is_needed()
+
+
+async def test_in_the_plain_form_it_is_not_known_whether_it_is_needed(asleep: Asleep) -> None:
+    asleep.sleeper.form = Form.PLAIN
+    assert asleep.sleeper.is_needed()
+    assert not asleep.set.waits
+
+
 async def test_before_a_lone_moment_it_stays_awake(asleep: Asleep) -> None:
     await asleep.plan(10)
     began = asleep.set.now
