@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from chunkwire.origin.scenarios.legal import close_delimited, gzipped
-from chunkwire.origin.scenarios.values import Build, Ending, Scenario, Write, Written, head_of, scenario
+from chunkwire.origin.scenarios.legal import gzipped, unchunked
+from chunkwire.origin.scenarios.values import Ending, Scenario, Write, Written, head_of
 from chunkwire.wire.encoder import encode_chunk
 
 _INCOMPLETE: Final = "report an incomplete message: the zero-sized chunk has not come"
-_BAD_SIZE: Final = "report broken framing: 1*HEXDIG is expected"
+_BAD_CRLF: Final = "report broken framing: CRLF is expected after chunk-data"
+_OVERFLOW: Final = "prevent an integer overflow; report an incomplete message"
+_STALL: Final = "give up after a time of its own, and say so"
 _LENGTH_ERROR: Final = "close the connection and discard the response: the framing is invalid"
-_SECOND_TELLS: Final = "report the missing end mark of the content: HTTP alone cannot tell"
 
 
 def _first(events: Sequence[bytes]) -> Sequence[bytes]:
@@ -28,58 +29,27 @@ def _broken_off(tail: bytes, given: bytes, events: Sequence[bytes], content_type
     return Written(head_of(content_type), writes, b"".join(first) + given)
 
 
+# A message that is broken elsewhere than in its chunks.
+_message: Final = partial(Scenario, is_legal=False, ending=Ending.CLOSE, is_framed=False)
+
+
 def _fault(
-    name: str,
-    summary: str,
+    title: str,
     tail: bytes,
     *,
     demand: str = _INCOMPLETE,
-    clause: str = "9112 §8",
     ending: Ending = Ending.CLOSE,
     given: bytes = b"",
     is_framed: bool = False,
 ) -> Scenario:
     """Return a fault in a chunked body; `given` is what of its tail a client may take for content."""
-    return scenario(
-        name,
-        summary,
-        clause=clause,
-        demand=demand,
-        build=partial(_broken_off, tail, given),
-        is_legal=False,
-        ending=ending,
-        is_framed=is_framed,
-        tail=tail,
-    )
+    build = partial(_broken_off, tail, given)
+    return Scenario(title, demand, build, is_legal=False, ending=ending, is_framed=is_framed, tail=tail)
 
 
-def _bad_size(name: str, summary: str, line: bytes) -> Scenario:
-    tail = line + b"\r\nnot hex\r\n0\r\n\r\n"
-    return _fault(name, summary, tail, demand=_BAD_SIZE, clause="9112 §7.1")
-
-
-def _message(
-    name: str,
-    summary: str,
-    build: Build,
-    *,
-    clause: str,
-    demand: str,
-    ending: Ending = Ending.CLOSE,
-    is_framed: bool = False,
-    tail: bytes | None = None,
-) -> Scenario:
-    """Return a message that is broken elsewhere than in its chunks."""
-    return scenario(
-        name,
-        summary,
-        clause=clause,
-        demand=demand,
-        build=build,
-        is_legal=False,
-        ending=ending,
-        is_framed=is_framed,
-        tail=tail,
+def _bad_size(title: str, line: bytes) -> Scenario:
+    return _fault(
+        f"{title} | 9112 §7.1", line + b"\r\nnot hex\r\n0\r\n\r\n", demand="report broken framing: 1*HEXDIG is expected"
     )
 
 
@@ -88,16 +58,16 @@ def _cut_head(octets: bytes, events: Sequence[bytes], content_type: bytes) -> Wr
 
 
 def _lengths(framing: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
-    return Written(head_of(content_type, framing=framing), tuple(Write(event) for event in events), b"")
+    return Written(head_of(content_type, framing=framing), tuple(map(Write, events)), b"")
 
 
 def _short(events: Sequence[bytes], content_type: bytes) -> Written:
     framing = b"Content-Length: %d" % len(b"".join(events))
-    return Written(head_of(content_type, framing=framing), tuple(map(Write, _first(events))), b"".join(_first(events)))
+    return unchunked(framing, _first(events), content_type)
 
 
 def _reset_unframed(events: Sequence[bytes], content_type: bytes) -> Written:
-    return close_delimited(_first(events), content_type)
+    return unchunked(b"Connection: close", _first(events), content_type)
 
 
 def _cut_gzip(events: Sequence[bytes], content_type: bytes) -> Written:
@@ -108,132 +78,106 @@ def _cut_gzip(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 BROKEN: Final = (
-    _fault("cut", "FIN in the middle of chunk-data: 16 octets announced, 8 sent", b"10\r\nhalf of ", given=b"half of "),
     _fault(
-        "early-end",
-        "a last-chunk before the content is over: framing complete, content not",
+        "cut | FIN in the middle of chunk-data: 16 octets announced, 8 sent | 9112 §8",
+        b"10\r\nhalf of ",
+        given=b"half of ",
+    ),
+    _fault(
+        "early-end | a last-chunk before the content is over: framing complete, content not | 9112 §8",
         b"0\r\n\r\n",
-        demand=_SECOND_TELLS,
+        demand="report the missing end mark of the content: HTTP alone cannot tell",
         ending=Ending.KEEP,
         is_framed=True,
     ),
-    _bad_size("bad-size", "a chunk-size that is no hexadecimal number", b"zz"),
+    _bad_size("bad-size | a chunk-size that is no hexadecimal number", b"zz"),
     _fault(
-        "missing-crlf",
-        "no CRLF after chunk-data; the next chunk follows at once",
+        "missing-crlf | no CRLF after chunk-data; the next chunk follows at once | 9112 §7.1",
         b"5\r\nabcde5\r\nfghij\r\n0\r\n\r\n",
-        demand="report broken framing: CRLF is expected after chunk-data",
-        clause="9112 §7.1",
+        demand=_BAD_CRLF,
         given=b"abcde",
     ),
-    _fault(
-        "stall",
-        "silence between two chunks",
-        b"",
-        demand="give up after a time of its own, and say so",
-        ending=Ending.HOLD,
-    ),
-    _fault(
-        "stall-in-size",
-        "silence inside a chunk-size line",
-        b"1",
-        demand="give up after a time of its own, and say so",
-        ending=Ending.HOLD,
-    ),
-    _fault("reset", "RST between two chunks", b"", ending=Ending.RESET),
+    _fault("stall | silence between two chunks | 9112 §8", b"", demand=_STALL, ending=Ending.HOLD),
+    _fault("stall-in-size | silence inside a chunk-size line | 9112 §8", b"1", demand=_STALL, ending=Ending.HOLD),
+    _fault("reset | RST between two chunks | 9112 §8", b"", ending=Ending.RESET),
     _message(
-        "empty",
-        "FIN before any octet of a response",
+        "empty | FIN before any octet of a response | 9112 §8",
+        "report that no response came; a request that is safe to repeat may be sent again",
         partial(_cut_head, b""),
-        clause="9112 §8",
-        demand="report that no response came; a request that is safe to repeat may be sent again",
         tail=b"",
     ),
-    _fault("no-terminator", "FIN after whole chunks, without a last-chunk", b""),
+    _fault("no-terminator | FIN after whole chunks, without a last-chunk | 9112 §8", b""),
     _fault(
-        "giant-size",
-        "a chunk-size of 2^64-1, and then 5 octets",
+        "giant-size | a chunk-size of 2^64-1, and then 5 octets | 9112 §7.1",
         b"FFFFFFFFFFFFFFFF\r\nabcde",
-        demand="prevent an integer overflow; report an incomplete message",
-        clause="9112 §7.1",
+        demand=_OVERFLOW,
         given=b"abcde",
     ),
     _fault(
-        "cut-in-character",
-        "FIN in chunk-data, inside a character of two octets: 16 octets announced, 15 sent",
+        "cut-in-character | FIN in chunk-data, inside a character of two octets: 16 octets announced, 15 sent "
+        "| 9112 §8",
         b'10\r\ndata: {"t":"gr\xc3',
         given=b'data: {"t":"gr\xc3',
     ),
-    _fault("cut-in-size", "FIN inside a chunk-size line", b"1"),
-    _fault("cut-in-crlf", "FIN between the CR and the LF after chunk-data", b"5\r\nabcde\r", given=b"abcde"),
-    _fault("cut-in-last-chunk", "FIN after the last-chunk, before the empty line that ends the body", b"0\r\n"),
-    _fault("cut-in-trailers", "FIN inside the trailer section", b"0\r\nX-Checksum: abc\r\n"),
+    _fault("cut-in-size | FIN inside a chunk-size line | 9112 §8", b"1"),
+    _fault("cut-in-crlf | FIN between the CR and the LF after chunk-data | 9112 §8", b"5\r\nabcde\r", given=b"abcde"),
     _fault(
-        "reset-in-data", "RST in the middle of chunk-data", b"10\r\nhalf of ", ending=Ending.RESET, given=b"half of "
+        "cut-in-last-chunk | FIN after the last-chunk, before the empty line that ends the body | 9112 §8", b"0\r\n"
     ),
-    _bad_size("no-size", "a size line without a chunk-size", b""),
-    _bad_size("negative-size", "a chunk-size with a minus sign", b"-7"),
-    _bad_size("prefixed-size", "a chunk-size with the prefix 0x", b"0x7"),
-    _bad_size("underscored-size", "a chunk-size with an underscore between its digits", b"0_7"),
+    _fault("cut-in-trailers | FIN inside the trailer section | 9112 §8", b"0\r\nX-Checksum: abc\r\n"),
     _fault(
-        "wrapped-size",
-        "a chunk-size of 2^64+5, which is 5 to a client that counts in 64 bits",
+        "reset-in-data | RST in the middle of chunk-data | 9112 §8",
+        b"10\r\nhalf of ",
+        ending=Ending.RESET,
+        given=b"half of ",
+    ),
+    _bad_size("no-size | a size line without a chunk-size", b""),
+    _bad_size("negative-size | a chunk-size with a minus sign", b"-7"),
+    _bad_size("prefixed-size | a chunk-size with the prefix 0x", b"0x7"),
+    _bad_size("underscored-size | a chunk-size with an underscore between its digits", b"0_7"),
+    _fault(
+        "wrapped-size | a chunk-size of 2^64+5, which is 5 to a client that counts in 64 bits | 9112 §7.1",
         b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
-        demand="prevent an integer overflow; report an incomplete message",
-        clause="9112 §7.1",
+        demand=_OVERFLOW,
         given=b"abcde\r\n0\r\n\r\n",
     ),
     _fault(
-        "long-data",
-        "more chunk-data than the chunk-size says",
+        "long-data | more chunk-data than the chunk-size says | 9112 §7.1",
         b"5\r\nabcdefg\r\n0\r\n\r\n",
-        demand="report broken framing: CRLF is expected after chunk-data",
-        clause="9112 §7.1",
+        demand=_BAD_CRLF,
         given=b"abcde",
     ),
     _message(
-        "cut-in-head",
-        "FIN inside the response head",
+        "cut-in-head | FIN inside the response head | 9112 §8",
+        "report an incomplete message",
         partial(_cut_head, b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"),
-        clause="9112 §8",
-        demand="report an incomplete message",
         tail=b"HTTP/1.1 200 OK\r\nContent-Type: text/ev",
     ),
     _message(
-        "short-length",
-        "FIN before Content-Length octets have come",
+        "short-length | FIN before Content-Length octets have come | 9112 §8",
+        "report an incomplete message: fewer octets than Content-Length have come",
         _short,
-        clause="9112 §8",
-        demand="report an incomplete message: fewer octets than Content-Length have come",
     ),
     _message(
-        "two-lengths",
-        "two Content-Length fields that differ",
+        "two-lengths | two Content-Length fields that differ | 9112 §6.3",
+        _LENGTH_ERROR,
         partial(_lengths, b"Content-Length: 40\r\nContent-Length: 60"),
-        clause="9112 §6.3",
-        demand=_LENGTH_ERROR,
     ),
     _message(
-        "bad-length",
-        "a Content-Length that is no number",
+        "bad-length | a Content-Length that is no number | 9112 §6.3",
+        _LENGTH_ERROR,
         partial(_lengths, b"Content-Length: 0x40"),
-        clause="9112 §6.3",
-        demand=_LENGTH_ERROR,
     ),
     _message(
-        "reset-unframed",
-        "RST in a body that the end of the connection delimits",
+        "reset-unframed | RST in a body that the end of the connection delimits | 9112 §8",
+        "report an error: only an orderly close ends such a body",
         _reset_unframed,
-        clause="9112 §8",
-        demand="report an error: only an orderly close ends such a body",
         ending=Ending.RESET,
     ),
     _message(
-        "cut-gzip",
-        "a gzip content that ends early, in a framing that is complete",
+        "cut-gzip | a gzip content that ends early, in a framing that is complete | 9110 §8.4.1.3",
+        "report the incomplete gzip, where it asked for one",
         _cut_gzip,
-        clause="9110 §8.4.1.3",
-        demand="report the incomplete gzip, where it asked for one",
         ending=Ending.KEEP,
         is_framed=True,
     ),

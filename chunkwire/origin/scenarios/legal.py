@@ -8,16 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from chunkwire.origin.scenarios.values import (
-    EVENT_STREAM_TYPE,
-    Build,
-    Ending,
-    Scenario,
-    Write,
-    Written,
-    head_of,
-    scenario,
-)
+from chunkwire.origin.scenarios.values import EVENT_STREAM_TYPE, Ending, Scenario, Write, Written, head_of
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 END: Final = encode_last_chunk()
@@ -105,15 +96,10 @@ def _sized(form: bytes, last: bytes, events: Sequence[bytes], content_type: byte
     return Written(head_of(content_type), (*writes, Write(last)), b"".join(events))
 
 
-def _octet_a_write(events: Sequence[bytes], content_type: bytes) -> Written:
+def _written_in(pieces: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the usual octets in other writes."""
     made = _chunked(events, content_type)
-    body = b"".join(write.octets for write in made.writes)
-    return Written(made.head, tuple(Write(bytes((octet,))) for octet in body), made.content)
-
-
-def _one_write(events: Sequence[bytes], content_type: bytes) -> Written:
-    made = _chunked(events, content_type)
-    return Written(made.head, (Write(b"".join(write.octets for write in made.writes)),), made.content)
+    return Written(made.head, tuple(map(Write, pieces([write.octets for write in made.writes]))), made.content)
 
 
 def _paused(events: Sequence[bytes], content_type: bytes) -> Written:
@@ -131,16 +117,13 @@ def _early_hints(events: Sequence[bytes], content_type: bytes) -> Written:
     return Written(_EARLY_HINTS + made.head, made.writes, made.content)
 
 
-def close_delimited(events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the events without framing; the end of the connection is the end of the body."""
-    writes = tuple(Write(event) for event in events)
-    return Written(head_of(content_type, framing=b"Connection: close"), writes, b"".join(events))
+def unchunked(framing: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    """Write the events as they are, after a head whose last field is `framing`."""
+    return Written(head_of(content_type, framing=framing), tuple(map(Write, events)), b"".join(events))
 
 
 def _of_length(events: Sequence[bytes], content_type: bytes) -> Written:
-    content = b"".join(events)
-    head = head_of(content_type, framing=b"Content-Length: %d" % len(content))
-    return Written(head, tuple(Write(event) for event in events), content)
+    return unchunked(b"Content-Length: %d" % len(b"".join(events)), events, content_type)
 
 
 def gzipped(events: Sequence[bytes], content_type: bytes) -> Written:
@@ -152,98 +135,62 @@ def gzipped(events: Sequence[bytes], content_type: bytes) -> Written:
     return Written(made.head, made.writes, b"".join(events))
 
 
-def _legal(
-    name: str,
-    summary: str,
-    clause: str,
-    demand: str,
-    build: Build,
-    *,
-    ending: Ending = Ending.KEEP,
-    slice_octets: int = 0,
-) -> Scenario:
-    return scenario(
-        name,
-        summary,
-        clause=clause,
-        demand=demand,
-        build=build,
-        is_legal=True,
-        ending=ending,
-        slice_octets=slice_octets,
-    )
-
-
 _BOUNDARIES: Final = "give the content as one sequence of octets; boundaries of chunks and reads mean nothing"
-_SSE: Final = "WHATWG HTML §9.2.6"
-_CHUNKS: Final = "9112 §7.1"
 
 LEGAL: Final = (
-    _legal("event-per-chunk", "each event in a chunk of its own", _CHUNKS, _BOUNDARIES, _chunked),
-    _legal(
-        "tiny",
-        "legal, and rude: every octet in a chunk of its own",
-        _CHUNKS,
+    Scenario("event-per-chunk | each event in a chunk of its own | 9112 §7.1", _BOUNDARIES, _chunked),
+    Scenario(
+        "tiny | legal, and rude: every octet in a chunk of its own | 9112 §7.1",
         _BOUNDARIES,
         partial(_chunked, pieces=_octets),
         slice_octets=1,
     ),
-    _legal("octet-per-write", "every octet of the framing in a write of its own", _CHUNKS, _BOUNDARIES, _octet_a_write),
-    _legal("one-chunk", "all events in one chunk", _CHUNKS, _BOUNDARIES, partial(_chunked, pieces=_joined)),
-    _legal("one-write", "all chunks and the last-chunk in one write", _CHUNKS, _BOUNDARIES, _one_write),
-    _legal(
-        "across-events",
-        "chunks that hold the end of an event and the beginning of the next",
-        _CHUNKS,
+    Scenario(
+        "octet-per-write | every octet of the framing in a write of its own | 9112 §7.1",
+        _BOUNDARIES,
+        partial(_written_in, _octets),
+    ),
+    Scenario("one-chunk | all events in one chunk | 9112 §7.1", _BOUNDARIES, partial(_chunked, pieces=_joined)),
+    Scenario(
+        "one-write | all chunks and the last-chunk in one write | 9112 §7.1", _BOUNDARIES, partial(_written_in, _joined)
+    ),
+    Scenario(
+        "across-events | chunks that hold the end of an event and the beginning of the next | 9112 §7.1",
         _BOUNDARIES,
         partial(_chunked, pieces=_halves),
     ),
-    _legal(
-        "split-utf8",
-        "chunks that end inside characters of several octets",
-        _CHUNKS,
+    Scenario(
+        "split-utf8 | chunks that end inside characters of several octets | 9112 §7.1",
         "decode UTF-8 over the whole content, not chunk by chunk",
         partial(_chunked, pieces=partial(_cut_at, _BEFORE_LATER_OCTETS)),
     ),
-    _legal(
-        "split-blank-line",
-        "chunks that end between the two line ends that end an event",
-        _SSE,
+    Scenario(
+        "split-blank-line | chunks that end between the two line ends that end an event | WHATWG HTML §9.2.6",
         _BOUNDARIES,
         partial(_chunked, pieces=partial(_cut_at, re.compile(rb"(?<=\n)(?=\n)"))),
     ),
-    _legal(
-        "split-crlf",
-        "lines of events that end in CRLF, and chunks that end between CR and LF",
-        _SSE,
+    Scenario(
+        "split-crlf | lines of events that end in CRLF, and chunks that end between CR and LF | WHATWG HTML §9.2.6",
         "take CRLF for one line end wherever it is cut",
         partial(_of_events, _crlf_cut),
     ),
-    _legal(
-        "lone-cr",
-        "lines of events that end in CR alone",
-        _SSE,
+    Scenario(
+        "lone-cr | lines of events that end in CR alone | WHATWG HTML §9.2.6",
         "take CR alone for a line end",
         partial(_of_events, _lone_cr),
     ),
-    _legal(
-        "comments",
-        "a comment before each event",
-        _SSE,
+    Scenario(
+        "comments | a comment before each event | WHATWG HTML §9.2.6",
         "ignore lines that begin with a colon",
         partial(_of_events, _commented),
     ),
-    _legal(
-        "extensions",
-        "chunk extensions: with and without value, quoted, several, on the last-chunk",
-        "9112 §7.1.1",
+    Scenario(
+        "extensions | chunk extensions: with and without value, quoted, several, on the last-chunk | 9112 §7.1.1",
         "ignore chunk extensions that it does not know",
         _extended,
     ),
-    _legal(
-        "trailers",
-        "a trailer section after the last-chunk",
-        "9112 §7.1.2",
+    Scenario(
+        "trailers | a trailer section after the last-chunk | 9112 §7.1.2",
         "read the trailer section; keep it apart from the content",
         partial(
             _chunked,
@@ -251,53 +198,39 @@ LEGAL: Final = (
             fields=(b"Trailer: Server-Timing, X-Checksum",),
         ),
     ),
-    _legal(
-        "upper-case-sizes",
-        "chunk-sizes in upper-case hex digits",
-        _CHUNKS,
+    Scenario(
+        "upper-case-sizes | chunk-sizes in upper-case hex digits | 9112 §7.1",
         "read HEXDIG in either case",
         partial(_sized, b"%X", END),
     ),
-    _legal(
-        "padded-sizes",
-        "chunk-sizes with leading zeros, in the last-chunk too",
-        _CHUNKS,
+    Scenario(
+        "padded-sizes | chunk-sizes with leading zeros, in the last-chunk too | 9112 §7.1",
         'read 1*HEXDIG; a last-chunk is 1*("0")',
         partial(_sized, b"%08x", b"00000000\r\n\r\n"),
     ),
-    _legal(
-        "early-hints",
-        "103 (Early Hints) before the final response",
-        "9110 §15.2",
+    Scenario(
+        "early-hints | 103 (Early Hints) before the final response | 9110 §15.2",
         "take any number of 1xx responses before the final one",
         _early_hints,
     ),
-    _legal(
-        "close-delimited",
-        "no framing: the end of the connection ends the body",
-        "9112 §6.3",
+    Scenario(
+        "close-delimited | no framing: the end of the connection ends the body | 9112 §6.3",
         "read to the FIN and take the content for whole",
-        close_delimited,
+        partial(unchunked, b"Connection: close"),
         ending=Ending.CLOSE,
     ),
-    _legal(
-        "content-length",
-        "a Content-Length, its octets in several writes",
-        "9112 §6.2",
+    Scenario(
+        "content-length | a Content-Length, its octets in several writes | 9112 §6.2",
         "read exactly so many octets",
         _of_length,
     ),
-    _legal(
-        "gzip",
-        "gzip, flushed at the end of each event",
-        "9110 §8.4.1.3",
+    Scenario(
+        "gzip | gzip, flushed at the end of each event | 9110 §8.4.1.3",
         "decode as the octets arrive, where it asked for gzip",
         gzipped,
     ),
-    _legal(
-        "pauses",
-        "pauses inside size lines, before and inside the CRLF after chunk-data",
-        "9112 §7.1",
+    Scenario(
+        "pauses | pauses inside size lines, before and inside the CRLF after chunk-data | 9112 §7.1",
         "wait for more; a read is no unit of the framing",
         _paused,
     ),

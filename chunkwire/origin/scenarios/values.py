@@ -1,6 +1,6 @@
 """What a scenario is: one response as the octets that are written, and what a sound client makes of them.
 
-The rule here: values only. No I/O, no clock, no table: the tables are `legal` and `broken`.
+Values only, without I/O or a clock; `legal` and `broken` are the tables.
 """
 
 from __future__ import annotations
@@ -58,34 +58,54 @@ class Scenario:
     """One response.
 
     Attributes:
+        title: `NAME | SUMMARY | CLAUSE`, which `name`, `summary` and `clause` are taken from.
         name: kebab-case and unique.
-        summary: what is particular about it, in the words of the RFCs.
+        summary: how it differs from the usual response, in the words of the RFCs.
         clause: the section that decides, as in `9112 §7.1.1`.
         demand: what a sound client must do.
-        head: status-line, field lines and empty line as on the wire, a 1xx before them where there is one; cut or
-            empty where the response breaks off in it.
-        writes: what follows, each in a write of its own.
-        content: of a legal one, all of it, decoded; of a broken one what a client may have been given before its error.
-        is_legal: a sound client takes the content for whole; else it must report an error.
+        is_legal: a sound client accepts the content as complete; else it must report an error.
         is_framed: HTTP alone finds the message complete; where it is broken, only its content shows it.
         tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; None for
             a scenario that is no continuation of a chunked body.
         slice_octets: chunk-data is sent in chunks of this size there; 0 leaves it alone.
+        events: the content, each event with its end.
+        written: what `build` makes of them.
     """
 
-    name: str
-    summary: str
-    clause: str
+    title: str
     demand: str
-    head: bytes
-    writes: tuple[Write, ...]
-    ending: Ending
-    content: bytes
-    is_legal: bool
-    is_framed: bool
     build: Build = field(repr=False, compare=False)
+    is_legal: bool = True
+    ending: Ending = Ending.KEEP
+    is_framed: bool = True
     tail: bytes | None = None
     slice_octets: int = 0
+    events: Sequence[bytes] = field(default=EVENTS, repr=False, compare=False)
+    content_type: bytes = field(default=EVENT_STREAM_TYPE, repr=False, compare=False)
+    name: str = field(init=False)
+    summary: str = field(init=False)
+    clause: str = field(init=False)
+    written: Written = field(init=False)
+
+    def __post_init__(self) -> None:
+        for attribute, text in zip(("name", "summary", "clause"), self.title.split(" | "), strict=True):
+            object.__setattr__(self, attribute, text)
+        object.__setattr__(self, "written", self.build(self.events, self.content_type))
+
+    @property
+    def head(self) -> bytes:
+        """Status-line, field lines and empty line, a 1xx before them where there is one; perhaps cut or empty."""
+        return self.written.head
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """What follows the head, each in a write of its own."""
+        return self.written.writes
+
+    @property
+    def content(self) -> bytes:
+        """All of the content, decoded; of a broken one what a client may have been given before its error."""
+        return self.written.content
 
     @property
     def octets(self) -> bytes:
@@ -94,62 +114,25 @@ class Scenario:
 
     @property
     def is_chunked(self) -> bool:
-        """Say whether the body has the chunked framing, which no HTTP/1.0 client must be sent (RFC 9112 §6.1)."""
+        """The body has the chunked framing, which no HTTP/1.0 client must be sent (RFC 9112 §6.1)."""
         return b"\r\nTransfer-Encoding: chunked\r\n" in self.head
 
     @property
     def is_gzip(self) -> bool:
-        """Say whether the content is coded, which is legal only where the request accepts gzip (RFC 9110 §12.5.3)."""
+        """The content is coded, which is legal only where the request accepts gzip (RFC 9110 §12.5.3)."""
         return b"\r\nContent-Encoding: gzip\r\n" in self.head
 
     @property
     def breaks_head(self) -> bool:
-        """Say whether the response ends before its head does."""
+        """The response ends before its head does."""
         return not self.head.endswith(b"\r\n\r\n")
 
     def of(self, events: Sequence[bytes], content_type: bytes = EVENT_STREAM_TYPE) -> Scenario:
-        """Return the same scenario with other content.
-
-        Args:
-            events: each as octets, its end included.
-        """
-        made = self.build(events, content_type)
-        return replace(self, head=made.head, writes=made.writes, content=made.content)
+        """Return the same scenario with other content: these events, each with its end."""
+        return replace(self, events=events, content_type=content_type)
 
     def __str__(self) -> str:
         return self.name
-
-
-def scenario(
-    name: str,
-    summary: str,
-    *,
-    clause: str,
-    demand: str,
-    build: Build,
-    is_legal: bool,
-    ending: Ending = Ending.KEEP,
-    is_framed: bool = True,
-    tail: bytes | None = None,
-    slice_octets: int = 0,
-) -> Scenario:
-    """Return a scenario with the content of `EVENTS`."""
-    made = build(EVENTS, EVENT_STREAM_TYPE)
-    return Scenario(
-        name,
-        summary,
-        clause,
-        demand,
-        head=made.head,
-        writes=made.writes,
-        content=made.content,
-        ending=ending,
-        is_legal=is_legal,
-        is_framed=is_framed,
-        build=build,
-        tail=tail,
-        slice_octets=slice_octets,
-    )
 
 
 def head_of(content_type: bytes, *lines: bytes, framing: bytes = b"Transfer-Encoding: chunked") -> bytes:

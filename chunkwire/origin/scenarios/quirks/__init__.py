@@ -1,7 +1,7 @@
 """Quirks: the streams of language models as their providers, proxies and local servers really send them.
 
-The rule here: one registry. The mock sends a quirk on request, `testing` and the readers' own tests take it from here.
-A file of rows each for what they have in common; `values` says what a row is. Pure: no I/O, no clock.
+One registry: the mock sends a quirk on request, `testing` and the readers' own tests take it from here. Pure: no I/O,
+no clock. `values` says what a quirk is; each other file is a table of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Quirks of Anthropic's messages.
-
-The rule here: a row each.
-"""
+"""Quirks of Anthropic's messages."""
 
 from __future__ import annotations
 
@@ -39,7 +36,8 @@ _HELLO: Final = (
     _delta(type="text_delta", text="lo"),
 )
 _SENT: Final = tuple(named(event) for event in _HELLO)
-_WHOLE: Final = (*_SENT, named(_end()), named(_STOP))
+_END: Final = (named(_end()), named(_STOP))
+_WHOLE: Final = (*_SENT, *_END)
 _THINKS: Final = (
     named(_start()),
     named(_block(type="thinking", thinking="")),
@@ -59,77 +57,44 @@ _OVERLOADED: Final = {"type": "error", "error": {"type": "overloaded_error", "me
 
 ANTHROPIC: Final[tuple[Quirk, ...]] = (
     _row(
-        "messages-thinking",
-        "thinking before the text",
-        "Anthropic",
-        "2025-02",
+        "messages-thinking | thinking before the text | Anthropic | 2025-02",
         *_THINKS,
         *_SENT[1:],
-        named(_end()),
-        named(_STOP),
+        *_END,
         said=Said("Hello", reasoning="Hm."),
     ),
     _row(
-        "messages-thinking-redacted",
-        "thinking that is encrypted",
-        "Anthropic",
-        "2025-02",
+        "messages-thinking-redacted | thinking that is encrypted | Anthropic | 2025-02",
         named(_start()),
         named(_block(type="redacted_thinking", data="abc")),
         *_SENT[1:],
-        named(_end()),
-        named(_STOP),
+        *_END,
     ),
     _row(
-        "messages-unknown-delta",
-        "deltas of kinds that came later",
-        "Anthropic, citations",
-        "2025-01",
+        "messages-unknown-delta | deltas of kinds that came later | Anthropic, citations | 2025-01",
         *_SENT,
         named(_delta(type="citations_delta", citation={"cited_text": "x"})),
-        named(_end()),
-        named(_STOP),
+        *_END,
     ),
-    _row("messages-done", "[DONE] behind message_stop", "GitHub Copilot, LiteLLM", "2026-09", *_WHOLE, DONE),
+    _row("messages-done | [DONE] behind message_stop | GitHub Copilot, LiteLLM | 2026-09", *_WHOLE, DONE),
     _row(
-        "messages-no-stop",
-        "a stop_reason and a clean end, without message_stop",
-        "GitHub Copilot, MiniMax",
-        "2026-07",
+        "messages-no-stop | a stop_reason and a clean end, without message_stop | GitHub Copilot, MiniMax | 2026-07",
         *_SENT,
         named(_end()),
         DONE,
     ),
     _row(
-        "messages-no-names",
-        "events without their `event:` line",
-        "vLLM, proxies",
-        "2025",
+        "messages-no-names | events without their `event:` line | vLLM, proxies | 2025",
         *(data(event) for event in (*_HELLO, _end(), _STOP)),
     ),
     _row(
-        "messages-no-last-blank-line",
-        "message_stop lacks its blank line",
-        "home-made proxies",
-        "2025",
+        "messages-no-last-blank-line | message_stop lacks its blank line | home-made proxies | 2025",
         *_WHOLE[:-1],
         _WHOLE[-1][:-1],
     ),
+    _row("messages-no-block-start | deltas without content_block_start | proxies | 2025", _SENT[0], *_SENT[2:], *_END),
     _row(
-        "messages-no-block-start",
-        "deltas without content_block_start",
-        "proxies",
-        "2025",
-        _SENT[0],
-        *_SENT[2:],
-        named(_end()),
-        named(_STOP),
-    ),
-    _row(
-        "messages-usage",
-        "counts of the cache, and null for what is not counted again",
-        "Anthropic",
-        "2024-08",
+        "messages-usage | counts of the cache, and null for what is not counted again | Anthropic | 2024-08",
         named(_start(input_tokens=9, cache_read_input_tokens=8, output_tokens=1)),
         *_SENT[1:],
         named(_end(input_tokens=None, output_tokens=7)),
@@ -137,65 +102,44 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         said=Said("Hello", usage=Usage(9, 7, cached=8)),
     ),
     _row(
-        "messages-whole-json",
-        "one JSON message in answer to a streaming request",
-        "gateways without streaming",
-        "2025",
+        "messages-whole-json | one JSON message in answer to a streaming request | gateways without streaming | 2025",
         dumped(_MESSAGE),
         said=Said("Hello", reasoning="Hm.", usage=Usage(1, 2)),
         content_type=JSON,
     ),
     _row(
-        "messages-refusal",
-        "stop_reason is `refusal`",
-        "Anthropic",
-        "2025-05",
+        "messages-refusal | stop_reason is `refusal` | Anthropic | 2025-05",
         *_SENT,
         named(_end("refusal")),
         named(_STOP),
         said=Said("Hello", stop=StopReason.FILTER),
     ),
     _row(
-        "messages-overloaded",
-        "an error in mid-stream",
-        "Anthropic",
-        "2024",
+        "messages-overloaded | an error in mid-stream | Anthropic | 2024",
         *_SENT,
         named(_OVERLOADED),
         said=Said("Hello", stop=None, error=ErrorKind.OVERLOADED),
     ),
     _row(
-        "messages-error-json",
-        "an error as JSON under status 200",
-        "proxies",
-        "2025",
+        "messages-error-json | an error as JSON under status 200 | proxies | 2025",
         dumped(_OVERLOADED),
         said=Said(stop=None, error=ErrorKind.OVERLOADED),
         content_type=JSON,
     ),
     _row(
-        "messages-cut",
-        "a clean end without a stop_reason",
-        "MiniMax, Bedrock behind LiteLLM",
-        "2026-07",
+        "messages-cut | a clean end without a stop_reason | MiniMax, Bedrock behind LiteLLM | 2026-07",
         *_SENT,
         said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
     ),
     _row(
-        "messages-nothing-said",
-        "end_turn without content",
-        "Anthropic, after a tool's result",
-        "2025",
+        "messages-nothing-said | end_turn without content | Anthropic, after a tool's result | 2025",
         named(_start()),
-        named(_end()),
-        named(_STOP),
+        *_END,
         said=Said(error=ErrorKind.EMPTY),
     ),
     _row(
-        "messages-input-at-once",
-        "the arguments of a tool stand in content_block_start",
-        "proxies that fake a stream",
-        "2025",
+        "messages-input-at-once | the arguments of a tool stand in content_block_start "
+        "| proxies that fake a stream | 2025",
         named(_start()),
         named(_block(type="tool_use", id="t", name="f", input={"a": 1})),
         named(_end("tool_use")),
@@ -203,15 +147,12 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         said=Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS),
     ),
     _row(
-        "messages-server-tool",
-        "a tool that the provider runs itself, before the text",
-        "Anthropic, web search",
-        "2025-05",
+        "messages-server-tool | a tool that the provider runs itself, before the text "
+        "| Anthropic, web search | 2025-05",
         named(_start()),
         named({"type": "content_block_start", "index": 7, "content_block": {"type": "server_tool_use", "id": "s"}}),
         named({"type": "content_block_delta", "index": 7, "delta": {"type": "input_json_delta", "partial_json": "{}"}}),
         *_SENT[1:],
-        named(_end()),
-        named(_STOP),
+        *_END,
     ),
 )

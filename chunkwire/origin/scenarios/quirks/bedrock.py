@@ -1,7 +1,4 @@
-"""Quirks of Bedrock.
-
-The rule here: a row each.
-"""
+"""Quirks of Bedrock."""
 
 from __future__ import annotations
 
@@ -39,22 +36,16 @@ _WHOLE: Final = {
 _COUNTED: Final = Said("Hello", usage=Usage(1, 2, cached=8))
 
 BEDROCK: Final[tuple[Quirk, ...]] = (
-    _row("converse-no-metadata", "messageStop without metadata behind it", "proxies", "2025", *_HELLO, _STOP),
+    _row("converse-no-metadata | messageStop without metadata behind it | proxies | 2025", *_HELLO, _STOP),
     _row(
-        "converse-cached",
-        "tokens out of the cache",
-        "Bedrock",
-        "2025-04",
+        "converse-cached | tokens out of the cache | Bedrock | 2025-04",
         *_HELLO,
         _STOP,
         _message("metadata", {"usage": _USAGE}),
         said=_COUNTED,
     ),
     _row(
-        "converse-reasoning",
-        "reasoning, and its signature",
-        "Bedrock",
-        "2025-02",
+        "converse-reasoning | reasoning, and its signature | Bedrock | 2025-02",
         _START,
         _delta(reasoningContent={"text": "Hm."}),
         _delta(reasoningContent={"signature": "abc"}),
@@ -63,64 +54,43 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         said=Said("Hello", reasoning="Hm."),
     ),
     _row(
-        "converse-whole-json",
-        "one JSON body in answer to a streaming request",
-        "gateways without streaming",
-        "2025",
+        "converse-whole-json | one JSON body in answer to a streaming request | gateways without streaming | 2025",
         dumped(_WHOLE),
         said=_COUNTED,
         content_type=JSON,
     ),
     _row(
-        "converse-exception",
-        "an exception in mid-stream",
-        "Bedrock",
-        "2024",
+        "converse-exception | an exception in mid-stream | Bedrock | 2024",
         *_HELLO,
         encode_message(_THROTTLED, b'{"message":"Too many requests"}'),
         said=Said("Hello", stop=None, error=ErrorKind.RATE_LIMIT),
     ),
     _row(
-        "converse-error-json",
-        "an error as JSON under status 200",
-        "proxies",
-        "2025",
+        "converse-error-json | an error as JSON under status 200 | proxies | 2025",
         b'{"message":"Not authorized"}',
         said=Said(stop=None, error=ErrorKind.SERVER),
         content_type=JSON,
     ),
     _row(
-        "converse-cut",
-        "the last message is cut, and the body ends properly",
-        "API gateways",
-        "2025",
+        "converse-cut | the last message is cut, and the body ends properly | API gateways | 2025",
         *_HELLO,
         _STOP[:-4],
         said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
     ),
     _row(
-        "converse-nothing-said",
-        "messageStop without content",
-        "Bedrock",
-        "2025",
+        "converse-nothing-said | messageStop without content | Bedrock | 2025",
         _START,
         _STOP,
         said=Said(error=ErrorKind.EMPTY),
     ),
     _row(
-        "converse-malformed",
-        "stopReason is malformed_tool_use",
-        "Bedrock",
-        "2025-12",
+        "converse-malformed | stopReason is malformed_tool_use | Bedrock | 2025-12",
         *_HELLO,
         _message("messageStop", {"stopReason": "malformed_tool_use"}),
         said=Said("Hello", stop=None, error=ErrorKind.BROKEN),
     ),
     _row(
-        "converse-model-limit",
-        "an exception with the status of the model behind it",
-        "Bedrock",
-        "2024",
+        "converse-model-limit | an exception with the status of the model behind it | Bedrock | 2024",
         *_HELLO,
         encode_message(
             {**_THROTTLED, ":exception-type": "modelStreamErrorException"},
@@ -129,37 +99,25 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         said=Said("Hello", stop=None, error=ErrorKind.RATE_LIMIT),
     ),
     _row(
-        "converse-initial-response",
-        "a first message without payload",
-        "AWS event streams",
-        "2024",
+        "converse-initial-response | a first message without payload | AWS event streams | 2024",
         encode_message({":event-type": "initial-response", ":message-type": "event"}, b""),
         *_HELLO,
         _STOP,
     ),
     _row(
-        "converse-call-without-input",
-        "a call without input",
-        "Bedrock",
-        "2024",
+        "converse-call-without-input | a call without input | Bedrock | 2024",
         _START,
         _message("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}}),
         _message("messageStop", {"stopReason": "tool_use"}),
         said=Said(calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
     ),
     _row(
-        "invoke-error",
-        "an error of Anthropic's inside of InvokeModel",
-        "Bedrock",
-        "2024",
+        "invoke-error | an error of Anthropic's inside of InvokeModel | Bedrock | 2024",
         _message("chunk", {"bytes": _INNER}),
         said=Said(stop=None, error=ErrorKind.OVERLOADED),
     ),
     _row(
-        "converse-error-type",
-        "the name of the error in `__type`",
-        "AWS gateways",
-        "2024",
+        "converse-error-type | the name of the error in `__type` | AWS gateways | 2024",
         b'{"__type":"com.amazon.coral.service#ThrottlingException","message":"Rate exceeded"}',
         said=Said(stop=None, error=ErrorKind.RATE_LIMIT),
         content_type=JSON,

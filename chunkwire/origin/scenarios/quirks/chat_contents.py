@@ -1,7 +1,4 @@
-"""Quirks of what chat completions say: reasoning, refusals, tool calls.
-
-The rule here: a row each.
-"""
+"""Quirks of what chat completions say: reasoning, refusals, tool calls."""
 
 from __future__ import annotations
 
@@ -11,21 +8,20 @@ from typing import Final
 from chunkwire.llm.answer import StopReason
 from chunkwire.origin.scenarios.quirks.values import (
     CHAT,
-    DONE,
+    END,
     ROLE,
-    STOP,
     Quirk,
     Said,
     calls,
     choice,
     chunk,
+    ended,
     row,
     says,
 )
 
 _row: Final = partial(row, CHAT)
 _THOUGHT: Final = Said("Hello", reasoning="Hm.")
-_CALLING: Final = chunk(choice({}, "tool_calls"))
 _TWO: Final = Said(calls=(("f", '{"a":1}'), ("g", '{"b":2}')), stop=StopReason.TOOL_CALLS)
 _ONE: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
 
@@ -34,8 +30,13 @@ def _thinks(**members: object) -> bytes:
     return chunk(choice({"content": None, **members}))
 
 
-def _reasoning(name: str, summary: str, who: str, seen: str, *thoughts: bytes, said: Said = _THOUGHT) -> Quirk:
-    return _row(name, summary, who, seen, ROLE, *thoughts, says("Hello"), STOP, DONE, said=said)
+def _reasoning(title: str, *thoughts: bytes, said: Said = _THOUGHT) -> Quirk:
+    return _row(title, ROLE, *thoughts, says("Hello"), *END, said=said)
+
+
+def _calling(title: str, *pieces: bytes, said: Said = _ONE) -> Quirk:
+    """Return a row of tool calls that end in finish_reason `tool_calls`."""
+    return _row(title, *pieces, *ended("tool_calls"), said=said)
 
 
 def _call(arguments: object = '{"a":1}', **members: object) -> dict[str, object]:
@@ -48,220 +49,127 @@ def _second(**members: object) -> dict[str, object]:
 
 CONTENTS: Final[tuple[Quirk, ...]] = (
     _reasoning(
-        "reasoning-content",
-        "reasoning_content",
-        "DeepSeek, xAI, llama.cpp, LiteLLM, SGLang",
-        "2025-01",
+        "reasoning-content | reasoning_content | DeepSeek, xAI, llama.cpp, LiteLLM, SGLang | 2025-01",
         _thinks(reasoning_content="H"),
         _thinks(reasoning_content="m."),
     ),
+    _reasoning("reasoning | reasoning | OpenRouter, Groq, Ollama, vLLM from 0.19 | 2025-02", _thinks(reasoning="Hm.")),
     _reasoning(
-        "reasoning", "reasoning", "OpenRouter, Groq, Ollama, vLLM from 0.19", "2025-02", _thinks(reasoning="Hm.")
-    ),
-    _reasoning(
-        "reasoning-both",
-        "the same reasoning under both names",
-        "vLLM, proxies",
-        "2026-02",
+        "reasoning-both | the same reasoning under both names | vLLM, proxies | 2026-02",
         _thinks(reasoning="Hm.", reasoning_content="Hm."),
     ),
     _reasoning(
-        "reasoning-details",
-        "reasoning_details, with the same text as reasoning or alone",
-        "OpenRouter",
-        "2025-06",
+        "reasoning-details | reasoning_details, with the same text as reasoning or alone | OpenRouter | 2025-06",
         _thinks(reasoning="H", reasoning_details=[{"type": "reasoning.text", "text": "H"}]),
         _thinks(reasoning_details=[{"type": "reasoning.text", "text": "m."}]),
     ),
     _reasoning(
-        "reasoning-encrypted",
-        "reasoning that the provider keeps to itself",
-        "OpenRouter",
-        "2025-06",
+        "reasoning-encrypted | reasoning that the provider keeps to itself | OpenRouter | 2025-06",
         _thinks(reasoning_details=[{"type": "reasoning.encrypted", "data": "abc"}]),
         said=Said("Hello"),
     ),
     _reasoning(
-        "thinking-parts",
-        "content as a list with thinking in it",
-        "Mistral",
-        "2025-08",
+        "thinking-parts | content as a list with thinking in it | Mistral | 2025-08",
         chunk(choice({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]})),
     ),
     _reasoning(
-        "reasoning-parts",
-        "content as a list with a summary of the reasoning in it",
-        "Databricks",
-        "2025-08",
+        "reasoning-parts | content as a list with a summary of the reasoning in it | Databricks | 2025-08",
         chunk(choice({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}]})),
     ),
     _row(
-        "refusal",
-        "the model declines in delta.refusal",
-        "OpenAI",
-        "2024-08",
+        "refusal | the model declines in delta.refusal | OpenAI | 2024-08",
         chunk(choice({"role": "assistant", "content": None, "refusal": "I can"})),
         chunk(choice({"refusal": "not."})),
-        STOP,
-        DONE,
+        *END,
         said=Said("I cannot.", stop=StopReason.REFUSAL),
     ),
-    _row(
-        "tool-index-missing",
-        "tool calls without an index",
-        "Gemini's OpenAI form, chatanywhere",
-        "2024-06",
+    _calling(
+        "tool-index-missing | tool calls without an index | Gemini's OpenAI form, chatanywhere | 2024-06",
         ROLE,
         calls(_call()),
         calls(_second()),
-        _CALLING,
-        DONE,
         said=_TWO,
     ),
-    _row(
-        "tool-index-zero",
-        "parallel tool calls all of index 0",
-        "Gemini's OpenAI form, Dynamo",
-        "2025-12",
+    _calling(
+        "tool-index-zero | parallel tool calls all of index 0 | Gemini's OpenAI form, Dynamo | 2025-12",
         ROLE,
         calls(_call(index=0)),
         calls(_second(index=0)),
-        _CALLING,
-        DONE,
         said=_TWO,
     ),
-    _row(
-        "tool-id-repeated",
-        "each delta repeats the call's id and name",
-        "Qwen, SGLang",
-        "2025",
+    _calling(
+        "tool-id-repeated | each delta repeats the call's id and name | Qwen, SGLang | 2025",
         ROLE,
         calls(_call('{"a":', index=0)),
         calls(_call("1}", index=0)),
-        _CALLING,
-        DONE,
-        said=_ONE,
     ),
-    _row(
-        "tool-id-empty",
-        "later deltas have an empty id and a null name",
-        "Qwen, LiteLLM",
-        "2025",
+    _calling(
+        "tool-id-empty | later deltas have an empty id and a null name | Qwen, LiteLLM | 2025",
         ROLE,
         calls(_call('{"a":', index=0)),
         calls({"index": 0, "id": "", "function": {"name": None, "arguments": "1}"}}),
-        _CALLING,
-        DONE,
-        said=_ONE,
     ),
-    _row(
-        "tool-arguments-object",
-        "arguments are an object and no text",
-        "Ollama, older versions",
-        "2024",
+    _calling(
+        "tool-arguments-object | arguments are an object and no text | Ollama, older versions | 2024",
         ROLE,
         calls(_call({"a": 1}, index=0)),
-        _CALLING,
-        DONE,
-        said=_ONE,
     ),
     _row(
-        "tool-finish-stop",
-        "finish_reason is `stop` after tool calls",
-        "Ollama, llama.cpp, OpenAI for a named tool",
-        "2024",
+        "tool-finish-stop | finish_reason is `stop` after tool calls "
+        "| Ollama, llama.cpp, OpenAI for a named tool | 2024",
         ROLE,
         calls(_call(index=0)),
-        STOP,
-        DONE,
+        *END,
         said=_ONE,
     ),
     _row(
-        "function-call",
-        "function_call, as before tools",
-        "older servers",
-        "2023-06",
+        "function-call | function_call, as before tools | older servers | 2023-06",
         ROLE,
         chunk(choice({"function_call": {"name": "f", "arguments": '{"a":'}})),
         chunk(choice({"function_call": {"arguments": "1}"}})),
-        chunk(choice({}, "function_call")),
-        DONE,
+        *ended("function_call"),
         said=_ONE,
     ),
-    _row(
-        "tool-name-later",
-        "a delta of a tool call before its id and name",
-        "home-made servers",
-        "2025",
+    _calling(
+        "tool-name-later | a delta of a tool call before its id and name | home-made servers | 2025",
         ROLE,
         calls({"index": 0, "type": "function", "function": {"arguments": ""}}),
         calls(_call(index=0)),
-        _CALLING,
-        DONE,
-        said=_ONE,
     ),
     _row(
-        "audio-transcript",
-        "the text as the transcript of what is spoken",
-        "OpenAI, audio models",
-        "2024-10",
+        "audio-transcript | the text as the transcript of what is spoken | OpenAI, audio models | 2024-10",
         chunk(choice({"role": "assistant", "audio": {"id": "a", "transcript": "Hello"}})),
         chunk(choice({"audio": {"data": "AAAA"}})),
-        STOP,
-        DONE,
+        *END,
         said=Said("Hello"),
     ),
     _row(
-        "tool-calls-object",
-        "tool_calls is one object and no list",
-        "TGI before 3.0",
-        "2024-03",
+        "tool-calls-object | tool_calls is one object and no list | TGI before 3.0 | 2024-03",
         chunk(choice({"tool_calls": _call('{"a"', index=0)})),
         chunk(choice({"tool_calls": {"index": 0, "id": "", "function": {"name": None, "arguments": ":1}"}}})),
-        chunk(choice({}, "eos_token")),
-        DONE,
+        *ended("eos_token"),
         said=_ONE,
     ),
-    _row(
-        "tool-index-text",
-        "the index of a tool call is a text",
-        "home-made servers",
-        "2024",
+    _calling(
+        "tool-index-text | the index of a tool call is a text | home-made servers | 2024",
         calls(_call("", index="0"), {**_second(index="1"), "function": {"name": "g", "arguments": ""}}),
         calls({"index": "0", "function": {"arguments": '{"a":1}'}}),
         calls({"index": "1", "function": {"arguments": '{"b":2}'}}),
-        _CALLING,
-        DONE,
         said=_TWO,
     ),
-    _row(
-        "tool-arguments-none",
-        "a call without arguments, which are an empty object",
-        "vLLM, Ollama",
-        "2024",
+    _calling(
+        "tool-arguments-none | a call without arguments, which are an empty object | vLLM, Ollama | 2024",
         calls(_call(None, index=0)),
-        _CALLING,
-        DONE,
         said=Said(calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
     ),
-    _row(
-        "tool-custom",
-        "a call of a tool that takes a text",
-        "OpenAI",
-        "2025-08",
+    _calling(
+        "tool-custom | a call of a tool that takes a text | OpenAI | 2025-08",
         calls({"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "f", "input": "a"}}),
-        _CALLING,
-        DONE,
         said=Said(calls=(("f", "a"),), stop=StopReason.TOOL_CALLS),
     ),
-    _row(
-        "tool-flat",
-        "name and arguments of a call without an object around them, and a null beside it",
-        "home-made servers",
-        "2024",
+    _calling(
+        "tool-flat | name and arguments of a call without an object around them, and a null beside it "
+        "| home-made servers | 2024",
         calls(None, {"index": 0, "id": "call_1", "name": "f", "arguments": '{"a":1}'}),
-        _CALLING,
-        DONE,
-        said=_ONE,
     ),
 )

@@ -1,7 +1,4 @@
-"""Quirks of how chat completions count tokens.
-
-The rule here: a row each.
-"""
+"""Quirks of how chat completions count tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +6,10 @@ from functools import partial
 from typing import Final
 
 from chunkwire.llm.answer import Usage
-from chunkwire.origin.scenarios.quirks.values import CHAT, DONE, HELLO, STOP, Quirk, Said, choice, chunk, row
+from chunkwire.origin.scenarios.quirks.values import CHAT, DONE, END, HELLO, STOP, Quirk, Said, choice, chunk, row
 
-_row: Final = partial(row, CHAT)
-_WHOLE: Final = (*HELLO, STOP, DONE)
-_COUNTED: Final = Said("Hello", usage=Usage(1, 2))
+_COUNTS: Final = {"prompt_tokens": 1, "completion_tokens": 2}
+_row: Final = partial(row, CHAT, said=Said("Hello", usage=Usage(1, 2)))
 
 
 def _counting(usage: object) -> bytes:
@@ -22,21 +18,14 @@ def _counting(usage: object) -> bytes:
 
 USAGES: Final[tuple[Quirk, ...]] = (
     _row(
-        "usage-floats",
-        "usage as floats",
-        "servers whose numbers are floats",
-        "2024",
+        "usage-floats | usage as floats | servers whose numbers are floats | 2024",
         *HELLO,
         STOP,
         _counting({"prompt_tokens": 1.0, "completion_tokens": 2.0}),
         DONE,
-        said=_COUNTED,
     ),
     _row(
-        "usage-null",
-        "usage with null in it",
-        "vLLM, SGLang",
-        "2024",
+        "usage-null | usage with null in it | vLLM, SGLang | 2024",
         *HELLO,
         STOP,
         _counting({"prompt_tokens": 1, "completion_tokens": None, "prompt_tokens_details": None}),
@@ -44,40 +33,25 @@ USAGES: Final[tuple[Quirk, ...]] = (
         said=Said("Hello", usage=Usage(1, 0)),
     ),
     _row(
-        "usage-everywhere",
-        "the usage so far in each chunk",
-        "vLLM continuous_usage_stats, xAI",
-        "2024",
+        "usage-everywhere | the usage so far in each chunk | vLLM continuous_usage_stats, xAI | 2024",
         chunk(choice({"content": "Hel"}), usage={"prompt_tokens": 1, "completion_tokens": 1}),
-        chunk(choice({"content": "lo"}, "stop"), usage={"prompt_tokens": 1, "completion_tokens": 2}),
+        chunk(choice({"content": "lo"}, "stop"), usage=_COUNTS),
         DONE,
-        said=_COUNTED,
     ),
     _row(
-        "usage-x-groq",
-        "usage under x_groq",
-        "Groq",
-        "2024",
+        "usage-x-groq | usage under x_groq | Groq | 2024",
         *HELLO,
-        chunk(choice({}, "stop"), x_groq={"id": "r", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+        chunk(choice({}, "stop"), x_groq={"id": "r", "usage": _COUNTS}),
         DONE,
-        said=_COUNTED,
     ),
     _row(
-        "usage-in-choice",
-        "usage inside of the choice",
-        "Moonshot",
-        "2024",
+        "usage-in-choice | usage inside of the choice | Moonshot | 2024",
         *HELLO,
-        chunk(choice({}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2})),
+        chunk(choice({}, "stop", usage=_COUNTS)),
         DONE,
-        said=_COUNTED,
     ),
     _row(
-        "usage-details",
-        "cached and reasoning tokens",
-        "OpenAI",
-        "2024-10",
+        "usage-details | cached and reasoning tokens | OpenAI | 2024-10",
         *HELLO,
         STOP,
         _counting(
@@ -91,34 +65,19 @@ USAGES: Final[tuple[Quirk, ...]] = (
         DONE,
         said=Said("Hello", usage=Usage(9, 7, reasoning=5, cached=8)),
     ),
+    _row("usage-after-done | usage after [DONE] | proxies | 2024", *HELLO, *END, _counting(_COUNTS)),
     _row(
-        "usage-after-done",
-        "usage after [DONE]",
-        "proxies",
-        "2024",
-        *_WHOLE,
-        _counting({"prompt_tokens": 1, "completion_tokens": 2}),
-        said=_COUNTED,
-    ),
-    _row(
-        "usage-empty-last",
-        "an empty usage behind the real one",
-        "proxies",
-        "2024",
+        "usage-empty-last | an empty usage behind the real one | proxies | 2024",
         *HELLO,
-        chunk(choice({}, "stop"), usage={"prompt_tokens": 1, "completion_tokens": 2}),
+        chunk(choice({}, "stop"), usage=_COUNTS),
         _counting({}),
         DONE,
-        said=_COUNTED,
     ),
     _row(
-        "usage-input-output",
-        "usage as input_tokens and output_tokens",
-        "proxies before Anthropic",
-        "2024",
-        *_WHOLE[:-1],
+        "usage-input-output | usage as input_tokens and output_tokens | proxies before Anthropic | 2024",
+        *HELLO,
+        STOP,
         _counting({"input_tokens": 1, "output_tokens": 2}),
         DONE,
-        said=_COUNTED,
     ),
 )

@@ -1,6 +1,6 @@
-"""What a quirk is: a stream of a language model as real services send it, and what it means.
+"""What a quirk is, and the pieces that several of them share.
 
-The rule here: values only. A quirk differs from its dialect's documentation, or uses a part of it that readers forget.
+A quirk differs from its dialect's documentation, or uses a part of it that readers forget.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Quirk:
 
     Attributes:
         name: kebab-case and unique; a request to the mock asks for it with `x-chunkwire-quirk`.
-        summary: what is particular about it.
+        summary: how it differs from the documentation.
         who: the services, servers and proxies that were seen to send it.
         seen: since when, a year and perhaps a month.
         dialects: whose readers meet it.
@@ -69,16 +69,19 @@ class Quirk:
 
 def row(
     dialects: tuple[str, ...],
-    name: str,
-    summary: str,
-    who: str,
-    seen: str,
+    title: str,
     *pieces: bytes,
     said: Said | None = None,
     content_type: bytes = EVENT_STREAM,
     is_cut: bool = False,
 ) -> Quirk:
-    """Return a quirk; where `said` is left out, its text is "Hello", and the model stopped by itself."""
+    """Return a quirk.
+
+    Args:
+        title: `NAME | SUMMARY | WHO | SEEN`; see `Quirk`.
+        said: None for the text "Hello", after which the model stopped by itself.
+    """
+    name, summary, who, seen = title.split(" | ")
     return Quirk(name, summary, who, seen, dialects, pieces, said or Said("Hello"), content_type, is_cut)
 
 
@@ -118,7 +121,15 @@ def calls(*found: object) -> bytes:
     return chunk(choice({"tool_calls": list(found)}))
 
 
-ROLE: Final = chunk(choice({"role": "assistant", "content": ""}))
-STOP: Final = chunk(choice({}, "stop"))
 DONE: Final = b"data: [DONE]\n\n"
+
+
+def ended(reason: str) -> tuple[bytes, bytes]:
+    """Return the last chunk, with this finish_reason, and `[DONE]`."""
+    return chunk(choice({}, reason)), DONE
+
+
+ROLE: Final = chunk(choice({"role": "assistant", "content": ""}))
+END: Final = ended("stop")
+STOP: Final = END[0]
 HELLO: Final = (ROLE, says("Hel"), says("lo"))
