@@ -7,15 +7,15 @@ leaves cancels the provider at once; one that is slow slows the provider down, t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 import trio
 
-from chunkwire.ask.attempt import CHANNEL_ITEMS, End, Item
 from chunkwire.ask.audit import Account, audit
+from chunkwire.ask.channel import AnswerChannel, Content, End, Item, Unsent
 from chunkwire.ask.forms import AnswerForm
 from chunkwire.ask.relay import Relay
 from chunkwire.ask.session import Sessions
@@ -28,8 +28,6 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
 KEEP_ALIVE_S: Final = 15.0  # without an octet; WHATWG HTML §9.2.7: "include a comment line … every 15 seconds or so"
-_BATCH_CHARACTERS: Final = 65536  # written in one send, where so many are there
-MAX_WHOLE_CHARACTERS: Final = 4 << 20  # of an answer kept whole; the longest that providers give have some 0.5 Mi
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Answers:
         self,
         wish: Wish,
         account: Account,
-        write: Callable[[Items], Awaitable[None]],
+        write: Callable[[AnswerChannel], Awaitable[None]],
         wait_departure: Callable[[], Awaitable[None]],
     ) -> None:
         """Ask the providers and write what they say, until all is written or the caller has left.
@@ -78,24 +76,23 @@ class Answers:
             PeerGone: the caller left; the provider's stream has been ended.
             SendTimeout: it took nothing for too long; likewise.
         """
-        send, receive = trio.open_memory_channel[Item](CHANNEL_ITEMS)
-        items = Items(receive, keeps_text=bool(account.session))
+        channel = AnswerChannel(keeps_text=bool(account.session))
         gone: PeerGone | SendTimeout | None = None
-        relay = partial(self.relay.answer, self._question(wish), account, send, wish.max_time)
+        relay = partial(self.relay.answer, self._question(wish), account, channel, wish.max_time)
         try:
-            async with receive, trio.open_nursery() as nursery:
+            async with trio.open_nursery() as nursery:
                 nursery.start_soon(relay, name="relay")
                 nursery.start_soon(_leave, account, wait_departure, nursery.cancel_scope, name="departure watch")
                 try:
-                    await write(items)
+                    await write(channel)
                 except (PeerGone, SendTimeout) as error:
                     gone = error
                 account.ended = account.verdict
                 nursery.cancel_scope.cancel()
         finally:
             self.audit(account, trio.current_time())
-        if account.session and items.text and account.ended == "complete":
-            self.sessions.add(account.session, trio.current_time(), question=wish.text, answer=items.text)
+        if account.session and channel.text and account.ended == "complete":
+            self.sessions.add(account.session, trio.current_time(), question=wish.text, answer=channel.text)
         if gone is not None:
             raise gone
         if account.ended == "client-gone":
@@ -122,88 +119,49 @@ class Answers:
         audit(account, now, self._write_audit)
 
 
-class Items:
-    """What comes out of the channel; `text` is its text, where that is kept.
-
-    Attributes:
-        keeps_text: becomes False, and the text "", when there is more than can be kept.
-    """
-
-    def __init__(self, channel: trio.MemoryReceiveChannel[Item], *, keeps_text: bool) -> None:
-        self.keeps_text = keeps_text
-        self._channel = channel
-        self._pieces: list[str] = []
-        self._characters = 0
-
-    @property
-    def text(self) -> str:
-        """The answer so far."""
-        return "".join(self._pieces)
-
-    async def next(self, patience: float) -> list[Item]:
-        """Return the next items, all that are there up to a bound; none when none has come for so many seconds."""
-        try:
-            batch: list[Item] = [self._channel.receive_nowait()]
-        except (trio.WouldBlock, trio.EndOfChannel):  # an end without an `End`: this task is being cancelled too
-            batch = []
-            with trio.move_on_after(patience):
-                batch.append(await self._channel.receive())
-        characters = self._keep(batch[0]) if batch else _BATCH_CHARACTERS
-        while characters < _BATCH_CHARACTERS and not isinstance(batch[-1], End):
-            try:
-                batch.append(self._channel.receive_nowait())
-            except (trio.WouldBlock, trio.EndOfChannel):
-                break
-            characters += self._keep(batch[-1])
-        return batch
-
-    def _keep(self, item: Item) -> int:
-        """Keep the text of an item where it is wanted; return its length in characters."""
-        if isinstance(item, End):
-            return 0
-        text = item.arguments if isinstance(item, ToolCall) else item.text
-        if self.keeps_text and not isinstance(item, Reasoning):
-            if isinstance(item, Text):
-                self._pieces.append(text)
-            self._characters += len(text)
-            if self._characters > MAX_WHOLE_CHARACTERS:
-                self.keeps_text = False
-                self._pieces.clear()
-        return len(text)
-
-
 async def write_items(
-    items: Items,
+    channel: AnswerChannel,
     form: AnswerForm,
     account: Account,
     *,
     keep_alive: float,
     send: Callable[[list[bytes], bool], Awaitable[None]],
     send_keep_alive: Callable[[], Awaitable[None]],
-    first: list[Item] | None = None,
+    send_nowait: Callable[[list[bytes]], Unsent | None] | None = None,
+    first: Sequence[Item] = (),
 ) -> None:
     """Write an answer in its form, as it comes, with a sign of life after each `keep_alive` seconds.
 
     Args:
         send: takes what is written at once, an event each, and whether it is the last; never an empty list.
+        send_nowait: the same for any task, without waiting; None where only this one can write.
+        first: items that were taken from the channel before.
     """
-    batch = first or []
+
+    def write_nowait(items: list[Content]) -> Unsent | None:
+        account.note_token(trio.current_time())
+        return None if send_nowait is None else send_nowait([_written(form, item) for item in items])
+
+    batch = first
     while not account.is_reported:
-        if not batch and not (batch := await items.next(keep_alive)):
-            await send_keep_alive()
-            continue
-        pieces = [_written(form, item) for item in batch if not isinstance(item, End)]
+        batch = batch or await channel.next(keep_alive, None if send_nowait is None else write_nowait)
+        pieces = [_written(form, item) for item in batch if isinstance(item, Content)]
         if pieces:
             account.note_token(trio.current_time())
-        if isinstance(batch[-1], End):
-            with account.ending():
-                await send([*pieces, *form.end(account)], True)
-        else:
-            await send(pieces, False)
-        batch = []
+        match batch[-1:]:
+            case []:
+                await send_keep_alive()
+            case [End()]:
+                with account.ending():
+                    await send([*pieces, *form.end(account)], True)
+            case [Unsent() as unsent]:  # it is alone: nothing was queued while it was written
+                await unsent.send()
+            case _:
+                await send(pieces, False)
+        batch = ()
 
 
-def _written(form: AnswerForm, item: Text | Reasoning | ToolCall) -> bytes:
+def _written(form: AnswerForm, item: Content) -> bytes:
     match item:
         case Text():
             return form.token(item.text)

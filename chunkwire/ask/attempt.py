@@ -12,12 +12,13 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import trio
 
 import chunkwire.client
 from chunkwire.ask.audit import Account
+from chunkwire.ask.channel import AnswerChannel, Content
 from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
 from chunkwire.client.answers import as_provider_error
@@ -39,19 +40,10 @@ from chunkwire.llm.question import ModelRequest
 from chunkwire.net.dial import CONNECT_SECONDS
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
-CHANNEL_ITEMS: Final = 100  # between the reader of a provider and the writer to the caller
 _ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
 _ERROR_S: Final = 2.0  # that its end is waited for: the status says enough
 _IDLE_SLACK: Final = 0.1  # of the patience between two receives, by which it may last longer
 _GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The answer is over; whether it is whole or failed stands in the account."""
-
-
-Item: TypeAlias = Text | Reasoning | ToolCall | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +93,7 @@ class OneAttempt:
         admission: Admission,
         means: Means,
         account: Account,
-        channel: trio.MemorySendChannel[Item],
+        channel: AnswerChannel,
     ) -> None:
         self._provider = provider
         self._admission = admission
@@ -145,14 +137,14 @@ class OneAttempt:
                 if not 200 <= stream.head.status < 300:
                     head, octets = stream.head, await _some_of(stream)
                     return provider.dialect.read_error(head.status, head.fields, octets, time.time())
-                if (error := await self._pass_on(stream)) is not None:
+                if (error := await self._read_on(stream)) is not None:
                     return error
                 events = self._reader.end_of_input()
         except ChunkwireError as error:
             events = self._reader.end_of_input(as_provider_error(error))
         return await self._take(events)
 
-    async def _pass_on(self, stream: Stream) -> ProviderError | None:
+    async def _read_on(self, stream: Stream) -> ProviderError | None:
         reader, idle = self._reader, self._means.patience.idle
         with trio.CancelScope() as grace:
             while (read := await stream.next_read()) is not None:
@@ -168,16 +160,21 @@ class OneAttempt:
     async def _take(self, events: list[AnswerEvent]) -> ProviderError | None:
         """Pass events on; return the error among them."""
         account = self._account
+        items: list[Content] = []
+        error: ProviderError | None = None
+        is_alive = False
         for event in events:
             match event:
                 case Text():
                     account.tokens += 1
-                    await self._put(event)
+                    items.append(event)
                 case Reasoning():
                     account.thoughts += 1
-                    await self._put(event if event.text and self._means.passes_reasoning else None)
+                    is_alive = True
+                    if event.text and self._means.passes_reasoning:
+                        items.append(event)
                 case ToolCall():
-                    await self._put(event)
+                    items.append(event)
                 case Started():
                     account.model = event.model or account.model
                 case Usage():
@@ -185,27 +182,26 @@ class OneAttempt:
                 case Stop():
                     account.stop = event.reason
                 case ProviderError():
-                    return event
+                    error = event
+                    break
                 case _:
                     pass
-        return None
+        if items or is_alive:
+            await self._pass_on(items)
+        return error
 
-    async def _put(self, item: Text | Reasoning | ToolCall | None) -> None:
-        """Pass on what shows life; None shows it and is not passed on."""
+    async def _pass_on(self, items: list[Content]) -> None:
+        """Pass items on; none at all shows life."""
         if not self._is_alive:
             self._is_alive = True
             self._scope.deadline = math.inf
             self._admission.show_life(trio.current_time())
-        if item is None:
-            return
-        self._account.passed += 1
-        try:
-            self._channel.send_nowait(item)
-        except trio.WouldBlock:
+        self._account.passed += len(items)
+        for item in self._channel.put_nowait(items) if items else ():
             self._account.waits += 1
             self._means.note_wait()
             self._scope.deadline = math.inf  # the caller is slow, not the provider
-            await self._channel.send(item)
+            await self._channel.put(item)
 
 
 async def _some_of(stream: Stream) -> bytes:

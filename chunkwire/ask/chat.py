@@ -13,8 +13,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from chunkwire.ask.answering import Answers, Items
+from chunkwire.ask.answering import Answers
 from chunkwire.ask.audit import Account
+from chunkwire.ask.channel import AnswerChannel
 from chunkwire.ask.members import ASKING, MAX_BODY_OCTETS, load_body, read_flag, read_question, read_seconds, wrong
 from chunkwire.ask.responses import JSON, NO_STORE, gather, json_body, status_of, wait_of, write_stream
 from chunkwire.ask.wish import Wish, refuse_foreign_page
@@ -155,12 +156,12 @@ class ChatForm:
         return encode_event(dump({**head, "model": self._account.model, "choices": [choice], **usage}))
 
 
-async def _write_whole(response: Responder, account: Account, wish: Wish, items: Items) -> None:
-    calls = await gather(items, account)
+async def _write_whole(response: Responder, account: Account, wish: Wish, channel: AnswerChannel) -> None:
+    calls = await gather(channel, account)
     if account.error is not None:
         await _refuse(response, account)
         return
-    answer = replace(_answer_of(account, int(time.time())), text=(items.text,), tool_calls=tuple(calls))
+    answer = replace(_answer_of(account, int(time.time())), text=(channel.text,), tool_calls=tuple(calls))
     reply = _DIALECT.write_whole(answer, wish.question)
     with account.ending():
         await response.fixed(200, (JSON, NO_STORE), reply.body)

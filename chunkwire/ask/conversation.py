@@ -13,8 +13,9 @@ from typing import Final
 
 import trio
 
-from chunkwire.ask.answering import Answers, Items, write_items
+from chunkwire.ask.answering import Answers, write_items
 from chunkwire.ask.audit import Account
+from chunkwire.ask.channel import AnswerChannel
 from chunkwire.ask.forms import LineForm
 from chunkwire.ask.members import read_seconds
 from chunkwire.ask.wish import Wish, read_session
@@ -73,11 +74,11 @@ class _Talk:
         except PeerGone:
             self.left.set()  # the account has it; `_listen` ends the conversation
 
-    async def _write(self, account: Account, items: Items) -> None:
+    async def _write(self, account: Account, channel: AnswerChannel) -> None:
         from wsproto.events import Ping
 
         await write_items(
-            items,
+            channel,
             LineForm(),
             account,
             keep_alive=self._answers.settings.keep_alive,

@@ -12,9 +12,9 @@ from functools import partial
 
 import trio
 
-from chunkwire.ask.answering import Answers, AskSettings, Items
-from chunkwire.ask.attempt import CHANNEL_ITEMS
+from chunkwire.ask.answering import Answers, AskSettings
 from chunkwire.ask.audit import Account
+from chunkwire.ask.channel import CHANNEL_ITEMS, AnswerChannel
 from chunkwire.ask.chat import chat_resources
 from chunkwire.ask.conversation import converse
 from chunkwire.ask.forms import EventForm, LineForm
@@ -82,7 +82,7 @@ class Endpoint:
             await response.fixed(refusal.status, (JSON, NO_STORE), json_body({"error": account.trouble()}))
             return
         account = self.answers.account(request, form=wish.form, session=wish.session)
-        write: Callable[[Items], Awaitable[None]]
+        write: Callable[[AnswerChannel], Awaitable[None]]
         if wish.form == "json":
             write = partial(self._write_whole, response, account)
         else:
@@ -92,12 +92,12 @@ class Endpoint:
             write = partial(write_stream, response, account, form, self.settings.keep_alive, is_early, refuse)
         await self.answers.answer(wish, account, write, response.wait_departure)
 
-    async def _write_whole(self, response: Responder, account: Account, items: Items) -> None:
-        calls = await gather(items, account)
+    async def _write_whole(self, response: Responder, account: Account, channel: AnswerChannel) -> None:
+        calls = await gather(channel, account)
         if account.error is not None:
-            await self._refuse(response, account, text=items.text)
+            await self._refuse(response, account, text=channel.text)
             return
-        content: dict[str, object] = {"text": items.text, **account.summary()}
+        content: dict[str, object] = {"text": channel.text, **account.summary()}
         if calls:
             content["tool_calls"] = [
                 {"id": call.id, "name": call.name, "arguments": "".join(call.arguments)} for call in calls

@@ -16,8 +16,9 @@ from typing import Final
 
 import trio
 
-from chunkwire.ask.attempt import End, Item, Means, OneAttempt, Patience
+from chunkwire.ask.attempt import Means, OneAttempt, Patience
 from chunkwire.ask.audit import Account, Attempt
+from chunkwire.ask.channel import AnswerChannel, End
 from chunkwire.ask.optional import refused_parameter
 from chunkwire.ask.overload import Admission, RetryBudget, Waiter
 from chunkwire.ask.providers import Provider
@@ -78,7 +79,7 @@ class Relay:
         self,
         question: Question,
         account: Account,
-        channel: trio.MemorySendChannel[Item],
+        channel: AnswerChannel,
         max_time: float = math.inf,
     ) -> None:
         """Send the pieces of an answer, and an `End` when the account says how it went.
@@ -87,31 +88,24 @@ class Relay:
             question: its model is "" for each provider's own.
             max_time: seconds for all of it.
 
-        Resource handling: closes the channel.
-
         Cancellation: the provider's stream is ended with a reset; the account says how far it had come.
         """
         max_time = min(max_time, self._patience.total)
-        async with channel:
-            error: ProviderError | None = None
-            self.budget.earn(trio.current_time())
-            with trio.move_on_at(account.began + max_time) as limit:
-                error = await self._ask_all(question, account, channel)
-            if limit.cancelled_caught:
-                error = ProviderError(
-                    ErrorKind.TIMEOUT, f"expected the whole answer within {max_time:g} s", is_ours=True
-                )
-            if not account.is_whole:
-                account.error = error
-                self.broken_after.observe(account.passed)
-            await channel.send(End())
+        error: ProviderError | None = None
+        self.budget.earn(trio.current_time())
+        with trio.move_on_at(account.began + max_time) as limit:
+            error = await self._ask_all(question, account, channel)
+        if limit.cancelled_caught:
+            error = ProviderError(ErrorKind.TIMEOUT, f"expected the whole answer within {max_time:g} s", is_ours=True)
+        if not account.is_whole:
+            account.error = error
+            self.broken_after.observe(account.passed)
+        await channel.put(End())
 
     def _note_wait(self) -> None:
         self.waits += 1
 
-    async def _ask_all(
-        self, question: Question, account: Account, channel: trio.MemorySendChannel[Item]
-    ) -> ProviderError | None:
+    async def _ask_all(self, question: Question, account: Account, channel: AnswerChannel) -> ProviderError | None:
         """Ask one provider after the other; return the last error."""
         error: ProviderError | None = None
         left = self._in_order(question.model)
@@ -163,7 +157,7 @@ class Relay:
         admission: Admission | None,
         question: Question,
         account: Account,
-        channel: trio.MemorySendChannel[Item],
+        channel: AnswerChannel,
     ) -> ProviderError | None:
         """Ask one provider, again where that may help; None for a whole answer."""
         account.is_callers_model = question.model not in ("", *(other.model for other in self.providers))
@@ -188,7 +182,7 @@ class Relay:
         admission: Admission,
         question: Question,
         account: Account,
-        channel: trio.MemorySendChannel[Item],
+        channel: AnswerChannel,
     ) -> ProviderError | None:
         """Ask one provider, and at once again without each parameter that it refuses."""
         left_out = provider.refused(question.model)
@@ -214,7 +208,7 @@ class Relay:
         admission: Admission,
         request: ModelRequest,
         account: Account,
-        channel: trio.MemorySendChannel[Item],
+        channel: AnswerChannel,
     ) -> ProviderError | None:
         """Ask once, and say to gate, tally and account how it went."""
         began, had = trio.current_time(), account.tokens

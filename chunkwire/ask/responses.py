@@ -13,12 +13,13 @@ from typing import Final
 
 import trio
 
-from chunkwire.ask.answering import MAX_WHOLE_CHARACTERS, Items, write_items
-from chunkwire.ask.attempt import End
+from chunkwire.ask.answering import write_items
 from chunkwire.ask.audit import Account
+from chunkwire.ask.channel import MAX_WHOLE_CHARACTERS, AnswerChannel, End, Unsent
 from chunkwire.ask.forms import AnswerForm
 from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall
 from chunkwire.llm.errors import retry_fields
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Field
 from chunkwire.server.responder import ChunkedBody, Responder
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -60,7 +61,7 @@ async def write_stream(
     keep_alive: float,
     is_early: bool,
     refuse: Callable[[], Awaitable[None]],
-    items: Items,
+    channel: AnswerChannel,
 ) -> None:
     """Stream an answer, an event a chunk.
 
@@ -68,18 +69,19 @@ async def write_stream(
         is_early: send the head before anything has come.
         refuse: answers where an error is all that has come.
     """
-    first = [] if is_early else await items.next(keep_alive)
+    first = [] if is_early else await channel.next(keep_alive)
     if first and isinstance(first[0], End) and account.error is not None:
         await refuse()
         return
     async with response.chunked(fields=((b"Content-Type", form.content_type), NO_STORE)) as body:
         await write_items(
-            items,
+            channel,
             form,
             account,
             keep_alive=keep_alive,
             send=partial(_send_events, response, body),
             send_keep_alive=lambda: body.send_chunk(form.keep_alive()),
+            send_nowait=partial(_send_nowait, response),
             first=first,
         )
 
@@ -87,24 +89,34 @@ async def write_stream(
 async def _send_events(response: Responder, body: ChunkedBody, pieces: list[bytes], is_last: bool) -> None:
     """Send events in one send, a chunk each; the last-chunk goes with the last of them.
 
-    No checkpoint of its own: `Items.next` is one, at the latest when the channel is empty.
+    No checkpoint of its own: `AnswerChannel.next` is one, at the latest when the channel is empty.
     """
-    if not response.is_chunked:
-        await body.send_chunk(b"".join(pieces))
-        return
-    raw = b"".join(map(encode_chunk, pieces)) + (encode_last_chunk() if is_last else b"")
+    raw = _encoded(response, pieces) + (encode_last_chunk() if is_last and response.is_chunked else b"")
     await response.write_after_checkpoint(raw, len(pieces), sum(map(len, pieces)))
     if is_last:
         body.mark_complete()
 
 
-async def gather(items: Items, account: Account) -> list[WholeToolCall]:
-    """Take a whole answer, its text kept in `items`; return its tool calls. An error stands in the account."""
-    items.keeps_text = True
+def _send_nowait(response: Responder, pieces: list[bytes]) -> Unsent | None:
+    raw = _encoded(response, pieces)
+    try:
+        taken = response.write_nowait(raw, len(pieces), sum(map(len, pieces)))
+    except PeerGone:
+        taken = 0  # the writing task meets it again, and reports it
+    return Unsent(partial(response.send_rest, memoryview(raw)[taken:])) if taken < len(raw) else None
+
+
+def _encoded(response: Responder, pieces: list[bytes]) -> bytes:
+    return b"".join(map(encode_chunk, pieces) if response.is_chunked else pieces)
+
+
+async def gather(channel: AnswerChannel, account: Account) -> list[WholeToolCall]:
+    """Take a whole answer, its text kept in `channel`; return its tool calls. An error stands in the account."""
+    channel.keeps_text = True
     calls: dict[int, WholeToolCall] = {}
     is_over = False
-    while not is_over and items.keeps_text:
-        for item in await items.next(float("inf")):
+    while not is_over and channel.keeps_text:
+        for item in await channel.next(float("inf")):
             is_over = isinstance(item, End)
             if not is_over:
                 account.note_token(trio.current_time())
@@ -112,7 +124,7 @@ async def gather(items: Items, account: Account) -> list[WholeToolCall]:
                 known = calls.get(item.index, WholeToolCall("", "", ()))
                 more = (*known.arguments, item.arguments)
                 calls[item.index] = WholeToolCall(known.id or item.id, known.name or item.name, more)
-    if not items.keeps_text:
+    if not channel.keeps_text:
         expected = f"expected an answer of at most {MAX_WHOLE_CHARACTERS} characters in one body"
         account.error = ProviderError(ErrorKind.BROKEN, f"{expected}, got more; stream it", is_ours=True)
         account.is_whole = False

@@ -225,17 +225,21 @@ class Responder:
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
         """As `write`, for a caller just past a checkpoint: none is passed here unless the kernel takes less."""
+        if (taken := self.write_nowait(raw, chunks, octets)) < len(raw):
+            await self.send_rest(memoryview(raw)[taken:])
+
+    def write_nowait(self, raw: bytes, chunks: int, octets: int) -> int:
+        """As `write`, without waiting; return how many octets the kernel took. The rest is for `send_rest`, next."""
         if self._is_writing:
-            raise LocalError(
-                "expected one task to write a response, got a write while another one waits for the client"
-            )
+            raise LocalError("expected one task to write a response, got a write while another one waits")
         if self._is_head:
-            return  # a write that a shield keeps from being cancelled: a response to HEAD has no body
+            return len(raw)  # a write that a shield keeps from being cancelled: a response to HEAD has no body
         now = self._now()
         taken = self._send_nowait(raw)
-        if taken < len(raw):
-            await self._send_slowly(memoryview(raw)[taken:])
-        self._note_write(now, raw, chunks, octets)
+        self.exchange.note_frame(now, chunks, octets, len(raw))
+        if self._tap is not None:
+            self._tap.sent(now, raw)
+        return taken
 
     def cut(self) -> None:
         """End the response here: with a FIN, or with a reset where a FIN would be the end of the body."""
@@ -270,21 +274,15 @@ class Responder:
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
 
-    def _note_write(self, now: float, raw: bytes, chunks: int, octets: int) -> None:
-        self.exchange.note_frame(now, chunks, octets, len(raw))
-        if self._tap is not None:
-            self._tap.sent(now, raw)
-
     async def _send(self, octets: bytes) -> None:
         """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        taken = self._send_nowait(octets)
-        if taken < len(octets):
-            await self._send_slowly(memoryview(octets)[taken:])
+        if (taken := self._send_nowait(octets)) < len(octets):
+            await self.send_rest(memoryview(octets)[taken:])
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def _send_slowly(self, rest: memoryview) -> None:
+    async def send_rest(self, rest: memoryview) -> None:
         """Send octets as the kernel takes them; the deadline starts again whenever it takes some.
 
         What interrupts it cuts the response: what follows would stand in the middle of something.

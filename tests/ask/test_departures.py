@@ -11,7 +11,8 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
 
-from chunkwire.ask.attempt import CHANNEL_ITEMS, Patience
+from chunkwire.ask.attempt import Patience
+from chunkwire.ask.channel import CHANNEL_ITEMS
 from chunkwire.origin.mock.settings import MockSettings, WordSource
 from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest

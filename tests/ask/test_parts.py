@@ -3,15 +3,12 @@
 import json
 
 import pytest
-import trio
 
-from chunkwire.ask.answering import Items
-from chunkwire.ask.attempt import Item
 from chunkwire.ask.audit import Account
 from chunkwire.ask.forms import EventForm, LineForm
 from chunkwire.ask.providers import Provider, check_names, key_variable, parse_provider
 from chunkwire.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
-from chunkwire.llm.answer import ErrorKind, ProviderError, Text, ToolCall
+from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall
 from chunkwire.llm.question import Message
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import SseDecoder
@@ -154,15 +151,3 @@ def test_the_forms_tell_text_reasoning_tool_calls_ends_and_errors_apart(form: Ev
         {"index": 0, "id": "c", "name": "f", "arguments": "{"},
         {"index": 0, "arguments": "}"},
     ]
-
-
-async def test_items_that_were_there_when_an_answer_was_cancelled_are_given() -> None:
-    send, receive = trio.open_memory_channel[Item](10)
-    send.send_nowait(Text("a"))
-    send.close()
-    items = Items(receive, keeps_text=True)
-    assert await items.next(1.0) == [Text("a")]
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await items.next(1.0)
-    assert scope.cancelled_caught

@@ -1,0 +1,89 @@
+"""The channel between the reader of a provider and the writer to a caller."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from chunkwire.ask.channel import CHANNEL_ITEMS, AnswerChannel, Content, Item, Unsent
+from chunkwire.llm.answer import Reasoning, Text
+
+
+class Caller:
+    """A writing task, and a socket that takes everything, or nothing."""
+
+    def __init__(self) -> None:
+        self.channel = AnswerChannel(keeps_text=True)
+        self.written: list[Content] = []
+        self.batches: list[list[Item]] = []
+        self.is_full = False
+
+    def write_nowait(self, items: list[Content]) -> Unsent | None:
+        self.written += items
+        return Unsent(trio.lowlevel.checkpoint) if self.is_full else None
+
+    async def run(self) -> None:
+        while True:
+            self.batches.append(await self.channel.next(10.0, self.write_nowait))
+
+
+@asynccontextmanager
+async def waiting() -> AsyncIterator[Caller]:
+    caller = Caller()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(caller.run, name="caller")
+        await wait_all_tasks_blocked()
+        yield caller
+        nursery.cancel_scope.cancel()
+
+
+async def test_items_are_written_by_the_reading_task_while_the_writing_task_waits() -> None:
+    async with waiting() as caller:
+        assert caller.channel.put_nowait([Text("a"), Reasoning("b")]) == []
+        assert caller.written == [Text("a"), Reasoning("b")]
+        await wait_all_tasks_blocked()
+    assert caller.batches == []
+    assert caller.channel.text == "a"
+
+
+async def test_items_behind_octets_that_the_socket_did_not_take_wait_in_the_channel() -> None:
+    async with waiting() as caller:
+        caller.is_full = True
+        for text in "abc":
+            assert caller.channel.put_nowait([Text(text)]) == []
+        assert caller.written == [Text("a")]
+        await wait_all_tasks_blocked()
+    assert [type(item) for batch in caller.batches for item in batch] == [Unsent, Text, Text]
+    assert len(caller.batches[0]) == 1
+    assert caller.channel.text == "abc"
+
+
+async def test_the_channel_holds_so_many_items_and_no_more() -> None:
+    channel = AnswerChannel(keeps_text=False)
+    items: list[Content] = [Text("x")] * CHANNEL_ITEMS
+    assert channel.put_nowait([*items, Text("one more")]) == [Text("one more")]
+    assert await channel.next(0.0) == items
+    assert channel.put_nowait(items) == []
+
+
+async def test_a_keep_alive_is_due_only_when_nothing_was_written_for_so_long(mock_clock: MockClock) -> None:
+    async with waiting() as caller:
+        mock_clock.jump(6.0)
+        caller.channel.put_nowait([Text("a")])
+        mock_clock.jump(9.0)
+        await wait_all_tasks_blocked()
+        assert caller.batches == []
+        mock_clock.jump(2.0)
+        await wait_all_tasks_blocked()
+        assert caller.batches == [[]]
+
+
+async def test_items_that_were_there_when_an_answer_was_cancelled_are_given() -> None:
+    channel = AnswerChannel(keeps_text=True)
+    channel.put_nowait([Text("a")])
+    assert await channel.next(1.0) == [Text("a")]
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await channel.next(1.0)
+    assert scope.cancelled_caught
