@@ -92,7 +92,7 @@ class NoShortCut(ShortCut):
     __slots__ = ()
 
     def skip(
-        self, buffer: Buffer, start: int, *, end: int, known: Mapping[bytes, int], ext: bytes, seen: int
+        self, buffer: Buffer, start: int, *, end: int, sizes: Mapping[bytes, int], ext: bytes, seen: int
     ) -> tuple[int, int, int]:
         """Return that no chunk was taken."""
         return start, 0, 0

@@ -23,30 +23,19 @@ from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, Rule, 
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
-from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, WORTH_OCTETS, ShortCut, overhead
+from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, WORTH_OCTETS, PlainSizes, ShortCut, overhead
 
 _CR: Final = 0x0D
 
-_MAX_KNOWN_OCTETS: Final = 18
-"""Octets of a size line that is remembered, CRLF included: 16 digits; a longer one is parsed each time."""
-
-_MAX_KNOWN_LINES: Final = 256
-"""Size lines remembered: those of most streams, in some 30 KB. All streams share them until there are so many; one
-that would remember more begins a set of its own, which costs a little time and bounds what a peer can make us keep."""
-
-_KNOWN_PER_READ: Final = 8
-"""Known size lines that take the time of one that is read: 0.3 µs each against 3 to 5 µs."""
+_PLAIN_PER_READ: Final = 8
+"""Plain size lines that take the time of one with chunk-ext: 0.3 to 0.9 µs each against 3 to 5 µs."""
 
 NO_LIMIT: Final = sys.maxsize
 
+_plain_sizes = lru_cache(maxsize=16)(PlainSizes)  # those that streams with the same limits share
+
 _PLAIN_END: Final = b"0\r\n\r\n"
 """The end of most bodies: a last-chunk without chunk-ext, and no trailer."""
-
-
-@lru_cache(maxsize=16)
-def _known_lines(limits: Limits) -> dict[bytes, int]:
-    """Return the set that streams with these limits share."""
-    return {}
 
 
 class BodyScanner(Protocol):
@@ -76,7 +65,7 @@ class BodyScanner(Protocol):
                 same ones, followed by new ones. Octets after a complete body are not of this body: they stay.
             events: gets the events of the approved octets; for None no event is built.
             most: bounds the time of this call, in octets of framing: size lines, and CRLF after chunk-data. With so
-                many or more of them taken the call ends in front of a size line. Size lines that are known count an
+                many or more of them taken the call ends in front of a size line. Size lines without chunk-ext count an
                 eighth, since they take less time, unless events are built; chunks that the pattern takes do not count.
 
         Raises:
@@ -130,13 +119,13 @@ class ChunkedScanner:
         "_ext",
         "_forbidden",
         "_held",
-        "_known",
         "_last_chunk",
         "_left",
         "_limits",
         "_line",
         "_remaining",
         "_short_cut",
+        "_sizes",
         "_state",
         "_tail",
         "_trailers",
@@ -167,9 +156,8 @@ class ChunkedScanner:
         self._remaining = 0
         # Framing beyond what the data excuses so far; see Limits.max_overhead.
         self._excess = 0
-        # Size lines that have no chunk-ext and never add to the excess, with their sizes; the chunk-ext read last.
-        self._known = _known_lines(limits)
-        self._ext = b""
+        self._sizes = _plain_sizes(limits)
+        self._ext = b""  # the latest, where the short cut can take it
         self._short_cut = ShortCut()
         # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
         # read, and its field lines so far.
@@ -191,7 +179,7 @@ class ChunkedScanner:
                     break
                 reached: int | None = position
                 if self._state is _SIZE_LINE:
-                    reached = self._scan_known_chunks(buffer, position, end, events)
+                    reached = self._scan_plain_chunks(buffer, position, end, events)
                 if reached == position:
                     reached = self._step(buffer, position, end, events)
                 if reached is None:
@@ -247,8 +235,8 @@ class ChunkedScanner:
                 return self._scan_trailer_section(buffer, start, end, events)
         return None
 
-    def _scan_known_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
-        """Approve the chunks at start whose size lines are known.
+    def _scan_plain_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
+        """Approve the chunks at start that have no chunk-ext.
 
         The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
         """
@@ -256,7 +244,7 @@ class ChunkedScanner:
         while True:
             if events is None and not self._excess and end - position >= WORTH_OCTETS:
                 position, chunks, octets = self._short_cut.skip(
-                    buffer, position, end=end, known=self._known, ext=self._ext, seen=self.chunks
+                    buffer, position, end=end, sizes=self._sizes, ext=self._ext, seen=self.chunks
                 )
                 self.chunks += chunks
                 self.octets += octets
@@ -267,16 +255,18 @@ class ChunkedScanner:
 
     def _scan_burst(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         """Approve at most BURST such chunks, one by one, and the size line of one that is not whole yet."""
-        known, chunks, octets = self._known, self.chunks, self.octets
+        sizes, chunks, octets = self._sizes, self.chunks, self.octets
         find, startswith = buffer.find, buffer.startswith
         position = start
         for _ in range(BURST):
-            line_end = find(CRLF, position, position + _MAX_KNOWN_OCTETS) if position < end else -1
-            line = bytes(buffer[position:line_end]) if line_end > 0 else b""
-            size = known.get(line)
+            line_end = find(CRLF, position, position + MAX_PLAIN_DIGITS + 2) if position < end else -1
             data = line_end + 2
             # A line that was found past the end is left to its step.
-            if size is None or data > end:
+            if line_end < 0 or data > end:
+                break
+            line = bytes(buffer[position:line_end])
+            size = sizes[line]
+            if not size:
                 break
             if self._excess:
                 self._excess = max(0, self._excess + overhead(line, size))
@@ -296,7 +286,7 @@ class ChunkedScanner:
             octets += size
             chunks += 1
         framing = position - start - (octets - self.octets)
-        self._left -= framing if events is not None else framing // _KNOWN_PER_READ
+        self._left -= framing if events is not None else framing // _PLAIN_PER_READ
         self.chunks, self.octets = chunks, octets
         return position
 
@@ -309,10 +299,8 @@ class ChunkedScanner:
         if read is None:
             return None
         added = overhead(read.line, read.size)
-        if read.size and added <= 0:
-            self._remember(read)
-            if read.line in self._known:
-                return self._scan_burst(buffer, start, end, events)
+        if len(read.ext) <= MAX_EXT_OCTETS:
+            self._ext = read.ext
         self._excess = max(0, self._excess + added)
         if self._excess > self._limits.max_overhead:
             raise Refused(Rule.OVERHEAD, start, expected=f"at most {self._limits.max_overhead} octets of overhead")
@@ -334,16 +322,6 @@ class ChunkedScanner:
         self._remaining = read.size
         self._state = _State.DATA
         return read.stop
-
-    def _remember(self, read: SizeLineRead) -> None:
-        """Add the chunk-size to the known ones, and keep the chunk-ext for its form."""
-        digits = read.line.partition(b";")[0]
-        if len(digits) + len(CRLF) > _MAX_KNOWN_OCTETS or len(read.ext) > MAX_EXT_OCTETS or not digits.isalnum():
-            return
-        self._ext = read.ext
-        if len(self._known) >= _MAX_KNOWN_LINES and digits not in self._known:
-            self._known = {}
-        self._known[digits] = read.size
 
     def _scan_data(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         reached = min(end, start + self._remaining)
