@@ -16,6 +16,7 @@ import pytest
 
 from chunkwire.cli.exits import ExitCode
 from tests.cli.examples import all_examples
+from tests.patience import PATIENCE
 from tests.peers.command import chunkwire, serving
 from tests.peers.process import Reader, free_port, started
 from tests.tools.packets import Talk, pcap
@@ -69,8 +70,7 @@ class Stage:
         example = re.sub(r"\bURL\b", URLS.get(verb, "URL"), example)
         if "check proxy" in example:
             example = example.replace(":8080", ":8090").replace("--upstream", "--only 9112/7.1.1 --upstream")
-        if re.search(r"check (server|client)", example) and "--" not in example:
-            example += " --only 9112/7.1.1"
+        example = re.sub(r"check (server|client)(?!.*--only)", r"check \1 --only 9112/7.1.1", example)
         example = re.sub(r"-l \S+", "-l 127.0.0.1:0", example)
         example = re.sub(r"(\S+/generate)(?!\?)", r"'\1?n=2&interval=1ms'", example)
         return re.sub(r":(8\d{3}|9000)\b|(?<=127.0.0.1 |localhost )(8\d{3})", self._port, example).removesuffix("&")
@@ -83,6 +83,7 @@ class Stage:
             "BROWSER": "true",
             "CHUNKWIRE_IDLE": "0",
             "CHUNKWIRE_PATIENCE": "1s",
+            "CHUNKWIRE_CHECK_CLIENT_PATIENCE": f"{PATIENCE}s",
             "CHUNKWIRE_BENCH_DURATION": "1s",
             "CHUNKWIRE_BENCH_WARMUP": "0",
             **{f"CHUNKWIRE_{server}_LISTEN": "127.0.0.1:0" for server in ("SERVE", "FORWARD", "ASK")},
