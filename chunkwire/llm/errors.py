@@ -111,8 +111,9 @@ _WORD_KEYS: Final = ("detail", "fault", "error_code", "error_msg")
 _ERROR_KEYS: Final = frozenset({*_STATUS_KEYS, *_WORD_KEYS, "errors", "message", "success"})
 # What the objects of streams have beside a `message`; a gateway's error has none of them.
 _EVENT_KEYS: Final = ("type", "object", "id", "usage", "event", "model")
-_TAG: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
-_TITLE: Final = re.compile(r"(?is)<title[^>]*>(.*?)</title")
+# No branch reads on past what ends it, to be tried again from the next `<`: a page may be hostile.
+_TAG: Final = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*+>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*+>")
+_TITLE: Final = re.compile(r"(?is)<title[^<>]*+>([^<]*+)</title")
 _FIRST_NAME: Final = re.compile(r"[.\[].*")  # what follows the member in `messages[0].role`
 # The optional members of a request that providers are known to refuse.
 _PARAMETER: Final = re.compile(

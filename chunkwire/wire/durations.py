@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+# Possessive: of a long run of digits without a unit nothing is tried again.
+_PART: Final = re.compile(r"(\d++\.?\d*+|\.\d++)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _DURATION: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
-_SECONDS: Final = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
+_SECONDS: Final = re.compile(r"\d++\.?\d*+|\.\d++", re.ASCII)
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -165,3 +165,13 @@ def test_what_is_no_credential_stays(text: str) -> None:
 
 def test_the_keys_in_use_are_taken_out_whatever_they_look_like() -> None:
     assert redacted("no: plain and plainer", ["plain", "plainer", "no"]) == f"no: {REDACTED} and {REDACTED}"
+
+
+@pytest.mark.parametrize("part", [b"<!--", b"<script", b"<title", b"<title>", b"<"])
+def test_a_long_page_of_broken_html_is_read_in_one_pass(part: bytes) -> None:
+    assert refused(500, part * (1_000_000 // len(part))).message.startswith("status 500 with a page of HTML: ")
+
+
+def test_what_a_page_does_not_show_is_not_quoted() -> None:
+    page = b"<html><style>a{b}</style><p class=a>3 < 4<!-- no --> <script>x()</script></html>"
+    assert refused(500, page).message == "status 500 with a page of HTML: '3 < 4'"

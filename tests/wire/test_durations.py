@@ -35,3 +35,8 @@ def test_another_duration_is_none(text: str) -> None:
 def test_a_duration_is_written_in_ms_below_a_second_and_reads_back_the_same(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
     assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["1" * 60_000 + "x", "1." * 30_000, "1s" * 30_000 + "x"])
+def test_a_long_text_that_is_no_duration_is_refused_in_one_pass(text: str) -> None:
+    assert parse_duration(text) is None
