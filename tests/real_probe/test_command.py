@@ -49,6 +49,11 @@ def test_a_hop_that_nobody_answers_for_is_told_and_the_others_judged(origin: Ser
     assert "refused the connection" in result.stdout.decode()
 
 
+def test_the_time_for_a_run_ends_one_behind_a_barrier_too(origin: Served) -> None:
+    result = chunkwire("probe", origin.url("/probe?n=2&interval=60s"), "-m", "1s")
+    assert b"is judged by time: the run took longer than 1 s." in result.stdout
+
+
 @pytest.mark.needs("curl")
 def test_a_trace_in_ascii_is_refused_in_one_line(origin: Served, tmp_path: Path) -> None:
     trace = tmp_path / "a.trace"

@@ -54,7 +54,7 @@ async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
     with authority.cert_pem.tempfile() as cafile:
         async with secured(authority, "127.0.0.1") as url:
             ask = Ask(url=parse_url(url))
-            run = await ask_1_0(Prober(tls=make_tls(cafile)), "hop", ask, limit=PATIENCE)
+            run = await ask_1_0(Prober(tls=make_tls(cafile), max_time=PATIENCE), "hop", ask)
     assert (run.status, run.octets) == (200, 2)
     assert run.end is not None
     assert run.end.framing == "complete"

@@ -11,6 +11,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from chunkwire.client.capture import CaptureReader
@@ -74,33 +75,39 @@ class CapturedExchange:
         return ends[-1] if ends else None
 
 
-class _Messages:
-    """The messages of one direction, each with the records of its own."""
+@dataclass(slots=True)
+class MessageRecords:
+    """What was read of one message, and what no record says of it."""
+
+    records: list[Record] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Messages:
+    """The messages of one direction: a `CaptureWatcher` that keeps them all."""
 
     def __init__(self) -> None:
-        self.all: list[list[Record]] = [[]]
-        self.notes: list[list[str]] = [[]]
+        self.all = [MessageRecords()]
 
     def record(self, record: Record) -> None:
         """Take a record of the message that is being read."""
-        self.all[-1].append(record)
+        self.all[-1].records.append(record)
 
     def note(self, text: str) -> None:
         """Take one line about it."""
-        self.notes[-1].append(text)
+        self.all[-1].notes.append(text)
 
     def begin(self, title: str) -> None:
         """Begin the next message."""
-        if self.all[-1]:
-            self.all.append([])
-            self.notes.append([])
+        if self.all[-1].records:
+            self.all.append(MessageRecords())
 
 
 class _Way:
     """One direction, read up to each hole, and from the next head on."""
 
     def __init__(self, asked: deque[bytes]) -> None:
-        self.messages = _Messages()
+        self.messages = Messages()
         self._asked = asked
         self._reader = self._new_reader()
         self._is_lost = False
@@ -231,28 +238,20 @@ def _tls_reads(pieces: Sequence[TcpPiece], began_ns: int) -> Iterator[DataRecord
         last, offset = t, offset + size
 
 
-def _paired(connection: TcpConnection, up: _Messages, down: _Messages, began_ns: int) -> Iterator[CapturedExchange]:
-    """Yield requests with their responses; what has no other half stands alone."""
-    requests = [(records, notes) for records, notes in zip(up.all, up.notes, strict=True) if records]
-    responses = _responses(down)
-    for place in range(max(len(requests), len(responses))):
-        asked, asked_notes = requests[place] if place < len(requests) else ([], [])
-        answered, notes = responses[place] if place < len(responses) else ([], [])
-        first = (asked or answered)[0]
+def _paired(connection: TcpConnection, up: Messages, down: Messages, began_ns: int) -> Iterator[CapturedExchange]:
+    """Yield requests with their responses; either may be missing. A message without a record is strays only."""
+    requests, responses = ([message for message in way.all if message.records] for way in (up, down))
+    for asked, answered in zip_longest(requests, responses, fillvalue=MessageRecords()):
+        first = (asked.records or answered.records)[0]
         wall_ns = began_ns + round(first.t * 1e9)
         # A request's body stays out: the records are of one response, as a client of ours makes them.
-        heads = [each._replace(wall=wall_ns / 1e9) for each in asked if isinstance(each, RequestRecord)]
-        records = [each._replace(t=max(0.0, each.t - first.t)) for each in (*heads, *_regapped(answered))]
+        heads = [each._replace(wall=wall_ns / 1e9) for each in asked.records if isinstance(each, RequestRecord)]
+        records = [each._replace(t=max(0.0, each.t - first.t)) for each in (*heads, *_with_own_reads(answered.records))]
         client, server = str(connection.client), str(connection.server)
-        yield CapturedExchange(0, client, server, wall_ns, records, [*asked_notes, *notes])
+        yield CapturedExchange(0, client, server, wall_ns, records, [*asked.notes, *answered.notes])
 
 
-def _responses(down: _Messages) -> list[tuple[list[Record], list[str]]]:
-    """Return the responses of a direction; a message that is nothing but strays is none."""
-    return [(records, notes) for records, notes in zip(down.all, down.notes, strict=True) if records]
-
-
-def _regapped(records: Sequence[Record]) -> Iterator[Record]:
+def _with_own_reads(records: Sequence[Record]) -> Iterator[Record]:
     """Yield the records of a response with its own reads, numbered from 1."""
     reads: dict[int, int] = {}
     for record in records:

@@ -1,7 +1,7 @@
-"""One stream as it arrived at one point, made from its records: what every verdict and every figure rests on.
+"""One stream as it arrived at one point, made from its records: all verdicts and figures are made from it.
 
 The rule here: records in, values out; nothing is judged. A `Run` is one request and its response as one observer saw
-them. Its units are the smallest things whose arrival is known: the stamped events of a probe, else the events of an
+them. Its units are the smallest parts whose arrival is known: the stamped events of a probe, else the events of an
 event stream, else the frames or reads of the body.
 """
 
@@ -26,7 +26,7 @@ from chunkwire.record.values import (
 from chunkwire.tools.stamps import ContentReader, Stamp
 
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
-"""Parameters of a probe that say nothing of what is asked for: the names of one run, and how it is watched."""
+"""Parameters that differ between repetitions of a request: the IDs of one run, and how it is observed."""
 
 # The points of a response, from the inside out.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
@@ -34,13 +34,13 @@ _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.rec
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Something whose arrival is known.
+    """A part of a stream whose arrival is known.
 
     Attributes:
-        t: s since the request, when its last octet was in.
+        t: s since the request, when its last octet had come.
         read: number of the receive that brought it.
-        end: octets of content, as received, up to the frame that brought it, that frame included.
-        stamp: what it says of itself; None where it bears none.
+        end: octets of content, as received, up to the end of the frame that brought it.
+        stamp: None where it has none.
     """
 
     t: float
@@ -66,9 +66,9 @@ class Run:
         is_whole: the records hold all content, and it could be read.
         connect: s that opening a TCP connection took just before; None where unknown.
         our_delay: s, how late the observer's own timer was at the worst, 0 where it was not measured.
-        early: pieces that were there before the observer began, at no known time; they are no units.
+        early: pieces that came before the observer began, at an unknown time; they are no units.
         acks: of a stream behind a barrier, in their order: what had come when each frame was acknowledged.
-        clock: names the clock that `t` and the request's wall time were read from; runs of one clock compare.
+        clock: names the clock of `t` and of the request's wall time; only runs of one clock are compared.
     """
 
     hop: str
@@ -91,17 +91,17 @@ class Run:
 
     @property
     def is_ordered(self) -> bool:
-        """Say whether an order of events shows how it came, and no time: each frame waited for an acknowledgement."""
+        """Say whether each frame waited for an acknowledgement, so that it is judged by order and not by time."""
         return bool(self.acks)
 
     @property
     def is_stamped(self) -> bool:
-        """Say whether the units bear stamps."""
+        """Say whether the units have stamps."""
         return bool(self.units) and self.units[0].stamp is not None
 
     @property
     def stamps(self) -> tuple[Stamp, ...]:
-        """The stamps of the units."""
+        """The stamps of the units; empty where they have none."""
         return tuple(unit.stamp for unit in self.units if unit.stamp is not None)
 
     @property
@@ -119,7 +119,7 @@ class Run:
 
     @property
     def setting(self) -> tuple[object, ...]:
-        """What distinguishes this request from others of a probe; equal for repetitions."""
+        """What this request asks for; equal for repetitions."""
         if self.request is None:
             return ()
         asked = {name: value for name, value in self.asked.items() if name not in RUN_PARAMETERS}
@@ -198,7 +198,6 @@ def read_runs(
 
 
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
-    """Return the run that the records of one response make."""
     head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and _is_final(each)), None)
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]

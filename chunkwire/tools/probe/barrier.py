@@ -1,8 +1,8 @@
 """Ask for a stream behind a barrier: each frame is acknowledged before the next one is written (`origin.barrier`).
 
-The rule here: this file asks and acknowledges, and records what had come when; what that means is `holding`'s. While a
-frame has not come, requests go through the same hop and are answered, so that a slow machine is no false positive: the
-hop had the octets, was scheduled, and did other work meanwhile. Times are used for timeouts alone.
+The rule here: ask, acknowledge, and record what had come by then; `holding` says what that means. While a frame is
+missing, other requests go through the same hop. If the hop answers them, it had the octets and was scheduled, so that a
+slow machine is not taken for a hold. Times are used for timeouts only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from chunkwire.net.dial import DialError, Url
 from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_WORD
 from chunkwire.record.values import AckRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
-from chunkwire.tools.probe.beside import Beside
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
+from chunkwire.tools.probe.side_requests import SideRequests
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
@@ -32,35 +32,20 @@ PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
 
 SETTLE_SECONDS: Final = 1.0
-"""How much longer to wait for the first frame that did not come while requests were answered: a hop that holds for a
-time then sends it, and so does one whose thread waits for a core. Five times a corked socket (200 ms)."""
+"""How much longer to wait for the first frame that is missing after enough answers: it may come by itself, from a hop
+that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
 _RETRY_SECONDS: Final = 0.02  # between two requests of which the first was not answered
 _TURNS: Final = 3  # of trio's loop, in which the reader takes what had come before an answer did
 _LATER_REQUESTS: Final = 3  # for each frame after those that prove that frames are held
 _ENOUGH_LATE: Final = 4  # frames that came late by themselves: the others would take as long
-_MAX_OTHERS: Final = 200  # answers by instances that do not have the barrier, before we give up on this one
+_MAX_OTHERS: Final = 200  # answers by instances that do not have the barrier, before a run is undecided
 _OTHERS_AT_ONCE: Final = 40  # of these without a pause: of eight workers, one in 200 such series misses the right one
 
 
 class Undecided(ChunkwireError):
     """The order of events shows nothing: requests beside the stream are not answered, or it is no stream of ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarrierRun:
-    """What came of one run.
-
-    Attributes:
-        records: of the stream, and its acknowledgements.
-        undecided: why the order shows nothing; empty where it does.
-        is_barrier: something behind the hop knows the barrier.
-    """
-
-    records: list[Record]
-    undecided: str
-    is_barrier: bool
 
 
 @dataclass(slots=True)
@@ -72,6 +57,9 @@ class BarrierProbe:
         origin: a URL of a probe at the origin itself, to acknowledge there; None: through the hop.
         gateway: where a `forward --barrier` stands in front of an application; None for our origin.
         settle: s, see `SETTLE_SECONDS`.
+        records: of the stream, with its acknowledgements.
+        undecided: why the order shows nothing; empty where it does.
+        is_barrier: something behind the hop knows the barrier.
     """
 
     ask: Ask
@@ -88,7 +76,7 @@ class BarrierProbe:
     _began: float = 0.0
     _octets: int = 0
     _stamps: int = 0
-    _others: Beside = field(init=False)
+    _requests: SideRequests = field(init=False)
     _ends: list[int] = field(default_factory=list)
     _proofs: int = 0
     _late: int = 0
@@ -99,9 +87,13 @@ class BarrierProbe:
     _ack_ways: list[Url] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._others = Beside(self.tls, self.patience)
+        self._requests = SideRequests(self.tls, self.patience)
+        if self.gateway is not None:
+            self.gateway = replace(self.gateway, target=PROBE_PATH)
+        ways = (self.gateway,) if self.gateway is not None else (self.origin, self.ask.url)
+        self._ack_ways = [way for way in dict.fromkeys(ways) if way is not None]
 
-    async def run(self) -> BarrierRun:
+    async def run(self) -> None:
         """Ask for the stream and bring it to its end, frame by frame.
 
         Raises:
@@ -109,40 +101,42 @@ class BarrierProbe:
         """
         self._began = time.monotonic()
         failed: DialError | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._conduct, nursery.cancel_scope, name="acknowledge")
-            try:
-                await self._receive()
-            except DialError as error:
-                failed = error  # raised below: out of here it would come in a group
-            except ChunkwireError:
-                pass  # the records say how it ended
-            finally:
-                self._is_over = True
-                self._wake()
-        self._others.close()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._acknowledge_all, nursery.cancel_scope, name="acknowledge")
+                failed = await self._receive()
+        finally:
+            self._requests.close()
         if failed is not None:
             raise failed
-        return BarrierRun(records=self.records, undecided=self.undecided, is_barrier=self.is_barrier)
 
     # ---- the stream ----------------------------------------------------------------------------------------
 
-    async def _receive(self) -> None:
-        ask, named = self.ask, self._stream_ask()
-        async with client.open(
-            ask.method, named.url, fields=named.fields, body=ask.body, tls=self.tls, record_to=self._record
-        ) as stream:
-            async for read in stream.reads(whole_frames=False):
-                for event in read.events:
-                    if isinstance(event, Data):
-                        self._octets += len(event.octets)
-                        self._stamps += len(self._reader.feed(event.octets)[0])
-                self._wake()
-
-    def _stream_ask(self) -> Ask:
+    async def _receive(self) -> DialError | None:
+        """Receive the stream; return why there was no connection. It is not raised here: a nursery would group it."""
+        ask = self.ask
         if self.gateway is not None:
-            return replace(self.ask, fields=(*self.ask.fields, (BARRIER_FIELD, self._name.encode())))
-        return replace(self.ask, url=with_parameters(self.ask.url, {"barrier": self._name, "ack_head": "1"}))
+            ask = replace(ask, fields=(*ask.fields, (BARRIER_FIELD, self._name.encode())))
+        else:
+            ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._name, "ack_head": "1"}))
+        try:
+            async with client.open(
+                ask.method, ask.url, fields=ask.fields, body=ask.body, tls=self.tls, record_to=self._record
+            ) as stream:
+                async for read in stream.reads(whole_frames=False):
+                    for event in read.events:
+                        if isinstance(event, Data):
+                            self._octets += len(event.octets)
+                            self._stamps += len(self._reader.feed(event.octets)[0])
+                    self._wake()
+        except DialError as error:
+            return error
+        except ChunkwireError:
+            pass  # the records say how it ended
+        finally:
+            self._is_over = True
+            self._wake()
+        return None
 
     def _record(self, record: Record) -> None:
         self.records.append(record)
@@ -174,32 +168,35 @@ class BarrierProbe:
 
     # ---- the acknowledgements ------------------------------------------------------------------------------
 
-    async def _conduct(self, scope: trio.CancelScope) -> None:
+    async def _acknowledge_all(self, scope: trio.CancelScope) -> None:
         try:
             if self.gateway is None:
-                await self._conduct_probe()
+                await self._acknowledge_probe()
             else:
-                await self._conduct_application()
+                await self._acknowledge_application()
             if not self._is_enough:
-                await self._wait_over()
-                return
+                with trio.move_on_after(self.patience):
+                    while not self._is_over:
+                        await self._changed.wait()
+                    return
+                raise Undecided(f"the stream did not end within {self.patience:g} s after its last frame")
         except Undecided as error:
             self.undecided = str(error)
         scope.cancel()
 
     @property
     def _is_enough(self) -> bool:
-        """Say whether frames come late by themselves, so that the others would take as long and show no more."""
+        """Enough frames came late by themselves: the others would take as long and show no more."""
         return self._late >= _ENOUGH_LATE and self._overtaking >= ORDER_REQUESTS
 
-    async def _conduct_probe(self) -> None:
+    async def _acknowledge_probe(self) -> None:
         asked = parameters(self.ask.url)
         total, burst = (int(asked[name]) if asked.get(name, "").isdigit() else 1 for name in ("n", "burst"))
         for n in (0, *range(burst, total, burst), total):
             if not self._is_over and not self._is_enough:
-                await self._pass(n)
+                await self._await_and_acknowledge(n)
 
-    async def _conduct_application(self) -> None:
+    async def _acknowledge_application(self) -> None:
         n = 0
         while not self._is_over and not self._is_enough:
             state = await self._next_written(n)
@@ -207,21 +204,19 @@ class BarrierProbe:
                 return
             self._ends += [_number(state, "octets")]
             n += 1
-            await self._pass(n)
+            await self._await_and_acknowledge(n)
 
     async def _next_written(self, n: int) -> dict[str, object] | None:
         """Return the state at the gateway once it has written more than `n` frames; None where no more will come."""
         assert self.gateway is not None
+        url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
         others, since = 0, trio.current_time()
         while not self._is_over:
-            query = b"?barrier=%b&beyond=%d" % (self._name.encode(), n)
-            state = await self._state(Ask(url=replace(self.gateway, target=STATE_PATH.encode() + query), fields=()))
+            state = await self._state(Ask(url=url, fields=()))
             if state is not None and _number(state, "written") > n:
                 return state
-            if state is not None and state.get("is_over"):
-                return None
-            if state is None and n:
-                return None  # it is over, and forgotten
+            if state.get("is_over") if state is not None else n:
+                return None  # without a state: it is over, and forgotten
             if trio.current_time() - since > self.patience:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
             others += state is None
@@ -230,26 +225,25 @@ class BarrierProbe:
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
 
-    async def _pass(self, n: int) -> None:
+    async def _await_and_acknowledge(self, n: int) -> None:
         """Wait until frame `n` has come, or so many requests were answered that it is held; acknowledge it."""
-        answered = await self._outwait(n)
+        answered = await self._count_answers(n)
         came = self._has(n)
         if n:
             self._proofs += answered >= ORDER_REQUESTS
             self._late += came and answered >= SOME_REQUESTS
             self._overtaking += answered
-        if n and not came:
-            self.settle = 0.0  # the next ones need no proof that they do not come by themselves
+            if not came:
+                self.settle = 0.0  # the next ones need no proof that they do not come by themselves
         if self._is_over and not came:
             return
         t = time.monotonic() - self._began
-        whole = self._whole
-        self.records.append(AckRecord(1, "client.received", t, n, answered, self._octets, whole, came))
+        self.records.append(AckRecord(1, "client.received", t, n, answered, self._octets, self._whole, came))
         if n or self.gateway is None:
             await self._acknowledge(n)
 
-    async def _outwait(self, n: int) -> int:
-        """Return how many requests were answered through the hop while frame `n` had been written and not come."""
+    async def _count_answers(self, n: int) -> int:
+        """Return how many requests the hop answered while frame `n` was written and missing; wait for it no longer."""
         answered, since = 0, trio.current_time()
         enough = ORDER_REQUESTS if self._proofs < MIN_HELD or self.settle else _LATER_REQUESTS
         if await self._wait_for(n, _AT_ONCE_SECONDS):
@@ -269,13 +263,6 @@ class BarrierProbe:
         await self._wait_for(n, self.settle if n else min(self.settle, SETTLE_SECONDS / 4))
         return answered
 
-    async def _wait_over(self) -> None:
-        with trio.move_on_after(self.patience):
-            while not self._is_over:
-                await self._changed.wait()
-        if not self._is_over:
-            raise Undecided(f"the stream did not end within {self.patience:g} s after its last frame")
-
     # ---- requests beside the stream --------------------------------------------------------------------------
 
     def _state_ask(self) -> Ask:
@@ -284,22 +271,22 @@ class BarrierProbe:
         if self.gateway is not None:
             named = (*ask.fields, (BARRIER_FIELD, (self._name + STATE_WORD).encode()))
             return replace(ask, fields=named, body=None)
-        return replace(ask, url=self._beside(ask.url, STATE_PATH), method="GET", body=None)
+        return replace(ask, url=self._side_url(ask.url, STATE_PATH), method="GET", body=None)
 
-    def _beside(self, url: Url, path: str, more: str = "") -> Url:
+    def _side_url(self, url: Url, path: str, more: str = "") -> Url:
         prefix = url.target.partition(b"?")[0].removesuffix(PROBE_PATH)
         return replace(url, target=prefix + f"{path}?barrier={self._name}{more}".encode())
 
     async def _state(self, ask: Ask) -> dict[str, object] | None:
         """Return the state that a request is answered with; None where it is not, or not by an origin of ours."""
-        status, content = await self._ask_beside(ask)
+        status, content = await self._side_request(ask)
         try:
             state = json.loads(content) if status == 200 else None
         except (ValueError, RecursionError):
             return None
         return state if isinstance(state, dict) and "written" in state else None
 
-    async def _ask_beside(self, ask: Ask) -> tuple[int, bytes]:
+    async def _side_request(self, ask: Ask) -> tuple[int, bytes]:
         """Return status and content of an answer; 0 where there is none.
 
         Several workers or origins may be behind one name: an answer of another one is asked for again, on a new
@@ -308,7 +295,7 @@ class BarrierProbe:
         plain = tuple(each for each in ask.fields if each[0].lower() != b"accept-encoding")
         status, content = 0, b""
         for _ in range(_OTHERS_AT_ONCE if self.gateway is None else 1):
-            status, content = await self._others.ask(ask.method, ask.url, plain)
+            status, content = await self._requests.ask(ask.method, ask.url, plain)
             if not _is_of_another(status, content) or self._is_over:
                 break
         return status, content
@@ -319,13 +306,8 @@ class BarrierProbe:
         Raises:
             Undecided: the acknowledgement is refused everywhere.
         """
-        more = f"&n={n}"
-        if not self._ack_ways:
-            ways = [self.gateway] if self.gateway is not None else [self.origin, self.ask.url]
-            self._ack_ways = [way for way in dict.fromkeys(ways) if way is not None]
         while self._ack_ways:
-            way = self._ack_ways[0]
-            url = self._beside(replace(way, target=b"") if self.gateway is not None else way, ACK_PATH, more)
+            url = self._side_url(self._ack_ways[0], ACK_PATH, f"&n={n}")
             if await self._is_taken(replace(self.ask, url=url, method="POST", body=None)):
                 self.is_barrier = True
                 return
@@ -336,7 +318,7 @@ class BarrierProbe:
         """Say whether an acknowledgement was taken; where others answer for the same name, ask until it was."""
         with trio.move_on_after(self.patience):
             while True:
-                status, content = await self._ask_beside(ask)
+                status, content = await self._side_request(ask)
                 if status in (204, 409) or self._is_over:  # 409: it was taken before, and the answer got lost
                     return True
                 if not _is_of_another(status, content):

@@ -1,7 +1,7 @@
 """Tell a buffer of octets from a timer, by runs at different rates.
 
-The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits less
-the faster it fills; a timer does the reverse. So one rate proves neither.
+The rule here: pure, on looks. A buffer that waits for octets releases the same number at any rate, and waits less the
+faster it fills. A timer waits the same time, and releases more. So one rate proves neither.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Release, Shape
+from chunkwire.tools.probe.holding import HOLD_SECONDS, Look, Shape
 
 _SAME_OCTETS: Final = 1.25
-"""A buffer may release a little more or less each time: a coding's blocks, framing of its own."""
+"""A buffer may release a little more or less each time: by a coding's blocks, or by its own framing."""
 _SAME_TIME: Final = 1.3
-"""A timer is as late as the scheduler, and counts from an octet a little earlier than the first event's last one."""
+"""A timer is as late as the scheduler, and may start before the last octet of the first event."""
 
 _PUSHED_SHARE: Final = 0.5
-"""Octets that gather leave when more are written; what leaves at other moments waited for time."""
+"""A full buffer is released when more is written; what is released at other moments waited for time."""
 _LONGER_SECONDS: Final = 2 * HOLD_SECONDS
-"""So much longer than the waits in another run must a run be that was held to its end, or a timer explains both."""
+"""A run held to its end disproves a timer only if it is so much longer than the waits in another run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """What a hop waits for; one of the first two is None where that is known, none where it is not.
+    """What a hop waits for: octets or time. The other one is None; both are given where it may be either.
 
     Attributes:
         octets: that gather before they are released.
         seconds: that they wait.
-        passing: octets of smaller events that are not held at all; None where none were seen. Then it is the end of
-            each large frame that waits for the next one, in a buffer that the frame does not fill.
+        passing: octets of smaller events that are not held; None where none were seen. The hop then keeps the end of
+            each large frame until the next one comes.
     """
 
     octets: int | None
@@ -58,11 +58,6 @@ class _Measure:
     event_octets: float
     pushed: float
     is_ordered: bool
-
-
-def released_early(look: Look) -> list[Release]:
-    """Return the releases before the last one, which the end of the stream brings about."""
-    return list(look.releases[:-1])
 
 
 def size_up(looks: Iterable[Look]) -> Buffer | None:
@@ -99,7 +94,7 @@ def size_up(looks: Iterable[Look]) -> Buffer | None:
 
 
 def _passing(looks: list[Look], slow: _Measure) -> int | None:
-    """Return the octets of events that passed at once though larger ones are held; None if these are not that."""
+    """Return the octets of these events if they passed at once and the held ones are larger; else None."""
     if any(look.shape is not Shape.ON_TIME for look in looks):
         return None
     octets = median(look.run.octets / len(look.run.units) for look in looks)
@@ -115,7 +110,8 @@ def _is_outgrown(look: Look, slow: _Measure) -> bool:
 
 
 def _measure(looks: list[Look]) -> _Measure | None:
-    early = [release for look in looks if look.shape is Shape.IN_BURSTS for release in released_early(look)]
+    # The last release is left out: the end of the stream causes it.
+    early = [release for look in looks if look.shape is Shape.IN_BURSTS for release in look.releases[:-1]]
     is_ordered = all(look.run.is_ordered for look in looks)
     early = [each for each in early if (is_ordered or each.waited > HOLD_SECONDS) and each.octets > 0]
     if not early:
@@ -123,7 +119,7 @@ def _measure(looks: list[Look]) -> _Measure | None:
     rate = median(look.run.octets / look.span for look in looks)
     floor = median(each.octets * (1 - 1 / each.events) for each in early)
     octets, waits = median(each.octets for each in early), sorted(each.waited for each in early)
-    # Behind a barrier one frame waits at a time, and a busy machine only adds to that: the lower quartile is nearer.
+    # Behind a barrier one frame waits at a time, and a busy machine only adds to that: take the lower quartile.
     waited = waits[len(waits) // 4] if is_ordered else median(waits)
     event_octets = median(look.run.octets / len(look.run.units) for look in looks)
     pushed = sum(each.is_pushed for each in early) / len(early)

@@ -1,6 +1,6 @@
 """What makes a run no stream to judge: another answer, an old one, a broken one.
 
-The rule here: pure, one run at a time; a verdict without a hop's name is returned, or None where the run can be judged.
+The rule here: pure, one run at a time. The verdict has no hop's name; None means that the run can be judged.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 IDLE_SECONDS: Final = 0.5
-"""A cut after so much silence is put down to the silence: the pauses of a probe are a tenth of it."""
+"""A cut after so much silence is called an idle cut: the pauses of a probe are a tenth of it."""
 
 BROKEN: Final = frozenset({"cut", "reset", "malformed"})
-"""How a body ends that did not come to its own end, and not by our doing."""
+"""How a body ends that was not complete, where the end was not ours."""
 
-# How those who ask "are you human?" say so; Cloudflare's and AWS WAF's own fields.
+# Fields by which Cloudflare and AWS WAF mark a page that asks whether the client is a human.
 _CHALLENGES: Final = ("cf-mitigated", "x-amzn-waf-action")
 
 
@@ -30,7 +30,7 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
         if run.pieces:
             return None  # a bare body, as `curl --raw` prints it
         error = run.end.error if run.end is not None else None
-        return HopVerdict(hop="", kind=Kind.UNREACHABLE, reason=error or "no response")
+        return HopVerdict(kind=Kind.UNREACHABLE, reason=error or "no response")
     if run.status != 200:
         return _not_the_stream(run, run.head.status_line.partition(" ")[2])
     return _not_ours(run, inner) or _cached(run) or _cut(run)
@@ -43,7 +43,7 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
     blames = f", Proxy-Status: {run.said('proxy-status')}" if run.said("proxy-status") else ""  # RFC 9209
     if "incremental_refused" in blames:
         blames += ", as RFC 10036 asks of a hop that will not stream"
-    return HopVerdict(hop="", kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")
+    return HopVerdict(kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")
 
 
 def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
@@ -62,9 +62,9 @@ def _cached(run: Run) -> HopVerdict | None:
     asked, age = run.asked.get("nonce"), run.said("age").strip()
     nonces = {stamp.nonce for stamp in run.stamps if stamp.nonce}
     if asked is not None and nonces and asked not in nonces:
-        return HopVerdict(hop="", kind=Kind.CACHED, reason="its nonce is that of another run")
+        return HopVerdict(kind=Kind.CACHED, reason="its nonce is that of another run")
     if age.isdigit() and int(age) > 0:
-        return HopVerdict(hop="", kind=Kind.CACHED, reason=f"Age: {age}")
+        return HopVerdict(kind=Kind.CACHED, reason=f"Age: {age}")
     return None
 
 
@@ -78,5 +78,5 @@ def _cut(run: Run) -> HopVerdict | None:
     came = f"{last} of {of} events" if of is not None and last is not None else f"{run.octets} octets"
     ended = {"cut": "", "complete": ", its framing complete"}.get(run.end.framing, f", {run.end.framing}")
     if silence >= IDLE_SECONDS and run.end.framing != "malformed":
-        return HopVerdict(hop="", kind=Kind.IDLE_CUT, seconds=silence, details=(f"{came} came{ended}",))
-    return HopVerdict(hop="", kind=Kind.CUT, reason=f"{came} came{ended}")
+        return HopVerdict(kind=Kind.IDLE_CUT, seconds=silence, details=(f"{came} came{ended}",))
+    return HopVerdict(kind=Kind.CUT, reason=f"{came} came{ended}")

@@ -1,9 +1,9 @@
-"""What one run shows: the order of its events or their arrival times, without a verdict on the hop.
+"""What one run shows, by the order of its events or by their arrival times; no verdict on the hop.
 
 The rule here: one run in, one `Look` out, and every threshold stands here with its reason. A stream behind a barrier is
 judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by their
-hold: arrival minus actual write, less the smallest such difference of the run, so that neither another
-clock nor a long way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
+hold: arrival minus actual write, less the smallest such difference of the run, so that neither another clock nor a long
+way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from chunkwire.tools.probe.arrival import Run, Unit
 from chunkwire.wire.durations import parse_duration
 
 HOLD_SECONDS: Final = 0.020
-"""A hold worth the name. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle then waits
-for; a corked socket waits 200 ms), and several times what the scheduler of a busy machine adds (3-5 ms measured)."""
+"""The shortest hold that counts. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle's
+algorithm waits for; a corked socket waits 200 ms), and several times what a busy scheduler adds (3-5 ms measured)."""
 
 HELD_SHARE: Final = 0.25
 """Share of the events that must be held. One stall of a machine delays a few neighbours; a buffer delays most."""
 
 MIN_HELD: Final = 3
-"""And at least so many, for short streams: one stall of 100 ms reaches two events that are 50 ms apart."""
+"""At least so many events, for short streams: one stall of 100 ms reaches two events that are 50 ms apart."""
 
 MIN_SPAN_SECONDS: Final = 0.1
 """The origin must have written over at least this long: five holds. In less, everything is one burst anyway."""
@@ -41,20 +41,18 @@ BURST_EVENTS: Final = 3
 """Events to a burst, on average, before unstamped arrivals are called bursts: tokens do come in twos."""
 
 BUSY_SECONDS: Final = HOLD_SECONDS
-"""When our own timer was late by a hold, what we call a hold may be our own lateness."""
-
+"""When our own timer was late by a hold, what looks like a hold may be our own lateness."""
 
 ORDER_REQUESTS: Final = 20
-"""Requests that the same hop must answer after a frame was written, and before it comes, for the frame to be held. One
-that streams has had its octets before the first of them."""
-
+"""Requests that the same hop must answer after a frame was written, and before it comes, for the frame to be held. A
+hop that streams has sent it on before the first of them."""
 
 SOME_REQUESTS: Final = 3
-"""So many answers before one frame prove nothing; before most frames, and `ORDER_REQUESTS` in all, that each is held
-for a short time. A hop that streams is overtaken by one answer at most, but for a thread that waits for a core."""
+"""So many answers before one frame prove nothing, since a thread of the hop may wait for a core. Before most frames,
+and `ORDER_REQUESTS` in all, they prove that each frame is held for a short time."""
 
 MOST_SHARE: Final = 2 / 3
-"""Share of the frames that a few answers must overtake: no thread waits for a core at two frames of three."""
+"""Share of the frames that a few answers must precede: no thread waits for a core at two frames of three."""
 
 
 class Shape(enum.Enum):
@@ -84,7 +82,7 @@ class Release:
         waited: s that the longest-held of them had waited; 0.0 where nothing says.
         octets: of content that came with it, as received.
         events: how many.
-        is_pushed: it came when the origin wrote its last event, or the one after: what was written pushed it out.
+        is_pushed: it came when the origin wrote its last event, or the one after it.
     """
 
     t: float
@@ -122,7 +120,7 @@ class Look:
 
     @property
     def is_quiet(self) -> bool:
-        """Say whether nothing that this machine does can have made what it shows."""
+        """Say whether it cannot be the lateness of this machine that it shows."""
         return self.run.is_ordered or self.run.our_delay < BUSY_SECONDS
 
 
@@ -134,7 +132,6 @@ def look_at(run: Run) -> Look:
 
 
 def _look_at_order(run: Run) -> Look:
-    """Say what the order shows: what had come when each frame was acknowledged, and what was answered before."""
     steps = [ack for ack in run.acks if ack.n]
     overtaken = [ack for ack in steps if ack.answered >= SOME_REQUESTS]
     is_mostly = len(overtaken) >= max(min(MIN_HELD, len(steps)), MOST_SHARE * len(steps))
@@ -178,23 +175,19 @@ def _ordered_releases(run: Run) -> Iterator[Release]:
 
 
 def holds_of(run: Run) -> list[float]:
-    """Return how long each stamped unit was held, s, by the least held one of its run."""
-    delays = _delays(run)
-    base = min(delays, default=0.0)
-    return [delay - base for delay in delays]
+    """Return how much longer than the least delayed stamped unit each of them was on its way, s."""
+    delays = [unit.t - written for unit, written in zip(run.units, writes_of(run), strict=True)]
+    least = min(delays, default=0.0)
+    return [delay - least for delay in delays]
 
 
-def _delays(run: Run) -> list[float]:
-    """Return arrival minus write of each unit, s, up to a constant of the run."""
-    stamps = run.stamps
-    return [
-        unit.t - (stamp.actual_ns - stamps[0].actual_ns) / 1e9 for unit, stamp in zip(run.units, stamps, strict=True)
-    ]
+def writes_of(run: Run) -> list[float]:
+    """Return when each stamped unit was written, s since the first write; nothing without stamps."""
+    return [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
 
 
 def _look_at_stamped(run: Run) -> Look:
-    holds = holds_of(run)
-    written = [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
+    holds, written = holds_of(run), writes_of(run)
     held = sum(hold > HOLD_SECONDS for hold in holds)
     longest = max(holds)
     span = max(written) - min(written)
@@ -230,11 +223,10 @@ def _is_origin_late(run: Run) -> bool:
 
 def _releases(run: Run, holds: Sequence[float]) -> list[Release]:
     """Return the groups of units that arrived together, the octets between two of them counted to the later one."""
-    groups = _together(run.units)
-    written = [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
+    written = writes_of(run)
     releases: list[Release] = []
     index = taken = 0
-    for group in groups:
+    for group in _together(run.units):
         waited = max(holds[index : index + len(group)], default=0.0)
         index += len(group)
         came = written[index - 1] + holds[index - 1] if written else 0.0
@@ -255,7 +247,7 @@ def _together(units: Sequence[Unit]) -> list[list[Unit]]:
 
 
 def _look_at_arrivals(run: Run) -> Look:
-    """Say what shape the arrivals have where nothing says when the units were written."""
+    """Return the shape of the arrivals; nothing says when the units were written."""
     units = run.units
     releases = tuple(_releases(run, [0.0] * len(units)))
     if not units:

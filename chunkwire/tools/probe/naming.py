@@ -1,7 +1,7 @@
-"""What a hop says it is: Server, Via, X-Powered-By, and the marks of vendors.
+"""What software a hop says it is: Server, Via, X-Powered-By, and the fields that vendors add.
 
-The rule here: its own words only. A proxy may pass on what is said further in, or add its own name to it: what the hop
-before says as well is not this one's.
+The rule here: a proxy may pass on the names that hops further in gave, or add its own. A name that the hop before gives
+as well is not this one's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from chunkwire.tools.probe.arrival import Run
 
 _NAMING: Final = ("server", "via", "x-powered-by")
-# Fields by which vendors' hops are known that do not name themselves.
+# Fields that vendors add whose hops give no name.
 _MARKS: Final = {
     "cf-ray": "Cloudflare",
     "x-amz-cf-id": "CloudFront",
@@ -23,7 +23,7 @@ _MARKS: Final = {
 
 
 def own_names(run: Run, before: Run | None) -> str:
-    """Return what the hop says it is, without what the hop before says too."""
+    """Return the names that the hop gives and the hop before does not."""
     own = [said for name in _NAMING for said in _said(run, name) if said not in _said(before, name)]
     mode = run.said("chunkwire-mode")
     if mode and (before is None or before.said("chunkwire-mode") != mode):
@@ -33,7 +33,7 @@ def own_names(run: Run, before: Run | None) -> str:
 
 
 def names_passed_on(run: Run, before: Run | None) -> str:
-    """Return what the hop says of itself just as the hop before does: its own name, or the other's passed on."""
+    """Return the names that both hops give: this one's own, or the other's passed on."""
     same = [run.said(name) for name in _NAMING if before is not None and run.said(name) == before.said(name)]
     return ", ".join(dict.fromkeys(name for name in same if name))
 

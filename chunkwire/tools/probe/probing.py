@@ -1,17 +1,17 @@
-"""Probe hops: send requests, record, repeat what seems held, and send larger events where something holds.
+"""Probe one hop: send the requests that a verdict on it needs, and record the answers.
 
-The rule here: this file only asks; what the answers mean is `judge`'s. A hop that streams is asked four times, a
-few seconds in all. One that seems to hold is asked again, so that a stall of this machine is no finding, and then with
-larger events, without a content coding and with a POST, so that the verdict can say what it waits for.
+The rule here: this file only asks; `judge` says what the answers mean. A hop that streams is asked four times, in a few
+seconds. A hop that seems to hold is asked again, so that a stall of this machine is no finding, and then with larger
+events, without a content coding and with a POST, to find out what it waits for.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,15 +51,16 @@ MAX_BUSY_RUNS: Final = 5
 """Runs in all while our own timer is late: then the machine is too busy to tell."""
 
 GRACE_SECONDS: Final = 15.0
-"""How long a response may take beyond what the origin plans: a hop may hold for long, and say so in the end."""
+"""How long a response may take beyond what the origin plans: a hop may hold for long."""
 
 UNPLANNED_SECONDS: Final = 10.0
 """How long a stream is watched that says nothing of its length."""
 
 TICK_SECONDS: Final = 0.005
-"""How often our own timer is looked at: a quarter of a hold."""
+"""How often the lateness of our own timer is measured: a quarter of a hold."""
 
 ALPN_SECONDS: Final = 5.0
+_ARRIVAL_FIELDS: Final = ("connection", "via", "accept-encoding")
 _H2: Final = "asked over HTTP/1.1, where browsers get HTTP/2"
 
 CLOCK: Final = "this machine's"
@@ -67,27 +68,36 @@ CLOCK: Final = "this machine's"
 
 @dataclass(slots=True)
 class Lateness:
-    """How late our own timer was, s, at the worst."""
+    """How late our own timer was at the worst, s. If it was late, so were our reads."""
 
     worst: float = 0.0
 
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = time.monotonic() + TICK_SECONDS
+            await trio.sleep(TICK_SECONDS)
+            self.worst = max(self.worst, time.monotonic() - due)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Prober:
-    """Asks hops and keeps what they answered.
+    """Asks hops, and hands on the records of their answers.
 
     Attributes:
         method, fields, body: of every request, as the user gave them.
         defaults: fields that are sent unless `fields` has the same name.
         tls: for https URLs; None takes the system's roots.
         max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
-        record_to: takes every record, with the name of its hop and a number of its own for each stream.
+        record_to: takes every record, with the name of its hop; each run is a stream with its own number.
         report_progress: called with a line about what is being done.
         origin: a URL of a probe at the origin itself, where its barriers are acknowledged; None: through each hop.
-        barrier_at: where a `forward --barrier` stands in front of an application, which every URL then is of.
-        patience: s in which nothing comes, and nothing is answered, before the order of events shows nothing.
+        barrier_at: where a `forward --barrier` stands in front of the application that every URL leads to.
+        patience: s without a frame and without an answer, after which a run is undecided.
+        connects: by hop, s that a TCP connection took to open.
         unproved: by hop, why the order of events showed nothing.
         arrivals: by hop, how its request reached the origin.
+        streams: runs so far.
     """
 
     method: str = "GET"
@@ -101,9 +111,10 @@ class Prober:
     origin: Url | None = None
     barrier_at: Url | None = None
     patience: float = PATIENCE_SECONDS
+    connects: dict[str, float] = field(default_factory=dict)
     unproved: dict[str, str] = field(default_factory=dict)
     arrivals: dict[str, str] = field(default_factory=dict)
-    streams: list[int] = field(default_factory=list)
+    streams: int = 0
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
         """Return what a hop answered, in as many runs as it takes.
@@ -114,33 +125,39 @@ class Prober:
         self.report_progress(f"{name}: asking")
         runs: list[Run] = []
         try:
-            connect = await self.connect(url)
+            self.connects[name] = await connecting_time(url)
             if self.barrier_at is not None or is_probe(url):
-                await self._ask(name, self._plain_ask(url, ORDERED_PACE), runs, connect, is_behind=is_behind)
+                await self._ask(name, self.plain_ask(url, ORDERED_PACE), runs, is_behind=is_behind)
             if not runs or name in self.unproved:
                 runs.clear()
-                await self._ask(name, self._plain_ask(url, PACE), runs, connect, is_behind=is_behind)
+                await self._ask(name, self.plain_ask(url), runs, is_behind=is_behind)
         except DialError as error:
             if not runs:
                 return Hop(name, error=str(error))
-        notes = (_H2,) if url.scheme == "https" and await offers_h2(url) else ()
-        arrived, unproved = self.arrivals.get(name, ""), self.unproved.get(name, "")
-        return Hop(name, tuple(runs), arrived=arrived, unproved=unproved, notes=notes)
+        return Hop(
+            name,
+            tuple(runs),
+            arrived=self.arrivals.get(name, ""),
+            unproved=self.unproved.get(name, ""),
+            notes=(_H2,) if url.scheme == "https" and await offers_h2(url) else (),
+        )
 
-    def _plain_ask(self, url: Url, pace: Mapping[str, str]) -> Ask:
+    def plain_ask(self, url: Url, pace: Mapping[str, str] = PACE) -> Ask:
+        """Return the request that every verdict begins with."""
         return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace, defaults=self.defaults)
 
-    async def _ask(self, name: str, ask: Ask, runs: list[Run], connect: float, *, is_behind: bool) -> None:
+    async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Gather the runs of a hop."""
-        runs.append(await self.run(name, ask, connect=connect, settle=0.0 if is_behind else SETTLE_SECONDS))
+        runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
         if runs[0].is_ordered and look_at(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
-            runs[0] = await self.run(name, vary_ask(ask), connect=connect)
+            runs[0] = await self.run(name, vary_ask(ask))
             if look_at(runs[0]).shape is Shape.UNDECIDED:
                 self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
         if runs[0].is_ordered and name in self.unproved:
             return
         if is_probe(ask.url) and not is_behind:
-            self.arrivals[name] = await self.arrived(ask.url, runs[0].asked.get("nonce", ""))
+            entry = await self.journal(ask.url, runs[0].asked.get("nonce", ""))
+            self.arrivals[name] = describe_arrival(entry) if entry is not None else ""
         if is_behind or defect_of(runs[0], None) is not None:
             return
         if runs[0].is_stamped or runs[0].is_ordered:
@@ -158,99 +175,86 @@ class Prober:
             await self._look_closer(name, ask, runs)
 
     async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        """Ask the same again, so often that enough runs count."""
+        """Ask the same again until enough runs count."""
         self.report_progress(f"{name}: asking again, to be sure")
         for _ in range(MAX_BUSY_RUNS - 1):
             quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
             if quiet > REPEATS:
                 return
-            runs.append(await self.run(name, vary_ask(ask), connect=runs[0].connect))
+            runs.append(await self.run(name, vary_ask(ask)))
 
     async def _size_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        """Ask what a hop waits for that holds: octets, time, the coding, the method."""
-        look = look_at(runs[0])
-        if not is_probe(ask.url):
-            pass  # its sizes are its own
-        elif look.shape is Shape.TO_END:
-            for size in larger_sizes(ask):
-                self.report_progress(f"{name}: holds to the end; trying events of {size} octets")
-                runs.append(await self.run(name, vary_ask(ask, {"size": str(size)}), connect=runs[0].connect))
-                if look_at(runs[-1]).shape is not Shape.TO_END:
-                    break
-        else:
-            self.report_progress(f"{name}: holds in bursts; trying another rate")
-            runs.append(await self.run(name, vary_ask(ask, {"size": str(other_size(ask))}), connect=runs[0].connect))
+        """Find out what a hop that holds waits for: octets, time, the end of a coding, another method."""
+        is_ours, is_to_end = is_probe(ask.url), look_at(runs[0]).shape is Shape.TO_END
+        sizes = larger_sizes(ask) if is_to_end else [other_size(ask)]
+        for size in sizes if is_ours else ():
+            self.report_progress(f"{name}: holds {'to the end' if is_to_end else 'in bursts'}; trying {size} octets")
+            runs.append(await self.run(name, vary_ask(ask, {"size": str(size)})))
+            if look_at(runs[-1]).shape is not Shape.TO_END:
+                break
         if runs[0].coding:
-            runs.append(await self.run(name, without_field(ask, b"Accept-Encoding"), connect=runs[0].connect))
-        if self.method == "GET" and is_probe(ask.url):
-            runs.append(await self.run(name, vary_ask(ask, method="POST"), connect=runs[0].connect))
+            runs.append(await self.run(name, without_field(ask, b"Accept-Encoding")))
+        if self.method == "GET" and is_ours:
+            runs.append(await self.run(name, vary_ask(ask, method="POST")))
 
     async def _look_closer(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
         self.report_progress(f"{name}: streams; looking closer")
+        pace = {"interval": "0"} if runs[0].is_ordered else {}
         for changed in (BURSTS, MARKED) if runs[0].is_ordered else (BURSTS, DELAYED, MARKED):
-            pace = {"interval": "0"} if runs[0].is_ordered else {}
-            await self._repeat_varied(name, vary_ask(ask, {**changed, **pace}), runs)
-
-    async def _repeat_varied(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        """Ask a variation once, and where it is held twice more: only if all are is it said to be."""
-        for _ in range(1 + REPEATS):
-            runs.append(await self.run(name, vary_ask(ask), connect=runs[0].connect))
-            if not look_at(runs[-1]).is_held:
-                return
-
-    async def connect(self, url: Url) -> float:
-        """Return s that a TCP connection to a hop takes to open.
-
-        Raises:
-            DialError: none does.
-        """
-        began = trio.current_time()
-        connection = await dial(url.host, url.port)
-        took = trio.current_time() - began
-        await trio.aclose_forcefully(connection.stream)
-        return took
+            for _ in range(1 + REPEATS):  # again while it is held: only if all are is it said to be
+                runs.append(await self.run(name, vary_ask(ask, {**changed, **pace})))
+                if not look_at(runs[-1]).is_held:
+                    break
 
     async def run(
-        self,
-        name: str,
-        ask: Ask,
-        *,
-        connect: float | None = None,
-        settle: float = SETTLE_SECONDS / 4,
-        is_paced: bool = False,
+        self, name: str, ask: Ask, *, settle: float = SETTLE_SECONDS / 4, paced_for: float | None = None
     ) -> Run:
-        """Return one run, whatever became of it: behind a barrier where there is one.
+        """Return one run, however it ended: behind a barrier where there is one.
 
         Args:
             settle: see `SETTLE_SECONDS`.
-            is_paced: not behind a barrier, since it is the pace that is to be tried.
+            paced_for: not behind a barrier, since the pace is what is tried, and for so many s at most.
 
         Raises:
             DialError: there was no connection to ask on.
         """
         can_order = name not in self.unproved and (self.barrier_at is not None or is_probe(ask.url))
-        async with watching_our_timer() as lateness:
-            if can_order and not is_paced:
-                records = await self._run_ordered(name, ask, settle)
-            else:
-                records = await self._run_paced(ask)
+        records, lateness = list[Record](), Lateness()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lateness.measure, name="our timer")
+            failed = None
+            try:
+                if can_order and paced_for is None:
+                    await self._run_ordered(name, ask, settle, records)
+                else:
+                    await self._run_paced(ask, paced_for or self.limit_of(ask), records)
+            except DialError as error:
+                failed = error  # raised below: the nursery would group it
+            nursery.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
         self._pass_on(name, records)
+        connect = self.connects.get(name)
         runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
         return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
 
-    async def _run_ordered(self, name: str, ask: Ask, settle: float) -> list[Record]:
-        probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle)
-        found = await probe.run()
-        if found.undecided or not found.is_barrier:
-            self.unproved[name] = found.undecided or "nothing behind it knows a barrier"
-        return found.records
+    async def _run_ordered(self, name: str, ask: Ask, settle: float, records: list[Record]) -> None:
+        probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, records)
+        with trio.move_on_after(math.inf if self.max_time is None else self.max_time) as limit:
+            await probe.run()
+        if limit.cancelled_caught:
+            probe.undecided = f"the run took longer than {self.max_time:g} s"
+        if probe.undecided or not probe.is_barrier:
+            self.unproved[name] = probe.undecided or "nothing behind it knows a barrier"
 
-    async def _run_paced(self, ask: Ask) -> list[Record]:
-        records: list[Record] = []
-        limit = self.max_time
-        if limit is None:
-            limit = UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
+    def limit_of(self, ask: Ask) -> float:
+        """Return how long a run may take, s."""
+        if self.max_time is not None:
+            return self.max_time
+        return UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
+
+    async def _run_paced(self, ask: Ask, limit: float, records: list[Record]) -> None:
         try:
             async with client.open(
                 ask.method,
@@ -266,24 +270,15 @@ class Prober:
             raise
         except ChunkwireError:
             pass  # the records say how it ended
-        return records
 
     def _pass_on(self, name: str, records: Sequence[Record]) -> None:
-        self.streams.append(len(self.streams) + 1)
+        self.streams += 1
         if self.record_to is not None:
             for record in records:
-                self.record_to(record._replace(hop=name, stream=self.streams[-1]))
-
-    async def arrived(self, url: Url, nonce: str) -> str:
-        """Return how a run's request reached the origin, by its journal: version, Via, Accept-Encoding; empty for none.
-
-        The journal is requested through the hop itself.
-        """
-        entry = await self.journal(url, nonce)
-        return describe_arrival(entry) if entry is not None else ""
+                self.record_to(record._replace(hop=name, stream=self.streams))
 
     async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
-        """Return the journal's last entry of a run; None where there is no journal, or none of it."""
+        """Return the last entry about a run in the origin's journal, asked through the hop; None for none."""
         try:
             async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=GRACE_SECONDS) as stream:
                 if stream.head.status != 200:
@@ -292,6 +287,19 @@ class Prober:
         except ChunkwireError:
             return None
         return _last_entry(lines, nonce)
+
+
+async def connecting_time(url: Url) -> float:
+    """Return s that a TCP connection to a hop takes to open.
+
+    Raises:
+        DialError: none does.
+    """
+    began = trio.current_time()
+    connection = await dial(url.host, url.port)
+    took = trio.current_time() - began
+    await trio.aclose_forcefully(connection.stream)
+    return took
 
 
 def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
@@ -309,10 +317,8 @@ def describe_arrival(entry: dict[str, object]) -> str:
     """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, connection: close"."""
     fields = entry.get("fields")
     pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
-    lines = [
-        f"{name}: {value}" for name, value in pairs if str(name).lower() in ("connection", "via", "accept-encoding")
-    ]
-    return ", ".join((f"HTTP/{entry.get('version')}", *lines))
+    shown = [f"{name}: {value}" for name, value in pairs if str(name).lower() in _ARRIVAL_FIELDS]
+    return ", ".join((f"HTTP/{entry.get('version')}", *shown))
 
 
 async def offers_h2(url: Url) -> bool:
@@ -328,26 +334,3 @@ async def offers_h2(url: Url) -> bool:
         except (OSError, trio.BrokenResourceError):
             return False
     return False
-
-
-@asynccontextmanager
-async def watching_our_timer() -> AsyncIterator[Lateness]:
-    """Measure, beside what is done inside, how late our own timer is; a late one means that our reads are late too."""
-    lateness = Lateness()
-
-    async def tick() -> None:
-        while True:
-            due = time.monotonic() + TICK_SECONDS
-            await trio.sleep(TICK_SECONDS)
-            lateness.worst = max(lateness.worst, time.monotonic() - due)
-
-    failed: DialError | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tick, name="our timer")
-        try:
-            yield lateness
-        except DialError as error:
-            failed = error  # raised below: out of here it would come in a group
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed

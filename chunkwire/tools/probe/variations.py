@@ -1,4 +1,4 @@
-"""What one run of a probe varies against another: read from the requests themselves, so recordings show it too."""
+"""How the request of one run differs from another's: read from the requests, so that recordings show it too."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def vary(base: Run, run: Run) -> Variation:
 
 
 def _codings(run: Run) -> str:
-    """Return the content codings that a request accepts, as it says; empty for none but identity."""
+    """Return the content codings that a request accepts; empty for none but identity."""
     said = joined(run.request.fields, "accept-encoding").strip().lower() if run.request is not None else ""
     return "" if said == "identity" else said

@@ -73,10 +73,9 @@ class Proof(enum.StrEnum):
     """When it came, and when it was written."""
 
 
-HOLDING: Final = frozenset(
-    {Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY},
-)
+HOLDING: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY})
 STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
+CUTTING: Final = frozenset({Kind.CUT, Kind.IDLE_CUT})
 
 
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
@@ -146,7 +145,7 @@ class HopVerdict:
         is_innermost: no hop further in was seen to stream, so one of those may be the culprit.
     """
 
-    hop: str
+    hop: str = ""
     kind: Kind
     reason: str = ""
     details: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""What frees a hop: the same probe with one thing changed at a time, its idle limit, and how it passes on a departure.
+"""What frees a hop: the same probe with one thing changed at a time; its idle limit; how it reports a client that left.
 
-The rule here: one change a run, and the outcome in the words of the verdict. Only `HTTP/1.0` is asked past the
-client, by hand, because no HTTP/1.1 client sends it.
+The rule here: one change a run, and the outcome in the words of the verdict. HTTP/1.0 is written here, because our
+client speaks HTTP/1.1 only.
 """
 
 from __future__ import annotations
@@ -19,22 +19,15 @@ from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import EndRecord, Record
+from chunkwire.record.values import EndRecord
+from chunkwire.tools.capture.exchanges import Messages
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Look, Shape, look_at
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
-from chunkwire.tools.probe.requests import BURSTS, Ask, Fields, is_probe, plain_ask, vary_ask, without_field
-from chunkwire.tools.probe.verdict import (
-    ACCEL,
-    HTTP_1_0,
-    IDENTITY,
-    INCREMENTAL,
-    NO_TRANSFORM,
-    POST,
-    milliseconds,
-)
+from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, vary_ask, without_field
+from chunkwire.tools.probe.verdict import ACCEL, HTTP_1_0, IDENTITY, INCREMENTAL, NO_TRANSFORM, POST, milliseconds
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
@@ -43,7 +36,7 @@ JOURNAL_SECONDS: Final = 5.0
 """How long we wait for the origin to learn that its client left."""
 
 POLL_SECONDS: Final = 0.1
-"""How often its journal is asked meanwhile; the figure is the origin's own, so that this adds nothing to it."""
+"""How often its journal is read meanwhile. The result is the origin's own time, so that this adds nothing to it."""
 
 SEEN_EVENTS: Final = 3
 
@@ -65,12 +58,10 @@ class Finding:
     is_of_pace: bool = False
 
 
-_NO: Final[Mapping[str, str]] = {}
-
 # What is varied with our own origin behind the hop: parameters, method, fields.
 _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
-    (AS_BEFORE, _NO, "", ()),
-    (POST, _NO, "POST", ()),
+    (AS_BEFORE, NOTHING, "", ()),
+    (POST, NOTHING, "POST", ()),
     (ACCEL, {"hints": "accel"}, "", ()),
     (NO_TRANSFORM, {"hints": "no-transform"}, "", ()),
     (INCREMENTAL, {"hints": "incremental"}, "", ((b"Incremental", b"?1"),)),
@@ -89,7 +80,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     Args:
         idle: s of silence to try for an idle limit; 0 leaves that out.
     """
-    ask = plain_ask(url, method=prober.method, fields=prober.fields, body=prober.body, defaults=prober.defaults)
+    ask = prober.plain_ask(url)
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, parameters, method, fields in varied:
         prober.report_progress(f"{name}: {change}")
@@ -97,7 +88,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
         yield replace(finding, is_of_pace=parameters is BURSTS)
     prober.report_progress(f"{name}: without content codings")
     yield finding_of(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask), limit=_limit(prober, ask)))
+    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask)))
     if not is_probe(url):
         return
     prober.report_progress(f"{name}: leaving early")
@@ -110,10 +101,6 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
 def tried(findings: Iterable[Finding]) -> list[tuple[str, bool]]:
     """Return each change that says something of holding, and whether the stream came through with it."""
     return [(each.change, each.frees) for each in findings if each.frees is not None and not each.is_of_pace]
-
-
-def _limit(prober: Prober, ask: Ask) -> float:
-    return prober.max_time if prober.max_time is not None else (ask.duration or 0.0) + GRACE_SECONDS
 
 
 def finding_of(change: str, run: Run) -> Finding:
@@ -138,47 +125,33 @@ def _how(look: Look) -> str:
     return f" for up to {longest}, the first octets after {octets} had gathered"
 
 
-class _RecordList(list[Record]):
-    """The records of one response: a `CaptureWatcher` that keeps nothing else."""
-
-    def record(self, record: Record) -> None:
-        """Keep a record."""
-        self.append(record)
-
-    def note(self, text: str) -> None:
-        """Pass over what no record says."""
-
-    def begin(self, title: str) -> None:
-        """Pass over the beginning of another message."""
-
-
-async def ask_1_0(prober: Prober, name: str, ask: Ask, *, limit: float) -> Run:
-    """Return a run whose request is HTTP/1.0, sent by hand."""
-    records = _RecordList()
+async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
+    """Return a run whose request is HTTP/1.0."""
+    messages = Messages()
     fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields)
     head = b"%b %b HTTP/1.0\r\n" % (ask.method.encode(), ask.url.target)
     tls = (prober.tls or make_tls()) if ask.url.scheme == "https" else None
     try:
-        with trio.move_on_after(limit):
+        with trio.move_on_after(prober.limit_of(ask)):
             connection = await dial(ask.url.host, ask.url.port, tls=tls)
             try:
                 began = time.monotonic()
-                sent = Recorder(records.append, stream=1, point="client.sent", way="request")
+                sent = Recorder(messages.record, stream=1, point="client.sent", way="request")
                 sent.request(0.0, ask.method.encode(), ask.url.target, fields, time.time())
                 await connection.send_all(head + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n")
-                await _receive(connection, records, began)
+                await _receive(connection, messages, began)
             finally:
                 connection.reset()
     except ChunkwireError:
         pass  # the records say how far it came
-    runs = read_runs(records, hop=name, clock=CLOCK)
+    runs = read_runs(messages.all[0].records, hop=name, clock=CLOCK)
     return runs[0] if runs else Run(name)
 
 
-async def _receive(connection: ClientConnection, records: _RecordList, began: float) -> None:
+async def _receive(connection: ClientConnection, messages: Messages, began: float) -> None:
     """Receive a response of any framing, and record it."""
-    reader, reads, octets = CaptureReader(records), 0, b"\0"
-    while octets and not isinstance(records[-1], EndRecord):
+    reader, reads, octets = CaptureReader(messages), 0, b"\0"
+    while octets and not isinstance(messages.all[0].records[-1], EndRecord):
         octets = await connection.receive_some()
         reads += 1
         reader.feed(octets, t=time.monotonic() - began, read=reads)
@@ -187,9 +160,9 @@ async def _receive(connection: ClientConnection, records: _RecordList, began: fl
 
 
 async def find_departure(prober: Prober, ask: Ask) -> Finding:
-    """Return how long a client's leaving takes to reach the origin, by the origin's own clock.
+    """Return how long the origin takes to learn that its client left, by the origin's own clock.
 
-    The stamp of the last event that came ties both clocks together, so that none needs to be right.
+    The stamp of the last event that came relates both clocks, so that neither needs to be right.
     """
     change = "a client that leaves"
     leaving = vary_ask(ask, {"n": "200", "interval": "50ms"})
@@ -239,7 +212,7 @@ async def _leave_early(prober: Prober, ask: Ask) -> _Left:
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
     """Return after how much silence a hop cuts a stream, as far as was tried."""
     silent = vary_ask(ask, {"n": "2", "interval": f"{idle:g}s", "size": "0"})
-    run = await replace(prober, max_time=idle + GRACE_SECONDS).run(name, silent, is_paced=True)
+    run = await prober.run(name, silent, paced_for=idle + GRACE_SECONDS)
     came = len(run.stamps)
     if came >= 2:
         return Finding("silence", f"no limit within {idle:g} s")
