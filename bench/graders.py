@@ -237,7 +237,18 @@ def mock_served(tokens: int) -> Iterator[str]:
 def captured(url: str, path: Path) -> Iterator[None]:
     """Capture what a port of loopback carries."""
     port = url.rpartition(":")[2]
-    command = [need_program("tcpdump"), "-i", "lo", "-U", "-B", "65536", "-w", str(path), f"tcp port {port}"]
+    command = [
+        need_program("tcpdump"),
+        "-i",
+        "lo",
+        "-U",
+        "-B",
+        "65536",
+        "--time-stamp-precision=nano",
+        "-w",
+        str(path),
+        f"tcp port {port}",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chunkwire.net.dial import Url, parse_url
@@ -27,6 +27,7 @@ class Clocks:
         why: this process times them, where it does.
         has_stamps: the kernel's can be read at all.
         hops: that say what they know of the target's bodies.
+        offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC at the beginning of the first turn and at the end of the latest.
         step_ns: by how much the wall clock was set during a turn: the largest so far.
     """
 
@@ -34,26 +35,30 @@ class Clocks:
     why: str = ""
     has_stamps: bool = False
     hops: tuple[Url, ...] = ()
-    step_ns: int = field(default=0)
+    offsets_ns: tuple[int, int] | None = None
+    step_ns: int = 0
 
     def applied(self, load: Load, *, is_baseline: bool) -> Load:
         """Return a load that is timed so."""
         hops = () if is_baseline else self.hops
         return replace(load, timing=self.timing, has_stamps=self.has_stamps, hops=hops)
 
-    def note_step(self, step_ns: int) -> None:
-        """Take note of how the wall clock was set during a turn."""
-        self.step_ns = max(self.step_ns, step_ns, key=abs)
+    def note_offsets(self, began_ns: int, ended_ns: int) -> None:
+        """Take note of the wall clock less the monotonic one at both ends of a turn."""
+        self.offsets_ns = (self.offsets_ns[0] if self.offsets_ns else began_ns, ended_ns)
+        self.step_ns = max(self.step_ns, ended_ns - began_ns, key=abs)
 
     def conditions(self) -> dict[str, object]:
         """Return what a figure was taken under."""
         timed = f"{self.timing} ({self.why})" if self.why else str(self.timing)
-        return {"stamps": timed, "wall clock": f"set by {self.step_ns / 1e6:+.3f} ms in the run"}
+        began, ended = (f"{ns / 1e9:.6f} s" for ns in self.offsets_ns or (0, 0))
+        clock = f"{began} before and {ended} after the run ahead of the monotonic one, {self.step_ns / 1e6:+.3f} ms"
+        return {"stamps": timed, "wall clock": clock}
 
     def complaints(self, parts: Sequence[tuple[str, Gathered | None]], *, has_rate: bool) -> Iterator[str]:
         """Yield why what was gathered is no measurement, by the name of the part."""
         is_kernel = self.timing is Timing.KERNEL
-        if is_kernel and (line := step_line(self.step_ns)):
+        if line := step_line(self.step_ns):
             yield line
         for name, gathered in parts:
             if gathered is not None:

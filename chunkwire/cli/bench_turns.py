@@ -142,7 +142,7 @@ async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
     try:
         await meter.run()
     finally:
-        made.clocks.note_step(meter.step_ns)
+        made.clocks.note_offsets(*meter.offsets_ns)
         total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
 
 

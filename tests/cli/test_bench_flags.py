@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chunkwire.cli import bench_files
+from chunkwire.cli.bench_timing import Clocks
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import main
 
@@ -53,6 +54,18 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_run(flag: str, tmp_
     assert refused(capsys, flag, str(tmp_path)).endswith("it is a directory")
     assert "there is no directory" in refused(capsys, flag, str(tmp_path / "no" / "a"))
     assert refused(capsys, flag, "").endswith("its name is empty")
+
+
+def test_the_wall_clock_is_shown_at_both_ends_of_a_run_and_a_step_in_any_turn_voids_it() -> None:
+    clocks = Clocks()
+    clocks.note_offsets(1_000_000_000, 1_000_000_500)
+    assert list(clocks.complaints((), has_rate=False)) == []
+    clocks.note_offsets(1_000_000_500, 1_002_000_500)
+    clocks.note_offsets(1_002_000_500, 1_002_000_000)
+    shown = "1.000000 s before and 1.002000 s after the run ahead of the monotonic one, +2.000 ms"
+    assert clocks.conditions()["wall clock"] == shown
+    (line,) = clocks.complaints((), has_rate=False)
+    assert "the wall clock was set during the run, by +2.000 ms" in line
 
 
 def test_two_outputs_do_not_share_a_file(tmp_path: Path, capsys: Captured) -> None:

@@ -45,6 +45,24 @@ def test_the_picture_is_the_one_in_the_design() -> None:
     assert "\n".join(lines_of(seen(reads))) == PICTURE
 
 
+def test_a_frame_with_a_kernel_stamp_shows_how_long_it_waited() -> None:
+    """The columns change at the first stamp; a frame without one is left blank."""
+    found = iter([None, 0.10105, None, None, None, 0.351])
+    records = [
+        record._replace(kernel=next(found)) if isinstance(record, FrameRecord) else record
+        for record in seen([(50.6, REL), (101.1, LO), (251.3, REST + WOR + LD), (351.9, LAST)])
+    ]
+    lines = lines_of(records, width=60)
+    assert lines[4:9] == [
+        '      50.6            1      13  data: {"t":"Hel"}..',
+        "   time ms     gap  read   waited  size  data",
+        '     101.1   +50.5    2     0.050    12  data: {"t":"lo"}..',
+        '     251.3  +150.2    3 /            12  data: {"t":", "}..',
+        '     251.3       .    3 |            13  data: {"t":"wor"}..',
+    ]
+    assert lines[-1] == "* waited: ms from the kernel's stamp of a frame to its receive, of 2 frames"
+
+
 def test_rows_are_data_and_marks_are_messages() -> None:
     view = WatchView(ViewOptions())
     lines = [line for batch in batches(seen([(1, LAST)])) for line in view.show(batch)]

@@ -65,7 +65,7 @@ class Meter:
     """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled.
 
     Attributes:
-        step_ns: by how much the wall clock was set meanwhile.
+        offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC, at the beginning and at the end.
     """
 
     def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
@@ -80,7 +80,7 @@ class Meter:
         self._waited = 0.0
         self._late_timers = DurationHistogram()
         self._hop_stamps: list[dict[int, HopStamps]] = []
-        self.step_ns = 0
+        self.offsets_ns = (0, 0)
         self._busy: float | None = None
 
     @property
@@ -108,7 +108,7 @@ class Meter:
                 await self._run_streams()
             self._hop_stamps = [await read_stamps(hop, self._runner.run_id) for hop in self._load.hops]
         finally:
-            self.step_ns = clock_offset_ns() - began_ns
+            self.offsets_ns = (began_ns, clock_offset_ns())
             sys.setswitchinterval(interval)
             if was_collecting:
                 gc.enable()

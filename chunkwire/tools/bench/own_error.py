@@ -63,4 +63,4 @@ def step_line(step_ns: int) -> str:
     """Return why a run in which a clock was set is void; empty where none was."""
     if abs(step_ns) <= STEP_NS:
         return ""
-    return f"the wall clock was set during the run, by {step_ns / 1e6:+.3f} ms, and kernel stamps are taken from it"
+    return f"the wall clock was set during the run, by {step_ns / 1e6:+.3f} ms, and frames are timed by it"

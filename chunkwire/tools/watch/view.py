@@ -41,6 +41,7 @@ _FRAMING_FIELDS: Final = frozenset(
 _FRAMINGS: Final = frozenset(("transfer-encoding", "content-length"))
 _DATA_COLUMN: Final = 33
 _TIME_COLUMNS: Final = 25  # of these: time, gap, read and bracket, which a file of octets does not have
+_WAITED_COLUMNS: Final = 8  # more, where the kernel stamped a frame
 _MIN_DATA_WIDTH: Final = 12
 _MAX_EXT: Final = 40  # columns of a chunk-ext in a row; the octets are in --hex, --json and --raw
 _NO_DATA: Final = b""
@@ -89,9 +90,8 @@ class WatchView:
         self._early_chunks = 0
         self._was_early = False
         self._lenient_lines = 0
+        self._stamped = 0
         self._content = Content(())
-        room = (options.width or 0) - (_DATA_COLUMN if options.is_timed else _DATA_COLUMN - _TIME_COLUMNS)
-        self._data_width = max(_MIN_DATA_WIDTH, room) if options.width is not None else None
 
     def show(self, batch: Sequence[Record]) -> list[Line]:
         """Return the lines of the records that one receive brought, or of any others on their own."""
@@ -173,7 +173,16 @@ class WatchView:
 
     # ---- rows ----------------------------------------------------------------------------------------------
 
+    @property
+    def _data_column(self) -> int:
+        if not self._options.is_timed:
+            return _DATA_COLUMN - _TIME_COLUMNS
+        return _DATA_COLUMN + (_WAITED_COLUMNS if self._stamped else 0)
+
     def _row(self, record: FrameRecord | DataRecord, bracket: str, after: Sequence[Record]) -> list[Line]:
+        if record.kernel is not None:
+            self._has_header = self._has_header and self._stamped > 0  # the rows that follow have a column more
+            self._stamped += 1
         lines = [] if self._has_header else [Line(self._header(is_chunked=isinstance(record, FrameRecord)))]
         self._has_header = True
         size, ext = self._size(record)
@@ -189,6 +198,7 @@ class WatchView:
     def _header(self, *, is_chunked: bool) -> str:
         size = "  size" if is_chunked else "octets"
         when = "   time ms     gap  read " if self._options.is_timed else ""
+        when += f"{'waited':>{_WAITED_COLUMNS}}" if self._stamped and self._options.is_timed else ""
         data = f"  data, {self._content.name} taken off" if self._content.name else "  data"
         return self._paint("quiet", f"{when}{size}" + ("" if self._options.is_hex else data))
 
@@ -197,7 +207,7 @@ class WatchView:
             return ""
         if not record.read:
             self._was_early = True
-            return self._paint("quiet", f"{'before':>10}") + f"{'':>8}{'-':>5}  "
+            return self._paint("quiet", f"{'before':>10}") + f"{'':>8}{'-':>5}  " + self._waited(record)
         is_first = bracket in ("", "/")
         is_timed = record.gap is not None and not self._was_early
         self._was_early = False
@@ -208,7 +218,15 @@ class WatchView:
             self._paint("quiet", f"{record.t * 1000:10.1f}")
             + f"{gap:>8}{read} "
             + (self._paint("mark", bracket) or " ")
+            + self._waited(record)
         )
+
+    def _waited(self, record: FrameRecord | DataRecord) -> str:
+        """Return the ms between the arrival of a frame's last packet and its receive."""
+        if not self._stamped:
+            return ""
+        waited = "" if record.kernel is None else f"{(record.t - record.kernel) * 1000:.3f}"
+        return f"{waited:>{_WAITED_COLUMNS}}"
 
     def _size(self, record: FrameRecord | DataRecord) -> tuple[str, str]:
         """Return the size as on the wire (octets of a read in decimal) and the chunk-ext."""
@@ -227,7 +245,7 @@ class WatchView:
             return self._paint("quiet", "last-chunk")
         data = record.data if self._options.has_data and record.data is not None else _NO_DATA
         ext = len(record.line.partition(";")[2]) + 1 if isinstance(record, FrameRecord) and ";" in record.line else 0
-        width = self._data_width
+        width = self._options.width and max(_MIN_DATA_WIDTH, self._options.width - self._data_column)
         if self._content.name:
             data = self._content.shown(record, 4 * (width or MAX_SHOWN_OCTETS))
             if not data:
@@ -242,8 +260,7 @@ class WatchView:
     def _trailers(self, record: TrailersRecord) -> list[Line]:
         if self._options.is_hex:
             return []  # among the octets of the last-chunk
-        indent = " " * (_DATA_COLUMN if self._options.is_timed else _DATA_COLUMN - _TIME_COLUMNS)
-        return [Line(indent + self._paint.text(f"{name}: {value}")) for name, value in record.fields]
+        return [Line(" " * self._data_column + self._paint.text(f"{name}: {value}")) for name, value in record.fields]
 
     # ---- the end -------------------------------------------------------------------------------------------
 
@@ -256,6 +273,10 @@ class WatchView:
             lines += self._message("*", role, self._paint.text(record.error))
         if record.data:
             lines += self._message("*", role, "held back, not taken: " + self._paint.octets(record.data, 48))
+        if self._stamped:
+            lines += self.note(
+                f"waited: ms from the kernel's stamp of a frame to its receive, of {self._stamped} frames"
+            )
         if self._lenient_lines:
             count = number(self._lenient_lines, "size line")
             lines += self.note(f"lenient: {count} taken that RFC 9112 §7.1 does not allow, by blanks or zeros")

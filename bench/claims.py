@@ -1,0 +1,277 @@
+"""Does `chunkwire bench` keep what it claims? `python -m bench.claims agree`, `equal` or `rare`; root, Linux.
+
+agree: a capture (tcpdump) and a reader in C (`meter/stampreader.c`) have the same arrivals as bench: each frame's are
+compared, on the machine as it is and beside twice as many busy processes as cores.
+equal: comparisons of two equal gateways show no difference.
+rare: a gateway that holds one frame in 200 for 1 ms is found, by p99.9 of `added` against an equal gateway that does
+not, and by its own segment, from its receive to the moment that the octets left.
+
+`--realtime` runs all programs under `chrt -f`, so that other work on the machine does not get in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.graders import at, captured
+from bench.processes import HOST, Trouble, end, free_port, need_program, running
+from bench.workshop import Workshop, open_workshop
+from chunkwire.record.values import FrameRecord, RequestRecord, read_records
+from chunkwire.tools.capture.load import load_exchanges
+from chunkwire.tools.stamps import read_stamp
+
+INTERVALS_MS: Mapping[int, int] = {1: 5, 10: 20, 100: 50, 1000: 500}
+"""Between two frames of a stream, by the number of streams: at most 2000 frames a second."""
+TOLERANCE_US = 10.0
+EVERY = 200
+HELD = "read gw1 → passed on gw1"
+HOLD_MS = 1.0
+WITHIN = 180.0  # s; of one run of bench
+MIN_EQUAL = 0.85
+"""Share of the comparisons of equal gateways that must show no difference: 17 of 20."""
+
+Arrivals = Mapping[int, int]
+"""When a frame arrived by when it was written, ns since the epoch; a moment at which two were written is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the command line asked for.
+
+    Attributes:
+        prefix: in front of each command.
+    """
+
+    workshop: Workshop
+    streams: Sequence[int]
+    machines: Sequence[str]
+    seconds: int
+    times: int
+    prefix: Sequence[str]
+
+    def chunkwire(self, *words: str) -> list[str]:
+        """Return a command of ours."""
+        return [*self.prefix, sys.executable, "-m", "chunkwire", *words]
+
+    def bench(self, *words: str) -> dict[str, Any]:
+        """Run bench; return what it printed.
+
+        Raises:
+            Trouble: it measured nothing.
+        """
+        command = self.chunkwire("bench", *words, "--json", "-q", "--force", "--max-failed", "100%")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)
+        if done.returncode not in (0, 1) or not done.stdout:
+            raise Trouble(f"bench: {done.stderr.strip()}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@contextmanager
+def origin(claims: Claims, stack: ExitStack) -> Iterator[tuple[int, int]]:
+    """Run an origin that stamps; give its port and its admin port."""
+    port, admin = free_port(), free_port()
+    words = ("serve", "-q", "-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps")
+    stack.enter_context(running("origin", claims.chunkwire(*words), port, core=None))
+    yield port, admin
+
+
+def gateway(claims: Claims, stack: ExitStack, upstream: int, *, every: int = 0) -> tuple[int, int]:
+    """Start a gateway that stamps and holds one frame in `every`; return its port and its admin port."""
+    port, admin = free_port(), free_port()
+    words = ["-m", "bench.peers.holding_gateway", str(every), "forward", "-q", f"http://{HOST}:{upstream}"]
+    words += ["-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps"]
+    stack.enter_context(running("gateway", [*claims.prefix, sys.executable, *words], port, core=None))
+    return port, admin
+
+
+@contextmanager
+def saturated(machine: str) -> Iterator[None]:
+    """Keep each core busy with two processes more, where that is the machine to be measured on."""
+    count = 2 * (os.cpu_count() or 1) if machine == "saturated" else 0
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            end(process)
+
+
+def agree(claims: Claims) -> bool:
+    """Print a row for each number of streams on each machine; say whether all agree."""
+    print_line(
+        f"{'machine':<10} {'load':>5} {'streams':>7}  {'of a frame, µs':<18} {'frames':>7} {'p50':>6} {'p99':>6} "
+        f"{'max':>7}   added p99, µs"
+    )
+    holds = []
+    for machine in claims.machines:
+        for streams in claims.streams:
+            with saturated(machine):
+                sides = _arrivals(claims, streams)
+            capture = sides.pop("capture")
+            for name, arrivals in sides.items():
+                both = [written for written in arrivals if written in capture]
+                errors = [abs(arrivals[written] - capture[written]) / 1e3 for written in both]
+                added = [at([(side[w] - w) / 1e3 for w in both], 99) for side in (arrivals, capture)]
+                holds.append(bool(both) and at(errors, 99) <= TOLERANCE_US)
+                figures = f"{at(errors, 50):>6.2f} {at(errors, 99):>6.2f} {at(errors, 100):>7.1f}"
+                print_line(
+                    f"{machine:<10} {os.getloadavg()[0]:>5.1f} {streams:>7}  {name + ' - capture':<18} {len(both):>7} "
+                    f"{figures}   {added[0]:.0f}, capture {added[1]:.0f}"
+                )
+    return all(holds)
+
+
+def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
+    """Return the arrivals by bench and by the reader in C, which ran at the same time, and by a capture of both."""
+    folder, interval = claims.workshop.folder, INTERVALS_MS.get(streams, 500)
+    reader = claims.workshop.c_program("stampreader")
+    saved, pcap = folder / "saved.jsonl", folder / "lo.pcap"
+    with ExitStack() as stack:
+        port, _ = stack.enter_context(origin(claims, stack))
+        words = [*claims.prefix, reader, str(port), str(streams), str(claims.seconds * 1000 // interval), str(interval)]
+        with captured(f"http://{HOST}:{port}", pcap):
+            with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+                load = ("-c", str(streams), "-z", f"{claims.seconds}s", "--warmup", "0", "--stamps", "kernel")
+                claims.bench(f"http://{HOST}:{port}/probe?interval={interval}ms", *load, "--save", str(saved))
+                lines, _ = other.communicate(timeout=WITHIN)
+    rows = [tuple(map(int, line.split()))[1:] for line in lines.splitlines()]
+    return {
+        "bench": _saved(saved),
+        "C reader": unique((written, written + added) for written, added in rows),
+        "capture": unique(_captured(pcap)),
+    }
+
+
+def _saved(path: Path) -> Arrivals:
+    """Return the arrivals of a recording, where the kernel said when."""
+    began: dict[int, float] = {}
+    found = []
+    with path.open("rb") as file:
+        for record in read_records(file):
+            if isinstance(record, RequestRecord):
+                began[record.stream] = record.wall
+            elif isinstance(record, FrameRecord) and record.kernel is not None and (written := _written(record)):
+                found.append((written, round((began[record.stream] + record.kernel) * 1e9)))
+    return unique(found)
+
+
+def _captured(path: Path) -> Iterator[tuple[int, int]]:
+    for exchange in load_exchanges(path.read_bytes(), path.name):
+        for record in exchange.records:
+            if isinstance(record, FrameRecord) and record.way == "response" and (written := _written(record)):
+                yield written, exchange.began_ns + round(record.t * 1e9)
+
+
+def _written(record: FrameRecord) -> int:
+    stamp = read_stamp((record.data or b"").strip())
+    return stamp.actual_ns if stamp is not None else 0
+
+
+def unique(pairs: Iterable[tuple[int, int]]) -> Arrivals:
+    """Return when each frame arrived, of (written, arrived)."""
+    found = list(pairs)
+    counts = Counter(written for written, _ in found)
+    return {written: arrived for written, arrived in found if counts[written] == 1}
+
+
+def equal(claims: Claims) -> bool:
+    """Compare two equal gateways again and again; say whether enough tables show no difference."""
+    without = 0
+    with ExitStack() as stack:
+        port, _ = stack.enter_context(origin(claims, stack))
+        (one, _), (other, _) = gateway(claims, stack, port), gateway(claims, stack, port)
+        for number in range(claims.times):
+            url, base = (f"http://{HOST}:{each}/probe" for each in (one, other))
+            result = claims.bench(url, "--baseline", base, "-z", f"{claims.seconds}s")
+            seen = list(_seen(result))
+            without += not seen
+            print_line(f"{number + 1:>3}  {', '.join(seen) or '~'}")
+    print_line(f"without a difference: {without} of {claims.times}")
+    return without >= MIN_EQUAL * claims.times
+
+
+def _seen(result: Mapping[str, Any]) -> Iterator[str]:
+    for quantity, figures in result["differences"].items():
+        for figure, difference in figures.items():
+            if difference is not None and difference["seen"]:
+                yield f"{quantity} {figure} {difference['ms']:+.3f} ±{difference['half']:.3f} ms"
+
+
+def rare(claims: Claims) -> bool:
+    """Look for a gateway that holds few frames, again and again; say whether it was found each time in both ways."""
+    print_line(f"{'':>3}  {'added p99.9: held, not':<24} {'difference':<22} {HELD + ' p99.9: held, not'}")
+    found = Counter[str]()
+    with ExitStack() as stack:
+        port, admin = stack.enter_context(origin(claims, stack))
+        holding, plain = gateway(claims, stack, port, every=EVERY), gateway(claims, stack, port)
+        for number in range(claims.times):
+            held, not_held = (_through(claims, admin, each) for each in (holding, plain))
+            compared = _compared(claims, holding[0], plain[0])
+            difference = compared["differences"]["added"]["p99.9"] or {"ms": 0.0, "half": 0.0, "seen": False}
+            segments = [each["segments"][HELD]["p99.9"] or 0.0 for each in (held, not_held)]
+            found["p99.9"] += difference["seen"] and difference["ms"] > 0
+            found["segment"] += segments[0] >= HOLD_MS > segments[1]
+            sides = [compared[side]["added"]["p99.9"] or 0.0 for side in ("quantities", "baseline")]
+            shown = f"{difference['ms']:+.3f} ±{difference['half']:<14.3f} {segments[0]:.3f}, {segments[1]:.3f} ms"
+            print_line(f"{number + 1:>3}  {sides[0]:<8.3f} {sides[1]:<15.3f} {shown}")
+    print_line(f"found by p99.9: {found['p99.9']} of {claims.times}; by the segment: {found['segment']}")
+    return min(found["p99.9"], found["segment"]) == claims.times
+
+
+def _load(claims: Claims) -> tuple[str, ...]:
+    return ("-c", "20", "-z", f"{claims.seconds}s", "--stamps", "kernel")
+
+
+def _through(claims: Claims, admin: int, one: tuple[int, int]) -> dict[str, Any]:
+    hops = ("--hop", f"http://{HOST}:{admin}", "--hop", f"http://{HOST}:{one[1]}")
+    return claims.bench(f"http://{HOST}:{one[0]}/probe?interval=10ms", *_load(claims), *hops)
+
+
+def _compared(claims: Claims, holding: int, plain: int) -> dict[str, Any]:
+    url, base = (f"http://{HOST}:{each}/probe?interval=10ms" for each in (holding, plain))
+    return claims.bench(url, "--baseline", base, *_load(claims))
+
+
+def print_line(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one experiment; 0 where the claim holds, 1 where it does not."""
+    claims = {"agree": agree, "equal": equal, "rare": rare}
+    parser = argparse.ArgumentParser(prog="python -m bench.claims", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("claim", choices=claims)
+    parser.add_argument("--streams", default="1,100,1000", metavar="N,…", help="of agree (default: 1,100,1000)")
+    parser.add_argument("--machine", default="idle,saturated", metavar="M,…", help="of agree (default: idle,saturated)")
+    parser.add_argument("--seconds", type=int, default=10, metavar="N", help="of sampling a run (default: 10)")
+    parser.add_argument("--times", type=int, default=20, metavar="N", help="of equal and rare (default: 20)")
+    parser.add_argument("--realtime", action="store_true", help="under chrt -f: other work does not get in")
+    options = parser.parse_args(words)
+    if not all(each.isdecimal() and int(each) > 0 for each in options.streams.split(",")):
+        parser.error(f"expected numbers such as 1,100 after --streams, got {options.streams!r}")
+    streams, machines = [int(each) for each in options.streams.split(",")], options.machine.split(",")
+    try:
+        prefix = [need_program("chrt"), "-f", "40"] if options.realtime else []
+        with open_workshop() as workshop:
+            asked = Claims(workshop, streams, machines, options.seconds, options.times, prefix)
+            return 0 if claims[options.claim](asked) else 1
+    except (Trouble, OSError, subprocess.TimeoutExpired) as error:
+        print_line(f"not measured: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
