@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.tools.check.rows import CheckRow, RowResult, RowTest
+    from chunkwire.tools.check.rows import HasRow, RowResult, RowTest
     from chunkwire.tools.check.scorecard import Scorecard
     from chunkwire.tools.paint import Paint
+
+T = TypeVar("T", bound="HasRow")
 
 SUMMARY = "a scorecard of anybody's client, server or proxy: one row a rule"
 EPILOG = """\
@@ -61,18 +63,33 @@ def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits
     group.add_argument("--html", metavar="FILE", help="write it as one self-contained page")
 
 
-def named(options: argparse.Namespace) -> list[str]:
-    """Return the ids that --only names."""
-    return [name for each in options.only for name in each.split(",") if name]
+def run(
+    options: argparse.Namespace,
+    rows: Sequence[T],
+    judge: Callable[[argparse.Namespace, Sequence[T]], Awaitable[int]],
+    *,
+    missing: str,
+) -> int:
+    """Judge the rows that --only chooses, or print them for --list; return the exit code.
 
+    Args:
+        missing: what the command line lacks for a run; "" for nothing.
+    """
+    import trio
 
-def print_list(rows: Sequence[CheckRow]) -> int:
-    """Print the rows; return the exit code."""
     from chunkwire.cli.terminal import width_of
+    from chunkwire.tools.check.rows import choose
     from chunkwire.tools.check.view import list_lines
+    from chunkwire.wire.errors import LocalError
 
-    print(*list_lines(rows, width=width_of(sys.stdout)), sep="\n")
-    return ExitCode.OK
+    chosen = choose(rows, [name for each in options.only for name in each.split(",") if name])
+    if options.list:
+        print(*list_lines([each.row for each in chosen], width=width_of(sys.stdout)), sep="\n")
+        return ExitCode.OK
+    if missing:
+        raise LocalError(missing)
+    check_files(options)
+    return trio.run(judge, options, chosen)
 
 
 async def run_rows(
@@ -90,7 +107,6 @@ async def run_rows(
     from chunkwire.tools.check.running import RowRun
     from chunkwire.tools.check.scorecard import Scorecard
 
-    check_files(options)
     started = datetime.now(UTC)
     with progress(len(tests), options) as report:
         run = RowRun(tests, jobs=options.jobs, report=report)

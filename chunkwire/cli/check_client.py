@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chunkwire.cli import check
+
+if TYPE_CHECKING:
+    from chunkwire.tools.check.client.rows import ClientCase
 
 SUMMARY = "a command, once a scenario: which broken responses does it take for whole?"
 EPILOG = f"""\
@@ -51,36 +56,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
-    import trio
-
     from chunkwire.tools.check.client.rows import FORMS, client_cases
-    from chunkwire.tools.check.rows import choose
     from chunkwire.wire.errors import LocalError
 
     if options.form not in FORMS:
         raise LocalError(f"--as: expected one of {', '.join(FORMS)}, got {options.form!r}")
-    cases = choose(client_cases(options.form), check.named(options))
-    if options.list:
-        return check.print_list([each.row for each in cases])
-    if not options.command:
-        raise LocalError("expected a command behind --, such as: chunkwire check client -- curl -sSN {url}")
-    return trio.run(partial(judge, options))
+    missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"
+    return check.run(options, client_cases(options.form), judge, missing="" if options.command else missing)
 
 
-async def judge(options: argparse.Namespace) -> int:
+async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:
     """Run the command on a plain response, then once a row."""
     from chunkwire.tools.check.client.command import run_command
     from chunkwire.tools.check.client.judging import PLAIN_SCENARIO, CheckedClient, OutputForm, learn_output
     from chunkwire.tools.check.client.playing import playing
     from chunkwire.tools.check.client.rows import client_cases
-    from chunkwire.tools.check.rows import RowTest, choose
+    from chunkwire.tools.check.rows import RowTest
 
-    cases = client_cases(options.form)
-    plain = next(case for case in cases if case.scenario.name == PLAIN_SCENARIO)
+    plain = next(case for case in client_cases(options.form) if case.scenario.name == PLAIN_SCENARIO)
     said = None if options.stdout == "auto" else OutputForm(options.stdout)
-    check.check_files(options)
-    async with playing(cases) as origin:
+    async with playing((plain, *cases)) as origin:
         run = partial(run_command, options.command, patience=options.patience)
         client = CheckedClient(run, origin, await learn_output(run, origin, plain, said))
-        tests = [RowTest(case.row, partial(client.judge, case)) for case in choose(cases, check.named(options))]
+        tests = [RowTest(case.row, partial(client.judge, case)) for case in cases]
         return await check.run_rows("client", shlex.join(options.command), tests, options)

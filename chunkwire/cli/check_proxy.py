@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from functools import partial
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chunkwire.cli import check
+from chunkwire.cli import check, flags
 from chunkwire.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from chunkwire.tools.check.proxy.trial import ProxyRow
 
 SUMMARY = "both sides of a proxy: does it stream, and fail, as the RFCs say?"
 EPILOG = f"""\
@@ -46,35 +50,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LINE",
         help='a field line of every request, "Name: value"',
     )
-    group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
-    group.add_argument("-k", "--insecure", action="store_true", help="do not verify the proxy's certificate")
+    flags.add_trust(group, "the proxy")
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
-    import trio
-
     from chunkwire.tools.check.proxy.checking import PROXY_ROWS
-    from chunkwire.tools.check.rows import choose
-    from chunkwire.wire.errors import LocalError
 
-    chosen = choose(PROXY_ROWS, check.named(options))
-    if options.list:
-        return check.print_list([each.row for each in chosen])
-    if options.url is None or options.upstream is None:
-        raise LocalError("expected the URL of a proxy, and with --upstream the address that it sends its requests to")
-    return trio.run(partial(judge, options))
+    missing = "expected the URL of a proxy, and with --upstream the address that it sends its requests to"
+    is_whole = options.url is not None and options.upstream is not None
+    return check.run(options, PROXY_ROWS, judge, missing="" if is_whole else missing)
 
 
-async def judge(options: argparse.Namespace) -> int:
-    """See that the proxy points here, then judge it."""
+async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
+    """Learn how the proxy asks the upstream that this check listens as, then judge it."""
     import sys
 
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address
     from chunkwire.net.tls import make_tls
-    from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
-    from chunkwire.tools.check.rows import choose
+    from chunkwire.tools.check.proxy.checking import open_proxy_check
     from chunkwire.wire.errors import LocalError
 
     url, upstream = parse_url(options.url), parse_address(options.upstream)
@@ -82,8 +77,6 @@ async def judge(options: argparse.Namespace) -> int:
         raise LocalError("--upstream: expected the port that the proxy sends its requests to, got 0")
     tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None
     lines, host = read_lines(options.header)
-    rows = choose(PROXY_ROWS, check.named(options))
-    check.check_files(options)
     try:
         async with open_proxy_check(
             url, upstream, tls=tls, patience=options.patience, lines=lines, host=host

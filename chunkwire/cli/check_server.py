@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check, flags
 
 if TYPE_CHECKING:
+    from chunkwire.tools.check.server.cases import ServerCase
     from chunkwire.tools.check.server.talk import ServerTarget
 
 SUMMARY = "requests and bodies, legal and broken: what a server takes, and what it answers behind them"
@@ -40,30 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
-    import trio
-
-    from chunkwire.tools.check.rows import choose
     from chunkwire.tools.check.server.rows import SERVER_CASES
-    from chunkwire.wire.errors import LocalError
 
-    cases = choose(SERVER_CASES, check.named(options))
-    if options.list:
-        return check.print_list([each.row for each in cases])
-    if options.url is None:
-        raise LocalError("expected the URL of a server")
-    return trio.run(partial(judge, options))
+    missing = "" if options.url is not None else "expected the URL of a server"
+    return check.run(options, SERVER_CASES, judge, missing=missing)
 
 
-async def judge(options: argparse.Namespace) -> int:
+async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int:
     """Learn what the server does with requests in order, then judge it."""
-    from chunkwire.tools.check.rows import RowTest, choose
+    from chunkwire.tools.check.rows import RowTest
     from chunkwire.tools.check.server.baseline import learn
     from chunkwire.tools.check.server.cases import CheckedServer
-    from chunkwire.tools.check.server.rows import SERVER_CASES
 
     target = read_target(options)
     server = CheckedServer(target, await learn(target))
-    tests = [RowTest(each.row, partial(each.judge, server)) for each in choose(SERVER_CASES, check.named(options))]
+    tests = [RowTest(each.row, partial(each.judge, server)) for each in cases]
     software = server.baseline.get.head.get(b"server")
     versions = [("Server", software.decode("latin-1"))] if software else []
     return await check.run_rows("server", str(target.url), tests, options, versions=versions)

@@ -152,8 +152,13 @@ def add_request(parser: argparse.ArgumentParser, *, has_deadline: bool = True) -
         group.add_argument(
             "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
         )
+    add_trust(group, "the server")
+
+
+def add_trust(group: argparse._ArgumentGroup, peer: str) -> None:
+    """Add --cafile and -k: `options.cafile` and `.insecure`, for `chunkwire.net.tls.make_tls`."""
     group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
-    group.add_argument("-k", "--insecure", action="store_true", help="do not verify the server's certificate")
+    group.add_argument("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:

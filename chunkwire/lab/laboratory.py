@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 import trio
@@ -17,7 +17,7 @@ import trio
 from chunkwire.lab.assets import send_asset
 from chunkwire.lab.control import MAX_RATE, RunPacer
 from chunkwire.lab.guard import SANDBOXED, Guard, page_fields
-from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd, Verdict
+from chunkwire.lab.hand import MAX_TYPED_OCTETS, HandEnd
 from chunkwire.lab.loading import MAX_FILE_OCTETS, load_json
 from chunkwire.lab.pages import PAGES, page_of
 from chunkwire.lab.relaying import Relays
@@ -105,7 +105,7 @@ class Lab:
         of_a_seat = [self._guarded(each) for each in (*self._own(), *self._others)]
         if not self.seats.is_class:
             return tuple(of_a_seat)
-        door = (LabResource("/", _door, "the door"), LabResource("/static/{file}", _static, "its files"))
+        door = (LabResource("/", _file("door.html"), "the door"), LabResource("/static/{file}", _static, "its files"))
         return (*map(self._at_the_door, door), self._taking(), *of_a_seat)
 
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
@@ -117,11 +117,15 @@ class Lab:
 
     def _own(self) -> Iterable[LabResource]:
         relayed = ("GET", "POST", "PUT")
-        yield LabResource("/", _page, "the page", parameters=None)
+        yield LabResource("/", _file("index.html"), "the page", parameters=None)
         yield LabResource("/static/{file}", _static, "its files")
         yield LabResource("/help/{name}", _protocol, "a protocol that others may speak")
         yield LabResource("/lab/config", self._config, "facts for the page")
-        yield LabResource("/lab/feed", _feed, "what is seen on the wire, as server-sent events")
+        yield LabResource(
+            "/lab/feed",
+            lambda seat, _, response: seat.watchers.send_to(response),
+            "what is seen on the wire, as server-sent events",
+        )
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
         yield LabResource("/lab/run/{run}", _control, "pause, step, pace", True, parameters=_RUN_PARAMETERS)
         yield LabResource("/lab/type", _type, "octets for the hand-written streams", True, parameters={"end"})
@@ -130,7 +134,12 @@ class Lab:
         yield LabResource("/via/{mode}/{rest*}", self.relays.relay, "through the gateway", False, relayed, None)
         if self.relays.has_upstream:
             yield LabResource("/up/{mode}/{rest*}", self.relays.relay, "through it to its upstream", parameters=None)
-        yield LabResource("/direct/hand", _hand, "a stream that is what the page's typist types", parameters=None)
+        yield LabResource(
+            "/direct/hand",
+            lambda seat, *exchange: seat.hands.serve(*exchange),
+            "a stream of what is typed on the page",
+            parameters=None,
+        )
         yield LabResource("/direct/trial/{trial}", send_octets, "the octets of a trial", any_host=True)
         for stream in self._streams:
             yield LabResource(
@@ -183,8 +192,8 @@ class Lab:
         """Let the installed clients read the request's content as a chunked body."""
         name, verdict = await keep_octets(seat, request)
         trials = await self._trials.try_all(request.body.local, f"{seat.path}/direct/trial/{name}", verdict)
-        clients = [{"client": each.client, "outcome": each.outcome, "detail": each.detail} for each in trials]
-        await _send_json(response, {"trial": name, "clients": clients, "verdict": _verdict(verdict)})
+        clients = list(map(asdict, trials))
+        await _send_json(response, {"trial": name, "clients": clients, "verdict": asdict(verdict)})
 
 
 async def _send_json(response: Responder, content: object) -> None:
@@ -203,12 +212,8 @@ def _controlled(stream: Resource) -> SeatResponder:
     return respond
 
 
-async def _page(_: Seat, request: IncomingRequest, response: Responder) -> None:
-    await send_asset("index.html", request, response)
-
-
-async def _door(_: Seat, request: IncomingRequest, response: Responder) -> None:
-    await send_asset("door.html", request, response)
+def _file(name: str) -> SeatResponder:
+    return lambda _, request, response: send_asset(name, request, response)
 
 
 async def _static(_: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -220,10 +225,6 @@ async def _protocol(_: Seat, request: IncomingRequest, response: Responder) -> N
     if page is None:
         raise Refusal(404, "not-found", f"no protocol {request.captures['name']!r:.60}; there are {', '.join(PAGES)}")
     await response.fixed(200, (TEXT,), page.text().encode())
-
-
-async def _feed(seat: Seat, _: IncomingRequest, response: Responder) -> None:
-    await seat.watchers.send_to(response)
 
 
 async def _clock(_: Seat, __: IncomingRequest, response: Responder) -> None:
@@ -263,11 +264,7 @@ async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> No
     verdict = seat.hands.write(typed) if typed else None
     if end:
         seat.hands.write(HandEnd(end))
-    await _send_json(response, {"streams": streams, "octets": len(typed), "verdict": verdict and _verdict(verdict)})
-
-
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    return {name: getattr(verdict, name) for name in ("state", "text", "rule", "section", "offset")}
+    await _send_json(response, {"streams": streams, "octets": len(typed), "verdict": verdict and asdict(verdict)})
 
 
 async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -278,10 +275,6 @@ async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
     except LocalError as error:
         raise Refusal(400, "lab-file", str(error)) from error
     await response.fixed(200, (JSON,), content)
-
-
-async def _hand(seat: Seat, request: IncomingRequest, response: Responder) -> None:
-    await seat.hands.serve(request, response)
 
 
 def _run_name(text: str) -> str:

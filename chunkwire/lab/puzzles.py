@@ -17,13 +17,11 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
-from chunkwire.forward.upstreams import Upstream
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.netcats import InstalledNetcat
-from chunkwire.net.dial import parse_url
+from chunkwire.lab.lessons.sitting import start_hop
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
@@ -196,20 +194,10 @@ async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
         places: list[Address] = list(await nursery.start(serve_origin, free, name="origin"))
         for number in range(1, HOPS + 1):
             setting = puzzle.setting if number == puzzle.hop else "exact"
-            places.append(await _start_hop(nursery, places[-1], setting, f"hop-{number}"))
+            settings = replace(hop_settings(setting), name=f"hop-{number}")
+            places.append(await start_hop(nursery, places[-1], settings))
         yield tuple(places)
         nursery.cancel_scope.cancel()
-
-
-async def _start_hop(nursery: trio.Nursery, upstream: Address, setting: str, name: str) -> Address:
-    gateway = partial(
-        serve_gateway,
-        upstreams=[Upstream(parse_url(f"http://{upstream}"))],
-        settings=replace(hop_settings(setting), name=name),
-        on_end=lambda *ended: None,
-    )
-    bound: list[Address] = await nursery.start(gateway, Address("127.0.0.1", 0), name=name)
-    return bound[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +277,7 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
     if claimed_settings == UnmarkedSettings():
         return wrong(f"Hop {hop} is not sound:", b"", None, *pair)
     async with trio.open_nursery() as nursery:
-        claimed_hop = await _start_hop(nursery, places[hop - 1], setting, "claimed")
+        claimed_hop = await start_hop(nursery, places[hop - 1], replace(claimed_settings, name="claimed"))
         claimed, after = await _look_at(claimed_hop, places[hop])
         for _ in range(MAX_LOOKS - 1):
             if claimed.sha256 == after.sha256 and not claimed.looks_like(after):

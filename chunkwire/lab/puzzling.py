@@ -18,7 +18,7 @@ import trio
 from chunkwire.lab.laboratory import JSON, LabResource
 from chunkwire.lab.lessons.desk import HEARTBEAT_SECONDS, LessonDesk, netcat_asked
 from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
-from chunkwire.lab.seat import Seat
+from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.listen import Address
 from chunkwire.server.query import whole_number
@@ -35,7 +35,9 @@ class PuzzleDesk:
     """The puzzles of a lab."""
 
     def __init__(self) -> None:
-        self._set: WeakKeyDictionary[Seat, tuple[Puzzle, Sequence[Address], trio.CancelScope]] = WeakKeyDictionary()
+        self._set: WeakKeyDictionary[Seat, tuple[tuple[Puzzle, Sequence[Address]], trio.CancelScope]] = (
+            WeakKeyDictionary()
+        )
 
     @property
     def resources(self) -> Iterable[LabResource]:
@@ -54,12 +56,9 @@ class PuzzleDesk:
         seed = request.query.count("seed", random.SystemRandom().randint(1, MAX_SEED), at_most=MAX_ASKED_SEED)
         nc = await netcat_asked(request.query)
         puzzle = make_puzzle(number, seed)
-        if seat in self._set:
-            self._set[seat][2].cancel()
         gone: PeerGone | None = None
-        with trio.CancelScope() as scope:
-            async with set_up(puzzle) as places:
-                mine = self._set[seat] = (puzzle, places, scope)
+        async with set_up(puzzle) as places:
+            with replacing(self._set, seat, (puzzle, places)):
                 try:
                     async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
                         text = asdict(shown(puzzle, number, places, nc))
@@ -69,16 +68,13 @@ class PuzzleDesk:
                             await body.send_chunk(encode_comment("waiting"))
                 except PeerGone as error:  # a nursery would wrap it
                     gone = error
-                finally:
-                    if self._set.get(seat) is mine:
-                        del self._set[seat]
         if gone is not None:
             raise gone
 
     async def _guess(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if seat not in self._set:
             raise Refusal(409, "no-puzzle", "no puzzle has been set on this page")
-        puzzle, places, _ = self._set[seat]
+        puzzle, places = self._set[seat][0]
         words = request.query.text("answer").split()
         if not words:
             said: dict[str, object] = {"right": False, "sentence": puzzle.solution, "octets": [], "evidence": []}

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import trio
 
 from chunkwire.lab.control import RunControl
 from chunkwire.lab.hand import Hands
 from chunkwire.lab.watching import Watchers
+
+T = TypeVar("T")
 
 MAX_RUNS: Final = 64  # whose control is remembered; a page has one or two at a time
 MAX_SEATS: Final = 500  # of a class; a seat that nobody uses is some kilobytes
@@ -50,6 +56,20 @@ class Seat:
             if len(self._runs) > MAX_RUNS:
                 self._runs.popitem(last=False)
         return self._runs[name]
+
+
+@contextmanager
+def replacing(held: MutableMapping[Seat, tuple[T, trio.CancelScope]], seat: Seat, value: T) -> Iterator[None]:
+    """Hold a value for a seat in the with block; cancel the block of the value that the seat had before."""
+    if seat in held:
+        held[seat][1].cancel()
+    with trio.CancelScope() as scope:
+        mine = held[seat] = (value, scope)
+        try:
+            yield
+        finally:
+            if held.get(seat) is mine:
+                del held[seat]
 
 
 class Seats:

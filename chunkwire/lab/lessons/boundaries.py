@@ -8,7 +8,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.lesson import Lesson, LessonStep, PipedCommand
 from chunkwire.lab.lessons.reading import ReadMessage
-from chunkwire.lab.lessons.typed import POST_OCTETS, judge_whole_post, posting
+from chunkwire.lab.lessons.typed import POST_OCTETS, posting, whole_post
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _MESSAGE: Final = b'{"n":1}'
@@ -66,7 +66,7 @@ FRAMES_ARE_NOT_MESSAGES: Final = Lesson(
                 'This sends the message {"n":1} in one chunk. Send it in two: cut where you like, write both sizes.',
             ),
             commands=(posting("7", _MESSAGE.decode(), "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _split_message),
+            judge=whole_post(_split_message),
             lesson_learned=(
                 "Code that parses each chunk as JSON fails here. Gather data, and cut it at the line ends.",
             ),
@@ -79,7 +79,7 @@ FRAMES_ARE_NOT_MESSAGES: Final = Lesson(
                 ),
             ),
             commands=(posting("…", '{"n":1}', '{"n":2}', "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _joined_messages),
+            judge=whole_post(_joined_messages),
             lesson_learned=("Code that takes a chunk for a message loses the second one.",),
         ),
     ),
@@ -132,7 +132,7 @@ FRAMES_ARE_NOT_READS: Final = Lesson(
         LessonStep(
             task=("Type one frame, line by line. Each Enter sends a line on its way.",),
             commands=(posting("5", "hello", "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _one_in_two_reads),
+            judge=whole_post(_one_in_two_reads),
             lesson_learned=(
                 "The size line came alone: a reader that expects a whole frame from one read breaks here.",
             ),
@@ -140,7 +140,7 @@ FRAMES_ARE_NOT_READS: Final = Lesson(
         LessonStep(
             task=("Now two frames in one go:",),
             commands=(PipedCommand(POST_OCTETS + b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"),),
-            judge=lambda connection: judge_whole_post(connection, _two_in_one_read),
+            judge=whole_post(_two_in_one_read),
             lesson_learned=(
                 "The same frames, other reads. Time and buffers cut reads; only size lines say where frames end.",
             ),
@@ -192,7 +192,7 @@ CUT_INSIDE_UTF8: Final = Lesson(
         LessonStep(
             task=("Send it in one chunk of d (13) octets:",),
             commands=(PipedCommand(_WHOLE_EVENT),),
-            judge=lambda connection: judge_whole_post(connection, _uncut),
+            judge=whole_post(_uncut),
             lesson_learned=("Here both are right: no character lies across an edge.",),
         ),
         LessonStep(
@@ -201,7 +201,7 @@ CUT_INSIDE_UTF8: Final = Lesson(
                 "Both need their own size line, in hex.",
             ),
             commands=(PipedCommand(_WHOLE_EVENT),),
-            judge=lambda connection: judge_whole_post(connection, _cut_inside),
+            judge=whole_post(_cut_inside),
             lesson_learned=(
                 "The octets were the same. A decoder that is new for each chunk forgets the half character: \ufffd.",
                 "In JavaScript: one TextDecoder, and {stream: true}. In Python: codecs.getincrementaldecoder.",

@@ -7,7 +7,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import Lesson, LessonStep, PipedCommand
 from chunkwire.lab.lessons.reading import ReadMessage, octets_of
-from chunkwire.lab.lessons.typed import fetched, judge_post, judge_request, judge_whole_post, posting
+from chunkwire.lab.lessons.typed import fetched, post, posting, request, whole_post
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _TEXT: Final = b"hello, chunked world"
@@ -66,7 +66,7 @@ WHAT_THE_NUMBERS_ARE: Final = Lesson(
         LessonStep(
             task=("Now a wrong chunk, ready made: run it, and read the last lines of the answer.",),
             commands=(PipedCommand(_WRONG_CHUNK),),
-            judge=lambda connection: judge_request(connection, _broken),
+            judge=request(_broken),
             lesson_learned=(
                 "The size line said 6, so that the CR after hello counted as data. The answer is 400, and says why.",
             ),
@@ -77,13 +77,13 @@ WHAT_THE_NUMBERS_ARE: Final = Lesson(
                 "Find the size line that stands for the … here. Then 0 and an empty line end the body.",
             ),
             commands=(posting("…", _TEXT.decode(), "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _sized, _TEXT),
+            judge=whole_post(_sized, _TEXT),
             lesson_learned=("The server needs the size to find the next size line: in the data it looks for nothing.",),
         ),
         LessonStep(
             task=('Once more, with the text "café".',),
             commands=(posting("…", _ACCENT.decode(), "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _accented, _ACCENT),
+            judge=whole_post(_accented, _ACCENT),
             lesson_learned=("A size counts octets, never characters: 4 characters, 5 octets.",),
         ),
     ),
@@ -119,7 +119,7 @@ WHO_WRITES_ZERO: Final = Lesson(
         LessonStep(
             task=("Send one chunk, see it come back, and leave without a 0 line. To leave: {leave}.",),
             commands=(posting("5", "hello"),),
-            judge=lambda connection: judge_post(connection, _left_open),
+            judge=post(_left_open),
             lesson_learned=(
                 "The end of the connection is not the end of the body: was there more to come? Nobody knows.",
                 "Neither TCP nor a library nor a proxy may write the 0 for you: it means that the sender has said all.",
@@ -128,7 +128,7 @@ WHO_WRITES_ZERO: Final = Lesson(
         LessonStep(
             task=("The same, with the end: 0, and an empty line.",),
             commands=(posting("5", "hello", "0", ""),),
-            judge=lambda connection: judge_whole_post(connection, _ended),
+            judge=whole_post(_ended),
             lesson_learned=(
                 "Between the 0 line and the empty line trailer fields may stand (RFC 9112 §7.1.2).",
                 "Look at what came back: the server wrote a 0 of its own, for its own body.",

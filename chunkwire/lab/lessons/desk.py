@@ -20,7 +20,7 @@ from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detec
 from chunkwire.lab.lessons.sitting import Sitting, seated
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
-from chunkwire.lab.seat import Seat
+from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
 from chunkwire.server.query import Query, bad_value, whole_number
 from chunkwire.server.refusal import Refusal
@@ -64,10 +64,7 @@ class LessonDesk:
         nc = await netcat_asked(request.query)
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
         events = SittingEvents(number, nc, sender)
-        if seat in self._sittings:
-            self._sittings[seat][1].cancel()
-        with trio.CancelScope() as scope:
-            self._sittings[seat] = (events.sitting, scope)
+        with replacing(self._sittings, seat, events.sitting):
             try:
                 async with seated(events.sitting, front=self._front_for(seat)):
                     events.step()
@@ -76,9 +73,6 @@ class LessonDesk:
                     raise gone
             except LocalError as error:
                 raise Refusal(400, "lesson", str(error)) from error
-            finally:
-                if self._sittings.get(seat, (None,))[0] is events.sitting:
-                    del self._sittings[seat]
 
     async def _answer(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if seat not in self._sittings:

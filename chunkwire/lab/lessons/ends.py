@@ -8,7 +8,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import CurlCommand, Lesson, LessonStep, PipedCommand, TypedCommand
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
-from chunkwire.lab.lessons.typed import answer_of, judge_request, target_of, wrong_target
+from chunkwire.lab.lessons.typed import answer_of, request, target_of, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _STREAMS: Final = ("first", "second", "third")
@@ -89,16 +89,13 @@ CUT_OR_EARLY_END: Final = Lesson(
 )
 
 
-def _left(connection: WatchedConnection) -> Judgement | None:
-    def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-        mistake = wrong_target(message, b"/endless")
-        if mistake is not None or not connection.is_over:
-            return mistake
-        if connection.client_ended_at is None or not connection.client_end:
-            return wrong("The server ended first. Leave while lines still come.")
-        return right("You left in the middle of the stream.", *_departure(connection))
-
-    return judge_request(connection, judge)
+def _left(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    mistake = wrong_target(message, b"/endless")
+    if mistake is not None or not connection.is_over:
+        return mistake
+    if connection.client_ended_at is None or not connection.client_end:
+        return wrong("The server ended first. Leave while lines still come.")
+    return right("You left in the middle of the stream.", *_departure(connection))
 
 
 def _departure(connection: WatchedConnection) -> tuple[str, ...]:
@@ -111,22 +108,17 @@ def _departure(connection: WatchedConnection) -> tuple[str, ...]:
     return (*lines, "           RST came back: only then it knew that nobody reads")
 
 
-def _half_closed(connection: WatchedConnection) -> Judgement | None:
-    def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-        mistake = wrong_target(message, b"/short")
-        if mistake is not None or not connection.is_over:
-            return mistake
-        if not read_response(connection.response_octets).is_complete:
-            return wrong("Your side was gone before the end: not all of the stream could be sent.")
-        if connection.client_ended_at is None or not connection.writes_after_fin:
-            return wrong(
-                "Your FIN came after the stream. Half-close first: the command does so, once its input has ended."
-            )
-        count = connection.writes_after_fin
-        when = f"{connection.client_ended_at:.3f} s"
-        return right(f"Your FIN came at {when}; {count} more writes followed, and you read them all.")
-
-    return judge_request(connection, judge)
+def _half_closed(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    mistake = wrong_target(message, b"/short")
+    if mistake is not None or not connection.is_over:
+        return mistake
+    if not read_response(connection.response_octets).is_complete:
+        return wrong("Your side was gone before the end: not all of the stream could be sent.")
+    if connection.client_ended_at is None or not connection.writes_after_fin:
+        return wrong("Your FIN came after the stream. Half-close first: the command does so, once its input has ended.")
+    count = connection.writes_after_fin
+    when = f"{connection.client_ended_at:.3f} s"
+    return right(f"Your FIN came at {when}; {count} more writes followed, and you read them all.")
 
 
 CLIENT_THAT_LEAVES: Final = Lesson(
@@ -140,7 +132,7 @@ CLIENT_THAT_LEAVES: Final = Lesson(
         LessonStep(
             task=("Start an endless stream. After some lines leave: {leave}.",),
             commands=(TypedCommand(("GET /endless HTTP/1.1", "Host: x", "")),),
-            judge=_left,
+            judge=request(_left),
             lesson_learned=(
                 "FIN alone did not stop the server. The reset that answered its next write did.",
                 "A server that is silent between two events finds out late, and pays for a reader that is not there.",
@@ -149,7 +141,7 @@ CLIENT_THAT_LEAVES: Final = Lesson(
         LessonStep(
             task=("Now send FIN and stay: this command closes its own side at once, and reads on (a half-close).",),
             commands=(PipedCommand(b"GET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),),
-            judge=_half_closed,
+            judge=request(_half_closed),
             lesson_learned=(
                 "The same FIN, and a reader was there: FIN alone does not mean that a client left (RFC 9112 §9.6).",
                 "That is why chunkwire forward has a flag for it: --on-client-fin keep or cancel.",

@@ -40,7 +40,6 @@ from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
-from chunkwire.server.routes import Resource
 from chunkwire.server.serving import serve
 from chunkwire.wire.errors import LocalError
 
@@ -201,11 +200,11 @@ async def seated(
             await open_door(LEARNER, own, listen or free)
         else:
             resources = lesson_resources(sitting.answer, front.paths(lesson.hops) if front else ("",))
-            [origin] = await nursery.start(_serve_origin, free, resources, name="origin")
+            serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
+            [origin] = await nursery.start(serve_origin, free, name="origin")
             await open_door(ORIGIN, origin, listen or free)
             for door, mode in lesson.hops.items():
-                settings = GatewaySettings(mode=parse_mode(mode), name=door)
-                [hop] = await nursery.start(_serve_hop, free, origin, settings, name=door)
+                hop = await start_hop(nursery, origin, GatewaySettings(mode=parse_mode(mode), name=door))
                 await open_door(door, hop, free)
         nursery.start_soon(sitting.watch_idleness, name="hints")
         try:
@@ -218,17 +217,12 @@ async def seated(
         nursery.cancel_scope.cancel()
 
 
-async def _serve_origin(
-    where: Address, resources: tuple[Resource, ...], *, task_status: trio.TaskStatus[list[Address]]
-) -> None:
-    await serve(where, resources, on_end=lambda entry: None, task_status=task_status)
-
-
-async def _serve_hop(
-    where: Address, origin: Address, settings: GatewaySettings, *, task_status: trio.TaskStatus[list[Address]]
-) -> None:
-    upstreams = [Upstream(parse_url(f"http://{origin}"))]
-    await serve_gateway(where, upstreams, settings=settings, on_end=lambda *ended: None, task_status=task_status)
+async def start_hop(nursery: trio.Nursery, upstream: Address, settings: GatewaySettings) -> Address:
+    """Start a gateway in front of a server, on a free port of loopback; return where it listens."""
+    upstreams = [Upstream(parse_url(f"http://{upstream}"))]
+    hop = partial(serve_gateway, upstreams=upstreams, settings=settings, on_end=lambda *ended: None)
+    bound: list[Address] = await nursery.start(hop, Address(LOOPBACK, 0), name=settings.name)
+    return bound[0]
 
 
 async def _open_door(

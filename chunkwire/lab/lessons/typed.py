@@ -57,6 +57,11 @@ def _is_answered(connection: WatchedConnection) -> bool:
     return connection.is_over or answer.is_complete or answer.mistake is not None
 
 
+def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
+    """Return the judge of the first request of a connection; as `judge_request`."""
+    return lambda connection: judge_request(connection, judge, needs_host=needs_host)
+
+
 def target_of(connection: WatchedConnection) -> bytes:
     """Return what a connection asks for, as the lesson calls it; b"" for nothing so far."""
     return read_request(connection.request_octets, path=connection.path).target
@@ -68,7 +73,7 @@ def fetched(path: bytes, sentence: str) -> Judge:
     def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
         return wrong_target(message, path) or right(sentence)
 
-    return lambda connection: judge_request(connection, judge)
+    return request(judge)
 
 
 def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> Judgement | None:
@@ -80,8 +85,8 @@ def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> J
     return None
 
 
-def judge_post(connection: WatchedConnection, judge: MessageJudge, size_of: bytes = b"") -> Judgement | None:
-    """Judge a chunked body sent to /echo; `judge` is asked while there is no mistake.
+def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
+    """Return the judge of a chunked body sent to /echo; `judge` is asked while there is no mistake.
 
     Args:
         size_of: the text whose size line is to be found: a wrong one is explained by what it would be the size of.
@@ -97,16 +102,16 @@ def judge_post(connection: WatchedConnection, judge: MessageJudge, size_of: byte
             mistake = size_mistake(message, size_of)
         return mistake or message.mistake or judge(message, connection)
 
-    return judge_request(connection, judge_body)
+    return request(judge_body)
 
 
-def judge_whole_post(connection: WatchedConnection, judge: MessageJudge, size_of: bytes = b"") -> Judgement | None:
-    """As `judge_post`; `judge` is asked once the body is complete, and one that never is, is wrong."""
+def whole_post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
+    """As `post`; `judge` is asked once the body is complete. A body that never is complete is wrong."""
 
     def judge_complete(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
         return judge(message, connection) if message.is_complete else unfinished(message, connection)
 
-    return judge_post(connection, judge_complete, size_of)
+    return post(judge_complete, size_of)
 
 
 def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

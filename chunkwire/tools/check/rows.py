@@ -124,6 +124,12 @@ def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
     return [test for test in tests if any(is_named(test.row, wanted) for wanted in only)]
 
 
+def check_row(row_id: str, level: Level, title: str, clause: str = "") -> CheckRow:
+    """Return a row; its clause is the section that its id begins with, unless another one is given."""
+    document, section, _ = row_id.split("/")
+    return CheckRow(row_id, level, title, clause or f"{document} §{section}")
+
+
 def is_named(row: CheckRow, wanted: str) -> bool:
     """Say whether a row has this id or name, or is in this section: `9112/7.1` names 9112/7.1/3, not 9112/7.10/1."""
     wanted = wanted.rstrip("/")

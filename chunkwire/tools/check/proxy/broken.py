@@ -20,11 +20,12 @@ from chunkwire.tools.check.proxy.trial import (
     failed,
     inapplicable,
     passed,
+    proxy_row,
     saying,
     undecided,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling
+from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
 
 # Where the text leaves room. §8 calls a chunked body incomplete until the zero-sized chunk has been received, and here
 # it has been. And a recipient MAY recover a usable element from an invalid construct (RFC 9110 §2.4): a size that a
@@ -167,42 +168,25 @@ async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
     return None
 
 
-def _response_rows() -> list[ProxyRow]:
-    return [
-        ProxyRow(
-            CheckRow(
-                f"{scenario.clause.replace(' §', '/')}/{scenario.name}",
-                _LEVELS.get(scenario.name, Level.MUST),
-                f"never whole to a client: {scenario.summary}",
-                scenario.clause,
-            ),
-            _response_check(scenario),
-        )
+def _request_row(
+    section: str, name: str, summary: str, octets: bytes, ending: Ending, framing: bytes = b"Transfer-Encoding: chunked"
+) -> ProxyRow:
+    level, title = _LEVELS.get(name, Level.MUST), f"never whole to the upstream: {summary}"
+    return proxy_row(f"{section}/request-{name}", level, title)(_request_check(framing, octets, ending))
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    *(
+        proxy_row(
+            f"{scenario.clause.replace(' §', '/')}/{scenario.name}",
+            _LEVELS.get(scenario.name, Level.MUST),
+            f"never whole to a client: {scenario.summary}",
+        )(_response_check(scenario))
         for scenario in BROKEN
         if not scenario.is_framed
-    ]
-
-
-def _request_row(name: str, summary: str, clause: str, framing: bytes, octets: bytes, ending: Ending) -> ProxyRow:
-    row = CheckRow(
-        f"{clause.replace(' §', '/')}/request-{name}",
-        _LEVELS.get(name, Level.MUST),
-        f"never whole to the upstream: {summary}",
-        clause,
-    )
-    return ProxyRow(row, _request_check(framing, octets, ending))
-
-
-def _request_rows() -> list[ProxyRow]:
-    chunked = b"Transfer-Encoding: chunked"
-    cuts = [_request_row(name, summary, "9112 §8", chunked, octets, ending) for name, summary, octets, ending in _CUTS]
-    malformed = [
-        _request_row(name, summary, "9112 §7.1", chunked, _CHUNK + octets, Ending.KEEP)
-        for name, summary, octets in _MALFORMED
-    ]
-    summary = "FIN before Content-Length octets"
-    short = _request_row("short-length", summary, "9112 §6.3", b"Content-Length: 100", b"half", Ending.CLOSE)
-    return [*cuts, *malformed, short]
-
-
-ROWS: Final[tuple[ProxyRow, ...]] = (*_response_rows(), *_request_rows())
+    ),
+    *(_request_row("9112/8", *cut) for cut in _CUTS),
+    *(_request_row("9112/7.1", name, what, _CHUNK + octets, Ending.KEEP) for name, what, octets in _MALFORMED),
+    _request_row("9112/6.3", "short-length", "FIN before Content-Length octets", b"half", Ending.CLOSE,
+                 b"Content-Length: 100"),
+)  # fmt: skip

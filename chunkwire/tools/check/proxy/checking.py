@@ -31,6 +31,7 @@ from chunkwire.tools.check.proxy import (
 )
 from chunkwire.tools.check.proxy.raw import RawHead
 from chunkwire.tools.check.proxy.trial import (
+    Decided,
     LearnedFacts,
     PatienceOver,
     ProxyAnswer,
@@ -108,6 +109,8 @@ class ProxyCheck:
         async with self._turns.turn(alone=row.runs_alone):
             try:
                 ruling = await row.check(trial)
+            except Decided as decided:
+                ruling = decided.ruling
             except ChunkwireError as error:
                 ruling = undecided(" ".join(str(error).split()))
             finally:

@@ -9,6 +9,7 @@ before that was answered.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,6 @@ from chunkwire.tools.check.proxy.trial import (
     Check,
     ClientSide,
     PatienceOver,
-    ProxyAnswer,
     ProxyRow,
     ProxyTrial,
     failed,
@@ -137,119 +137,81 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
 
 async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
     """Say whether octets of a body became a request, once whatever the proxy makes of the connection is over."""
-    said = await _first_answer(client, method)
+    try:
+        said = (await client.answer(method)).said
+    except PatienceOver as over:
+        said = str(over)
     if not client.is_over and await client.offer(trial.request(trial.expect(saying(b"follower")))):
         with trio.move_on_after(_SETTLE_SECONDS):
-            try:
+            with suppress(PatienceOver):  # nothing more is answered
                 while not inner.arrivals and (await client.answer()).head is not None:
                     pass
-            except PatienceOver:
-                pass  # nothing more is answered
     if inner.arrivals:
         return failed(f"the upstream got the request inside the body as one of its own; {said}")
     return passed(said)
 
 
-async def _first_answer(client: ClientSide, method: bytes) -> str:
-    try:
-        answer: ProxyAnswer = await client.answer(method)
-    except PatienceOver as over:
-        return str(over)
-    return answer.said
+def _inner_after(row_id: str, title: str, line: bytes, before: bytes) -> ProxyRow:
+    """Make the row of a request whose body breaks off; what follows it there is a request."""
+
+    @proxy_row(row_id, Level.MUST, title)
+    async def check(trial: ProxyTrial) -> Ruling:
+        outer, inner = trial.expect(saying(b"outer")), trial.expect(saying(b"inner"))
+        client = await trial.connect()
+        await client.offer(trial.request(outer, line, method=b"POST", body=before + trial.request(inner)))
+        return await judge_inner(trial, client, inner)
+
+    return check
 
 
-def _attack_rows() -> list[ProxyRow]:
-    return [
+def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") -> ProxyRow:
+    """Make the row of a request that is answered by its head; its content is a request, and is sent after that.
+
+    Args:
+        begun: content that goes with the head.
+    """
+
+    async def respond(arrival: Arrival) -> None:
+        await arrival.send(reply(b"too large", status=b"413 Content Too Large"))
+
+    @proxy_row(row_id, Level.MUST, title)
+    async def check(trial: ProxyTrial) -> Ruling:
+        outer, inner = trial.expect(respond), trial.expect(saying(b"inner"))
+        within = trial.request(inner)
+        client = await trial.connect()
+        length = _CL % (len(begun) + len(within))
+        await client.send(trial.request(outer, length, *lines, method=b"POST", body=begun))
+        early = ""
+        with suppress(PatienceOver):  # held until the content is whole, as a proxy may
+            _, head = await client.final_head()
+            if head is not None:
+                early = f"{head.status} came early; "
+                client.pending.clear()
+        await client.offer(within)
+        ruling = await judge_inner(trial, client, inner)
+        return ruling if ruling.outcome is RowOutcome.FAIL else passed(early + ruling.why)
+
+    return check
+
+
+ROWS: Final[tuple[ProxyRow, ...]] = (
+    *(
         ProxyRow(
             CheckRow(f"9112/11.2/{number}", Level.MUST, f"one request stays one: {attack.title}", attack.clause),
             _attack_check(attack),
         )
         for number, attack in enumerate(_ATTACKS, 1)
-    ]
-
-
-async def _inner_after(trial: ProxyTrial, head: bytes, before: bytes, after: bytes = b"") -> Ruling:
-    """Send a request whose body breaks off, and a request in what follows."""
-    outer, inner = trial.expect(saying(b"outer")), trial.expect(saying(b"inner"))
-    client = await trial.connect()
-    await client.offer(trial.request(outer, head, method=b"POST", body=before + trial.request(inner) + after))
-    return await judge_inner(trial, client, inner)
-
-
-@proxy_row("9112/9.3/2", Level.MUST, "what follows a broken chunk-size is no request", "9112 §9.3")
-async def after_bad_size(trial: ProxyTrial) -> Ruling:
-    """Break a size line, and send a request behind it."""
-    return await _inner_after(trial, _TE, b"zz\r\n")
-
-
-@proxy_row("9112/9.3/3", Level.MUST, "what follows chunk-data without its CRLF is no request", "9112 §9.3")
-async def after_missing_crlf(trial: ProxyTrial) -> Ruling:
-    """Leave the CRLF out, and send a request in its place."""
-    return await _inner_after(trial, _TE, b"5\r\nhello")
-
-
-@proxy_row("9112/9.3/4", Level.MUST, "what follows a trailer line without a colon is no request", "9112 §9.3")
-async def after_bad_trailer(trial: ProxyTrial) -> Ruling:
-    """Break a trailer section, and send a request in it."""
-    return await _inner_after(trial, _TE, encode_chunk(b"hello") + b"0\r\nno colon\r\n")
-
-
-@proxy_row("9112/7.1/6", Level.MUST, "a chunk-size of 2^64+5 is not 5", "9112 §7.1")
-async def after_wrapped_size(trial: ProxyTrial) -> Ruling:
-    """Send a size that wraps, and a request where the body would then end."""
-    return await _inner_after(trial, _TE, b"10000000000000005\r\nhello\r\n0\r\n\r\n")
-
-
-@proxy_row("9112/6.3/5", Level.MUST, "what follows an invalid Content-Length is no request", "9112 §6.3")
-async def after_bad_length(trial: ProxyTrial) -> Ruling:
-    """Send two lengths, the first of which ends before a request."""
-    return await _inner_after(trial, b"Content-Length: 5\r\nContent-Length: 500", b"hello")
-
-
-@proxy_row("9112/9.6/2", Level.MUST, "no request is processed after one with Connection: close", "9112 §9.6")
-async def after_close(trial: ProxyTrial) -> Ruling:
-    """Pipeline a request behind one that closes."""
-    return await _inner_after(trial, b"Connection: close\r\nContent-Length: 5", b"hello")
-
-
-async def _answered_early(trial: ProxyTrial, *lines: bytes, has_begun: bool) -> Ruling:
-    """Answer a request by its head, and then send its content, which is a request."""
-
-    async def respond(arrival: Arrival) -> None:
-        await arrival.send(reply(b"too large", status=b"413 Content Too Large"))
-
-    outer, inner = trial.expect(respond), trial.expect(saying(b"inner"))
-    within = trial.request(inner)
-    begun = b"x" * 10 if has_begun else b""
-    length = _CL % (len(begun) + len(within))
-    client = await trial.connect()
-    await client.send(trial.request(outer, length, *lines, method=b"POST", body=begun))
-    early = ""
-    try:
-        _, head = await client.final_head()
-        early = f"{head.status} came early; " if head is not None else ""
-        if head is not None:
-            client.pending.clear()
-    except PatienceOver:
-        pass  # held until the content is whole, as a proxy may
-    await client.offer(within)
-    ruling = await judge_inner(trial, client, inner)
-    return ruling if ruling.outcome is RowOutcome.FAIL else passed(early + ruling.why)
-
-
-@proxy_row("9112/9.3/5", Level.MUST, "content that comes after an early response is no request", "9112 §9.3")
-async def early_answer(trial: ProxyTrial) -> Ruling:
-    """Answer 413 in the middle of the content."""
-    return await _answered_early(trial, has_begun=True)
-
-
-@proxy_row("9112/9.3/6", Level.MUST, "content that comes after a final answer to Expect is no request", "9112 §9.3")
-async def expect_desync(trial: ProxyTrial) -> Ruling:
-    """Answer 413 to Expect, and send the content all the same."""
-    return await _answered_early(trial, b"Expect: 100-continue", has_begun=False)
-
-
-ROWS: Final[tuple[ProxyRow, ...]] = (
-    *_attack_rows(), after_bad_size, after_missing_crlf, after_bad_trailer, after_wrapped_size, after_bad_length,
-    after_close, early_answer, expect_desync,
+    ),
+    _inner_after("9112/9.3/2", "what follows a broken chunk-size is no request", _TE, b"zz\r\n"),
+    _inner_after("9112/9.3/3", "what follows chunk-data without its CRLF is no request", _TE, b"5\r\nhello"),
+    _inner_after("9112/9.3/4", "what follows a trailer line without a colon is no request", _TE,
+                 encode_chunk(b"hello") + b"0\r\nno colon\r\n"),
+    _inner_after("9112/7.1/6", "a chunk-size of 2^64+5 is not 5", _TE, b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    _inner_after("9112/6.3/5", "what follows an invalid Content-Length is no request",
+                 b"Content-Length: 5\r\nContent-Length: 500", b"hello"),
+    _inner_after("9112/9.6/2", "no request is processed after one with Connection: close",
+                 b"Connection: close\r\nContent-Length: 5", b"hello"),
+    _answered_early("9112/9.3/5", "content that comes after an early response is no request", begun=b"x" * 10),
+    _answered_early("9112/9.3/6", "content that comes after a final answer to Expect is no request",
+                    b"Expect: 100-continue"),
 )  # fmt: skip

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkwire.tools.check.proxy.messages import CHUNKED_HEAD, PIECES, get, writing
+from chunkwire.tools.check.proxy.messages import CHUNKED_HEAD, PIECES
 from chunkwire.tools.check.proxy.trial import (
+    Decided,
     PatienceOver,
     ProxyAnswer,
     ProxyRow,
@@ -17,6 +18,7 @@ from chunkwire.tools.check.proxy.trial import (
     reply,
     saying,
     undecided,
+    writing,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, Ruling
@@ -26,10 +28,13 @@ from chunkwire.wire.errors import quoted
 _REFUSES_1_0: Final = (426, 505)
 
 
-async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> ProxyAnswer | Ruling:
+async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> ProxyAnswer:
     """Return the answer to a GET in HTTP/1.0, where the proxy asks the upstream in HTTP/1.1 for it.
 
     To a request of HTTP/1.0 the upstream itself may send neither chunks nor 1xx.
+
+    Raises:
+        Decided: the proxy asks in HTTP/1.0, or refuses to; the row does not apply.
     """
 
     async def respond(arrival: Arrival) -> None:
@@ -40,43 +45,34 @@ async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> P
         if is_cut:
             await arrival.finish()
 
-    answer = await get(trial, respond, version=b"1.0")
+    answer = await trial.ask(respond, version=b"1.0")
     if any(arrival.head.version == b"1.0" for arrival in trial.arrivals):
-        return inapplicable("for a client of HTTP/1.0 the proxy asks the upstream in HTTP/1.0")
+        raise Decided(inapplicable("for a client of HTTP/1.0 the proxy asks the upstream in HTTP/1.0"))
     if answer.status in _REFUSES_1_0:
-        return inapplicable(f"the proxy has no clients of HTTP/1.0: it answers {answer.status}")
+        raise Decided(inapplicable(f"the proxy has no clients of HTTP/1.0: it answers {answer.status}"))
     return answer
 
 
-@proxy_row("9110/15.2/4", Level.MUST, "no 1xx goes to an HTTP/1.0 client", "9110 §15.2", needs_1_1=True)
-async def no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
-    """Send a 103 to a client of HTTP/1.0."""
+@proxy_row("9110/15.2/4", Level.MUST, "no 1xx goes to an HTTP/1.0 client", needs_1_1=True)
+async def _no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
     answer = await _ask_1_0(trial, b"HTTP/1.1 103 Early Hints\r\n\r\n", reply(b"final"))
-    if isinstance(answer, Ruling):
-        return answer
     if answer.interim:
         return failed(f"the client got {answer.interim[0].status}")
     return passed("none came") if answer.is_success else undecided(answer.said)
 
 
-@proxy_row("9112/6.1/1", Level.MUST, "no Transfer-Encoding goes to an HTTP/1.0 client", "9112 §6.1", needs_1_1=True)
-async def no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
-    """Answer a client of HTTP/1.0 in chunks."""
+@proxy_row("9112/6.1/1", Level.MUST, "no Transfer-Encoding goes to an HTTP/1.0 client", needs_1_1=True)
+async def _no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
     answer = await _ask_1_0(trial, CHUNKED_HEAD + b"".join(map(encode_chunk, PIECES)) + encode_last_chunk())
-    if isinstance(answer, Ruling):
-        return answer
-    if answer.head is None or not answer.is_success:
-        return undecided(answer.said)
-    if answer.head.values(b"transfer-encoding"):
+    if answer.success().values(b"transfer-encoding"):
         return failed("the client of HTTP/1.0 got Transfer-Encoding")
     if answer.content != b"".join(PIECES):
         return failed("no Transfer-Encoding, and other content than was sent")
     return passed("the content came without chunks")
 
 
-@proxy_row("9112/9.3/1", Level.SHOULD, "the connection of an HTTP/1.0 client closes after the response", "9112 §9.3")
-async def closes_1_0(trial: ProxyTrial) -> Ruling:
-    """Ask in HTTP/1.0 without keep-alive."""
+@proxy_row("9112/9.3/1", Level.SHOULD, "the connection of an HTTP/1.0 client closes after the response")
+async def _closes_1_0(trial: ProxyTrial) -> Ruling:
     client = await trial.connect()
     await client.send(trial.request(trial.expect(saying(b"final")), version=b"1.0"))
     answer = await client.answer()
@@ -91,86 +87,68 @@ async def closes_1_0(trial: ProxyTrial) -> Ruling:
     return passed(f"it ended with {how}")
 
 
-@proxy_row(
-    "9112/8/1.0-reset", Level.SEEN, "to an HTTP/1.0 client a cut response ends with a reset", "9112 §8", needs_1_1=True
-)
-async def cut_to_1_0(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/8/1.0-reset", Level.SEEN, "to an HTTP/1.0 client a cut response ends with a reset", needs_1_1=True)
+async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
     """Cut a response in chunks, whose content the client has until the close."""
     answer = await _ask_1_0(trial, CHUNKED_HEAD + encode_chunk(b"hello"), is_cut=True)
-    if isinstance(answer, Ruling):
-        return answer
     is_taken = answer.is_success and answer.is_whole
     return failed("it looked whole to the client") if is_taken else passed(answer.said)
 
 
-async def _two_on_one(trial: ProxyTrial, method: bytes, *pieces: bytes) -> tuple[ProxyAnswer, bytes]:
-    """Send two requests on one connection; return the first answer, and what came instead of the second."""
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(writing(*pieces)), method=method))
-    answer = await client.answer(method)
-    follower = trial.request(trial.expect(saying(b"follower")))
-    if not await client.offer(follower):
-        return answer, b""
-    try:
-        second = await client.answer()
-    except PatienceOver:
-        return answer, bytes(client.pending)
-    if second.head is None or second.content == b"follower":
-        return answer, b""
-    return answer, second.head.octets + second.content
+def _bodiless(
+    row_id: str,
+    title: str,
+    head: bytes,
+    *,
+    method: bytes = b"GET",
+    after: bytes = b"",
+    clause: str = "",
+    needs_1_1: bool = False,
+) -> ProxyRow:
+    """Make the row of a response without content: the next response of its connection has to be the follower's.
+
+    Args:
+        after: octets of the upstream behind this response, which are for nobody.
+    """
+
+    @proxy_row(row_id, Level.MUST, title, clause=clause, needs_1_1=needs_1_1)
+    async def check(trial: ProxyTrial) -> Ruling:
+        client = await trial.connect()
+        await client.send(trial.request(trial.expect(writing(head + after)), method=method))
+        answer = await client.answer(method)
+        wrong = b""
+        if await client.offer(trial.request(trial.expect(saying(b"follower")))):
+            try:
+                second = await client.answer()
+                if second.head is not None and second.content != b"follower":
+                    wrong = second.head.octets + second.content
+            except PatienceOver:
+                wrong = bytes(client.pending)
+        if wrong:
+            return failed(f"octets came where the next response begins: {quoted(wrong)}")
+        return passed(answer.said) if answer.head is not None else undecided(answer.said)
+
+    return check
 
 
-def _bodiless(answer: ProxyAnswer, wrong: bytes) -> Ruling:
-    if wrong:
-        return failed(f"octets came where the next response begins: {quoted(wrong)}")
-    return passed(answer.said) if answer.head is not None else undecided(answer.said)
+_POISON: Final = reply(b"poison")
+_BODILESS: Final = (
+    _bodiless("9110/9.3.2/1", "a response to HEAD has no content, and the next response is right",
+              b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method=b"HEAD"),
+    _bodiless("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", CHUNKED_HEAD, method=b"HEAD",
+              clause="9112 §6.3", needs_1_1=True),
+    _bodiless("9112/6.3/2", "content that follows a response to HEAD goes to nobody",
+              b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", method=b"HEAD", after=_POISON),
+    _bodiless("9112/6.3/3", "content that follows a 204 goes to nobody", b"HTTP/1.1 204 No Content\r\n\r\n",
+              after=_POISON),
+    _bodiless("9112/6.3/4", "content that follows a 304 goes to nobody",
+              b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', after=_POISON),
+)  # fmt: skip
 
 
-@proxy_row(
-    "9110/9.3.2/1", Level.MUST, "a response to HEAD has no content, and the next response is right", "9110 §9.3.2"
-)
-async def head_method(trial: ProxyTrial) -> Ruling:
-    """Answer HEAD with the fields of a GET."""
-    answer, wrong = await _two_on_one(trial, b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-    return _bodiless(answer, wrong)
-
-
-@proxy_row(
-    "9110/9.3.2/2", Level.MUST, "a response to HEAD whose head names chunks has none", "9112 §6.3", needs_1_1=True
-)
-async def head_chunked(trial: ProxyTrial) -> Ruling:
-    """Answer HEAD with Transfer-Encoding."""
-    answer, wrong = await _two_on_one(trial, b"HEAD", CHUNKED_HEAD)
-    return _bodiless(answer, wrong)
-
-
-@proxy_row("9112/6.3/2", Level.MUST, "content that follows a response to HEAD goes to nobody", "9112 §6.3")
-async def head_with_content(trial: ProxyTrial) -> Ruling:
-    """Answer HEAD with content that is a response of its own."""
-    poison = reply(b"poison")
-    answer, wrong = await _two_on_one(trial, b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + poison)
-    return _bodiless(answer, wrong)
-
-
-@proxy_row("9112/6.3/3", Level.MUST, "content that follows a 204 goes to nobody", "9112 §6.3")
-async def no_content(trial: ProxyTrial) -> Ruling:
-    """Answer 204 with content that is a response of its own."""
-    answer, wrong = await _two_on_one(trial, b"GET", b"HTTP/1.1 204 No Content\r\n\r\n" + reply(b"poison"))
-    return _bodiless(answer, wrong)
-
-
-@proxy_row("9112/6.3/4", Level.MUST, "content that follows a 304 goes to nobody", "9112 §6.3")
-async def not_modified(trial: ProxyTrial) -> Ruling:
-    """Answer 304 with content that is a response of its own."""
-    head = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n'
-    answer, wrong = await _two_on_one(trial, b"GET", head + reply(b"poison"))
-    return _bodiless(answer, wrong)
-
-
-@proxy_row("9112/6.1/2", Level.MUST, "a 204 goes on without Transfer-Encoding", "9112 §6.1", needs_1_1=True)
-async def no_coding_in_204(trial: ProxyTrial) -> Ruling:
-    """Answer 204 with the field that it must not have."""
-    answer = await get(trial, writing(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"))
+@proxy_row("9112/6.1/2", Level.MUST, "a 204 goes on without Transfer-Encoding", needs_1_1=True)
+async def _no_coding_in_204(trial: ProxyTrial) -> Ruling:
+    answer = await trial.ask(writing(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"))
     if answer.head is None or answer.status != 204:
         return passed(answer.said)
     has = answer.head.values(b"transfer-encoding")
@@ -178,6 +156,5 @@ async def no_coding_in_204(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    no_interim_to_1_0, no_chunks_to_1_0, closes_1_0, cut_to_1_0, head_method, head_chunked, head_with_content,
-    no_content, not_modified, no_coding_in_204,
+    _no_interim_to_1_0, _no_chunks_to_1_0, _closes_1_0, _cut_to_1_0, *_BODILESS, _no_coding_in_204,
 )  # fmt: skip

@@ -16,43 +16,21 @@ from chunkwire.tools.check.proxy.trial import (
     reply,
     saying,
     undecided,
+    writing,
 )
-from chunkwire.tools.check.proxy.upstream import Arrival, Responder
+from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 PIECES: Final = (b"one", b"two and more", b"x" * 300, b"four")
 
 
-def writing(*pieces: bytes) -> Responder:
-    """Return what reads the request and writes these octets."""
-
-    async def respond(arrival: Arrival) -> None:
-        if await arrival.body.rest():
-            for piece in pieces:
-                await arrival.send(piece)
-
-    return respond
-
-
-async def get(trial: ProxyTrial, respond: Responder, *lines: bytes, version: bytes = b"1.1") -> ProxyAnswer:
-    """Return the answer to a GET; if it does not come, what comes once the upstream has closed its connection."""
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond), *lines, version=version))
-    try:
-        return await client.answer()
-    except PatienceOver:
-        for arrival in trial.arrivals:
-            await arrival.finish()
-        return await client.answer()
-
-
-@proxy_row("9112/7.1/4", Level.SEEN, "chunks of a response keep their boundaries", "9112 §7.1", needs_1_1=True)
-async def same_chunks(trial: ProxyTrial) -> Ruling:
-    """Send chunks in one write, and compare the sizes that arrive."""
+@proxy_row("9112/7.1/4", Level.SEEN, "chunks of a response keep their boundaries", needs_1_1=True)
+async def _same_chunks(trial: ProxyTrial) -> Ruling:
     octets = b"".join(map(encode_chunk, PIECES)) + encode_last_chunk()
-    answer = await get(trial, writing(CHUNKED_HEAD, octets))
+    answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.content != b"".join(PIECES) or answer.body is None:
         return undecided(answer.said)
     sizes = [int(line.partition(b";")[0], 16) for line in answer.body.lines[:-1]]
@@ -61,34 +39,30 @@ async def same_chunks(trial: ProxyTrial) -> Ruling:
     return failed(f"{len(PIECES)} chunks became {len(sizes) or 'no chunks'}")
 
 
-@proxy_row("9112/7.1.1/1", Level.SEEN, "chunk extensions of a response go on", "9112 §7.1.1", needs_1_1=True)
-async def extensions(trial: ProxyTrial) -> Ruling:
-    """Send extensions."""
-    octets = encode_chunk(b"hello", b";check=yes") + encode_last_chunk()
-    answer = await get(trial, writing(CHUNKED_HEAD, octets))
+@proxy_row("9112/7.1.1/1", Level.SEEN, "chunk extensions of a response go on", needs_1_1=True)
+async def _extensions(trial: ProxyTrial) -> Ruling:
+    answer = await trial.ask(writing(CHUNKED_HEAD, encode_chunk(b"hello", b";check=yes") + encode_last_chunk()))
     if answer.content != b"hello" or answer.body is None:
         return undecided(answer.said)
     return passed("kept") if any(b"check=yes" in line for line in answer.body.lines) else failed("dropped, as it may")
 
 
-@proxy_row(
-    "9112/7.1.1/2", Level.MUST, "chunk extensions that it does not know change nothing", "9112 §7.1.1", needs_1_1=True
-)
-async def extensions_ignored(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/7.1.1/2", Level.MUST, "chunk extensions that it does not know change nothing", needs_1_1=True)
+async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
     """Send extensions of every form, and compare the content."""
     octets = b'5;a\r\nhello\r\n6;a=1;b="q;\\"x"\r\n there\r\n0;last\r\n\r\n'
-    answer = await get(trial, writing(CHUNKED_HEAD, octets))
+    answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.is_success and answer.is_whole and answer.content == b"hello there":
         return passed("the content came whole")
     return failed(f"{answer.said}, {len(answer.content)} of 11 octets")
 
 
-@proxy_row("9112/7.1.2/1", Level.SEEN, "trailers of a response go on", "9112 §7.1.2", needs_1_1=True)
-async def response_trailers(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/7.1.2/1", Level.SEEN, "trailers of a response go on", needs_1_1=True)
+async def _response_trailers(trial: ProxyTrial) -> Ruling:
     """Send a trailer section to a client that takes it."""
     head = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Check\r\n\r\n")
     octets = encode_chunk(b"hello") + encode_last_chunk(((b"X-Check", b"trailed"),))
-    answer = await get(trial, writing(head, octets), b"TE: trailers", b"Connection: TE")
+    answer = await trial.ask(writing(head, octets), b"TE: trailers", b"Connection: TE")
     if answer.content != b"hello" or answer.body is None:
         return undecided(answer.said)
     if (b"x-check", b"trailed") in [(name.lower(), value) for name, value in answer.body.trailers]:
@@ -96,68 +70,49 @@ async def response_trailers(trial: ProxyTrial) -> Ruling:
     return failed("dropped, as they may be")
 
 
-async def _upload(trial: ProxyTrial, octets: bytes, *lines: bytes) -> tuple[ProxyAnswer, Arrival | None]:
-    expected = trial.expect(saying(b"ok"))
-    client = await trial.connect()
-    await client.send(trial.request(expected, *lines, b"Transfer-Encoding: chunked", method=b"POST"))
-    await client.offer(octets)
-    answer = await client.answer(b"POST")
-    return answer, expected.arrivals[0] if expected.arrivals else None
+async def _upload(trial: ProxyTrial, octets: bytes, *lines: bytes) -> ProxyAnswer:
+    return await trial.ask(saying(b"ok"), *lines, b"Transfer-Encoding: chunked", method=b"POST", body=octets)
 
 
 _TRAILED: Final = encode_chunk(b"hello") + b"0\r\nX-Check: trailed\r\n\r\n"
 
 
-@proxy_row("9112/7.1.2/2", Level.SEEN, "trailers of a request go on", "9112 §7.1.2")
-async def request_trailers(trial: ProxyTrial) -> Ruling:
-    """Send a request with a trailer section."""
-    answer, arrival = await _upload(trial, _TRAILED, b"Trailer: X-Check")
-    if arrival is None or arrival.body.content != b"hello":
+@proxy_row("9112/7.1.2/2", Level.SEEN, "trailers of a request go on")
+async def _request_trailers(trial: ProxyTrial) -> Ruling:
+    answer = await _upload(trial, _TRAILED, b"Trailer: X-Check")
+    arrival = trial.arrived(answer)
+    if arrival.body.content != b"hello":
         return undecided(f"the request did not reach the upstream whole; {answer.said}")
     return passed("kept") if arrival.body.trailers else failed("dropped, as they may be")
 
 
-@proxy_row("9112/7.1.2/3", Level.MUST, "no trailer of a request is merged into its header section", "9112 §7.1.2")
-async def trailers_apart(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/7.1.2/3", Level.MUST, "no trailer of a request is merged into its header section")
+async def _trailers_apart(trial: ProxyTrial) -> Ruling:
     """Send a trailer whose definition permits no merging."""
-    answer, arrival = await _upload(trial, _TRAILED, b"Trailer: X-Check")
-    if arrival is None:
-        return undecided(f"the request did not reach the upstream; {answer.said}")
+    arrival = trial.arrived(await _upload(trial, _TRAILED, b"Trailer: X-Check"))
     merged = arrival.head.values(b"x-check")
     return failed("X-Check became a header field") if merged else passed("it is no header field")
 
 
-@proxy_row("9112/7.1/5", Level.MUST, "a request in chunks reaches the upstream with its content", "9112 §7.1")
-async def chunked_upload(trial: ProxyTrial) -> Ruling:
-    """Send a request in chunks of every legal spelling."""
-    octets = b"5\r\nhello\r\n0001;a=b\r\n \r\n5\r\nthere\r\n000\r\n\r\n"
-    answer, arrival = await _upload(trial, octets)
+@proxy_row("9112/7.1/5", Level.MUST, "a request in chunks reaches the upstream with its content")
+async def _chunked_upload(trial: ProxyTrial) -> Ruling:
+    answer = await _upload(trial, b"5\r\nhello\r\n0001;a=b\r\n \r\n5\r\nthere\r\n000\r\n\r\n")
     if answer.status in (411, 501):
         return inapplicable(f"the proxy takes no chunks: {answer.status}")
-    if arrival is not None and arrival.body.is_whole and arrival.body.content == b"hello there":
+    body = trial.arrival.body if trial.arrival is not None else None
+    if body is not None and body.is_whole and body.content == b"hello there":
         return passed("the content came whole")
     return failed(f"the upstream did not get the content; {answer.said}")
 
 
-@proxy_row(
-    "9110/15.2/1",
-    Level.MUST,
-    "a 100 that nobody asked for is not taken for the final response",
-    "9110 §15.2",
-    needs_1_1=True,
-)
-async def early_100(trial: ProxyTrial) -> Ruling:
-    """Send a 100 first."""
-    answer = await get(trial, writing(b"HTTP/1.1 100 Continue\r\n\r\n", reply(b"final")))
-    return _final(answer)
+@proxy_row("9110/15.2/1", Level.MUST, "a 100 that nobody asked for is not taken for the final response", needs_1_1=True)
+async def _early_100(trial: ProxyTrial) -> Ruling:
+    return _final(await trial.ask(writing(b"HTTP/1.1 100 Continue\r\n\r\n", reply(b"final"))))
 
 
-@proxy_row("9110/15.2/2", Level.MUST, "a 103 is not taken for the final response", "9110 §15.2", needs_1_1=True)
-async def early_103(trial: ProxyTrial) -> Ruling:
-    """Send two 103s first."""
-    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
-    answer = await get(trial, writing(hints, hints, reply(b"final")))
-    return _final(answer)
+@proxy_row("9110/15.2/2", Level.MUST, "a 103 is not taken for the final response", needs_1_1=True)
+async def _early_103(trial: ProxyTrial) -> Ruling:
+    return _final(await trial.ask(writing(_HINTS, _HINTS, reply(b"final"))))
 
 
 def _final(answer: ProxyAnswer) -> Ruling:
@@ -166,18 +121,16 @@ def _final(answer: ProxyAnswer) -> Ruling:
     return failed(f"{answer.said} instead of the final response")
 
 
-@proxy_row("9110/15.2/3", Level.SEEN, "a 103 goes on to the client", "9110 §15.2", needs_1_1=True)
-async def forwards_103(trial: ProxyTrial) -> Ruling:
+@proxy_row("9110/15.2/3", Level.SEEN, "a 103 goes on to the client", needs_1_1=True)
+async def _forwards_103(trial: ProxyTrial) -> Ruling:
     """Send a 103; a gateway need not send it on."""
-    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
-    answer = await get(trial, writing(hints, reply(b"final")))
-    if not answer.is_success:
-        return undecided(answer.said)
+    answer = await trial.ask(writing(_HINTS, reply(b"final")))
+    answer.success()
     return passed("it came") if 103 in [head.status for head in answer.interim] else failed("dropped")
 
 
-@proxy_row("9110/10.1.1/1", Level.MUST, "Expect: 100-continue is answered before the content comes", "9110 §10.1.1")
-async def expect_continue(trial: ProxyTrial) -> Ruling:
+@proxy_row("9110/10.1.1/1", Level.MUST, "Expect: 100-continue is answered before the content comes")
+async def _expect_continue(trial: ProxyTrial) -> Ruling:
     """Wait for 100, or a final status, and only then send the content."""
 
     async def respond(arrival: Arrival) -> None:
@@ -199,9 +152,8 @@ async def expect_continue(trial: ProxyTrial) -> Ruling:
     if head is None:
         return undecided(f"the connection ended with {client.how}")
     if head.status != 100:
-        return (
-            passed(f"a final status: {head.status}") if head.status >= 400 else failed(f"{head.status} without content")
-        )
+        is_refused = head.status >= 400
+        return passed(f"a final status: {head.status}") if is_refused else failed(f"{head.status} without content")
     await client.send(b"hello")
     answer = await client.answer(b"POST")
     whole = expected.arrivals and expected.arrivals[0].body.content == b"hello"
@@ -210,19 +162,15 @@ async def expect_continue(trial: ProxyTrial) -> Ruling:
     return failed(f"after 100 the content was not taken: {answer.said}")
 
 
-@proxy_row(
-    "9110/10.1.1/2", Level.SEEN, "a final answer to Expect reaches a client that holds its content back", "9110 §10.1.1"
-)
-async def expect_refused(trial: ProxyTrial) -> Ruling:
-    """Refuse the request by its head."""
-
+@proxy_row("9110/10.1.1/2", Level.SEEN, "a final answer to Expect reaches a client that holds its content back")
+async def _expect_refused(trial: ProxyTrial) -> Ruling:
     async def respond(arrival: Arrival) -> None:
         await arrival.send(reply(b"no", b"Connection: close", status=b"403 Forbidden"))
         await arrival.finish()
 
     client = await trial.connect()
-    request = trial.request(trial.expect(respond), b"Expect: 100-continue", b"Content-Length: 5", method=b"POST")
-    await client.send(request)
+    expected = trial.expect(respond)
+    await client.send(trial.request(expected, b"Expect: 100-continue", b"Content-Length: 5", method=b"POST"))
     async with trial.within("a response head"):
         head = await client.read_head()
     if head is None:
@@ -233,6 +181,6 @@ async def expect_refused(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    same_chunks, extensions, extensions_ignored, response_trailers, request_trailers, trailers_apart, chunked_upload,
-    early_100, early_103, forwards_103, expect_continue, expect_refused,
+    _same_chunks, _extensions, _extensions_ignored, _response_trailers, _request_trailers, _trailers_apart,
+    _chunked_upload, _early_100, _early_103, _forwards_103, _expect_continue, _expect_refused,
 )  # fmt: skip

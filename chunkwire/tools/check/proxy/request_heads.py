@@ -26,40 +26,30 @@ _TE: Final = b"Transfer-Encoding: chunked"
 _CHUNKS: Final = encode_chunk(b"hello") + encode_last_chunk()
 
 
-async def ask(
+async def _reached(trial: ProxyTrial, *lines: bytes) -> Arrival:
+    """Send a request with nothing wrong in it; return what reached the upstream."""
+    return trial.arrived(await trial.ask(saying(b"ok"), *lines))
+
+
+async def _offer(
     trial: ProxyTrial, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b""
 ) -> tuple[ProxyAnswer, Arrival | None]:
-    """Send one request, its octets changed as `change` says; return the answer, and what reached the upstream."""
-    expected = trial.expect(saying(b"ok"))
-    client = await trial.connect()
+    """Send a request, its octets changed as `change` says; return the answer, and what reached the upstream."""
     method = b"POST" if body else b"GET"
-    await client.offer(change(trial.request(expected, *lines, method=method, body=body)))
-    answer = await client.answer(method)
-    return answer, expected.arrivals[0] if expected.arrivals else None
+    answer = await trial.ask(saying(b"ok"), *lines, method=method, body=body, change=change)
+    return answer, trial.arrival
 
 
-async def ask_well(trial: ProxyTrial, *lines: bytes) -> Arrival | Ruling:
-    """Send a request with nothing wrong in it; return what reached the upstream."""
-    answer, arrival = await ask(trial, *lines)
-    return arrival if arrival is not None else undecided(f"the request did not reach the upstream; {answer.said}")
-
-
-@proxy_row("9110/7.6.3/1", Level.MUST, "a request goes on with Via", "9110 §7.6.3")
-async def via(trial: ProxyTrial) -> Ruling:
-    """Look for Via in a request."""
-    arrival = await ask_well(trial)
-    if isinstance(arrival, Ruling):
-        return arrival
+@proxy_row("9110/7.6.3/1", Level.MUST, "a request goes on with Via")
+async def _via(trial: ProxyTrial) -> Ruling:
+    arrival = await _reached(trial)
     values = arrival.head.values(b"via")
     return passed(f"Via: {values[0].decode('latin-1')}") if values else failed("no Via")
 
 
-@proxy_row("9110/7.6.1/1", Level.MUST, "a field that Connection names goes no further than the proxy", "9110 §7.6.1")
-async def connection_options(trial: ProxyTrial) -> Ruling:
-    """Name a field in Connection."""
-    arrival = await ask_well(trial, b"Connection: x-hop", b"X-Hop: 1")
-    if isinstance(arrival, Ruling):
-        return arrival
+@proxy_row("9110/7.6.1/1", Level.MUST, "a field that Connection names goes no further than the proxy")
+async def _connection_options(trial: ProxyTrial) -> Ruling:
+    arrival = await _reached(trial, b"Connection: x-hop", b"X-Hop: 1")
     if arrival.head.values(b"x-hop"):
         return failed("X-Hop reached the upstream")
     if b"x-hop" in arrival.head.members(b"connection"):
@@ -67,30 +57,23 @@ async def connection_options(trial: ProxyTrial) -> Ruling:
     return passed("X-Hop and the option were removed")
 
 
-@proxy_row("9110/7.6.1/3", Level.SHOULD, "Keep-Alive, Proxy-Connection and Upgrade go no further", "9110 §7.6.1")
-async def hop_by_hop(trial: ProxyTrial) -> Ruling:
-    """Send fields that are for one connection, without naming them in Connection."""
-    arrival = await ask_well(trial, b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"Upgrade: x-check")
-    if isinstance(arrival, Ruling):
-        return arrival
+@proxy_row("9110/7.6.1/3", Level.SHOULD, "Keep-Alive, Proxy-Connection and Upgrade go no further")
+async def _hop_by_hop(trial: ProxyTrial) -> Ruling:
+    arrival = await _reached(trial, b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"Upgrade: x-check")
     names = (b"keep-alive", b"proxy-connection", b"upgrade")
     reached = [name.decode() for name in names if arrival.head.values(name)]
     return failed(f"{', '.join(reached)} reached the upstream") if reached else passed("they were removed")
 
 
-@proxy_row("9112/3.2/1", Level.MUST, "a request goes on with one Host", "9112 §3.2", needs_1_1=True)
-async def one_host(trial: ProxyTrial) -> Ruling:
-    """Count Host."""
-    arrival = await ask_well(trial)
-    if isinstance(arrival, Ruling):
-        return arrival
+@proxy_row("9112/3.2/1", Level.MUST, "a request goes on with one Host", needs_1_1=True)
+async def _one_host(trial: ProxyTrial) -> Ruling:
+    arrival = await _reached(trial)
     hosts = arrival.head.values(b"host")
     return passed(f"Host: {hosts[0].decode('latin-1')}") if len(hosts) == 1 else failed(f"{len(hosts)} Host lines")
 
 
-@proxy_row("9112/3.2.2/1", Level.MUST, "the host of an absolute target wins over Host", "9112 §3.2.2")
-async def absolute_form(trial: ProxyTrial) -> Ruling:
-    """Ask for an absolute target, with a Host of somebody else."""
+@proxy_row("9112/3.2.2/1", Level.MUST, "the host of an absolute target wins over Host")
+async def _absolute_form(trial: ProxyTrial) -> Ruling:
     authority = trial.setting.host
     scheme = trial.setting.url.scheme.encode("ascii")
 
@@ -99,7 +82,7 @@ async def absolute_form(trial: ProxyTrial) -> Ruling:
         other = rest.replace(b"\r\nHost: " + authority, b"\r\nHost: other.invalid", 1)
         return b"%b %b://%b%b" % (method, scheme, authority, other)
 
-    answer, arrival = await ask(trial, change=change)
+    answer, arrival = await _offer(trial, change=change)
     if arrival is None:
         return failed(f"it is not accepted: {answer.said}") if answer.status == 400 else undecided(answer.said)
     if b"other.invalid" in arrival.head.values(b"host") and arrival.target.startswith(b"/"):
@@ -113,7 +96,7 @@ def _refusing(
     """Make the row of a request that MUST be answered 400."""
 
     async def check(trial: ProxyTrial) -> Ruling:
-        answer, arrival = await ask(trial, *lines, change=change, body=body)
+        answer, arrival = await _offer(trial, *lines, change=change, body=body)
         if answer.status in (400, 501):
             return passed(answer.said)
         if arrival is not None:
@@ -159,7 +142,7 @@ def _never_sent_on(
 
     async def check(trial: ProxyTrial) -> Ruling:
         lines = (line,) if line else ()
-        answer, arrival = await ask(trial, *lines, change=change)
+        answer, arrival = await _offer(trial, *lines, change=change)
         if arrival is None:
             return passed(f"refused: {answer.said}")
         if wrong in arrival.head.octets:
@@ -181,10 +164,9 @@ _CLEANED: Final = (
 )  # fmt: skip
 
 
-@proxy_row("9112/6.3/13", Level.MUST, "Content-Length: 5, 5 goes on as 5, or not", "9112 §6.3")
-async def equal_lengths(trial: ProxyTrial) -> Ruling:
-    """Repeat a length."""
-    answer, arrival = await ask(trial, b"Content-Length: 5, 5", body=b"hello")
+@proxy_row("9112/6.3/13", Level.MUST, "Content-Length: 5, 5 goes on as 5, or not")
+async def _equal_lengths(trial: ProxyTrial) -> Ruling:
+    answer, arrival = await _offer(trial, b"Content-Length: 5, 5", body=b"hello")
     if arrival is None:
         return passed(f"refused: {answer.said}")
     values = arrival.head.values(b"content-length")
@@ -193,10 +175,9 @@ async def equal_lengths(trial: ProxyTrial) -> Ruling:
     return failed(f"the upstream got Content-Length: {b'; '.join(values).decode('latin-1')}")
 
 
-@proxy_row("9112/6.3/14", Level.MUST, "Transfer-Encoding goes on without a Content-Length beside it", "9112 §6.3")
-async def one_framing(trial: ProxyTrial) -> Ruling:
-    """Send both framings of the same content."""
-    answer, arrival = await ask(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
+@proxy_row("9112/6.3/14", Level.MUST, "Transfer-Encoding goes on without a Content-Length beside it")
+async def _one_framing(trial: ProxyTrial) -> Ruling:
+    answer, arrival = await _offer(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
     if arrival is None:
         return passed(f"refused: {answer.said}")
     if arrival.head.values(b"transfer-encoding") and arrival.head.values(b"content-length"):
@@ -235,31 +216,25 @@ _CLOSINGS: Final = (
 )  # fmt: skip
 
 
-@proxy_row("9110/5.3/1", Level.SHOULD, "lines of one name keep their order, both ways", "9110 §5.3")
-async def field_order(trial: ProxyTrial) -> Ruling:
-    """Repeat a field in a request, and Set-Cookie in a response."""
-    expected = trial.expect(saying(b"ok", b"Set-Cookie: a=1", b"Set-Cookie: b=2"))
-    client = await trial.connect()
-    await client.send(trial.request(expected, b"X-Check: 1", b"X-Other: x", b"X-Check: 2"))
-    answer = await client.answer()
-    if answer.head is None or not answer.is_success or not expected.arrivals:
-        return undecided(answer.said)
-    up = expected.arrivals[0].head.members(b"x-check")
-    down = answer.head.values(b"set-cookie")
+@proxy_row("9110/5.3/1", Level.SHOULD, "lines of one name keep their order, both ways")
+async def _field_order(trial: ProxyTrial) -> Ruling:
+    respond = saying(b"ok", b"Set-Cookie: a=1", b"Set-Cookie: b=2")
+    answer = await trial.ask(respond, b"X-Check: 1", b"X-Other: x", b"X-Check: 2")
+    down = answer.success().values(b"set-cookie")
+    up = trial.arrived(answer).head.members(b"x-check")
     if up == [b"1", b"2"] and down == [b"a=1", b"b=2"]:
         return passed("kept")
     return failed(f"request: {b'; '.join(up).decode('latin-1')}, response: {b'; '.join(down).decode('latin-1')}")
 
 
-@proxy_row("9112/2.2/4", Level.SHOULD, "an empty line before a request is ignored", "9112 §2.2")
-async def empty_line(trial: ProxyTrial) -> Ruling:
-    """Send CRLF first."""
-    answer, arrival = await ask(trial, change=lambda octets: b"\r\n" + octets)
+@proxy_row("9112/2.2/4", Level.SHOULD, "an empty line before a request is ignored")
+async def _empty_line(trial: ProxyTrial) -> Ruling:
+    answer, arrival = await _offer(trial, change=lambda octets: b"\r\n" + octets)
     return passed("it was") if arrival is not None and answer.is_success else failed(answer.said)
 
 
-@proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on", "9112 §3")
-async def long_line(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on")
+async def _long_line(trial: ProxyTrial) -> Ruling:
     """Send a long query."""
 
     def change(octets: bytes) -> bytes:
@@ -267,35 +242,30 @@ async def long_line(trial: ProxyTrial) -> Ruling:
         mark = b"&" if b"?" in octets[:at] else b"?"
         return octets[:at] + mark + b"q" * (8000 - at - len(b"? HTTP/1.1")) + octets[at:]
 
-    answer, arrival = await ask(trial, change=change)
+    answer, arrival = await _offer(trial, change=change)
     return passed("it did") if arrival is not None and answer.is_success else failed(answer.said)
 
 
-@proxy_row("9110/5.5/3", Level.SEEN, "octets beyond ASCII in a field value go on as they are", "9110 §5.5")
-async def obs_text(trial: ProxyTrial) -> Ruling:
-    """Send octets of Latin-1 and UTF-8."""
+@proxy_row("9110/5.5/3", Level.SEEN, "octets beyond ASCII in a field value go on as they are")
+async def _obs_text(trial: ProxyTrial) -> Ruling:
     value = b"caf\xe9 \xe4\xb8\x96"
-    answer, arrival = await ask(trial, b"X-Check: " + value)
+    answer, arrival = await _offer(trial, b"X-Check: " + value)
     if arrival is None:
         return failed(f"refused: {answer.said}")
     return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
 
 
-@proxy_row("10036/3/4", Level.SEEN, "Incremental goes on, both ways", "10036 §3")
-async def incremental_field(trial: ProxyTrial) -> Ruling:
-    """Look for the field on either side."""
-    expected = trial.expect(saying(b"ok", b"Incremental: ?1"))
-    client = await trial.connect()
-    await client.send(trial.request(expected, b"Incremental: ?1"))
-    answer = await client.answer()
-    if answer.head is None or not expected.arrivals:
+@proxy_row("10036/3/4", Level.SEEN, "Incremental goes on, both ways")
+async def _incremental_field(trial: ProxyTrial) -> Ruling:
+    answer = await trial.ask(saying(b"ok", b"Incremental: ?1"), b"Incremental: ?1")
+    if answer.head is None or trial.arrival is None:
         return inapplicable(answer.said)
-    up, down = expected.arrivals[0].head.values(b"incremental"), answer.head.values(b"incremental")
+    up, down = trial.arrival.head.values(b"incremental"), answer.head.values(b"incremental")
     lost = [side for side, values in (("the upstream", up), ("the client", down)) if values != [b"?1"]]
     return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    via, connection_options, hop_by_hop, one_host, absolute_form, *_REFUSALS, *_CLEANED, equal_lengths, one_framing,
-    *_CLOSINGS, field_order, empty_line, long_line, obs_text, incremental_field,
+    _via, _connection_options, _hop_by_hop, _one_host, _absolute_form, *_REFUSALS, *_CLEANED, _equal_lengths,
+    _one_framing, *_CLOSINGS, _field_order, _empty_line, _long_line, _obs_text, _incremental_field,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -30,9 +31,7 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
     """Send some requests on connections of their own, and see that each gets its own response."""
     for number in range(_FOLLOWERS):
         own = b"response %d" % number
-        client = await trial.connect()
-        await client.send(trial.request(trial.expect(saying(own))))
-        answer = await client.answer()
+        answer = await trial.ask(saying(own))
         if answer.is_success and answer.content != own:
             return failed(f"a later request got {what}")
         if not answer.is_success and answer.status != 502:
@@ -40,8 +39,8 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
     return passed(f"{_FOLLOWERS} later requests got their own responses")
 
 
-@proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", "9112 §6.3", runs_alone=True)
-async def extra_response(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", runs_alone=True)
+async def _extra_response(trial: ProxyTrial) -> Ruling:
     """Write two responses to one request."""
 
     async def respond(arrival: Arrival) -> None:
@@ -50,9 +49,7 @@ async def extra_response(trial: ProxyTrial) -> Ruling:
 
     client = await trial.connect()
     await client.send(trial.request(trial.expect(respond)))
-    answer = await client.answer()
-    if not answer.is_success:
-        return undecided(answer.said)
+    (await client.answer()).success()
     if await client.offer(trial.request(trial.expect(saying(b"second")))):
         try:
             second = await client.answer()
@@ -63,8 +60,8 @@ async def extra_response(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "the extra response")
 
 
-@proxy_row("9112/9.2/1", Level.MUST, "a response on an idle connection answers nothing", "9112 §9.2", runs_alone=True)
-async def idle_response(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/9.2/1", Level.MUST, "a response on an idle connection answers nothing", runs_alone=True)
+async def _idle_response(trial: ProxyTrial) -> Ruling:
     """Write a second response once the client has the first."""
     had, written = trio.Event(), trio.Event()
 
@@ -72,26 +69,21 @@ async def idle_response(trial: ProxyTrial) -> Ruling:
         await arrival.body.rest()
         await arrival.send(reply(b"own"))
         await had.wait()
-        try:
+        with suppress(PeerGone):  # the proxy keeps no connection
             await arrival.send(reply(_POISON))
-        except PeerGone:
-            pass  # the proxy keeps no connection
         written.set()
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
-    answer = await client.answer()
+    answer = await trial.ask(respond)
     had.set()
-    if not answer.is_success:
-        return undecided(answer.said)
+    answer.success()
     async with trial.within("the second response"):
         await written.wait()
     await trio.sleep(_NOTICE_SECONDS)
     return await _follow(trial, "the extra response")
 
 
-@proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut", "9112 §9.3")
-async def after_cut_response(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut")
+async def _after_cut_response(trial: ProxyTrial) -> Ruling:
     """Cut a response by length, and go on."""
 
     async def respond(arrival: Arrival) -> None:
@@ -99,17 +91,14 @@ async def after_cut_response(trial: ProxyTrial) -> Ruling:
         await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         await arrival.finish()
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
-    answer = await client.answer()
+    answer = await trial.ask(respond)
     if answer.is_success and answer.is_whole:
         return undecided("the cut response came as a whole one (9112/8/short-length)")
     return await _follow(trial, "octets of the cut response")
 
 
-@proxy_row("9112/9.3/8", Level.MUST, "the next request is right after an upload that was cut", "9112 §9.3")
-async def after_cut_upload(trial: ProxyTrial) -> Ruling:
-    """Cut an upload, and go on."""
+@proxy_row("9112/9.3/8", Level.MUST, "the next request is right after an upload that was cut")
+async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
     outer = trial.expect(saying(b"outer"))
     client = await trial.connect()
     await client.send(trial.request(outer, b"Content-Length: 1000", method=b"POST", body=b"half"))
@@ -119,8 +108,8 @@ async def after_cut_upload(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "what the cut upload was answered")
 
 
-@proxy_row("9112/9.3.2/1", Level.MUST, "pipelined requests are answered in their order", "9112 §9.3.2")
-async def pipelined(trial: ProxyTrial) -> Ruling:
+@proxy_row("9112/9.3.2/1", Level.MUST, "pipelined requests are answered in their order")
+async def _pipelined(trial: ProxyTrial) -> Ruling:
     """Send three requests in one write, and answer the first one last if the proxy lets it."""
     names = (b"first", b"second", b"third")
     later = trio.Event()
@@ -151,5 +140,5 @@ async def pipelined(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    extra_response, idle_response, after_cut_response, after_cut_upload, pipelined,
+    _extra_response, _idle_response, _after_cut_response, _after_cut_upload, _pipelined,
 )  # fmt: skip

@@ -12,8 +12,9 @@ from typing import Final
 
 import trio
 
-from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
+from chunkwire.tools.check.proxy.raw import RawBody, RawHead, scanner_of
 from chunkwire.tools.check.proxy.trial import (
+    Decided,
     PatienceOver,
     ProxyRow,
     ProxyTrial,
@@ -28,16 +29,16 @@ from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 FRAMES: Final = tuple(b"data: frame %d\n\n" % number for number in range(1, 5))
-_LENGTH: Final = sum(map(len, FRAMES))
 _SSE: Final = b"Content-Type: text/event-stream"
 _PLAIN: Final = b"Content-Type: application/octet-stream"
 _CHUNKED: Final = b"Transfer-Encoding: chunked"
+_SIZED: Final = b"Content-Length: %d" % sum(map(len, FRAMES))
 INCREMENTAL: Final = b"Incremental: ?1"
 _REFUSED: Final = (501, 429)  # what RFC 10036 has a proxy answer that does not forward incrementally
 
 
 class BarrierSteps:
-    """BarrierSteps that one side makes and the other waits for, until nobody waits any more."""
+    """A count of steps: one side raises it, the other waits for it, until `release` ends every wait."""
 
     def __init__(self) -> None:
         self._made = 0
@@ -45,7 +46,7 @@ class BarrierSteps:
         self._changed = trio.Event()
 
     def make(self, number: int) -> None:
-        """Note that this many steps have been made."""
+        """Say that this many steps have been made."""
         self._made = max(self._made, number)
         self._wake()
 
@@ -68,7 +69,9 @@ def _framed(framing: bytes, frame: bytes) -> bytes:
     return encode_chunk(frame) if framing == _CHUNKED else frame
 
 
-async def stream_down(trial: ProxyTrial, *lines: bytes, framing: bytes, asking: Sequence[bytes] = ()) -> Ruling:
+async def _stream_down(
+    trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED, asking: Sequence[bytes] = ()
+) -> Ruling:
     """Write each frame of a response when the client has the one before."""
     steps = BarrierSteps()
 
@@ -93,11 +96,25 @@ async def stream_down(trial: ProxyTrial, *lines: bytes, framing: bytes, asking: 
         held = "the head, and the first frame with it,"
         steps.release()
         _, head = await client.final_head("a response head, after the whole response had been written,")
-    if head is None or head.status != 200:
-        if head is not None and asking and head.status in _REFUSED:
-            return passed(f"refused with {head.status}, as RFC 10036 has it")
-        return undecided(f"the client got {head.status if head else 'no response'} instead of the stream")
+    head = _stream_head(head, is_incremental=bool(asking))
     return await _follow(trial, RawBody(client, scanner_of(head, method=b"GET")), steps, held)
+
+
+def _stream_head(head: RawHead | None, *, is_incremental: bool) -> RawHead:
+    """Return the head of a stream that begins.
+
+    Raises:
+        Decided: another head came, or none.
+    """
+    if head is not None and head.status == 200:
+        return head
+    if head is not None and is_incremental and head.status in _REFUSED:
+        raise Decided(_refused(head.status))
+    raise Decided(undecided(f"the client got {head.status if head else 'no response'} instead of the stream"))
+
+
+def _refused(status: int) -> Ruling:
+    return passed(f"refused with {status}, as RFC 10036 has it")
 
 
 async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: str) -> Ruling:
@@ -122,42 +139,8 @@ async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: s
     return passed(f"each of {len(FRAMES)} frames came before the next was written")
 
 
-@proxy_row(
-    "9112/7.1/1", Level.SEEN, "a chunk of an event stream goes on before the next comes", "9112 §7.1", needs_1_1=True
-)
-async def events_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream events in chunks."""
-    return await stream_down(trial, _SSE, framing=_CHUNKED)
-
-
-@proxy_row(
-    "9112/7.1/2", Level.SEEN, "a chunk of any content goes on before the next comes", "9112 §7.1", needs_1_1=True
-)
-async def chunks_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream octets in chunks."""
-    return await stream_down(trial, _PLAIN, framing=_CHUNKED)
-
-
-@proxy_row("9112/6.2/1", Level.SEEN, "octets of a Content-Length go on before the next come", "9112 §6.2")
-async def length_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream a body of known length."""
-    return await stream_down(trial, _PLAIN, framing=b"Content-Length: %d" % _LENGTH)
-
-
-@proxy_row("9112/6.3/1", Level.SEEN, "octets of a body that the close delimits go on before the next come", "9112 §6.3")
-async def close_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream until the close."""
-    return await stream_down(trial, _PLAIN, framing=b"Connection: close")
-
-
-@proxy_row("10036/3/1", Level.SHOULD, "a response with Incremental: ?1 goes on as it comes", "10036 §3", needs_1_1=True)
-async def incremental_response(trial: ProxyTrial) -> Ruling:
-    """Stream a response that asks for it."""
-    return await stream_down(trial, _PLAIN, INCREMENTAL, framing=_CHUNKED, asking=(INCREMENTAL,))
-
-
-@proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes", "9110 §7.6")
-async def head_at_once(trial: ProxyTrial) -> Ruling:
+@proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes")
+async def _head_at_once(trial: ProxyTrial) -> Ruling:
     """Send a head, and content only when the client has it."""
     steps = BarrierSteps()
 
@@ -179,7 +162,7 @@ async def head_at_once(trial: ProxyTrial) -> Ruling:
     return passed("the head came first") if head is not None and head.status == 200 else undecided("no 200 came")
 
 
-async def stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED) -> Ruling:
+async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED) -> Ruling:
     """Send each frame of a request when the upstream has the one before."""
     steps, done = BarrierSteps(), trio.Event()
     whole: list[bytes] = []
@@ -212,7 +195,7 @@ async def stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED)
     answer = await client.answer(b"POST")
     if whole[:1] != [b"".join(FRAMES)]:
         if answer.status in _REFUSED and INCREMENTAL in lines:
-            return passed(f"refused with {answer.status}, as RFC 10036 has it")
+            return _refused(answer.status)
         if answer.status == 411:
             return inapplicable("the proxy wants a Content-Length (411)")
         return undecided(f"the request did not reach the upstream whole; {answer.said}")
@@ -221,25 +204,7 @@ async def stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED)
     return passed(f"the head and each of {len(FRAMES)} frames came before the next was sent")
 
 
-@proxy_row("9112/7.1/3", Level.SEEN, "a chunk of a request goes on before the next comes", "9112 §7.1")
-async def upload_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream a request in chunks."""
-    return await stream_up(trial)
-
-
-@proxy_row("9112/6.2/2", Level.SEEN, "octets of a request's Content-Length go on before the next come", "9112 §6.2")
-async def sized_upload_at_once(trial: ProxyTrial) -> Ruling:
-    """Stream a request of known length."""
-    return await stream_up(trial, framing=b"Content-Length: %d" % _LENGTH)
-
-
-@proxy_row("10036/3/2", Level.SHOULD, "a request with Incremental: ?1 goes on as it comes", "10036 §3")
-async def incremental_request(trial: ProxyTrial) -> Ruling:
-    """Stream a request that asks for it."""
-    return await stream_up(trial, INCREMENTAL)
-
-
-async def both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
+async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
     """Send each frame of a request when the response has brought back the one before."""
     steps = BarrierSteps()
 
@@ -265,14 +230,11 @@ async def both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
         await client.offer(encode_last_chunk())
         answer = await client.answer(b"POST", "a response, after the whole request had been sent,")
         if answer.status in _REFUSED and lines:
-            return passed(f"refused with {answer.status}, as RFC 10036 has it")
+            return _refused(answer.status)
         if not answer.is_success:
             return undecided(answer.said)
         return failed("the response came only once the whole request had been sent")
-    if head is None or head.status != 200:
-        if head is not None and head.status in _REFUSED and lines:
-            return passed(f"refused with {head.status}, as RFC 10036 has it")
-        return undecided(f"the client got {head.status if head else 'no response'} instead of the stream")
+    head = _stream_head(head, is_incremental=bool(lines))
     return await _go_both_ways(trial, client_body=RawBody(client, scanner_of(head, method=b"POST")))
 
 
@@ -299,34 +261,24 @@ async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
     return passed("request and response streamed at once") if whole else undecided(client_body.problem)
 
 
-@proxy_row("9110/7.6/2", Level.SEEN, "a response streams while its request still does", "9110 §7.6", needs_1_1=True)
-async def duplex(trial: ProxyTrial) -> Ruling:
-    """Stream both ways at once."""
-    return await both_ways(trial)
-
-
-@proxy_row(
-    "10036/3/3",
-    Level.SHOULD,
-    "with Incremental: ?1 on both, a response streams while its request does",
-    "10036 §3",
-    needs_1_1=True,
-)
-async def incremental_duplex(trial: ProxyTrial) -> Ruling:
-    """Stream both ways at once, as both messages ask."""
-    return await both_ways(trial, INCREMENTAL)
-
-
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    events_at_once,
-    chunks_at_once,
-    length_at_once,
-    close_at_once,
-    incremental_response,
-    head_at_once,
-    upload_at_once,
-    sized_upload_at_once,
-    incremental_request,
-    duplex,
-    incremental_duplex,
-)
+    proxy_row("9112/7.1/1", Level.SEEN, "a chunk of an event stream goes on before the next comes", needs_1_1=True)(
+        lambda trial: _stream_down(trial, _SSE)),
+    proxy_row("9112/7.1/2", Level.SEEN, "a chunk of any content goes on before the next comes", needs_1_1=True)(
+        lambda trial: _stream_down(trial, _PLAIN)),
+    proxy_row("9112/6.2/1", Level.SEEN, "octets of a Content-Length go on before the next come")(
+        lambda trial: _stream_down(trial, _PLAIN, framing=_SIZED)),
+    proxy_row("9112/6.3/1", Level.SEEN, "octets of a body that the close delimits go on before the next come")(
+        lambda trial: _stream_down(trial, _PLAIN, framing=b"Connection: close")),
+    proxy_row("10036/3/1", Level.SHOULD, "a response with Incremental: ?1 goes on as it comes", needs_1_1=True)(
+        lambda trial: _stream_down(trial, _PLAIN, INCREMENTAL, asking=(INCREMENTAL,))),
+    _head_at_once,
+    proxy_row("9112/7.1/3", Level.SEEN, "a chunk of a request goes on before the next comes")(_stream_up),
+    proxy_row("9112/6.2/2", Level.SEEN, "octets of a request's Content-Length go on before the next come")(
+        lambda trial: _stream_up(trial, framing=_SIZED)),
+    proxy_row("10036/3/2", Level.SHOULD, "a request with Incremental: ?1 goes on as it comes")(
+        lambda trial: _stream_up(trial, INCREMENTAL)),
+    proxy_row("9110/7.6/2", Level.SEEN, "a response streams while its request still does", needs_1_1=True)(_both_ways),
+    proxy_row("10036/3/3", Level.SHOULD, "with Incremental: ?1 on both, a response streams while its request does",
+              needs_1_1=True)(lambda trial: _both_ways(trial, INCREMENTAL)),
+)  # fmt: skip

@@ -18,7 +18,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.dial import Url, dial
 from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
 from chunkwire.tools.check.proxy.upstream import TOKEN_NAME, Arrival, Expected, Responder, UpstreamSide
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling, Shown
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling, Shown, check_row
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_INTERIM: Final = 20  # 1xx heads before a final one
@@ -26,6 +26,14 @@ MAX_INTERIM: Final = 20  # 1xx heads before a final one
 
 class PatienceOver(ChunkwireError):
     """What a row waited for did not come."""
+
+
+class Decided(ChunkwireError):
+    """What a helper of a row found decides the row."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        super().__init__(ruling.why)
+        self.ruling = ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,16 @@ class ProxyAnswer:
         """The content, as far as it came."""
         return bytes(self.body.content) if self.body is not None else b""
 
+    def success(self) -> RawHead:
+        """Return the head of a 2xx.
+
+        Raises:
+            Decided: there is none; the row is undecided.
+        """
+        if self.head is None or not self.is_success:
+            raise Decided(undecided(self.said))
+        return self.head
+
     @property
     def said(self) -> str:
         """What came, in a few words."""
@@ -215,6 +233,48 @@ class ProxyTrial:
         head = (start, b"Host: " + self.setting.host, token, *self.setting.lines, *lines)
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
+    async def ask(
+        self,
+        respond: Responder,
+        *lines: bytes,
+        method: bytes = b"GET",
+        version: bytes = b"1.1",
+        body: bytes = b"",
+        change: Callable[[bytes], bytes] = bytes,
+    ) -> ProxyAnswer:
+        """Send one request on a connection of its own, its octets changed as `change` says; return the answer.
+
+        An answer that does not come in time may come once the upstream has closed its connection.
+
+        Raises:
+            PatienceOver: it did not come.
+        """
+        client = await self.connect()
+        request = self.request(self.expect(respond), *lines, method=method, version=version, body=body)
+        await client.offer(change(request))
+        try:
+            return await client.answer(method)
+        except PatienceOver:
+            if not self.arrivals:
+                raise
+            await self.arrivals[-1].finish()
+            return await client.answer(method)
+
+    @property
+    def arrival(self) -> Arrival | None:
+        """The first request that reached the upstream."""
+        return self.arrivals[0] if self.arrivals else None
+
+    def arrived(self, answer: ProxyAnswer) -> Arrival:
+        """Return the first request that reached the upstream.
+
+        Raises:
+            Decided: none did, and this came instead; the row is undecided.
+        """
+        if not self.arrivals:
+            raise Decided(undecided(f"the request did not reach the upstream; {answer.said}"))
+        return self.arrivals[0]
+
     def close(self) -> None:
         """End what the row has left."""
         for expected in self._expected:
@@ -252,10 +312,10 @@ class ProxyRow:
 
 
 def proxy_row(
-    row_id: str, level: Level, title: str, clause: str, *, needs_1_1: bool = False, runs_alone: bool = False
+    row_id: str, level: Level, title: str, *, clause: str = "", needs_1_1: bool = False, runs_alone: bool = False
 ) -> Callable[[Check], ProxyRow]:
-    """Make a row of what judges it."""
-    return lambda check: ProxyRow(CheckRow(row_id, level, title, clause), check, needs_1_1, runs_alone)
+    """Make a row of what judges it; its clause is as for `check_row`."""
+    return lambda check: ProxyRow(check_row(row_id, level, title, clause), check, needs_1_1, runs_alone)
 
 
 def passed(why: str) -> Ruling:
@@ -283,11 +343,17 @@ def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"Content-Length: %d" % len(content), b"", content])
 
 
-def saying(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> Responder:
-    """Return what reads the whole request and answers it so; nothing where the request is not whole."""
+def writing(*pieces: bytes) -> Responder:
+    """Return what reads the whole request and then writes these octets; nothing where the request is not whole."""
 
     async def respond(arrival: Arrival) -> None:
         if await arrival.body.rest():
-            await arrival.send(reply(content, *lines, status=status))
+            for piece in pieces:
+                await arrival.send(piece)
 
     return respond
+
+
+def saying(content: bytes, *lines: bytes) -> Responder:
+    """Return what reads the whole request and answers it with this content."""
+    return writing(reply(content, *lines))

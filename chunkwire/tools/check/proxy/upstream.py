@@ -28,7 +28,6 @@ class Arrival:
     Attributes:
         nth: 1 for the first request of its connection.
         is_kept: the connection serves the next request once the response has been written; a responder may unset it.
-        is_left: the proxy closed or reset the connection while the response was written.
         ended: its response has been written, or the connection has ended.
     """
 
@@ -38,7 +37,6 @@ class Arrival:
         self.nth = nth
         self.body = RawBody(end, scanner_of(head))
         self.is_kept = True
-        self.is_left = False
         self.ended = trio.Event()
         self.token = token_of(head)
         # The octets of this exchange alone, while other ones use the connection before and after it.
@@ -55,11 +53,7 @@ class Arrival:
         return self.head.start_line.partition(b" ")[2].partition(b" ")[0]
 
     async def send(self, octets: bytes) -> None:
-        """Send octets of the response.
-
-        Raises:
-            PeerGone: the proxy closed the connection.
-        """
+        """Send octets of the response; as `RawEnd.send`."""
         await self.end.send(octets)
 
     def reset(self) -> None:
@@ -146,9 +140,6 @@ class UpstreamSide:
             try:
                 await expected.respond(arrival)
                 return arrival.is_kept and await arrival.body.rest()
-            except PeerGone:
-                arrival.is_left = True
-                raise
             finally:
                 arrival.ended.set()
                 expected.scopes.discard(scope)

@@ -14,9 +14,9 @@ from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, Ruling
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case
-from chunkwire.tools.check.server.rulings import not_applicable, rule_broken, rule_legal, worst
-from chunkwire.tools.check.server.talk import talk
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, judge_each
+from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, not_applicable, rule_broken, rule_legal, worst
+from chunkwire.tools.check.server.talk import Talk, talk
 
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _TRUE_LENGTH: Final = b"Content-Length: %d\r\n"
@@ -48,27 +48,23 @@ async def judge_legal(
 
 
 async def judge_broken(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
-    """Send broken bodies with a GET behind them, each on a connection of its own."""
-    target, baseline = server.target, server.baseline
-    rulings = []
-    for body in bodies:
-        request = target.request(fields, body, method=target.method)
-        said = await talk(target, request, target.closing(), methods=(target.method,))
-        rulings.append(rule_broken(said, baseline))
-    return worst(rulings)
+    """Send broken bodies with a GET behind them."""
+    target = server.target
+    requests = [target.request(fields, body, method=target.method) for body in bodies]
+    return await judge_each(server, requests, lambda said: rule_broken(said, server.baseline), method=target.method)
 
 
 async def judge_incomplete(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
     """Send bodies that end in our FIN."""
     target, baseline = server.target, server.baseline
     if target.tls is not None:
-        return not_applicable(baseline.talks[0], "over TLS this side cannot close alone and still read")
-    rulings = []
-    for body in bodies:
-        request = target.request(fields, body, method=target.method)
-        said = await talk(target, request, methods=(target.method,), fin=True)
-        rulings.append(rule_broken(said, baseline, is_cut=True))
-    return worst(rulings)
+        return not_applicable(baseline.talks[0], NO_HALF_CLOSE)
+    requests = [target.request(fields, body, method=target.method) for body in bodies]
+
+    def rule(said: Talk) -> Ruling:
+        return rule_broken(said, baseline, is_cut=True)
+
+    return await judge_each(server, requests, rule, method=target.method, is_followed=False, fin=True)
 
 
 def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED) -> ServerCase:

@@ -6,13 +6,14 @@ The rule here: a case is a row and what judges it, given the server and its base
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chunkwire.tools.check.rows import CheckRow, Level, Ruling
+from chunkwire.tools.check.rows import CheckRow, Level, Ruling, check_row
 from chunkwire.tools.check.server.baseline import Baseline
-from chunkwire.tools.check.server.talk import ServerTarget
+from chunkwire.tools.check.server.rulings import worst
+from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,25 @@ class ServerCase:
 
 
 def case(row_id: str, level: Level, title: str, judge: Judge, *, clause: str = "") -> ServerCase:
-    """Return a case; its clause is that of its id unless another one is given."""
-    document, section, _ = row_id.split("/")
-    return ServerCase(CheckRow(row_id, level, title, clause or f"{document} §{section}"), judge)
+    """Return a case; its clause is as for `check_row`."""
+    return ServerCase(check_row(row_id, level, title, clause), judge)
+
+
+async def judge_each(
+    server: CheckedServer,
+    requests: Iterable[bytes],
+    rule: Callable[[Talk], Ruling],
+    *,
+    method: bytes = b"GET",
+    is_followed: bool = True,
+    fin: bool = False,
+) -> Ruling:
+    """Send requests, the variants of one row, each on a connection of its own; return the worst ruling.
+
+    Args:
+        method: of these requests.
+        is_followed: a GET that asks for the close is sent behind each.
+        fin: as for `talk`.
+    """
+    behind = (server.target.closing(),) if is_followed else ()
+    return worst([rule(await talk(server.target, each, *behind, methods=(method,), fin=fin)) for each in requests])

@@ -12,14 +12,16 @@ from typing import Final
 from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.tools.check.server.baseline import with_length
 from chunkwire.tools.check.server.bodies import chunks
-from chunkwire.tools.check.server.cases import CheckedServer, case
+from chunkwire.tools.check.server.cases import CheckedServer, case, judge_each
 from chunkwire.tools.check.server.rulings import (
+    NO_HALF_CLOSE,
     failed,
     how,
     not_applicable,
     passed,
     rule_behind,
     rule_one_answer,
+    rule_unanswered,
     rule_unreadable,
     undecided,
     worst,
@@ -38,20 +40,15 @@ async def judge_body_is_no_request(method: bytes | None, server: CheckedServer) 
     target = server.target
     asked = method or target.method
     inner = target.request()
-    rulings = []
-    for lines, body in (
-        (b"Content-Length: %d\r\n" % len(inner), inner),
-        (b"Transfer-Encoding: chunked\r\n", chunks(inner)),
-    ):
-        request = target.request(lines, body, method=asked)
-        said = await talk(target, request, target.closing(), methods=(asked,))
-        if unreadable := rule_unreadable(said):
-            rulings.append(unreadable)
-        elif not said.finals:
-            rulings.append(undecided(said, how(said)))
-        else:
-            rulings.append(rule_behind(said, server.baseline))
-    return worst(rulings)
+    requests = (
+        target.request(b"Content-Length: %d\r\n" % len(inner), inner, method=asked),
+        target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked),
+    )
+
+    def rule(said: Talk) -> Ruling:
+        return rule_unanswered(said) or rule_behind(said, server.baseline)
+
+    return await judge_each(server, requests, rule, method=asked)
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
@@ -136,11 +133,7 @@ async def judge_head(server: CheckedServer) -> Ruling:
     said = await talk(target, target.request(method=b"HEAD"), target.closing(), methods=(b"HEAD", b"GET"))
     if said.answers.trouble and said.finals:
         return failed(said, f"sends content: {said.answers.trouble}")
-    if unreadable := rule_unreadable(said):
-        return unreadable
-    if not said.finals:
-        return undecided(said, how(said))
-    return passed(said, how(said))
+    return rule_unanswered(said) or passed(said, how(said))
 
 
 async def judge_expect(server: CheckedServer) -> Ruling:
@@ -174,7 +167,7 @@ async def judge_expect_in_old(server: CheckedServer) -> Ruling:
     interim = [status for answer in said.finals for status in answer.interim] + list(said.answers.interim)
     if interim:
         return failed(said, f"answers HTTP/1.0 with {interim[0]}")
-    return rule_unreadable(said) or (passed(said, how(said)) if said.finals else undecided(said, how(said)))
+    return rule_unanswered(said) or passed(said, how(said))
 
 
 async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
@@ -187,7 +180,7 @@ async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
     said = await talk(target, target.request(lines, version=b"1.0"))
     if any(answer.status == 101 for answer in said.finals):
         return failed(said, "switches protocols for HTTP/1.0")
-    return rule_unreadable(said) or (passed(said, how(said)) if said.finals else undecided(said, how(said)))
+    return rule_unanswered(said) or passed(said, how(said))
 
 
 async def judge_date(server: CheckedServer) -> Ruling:
@@ -201,7 +194,7 @@ async def judge_date(server: CheckedServer) -> Ruling:
 async def judge_half_close(server: CheckedServer) -> Ruling:
     """Send a request and our FIN right behind it."""
     if server.target.tls is not None:
-        return not_applicable(server.baseline.talks[0], "over TLS this side cannot close alone and still read")
+        return not_applicable(server.baseline.talks[0], NO_HALF_CLOSE)
     said = await talk(server.target, server.target.request(), fin=True)
     if said.finals and said.finals[0].is_whole:
         return passed(said, how(said))
@@ -211,11 +204,8 @@ async def judge_half_close(server: CheckedServer) -> Ruling:
 async def judge_early(server: CheckedServer) -> Ruling:
     """Tell whether the answer waits for the body."""
     said = server.baseline.talks[1]
-    return (
-        passed(said, "answers before the body came")
-        if server.baseline.is_early
-        else failed(said, "reads the body first")
-    )
+    is_early = server.baseline.is_early
+    return passed(said, "answers before the body came") if is_early else failed(said, "reads the body first")
 
 
 CONNECTIONS: Final = (

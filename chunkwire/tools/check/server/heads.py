@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, Ruling
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, judge_each
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     failed,
@@ -22,9 +22,8 @@ from chunkwire.tools.check.server.rulings import (
     rule_refused,
     rule_unreadable,
     undecided,
-    worst,
 )
-from chunkwire.tools.check.server.talk import TalkEnd, talk
+from chunkwire.tools.check.server.talk import Talk, TalkEnd, talk
 
 _CLOSE: Final = b"Connection: close\r\n"
 _HELLO: Final = b"5\r\nhello\r\n0\r\n\r\n"
@@ -39,11 +38,15 @@ async def judge_get(
     Args:
         host: the right Host line goes in front of them.
     """
-    rulings = []
-    for lines in variants:
-        said = await talk(server.target, server.target.request(lines + _CLOSE, host=None if host else b""))
-        rulings.append(rule_refused(said, server.baseline.get.status, statuses=statuses))
-    return worst(rulings)
+    requests = [server.target.request(lines + _CLOSE, host=None if host else b"") for lines in variants]
+    return await _judge_refusals(requests, server, statuses)
+
+
+async def _judge_refusals(requests: Sequence[bytes], server: CheckedServer, statuses: Collection[int]) -> Ruling:
+    usual = server.baseline.get.status
+    return await judge_each(
+        server, requests, lambda said: rule_refused(said, usual, statuses=statuses), is_followed=False
+    )
 
 
 async def judge_framing(
@@ -51,14 +54,13 @@ async def judge_framing(
 ) -> Ruling:
     """Send requests whose field lines frame no body; they have to be refused, and the connection ends there."""
     target, post = server.target, server.baseline.post
-    rulings = []
-    for lines, body in variants:
-        said = await talk(
-            target, target.request(lines, body, method=target.method), target.closing(), methods=(target.method,)
-        )
-        usual = post.status if post is not None else 0
-        rulings.append(rule_refused(said, usual, statuses=statuses, must_close=True))
-    return worst(rulings)
+    usual = post.status if post is not None else 0
+
+    def rule(said: Talk) -> Ruling:
+        return rule_refused(said, usual, statuses=statuses, must_close=True)
+
+    requests = [target.request(lines, body, method=target.method) for lines, body in variants]
+    return await judge_each(server, requests, rule, method=target.method)
 
 
 async def judge_one_answer(
@@ -66,21 +68,15 @@ async def judge_one_answer(
 ) -> Ruling:
     """Send requests whose framing ends the connection, each with a GET behind it that must not be answered."""
     target = server.target
-    rulings = []
-    for lines, body in variants:
-        request = target.request(lines, body, method=target.method, version=version)
-        rulings.append(rule_one_answer(await talk(target, request, target.closing(), methods=(target.method,)), why))
-    return worst(rulings)
+    requests = [target.request(lines, body, method=target.method, version=version) for lines, body in variants]
+    return await judge_each(server, requests, lambda said: rule_one_answer(said, why), method=target.method)
 
 
 async def judge_request_line(variants: Sequence[bytes], server: CheckedServer, *, statuses: Collection[int]) -> Ruling:
     """Send whole heads that are no request, in which `TARGET` and `HOST` stand for the server's own."""
     target = server.target
-    rulings = []
-    for head in variants:
-        octets = head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority)
-        rulings.append(rule_refused(await talk(target, octets), server.baseline.get.status, statuses=statuses))
-    return worst(rulings)
+    requests = [head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority) for head in variants]
+    return await _judge_refusals(requests, server, statuses)
 
 
 async def judge_absolute_form(server: CheckedServer) -> Ruling:
@@ -197,8 +193,7 @@ HEADS: Final = (
     refused(
         "9112/3.2/2",
         "answers two Host lines with 400",
-        b"Host: a\r\nHost: a\r\n",
-        b"Host: a\r\nHost: b\r\n",
+        *(b"Host: a\r\nHost: %b\r\n" % b for b in (b"a", b"b")),
         host=False,
     ),
     refused(

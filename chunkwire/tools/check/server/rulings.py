@@ -19,6 +19,7 @@ DATA: Final = b"hel"
 """What the data of every broken body begins with."""
 OTHER_REASONS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses that a request in order may get as well, of a server that is busy, limits its clients or remembers them."""
+NO_HALF_CLOSE: Final = "over TLS this side cannot close alone and still read"
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
@@ -53,6 +54,11 @@ def rule_unreadable(talk: Talk) -> Ruling | None:
     if talk.answers.trouble:
         return undecided(talk, f"what it answers cannot be read: {talk.answers.trouble}")
     return None
+
+
+def rule_unanswered(talk: Talk) -> Ruling | None:
+    """Return a ruling where no answer came that can be judged."""
+    return rule_unreadable(talk) or (None if talk.finals else undecided(talk, how(talk)))
 
 
 def is_alike(status: int, usual: int) -> bool:
