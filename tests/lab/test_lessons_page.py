@@ -1,29 +1,14 @@
 """The lessons in a real browser: what nc sent is on the page as text, with its caret, and the next step follows."""
 
 import re
-from collections.abc import Generator
 
 import pytest
 
-from tests.lab.browser import Sight, chromium, lab_process
+from tests.lab.browser import Sight
 from tests.peers.process import run
 from tests.peers.programs import program
 
 HOSTILE = 'GET <img src=x onerror="window.struck=1"> HTTP/1.1\r\n'
-
-
-@pytest.fixture(scope="module")
-def shared() -> Generator[Sight, None, None]:
-    with lab_process() as lab, chromium() as browser:
-        yield Sight(browser, lab)
-
-
-@pytest.fixture
-def sight(shared: Sight) -> Generator[Sight, None, None]:
-    """Pages that must ask nobody else, and log no error."""
-    yield shared
-    shared.close()
-    assert (shared.strangers, shared.errors) == ([], [])
 
 
 def nc(run_line: str, octets: str) -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import socket
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -15,31 +14,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from chunkwire.record.values import DataRecord, FrameRecord, read_records
-from tests.lab.browser import RunningLab, Sight, chromium, foreign_page, lab_process, of_lane, wait_lane, wait_text
+from tests.lab.browser import Sight, foreign_page, lab_process, of_lane, wait_lane, wait_text
 
 pytestmark = pytest.mark.needs("chromium")
 HOSTILE = "<img src=x onerror='window.struck=1'><script>window.struck=1</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def lab() -> Generator[RunningLab, None, None]:
-    with lab_process("--clock", "fixed") as running:
-        yield running
-
-
-@pytest.fixture
-def sight(browser: Browser, lab: RunningLab) -> Generator[Sight, None, None]:
-    """Pages that must ask nobody else, and log no error."""
-    seen = Sight(browser, lab)
-    yield seen
-    seen.close()
-    assert (seen.strangers, seen.errors) == ([], [])
 
 
 def test_the_page_fills_as_frames_arrive_and_a_held_stream_slopes(sight: Sight) -> None:

@@ -1,32 +1,16 @@
 """The puzzles on the page: set, answered wrong and right, given up; and on the page of `demo --keep` too."""
 
-from collections.abc import Generator
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from chunkwire.cli.demo import make_lab
 from chunkwire.lab.puzzles import make_puzzle
-from tests.lab.browser import Sight, chromium, lab_process
+from tests.lab.browser import Sight
 
 pytestmark = pytest.mark.needs("chromium")
 SEED = 7
 PUZZLE = make_puzzle(1, SEED)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Generator[Sight, None, None]:
-    with lab_process() as lab, chromium() as browser:
-        yield Sight(browser, lab)
-
-
-@pytest.fixture
-def sight(shared: Sight) -> Generator[Sight, None, None]:
-    """Pages that must ask nobody else, and log no error."""
-    yield shared
-    shared.close()
-    assert (shared.strangers, shared.errors) == ([], [])
 
 
 def answer(page: Page, hop: int, setting: str) -> None:

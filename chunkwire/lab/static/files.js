@@ -1,10 +1,10 @@
 // Recordings and captures: dropped or chosen, read by the server into records, shown in the ladders; and saving.
 
+import { byId, make } from "./dom.js";
 import { Stream } from "./model.js";
 import { act } from "./server.js";
 
 const MAX_FILE = 8 << 20;
-const byId = (id) => document.getElementById(id);
 
 export function addFiles({ lanes, showStream, clearLane, say }) {
   /** The streams of a recording: one for each exchange, its points on one clock where the recording allows it. */
@@ -51,11 +51,9 @@ export function addFiles({ lanes, showStream, clearLane, say }) {
   function save() {
     const lines = Object.values(lanes).flatMap(({ stream }, k) => stream ? [...stream.lines, ...readsOf(stream, k + 1)] : []);
     if (!lines.length) return showLine("nothing to save yet");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.join("\n"), "\n"], { type: "application/x-ndjson" }));
-    link.download = "lab.jsonl";
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const href = URL.createObjectURL(new Blob([lines.join("\n"), "\n"], { type: "application/x-ndjson" }));
+    make("a", { href, download: "lab.jsonl" }).click();
+    URL.revokeObjectURL(href);
   }
 
   /** This page's reads as records; a browser has content without frames. */

@@ -1,9 +1,9 @@
 // A frame typed by hand: composed, shown as octets, put on the wire as it is; and what clients make of it.
 
+import { byId, make, makeRow } from "./dom.js";
 import { act } from "./server.js";
 import { hex } from "./wire.js";
 
-const byId = (id) => document.getElementById(id);
 const utf8 = new TextEncoder();
 const MAX_SHOWN = 240;
 const PRESETS = {
@@ -124,14 +124,8 @@ export function addHands({ start, hasHand, areAnswered }) {
   function showClients(clients) {
     byId("h-clients").hidden = false;
     byId("h-rows").replaceChildren(...clients.map(({ client, outcome, detail }) => {
-      const row = document.createElement("tr");
-      [client, outcome, detail].forEach((text, k) => {
-        const cell = document.createElement(k ? "td" : "th");
-        if (!k) cell.scope = "row";
-        if (k === 1) cell.className = outcome === "ok" ? "good" : "bad";
-        cell.textContent = text;
-        row.append(cell);
-      });
+      const row = makeRow([client, outcome, detail]);
+      row.children[1].className = outcome === "ok" ? "good" : "bad";
       return row;
     }));
   }

@@ -1,5 +1,6 @@
 // The page: controls, runs, the shared selection, and what is drawn when.
 
+import { byId, make } from "./dom.js";
 import { clock, measureClock, onPage } from "./clock.js";
 import { addFiles } from "./files.js";
 import { addHands } from "./hands.js";
@@ -14,7 +15,6 @@ import { addTable } from "./table.js";
 import { Wire } from "./wire.js";
 import "./lessons.js";
 
-const byId = (id) => document.getElementById(id);
 const PACES = [0, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 5000];
 const MODES = ["exact", "buffer", "reframe", "coalesce=50ms", "coalesce=200ms", "coalesce=64", "slice=1", "slice=8"];
 const FIT_MS = 20_000; // a run that is expected to last longer is followed, not fitted
@@ -291,24 +291,16 @@ function showHashes() {
   const key = said.map(([, end]) => end.sha256).join();
   if (box.dataset.key === key) return;
   box.dataset.key = key;
-  box.replaceChildren(...said.map(([who, end]) => {
-    const line = document.createElement("p");
-    line.textContent = `${who} ${plural(end.wire_octets, "octet")}, ${end.framing}; SHA-256 `;
-    const code = document.createElement("code");
-    code.textContent = end.sha256;
-    line.append(code);
-    return line;
-  }));
+  box.replaceChildren(...said.map(([who, end]) =>
+    make("p", {}, `${who} ${plural(end.wire_octets, "octet")}, ${end.framing}; SHA-256 `, make("code", { textContent: end.sha256 }))));
   if (!said.length) return;
-  const equal = document.createElement("p");
+  const equal = make("p");
   if (said.length > 1) equal.textContent = comparison(stream, said[0][1], said[1][1]);
   const base = config.addresses?.origin ? [config.addresses.origin, "/"] : [location.host, `${config.path}/direct/`], target = chosenStream().isPaced ? chosenStream().path(state.run?.count ?? 1, state.run?.ms ?? 1) : null;
   if (target && !stream.isFile) {
     const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(base[0]) ?? [null, base[0], "80"];
-    const command = document.createElement("code");
-    command.className = "command";
-    command.textContent = `printf 'GET ${base[1]}${target.replaceAll("%", "%%")} HTTP/1.1\\r\\nHost: ${base[0]}\\r\\nConnection: close\\r\\n\\r\\n' | nc ${host} ${port} | sed '1,/^\\r$/d' | sha256sum`;
-    equal.append(config.clock === "fixed" ? "Yours with nc has the same hash: " : "Yours with nc, whose stamps differ (chunkwire lab --clock fixed makes them equal): ", command);
+    const textContent = `printf 'GET ${base[1]}${target.replaceAll("%", "%%")} HTTP/1.1\\r\\nHost: ${base[0]}\\r\\nConnection: close\\r\\n\\r\\n' | nc ${host} ${port} | sed '1,/^\\r$/d' | sha256sum`;
+    equal.append(config.clock === "fixed" ? "Yours with nc has the same hash: " : "Yours with nc, whose stamps differ (chunkwire lab --clock fixed makes them equal): ", make("code", { className: "command", textContent }));
   }
   box.append(equal);
 }

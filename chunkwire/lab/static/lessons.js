@@ -1,14 +1,10 @@
 // The lessons: their text, the commands with real ports, and what the server says of what came on its sockets.
 // Everything is judged by the server; this file only shows it, as text.
 
+import { byId, make } from "./dom.js";
 import { act, config } from "./server.js";
 
-const section = document.getElementById("lessons");
-export const make = (name, props = {}, ...inner) => {
-  const node = Object.assign(document.createElement(name), props);
-  node.append(...inner);
-  return node;
-};
+const section = byId("lessons");
 const state = { leave: null };
 
 async function begin() {

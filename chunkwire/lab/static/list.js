@@ -1,5 +1,7 @@
 // The resources of an origin, each with a preview that this page fetches while it is in view, two at a time.
 
+import { byId, make } from "./dom.js";
+
 const MAX_MS = 6000, MAX_READS = 12, MAX_LETTERS = 90, AT_ONCE = 2;
 const waiting = [];
 let running = 0;
@@ -36,17 +38,13 @@ async function preview({ target, box, button }) {
 }
 
 function cardOf(resource) {
-  const make = (tag, text, kind) => Object.assign(document.createElement(tag), { textContent: text, className: kind ?? "" });
-  const card = document.createElement("li"), head = make("div", "", "row");
-  head.append(make("h2", `${resource.methods.join(" ")} ${resource.path}`, "mono"), make("p", resource.summary, "note"));
-  const command = make("p", "", "mono command");
-  command.textContent = `curl -sN ${resource.example.replaceAll("{origin}", location.origin)}`;
-  card.append(head, command);
+  const head = make("div", { className: "row" },
+    make("h2", { className: "mono", textContent: `${resource.methods.join(" ")} ${resource.path}` }), make("p", { className: "note", textContent: resource.summary }));
+  const command = `curl -sN ${resource.example.replaceAll("{origin}", location.origin)}`;
+  const card = make("li", {}, head, make("p", { className: "mono command", textContent: command }));
   if (!resource.preview) return card;
-  const button = make("button", "Again"), box = make("pre", "", "preview-box");
-  button.type = "button";
+  const button = make("button", { type: "button", textContent: "Again" }), box = make("pre", { className: "preview-box", tabIndex: 0 });
   button.setAttribute("aria-label", `preview ${resource.path} again`);
-  Object.assign(box, { tabIndex: 0 });
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", `preview of ${resource.path}`);
   head.append(button);
@@ -63,6 +61,6 @@ function cardOf(resource) {
 }
 
 const { lab, resources } = await (await fetch("./", { headers: { Accept: "application/json" } })).json();
-if (lab) Object.assign(document.getElementById("lab"), { href: lab, hidden: false });
-document.getElementById("list").append(...resources.map(cardOf));
+if (lab) Object.assign(byId("lab"), { href: lab, hidden: false });
+byId("list").append(...resources.map(cardOf));
 document.documentElement.dataset.ready = "";

@@ -1,9 +1,9 @@
 // Exchanges of other clients: what was seen of them at each point, and a list to choose from.
 
+import { byId, make } from "./dom.js";
 import { Stream } from "./model.js";
 
 const MAX_LISTED = 30, MAX_FRAMES = 5000; // of each, and of one's frames
-const byId = (id) => document.getElementById(id);
 const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
 
 export function addOthers({ showStream, clearLane, onPage }) {
@@ -22,15 +22,13 @@ export function addOthers({ showStream, clearLane, onPage }) {
     }
     const stream = new Stream("", MAX_FRAMES);
     stream.start = onPage(record.at);
-    const entry = { stream, places: [], item: document.createElement("li"), button: document.createElement("button"), passes: null, hasOrigin: record.point === "origin.sent", end: null };
+    const entry = { stream, places: [], button: make("button", { type: "button" }), passes: null, hasOrigin: record.point === "origin.sent", end: null };
     entry.request = `${record.method} ${record.target}`;
     entry.agent = fieldOf(record, "user-agent") ?? "";
-    entry.button.type = "button";
     entry.button.addEventListener("click", () => { clearLane("b"); showStream("a", entry.stream); });
-    entry.item.append(entry.button);
     const list = byId("exchanges");
     list.querySelector(".hint")?.remove();
-    list.prepend(entry.item);
+    list.prepend(make("li", {}, entry.button));
     while (list.children.length > MAX_LISTED) list.lastChild.remove();
     return entry;
   }
@@ -63,13 +61,8 @@ export function addOthers({ showStream, clearLane, onPage }) {
     const words = { origin: "origin", exact: "gateway, exact", buffer: "gateway, buffer" };
     const own = `${location.host}${config.path}`;
     const known = config.addresses ?? { origin: `${own}/direct`, exact: `${own}/via/exact`, buffer: `${own}/via/buffer` };
-    byId("addresses").replaceChildren(...Object.entries(known).map(([name, address]) => {
-      const line = document.createElement("p"), code = document.createElement("code");
-      line.textContent = `${words[name] ?? name} `;
-      code.textContent = `curl -sN --raw '${address}/generate?n=5'`;
-      line.append(code);
-      return line;
-    }));
+    byId("addresses").replaceChildren(...Object.entries(known).map(([name, address]) =>
+      make("p", {}, `${words[name] ?? name} `, make("code", { textContent: `curl -sN --raw '${address}/generate?n=5'` }))));
   }
 
   return { take, addresses };

@@ -1,9 +1,9 @@
 // Predict, then run: the learner says when each frame will arrive, and afterwards both are shown.
 
+import { byId } from "./dom.js";
 import { view } from "./ladder.js";
 
 const MAX_GUESSED = 12;
-const byId = (id) => document.getElementById(id);
 
 export function addPredictions({ lanes, pace, isRunning, redraw }) {
   const button = byId("predict"), help = byId("predict-help");

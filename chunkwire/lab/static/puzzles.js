@@ -1,9 +1,10 @@
 // The puzzles: three hops, one of them faulty. The server sets them up and judges answers; this file shows what it says.
 
-import { addLine, events, make, showJudgement } from "./lessons.js";
+import { byId, make } from "./dom.js";
+import { addLine, events, showJudgement } from "./lessons.js";
 import { act, config } from "./server.js";
 
-const section = document.getElementById("puzzles");
+const section = byId("puzzles");
 let leave = null;
 
 export async function addPuzzles() {
@@ -38,7 +39,7 @@ async function run(number, seed, { text, log }) {
   const { signal } = leave = new AbortController();
   log.replaceChildren();
   log.hidden = true;
-  const query = new URLSearchParams({ nc: document.getElementById("lesson-nc")?.value ?? "" });
+  const query = new URLSearchParams({ nc: byId("lesson-nc")?.value ?? "" });
   if (seed) query.set("seed", seed);
   try {
     const response = await fetch(`lab/puzzle/${number}?${query}`, { method: "POST", headers: { "Chunkwire-Token": config.token }, signal });

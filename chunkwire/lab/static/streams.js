@@ -1,6 +1,6 @@
 // The streams a learner may choose: a name, and the target that gives so many frames at such a pace.
 
-const byId = (id) => document.getElementById(id);
+import { byId } from "./dom.js";
 
 const WORDS = "the quick brown fox jumps over the lazy dog ";
 

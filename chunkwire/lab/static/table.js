@@ -1,7 +1,8 @@
 // The ladder as a table: the same facts as text; some rows at a time.
 
+import { byId, makeRow } from "./dom.js";
+
 const ROWS = 25;
-const byId = (id) => document.getElementById(id);
 
 export function addTable({ lanes, select, plural }) {
   let from = 0;
@@ -25,13 +26,7 @@ export function addTable({ lanes, select, plural }) {
     byId("table-on").disabled = upto >= count;
     const rows = [];
     for (let n = from; n < upto; n++) {
-      const row = document.createElement("tr");
-      cells(stream, n).forEach((text, k) => {
-        const cell = document.createElement(k ? "td" : "th");
-        if (!k) cell.scope = "row";
-        cell.textContent = text;
-        row.append(cell);
-      });
+      const row = makeRow(cells(stream, n));
       row.addEventListener("click", () => select(n, 0, lane));
       rows.push(row);
     }

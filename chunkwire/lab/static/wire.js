@@ -1,11 +1,11 @@
 // The octets of one frame: coloured and named parts, hex and text, one octet selected in all of them.
 
+import { byId, make } from "./dom.js";
 import { clauses, sectionUrl } from "./clauses.js";
 import { wireOf } from "./model.js";
 
 const MAX_SHOWN = 1024; // octets of a frame that have elements of their own
 const NAMES = { 0: "NUL", 9: "TAB", 10: "LF", 13: "CR", 32: "blank", 127: "DEL" };
-const byId = (id) => document.getElementById(id);
 
 export const hex = (octet) => octet.toString(16).padStart(2, "0");
 const letter = (octet) => octet > 32 && octet < 127 ? String.fromCharCode(octet) : { 10: "\\n", 13: "\\r", 32: "␣", 9: "\\t" }[octet] ?? "·";
@@ -64,47 +64,31 @@ export class Wire {
     const rows = [];
     for (let from = 0; from < Math.min(octets.length, MAX_SHOWN); from += this.columns) rows.push(this.rowOf(from));
     if (octets.length > MAX_SHOWN || frame.cut) {
-      const rest = document.createElement("p");
-      rest.className = "hint";
       const left = Math.max(octets.length, frame.size ?? 0) - Math.min(octets.length, MAX_SHOWN);
-      rest.textContent = `… and ${left.toLocaleString("en")} octets more; of long frames the page is given the first 4096`;
-      rows.push(rest);
+      const textContent = `… and ${left.toLocaleString("en")} octets more; of long frames the page is given the first 4096`;
+      rows.push(make("p", { className: "hint", textContent }));
     }
     this.box.replaceChildren(...rows);
     byId("parts").replaceChildren(...parts.map((part) => {
-      const item = document.createElement("li"), button = document.createElement("button");
-      button.type = "button";
-      button.className = `p-${part.name}`;
-      const count = part.to - part.from;
-      button.textContent = `${clauses[part.name].name} · ${count} octet${count > 1 ? "s" : ""}`;
+      const count = part.to - part.from, textContent = `${clauses[part.name].name} · ${count} octet${count > 1 ? "s" : ""}`;
+      const button = make("button", { type: "button", className: `p-${part.name}`, textContent });
       button.addEventListener("click", () => this.onOctet(part.from));
-      item.append(button);
-      return item;
+      return make("li", {}, button);
     }));
   }
 
   rowOf(from) {
-    const row = document.createElement("div");
-    row.className = "hexrow";
-    const offset = document.createElement("span");
-    offset.className = "offset";
-    offset.textContent = from.toString(16).padStart(4, "0");
-    const [codes, letters] = [document.createElement("span"), document.createElement("span")];
-    codes.className = "codes";
-    letters.className = "letters";
+    const offset = make("span", { className: "offset", textContent: from.toString(16).padStart(4, "0") });
+    const codes = make("span", { className: "codes" }), letters = make("span", { className: "letters" });
     for (let b = from; b < Math.min(from + this.columns, this.octets.length, MAX_SHOWN); b++) {
       const part = this.partOf[b];
       for (const [box, text] of [[codes, hex(this.octets[b])], [letters, letter(this.octets[b])]]) {
-        const cell = document.createElement("span");
-        cell.className = `o p-${part.name}${b === part.from ? " begins" : ""}`;
-        cell.dataset.b = b;
-        cell.textContent = text;
-        if (text.length > 1 && box === letters) cell.classList.add("pair");
-        box.append(cell);
+        const className = `o p-${part.name}${b === part.from ? " begins" : ""}${text.length > 1 && box === letters ? " pair" : ""}`;
+        box.append(make("span", { className, textContent: text }));
+        box.lastChild.dataset.b = b;
       }
     }
-    row.append(offset, codes, letters);
-    return row;
+    return make("div", { className: "hexrow" }, offset, codes, letters);
   }
 
   /** Select an octet in hex and text, and name it. */
@@ -126,14 +110,9 @@ export class Wire {
     const value = this.octets[octet];
     const what = `octet ${octet} of ${this.total}: ${hex(value)}, ${named(value)}`;
     byId("part-octet").textContent = `${what}; ${octet - part.from + 1} of ${part.to - part.from} of this part`;
-    const link = document.createElement("a");
-    link.href = sectionUrl(clause.section);
-    link.rel = "noopener noreferrer";
-    link.target = "_blank";
-    link.textContent = `RFC 9112 §${clause.section}`;
-    byId("part-section").append(link);
+    const href = sectionUrl(clause.section), textContent = `RFC 9112 §${clause.section}`;
+    byId("part-section").append(make("a", { href, rel: "noopener noreferrer", target: "_blank", textContent }));
     box.setAttribute("aria-valuetext", `${what}, in ${clause.name}, RFC 9112 section ${clause.section}`);
-    const cells = box.querySelectorAll(`[data-b="${octet}"]`);
-    cells.forEach((cell) => cell.classList.add("here"));
+    for (const cell of box.querySelectorAll(`[data-b="${octet}"]`)) cell.classList.add("here");
   }
 }
