@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import TypedDict, Unpack
 
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.testing.steps import Response
@@ -20,51 +21,32 @@ def status(
     return _members(status=code, retry_after=retry_after, body=body, headers=headers)
 
 
-def cut(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets of content."""
-    return fault("cut", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+class After(TypedDict, total=False):
+    """What comes before a fault: so many events, chunks, or octets of content; without any, half the events."""
+
+    after_events: int | None
+    after_frames: int | None
+    after_octets: int | None
 
 
-def reset(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer whose connection is reset (RST) there; see `cut`."""
-    return fault("reset", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+def cut(content: Response | None = None, **after: Unpack[After]) -> Response:
+    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets; see `After`."""
+    return fault("cut", content, **after)
 
 
-def stall(
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer that falls silent there, until the client leaves or the run ends; see `cut`."""
-    return fault("stall", content, after_events=after_events, after_frames=after_frames, after_octets=after_octets)
+def reset(content: Response | None = None, **after: Unpack[After]) -> Response:
+    """Return an answer whose connection is reset (RST) there; see `After`."""
+    return fault("reset", content, **after)
 
 
-def fault(
-    name: str,
-    content: Response | None = None,
-    *,
-    after_events: int | None = None,
-    after_frames: int | None = None,
-    after_octets: int | None = None,
-) -> Response:
-    """Return an answer with a fault of `/fault/NAME` after so many events, chunks, or octets of content."""
-    return _members(
-        fault=name, content=content, after_events=after_events, after_frames=after_frames, after_octets=after_octets
-    )
+def stall(content: Response | None = None, **after: Unpack[After]) -> Response:
+    """Return an answer that falls silent there, until the client leaves or the run ends; see `After`."""
+    return fault("stall", content, **after)
+
+
+def fault(name: str, content: Response | None = None, **after: Unpack[After]) -> Response:
+    """Return an answer with a fault of `/fault/NAME` there; see `After`."""
+    return _members(fault=name, content=content, **after)
 
 
 def framed(content: Response, framing: Scenario | str) -> Response:
