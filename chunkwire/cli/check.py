@@ -17,7 +17,6 @@ from chunkwire.cli.exits import ExitCode
 if TYPE_CHECKING:
     from chunkwire.tools.check.rows import HasRow, RowResult, RowTest
     from chunkwire.tools.check.scorecard import Scorecard
-    from chunkwire.tools.paint import Paint
 
 T = TypeVar("T", bound="HasRow")
 
@@ -143,15 +142,14 @@ def progress(total: int, options: argparse.Namespace) -> Iterator[Callable[[RowR
 
 def show(card: Scorecard, options: argparse.Namespace) -> None:
     """Print the scorecard: the table, or with `--json -` its JSON."""
-    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.cli.terminal import paint_of, width_of
     from chunkwire.tools.check.scorecard import to_json
     from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
-    from chunkwire.tools.paint import Paint
 
     if options.json == "-":
         print(to_json(card))
         return
-    paint: Paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    paint = paint_of(options)
     width = width_of(sys.stdout)
     versions = ", ".join(f"{name} {version}" for name, version in card.versions)
     print(paint.text(f"check {card.kind} {card.target}{f' ({versions})' if versions else ''}"))

@@ -137,10 +137,9 @@ async def show(options: argparse.Namespace) -> int:
     """Start both servers, watch one stream through them, and say whether the octets are equal."""
     import trio
 
-    from chunkwire.cli.terminal import is_coloured
-    from chunkwire.tools.paint import Paint
+    from chunkwire.cli.terminal import paint_of
 
-    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+    paint = paint_of(options)
     trace = DemoTrace(trio.Event())
     async with trio.open_nursery() as nursery:
         lab = make_lab() if options.keep else None
@@ -183,24 +182,39 @@ async def start_page(nursery: trio.Nursery, lab: Lab, usual: str) -> Address:
 
 async def start(nursery: trio.Nursery, record_to: Callable[[Record], None], lab: Lab | None) -> tuple[Address, Address]:
     """Start origin and gateway on their usual ports, or on free ones, watched by a page; return where they listen."""
-    from chunkwire.forward.gateway import serve_gateway
-    from chunkwire.forward.upstreams import Upstream
-    from chunkwire.net.dial import parse_url
+    from functools import partial
+
     from chunkwire.origin.resources import origin_resources
     from chunkwire.server.serving import serve
 
     def record_for(place: str) -> RecordFor:
         return (lambda _: record_to) if lab is None else lab.seat.watchers.record_for(place, record_to)
 
-    async def origin(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        await serve(where, origin_resources(), record_for=record_for("origin"), task_status=task_status)
-
-    async def gateway(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        upstreams = [Upstream(parse_url(f"http://{bound}"))]
-        await serve_gateway(where, upstreams, record_for=record_for("gateway exact"), task_status=task_status)
-
+    origin = partial(serve, resources=origin_resources(), record_for=record_for("origin"))
     bound = await start_one(nursery, "origin", flags.DEFAULT_ORIGIN, origin)
-    return bound, await start_one(nursery, "gateway", flags.DEFAULT_GATEWAY, gateway)
+    return bound, await start_gateway(nursery, bound, "exact", flags.DEFAULT_GATEWAY, record_for)
+
+
+async def start_gateway(
+    nursery: trio.Nursery, origin: Address, mode: str, usual: str, record_for: Callable[[str], RecordFor]
+) -> Address:
+    """Start a gateway in front of an origin; as `start_one`."""
+    from functools import partial
+
+    from chunkwire.forward.gateway import serve_gateway
+    from chunkwire.forward.settings import GatewaySettings
+    from chunkwire.forward.shape import parse_mode
+    from chunkwire.forward.upstreams import Upstream
+    from chunkwire.net.dial import parse_url
+
+    name = f"gateway {mode}"
+    gateway = partial(
+        serve_gateway,
+        upstreams=[Upstream(parse_url(f"http://{origin}"))],
+        settings=GatewaySettings(mode=parse_mode(mode)),
+        record_for=record_for(name),
+    )
+    return await start_one(nursery, name, usual, gateway)
 
 
 async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callable[..., Awaitable[None]]) -> Address:

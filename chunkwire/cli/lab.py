@@ -139,12 +139,7 @@ async def _start_others(
     """Start origin and gateways on their usual ports, or on free ones; return where each listens."""
     from functools import partial
 
-    from chunkwire.cli.demo import start_one
-    from chunkwire.forward.gateway import serve_gateway
-    from chunkwire.forward.settings import GatewaySettings
-    from chunkwire.forward.shape import parse_mode
-    from chunkwire.forward.upstreams import Upstream
-    from chunkwire.net.dial import parse_url
+    from chunkwire.cli.demo import start_gateway, start_one
     from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.serving import serve
 
@@ -153,13 +148,7 @@ async def _start_others(
     origin = partial(serve, resources=listing.served, settings=settings, record_for=watchers.record_for("origin"))
     bound = {"origin": await start_one(nursery, "origin", flags.DEFAULT_ORIGIN, origin)}
     for mode, usual in (("exact", flags.DEFAULT_GATEWAY), ("buffer", _DEFAULT_BUFFER)):
-        gateway = partial(
-            serve_gateway,
-            upstreams=[Upstream(parse_url(f"http://{bound['origin']}"))],
-            settings=GatewaySettings(mode=parse_mode(mode)),
-            record_for=watchers.record_for(f"gateway {mode}"),
-        )
-        bound[mode] = await start_one(nursery, f"gateway {mode}", usual, gateway)
+        bound[mode] = await start_gateway(nursery, bound["origin"], mode, usual, watchers.record_for)
     lab.about["addresses"] = {name: str(where) for name, where in bound.items()}
     return bound
 

@@ -185,12 +185,11 @@ def teach(options: argparse.Namespace, number: int) -> int:
     import trio
 
     from chunkwire.cli.handing_in import HandInBook
-    from chunkwire.lab.lessons.netcats import detected, of_kind
+    from chunkwire.lab.lessons.netcats import of_kind
     from chunkwire.lab.lessons.table import LESSONS
 
-    nc = of_kind(options.nc) if options.nc else detected()
     with HandInBook(options.save, options.name) as book:
-        trio.run(_teach, options, LESSONS[number - 1], nc, learner_view(options), book)
+        trio.run(_teach, options, LESSONS[number - 1], of_kind(options.nc), learner_view(options), book)
     return ExitCode.OK
 
 
@@ -199,13 +198,11 @@ def learner_view(options: argparse.Namespace) -> LessonView:
     import logging
 
     from chunkwire.cli.lesson_view import LessonView
-    from chunkwire.cli.terminal import is_coloured, width_of
-    from chunkwire.tools.paint import Paint
+    from chunkwire.cli.terminal import paint_of, width_of
 
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.ERROR)
-    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-    return LessonView(paint, min(width_of(sys.stdout) or SHOWN_COLUMNS, MAX_COLUMNS))
+    return LessonView(paint_of(options), min(width_of(sys.stdout) or SHOWN_COLUMNS, MAX_COLUMNS))
 
 
 async def _teach(
@@ -224,7 +221,7 @@ async def _teach(
                 view.step(sitting, nc.netcat.title)
                 book.begin()
 
-    sitting = Sitting(lesson, nc, report=report, hint=view.hint, watched=view.watched_by(lesson))
+    sitting = Sitting(lesson, nc, report=report, hint=view.hint, watched=view.watched)
     async with seated_usually(sitting, options.listen):
         view.title(sitting)
         view.step(sitting, nc.netcat.title)

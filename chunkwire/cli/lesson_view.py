@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
@@ -55,18 +55,8 @@ class LessonView:
         for line in command.lines:
             self._print(f"    {line}" if line else "    " + self._paint("quiet", "(an empty line: Enter alone)"))
 
-    def watched_by(self, lesson: Lesson) -> Callable[[WatchedConnection], None]:
-        """Return what prints the octets that a learner's side sends in this lesson."""
-        return self._serving if lesson.is_served_by_learner else self._asking
-
-    def _serving(self, connection: WatchedConnection) -> None:
-        self._side(connection, connection.answered, connection.server_end)
-
-    def _asking(self, connection: WatchedConnection) -> None:
-        self._side(connection, connection.received, connection.client_end)
-
-    def _side(self, connection: WatchedConnection, reads: list[WatchedRead], ended: str) -> None:
-        """Print what one side has sent since the last time, and how it ended."""
+    def watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], ended: str) -> None:
+        """Print what the learner's side has sent since the last call, and how it ended."""
         if connection.request_octets.startswith(_ANSWER):
             return  # what was answered is in the judgement
         count, shown_end = self._seen.get(connection, (0, ""))

@@ -97,11 +97,11 @@ async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str]
 
 def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options: argparse.Namespace) -> None:
     """Print the puzzle, and how it can be looked at."""
-    from chunkwire.lab.lessons.netcats import detected, of_kind
+    from chunkwire.lab.lessons.netcats import of_kind
     from chunkwire.lab.puzzles import shown
     from chunkwire.tools.paint import wrapped
 
-    text = shown(puzzle, number, places, of_kind(options.nc) if options.nc else detected())
+    text = shown(puzzle, number, places, of_kind(options.nc))
     print(f"{text.title}   (again: {text.again})\n\n  {text.path}\n")
     for name, url in text.places:
         print(f"  {name:<7} {url}")

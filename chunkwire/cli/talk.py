@@ -46,13 +46,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _talk(options: argparse.Namespace) -> int:
-    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.cli.terminal import paint_of, width_of
     from chunkwire.lab.talking import accepted, connected, talk
     from chunkwire.net.listen import parse_address
-    from chunkwire.tools.paint import Paint
 
-    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-    width = width_of(sys.stdout)
+    paint, width = paint_of(options), width_of(sys.stdout)
     where = parse_address(options.address or options.listen)
     note = (lambda text: None) if options.quiet else _note
     stream = await (connected(where, note) if options.address else accepted(where, note))

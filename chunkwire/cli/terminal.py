@@ -5,8 +5,20 @@ The rule here: plain wherever in doubt. NO_COLOR (any value but empty), TERM=dum
 
 from __future__ import annotations
 
+import argparse
 import os
-from typing import TextIO
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from chunkwire.tools.paint import Paint
+
+
+def paint_of(options: argparse.Namespace) -> Paint:
+    """Return the colours of standard output."""
+    from chunkwire.tools.paint import Paint
+
+    return Paint(is_coloured(sys.stdout, no_color=options.no_color))
 
 
 def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""One lab and one headless Chromium for all tests that look at pages."""
+"""A lab and a headless Chromium for each module that looks at pages: beyond it its event loop would disturb others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.lab.browser import RunningLab, Sight
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
     from tests.lab.browser import chromium
 
@@ -21,7 +21,7 @@ def browser() -> Generator[Browser, None, None]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab() -> Generator[RunningLab, None, None]:
     from tests.lab.browser import lab_process
 

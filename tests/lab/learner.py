@@ -135,7 +135,7 @@ async def learning(number: int, kind: str = "openbsd") -> AsyncIterator[Learner]
         LESSONS[number - 1],
         of_kind(kind),
         report=report,
-        watched=lambda connection: learners[0].saw(connection),
+        watched=lambda connection, *_: learners[0].saw(connection),
     )
     learners.append(Learner(sitting, receiver))
     with trio.fail_after(PATIENCE):

@@ -7,7 +7,7 @@ anew, ends them. What is judged is what came on the doors of the lesson, never w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,7 @@ from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detected, of_kind
 from chunkwire.lab.lessons.sitting import Sitting, seated
 from chunkwire.lab.lessons.table import LESSONS
-from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
+from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
 from chunkwire.server.query import Query, bad_value, whole_number
@@ -139,9 +139,7 @@ class SittingEvents:
     def _hint(self, judgement: Judgement) -> None:
         self._send("hint", judgement.to_json())
 
-    def _watched(self, connection: WatchedConnection) -> None:
-        is_served = self.sitting.lesson.is_served_by_learner
-        reads: list[WatchedRead] = connection.answered if is_served else connection.received
+    def _watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], _: Ending) -> None:
         for read in reads[self._seen.get(connection, 0) :]:
             some = read.octets[:SHOWN_OCTETS].splitlines(keepends=True)
             lines = [shown_octets(line) for line in some]
@@ -160,7 +158,7 @@ async def netcat_asked(query: Query) -> InstalledNetcat:
     kind = query.text("nc")
     if kind and kind not in KINDS:
         raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)
-    return await trio.to_thread.run_sync(of_kind, kind) if kind else await trio.to_thread.run_sync(detected)
+    return await trio.to_thread.run_sync(of_kind, kind)
 
 
 async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:

@@ -141,12 +141,14 @@ class InstalledNetcat:
         return template.format(nc=self.program, h=host, p=where.port)
 
 
-def of_kind(kind: str) -> InstalledNetcat:
-    """Return a kind under its usual name, or under the one that it has here.
+def of_kind(kind: str | None) -> InstalledNetcat:
+    """Return a kind under its usual name, or under the one that it has here; None or "" is `detected`.
 
     Raises:
         KeyError: there is no such kind.
     """
+    if not kind:
+        return detected()
     netcat = KINDS[kind]
     return next((found for found in installed() if found.netcat is netcat), InstalledNetcat(netcat, netcat.program))
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakSet
 
 import trio
@@ -37,7 +37,7 @@ from chunkwire.lab.lessons.netcats import InstalledNetcat
 from chunkwire.lab.lessons.serving import NOBODY_LISTENS
 from chunkwire.lab.lessons.stage import lesson_resources
 from chunkwire.lab.lessons.tee import Tee
-from chunkwire.lab.lessons.watched import WatchedConnection
+from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from chunkwire.server.serving import serve
@@ -55,6 +55,11 @@ MAX_CONNECTIONS: Final = 200
 LOOPBACK: Final = "127.0.0.1"
 
 
+Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedRead], Ending], None]
+"""Takes a connection, all that the learner's side has sent on it so far, and how that side has ended, whenever either
+changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShownStep:
     """A step as a learner sees it, with the real ports."""
@@ -70,6 +75,7 @@ class Sitting:
     Args:
         report: called with each judgement, and the number of the step that it is about, from 1.
         hint: called with what an unfinished attempt waits for.
+        watched: called until the attempt on a connection is judged.
 
     Attributes:
         doors: where each place listens.
@@ -85,7 +91,7 @@ class Sitting:
         *,
         report: Callable[[int, Judgement], None],
         hint: Callable[[Judgement], None] = lambda judgement: None,
-        watched: Callable[[WatchedConnection], None] = lambda connection: None,
+        watched: Watched = lambda connection, reads, ended: None,
     ) -> None:
         self.lesson = lesson
         self.doors: dict[str, Door] = {}
@@ -122,7 +128,10 @@ class Sitting:
         self._has_news.set()
         if self.done.is_set() or connection in self._judged:
             return
-        self._watched(connection)
+        if self.lesson.is_served_by_learner:
+            self._watched(connection, connection.answered, connection.server_end)
+        else:
+            self._watched(connection, connection.received, connection.client_end)
         if self.current.judge is None:
             return
         judgement = self.current.judge(connection)
