@@ -27,6 +27,7 @@ from chunkwire.net.connection import READ_OCTETS, Connection
 from chunkwire.net.inflight import Body, Entry, StampedBody, descriptor_of, entry_of, overdue
 from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
+from chunkwire.net.tls import RECORD_OCTETS
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
@@ -286,7 +287,7 @@ class FastMover:
             return
         body.read += 1
         body.read_at = self._now
-        if got == body.room < BUFFER_OCTETS:
+        if body.room - got < RECORD_OCTETS and body.room < BUFFER_OCTETS:  # a record that had no room is read later
             body.room *= 2
         self._judge(body, memory, view, size + got)
         if body.tls is not None:
