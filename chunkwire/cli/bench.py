@@ -119,12 +119,12 @@ def add_load(group: argparse._ArgumentGroup) -> None:
 
 def moment(text: str) -> float:
     """Return seconds since the epoch: a number of them, or a date and time with its zone (RFC 3339)."""
-    from datetime import datetime
+    from datetime import UTC, datetime
 
     try:
-        return float(text)
-    except ValueError:
-        pass  # it is no number
+        return datetime.fromtimestamp(float(text), UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass  # it is no number, or no moment
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -270,6 +270,7 @@ def check(options: argparse.Namespace) -> None:
         (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
         (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends when its streams do"),
         (options.agents is not None and options.dask is None, "--agents without --dask"),
+        (options.duration == 0, "-z 0: nothing is sampled"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are the workers'"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are the workers'"),
         (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),

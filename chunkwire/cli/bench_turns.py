@@ -181,9 +181,8 @@ def make_load(made: Bench, url: Url, turn: int) -> Load:
         raise LocalError("-d -: expected a body that can be sent again, since there are many streams")
     spread = 0.0
     if is_probe(url):
-        interval = parse_duration(parameters(url).get("interval", "50ms")) or 0.05
-        spread = interval
-        if math.isfinite(made.seconds) and "n" not in parameters(url) and made.arrivals is None:
+        interval = spread = parse_duration(parameters(url).get("interval", "50ms")) or 0.0
+        if interval and math.isfinite(made.seconds) and "n" not in parameters(url) and made.arrivals is None:
             frames = math.ceil((made.turn_seconds + (options.warmup or 0.0) + FRAMES_MARGIN_SECONDS) / interval)
             url = with_parameters(url, {"n": str(frames), "interval": f"{interval * 1000:g}ms"})
     is_looked_at = made.until is not None and made.base is None

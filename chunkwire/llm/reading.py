@@ -32,9 +32,8 @@ from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
 HEAD_OCTETS: Final = 4096  # kept of a body that may turn out to be no stream, for the error that says what it is
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
-_FIELD: Final = re.compile(
-    rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:"
-)  # what a line of an event stream begins with
+_FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")
+"""What a line of an event stream begins with."""
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})

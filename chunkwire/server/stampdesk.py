@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -42,10 +41,15 @@ _ID: Final = re.compile(rb"[0-9A-Za-z]{1,64}-[0-9]{1,9}")
 
 
 class StampSheet:
-    """The stamps of one response's body at this server, from before its head to its end."""
+    """The stamps of one response's body at this server, from before its head to its end.
+
+    Attributes:
+        kept: receives and writes, once the body has ended; before, 0.
+    """
 
     def __init__(self, name: str, sink: SocketStamps, *, queued: bool) -> None:
-        self._id = name
+        self.kept = 0
+        self.name = name
         self._queued = queued
         self._sink = sink
         sink.start_sending(queued=queued)
@@ -59,9 +63,7 @@ class StampSheet:
     def end(self) -> None:
         """Stamp no more; what has come is kept."""
         self._sink.stop()
-
-    def __len__(self) -> int:
-        return len(self._reads) + len(self._writes)
+        self.kept = len(self._reads) + len(self._writes)
 
     def line(self, point: str) -> str:
         """Return what is known so far as a line of JSON."""
@@ -70,7 +72,7 @@ class StampSheet:
         reads, writes = list(self._reads.rows()), list(self._writes.rows())
         base = min([row[1] for row in writes[:1]] + [row[2] for row in reads[:1]], default=0)
         rows = {"reads": _relative(reads, base), "writes": _relative(writes, base)}
-        about = {"v": 1, "kind": "stamps", "id": self._id, "point": point, "queued": self._queued, "base_ns": base}
+        about = {"v": 1, "kind": "stamps", "id": self.name, "point": point, "queued": self._queued, "base_ns": base}
         return json.dumps({**about, **rows}, separators=(",", ":")) + "\n"
 
 
@@ -89,7 +91,7 @@ class StampDesk:
     def __init__(self, point: str, *, queued: bool = False) -> None:
         self._point = point
         self._queued = queued
-        self._sheets: OrderedDict[str, StampSheet] = OrderedDict()
+        self._sheets: dict[str, StampSheet] = {}
         self._kept = 0
 
     def open(self, connection: Connection, request: Request) -> StampSheet | None:
@@ -98,16 +100,21 @@ class StampDesk:
         if name is None or connection.stamps is None or not _ID.fullmatch(name):
             return None
         sheet = StampSheet(name.decode("ascii"), connection.stamps, queued=self._queued)
-        self._sheets[name.decode("ascii")] = sheet
+        if sheet.name in self._sheets:
+            self._drop(sheet.name)
+        self._sheets[sheet.name] = sheet
         while len(self._sheets) > MAX_BODIES or self._kept > MAX_KEPT:
-            _, oldest = self._sheets.popitem(last=False)
-            self._kept -= len(oldest)
+            self._drop(next(iter(self._sheets)))
         return sheet
 
     def close(self, sheet: StampSheet) -> None:
         """End a body: its connection may be used for another one."""
         sheet.end()
-        self._kept += len(sheet)
+        if self._sheets.get(sheet.name) is sheet:
+            self._kept += sheet.kept
+
+    def _drop(self, name: str) -> None:
+        self._kept -= self._sheets.pop(name).kept
 
     def lines(self, run: str) -> Iterator[str]:
         """Yield a line for each body of a run."""

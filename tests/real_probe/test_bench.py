@@ -9,6 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from chunkwire.cli.main import main
+from chunkwire.tools.bench.metering import TIMER_SECONDS
+from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.segments import TIMER
 from tests.peers.command import ROOT, Served, chunkwire, serving
 from tests.peers.process import free_port, run, started, wait_listening
 from tests.peers.programs import program
@@ -55,6 +58,16 @@ def agree(theirs_us: float, ours_us: float) -> bool:
 def test_a_limit_far_away_holds_and_one_that_nothing_keeps_is_missed(origin: Served) -> None:
     assert figures(origin.url("/probe"), "-c", "5", "-z", "2s", "--limit", "hold.max=5s")[0] == 0
     assert figures(origin.url("/probe"), "-c", "5", "-z", "2s", "--limit", "gap.p50=1us")[0] == 1
+
+
+def test_a_pace_that_the_origin_refuses_is_not_replaced_by_another(origin: Served) -> None:
+    assert main(["bench", origin.url("/probe?interval=x"), "-c", "1", "-z", "1s"]) == 22
+
+
+def test_how_late_a_stream_begins_is_the_meter_s_own_error(origin: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", origin.url("/probe?n=1"), "--rate", "500/s", "-z", "1s", "--warmup", "0", "--json", "--force"])
+    result = BenchResult.from_json(capsys.readouterr().out, where="stdout")
+    assert result.gathered.samples(TIMER).n > 1 / TIMER_SECONDS  # more than those that measure it and nothing else
 
 
 def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:

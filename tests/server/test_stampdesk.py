@@ -112,3 +112,11 @@ async def test_a_hop_that_does_not_stamp_is_named() -> None:
     async with stamped_way() as (port, _):
         with pytest.raises(LocalError, match=rf"^--hop 127.0.0.1:{port}: expected the --admin address"):
             await read_stamps(parse_url(f":{port}"), "run")
+
+
+async def test_a_body_with_the_id_of_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stampdesk, "MAX_KEPT", 20)
+    async with stamped_way() as (port, admins):
+        for _ in range(20):
+            await stream(port, "run-1", "5@0,0@0")
+        assert [list(found) for found in await stamps_of(admins, "run")] == [[1]] * 2

@@ -84,7 +84,7 @@ def test_a_broken_histogram_is_no_result(counts: object) -> None:
         BenchResult.from_json(json.dumps(members), where="a.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00", "late p50"])
+@pytest.mark.parametrize("text", ["", "{", "\x00", "late p50", "[" * 100_000])
 def test_what_is_no_json_is_no_result(text: str) -> None:
     with pytest.raises(LocalError, match=r"a\.json: expected what chunkwire bench --json prints, got no JSON"):
         BenchResult.from_json(text, where="a.json")

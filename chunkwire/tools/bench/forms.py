@@ -152,7 +152,9 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
 
 def _decoded(payload: str) -> DurationHistogram:
     samples, decoded = DurationHistogram(), _hdrh().decode(payload)
-    for item in decoded.get_recorded_iterator():
-        samples.count(bucket_of(item.value_iterated_to), item.count_added_in_this_iter_step)
+    for index, n in enumerate(decoded.counts[: decoded.counts_len]):  # its iterator takes 0.1 s for each interval
+        if n:
+            value = decoded.get_highest_equivalent_value(decoded.get_value_from_index(index))
+            samples.count(bucket_of(value), n)
     samples.smallest, samples.largest = decoded.get_min_value(), decoded.get_max_value()
     return samples

@@ -135,8 +135,11 @@ class Meter:
         while True:
             due = trio.current_time() + TIMER_SECONDS
             await trio.sleep_until(due)
-            if math.isfinite(self.window.opens_ns) and math.isinf(self.window.closes_ns):
-                self._late_timers.record(round((trio.current_time() - due) * 1e9))
+            self._note_timer(due)
+
+    def _note_timer(self, due: float) -> None:
+        if math.isfinite(self.window.opens_ns) and math.isinf(self.window.closes_ns):
+            self._late_timers.record(round((trio.current_time() - due) * 1e9))
 
     async def _open(self, streams: trio.Nursery) -> bool:
         """Open the first streams and wait for what becomes of them; at a rate, wait for nothing.
@@ -170,6 +173,7 @@ class Meter:
                 break
             due += arrivals.gap(chance)
             await trio.sleep_until(due)
+            self._note_timer(due)  # one that is more than it can begin is its own delay, not the target's
             if len(self._slots) < MAX_OPEN:
                 self._slots.append(slot := Slot())
                 streams.start_soon(self._run_once, slot, round(due * 1e9) + offset_ns, name="stream")

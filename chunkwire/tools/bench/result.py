@@ -67,7 +67,7 @@ class BenchResult:
         """
         try:
             members = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise LocalError(f"{where}: expected what chunkwire bench --json prints, got no JSON") from None
         if not isinstance(members, dict) or members.get("kind") != "bench":
             raise LocalError(f"{where}: expected what chunkwire bench --json prints, got other JSON")
