@@ -1,7 +1,7 @@
 """Read one response body: a receive at a time, timed, scanned, recorded, judged.
 
-The rule here: the moment is taken right after the receive; then the octets are scanned and recorded, and only then
-does anybody else see them. The end has one verdict, recorded once, and the error that goes with it keeps coming.
+The rule here: the time is taken right after the receive; the octets are scanned and recorded before the caller gets
+them. The end has one verdict, recorded once; each later call of `next` raises its error again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadDeadlines:
-    """When reading gives up: seconds between receives, and a moment on trio's clock with the seconds it stood for."""
+    """When reading gives up.
+
+    Attributes:
+        idle: seconds between two receives.
+        end: a moment on trio's clock.
+        total: the timeout in seconds that `end` was computed from.
+    """
 
     idle: float = math.inf
     end: float = math.inf
@@ -95,11 +101,6 @@ class BodyReader:
             self._end("complete", self._now())
 
     @property
-    def received(self) -> bytes:
-        """The content that has come, up to `MAX_RECEIVED_OCTETS`."""
-        return bytes(self._received)
-
-    @property
     def has_surplus(self) -> bool:
         """Octets have come behind a complete body."""
         return bool(self._feed.held)
@@ -121,18 +122,18 @@ class BodyReader:
         try:
             octets = await (self._receive_in_time() if self._has_deadlines else self._receive())
         except PeerGone as error:
-            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, self.received)) from error
+            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, bytes(self._received))) from error
         if octets:
             return self._take(octets)
         try:
             self.scanner.end_of_input()
         except IncompleteBody as error:
-            raise self._fail("cut", IncompleteBody(error.offset, error.section, self.received)) from error
+            raise self._fail("cut", IncompleteBody(error.offset, error.section, bytes(self._received))) from error
         self._end("complete", self._now())
         return None
 
     def leave(self, framing: str = "client-gone") -> None:
-        """Take note that nobody will read on: the reader left, or it was "stopped"."""
+        """Note that nothing more will be read: the caller left, or it was "stopped"."""
         if self.framing is None:
             self._end(framing, self._now())
 
@@ -143,7 +144,7 @@ class BodyReader:
         with trio.CancelScope(deadline=min(deadlines.end, give_up)):
             return await self._receive()
         late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
-        late.received = self.received
+        late.received = bytes(self._received)
         raise self._fail("timeout", late)
 
     def _take(self, octets: bytes) -> Read:
@@ -157,7 +158,7 @@ class BodyReader:
         if self._recorder is not None:
             self._recorder.body(t, events, self.reads)
         if feed.error is not None:
-            self._fail("malformed", MalformedBody(feed.error, self.received), t=t)
+            self._fail("malformed", MalformedBody(feed.error, bytes(self._received)), t=t)
         elif self.scanner.is_complete:
             octets = octets[: len(octets) - len(feed.held)]  # what follows a complete body is not of it
             self._end("complete", t)

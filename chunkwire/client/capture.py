@@ -1,8 +1,8 @@
-"""Messages that somebody else received: octets out of a pipe or a file, read as our own would be.
+"""Messages that another program received: octets from a pipe or a file, made into the records that our client makes.
 
-The rule here: octets and the moment of their receive in, records out; no octet is left out without a word. A capture
-is what nc, curl and people make of connections, so it holds any number of messages, requests and responses, with
-anything between them. Where it does not say what was asked, these are assumed, and noted:
+The rule here: no octet is left out without a record or a note. A capture is what nc, curl and people save of
+connections: any number of messages, requests and responses, with anything between them. Where it does not show the
+request, these are assumed, and noted:
 
 - a response answers a GET, unless a request before it or the caller says otherwise;
 - a response head in the place of a body means that the body is not in the capture: it answers a HEAD or a CONNECT, or
@@ -57,7 +57,10 @@ class CaptureReader:
     """Read a capture as it comes.
 
     Args:
-        method: of the requests that the capture does not show, and `asked` (methods not answered yet) does not have.
+        method: of requests that the capture does not show.
+
+    Attributes:
+        asked: methods of requests, seen here or by another reader, that are not answered yet.
     """
 
     def __init__(self, watcher: CaptureWatcher, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> None:
@@ -67,7 +70,7 @@ class CaptureReader:
         self._held = b""
         self._message: CapturedMessage | None = None
         self._step = self._between
-        self.asked: deque[bytes] = deque()  # by requests that were seen, here or by another reader
+        self.asked: deque[bytes] = deque()
         self._seen = {"request": 0, "response": 0}
         self._is_headless = True  # a bare chunked body may stand here: at the start, and after another one
         self._strays = Strays()
@@ -113,13 +116,11 @@ class CaptureReader:
             else:
                 self._end_body(message, message.scanner, framing, error)
 
-    # ---- between messages ----------------------------------------------------------------------------------
-
     def _between(self) -> bool:
         return self._decide(is_last=False)
 
     def _decide(self, *, is_last: bool) -> bool:
-        """Say what the octets held begin; False where that takes more of them."""
+        """Decide what the octets held begin; False where more of them are needed."""
         known = name_protocol(self._held) if self._is_first else None
         may_be_named = self._is_first and not is_last and len(self._held) < MAX_NAME_OCTETS
         found = sniff(
@@ -157,7 +158,7 @@ class CaptureReader:
         return self._message
 
     def _refuse(self, error: str, octets: bytes) -> None:
-        """End a message that is none before it began."""
+        """Record octets that are no message as one that is malformed."""
         self._begin("request" if octets.startswith(b"PRI ") else "response")  # a client's preface of HTTP/2
         self._end_message("malformed", error, octets)
 
@@ -179,7 +180,7 @@ class CaptureReader:
             self._refuse_strays()
 
     def _end_strays(self) -> None:
-        """Say what was left out, once it is over: before a head, or at the end."""
+        """Report what was left out, before a head or at the end."""
         if self._step == self._skip and self._message is None:
             self._leave_out(len(self._held))
         if self._strays.count and self._is_first and not self._held:
@@ -189,11 +190,9 @@ class CaptureReader:
         self._strays = Strays()
 
     def _refuse_strays(self) -> None:
-        """Say what is wrong with a capture that holds no message: it is no chunked body."""
+        """Report why a capture without a message is no chunked body either."""
         if (error := describe_no_message(self._strays.first, _HEADLESS.scanner(self._limits))) is not None:
             self._refuse(error, self._strays.first)
-
-    # ---- heads ---------------------------------------------------------------------------------------------
 
     def _head(self) -> bool:
         message = self._message
@@ -203,7 +202,7 @@ class CaptureReader:
         line = self._held.find(b"\n", 0, most) + 1 or most
         end = None
         if line > len(self._held):
-            return False  # a line is judged whole, so that the verdict does not rest on how it was cut into reads
+            return False  # a line is judged whole: the verdict must not depend on how it was split into reads
         try:
             check_partial_head(bytearray(self._held[:line]), DEFAULT_HEAD_LIMITS, is_request=is_request)
             end = find_head_end(bytearray(self._held), 0)
@@ -249,8 +248,6 @@ class CaptureReader:
         message.completion = Completion.of(response)
         message.may_miss_body = (response.get(b"content-type") or b"").lower() != b"message/http"
         return framing
-
-    # ---- bodies --------------------------------------------------------------------------------------------
 
     def _begin_body(self, message: CapturedMessage, framing: Framing) -> bool:
         message.scanner = framing.scanner(self._limits)
@@ -314,7 +311,7 @@ class CaptureReader:
     def _scan_up_to(
         self, limit: int, message: CapturedMessage, scanner: BodyScanner, *, is_whole: bool = False
     ) -> bool:
-        """Take what is approved of so many of the octets held; a head surely follows them if `is_whole`."""
+        """Scan the first `limit` of the octets held; `is_whole`: a head is known to follow them."""
         events: list[Event] = []
         feed = Feed(scanner)  # what it holds stays in `_held`, since a head may begin there
         taken = len(feed.take(self._held[:limit], events))
@@ -332,7 +329,7 @@ class CaptureReader:
         return is_whole
 
     def _end_whole(self, message: CapturedMessage, scanner: BodyScanner) -> bool:
-        """End a message that is complete as framed; False where octets behind it must say whether it is."""
+        """End a message whose framing is complete; False where the octets after it must confirm that."""
         is_cut = False
         if message.is_doubted and isinstance(scanner, LengthScanner):
             found = judge_rest(self._held, is_last=self._is_over)
@@ -354,7 +351,7 @@ class CaptureReader:
         message.recorder.body(self._t, events, message.reads if self._read else 0)
 
     def _break(self, message: CapturedMessage, scanner: BodyScanner, error: FramingError) -> bool:
-        """End a body that is broken, by another head in its place or by a mistake; False where more must say which."""
+        """End a broken body: another head stands in it, or it has a mistake; False where more octets must decide."""
         rest = self._held[error.offset - scanner.wire_octets :]
         if error.rule is Rule.CHUNK_SIZE and len(rest) < len(_HTTP) and _HTTP.startswith(rest) and not self._is_over:
             return False

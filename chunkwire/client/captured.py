@@ -61,10 +61,10 @@ class CapturedMessage:
 
 @dataclass(slots=True)
 class Strays:
-    """The octets outside of any message since the last one.
+    """The octets since the last message that belong to none.
 
     Attributes:
-        shown: of them, octets that the end of a broken message has shown.
+        shown: how many of them the record of a broken message has.
         first: the first 17 of them.
     """
 
@@ -78,7 +78,7 @@ class Strays:
         self.count += len(octets)
 
     def describe(self) -> str | None:
-        """Return a line that says what was left out; None where all of it has been shown."""
+        """Return a line that says what was left out; None where records have all of it."""
         if self.count <= self.shown:
             return None
         return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 16)}"

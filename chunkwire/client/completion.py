@@ -1,10 +1,9 @@
 """Whether the application's own end was seen, apart from the end of the framing.
 
-The rule here: only what a stream says itself counts, read with its content coding taken off. A body can be framed to
-its end and still lack the answer's end (a provider that broke off politely), and the answer can be whole where the
-framing was cut after it. The streams of language models are judged by their dialects' readers, so that an answer
-which is an error, or says nothing, is not taken for a whole one.
-What this module must not know: how octets were framed, and what the tokens say.
+The content alone decides, with its content coding removed. A body can be complete in framing and lack the end of the
+answer (a provider that stopped early), and the answer can be whole where the framing was cut after it. Streams of
+language models are judged by their dialects' readers, so that an answer that is an error, or is empty, does not count
+as whole.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _CUT: Final = ProviderError(ErrorKind.INCOMPLETE, "the framing broke")
 
 
 class Completion:
-    """Read content beside its consumer, and say whether its own end was seen.
+    """Reads the content as its consumer does, and says whether its own end was seen.
 
     Attributes:
         events: server-sent events so far; None for a body that is no event stream, or whose coding is not known here.
@@ -84,7 +83,7 @@ class Completion:
             for piece in self._content.feed(content):
                 self._take(piece)
         except EventTooLong:
-            self._decoder = self._held = None  # no event of a dialect is that long: nothing more can be said of it
+            self._decoder = self._held = None  # no event of a dialect is that long: the verdict stays unknown
 
     @property
     def so_far(self) -> str:
@@ -112,17 +111,12 @@ class Completion:
             self._held += piece
         elif self._reader is not None:
             self._reader.feed(piece)
-        if self._decoder is None:
-            self._check_held()
-            return
-        found = self._decoder.feed(piece)
-        self.events = (self.events or 0) + len(found)
-        for event in found:
-            if self._reader is None:
-                self._judge(event)
-        self._check_held()
-
-    def _check_held(self) -> None:
+        if self._decoder is not None:
+            found = self._decoder.feed(piece)
+            self.events = (self.events or 0) + len(found)
+            for event in found:
+                if self._reader is None:
+                    self._judge(event)
         if self._held is not None and len(self._held) > MAX_HELD_OCTETS:
             self._held = None
 
@@ -147,7 +141,7 @@ class Completion:
             self._recognize(found[0].decode("utf-8", "replace"), is_event=False)
 
     def _recognize(self, text: str, name: str = "", *, is_event: bool = True) -> bool:
-        """Take up a reader for what is held, where this JSON, or that of its first line, is of a dialect."""
+        """Choose the reader of the dialect that this JSON, or that of its first line, is of; it gets what is held."""
         payload = _first_value(text) or _first_value(text.partition("\n")[0])
         dialect = recognize(payload, name)
         if dialect is None:

@@ -1,7 +1,7 @@
 """How reading a stream can fail, beyond what the codec and the connection raise themselves.
 
-The rule here: whatever a stream ended by, its error carries the content that had come, so that an application can
-show half an answer and say that it is half.
+The rule here: each error of a body carries the content received before it, so that an application can show a partial
+answer as such.
 """
 
 from __future__ import annotations

@@ -42,10 +42,11 @@ _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to ask for, and how patiently; timeouts in seconds, `end` on trio's clock.
+    """What to ask for, and the timeouts in seconds.
 
     Attributes:
-        total: what `end` stood for when the first attempt began.
+        end: when all must be over, on trio's clock.
+        total: the timeout that `end` was computed from.
         judges_content: look for the content's own end (`completion`).
         pool: keeps connections; None for one a request.
     """
@@ -108,7 +109,7 @@ class ClientExchange:
         self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
 
     async def send(self, nursery: trio.Nursery | None) -> None:
-        """Send the request's head, and its body beside whatever comes next; one that `is_short` needs no nursery.
+        """Send the request's head, and start to send its body; one that `is_short` needs no nursery.
 
         Raises:
             LocalError: the head cannot be written.
@@ -180,9 +181,9 @@ class ClientExchange:
         return error
 
     async def finish(self) -> None:
-        """End the connection, or give it to the pool, after a whole exchange; with a reset at once otherwise.
+        """Close the connection, or give it to the pool, after a whole exchange; else reset it.
 
-        Cancellation: the connection is ended all the same.
+        Cancellation: the connection is closed.
         """
         self.upload.scope.cancel()
         body = getattr(self, "body", None)

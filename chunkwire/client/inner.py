@@ -1,8 +1,8 @@
 """A head inside the data of a message: content that shows one, or the next message behind a cut one.
 
 The rule here: the framing decides. Where the message ends properly with those octets as its data, they are its data;
-where it does not, it was cut in front of them. That takes octets that have not come yet, so the octets from the head
-on are held, `MAX_INNER_OCTETS` of them at most. What this module must not know: records, notes, who holds the octets.
+where it does not, it was cut in front of them. Only later octets can show that, so the octets from the head on are
+held, `MAX_INNER_OCTETS` of them at most.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Open a stream: attempts, waits between them, and the way out.
+"""Open a stream: the attempts, the waits between them, and the cleanup.
 
-The rule here: an attempt is repeated only while no octet of a response has come, or none but a status that asks for
-it. On leaving, whatever is unfinished is ended at once.
+The rule here: an attempt is repeated only while no octet of a response has come, or after a status that asks for it.
+On leaving, what is unfinished is ended at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import ssl
@@ -19,7 +20,6 @@ import trio
 
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
-from chunkwire.client.loop import check_loop
 from chunkwire.client.pool import Pool
 from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
 from chunkwire.client.retry import NO_RETRY, Retry
@@ -31,11 +31,11 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import is_event_stream
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 RESUME = Retry(attempts=10, first=1.0)
-_CHANCE: Final = random.Random()  # one for all: to seed one takes a system call
+_CHANCE: Final = random.Random()  # seeding one takes a system call
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         DialError: no connection.
         Deadline, PeerGone, IncompleteHead, HeadError: no response. What the views raise, they say themselves.
     """
-    check_loop()
+    _check_loop()
     where = parse_url(url) if isinstance(url, str) else url
     sent, lines = take_body(body, json, fields)
     order = Order(
@@ -113,7 +113,7 @@ async def _begin_stream(order: Order, nursery: trio.Nursery | None, retry: Retry
 
 @asynccontextmanager
 async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
-    """Give the stream of an order that is short: nothing is sent beside what is received."""
+    """Give the stream of an order that is short, which needs no task of its own to send."""
     stream = await _begin_stream(order, None, retry)
     try:
         yield stream
@@ -123,7 +123,7 @@ async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 
 @asynccontextmanager
 async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
-    """Give the stream of an order whose body goes up beside what comes down."""
+    """Give the stream of an order whose body is sent by a task of its own."""
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
         stream: Stream | None = None
@@ -141,7 +141,7 @@ async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 
 
 class Opener:
-    """Opens exchanges for one stream: the first one, and those that take it up again."""
+    """Opens exchanges for one stream: the first one, and those that resume it."""
 
     def __init__(self, order: Order, nursery: trio.Nursery | None, retry: Retry) -> None:
         self._order = order
@@ -198,7 +198,7 @@ class Opener:
         return await begin_exchange(order, self._nursery, self._number)
 
     async def _begin_kept(self, order: Order) -> ClientExchange | None:
-        """Return an exchange on a connection that the pool kept; None without one, or where it ended unheard."""
+        """Return an exchange on a kept connection; None without one, or where it ended before any response octet."""
         if (kept := order.take_kept()) is None:
             return None
         self._number += 1
@@ -231,3 +231,23 @@ class Opener:
 
 def _is_total(error: ChunkwireError) -> bool:
     return isinstance(error, Deadline) and error.phase == "total"
+
+
+def _check_loop() -> None:
+    """Raise a LocalError that says what to do, unless a trio task runs here."""
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError as error:
+        raise LocalError(f"expected to be called inside of trio, got {_other_loop()}") from error
+
+
+def _other_loop() -> str:
+    """Return what runs here in place of trio, and what to do about it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return "no event loop: call it from an async function that `trio.run(main)` runs"
+    return (
+        "asyncio: await `asyncio.to_thread(trio.run, main)`, run trio as a guest (`trio.lowlevel.start_guest_run`), "
+        'or with anyio `anyio.run(main, backend="trio")`'
+    )

@@ -24,7 +24,7 @@ ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 
 
 class Pool:
-    """Connections kept, for `chunkwire.client.open`; a `with` block closes them.
+    """Idle connections for `chunkwire.client.open`; a `with` block closes them.
 
     Args:
         per_server: the most that wait for a request, for one server.

@@ -15,11 +15,11 @@ from chunkwire.net.heads import IDEMPOTENT_METHODS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A policy: how often, how long between, and after which statuses.
+    """A policy: how many attempts, the waits between them, and the statuses that ask for another one.
 
     Attributes:
         attempts: in all, the first one included.
-        first: seconds before the second attempt, at most; each later wait may be `factor` times longer.
+        first: seconds before the second attempt, at most; each later limit is `factor` times longer.
         cap: no wait is longer, in seconds; a Retry-After beyond it ends the attempts.
         statuses: responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4).
         is_repeatable: repeat a request that is not idempotent, too, once it may have arrived: a caller's promise.
@@ -35,8 +35,8 @@ class Retry:
     def wait(self, attempt: int, *, at_least: float = 0.0, chance: random.Random) -> float:
         """Return seconds to wait after attempt number `attempt`, from 1.
 
-        "Full jitter": anywhere between 0 and the bound, so that clients which failed together do not come back
-        together. `at_least` is what the server asked for.
+        "Full jitter": anywhere between 0 and the bound, so that clients which failed together do not retry together.
+        `at_least` is what the server asked for.
         """
         bound = min(self.cap, self.first * self.factor ** (attempt - 1))
         return max(at_least, chance.uniform(0.0, bound))

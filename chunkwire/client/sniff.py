@@ -1,7 +1,7 @@
 """What the next octets of a capture are: the head of a response or of a request, a bare chunked body, or none of them.
 
-The rule here: pure, and a decision is made as soon as the octets allow one. A capture has what a person, nc, telnet or
-curl put into it, so heads are looked for in the middle of other octets as well.
+Pure; it decides as soon as the octets allow. People, nc, telnet and curl put other text into captures, so heads are
+looked for in the middle of other octets as well.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _REQUEST_BEGIN: Final = re.compile(
 _CUT_WORD: Final = re.compile(TOKEN + rb"(?: [\x20-\x7e]*)?\r?")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]")
 _PADDED_HEX: Final = re.compile(rb"[\t ]*[0-9A-Fa-f]")
-_SNIFFED_OCTETS: Final = 64  # of a line: what they do not say, the rest of it does not change
+_SNIFFED_OCTETS: Final = 64  # of a line: the rest of it does not change the result
 
 
 class Beginning(enum.Enum):

@@ -35,7 +35,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class BodyEnd:
-    """How a body ended, twice over.
+    """How a body ended: its framing, and its content.
 
     Attributes:
         framing: "complete", "cut", "reset", "malformed", "timeout", "client-gone" (we left) or "stopped" (by `stop`);
@@ -90,7 +90,7 @@ class Stream:
 
     @property
     def verdict(self) -> BodyEnd:
-        """How it ended, both ways; while it runs `framing` is None."""
+        """How it ended; while it runs `framing` is None."""
         body = self._body
         if body.framing is None:
             return BodyEnd(None, body.completion.so_far)
@@ -193,7 +193,7 @@ class Stream:
             raise
 
     def stop(self) -> None:
-        """Take note that the watcher has had enough: `verdict.framing` is "stopped". Leave the stream after it."""
+        """Note that the reader stops on purpose: `verdict.framing` is "stopped". Leave the stream after it."""
         self._body.leave("stopped")
 
     async def finish(self) -> None:

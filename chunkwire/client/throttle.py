@@ -1,4 +1,4 @@
-"""A view for those who cannot show every item at once, such as a screen: batches, and nothing lost."""
+"""A view that gives batches, for consumers such as a screen that cannot show each item as it comes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Send a request body beside the response that may already be coming back.
+"""Send a request body while the response may already arrive.
 
-The rule here: one item of a stream is one chunk, written by one send. A peer that stops listening is no error here:
-what it answers says why. An error of the caller's own stream ends the exchange with a reset, so that the server
-cannot take half a body for a whole one.
+The rule here: one item of a stream is one chunk, written by one send. A peer that stops reading is no error here: its
+response says why. An error of the caller's own stream resets the connection, so that the server cannot take half a
+body for a whole one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 
 class Upload:
-    """The body of one request on its way up.
+    """Sends the body of one request.
 
     Attributes:
         is_complete: all of it has been handed to the socket.

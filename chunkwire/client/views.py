@@ -1,8 +1,8 @@
 """The ways to look at one body: reads, frames, lines, events.
 
-The rule here: a view is an iterator that may be left and taken up again, and whose every step may be cancelled
-without losing anything (a deadline of the caller's, `throttled`). They are classes because an async generator that is
-left half-way must be closed by hand.
+The rule here: a view is an iterator that may be left and continued, and each step of which may be cancelled without
+loss (a deadline of the caller's, `throttled`). They are classes because an async generator that is not run to its end
+must be closed by hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ReadSource(Protocol):
 
 
 class View(abc.ABC, Generic[T]):
-    """An async iterator over what the reads of a source turn into."""
+    """An async iterator over the items that the reads of a source complete."""
 
     def __init__(self, source: ReadSource) -> None:
         self._source = source
@@ -85,7 +85,7 @@ class Reads(View[Read]):
 
 
 class Assembly:
-    """Events to what a reader of frames gets."""
+    """Makes frames of events; of a body that is not chunked, data."""
 
     def __init__(self, *, is_chunked: bool) -> None:
         self._assembler = FrameAssembler() if is_chunked else None
