@@ -5,6 +5,6 @@ Where to look: `gateway` is the loop over a client's connection, `exchange` one 
 where requests go, `shape` the relay modes, `tunnel` what follows a 101, `tap` what watchers see, `access` the line
 that is logged, `report` what it says of an exchange.
 
-Nothing here knows a chunk's grammar; the scanner in `wire` does. Nothing here ends a body that its sender
-did not end.
+The grammar of chunks is known to the scanner in `wire` alone. A body that its sender did not end is not ended here,
+unless by a fault that was asked for. `barrier` and `stamping` are movers for probes and benchmarks.
 """

@@ -31,7 +31,7 @@ def log_text(peer: str, request: Request, report: Report, settings: GatewaySetti
         milliseconds("first", report.first_s),
         f"chunks={report.chunks} octets={report.octets}" if report.scanner is not None else "",
         f"mode={settings.mode}" if settings.mode != EXACT_MODE else "",
-        f"fault={settings.fault}" if settings.fault is not None else "",
+        f"fault={report.fault}" if report.fault is not None else "",
     )
     logger.info("%s", line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details))
 
@@ -52,7 +52,7 @@ def log_json(peer: str, request: Request, report: Report, settings: GatewaySetti
         "octets": report.octets,
         "framing": str(report.verdict),
         "mode": str(settings.mode),
-        "fault": str(settings.fault) if settings.fault is not None else None,
+        "fault": str(report.fault) if report.fault is not None else None,
         "rule": report.rule or None,
         "details": report.details or None,
         "traceparent": _text(trace) if trace else None,

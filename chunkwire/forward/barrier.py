@@ -1,12 +1,12 @@
-"""`--barrier`: a response whose request names a barrier goes down frame by frame, each once the last was acknowledged.
+"""`--barrier`: each frame of a response is sent once its client has acknowledged the frame before.
 
-So a probe of an unchanged application needs no clock: what its client has, it has before the next frame is written
-(`origin.barrier` is the protocol). A request names its barrier in the field `Chunkwire-Barrier: ID`, which goes no
-further; `ID; state` asks for the state instead, on the way that the stream takes. `/probe/ack` and `/probe/state` are
-this gateway's own while it has barriers.
+So a probe of an unchanged application needs no clock: its client has each frame before the next one is written
+(`origin.barrier` is the protocol). A request names its barrier in the field `Chunkwire-Barrier: ID`, which is removed
+before it goes upstream; `ID; state` asks for the state instead, through the same hops as the stream. This gateway
+answers `/probe/ack` and `/probe/state` itself.
 
-A frame is what the application wrote as a chunk; where its response is not chunked, what one receive brought. The
-last-chunk waits too, until everything before it is acknowledged.
+A frame is a chunk of the application; where its response is not chunked, what one receive brought. The last-chunk
+waits too, until everything before it is acknowledged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Field, Request, Response
-from chunkwire.net.movers import EXACT, MoveOptions, Mover, OnLeaving, SendTimeout, SinkGone, SourceGone
+from chunkwire.net.movers import EXACT, MoveOptions, Mover, SendTimeout, SinkGone, SourceGone
 from chunkwire.net.writer import date_now, reason_of
 from chunkwire.origin.barrier import (
     ACK_PATH,
@@ -46,7 +46,7 @@ MAX_HELD_OCTETS: Final = 1 << 20
 
 
 class BarrierDesk:
-    """Answers what is asked about barriers, and says which requests name one."""
+    """Answers the requests about barriers."""
 
     def __init__(self) -> None:
         self.barriers = Barriers()
@@ -92,30 +92,12 @@ def _response(status: int, fields: tuple[Field, ...]) -> Response:
 
 
 class BarrierMover:
-    """A mover that brings the response of one exchange down behind its barrier; all else is another mover's.
-
-    Args:
-        mover: carries the request up, and watches.
-    """
+    """A mover that sends the response of one exchange frame by frame; another mover does everything else."""
 
     def __init__(self, mover: Mover, barrier: Barrier) -> None:
+        self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch
         self._mover = mover
         self._barrier = barrier
-
-    async def run(self) -> None:
-        """Do nothing: the other mover runs already."""
-
-    def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
-        """Watch, by the other mover."""
-        self._mover.watch(connection, on_leaving)
-
-    def rest(self, connection: Connection) -> None:
-        """Report nothing until the next `watch`."""
-        self._mover.rest(connection)
-
-    def unwatch(self, connection: Connection) -> None:
-        """Watch no more."""
-        self._mover.unwatch(connection)
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -172,7 +154,7 @@ class BarrierMover:
 
 
 def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]]:
-    """Take whole frames from the events held, and what is too much to be held of one that is not whole yet."""
+    """Take whole frames from the events held, and pieces of a chunk that is longer than `MAX_HELD_OCTETS`."""
     while held:
         ends = [place for place, event in enumerate(held, 1) if isinstance(event, DataEnd | LastChunk)]
         octets = sum(len(event.octets) for event in held if isinstance(event, Data))

@@ -1,8 +1,8 @@
 """One request and its response.
 
-The rule here: decide, then do. `rewrite` says what heads become, `failure` what an error means; this file
-moves them. The response comes down in the task of the client's connection; a request body goes up beside it,
-and the client is watched all the while. Whichever fails first ends the other.
+`rewrite` decides how heads change, `failure` what an error means; this file does the I/O. The response is relayed in
+the task of the client's connection; a request body goes up in a second task, and the client is watched meanwhile.
+Whichever fails first ends the other.
 
 Before the response head has gone down, a failure becomes an answer. After it, a failure becomes an abort:
 the connection closes without a last-chunk, and is reset where only the close says that the body is whole.
@@ -57,7 +57,7 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
-_TURNS_TO_END: Final = 3  # of trio's loop, from a mover's last send to the end of the task that waits for it
+_TURNS_TO_END: Final = 3  # iterations of trio's loop from a mover's last send to the end of the task that waits for it
 _GONE: Final = Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", "the client left")
 
 
@@ -98,9 +98,9 @@ class Exchange:
         self._upstream: Upstream | None = None
         self._connection: ClientConnection | None = None
         self._request_is_sent = framing.is_empty
-        self._client_has_fin = False  # and it is streamed to all the same
+        self._client_has_fin = False  # and the response goes on
         self._is_event_stream = False
-        self._has_heard = False  # a 1xx has come from this upstream: the request is not sent again
+        self._has_informational = False  # a 1xx came from this upstream: the request is not sent again
         self._response_began = False  # an octet of the final head may have gone down
         self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
         self._upstream_has_ended = False  # its response was whole, or its tunnel was
@@ -140,7 +140,7 @@ class Exchange:
             self._client.reset()
 
     async def _serve(self, upstreams: Upstreams) -> None:
-        """Obtain a response and bring it down; what fails is noted, not raised."""
+        """Obtain a response and relay it; a failure is noted, not raised."""
         try:
             if self._settings.mode.name is ModeName.BUFFER and wants_incremental(self._request):
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
@@ -154,7 +154,7 @@ class Exchange:
             self._fail(upstream_failure(error))
 
     async def _end_by_fault(self, played: FaultPlayed) -> None:
-        """End as the fault says: `_settle_client` closes, or resets where only that shows."""
+        """Wait where the fault stalls, and note whether `_settle_client` is to close the connection or to reset it."""
         if played.fault.ending is Ending.HOLD:
             await trio.sleep(HOLD_SECONDS)
         self._closes_body = played.fault.ending is Ending.RESET
@@ -162,14 +162,12 @@ class Exchange:
         self._fail(fault_failure(played))
 
     def _fail(self, failure: Failure) -> None:
-        """Note why the exchange failed; what came first is the cause."""
+        """Note why the exchange failed; later failures are consequences of the first."""
         if self._failure is None:
             self._failure = failure
 
-    # ---- the ends ------------------------------------------------------------------------------------------
-
     def _settle_upstream(self) -> None:
-        """Keep the upstream connection where it may serve again; reset it where the next hop must know at once."""
+        """Keep the upstream connection where it may serve again; close it after a whole exchange, else reset it."""
         connection, upstream = self._connection, self._upstream
         if connection is None or upstream is None:
             return
@@ -182,7 +180,7 @@ class Exchange:
             connection.reset()
 
     async def _settle_client(self) -> None:
-        """End the client's side as the exchange ended: keep it, close it in stages, answer, or abort."""
+        """Keep the client's connection, close it gracefully, answer the failure, or reset it."""
         report, failure = self.report, self._failure
         report.keep_alive = report.keep_alive and failure is None and self._request_is_sent
         if report.keep_alive:
@@ -197,24 +195,11 @@ class Exchange:
         elif self._response_began:
             await self._client.close()  # without a last-chunk, or short of Content-Length: never complete
         else:
-            await self._answer(failure)
-
-    async def _answer(self, failure: Failure) -> None:
-        close = (b"Connection", b"close")
-        head, content = failure_response(failure, name=self._settings.name, date=date_now(), extra=(close,))
-        self.report.status = failure.status
-        octets = self._client.head_octets(head, self._request.method)
-        content = b"" if self._request.method == b"HEAD" else content
-        if self._tap is not None:
-            self._tap.answer(head, content)
-        with suppress(SinkGone, SendTimeout):
-            await self._as_sink(self._client.send_all(octets + content))
-        await self._client.close()
-
-    # ---- the client's side ---------------------------------------------------------------------------------
+            report.status = failure.status
+            await answer_failure(self._client, failure, self._request, self._settings, self._tap)
 
     async def _bring_up(self, connection: ClientConnection) -> None:
-        """Carry the request body up, then watch for the client's leaving."""
+        """Carry the request body up, then watch for the client to leave."""
         named, settings = named_by_connection(self._request), self._settings
         scanner = self._framing.scanner(settings.limits, forbidden=named)
         observer = self._tap.body("request", self._framing, named) if self._tap is not None else None
@@ -242,8 +227,6 @@ class Exchange:
         if self._client_has_fin and self._is_event_stream:
             self._on_half_close()
 
-    # ---- the upstream's side -------------------------------------------------------------------------------
-
     async def _obtain(self, upstreams: Upstreams) -> tuple[ClientConnection, Response]:
         """Return a connection and the final response head that came on it.
 
@@ -261,7 +244,7 @@ class Exchange:
                 try:
                     return self._connection, await self._ask(upstream, self._connection)
                 except (IncompleteHead, PeerGone):
-                    if self._has_heard or self._connection.leftover:
+                    if self._has_informational or self._connection.leftover:
                         raise
                     self._connection.reset()
             try:
@@ -286,7 +269,7 @@ class Exchange:
         return await self._final_head(connection)
 
     def _expect_response(self) -> None:
-        """Give the response head its time, once no more of the request goes up: until then time does not count."""
+        """Start the deadline of the response head: the time that the upload takes does not count."""
         if self.report.head_s is None:
             self._drain.deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
 
@@ -305,7 +288,7 @@ class Exchange:
                 self._is_event_stream = is_event_stream(response)
                 self._note_half_close()
                 return response
-            self._has_heard = True
+            self._has_informational = True
             response_framing(response, self._request.method)
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
@@ -313,13 +296,14 @@ class Exchange:
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
 
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:
-        """Bring a final response down: its head at once, with what of the body is there, then the rest."""
+        """Relay a final response: its head at once, with the octets of the body that are there, then the rest."""
         settings = self._settings
         self.report.head_s = trio.current_time() - self.report.started
         if response.status == 101:
             await self._switch(connection, response)
             return
         if settings.fault is not None and settings.fault.fault.breaks_head:
+            self.report.fault = settings.fault
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
@@ -347,7 +331,7 @@ class Exchange:
         self._upstream_has_ended, self._upstream_may_serve_again = True, keeps_upstream
 
     async def _upload_is_over(self) -> bool:
-        """Say whether the request has been sent; its task may have come to the end and not had its turn yet."""
+        """Say whether the request has been sent; its task may be done and not have been scheduled yet."""
         for _ in range(_TURNS_TO_END):
             if self._request_is_sent:
                 break
@@ -355,11 +339,12 @@ class Exchange:
         return self._request_is_sent
 
     def _shape(self, framing: Framing) -> Shaper | None:
-        """Return what makes the body other than it is; None relays it exactly."""
+        """Return what rewrites the body; None relays it exactly."""
         is_chunked = framing.kind is BodyKind.CHUNKED
         if is_chunked and self._closes_body:
             return shaper(self._settings.mode, is_chunked=False) or Dechunk()
         if is_chunked and self._settings.fault is not None:
+            self.report.fault = self._settings.fault
             return fault_shaper(self._settings.fault)
         return shaper(self._settings.mode, is_chunked=is_chunked)
 
@@ -367,7 +352,7 @@ class Exchange:
         self.report.first_s = trio.current_time() - self.report.started
 
     def _note_counts(self, framing: Framing, scanner: BodyScanner) -> Callable[[int], None] | None:
-        """Return what counts the gaps between the frames of the response, where somebody counts and it has frames."""
+        """Return what counts the gaps between frames; None without metrics, and for a body that is not chunked."""
         return Gaps(self._gap, scanner).note if self._gap is not None and framing.kind is BodyKind.CHUNKED else None
 
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
@@ -394,3 +379,17 @@ class Exchange:
             raise SinkGone(str(error)) from error
         except trio.TooSlowError as error:
             raise SendTimeout(f"{self._client.peer} took nothing for {self._settings.send_timeout:g} s") from error
+
+
+async def answer_failure(
+    client: ServerConnection, failure: Failure, request: Request, settings: GatewaySettings, tap: Tap | None
+) -> None:
+    """Answer a request that failed before a response began, and close the connection."""
+    head, content = failure_response(failure, name=settings.name, date=date_now())
+    octets = client.head_octets(head, request.method)
+    content = b"" if request.method == b"HEAD" else content
+    if tap is not None:
+        tap.answer(head, content)
+    with suppress(PeerGone), trio.move_on_after(settings.send_timeout):  # answers before it may fill its buffers
+        await client.send_all(octets + content)
+    await client.close()

@@ -1,7 +1,7 @@
 """What the gateway says when something breaks, and what it calls it.
 
-The rule here: one table from our errors to a verdict (for logs, records and metrics), and to the status and
-Proxy-Status error (RFC 9209 §2.3) of an answer where no head has been sent yet. Pure.
+A table for each side gives, for our errors, a verdict (for logs, records and metrics), and the status and Proxy-Status
+error (RFC 9209 §2.3) of an answer where no head has been sent yet. Pure.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import enum
 import http
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from chunkwire.forward.shape import FaultPlayed
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
-from chunkwire.net.heads import Field, HeadError, Response
+from chunkwire.net.heads import HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.origin.scenarios import Ending
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, Rule
 
 
 class Outcome(enum.StrEnum):
@@ -48,10 +48,10 @@ class TooManyInformational(ChunkwireError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure in every word that is needed.
+    """What failed, for the log, the record and the answer.
 
     Attributes:
-        status: what to answer while no head has been sent.
+        status: what to answer while no head has been sent; 0 where the client gets no answer.
         error: RFC 9209's error type.
         rule: which rule of ours the peer broke, where there is one.
     """
@@ -79,28 +79,38 @@ _OUTCOMES: Final = {
 }
 
 
+_Row: TypeAlias = tuple[tuple[type[ChunkwireError], ...], Outcome, int, str]
+_UPSTREAM: Final[tuple[_Row, ...]] = (
+    ((IncrementalRefused,), Outcome.REFUSED, 502, "incremental_refused"),
+    ((ResponseTimeout,), Outcome.TIMEOUT, 504, "http_response_timeout"),
+    ((IdleTimeout, SendTimeout), Outcome.TIMEOUT, 504, "connection_read_timeout"),
+    ((IncompleteHead, IncompleteBody), Outcome.CUT, 502, "http_response_incomplete"),
+    ((PeerGone, SourceGone), Outcome.RESET, 502, "connection_terminated"),
+    ((ChunkwireError,), Outcome.MALFORMED, 502, "http_protocol_error"),
+)
+_CLIENT: Final[tuple[_Row, ...]] = (
+    ((IncompleteBody,), Outcome.CUT, 400, "http_request_error"),
+    ((IdleTimeout,), Outcome.TIMEOUT, 408, "http_request_error"),
+    ((SendTimeout,), Outcome.TIMEOUT, 0, "connection_write_timeout"),
+    ((PeerGone, SourceGone, SinkGone), Outcome.CLIENT_GONE, 0, "connection_terminated"),
+    ((ChunkwireError,), Outcome.MALFORMED, 400, "http_request_error"),
+)
+
+
+def _look_up(error: ChunkwireError, table: Sequence[_Row]) -> Failure:
+    outcome, status, kind = next(row[1:] for row in table if isinstance(error, row[0]))
+    return Failure(outcome, status, kind, str(error))
+
+
 def upstream_failure(error: ChunkwireError) -> Failure:
     """Return what an error on the upstream's side means, before or inside its response."""
-    details = str(error)
     if isinstance(error, DialError):
         status, kind = _DIAL[error.kind]
-        return Failure(Outcome.TIMEOUT if status == 504 else Outcome.RESET, status, kind, details)
-    if isinstance(error, IncrementalRefused):
-        return Failure(Outcome.REFUSED, 502, "incremental_refused", details)
-    if isinstance(error, ResponseTimeout):
-        return Failure(Outcome.TIMEOUT, 504, "http_response_timeout", details)
-    if isinstance(error, IdleTimeout | SendTimeout):
-        return Failure(Outcome.TIMEOUT, 504, "connection_read_timeout", details)
-    if isinstance(error, IncompleteHead | IncompleteBody):
-        return Failure(Outcome.CUT, 502, "http_response_incomplete", details)
-    if isinstance(error, PeerGone | SourceGone):
-        return Failure(Outcome.RESET, 502, "connection_terminated", details)
-    kind = (
-        "http_response_header_section_size"
-        if isinstance(error, HeadError) and error.status == 431
-        else "http_protocol_error"
-    )
-    return Failure(Outcome.MALFORMED, 502, kind, details)
+        return Failure(Outcome.TIMEOUT if status == 504 else Outcome.RESET, status, kind, str(error))
+    failure = _look_up(error, _UPSTREAM)
+    if isinstance(error, HeadError) and error.status == 431:
+        return replace(failure, error="http_response_header_section_size")
+    return failure
 
 
 def fault_failure(played: FaultPlayed) -> Failure:
@@ -112,24 +122,18 @@ def client_failure(error: ChunkwireError) -> Failure:
     """Return what an error on the client's side means."""
     if isinstance(error, HeadError):
         return Failure(Outcome.REFUSED, error.status, "http_request_error", str(error), error.rule)
-    if isinstance(error, FramingError):
-        hint = "; nc sends CRLF with `nc -C` (macOS: `nc -c`)" if error.rule == "bare-lf" else ""
-        return Failure(Outcome.MALFORMED, 400, "http_request_error", f"{error}{hint}", error.rule)
-    if isinstance(error, IncompleteBody):
-        return Failure(Outcome.CUT, 400, "http_request_error", str(error))
-    if isinstance(error, IdleTimeout):
-        return Failure(Outcome.TIMEOUT, 408, "http_request_error", str(error))
-    if isinstance(error, SendTimeout):
-        return Failure(Outcome.TIMEOUT, 0, "connection_write_timeout", str(error))
-    if isinstance(error, PeerGone | SourceGone | SinkGone):
-        return Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", str(error))
-    return Failure(Outcome.MALFORMED, 400, "http_request_error", str(error))
+    failure = _look_up(error, _CLIENT)
+    if not isinstance(error, FramingError):
+        return failure
+    hint = "; nc sends CRLF with `nc -C` (macOS: `nc -c`)" if error.rule is Rule.BARE_LF else ""
+    return replace(failure, details=f"{error}{hint}", rule=error.rule)
 
 
-def failure_response(
-    failure: Failure, *, name: str, date: bytes, extra: Sequence[Field] = ()
-) -> tuple[Response, bytes]:
-    """Return the answer to a request that failed before a response began: its head and its content, as text."""
+def failure_response(failure: Failure, *, name: str, date: bytes) -> tuple[Response, bytes]:
+    """Return the answer to a request that failed before a response began: its head and its content, as text.
+
+    The connection is closed after it.
+    """
     reason = http.HTTPStatus(failure.status).phrase
     content = f"{failure.status} {reason}\n{name}: {failure.details}\n".encode("utf-8", "backslashreplace")
     details = failure.details.replace("…", "...").encode("ascii", "backslashreplace").decode("ascii")
@@ -139,6 +143,6 @@ def failure_response(
         (b"Content-Length", b"%d" % len(content)),
         (b"Date", date),
         (b"Proxy-Status", f'{name}; error={failure.error}; details="{details}"'.encode("ascii")),
-        *extra,
+        (b"Connection", b"close"),
     )
     return Response(failure.status, reason.encode("ascii"), fields=fields), content

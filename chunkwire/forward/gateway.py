@@ -1,7 +1,7 @@
 """The loop over a client's connection, and the server around it.
 
-One connection: wait for a request, judge its head, run the exchange, and again while both sides may. A
-refused head is answered once and nothing after it is read.
+For each request of a connection: wait for it, check its head, run the exchange. The connection goes on while both
+sides allow it. A refused head is answered once and nothing after it is read.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import trio
 
 from chunkwire.forward.access import OnEnd, log_text
 from chunkwire.forward.barrier import BarrierDesk, BarrierMover, barrier_of, refused
-from chunkwire.forward.exchange import Exchange
-from chunkwire.forward.failure import Failure, Outcome, client_failure, failure_response
+from chunkwire.forward.exchange import Exchange, answer_failure
+from chunkwire.forward.failure import Failure, Outcome, client_failure
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import Gate, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
@@ -34,7 +34,6 @@ from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.unread import unread_request
-from chunkwire.net.writer import date_now
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
@@ -73,7 +72,8 @@ class Gateway:
         self.upstreams = upstreams
         self.drain = drain or Drain()
         self._settings = settings
-        self._gate = Gate(settings.name, settings.preserve_host, settings.marks)
+        marks, chunked_marks = settings.marks(is_chunked=False), settings.marks(is_chunked=True)
+        self._gate = Gate(settings.name, settings.preserve_host, marks, chunked_marks)
         self._mover: Mover = mover or default_mover(settings.poll)
         self._record_for = record_for or (lambda _: record_to)
         self._on_end = on_end
@@ -85,9 +85,9 @@ class Gateway:
         self._desk = BarrierDesk() if settings.has_barriers else None
 
     async def run(self) -> None:
-        """Do what connections need done beside them, until cancelled: the mover, and idle upstreams.
+        """Run the mover and the sweep of idle upstream connections, until cancelled.
 
-        Their deadlines are kept by `serve`, which must be given this gateway's drain.
+        Deadlines are enforced by `run_server`, which must be given this gateway's drain.
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover")
@@ -135,7 +135,7 @@ class Gateway:
     async def _serve_barrier(
         self, client: ServerConnection, request: Request, framing: Framing, desk: BarrierDesk
     ) -> bool:
-        """Answer a request about a barrier, or run an exchange: behind the barrier that its request names."""
+        """Answer a request about a barrier, or run an exchange, with the barrier that its request names."""
         answer = await desk.answer(request)
         name, request = barrier_of(request)
         if answer is None and not name:
@@ -212,7 +212,7 @@ class Gateway:
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
         settings = self._settings
-        if isinstance(mover, BarrierMover):  # its client is a proxy: one that sends a FIN has left
+        if isinstance(mover, BarrierMover):  # its client is a proxy, whose FIN means that it left
             settings = replace(settings, on_client_fin="cancel")
         return Exchange(
             client,
@@ -253,22 +253,13 @@ class Gateway:
         return request, framing
 
     async def _refuse(self, client: ServerConnection, failure: Failure, request: Request) -> None:
-        head, content = failure_response(
-            failure, name=self._settings.name, date=date_now(), extra=((b"Connection", b"close"),)
-        )
-        octets = client.head_octets(head, request.method)
-        content = b"" if request.method == b"HEAD" else content
-        if (tap := self._tap(request)) is not None:
-            tap.answer(head, content)
         self._mover.unwatch(client)
-        with trio.move_on_after(self._settings.send_timeout):  # answers to earlier requests may fill its buffers
-            await client.send_all(octets + content)
-        await client.close()
+        await answer_failure(client, failure, request, self._settings, self._tap(request))
         report = Report(failure.verdict, failure.status, details=failure.details, rule=failure.rule)
         self._ended(client.peer, request, report)
 
     def _note_half_close(self) -> None:
-        """Say once what may surprise those who stream for people that leave: LLM traffic, most of all."""
+        """Log once that a FIN does not end the upstream request: LLM traffic may expect that it does."""
         if not self._has_logged_fin:
             self._has_logged_fin = True
             logger.info(
@@ -323,8 +314,14 @@ async def serve_gateway(
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
     listeners = await open_all(address, admin, reuse_port=reuse_port, certificate=certificate)
-    record_for = record_for or (lambda _: record_to)
-    gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
+    gateway = Gateway(
+        Upstreams(upstreams),
+        settings=settings,
+        record_to=record_to,
+        record_for=record_for,
+        on_end=on_end,
+        metrics=metrics,
+    )
     gateway.stamps = admin_site.stamps
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")

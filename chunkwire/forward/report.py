@@ -1,4 +1,4 @@
-"""What an exchange came to, as a value: made by `exchange`, read by the log, the metrics and the connection's loop."""
+"""How an exchange ended, as a value: made by `exchange`, read by the log, the metrics and the connection's loop."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import trio
 
 from chunkwire.forward.failure import Outcome
+from chunkwire.forward.shape import FaultPlan
 from chunkwire.wire.scanner import BodyScanner
 
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """What an exchange came to, for the access log, metrics and the connection's loop.
+    """How an exchange ended.
 
     Attributes:
         status: the final status sent to the client; 0 if none was.
@@ -20,6 +21,7 @@ class Report:
         head_s: seconds from the request to its response head; None if none came.
         first_s: seconds from the request until the first octets of the response body were sent on.
         scanner: counts of the response body.
+        fault: what the response was broken by, None where it was not.
         keep_alive: another request may follow on the client's connection.
     """
 
@@ -31,6 +33,7 @@ class Report:
     head_s: float | None = None
     first_s: float | None = None
     scanner: BodyScanner | None = None
+    fault: FaultPlan | None = None
     keep_alive: bool = False
     started: float = field(default_factory=trio.current_time)
 

@@ -1,7 +1,7 @@
 """What a gateway changes in a head, and what it must leave alone (RFC 9110 §7.6, RFC 9112 §6.1).
 
-The rule here: pure functions from head to head. Field order and name case stay, so do same-name fields in
-their order; only hop-by-hop fields go, and only Host, Via and the fields a flag asked for come.
+Pure functions from head to head. Field order and name case are kept. Only hop-by-hop fields are removed; only Host,
+Via and the fields that a flag asks for are added.
 """
 
 from __future__ import annotations
@@ -40,17 +40,19 @@ _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
 
 class Gate(NamedTuple):
-    """What of the gateway's own goes into heads.
+    """What the gateway adds to heads.
 
     Attributes:
         name: in Via.
         preserve_host: the client's Host goes upstream; the default is the upstream's own.
-        marks: fields for each response.
+        marks: fields for each response whose body does not go down in chunks.
+        chunked_marks: fields for each other.
     """
 
     name: str
     preserve_host: bool = False
     marks: tuple[Field, ...] = ()
+    chunked_marks: tuple[Field, ...] = ()
 
 
 class DownstreamHead(NamedTuple):
@@ -60,7 +62,7 @@ class DownstreamHead(NamedTuple):
         head: what is sent.
         framing: of the body that comes from upstream.
         forbidden: names that must not be trailers of this body: its Connection names them.
-        closes_body: only the end of the client's connection will say that the body is whole.
+        closes_body: the end of the client's connection delimits the body.
         keeps_client: another request may follow on the client's connection.
         keeps_upstream: another request may follow on the upstream's.
     """
@@ -84,7 +86,7 @@ def _end_to_end(head: Request | Response, also_dropped: Set[bytes] = frozenset()
 
 
 def admitted_framing(request: Request) -> Framing:
-    """Return the framing of a request's body, where this gateway does what the request asks.
+    """Return the framing of a request's body, where this gateway supports what the request asks for.
 
     Raises:
         HeadError: as `request_framing`; 501 for CONNECT and for a TRACE or OPTIONS that may go no further (RFC 9110
@@ -109,7 +111,7 @@ def may_repeat(request: Request, framing: Framing) -> bool:
 
 
 def _max_forwards(request: Request) -> int | None:
-    """Return how many more hops a request may take; None where it does not say, or says it in no number."""
+    """Return how many more hops a request may take; None without a valid Max-Forwards."""
     value = request.get(b"max-forwards") or b"" if request.method in _COUNTS_HOPS else b""
     return int(value) if _MAX_FORWARDS.fullmatch(value) else None
 
@@ -237,10 +239,11 @@ def downstream_response(
     if not response.lines(b"date"):
         fields.append((b"Date", date))
     fields.append((b"Via", b"%b %b" % (response.version, gate.name.encode("ascii"))))
-    fields += gate.marks
+    goes_in_chunks = is_chunked and not is_dechunked
+    fields += gate.chunked_marks if goes_in_chunks else gate.marks
     if close:
         fields.append((b"Connection", b"close"))
-    if is_chunked and not is_dechunked:
+    if goes_in_chunks:
         fields.append(_CHUNKED)
     closes_body = body.kind is BodyKind.CLOSE or is_dechunked
     return DownstreamHead(
@@ -259,6 +262,6 @@ def informational_fields(response: Response) -> tuple[Field, ...]:
 
 
 def switching_fields(response: Response) -> tuple[Field, ...]:
-    """Return the fields of a 101 to pass on: Upgrade is this hop's business here, so it stays."""
+    """Return the fields of a 101 to pass on, Upgrade among them."""
     upgrade = response.get(b"upgrade") or b""
     return (*informational_fields(response), (b"Upgrade", upgrade), (b"Connection", b"Upgrade"))

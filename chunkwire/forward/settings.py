@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from chunkwire.forward.shape import EXACT_MODE, FaultPlan, Mode
+from chunkwire.forward.shape import EXACT_MODE, FaultPlan, Mode, shaper
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import GRACE_SECONDS, MAX_CONNECTIONS
 from chunkwire.net.movers import SEND_SECONDS
@@ -66,12 +66,17 @@ class GatewaySettings:
     limits: Limits = DEFAULT_LIMITS
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
 
-    @property
-    def marks(self) -> tuple[Field, ...]:
-        """Return the response fields that keep a mode or a fault from being forgotten, and what else there is."""
-        mode = ((b"Chunkwire-Mode", str(self.mode).encode("ascii")),) if self.mode != EXACT_MODE else ()
-        fault = ((b"Chunkwire-Fault", str(self.fault).encode("ascii")),) if self.fault is not None else ()
-        return mode + fault + self.fields
+    def marks(self, *, is_chunked: bool) -> tuple[Field, ...]:
+        """Return what is added to a response: a field that names the mode or the fault it goes through, and `fields`.
+
+        Args:
+            is_chunked: its body goes down in chunks, which a fault and some modes need.
+        """
+        if is_chunked and self.fault is not None:
+            return ((b"Chunkwire-Fault", str(self.fault).encode("ascii")), *self.fields)
+        if shaper(self.mode, is_chunked=is_chunked) is not None:
+            return ((b"Chunkwire-Mode", str(self.mode).encode("ascii")), *self.fields)
+        return self.fields
 
 
 DEFAULT_GATEWAY_SETTINGS = GatewaySettings()

@@ -1,10 +1,7 @@
-"""Relay modes that are not exact: the events of a body, written again as other octets.
+"""Relay modes that are not exact, to teach and to test: they write the events of a body as other octets.
 
-The rule here: a shaper sees only what the scanner approved, and writes through the encoder. It never ends a
-body of its own accord: the last-chunk goes down because it came, or because a fault was asked for by name.
-
-Modes exist to teach and to test: `exact` is none of these, and every other is named in the log and in a
-response field.
+A shaper sees only what the scanner approved, and writes through the encoder. It sends a last-chunk only because one
+came, or because a fault was asked for by name. The log and a response field name the mode.
 """
 
 from __future__ import annotations
@@ -100,7 +97,7 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
 
 
 class _Shape:
-    """A shaper that keeps nothing and ends nothing."""
+    """A shaper that holds nothing back."""
 
     error: ChunkwireError | None = None
 

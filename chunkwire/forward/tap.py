@@ -1,7 +1,7 @@
 """What watchers see of an exchange: records of what the gateway received and of what it sent.
 
-The rule here: made only where somebody watches, and never in the way. Both points record the same events, once
-when a receive completed them and once when they had been handed to the other side's socket.
+Made only where somebody watches. Both points record the same events: at the time a receive completed them, and at the
+time they had been handed to the other side's socket.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class LateTap:
 
     @property
     def takes_events(self) -> bool:
-        """Too much is kept: the relay is to bring no more at once than records can be made of (`Feed`, turns)."""
+        """Too much is kept: the relay must read no more at once than can be recorded (`Feed`, turns)."""
         return self._noted_octets > MAX_NOTED_OCTETS
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
@@ -122,7 +122,7 @@ class LateTap:
 
 
 class ShapedTap(BodyTap):
-    """The same where a shaper writes other octets: what was sent is what it gave, scanned again as any reader would.
+    """A `BodyTap` of a body that a shaper rewrites: the octets it gives are scanned again, as any reader would.
 
     Args:
         scanner: of the framing that goes down.
@@ -137,7 +137,7 @@ class ShapedTap(BodyTap):
 
     @property
     def broken(self) -> tuple[str | None, bytes]:
-        """What is wrong with what was sent, in one line, and its octets from there on; None where nothing is."""
+        """The error in what was sent, in one line, and the octets from there on; None where there is none."""
         return (str(self._feed.error), self._feed.held) if self._feed.error is not None else (None, b"")
 
     def sent(self) -> None:
@@ -172,9 +172,9 @@ class ShapedTap(BodyTap):
 
 
 class Gaps:
-    """Counts the time between frames of one chunked body for the metrics, as `MoveOptions.note_counts`.
+    """Counts the time between frames of one chunked body for the metrics; `note` is a `MoveOptions.note_counts`.
 
-    One observation a frame but the first; frames that one receive completed are 0 apart.
+    One observation for each frame but the first; between frames of one receive it is 0.
     """
 
     def __init__(self, gap: Histogram, scanner: BodyScanner) -> None:

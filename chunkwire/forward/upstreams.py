@@ -82,7 +82,7 @@ class Upstream:
 
 
 class Upstreams:
-    """One fixed set of upstreams in failover order; this is no open proxy."""
+    """A fixed set of upstreams in failover order."""
 
     def __init__(self, upstreams: Sequence[Upstream]) -> None:
         self._upstreams = tuple(upstreams)

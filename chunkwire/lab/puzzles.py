@@ -103,8 +103,7 @@ class UnmarkedSettings(GatewaySettings):
 
     __slots__ = ()
 
-    @property
-    def marks(self) -> tuple[Field, ...]:
+    def marks(self, *, is_chunked: bool) -> tuple[Field, ...]:
         """Return no field."""
         return ()
 

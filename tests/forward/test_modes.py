@@ -127,6 +127,28 @@ async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, cap
     assert is_decodable(body) == is_whole
 
 
+@pytest.mark.parametrize("mode, fault", [("slice=2", ""), ("reframe", ""), ("exact", "cut=0")])
+@pytest.mark.parametrize(
+    "version, response, names_it",
+    [
+        (b"1.1", chunked(TEXT + END), True),
+        (b"1.0", chunked(TEXT + END), False),
+        (b"1.1", answer(b"Content-Length: 5") + b"hello", False),
+    ],
+    ids=["chunks", "HTTP/1.0", "Content-Length"],
+)
+async def test_what_needs_chunks_is_named_only_in_a_response_that_goes_down_in_chunks(
+    mode: str, fault: str, version: bytes, response: bytes, names_it: bool
+) -> None:
+    """Fails where a response names a mode or a fault that it does not go through."""
+    async with forwarding(settings=settings_of(mode, fault)) as gateway:
+        _, got = await gateway.relay(get(version=version), response)
+        report = await gateway.wait_ended()
+    assert (b"\r\nChunkwire-" in got) == names_it
+    assert got.endswith(b"\r\n\r\nhello") != names_it
+    assert (report.fault is not None) == (names_it and bool(fault))
+
+
 def is_decodable(body: bytes) -> bool:
     try:
         chunkwire.decode(body)
