@@ -9,16 +9,13 @@ import trio
 
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
-    CHUNKED,
     END,
     TEXT,
     Wire,
     answer,
     chunked,
-    count_answers,
     forwarding,
     get,
-    post,
     refuse_request,
     status_of,
 )
@@ -51,20 +48,6 @@ async def test_a_slow_client_blocks_its_upstream_and_gets_every_octet(make_mover
         with trio.fail_after(PATIENCE):
             while len(client.received) < sent:
                 client.received += await client.stream.receive_some(1 << 20)
-
-
-async def test_a_half_close_keeps_the_stream(make_mover: MakeMover) -> None:
-    """Fault 9. Fails where a FIN ends the stream, as nginx does; HAProxy streams on."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await client.send_eof()
-        await upstream.send(chunked(b""))
-        await client.read_head()
-        for _ in range(3):
-            await upstream.send(TEXT)
-            await client.expect(TEXT)
-        await upstream.send(END)
-        assert await client.read_all() == END
 
 
 EVENTS = b"Content-Type: text/event-stream; charset=utf-8"
@@ -193,58 +176,6 @@ async def test_a_huge_head_from_a_client_is_a_431(octets: int, status: int) -> N
         return
     async with forwarding(settings=settings) as gateway:
         assert status_of((await gateway.relay(request, OK))[1]) == status
-
-
-async def test_an_early_answer_stops_the_body(make_mover: MakeMover) -> None:
-    """Fault 20. Fails where the body is waited for, as HAProxy does, or where either connection goes on."""
-    async with forwarding(make_mover) as gateway, gateway.connect(post(TEXT)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(b"Content-Length: 2", status=b"403 Forbidden") + b"no")
-            got = await client.read_all()
-            assert got.endswith(b"\r\n\r\nno")
-            await upstream.read_end()
-        assert b"\r\nConnection: close\r\n" in got
-
-
-async def test_pipelined_requests_run_one_after_the_other(make_mover: MakeMover) -> None:
-    """Fault 21. Fails where octets after a body are lost, or where two requests run at once."""
-    requests = post(TEXT + END) + post(END) + get(b"Connection: close", target=b"/3")
-    async with forwarding(make_mover) as gateway, gateway.connect(requests) as client:
-        for body in (TEXT + END, END, b""):
-            async with gateway.accept() as upstream:
-                await upstream.read_head()
-                await upstream.expect(body)
-                assert not gateway.is_asked()
-                await upstream.send(answer(b"Content-Length: 2", b"Connection: close") + b"ok")
-                await client.read_head()
-                await client.expect(b"ok")
-        assert await client.read_all() == b""
-
-
-BAD = {
-    b"GET / HTTP/1.1\r\n\r\n": 400,
-    b"GET / HTTP/2.0\r\nHost: x\r\n\r\n": 505,
-    get(CHUNKED, b"Content-Length: 5", method=b"POST") + END: 400,
-    b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n": 400,
-}
-
-
-@pytest.mark.parametrize("request_octets", BAD)
-async def test_a_bad_request_is_refused_and_nothing_runs_after_it(request_octets: bytes) -> None:
-    """Fault 22. Fails where any of these is served, as HAProxy 2.6 does, or what follows it is run."""
-    assert await refuse_request(request_octets) == BAD[request_octets]
-
-
-async def test_a_bad_chunk_of_a_request_is_a_400_and_nothing_runs_after_it(make_mover: MakeMover) -> None:
-    """Fault 22, in a body. Fails where the octets after it are a request."""
-    async with forwarding(make_mover) as gateway, gateway.connect(post(b"zz\r\n" + get())) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            got = await client.read_all()
-            assert await upstream.read_reset() == b""
-        assert (count_answers(got), status_of(got)) == (1, 400)
-        assert not gateway.is_asked()
 
 
 async def test_both_sides_may_leave_at_once(make_mover: MakeMover) -> None:

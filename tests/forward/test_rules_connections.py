@@ -1,5 +1,7 @@
 """Rules about connections: which answer is whose, when one is kept, and how it is closed (RFC 9112 §9)."""
 
+import re
+
 import pytest
 import trio
 import trio.testing
@@ -136,9 +138,7 @@ async def test_pipelined_requests_are_answered_in_order(make_mover: MakeMover) -
                 await upstream.send(chunked(b"1\r\n" + number + b"\r\n" + END))
                 assert number == b"3" or await upstream.read_head()
         got = await client.read_all()
-    assert [got.index(b"\r\n1\r\n%d\r\n" % number) for number in (1, 2, 3)] == sorted(
-        got.index(b"\r\n1\r\n%d\r\n" % number) for number in (1, 2, 3)
-    )
+    assert re.findall(rb"\r\n1\r\n(\d)\r\n", got) == [b"1", b"2", b"3"]
 
 
 async def test_a_client_that_resets_ends_its_upstream_at_once(make_mover: MakeMover) -> None:
@@ -222,16 +222,6 @@ async def test_a_request_that_expects_100_gets_it_from_upstream(make_mover: Make
         await upstream.expect(TEXT + END)
         await upstream.send(OK)
         await read_ok(client)
-
-
-async def test_a_final_answer_to_an_expectation_ends_both_connections() -> None:
-    """Row 68, refusal. Fails where the connection goes on although the body never came: CVE-2024-24791 of Go."""
-    request = get(b"Content-Length: 5", b"Expect: 100-continue", method=b"POST")
-    async with forwarding() as gateway, gateway.connect(request) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(answer(b"Content-Length: 0", status=b"413 Content Too Large"))
-        assert values_of(await client.read_all(), b"connection") == [b"close"]
-        assert await upstream.read_reset() == b""
 
 
 @pytest.mark.parametrize("value, version, status", [(b"200-ok", b"1.1", 417), (b"100-continue", b"1.0", 200)])

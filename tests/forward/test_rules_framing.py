@@ -62,18 +62,9 @@ async def test_an_unknown_coding_in_a_request_gets_501(coding: bytes) -> None:
     assert await refuse_request(get(b"Transfer-Encoding: " + coding, method=b"POST") + END) == 501
 
 
-async def test_no_transfer_encoding_goes_to_an_http_1_0_client(make_mover: MakeMover) -> None:
-    """Row 23. Fails where frames go down as they came, as HAProxy 2.6 has it."""
-    async with forwarding(make_mover) as gateway:
-        _, got = await gateway.relay(get(version=b"1.0"), chunked(b"5;a=1\r\nhello\r\n1\r\n!\r\n" + END))
-    assert framing_fields(got) == []
-    assert values_of(got, b"connection") == [b"close"]
-    assert got.endswith(b"\r\n\r\nhello!")
-
-
 @pytest.mark.parametrize("lines", [(LENGTH, CHUNKED), (CHUNKED, LENGTH), (b"content-length: 0", CHUNKED)])
 async def test_a_length_beside_a_coding_is_refused(lines: tuple[bytes, ...]) -> None:
-    """Row 24. Fails where h11's view is sent on: it keeps both. The twins with one of them are served."""
+    """Row 24, attacks CL.TE and TE.CL. Fails where h11's view is sent on: it keeps both. One alone is served."""
     assert await refuse_request(get(*lines, method=b"POST") + END) == 400
     assert await refuse_response(answer(*lines) + END) == 502
     async with forwarding() as gateway:
@@ -115,6 +106,7 @@ async def test_no_head_is_sent_with_both_framings(method: bytes, response: bytes
         (b"HEAD", answer(LENGTH)),
         (b"HEAD", answer()),
         (b"GET", answer(CHUNKED, status=b"204 No Content")),
+        (b"GET", answer(LENGTH, status=b"204 No Content")),
         (b"GET", answer(CHUNKED, status=b"304 Not Modified")),
         (b"GET", answer(LENGTH, status=b"304 Not Modified")),
     ],
@@ -189,32 +181,13 @@ async def test_fewer_octets_than_the_length_are_an_incomplete_response(make_move
         assert (await gateway.wait_ended()).verdict == "cut"
 
 
-@pytest.mark.parametrize("response", [chunked(TEXT + END), answer(LENGTH) + b"hello"])
-async def test_octets_after_a_response_are_dropped_with_the_connection(make_mover: MakeMover, response: bytes) -> None:
-    """Row 33. Fails where leftover octets answer the next request: a response queue that is poisoned."""
-    poison = answer(b"Content-Length: 6") + b"poison"
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(response + poison)
-            await client.read_head()
-            await client.expect(response.partition(b"\r\n\r\n")[2])
-            assert await upstream.read_end() == b""
-        await client.send(get())
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(b"Content-Length: 2") + b"ok")
-            await client.read_head()
-            await client.expect(b"ok")
-
-
-@pytest.mark.parametrize("coding", [b"Chunked", b"CHUNKED", b"chunKed"])
+@pytest.mark.parametrize("coding", [b"Chunked", b"CHUNKED", b"chunKed", b" \tchunked \t"])
 async def test_the_name_of_the_coding_has_no_case(coding: bytes) -> None:
-    """Row 34. Fails where the value is compared as it stands."""
+    """Row 34, the legal twin of attack TE.TE. Fails where the value is compared as it stands."""
     line = b"Transfer-Encoding: " + coding
     async with forwarding() as gateway, gateway.connect(get(line, method=b"POST") + TEXT + END) as client:
         async with gateway.accept() as upstream:
-            await upstream.read_head()
+            assert values_of(await upstream.read_head(), b"transfer-encoding") == [b"chunked"]
             await upstream.expect(TEXT + END)
             await upstream.send(answer(line) + TEXT + END)
             await client.read_head()

@@ -8,7 +8,7 @@ from chunkwire.forward.gateway import Gateway
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
-from tests.forward.wire import Wire, answer, forwarding, get, refuse_request, status_of, values_of
+from tests.forward.wire import Wire, answer, forwarding, get, status_of, values_of
 from tests.origin.test_websocket import KEY, UPGRADE, Peer
 from tests.server.peer import connect, serving
 
@@ -98,8 +98,3 @@ async def test_upgrade_goes_up_as_it_was_asked_for_and_no_other_way() -> None:
             assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([], [])
         head, _ = await gateway.relay(get(*UPGRADE, KEY), answer(b"Content-Length: 0"))
         assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([b"websocket"], [b"Upgrade"])
-
-
-async def test_connect_is_refused() -> None:
-    """Fails where the gateway would be an open proxy."""
-    assert await refuse_request(get(target=b"example.com:443", method=b"CONNECT")) == 501

@@ -9,16 +9,19 @@ from tests.rules.table import Row, Rows
 HEADS = "tests/forward/test_attacks_heads.py::"
 BODIES = "tests/forward/test_attacks_bodies.py::"
 CONNECTIONS = "tests/forward/test_attacks_connections.py::"
+FRAMING = "tests/forward/test_rules_framing.py::"
 
 ATTACKS: Final[Rows] = {
     "CL.TE": Row(
         "Content-Length and Transfer-Encoding, the next hop believing the other",
         "OG",
         origin=HEADS + "test_the_origin_refuses_two_framings_too",
-        gateway=HEADS + "test_cl_te_is_refused",
+        gateway=FRAMING + "test_a_length_beside_a_coding_is_refused",
         peers="nginx answers 400, HAProxy 2.6 serves it",
     ),
-    "TE.CL": Row("the same, the next hop using the length", gateway=HEADS + "test_te_cl_is_refused"),
+    "TE.CL": Row(
+        "the same, the next hop using the length", gateway=FRAMING + "test_a_length_beside_a_coding_is_refused"
+    ),
     "TE.TE": Row("a coding that one hop takes for chunked and the other not", gateway=HEADS + "test_te_te_is_refused"),
     "CL.0 / 0.CL": Row(
         "a hop that ignores the body of a request", gateway=HEADS + "test_cl_0_never_meets_the_next_request"
@@ -55,7 +58,10 @@ ATTACKS: Final[Rows] = {
     "llhttp CVE-2021-22960": Row(
         "an ext that is skipped unparsed", gateway=BODIES + "test_an_ext_that_is_none_is_refused"
     ),
-    "llhttp CVE-2021-22959": Row("a blank before the colon", gateway=HEADS + "test_a_blank_before_a_colon_is_refused"),
+    "llhttp CVE-2021-22959": Row(
+        "a blank before the colon",
+        gateway="tests/forward/test_rules_heads.py::test_a_blank_before_the_colon_is_refused",
+    ),
     "llhttp CVE-2022-32213": Row(
         "a folded coding, a head that ends on CR", gateway=HEADS + "test_no_head_line_ends_in_anything_but_crlf"
     ),
@@ -75,7 +81,8 @@ ATTACKS: Final[Rows] = {
     ),
     "hypercorn #277, #279, uvicorn #2238": Row(
         "CONNECT taken, two framings taken, a request after close answered",
-        gateway=HEADS + "test_what_servers_on_h11_take_is_refused",
+        gateway="tests/forward/test_rules_connections.py::"
+        "test_connection_close_ends_the_connection_and_nothing_more_is_run",
     ),
     "http4s CVE-2025-59822": Row(
         "a trailer line without a colon that ends the trailers",

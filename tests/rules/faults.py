@@ -9,6 +9,10 @@ from tests.rules.table import Row, Rows
 UPSTREAM = "tests/forward/test_faults_upstream.py::"
 CLIENTS = "tests/forward/test_faults_clients.py::"
 SERVER = "tests/forward/test_faults_server.py::"
+ATTACKS = "tests/forward/test_attacks_connections.py::"
+CONNECTIONS = "tests/forward/test_rules_connections.py::"
+FRAMING = "tests/forward/test_rules_framing.py::"
+HEADS = "tests/forward/test_rules_heads.py::"
 
 ORIGIN_EXCHANGE = "tests/server/test_exchange.py::"
 ORIGIN_RESPONDER = "tests/server/test_responder.py::"
@@ -60,7 +64,7 @@ FAULTS: Final[Rows] = {
         "a client's half-close after the request: stream on",
         "OG",
         origin=ORIGIN_EXCHANGE + "test_a_half_close_is_no_loss_of_interest",
-        gateway=CLIENTS + "test_a_half_close_keeps_the_stream",
+        gateway=CONNECTIONS + "test_a_half_close_is_no_loss_of_interest",
         peers="nginx aborts at once; HAProxy streams all and ends well",
     ),
     "10": Row(
@@ -99,46 +103,46 @@ FAULTS: Final[Rows] = {
     ),
     "16": Row(
         "octets after the end of the response: dropped, upstream closed",
-        gateway=UPSTREAM + "test_octets_after_a_response_are_dropped",
+        gateway=ATTACKS + "test_an_extra_response_is_nobodys",
         peers="both drop them, and the next response is right",
     ),
     "17": Row(
         "two framings in a response, or HTTP/1.0 with Transfer-Encoding: 502",
-        gateway=UPSTREAM + "test_a_response_with_two_framings_is_a_502",
+        gateway=FRAMING + "test_a_length_beside_a_coding_is_refused",
         peers="both relay it chunked without the length; newer nginx: 502",
     ),
     "18": Row(
         "an unsolicited 101: 502",
-        gateway=UPSTREAM + "test_a_101_that_nobody_asked_for_is_a_502",
+        gateway="tests/forward/test_rules_fields.py::test_a_101_that_was_not_asked_for_is_refused",
         peers="HAProxy 502; nginx 1.22 tunnels",
     ),
     "19": Row(
         "204, HEAD or 304 with a body: none of it, upstream closed",
-        gateway=UPSTREAM + "test_a_body_that_may_not_be_is_dropped",
+        gateway=FRAMING + "test_a_response_without_a_body_ends_at_its_empty_line",
         peers="both, for 204 and HEAD",
     ),
     "20": Row(
         "an early answer, the request body unfinished: forwarded, both closed",
-        gateway=CLIENTS + "test_an_early_answer_stops_the_body",
+        gateway=ATTACKS + "test_an_early_answer_ends_the_body_and_both_connections",
         peers="nginx closes; HAProxy kept waiting for the body past 2.5 s",
     ),
     "21": Row(
         "pipelined requests: in order",
         "OG",
         origin=ORIGIN_EXCHANGE + "test_pipelined_requests_are_answered_in_order",
-        gateway=CLIENTS + "test_pipelined_requests_run_one_after_the_other",
+        gateway=CONNECTIONS + "test_pipelined_requests_are_answered_in_order",
         peers="in order, both",
     ),
     "22": Row(
         "a bad request: 400 or 505, close, nothing run after it",
         "OG",
         origin=ORIGIN_REFUSALS + "test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection",
-        gateway=CLIENTS + "test_a_bad_request_is_refused_and_nothing_runs_after_it",
+        gateway=HEADS + "test_a_broken_request_line_gets_400_and_no_repair",
         peers="nginx 400, 400, 400, 505; HAProxy 2.6: 200, 400, 200, 200",
     ),
     "23": Row(
         "obs-fold or NUL in a response head: 502",
-        gateway=UPSTREAM + "test_a_broken_response_head_is_a_502",
+        gateway=HEADS + "test_a_folded_line_is_refused",
         peers="nginx 502; HAProxy 2.6 200 for both",
     ),
     "24": Row(

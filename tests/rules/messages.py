@@ -152,7 +152,7 @@ MESSAGES: Final[Rows] = {
         "9112 6.1: MUST NOT send Transfer-Encoding to a client that said HTTP/1.0",
         "OG",
         origin=ORIGIN_EXCHANGE + "test_http_1_0_gets_raw_content_until_close",
-        gateway=FRAMING + "test_no_transfer_encoding_goes_to_an_http_1_0_client",
+        gateway="tests/forward/test_faults_upstream.py::test_an_http_1_0_client_gets_content_and_a_reset_for_a_cut",
         peers="nginx dechunks (a truncation then looks complete); HAProxy 2.6 sends chunked",
     ),
     "24": Row(
@@ -211,7 +211,7 @@ MESSAGES: Final[Rows] = {
     "33": Row(
         "9112 6.3: octets after the end of a response are no response, and never sent on",
         "G",
-        gateway=FRAMING + "test_octets_after_a_response_are_dropped_with_the_connection",
+        gateway="tests/forward/test_attacks_connections.py::test_an_extra_response_is_nobodys",
         peers="both drop them, and the next response is right",
     ),
     "34": Row(
