@@ -314,14 +314,8 @@ async def serve_gateway(
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
     listeners = await open_all(address, admin, reuse_port=reuse_port, certificate=certificate)
-    gateway = Gateway(
-        Upstreams(upstreams),
-        settings=settings,
-        record_to=record_to,
-        record_for=record_for,
-        on_end=on_end,
-        metrics=metrics,
-    )
+    record_for = record_for or (lambda _: record_to)
+    gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
     gateway.stamps = admin_site.stamps
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.run, name="gateway")

@@ -1,7 +1,7 @@
 """Barriers: a stream that writes frame k+1 only after its client has acknowledged frame k, over another connection.
 
-What the client then sees is an order and no time: frame k was with it before k+1 was written, or it was not. The
-protocol, for a stream whose request named a barrier ID (16 to 64 letters, digits or `._~-`, of the client's choice):
+So the order of events shows whether frame k reached the client before k+1 was written, without measuring time. The
+protocol, for a stream whose request named a barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
 
     POST /probe/ack?barrier=ID&n=K    204: K is acknowledged, and so is what came before it
     GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far}
@@ -9,7 +9,7 @@ protocol, for a stream whose request named a barrier ID (16 to 64 letters, digit
 
 404 answers an ID that no stream has open, with the `instance` that answers: one name may stand for several
 origins. 409 answers an acknowledgement out of order, and an ID that is open already; 503 one more than `MAX_OPEN`.
-What this module must not know: what the frames are, and who writes them (`origin.probe`, `forward.barrier`).
+`origin.probe` and `forward.barrier` write the frames.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STATE_PATH: Final = "/probe/state"
 BARRIER_FIELD: Final = b"Chunkwire-Barrier"
 """Names the barrier of a request where the application is not ours (`forward --barrier`)."""
 STATE_WORD: Final = "; state"
-"""Behind the ID in that field: it is the state that is asked for."""
+"""After the ID in that field: the request asks for the state."""
 
 MAX_OPEN: Final = 64
 """Barriers open at once in one process: each is a stream that waits. A probe opens one at a time."""
@@ -60,7 +60,7 @@ class Barrier:
 
     Attributes:
         written: frames that have been handed to the socket.
-        acked: the last one that was acknowledged; -1 before the head was, where the stream waits for that.
+        acked: the last one that was acknowledged; -1 until the head is, where the stream waits for that.
         octets: of content in the frames written, without a content coding.
     """
 

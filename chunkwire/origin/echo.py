@@ -18,7 +18,7 @@ from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 # piece by piece.
 _HELD_OCTETS: Final = 64 << 10
 # How long the head waits for a first whole chunk. Until then a mistake in it is answered 400; a client that wants the
-# head before it sends its first chunk is not kept longer. A second is what a person takes for no delay of the network.
+# head before it sends its first chunk waits no longer.
 _HEAD_SECONDS: Final = 1.0
 
 

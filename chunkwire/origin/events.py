@@ -1,7 +1,7 @@
 """Streams of events: `/sse` (WHATWG HTML §9.2) and `/ndjson`, a frame an event.
 
-The rule here: what a client asked for with `Last-Event-ID` decides where a stream begins; nothing is remembered.
-An event's number is its id, and its place in the whole stream.
+The rule here: nothing is kept between requests. `Last-Event-ID` decides where a stream begins: an event's id is its
+number in the whole stream.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Frames to order: `/frames?plan=…` sends exactly these frames at exactly these moments, `/trailers` these trailers.
+"""`/frames?plan=…` sends the frames of a plan at its moments, `/trailers` the trailers that it is given.
 
 The plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
-milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut. `octets=` takes the place of a
-plan: what follows the head, as it stands, for framings that neither a plan nor a fault has.
+milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut. Instead of a plan, `octets=`
+gives all that follows the head, for framings that neither a plan nor a fault has.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
         for step in steps:
             await body.wait_until(step.moment)
             if step.size:
-                await body.send_chunk(_cut(text, sent, step.size), step.ext)
+                await body.send_chunk(_repeated(text, sent, step.size), step.ext)
                 sent += step.size
             else:
                 await body.finish(ext=step.ext)
@@ -142,7 +142,7 @@ async def trailers(request: IncomingRequest, response: Responder) -> None:
             await body.send_chunk(b"%b: %b\n" % (name, value))
 
 
-def _cut(text: bytes, offset: int, size: int) -> bytes:
+def _repeated(text: bytes, offset: int, size: int) -> bytes:
     """Return `size` octets of a text that repeats without end."""
     start = offset % len(text)
     return (text * ((start + size) // len(text) + 1))[start : start + size]

@@ -1,8 +1,7 @@
-"""`/probe`: frames that say when they were due and when they left; `/journal`: how requests arrived, and ended.
+"""`/probe`: events that carry the times at which they were due and at which they left.
 
-A reader of a probe stream knows each event's planned and actual moment without asking the origin's clock again,
-and finds in the journal, by the run's nonce, what the hops on the way made of the request. With `barrier` no clock is
-needed: each event waits until the one before has been acknowledged (`origin.barrier`).
+The journal (`server.admin`) shows, under the run's nonce, how the request arrived through the hops on its way. With
+`barrier` no clock is needed: each event waits until the one before has been acknowledged (`origin.barrier`).
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from chunkwire.server.routes import Resource
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as every event stream; nothing here asks a proxy not to buffer
 _NONCE: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
 
-# What a response may say to those who would hold or change it: nginx's field, RFC 9111 §5.2.2.6, RFC 10036.
+# Fields that ask hops not to buffer or change the response: nginx's own, RFC 9111 §5.2.2.6, RFC 10036.
 _HINTS: Final[dict[str, Field]] = {
     "accel": (b"X-Accel-Buffering", b"no"),
     "no-transform": (b"Cache-Control", b"no-cache, no-transform"),
@@ -147,7 +146,7 @@ def _size(request: IncomingRequest, n: int) -> int:
 
 
 def _fields(request: IncomingRequest) -> tuple[Field, ...]:
-    """Return the fields of the head that `type` and `hints` ask for; without hints nothing asks not to be held."""
+    """Return the fields of the head that `type` and `hints` ask for; without hints none asks not to be buffered."""
     kind = request.query.text("type", "event-stream")
     if kind not in _TYPES:
         raise bad_value("type", f"one of {', '.join(_TYPES)}", kind)

@@ -1,8 +1,8 @@
-"""A recording played again: exactly its frames, at its moments, with its end, faults and all.
+"""Replay a recording: exactly its frames, at the recorded times, with its end and its faults.
 
-The rule here: records in, a plan out (pure), and a resource that carries it out. Frames that came in one read leave in
-one write, because where a stream was split is part of it. What a recording does not hold cannot be played: content that
-was left out is filled with dots, and what was not chunked is played a chunk a read; then the replay is not exact.
+`plan_replays` makes a plan of records (pure), a resource carries it out. Frames that came in one read leave in one
+write: the boundaries of reads are replayed too. Content that was not recorded is filled with dots, and a body that was
+not chunked is sent as a chunk for each read; then the replay is not exact.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
         pieces.append(_Piece(end.t, 0, encode_last_chunk()))
     code = head.status_line.split(" ", 2)[1]
     return Replay(
-        path=_path(request),
+        path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
         status=int(code) if code.isdigit() else 200,
         fields=tuple(
             (name.encode("latin-1"), value.encode("latin-1"))
@@ -125,7 +125,7 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
             if name.lower() not in _LEFT_OUT
         ),
         steps=tuple(_steps(pieces, began=head.t, speed=speed)),
-        ending=_ending(end),
+        ending=_ENDINGS.get(end.framing, "cut") if end is not None else "cut",
         ends_at=max(0.0, last - head.t) / speed,
         is_exact=end is not None and sha256 == end.sha256,
     )
@@ -175,16 +175,6 @@ def _data(record: FrameRecord | DataRecord) -> bytes:
     if record.cut:
         raise LocalError(f"expected all of frame {record.n}, got its first octets: the recording keeps no more of one")
     return record.data if record.data is not None else b"." * record.size
-
-
-def _path(request: RequestRecord | None) -> str:
-    return request.target.partition("?")[0] if request is not None else REPLAY_PATH
-
-
-def _ending(end: EndRecord | None) -> str:
-    if end is None:
-        return "cut"
-    return _ENDINGS.get(end.framing, "cut")
 
 
 def replay_resources(replays: Sequence[Replay]) -> tuple[Resource, ...]:

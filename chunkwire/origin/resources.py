@@ -19,15 +19,7 @@ from chunkwire.origin.websocket import WEBSOCKET
 from chunkwire.server.admin import JOURNAL
 from chunkwire.server.routes import Resource
 
-RESOURCES: Final[tuple[Resource, ...]] = (
-    *STREAMS,
-    *EVENTS,
-    *PLANNED,
-    *ECHO,
-    *PROBE,
-    *WEBSOCKET,
-    *PLAYED,
-)
+RESOURCES: Final[tuple[Resource, ...]] = (*STREAMS, *EVENTS, *PLANNED, *ECHO, *PROBE, *WEBSOCKET, *PLAYED)
 
 
 def origin_resources(mock: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:

@@ -1,7 +1,7 @@
 """Paced streams: `/generate`, `/stream/{n}`, `/stream-bytes/{n}`, `/drip`.
 
-The rule here: a frame's moment is planned from the start of the stream, never from the frame before, so lateness
-does not add up. Paths and parameter names are go-httpbin's where it has them.
+The rule here: each moment is planned from the start of the stream, so that delays do not add up. Paths and parameter
+names are go-httpbin's where it has them.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:
 
 
 def check_duration(request: IncomingRequest, seconds: float, name: str, what: str) -> None:
-    """Refuse a stream of more seconds than the cap; `what` says how they come of the parameter and of others."""
+    """Refuse a stream of more seconds than the cap; `what` is the formula that gives them, for the message."""
     most = caps_of(request).max_duration
     if seconds > most:
         raise bad_value(name, f"{what} of at most {format_duration(most)}", format_duration(seconds))

@@ -1,7 +1,7 @@
-"""`/ws`: a WebSocket (RFC 6455) that sends and echoes: the other way to stream, beside chunks.
+"""`/ws`: a WebSocket (RFC 6455) that sends messages and echoes.
 
-The rule here: the opening handshake is ours, since HTTP is; the frames are wsproto's. It is an extra (`chunkwire[ws]`)
-and imported where it is used: an origin without it serves everything else.
+The opening handshake, which is HTTP, is made here; the frames are made by wsproto. It is an extra (`chunkwire[ws]`) and
+imported where it is used: an origin without it serves everything else.
 """
 
 from __future__ import annotations
@@ -113,9 +113,7 @@ class WebSocket:
         while octets := await self._connection.receive_some():
             self._frames.receive_data(octets)
             for event in self._frames.events():
-                if isinstance(
-                    event, CloseConnection
-                ):  # the client's, or wsproto's own where the client broke the rules
+                if isinstance(event, CloseConnection):  # the client's, or wsproto's for a client that broke the rules
                     if self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
                         await self.send(event.response())
                     return

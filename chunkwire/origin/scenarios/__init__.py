@@ -2,7 +2,7 @@
 
 The rule here: one registry. `/fault/NAME`, `forward --fault NAME`, the mock of language models, `testing` and `check`
 take their octets from this table and have no fault of their own. `values` says what a scenario is, `legal` and `broken`
-are the tables, and pure: no I/O, no clock. `playing` writes scenarios as responses; it is loaded by who serves.
+are the tables; they are pure, without I/O or a clock. `playing` writes scenarios as responses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Scenarios as responses: `/scenario/NAME` writes one as it stands, `/fault/NAME` puts one behind whole chunks.
+"""Scenarios as responses: `/scenario/NAME` writes one as it stands, `/fault/NAME` one after whole chunks.
 
-The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one a chunk. Nothing in it depends on the
-clock: the octets of a fault can be written down beforehand.
+The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one a chunk. No octet depends on the clock.
 """
 
 from __future__ import annotations
