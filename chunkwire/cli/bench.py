@@ -273,6 +273,7 @@ def check(options: argparse.Namespace) -> None:
         (options.duration == 0, "-z 0: nothing is sampled"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are the workers'"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are the workers'"),
+        (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
         (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
     )
     for is_so, text in contradictions:

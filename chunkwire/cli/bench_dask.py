@@ -152,7 +152,7 @@ def run_agent(words: Sequence[str], _number: int) -> tuple[int, str, str]:
 def agent_words(options: argparse.Namespace) -> list[str]:
     """Return the command line of an agent: that of the bench, without what is done with the sum."""
     words = [options.url, "--json", "-q", "--max-failed", "100%"]
-    for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at"):
+    for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at", "stamps"):
         words += _flag(name, getattr(options, name))
     words += _flag("streams", options.streams) if options.rate is None else []
     words += [word for line in options.header for word in ("-H", line)]
@@ -163,7 +163,7 @@ def agent_words(options: argparse.Namespace) -> list[str]:
     for name in ("method", "cafile"):
         words += _flag(name, getattr(options, name))
     words += _flag("max-time", None if math.isinf(options.max_time) else options.max_time)
-    return words + ["-k"] * options.insecure
+    return words + ["-k"] * options.insecure + ["--force"] * options.force
 
 
 def _flag(name: str, value: object) -> list[str]:

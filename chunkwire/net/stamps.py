@@ -5,7 +5,8 @@ Software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestampin
 
 - *arrived*: a receive reports the stamp of the last packet that it took octets of. It is that of the receive's last
   octet where the receive emptied the queue, so one that filled its buffer has none. Packets that a network card merges
-  (GRO) have one stamp; a FIN that is queued with the last octets of a connection may replace theirs.
+  (GRO) have one stamp; a FIN that is queued with the last octets of a connection may replace theirs. The kernel merges
+  packets in the receive queue, too, and keeps the last one's stamp: to peek at the octets between does not tell theirs.
 - *left*: the driver got the packet with the last octet of a write; *queued*: the packet scheduler got it. With OPT_ID
   a stamp names its octet, counted from when stamps were turned on. Where the kernel joins two writes to one packet,
   only the later one has a stamp.

@@ -57,6 +57,7 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
         (("--dask", "127.0.0.1:1"), "no Dask scheduler at 127.0.0.1:1", 7),
         (("--agents", "2"), "--agents without --dask", 2),
         (("--dask", "127.0.0.1:1", "--csv", "x.csv"), "--dask and --csv", 2),
+        (("--dask", "127.0.0.1:1", "--hop", ":2"), "--dask and --hop: segments compare clocks of one machine", 2),
         (("--start-at", "soon"), "expected a moment", 2),
         (("--start-at", "2026-01-01T00:00:00Z"), "--start-at: that moment was", 2),
     ],
@@ -67,7 +68,13 @@ def test_what_cannot_begin_is_one_line(words: tuple[str, ...], said: str, code: 
     assert said in result.stderr.decode()
 
 
-@pytest.mark.parametrize("words, names", [((), {"gap"}), (("--clocks-agree",), {"late", "added", "gap"})])
+@pytest.mark.parametrize(
+    "words, names",
+    [
+        ((), {"gap", "arrived → read"}),
+        (("--clocks-agree",), {"late", "added", "gap", "written → arrived", "arrived → read"}),
+    ],
+)
 def test_of_several_hosts_what_compares_clocks_is_left_out(
     words: tuple[str, ...], names: set[str], tmp_path: Path
 ) -> None:
@@ -77,4 +84,5 @@ def test_of_several_hosts_what_compares_clocks_is_left_out(
     (tmp_path / "b").write_text(re.sub('"host":"[^"]*"', '"host":"another"', text))
     paths = [str(tmp_path / name) for name in "ab"]
     added = BenchResult.from_json(chunkwire("bench", "merge", *paths, "--json", *words).stdout, where="stdout")
-    assert {name for name in ("late", "added", "gap") if added.gathered.has(name)} == names
+    looked_at = ("late", "added", "gap", "written → arrived", "arrived → read")
+    assert {name for name in looked_at if added.gathered.has_seen(name)} == names

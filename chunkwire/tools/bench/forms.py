@@ -27,14 +27,13 @@ HLOG_LONGEST_NS: Final = 3_600_000_000_000
 
 
 def go_lines(result: BenchResult) -> Iterator[str]:
-    """Yield the result in Go's benchmark format (proposal 14313): configuration lines, then a line a round.
+    """Yield the result in Go's benchmark format (proposal 14313): a line a round, whose frames are the iterations.
 
-    `benchstat old.txt new.txt` compares two such files. A round's frames are the iterations.
+    `benchstat old.txt new.txt` compares two such files. The conditions are comments: benchstat gives results whose
+    configuration lines differ a table each, and compares none of them.
     """
-    yield f"url: {result.url}"
-    for name, value in result.conditions.items():
-        yield f"{name.lower().replace(' ', '-')}: {value}"
-    yield ""
+    for name, value in {"url": result.url, **result.conditions}.items():
+        yield f"# {name}: {value}"
     load = next((f"{name}={result.conditions[name]}" for name in ("streams", "rate") if name in result.conditions), "")
     name = load.replace("/", "-per-").replace(" ", "-")
     yield from _go_rounds(f"BenchmarkStream/{name}", result.gathered)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.segments import ARROW
 from chunkwire.wire.errors import LocalError
 
 CLOCKS_COMPARED: Final = ("late", "added")
@@ -100,27 +101,33 @@ def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> Ben
         raise LocalError("expected a baseline in all of the results or in none")
     baselines = [result.baseline for result in results if result.baseline is not None]
     hosts = {result.conditions.get("host") for result in results}
-    left_out = () if clocks_agree or len(hosts) == 1 else CLOCKS_COMPARED
+    has_clocks = clocks_agree or len(hosts) == 1
     return BenchResult(
         url=_listed(result.url for result in results),
-        gathered=_sum([result.gathered for result in results], left_out),
+        gathered=_sum([result.gathered for result in results], has_clocks=has_clocks),
         conditions=_conditions(results),
-        baseline=_sum(baselines, left_out) if baselines else None,
+        baseline=_sum(baselines, has_clocks=has_clocks) if baselines else None,
         baseline_url=_listed(result.baseline_url or "" for result in results) if baselines else None,
         is_partial=any(result.is_partial for result in results),
     )
 
 
-def _sum(parts: Sequence[Gathered], left_out: Sequence[str]) -> Gathered:
+def _sum(parts: Sequence[Gathered], *, has_clocks: bool) -> Gathered:
     total = Gathered(width=parts[0].width)
     for part in parts:
         copied = _gathered(_gathered_members(part))  # rounds are added in place
         for one in copied.rounds:
-            for name in left_out:
-                one.samples.pop(name, None)
+            for part_of in () if has_clocks else (one.samples, one.unknown):
+                for name in [name for name in part_of if _compares_clocks(name)]:
+                    del part_of[name]
         total.add(copied)
         total.shown = total.shown or part.shown
     return total
+
+
+def _compares_clocks(name: str) -> bool:
+    """Say whether a quantity compares two clocks: a segment does where it ends with an arrival from another hop."""
+    return name in CLOCKS_COMPARED or f"{ARROW}arrived" in name
 
 
 def _conditions(results: Sequence[BenchResult]) -> dict[str, object]:
