@@ -318,7 +318,7 @@ def main(words: Sequence[str] | None = None) -> int:
                     print_line(graded(workshop, grader, streams, options.requests or max(20, 2 * streams)))
                     count += 1
                 except (Trouble, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as error:
-                    print_line(f"{streams:>7}  {grader.name:<16} not graded: {' '.join(str(error).split())[:200]}")
+                    print_line(f"{streams:>7}  {grader.name:<16} not graded: {' '.join(str(error).split())[-200:]}")
     return 0 if count else 1
 
 

@@ -1,9 +1,9 @@
 """How sure a figure is: intervals by resampling rounds, differences of two targets, and warm-up. Pure.
 
 The rule here: frames of one stream, and of one moment, depend on each other, so whole rounds are drawn (a block
-bootstrap), never frames. Nor streams: a pause of the machine delays all of them at once, and drawing streams would count
-it as so many. Both targets of a comparison draw the same rounds, since they took turns. The spread of the figure over
-the draws is its standard error; an interval is Student's t of the number of rounds times that.
+bootstrap), never frames. Nor streams: a pause of the machine delays all of them at once, and drawing streams would
+count it as so many. Both targets of a comparison draw the same rounds, since they took turns. The spread of the figure
+over the draws is its standard error; an interval is Student's t of the number of rounds times that.
 """
 
 from __future__ import annotations
