@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -83,30 +84,42 @@ def relays(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each workload through relays whose upstream is HTTPS.
+    """Yield a table for each workload through relays whose upstream is HTTPS, on the meter's core.
 
-    A HAProxy in front of the meter's origin, on the meter's core, ends the TLS; `direct` goes through its clear port.
+    `direct` goes to the clear port of what speaks TLS there.
 
     Raises:
         Trouble: HAProxy or openssl is missing.
     """
     peers = {name: one for name, one in PEERS_OF_DEBIAN.items() if name != "copy"}
     commands = {**relay_commands(plan, peers), **_newest(plan, workshop)}
-    origin, secure, clear = free_port(), free_port(), free_port()
-    both = workshop.certificate().both
-    text = TERMINATOR.format(secure=secure, clear=clear, both=both, origin=origin)
-    argv = [need_program("haproxy"), "-f", workshop.write("terminator.cfg", text)]
-    with running("terminator", argv, clear, core=workshop.cores.meter):
-        for name in plan.choose(TLS_WORKLOADS):
-            workload = TLS_MANY if name == "many" else WORKLOADS[name]
-            measures = {
-                DIRECT: _direct(plan, workshop, workload, target=clear, origin=origin),
-                **{
-                    each: _through(plan, workshop, workload, each, command=command, origin=origin, upstream=secure)
-                    for each, command in commands.items()
-                },
-            }
+    for name in plan.choose(TLS_WORKLOADS):
+        workload = TLS_MANY if name == "many" else WORKLOADS[name]
+        secure, clear = free_port(), free_port()
+        origin = None if workload.arguments["mode"] == "bulk" else free_port()
+        argv = _https(plan, workshop, workload, secure=secure, clear=clear, origin=origin)
+        measures = {
+            DIRECT: _direct(plan, workshop, workload, target=clear, origin=origin),
+            **{
+                each: _through(plan, workshop, workload, each, command=command, origin=origin, upstream=secure)
+                for each, command in commands.items()
+            },
+        }
+        with running("https", argv, clear, core=workshop.cores.meter):
             yield judged(_table(f"tls/{name}", workload, measures, plan))
+
+
+def _https(
+    plan: Plan, workshop: Workshop, workload: Workload, *, secure: int, clear: int, origin: int | None
+) -> list[str]:
+    """Return the command of a HAProxy that ends TLS before the meter's origin, or of an origin that speaks it."""
+    both = workshop.certificate().both
+    if origin is None:
+        arguments = workload.of(is_quick=plan.is_quick)
+        words = [secure, clear, both, arguments["size"], arguments["count"]]
+        return [sys.executable, "-m", "bench.peers.origin_tls", *map(str, words)]
+    text = TERMINATOR.format(secure=secure, clear=clear, both=both, origin=origin)
+    return [need_program("haproxy"), "-f", workshop.write("terminator.cfg", text)]
 
 
 def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
@@ -138,15 +151,24 @@ def _table(name: str, workload: Workload, measures: Mapping[str, Callable[[], Ro
     return Table(name, workload.shows, workload.columns, interleave(measures, plan.rounds, what=name))
 
 
-def _direct(plan: Plan, workshop: Workshop, workload: Workload, *, target: int, origin: int) -> Callable[[], Round]:
+def _direct(
+    plan: Plan, workshop: Workshop, workload: Workload, *, target: int, origin: int | None
+) -> Callable[[], Round]:
     arguments = workload.of(is_quick=plan.is_quick)
     return lambda: measure(workshop, arguments, target=target, origin=origin)
 
 
 def _through(
-    plan: Plan, workshop: Workshop, workload: Workload, name: str, *, command: Command, origin: int, upstream: int
+    plan: Plan,
+    workshop: Workshop,
+    workload: Workload,
+    name: str,
+    *,
+    command: Command,
+    origin: int | None,
+    upstream: int,
 ) -> Callable[[], Round]:
-    """Return what starts a relay, measures once and ends it. `upstream` is `origin`, or what ends TLS before it."""
+    """Return what starts a relay, measures once and ends it. `upstream` is the meter's `origin`, or else speaks TLS."""
 
     def once() -> Round:
         with relay(workshop, name, command, upstream=upstream, is_tls=upstream != origin) as server:

@@ -169,6 +169,8 @@ class ChunkedScanner:
         """Return n, so that buffer[:n] may be sent on now; see `BodyScanner.scan`."""
         if self._error is not None:
             raise self._error
+        if self._state is _SIZE_LINE and events is None and not self._excess and self._is_one_chunk(buffer, end):
+            return end
         position = 0
         self._left = most
         self.is_behind = False
@@ -193,6 +195,19 @@ class ChunkedScanner:
             self.wire_octets += position
             self._held = 0 if self.is_complete else end - position
         return position
+
+    def _is_one_chunk(self, buffer: Buffer, end: int) -> bool:
+        """Take a chunk without chunk-ext that comes alone and whole, as most do; False leaves it all to `scan`."""
+        line_end = buffer.find(CRLF, 0, MAX_PLAIN_DIGITS + 2)
+        size = self._sizes[bytes(buffer[:line_end])] if line_end > 0 else 0
+        if not size or line_end + size + 4 != end or not buffer.startswith(CRLF, end - 2):
+            return False
+        self.chunks += 1
+        self.octets += size
+        self.wire_octets += end
+        self._held = 0
+        self.is_behind = False
+        return True
 
     def end_of_input(self) -> None:
         """Raise IncompleteBody unless the body is complete; see `BodyScanner.end_of_input`."""
