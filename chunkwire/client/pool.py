@@ -24,11 +24,11 @@ ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 
 
 class Pool:
-    """Idle connections for `chunkwire.client.open`; a `with` block closes them.
+    """Idle connections, for `chunkwire.client.open` and the gateway's upstreams; a `with` block closes them.
 
     Args:
         per_server: the most that wait for a request, for one server.
-        idle: seconds without a request until one is not used again; it is closed when its server is asked next.
+        idle: seconds without a request until one is not used again; the next `take`, `give` or `sweep` closes it.
     """
 
     def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:
@@ -63,6 +63,17 @@ class Pool:
         if len(kept) >= self._per_server:
             kept.popleft()[1].close_nowait()
         kept.append((trio.current_time(), connection))
+
+    def sweep(self) -> None:
+        """Close the connections that are too old, that their server has closed, or on which octets have come."""
+        for server, kept in self._kept.items():
+            self._drop_idle(server)
+            for _ in range(len(kept)):
+                since, connection = kept.popleft()
+                if connection.is_quiet():
+                    kept.append((since, connection))
+                else:
+                    connection.close_nowait()
 
     def close(self) -> None:
         """Close all that are kept."""

@@ -1,4 +1,4 @@
-"""Where requests go: upstreams in failover order, and connections kept for the next request.
+"""Where requests go: upstreams in failover order, each with a pool of idle connections.
 
 The rule here: a connection is kept only after a complete request and a complete response with no octet left
 over, between two ends that both said HTTP/1.1 and not `close`. While it is idle, any octet or close ends it:
@@ -8,13 +8,13 @@ an octet that nobody asked for is how response queues are poisoned (RFC 9112 §9
 from __future__ import annotations
 
 import ssl
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
+from chunkwire.client.pool import Pool, server_of
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
@@ -26,26 +26,25 @@ SWEEP_SECONDS: Final = 1.0  # how long a closed idle connection may stay unnotic
 
 @dataclass(slots=True)
 class Upstream:
-    """One upstream URL and its idle connections, newest last; `has_stamps` reads the kernel's of what comes."""
+    """One upstream URL and its idle connections; `has_stamps` reads the kernel's of what comes."""
 
     url: Url
     tls: ssl.SSLContext | None = None
     connect_timeout: float = CONNECT_SECONDS
     limits: HeadLimits = DEFAULT_HEAD_LIMITS
     has_stamps: bool = False
-    idle: deque[tuple[float, ClientConnection]] = field(default_factory=deque)
+    idle: Pool = field(default_factory=lambda: Pool(per_server=MAX_IDLE, idle=IDLE_SECONDS))
 
     def __str__(self) -> str:
         return f"unix:{self.url.host}" if self.url.is_unix else self.url.authority.decode("ascii")
 
     def take_idle(self) -> ClientConnection | None:
         """Return the newest idle connection on which nothing has happened, or None."""
-        while self.idle:
-            _, connection = self.idle.pop()
-            if connection.is_quiet():
-                return connection
-            connection.reset()
-        return None
+        return self.idle.take(server_of(self.url, self.tls))
+
+    def keep(self, connection: ClientConnection) -> None:
+        """Keep a connection whose exchange was complete; the oldest is closed when there are too many."""
+        self.idle.give(server_of(self.url, self.tls), connection)
 
     async def connect(self) -> ClientConnection:
         """Open a fresh connection.
@@ -59,26 +58,6 @@ class Upstream:
         if self.has_stamps:
             connection.carry_stamps()
         return connection
-
-    def keep(self, connection: ClientConnection) -> None:
-        """Keep a connection whose exchange was complete; the oldest goes when there are too many."""
-        self.idle.append((trio.current_time(), connection))
-        if len(self.idle) > MAX_IDLE:
-            self.idle.popleft()[1].reset()
-
-    def sweep(self, now: float) -> None:
-        """End idle connections that are old, closed, or have said something."""
-        for _ in range(len(self.idle)):
-            since, connection = self.idle.popleft()
-            if now - since < IDLE_SECONDS and connection.is_quiet():
-                self.idle.append((since, connection))
-            else:
-                connection.reset()
-
-    def close(self) -> None:
-        """End every idle connection."""
-        while self.idle:
-            self.idle.pop()[1].reset()
 
 
 class Upstreams:
@@ -95,9 +74,8 @@ class Upstreams:
         try:
             while True:
                 await trio.sleep(SWEEP_SECONDS)
-                now = trio.current_time()
                 for upstream in self._upstreams:
-                    upstream.sweep(now)
+                    upstream.idle.sweep()
         finally:
             for upstream in self._upstreams:
-                upstream.close()
+                upstream.idle.close()

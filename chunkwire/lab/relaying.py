@@ -74,7 +74,7 @@ class Relays:
         try:
             await gateway.relay(connection, head)
         finally:
-            own.close()
+            own.idle.close()
 
 
 def _settings(mode: str, *, is_own: bool) -> GatewaySettings:

@@ -90,23 +90,6 @@ async def test_a_cut_stream_can_be_taken_up_to_its_end() -> None:
     assert [event.id for event in events] == ["1", "2", "3", "4", "5"]
 
 
-@pytest.mark.parametrize(
-    "query, culprit",
-    [
-        ("count=0", b"count: expected a whole number from 1"),
-        ("duration=soon", b"duration: expected a duration"),
-        ("duration=1h&delay=1s", b"duration: expected duration + delay of at most 3600s"),
-        ("cut=11", b"cut: expected a whole number from 0 to 10"),
-        ("heartbeat=1us&duration=5s", b"heartbeat: expected at most 1000000 chunks in all"),
-        ("n=5", b"n: not a parameter of /sse"),
-    ],
-)
-async def test_a_bad_parameter_is_refused_by_name(query: str, culprit: bytes) -> None:
-    async with serving() as running:
-        response = await running.get(f"/sse?{query}")
-    assert (status_of(response), culprit in response) == (400, True)
-
-
 async def test_ndjson_is_a_line_of_json_a_frame_at_its_moment() -> None:
     pacer = LeapPacer()
     async with serving(pacer=pacer) as running:

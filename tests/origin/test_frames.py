@@ -30,25 +30,6 @@ async def test_octets_follow_the_head_as_they_stand_and_then_a_fin(octets: str, 
     assert b"Transfer-Encoding: chunked\r\n" in answer
 
 
-@pytest.mark.parametrize(
-    "query, named",
-    [
-        ("status=204", b"status: expected a status whose response has a body"),
-        ("status=199", b"status: expected a whole number from 200 to 599"),
-        ("header=nothing", b"header: expected NAME:VALUE"),
-        ("header=a+b:c", b"header: expected NAME:VALUE"),
-        ("header=A:b%0d%0aC:d", b"header: expected a value without control octets"),
-        ("header=Content-Length:3", b"header: expected a field that does not frame"),
-        ("octets=a&plan=5@0", b"octets: expected no plan beside it"),
-        ("octets=a&octets=b", b"octets: expected once"),
-    ],
-)
-async def test_a_bad_parameter_is_named(query: str, named: bytes) -> None:
-    async with serving() as running:
-        answer = await running.get(f"/frames?{query}")
-    assert (status_of(answer), named in answer) == (400, True), answer
-
-
 async def test_octets_are_refused_where_there_is_no_framing() -> None:
     async with serving() as running:
         answer = await running.ask(b"GET /frames?octets=a HTTP/1.0\r\n\r\n")

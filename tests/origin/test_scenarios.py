@@ -4,7 +4,6 @@ import zlib
 
 import pytest
 
-import chunkwire
 from chunkwire.client import open as open_stream
 from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending, Scenario, find_scenario
 from chunkwire.server.journal import Ended
@@ -100,8 +99,7 @@ async def test_an_unknown_name_is_404() -> None:
     assert b"did you mean cut?" in answer
 
 
-def test_the_pure_part_loads_no_trio() -> None:
+def test_each_table_has_its_kind_and_no_name_stands_twice() -> None:
     assert {each.is_legal for each in LEGAL} == {True}
     assert {each.is_legal for each in BROKEN} == {False}
     assert len({*(each.name for each in (*LEGAL, *BROKEN))}) == len(LEGAL) + len(BROKEN)
-    assert chunkwire.decode(b"".join(write.octets for write in LEGAL[0].writes))

@@ -27,12 +27,7 @@ _STOP: Final = _message("messageStop", {"stopReason": "end_turn"})
 _USAGE: Final = {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 8}
 _THROTTLED: Final = {":message-type": "exception", ":exception-type": "throttlingException"}
 _INNER: Final = base64.b64encode(b'{"type":"error","error":{"type":"overloaded_error"}}').decode()
-_CONTENT: Final = [{"text": "Hello"}]
-_WHOLE: Final = {
-    "output": {"message": {"role": "assistant", "content": _CONTENT}},
-    "stopReason": "end_turn",
-    "usage": _USAGE,
-}
+_ANSWERED: Final = {"message": {"role": "assistant", "content": [{"text": "Hello"}]}}
 _COUNTED: Final = Said("Hello", usage=Usage(1, 2, cached=8))
 
 BEDROCK: Final[tuple[Quirk, ...]] = (
@@ -55,7 +50,7 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "converse-whole-json | one JSON body in answer to a streaming request | gateways without streaming | 2025",
-        dumped(_WHOLE),
+        dumped({"output": _ANSWERED, "stopReason": "end_turn", "usage": _USAGE}),
         said=_COUNTED,
         content_type=JSON,
     ),
