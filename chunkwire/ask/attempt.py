@@ -184,8 +184,6 @@ class OneAttempt:
                 case ProviderError():
                     error = event
                     break
-                case _:
-                    pass
         if items or is_alive:
             await self._pass_on(items)
         return error

@@ -1,7 +1,7 @@
-"""What a model answers, in no dialect's words.
+"""What a model answers, the same types for every provider.
 
-The rule here: the smallest vocabulary that every provider's stream can be read into and written from. A reader
-yields `AnswerEvent`s; a writer is given an `Answer`. What this module must not know: JSON, events, any provider.
+The rule here: the fewest types that every provider's stream can be read into and written from. A reader yields
+`AnswerEvent`s; a writer gets an `Answer`. What this module must not know: JSON, server-sent events, any provider.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ class StopReason(StrEnum):
     """Why a model stopped."""
 
     STOP = "stop"
-    """It had said all it would say."""
+    """The answer is finished."""
     LENGTH = "length"
-    """It reached the most tokens it was allowed."""
+    """The limit of tokens was reached."""
     TOOL_CALLS = "tool-calls"
     """It waits for the results of its tool calls."""
     FILTER = "filter"
     """The provider withheld the rest."""
     REFUSAL = "refusal"
-    """It declined; its text says so, and is no answer."""
+    """The model refused; its text says so."""
     OTHER = "other"
-    """A reason this vocabulary has no word for."""
+    """Any other reason."""
 
 
 @unique
 class AtFault(StrEnum):
-    """Who has to change something before the same question can be answered."""
+    """Who must change something before the same question can be answered."""
 
     CALLER = "caller"
     """The question itself: another provider would refuse it too."""
     PROVIDER = "provider"
     """The provider, or the way to it."""
     OVERLOAD = "overload"
-    """No one: the provider has too much to do, and may have less later."""
+    """Nobody: the provider has too much load, and may have less later."""
     AUTH = "auth"
     """The holder of the key."""
 
@@ -57,21 +57,21 @@ class ErrorKind(StrEnum):
     RATE_LIMIT = "rate-limit"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
-    """No connection, or one that went away before a response."""
+    """No connection, or one that ended before a response."""
     SERVER = "server"
     OVERLOADED = "overloaded"
     NOT_A_STREAM = "not-a-stream"
-    """A status that promises a stream, and a body that is something else: an HTML page, say."""
+    """A successful status, and a body that is no answer: an HTML page, for example."""
     BROKEN = "broken"
-    """A stream that breaks its own grammar: no JSON, a wrong CRC, an event without end."""
+    """A stream out of its own grammar: no JSON, a wrong CRC, an event without end."""
     INCOMPLETE = "incomplete"
     """A stream that ended before its own terminal event."""
     EMPTY = "empty"
-    """A stream that ended as a whole one does and had neither text nor a tool call in it."""
+    """A stream with a regular end and without text or tool call."""
 
     @property
     def at_fault(self) -> AtFault:
-        """Return who is at fault."""
+        """Who is at fault."""
         return _AT_FAULT.get(self, AtFault.PROVIDER)
 
 
@@ -140,7 +140,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Return those of question and answer."""
+        """Tokens of question and answer."""
         return self.prompt + self.completion
 
 
@@ -152,20 +152,15 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepAlive:
-    """A sign of life without content: a comment, a ping."""
-
-
-@dataclass(frozen=True, slots=True)
 class ProviderError:
-    """The answer failed; nothing of it comes after this.
+    """The answer failed; no event follows.
 
     Attributes:
         message: one line for a person: the provider's own reason, or what was expected and got.
         status: of the HTTP response, or that the error in a stream names; None where neither does.
-        retry_after: seconds that the provider asks to wait, where it does.
-        is_ours: found by this reader (a cut, an HTML page, a timeout); False where the provider said it.
-        parameter: the member of the request's body that the provider refuses, "" where it names none.
+        retry_after: seconds that the provider asks to wait; None where it does not.
+        is_ours: found here (a cut, an HTML page, a timeout); False where the provider reported it.
+        parameter: the member of the request that the provider refuses, "" where it names none.
     """
 
     kind: ErrorKind
@@ -176,23 +171,18 @@ class ProviderError:
     parameter: str = ""
 
     @property
-    def at_fault(self) -> AtFault:
-        """Return who is at fault."""
-        return self.kind.at_fault
-
-    @property
     def is_retryable(self) -> bool:
-        """The same request to the same provider may fare better."""
-        is_theirs = self.at_fault in (AtFault.PROVIDER, AtFault.OVERLOAD)
+        """The same request to the same provider may succeed."""
+        is_theirs = self.kind.at_fault in (AtFault.PROVIDER, AtFault.OVERLOAD)
         return is_theirs and self.kind is not ErrorKind.NOT_FOUND
 
     @property
     def is_callers_fault(self) -> bool:
         """The request itself is at fault: another provider would refuse it too."""
-        return self.at_fault is AtFault.CALLER
+        return self.kind.at_fault is AtFault.CALLER
 
 
-AnswerEvent = Started | Text | Reasoning | ToolCall | Usage | Stop | KeepAlive | ProviderError
+AnswerEvent = Started | Text | Reasoning | ToolCall | Usage | Stop | ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +192,11 @@ class WholeToolCall:
     id: str
     name: str
     arguments: tuple[str, ...]
+
+    @property
+    def json(self) -> str:
+        """The JSON text of the arguments."""
+        return "".join(self.arguments)
 
 
 @dataclass(frozen=True, slots=True)

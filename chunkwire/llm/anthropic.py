@@ -2,19 +2,19 @@
 
 The rule here: `message_start`, then blocks (`content_block_start`, deltas, `content_block_stop`), `message_delta`
 with the stop reason and the usage, `message_stop`. `ping` may come anywhere. The SDK skips an event without its
-`event:` line, so every one has it. Bedrock's InvokeModel carries the same objects in its own frames.
+`event:` line, so every one is written with it. Bedrock's InvokeModel has the same objects in its own frames.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from chunkwire.llm.answer import (
     Answer,
     AnswerEvent,
     ErrorKind,
-    KeepAlive,
     ProviderError,
     Reasoning,
     Started,
@@ -25,12 +25,11 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.asking import messages_body
-from chunkwire.llm.dialect import JSON, Dialect, Piece, Reply, json_reply, json_request
+from chunkwire.llm.dialect import JSON, Dialect, Piece, arguments_of, json_request
 from chunkwire.llm.endings import ENDINGS
-from chunkwire.llm.errors import STATUS_OF, retry_fields
+from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.question import (
     Field,
-    Message,
     ModelRequest,
     Question,
     Tool,
@@ -40,11 +39,10 @@ from chunkwire.llm.question import (
     refuse,
     required,
     stream_flag,
-    text_of,
     two_sided,
 )
-from chunkwire.llm.reading import ToolIndex
-from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
+from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; not checked here
@@ -67,17 +65,8 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.REFUSAL: "refusal",
 }
 _CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
-_FORMATS: Final = (("output_config", "format"), ("output_format",))  # where a schema for the answer stands
-_EVENTS: Final = frozenset(
-    {
-        "message_start",
-        "message_delta",
-        "message_stop",
-        "content_block_start",
-        "content_block_delta",
-        "content_block_stop",
-    }
-)
+_FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
+_EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # what their types begin with
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
     ErrorKind.WRONG_KEY: "authentication_error",
@@ -90,23 +79,19 @@ _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
 }
 
 
-class MessagesInterpreter:
-    """What the events of a message mean."""
+class MessagesInterpreter(Interpreter):
+    """The meaning of the events of a message."""
 
     ending = ENDINGS["anthropic"]
 
     def __init__(self) -> None:
-        self.is_complete = False
-        self.is_finished = False
+        super().__init__()
         self._usage: dict[str, object] = {}
         self._calls = ToolIndex()
         self._others: set[str] = set()  # the indexes of blocks that are no calls
 
-    def done(self) -> None:
-        """Take `[DONE]`, which is not the end here."""
-
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event's object means; its `type` decides, an unknown one means nothing."""
+        """Return what an event's object means, by its `type`."""
         match text_at(payload, "type") or name:
             case "message_start":
                 self._note_usage(at(payload, "message", "usage"))
@@ -121,8 +106,6 @@ class MessagesInterpreter:
                 self.is_complete = True
             case "message":  # a whole message in place of a stream; also what an event without a name is called
                 yield from self._take_whole(payload)
-            case "ping":
-                yield KeepAlive()
 
     def _take_whole(self, message: dict[str, object]) -> Iterator[AnswerEvent]:
         if not isinstance(at(message, "content"), list):
@@ -135,7 +118,9 @@ class MessagesInterpreter:
     def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
-            given = at(block, "input")  # {} in a stream of Anthropic's own, all of it in a proxy's, or a whole message
+            given = at(
+                block, "input"
+            )  # {} in Anthropic's own streams; all of it from some proxies and in a whole message
             arguments = dump(given) if given and isinstance(given, dict) else ""
             yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), arguments)
             return
@@ -151,7 +136,7 @@ class MessagesInterpreter:
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
         more = delta_at(delta, "partial_json")
-        if more and repr(index) not in self._others:  # those of a tool that the provider runs itself
+        if more and repr(index) not in self._others:  # not for a tool that the provider runs itself
             yield ToolCall(self._calls.of(repr(index)), "", "", more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
@@ -179,24 +164,21 @@ class AnthropicMessages(Dialect):
     name = "anthropic"
     id_prefix = "msg_"
     call_prefix = "toolu_"
+    path = re.compile(r"/v1/messages\Z")
     request_id_field = b"request-id"
+    statuses: ClassVar = {**STATUS_OF, ErrorKind.OVERLOADED: 529}
+    keep_alive = encode_event('{"type":"ping"}', "ping")
     interpreter = MessagesInterpreter
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path is that of messages."""
-        return path.endswith("/v1/messages")
 
     def speaks(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is an event of a message, or one."""
         kind = text_at(payload, "type")
         is_message = kind == "message" and isinstance(payload.get("content"), list) and "role" in payload
-        return is_message or kind in _EVENTS
+        return is_message or kind.startswith(_EVENTS)
 
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the `x-api-key` of the documentation, or the bearer token that the SDK sends."""
-        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
-        key = request.get(b"x-api-key") or (token.strip() if scheme.lower() == b"bearer" else b"")
-        return key.decode("latin-1") or None
+        return (request.get(b"x-api-key") or b"").decode("latin-1") or request.bearer or None
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
@@ -222,18 +204,16 @@ class AnthropicMessages(Dialect):
         """Return the JSON body of an answer; see `Dialect`."""
         return whole(answer)
 
-    def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
-        status = error.status or (529 if error.kind is ErrorKind.OVERLOADED else STATUS_OF[error.kind])
-        return json_reply(error_payload(error), status, *retry_fields(error))
-
-    def keep_alive(self) -> bytes | None:
-        """Return a ping, as the service sends them."""
-        return encode_event('{"type":"ping"}', "ping")
+    def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
+        """Return the body of a refusal, which is also the data of an error event."""
+        return _error_payload(error)
 
 
 def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str = "") -> Question:
-    """Return what a body asks; Bedrock has the model in its path and gives it here.
+    """Return what a body asks.
+
+    Args:
+        model: where it stands elsewhere: in Bedrock's path.
 
     Raises:
         RequestRefused: as the service would.
@@ -241,16 +221,13 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     model = model or str(required(body, "model", str))
     required(body, "max_tokens", int)
     refuse_foreign(body)
-    messages: list[Message] = []
-    if system := text_of(at(body, "system")):
-        messages.append(Message("system", system))
-    messages += two_sided(body, lambda block: text_at(block, "type") == "tool_result")
+    messages = tuple(two_sided(body, lambda block: text_at(block, "type") == "tool_result"))
     if version >= _NO_SAMPLING_VERSION and (refused := [name for name in _SAMPLING if name in body]):
         raise refuse(f"{refused[0]}: not supported from version {_NO_SAMPLING_VERSION.decode()} on")
     named = [Tool(text_at(tool, "name"), at(tool, "input_schema")) for tool in items_at(body, "tools")]
     question = Question(
         model,
-        tuple(messages),
+        messages,
         tuple(tool for tool in named if tool.name),
         is_stream=stream_flag(body),
         max_tokens=number_at(body, "max_tokens"),
@@ -263,10 +240,10 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
 
 
 def refuse_foreign(body: object, before: str = "") -> None:
-    """Take a body without members that the models do not have: several answers, probabilities.
+    """Refuse members that the models do not have: several answers, probabilities.
 
     Args:
-        before: what the error's text begins with.
+        before: the beginning of the error's text.
 
     Raises:
         RequestRefused: in the service's own words.
@@ -277,7 +254,7 @@ def refuse_foreign(body: object, before: str = "") -> None:
 
 
 def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
-    """Yield each event's object, and whether it carries the model's next words."""
+    """Yield each event's object, and whether it has the model's next words."""
     start = {**whole(answer), "content": [], "stop_reason": None}
     yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
     index = -1
@@ -303,7 +280,7 @@ def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
         for more in call.arguments:
             yield _block_delta(index, {"type": "input_json_delta", "partial_json": more}), True
     if answer.error is not None:
-        yield error_payload(answer.error), False
+        yield _error_payload(answer.error), False
         return
     yield {"type": "content_block_stop", "index": index}, False
     delta = {"stop_reason": _STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
@@ -318,9 +295,10 @@ def whole(answer: Answer) -> dict[str, object]:
         content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
     if answer.text:
         content.append({"type": "text", "text": "".join(answer.text)})
-    for call in answer.tool_calls:
-        arguments = load_object("".join(call.arguments) or "{}")
-        content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+    content += [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}
+        for call in answer.tool_calls
+    ]
     return {
         "id": answer.id,
         "type": "message",
@@ -333,8 +311,7 @@ def whole(answer: Answer) -> dict[str, object]:
     }
 
 
-def error_payload(error: ProviderError) -> dict[str, object]:
-    """Return an error as a body and as an event's data, which are the same."""
+def _error_payload(error: ProviderError) -> dict[str, object]:
     return {"type": "error", "error": {"type": _ERROR_TYPE.get(error.kind, "api_error"), "message": error.message}}
 
 

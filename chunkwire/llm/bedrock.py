@@ -1,8 +1,8 @@
 """Bedrock: ConverseStream, and InvokeModelWithResponseStream for Anthropic's models, in binary messages.
 
-The rule here: the events of a ConverseStream and their order; the framing is `eventstream`'s. InvokeModel wraps
-Anthropic's own objects, base64 in `{"bytes": …}`. AWS's SDKs sign requests with SigV4, which is not
-checked here; `build_request` authenticates with a Bedrock API key as a bearer token.
+The rule here: requests, and the events of an answer in their order; `bedrock_reading` reads answers, and the framing is
+in `eventstream`. AWS's SDKs sign requests with SigV4, which is not checked here; `build_request` authenticates with a
+Bedrock API key as a bearer token.
 
 Converse has neither several answers nor probabilities of tokens: `inferenceConfig` refuses what it does not know, and
 Anthropic's models refuse them in `additionalModelRequestFields`. `additionalModelResponseFieldPaths` selects members of
@@ -12,25 +12,20 @@ the model's own answer, such as `/stop_sequence`; they come in `messageStop`. Th
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from chunkwire.llm import anthropic
-from chunkwire.llm.answer import (
-    Answer,
-    ErrorKind,
-    ProviderError,
-    StopReason,
-)
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason
 from chunkwire.llm.asking import converse_body
 from chunkwire.llm.bedrock_reading import BedrockReader
-from chunkwire.llm.dialect import Dialect, Piece, Reader, Reply, json_reply, json_request
-from chunkwire.llm.errors import STATUS_OF, read_error, retry_fields
+from chunkwire.llm.dialect import Dialect, Piece, Reader, Reply, arguments_of, json_request
+from chunkwire.llm.errors import STATUS_OF, read_error
 from chunkwire.llm.eventstream import encode_message
 from chunkwire.llm.question import (
     Field,
-    Message,
     ModelRequest,
     Question,
     Tool,
@@ -40,13 +35,11 @@ from chunkwire.llm.question import (
     percent_decode,
     percent_encode,
     refuse,
-    text_of,
     two_sided,
 )
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
-_OPERATIONS: Final = ("converse", "converse-stream", "invoke", "invoke-with-response-stream")
 _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
@@ -66,19 +59,17 @@ _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.OVERLOADED: "ServiceUnavailableException",
     ErrorKind.TIMEOUT: "ModelTimeoutException",
 }
-_STATUS: Final[Mapping[ErrorKind, int]] = {ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
 
 
 class Bedrock(Dialect):
     """`POST /model/{id}/converse-stream` and its three siblings."""
 
     name = "bedrock"
+    path = re.compile(r"/model/.*/(?:converse|converse-stream|invoke|invoke-with-response-stream)\Z")
     call_prefix = "tooluse_"
     request_id_field = b"x-amzn-requestid"
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path is that of a model's operation."""
-        return "/model/" in path and path.rpartition("/")[2] in _OPERATIONS
+    statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
+    keep_alive = None  # the event stream has no message for it
 
     def speaks(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a whole answer of Converse; the binary messages have a type of their own."""
@@ -86,12 +77,10 @@ class Bedrock(Dialect):
 
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the bearer token, or the access key id of SigV4, whose secret never travels."""
-        scheme, _, rest = (request.get(b"authorization") or b"").partition(b" ")
+        scheme, _, signature = (request.get(b"authorization") or b"").partition(b" ")
         if scheme.upper() == b"AWS4-HMAC-SHA256":
-            rest = rest.partition(b"Credential=")[2].partition(b"/")[0]
-        elif scheme.lower() != b"bearer":
-            return None
-        return rest.strip().decode("latin-1") or None
+            return signature.partition(b"Credential=")[2].partition(b"/")[0].strip().decode("latin-1") or None
+        return request.bearer or None
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
@@ -114,7 +103,7 @@ class Bedrock(Dialect):
         anthropic.refuse_foreign(thinking, "The model returned the following errors: ")
         question = Question(
             model,
-            tuple(_messages(body)),
+            tuple(two_sided(body, lambda block: isinstance(at(block, "toolResult"), dict))),
             tuple(_tools(body)),
             is_stream=is_stream,
             max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
@@ -127,7 +116,7 @@ class Bedrock(Dialect):
         return choose(question, "required" if at(choice, "any") is not None or named else "auto", named)
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks, as Converse."""
+        """Return the request for a question, to Converse."""
         fields = [(b"authorization", b"Bearer " + key.encode())] if key else []
         operation = b"converse-stream" if question.is_stream else b"converse"
         target = join_path(base, b"model/%s/%s" % (percent_encode(question.model), operation))
@@ -140,7 +129,7 @@ class Bedrock(Dialect):
     def read_error(
         self, status: int, fields: tuple[Field, ...], body: bytes, now: float | None = None
     ) -> ProviderError:
-        """Return what a response says that is no answer; the exception's name is in a field."""
+        """Return the error in a response that is no answer; the exception's name is in a field."""
         names = [value for name, value in fields if name.lower() == b"x-amzn-errortype"]
         name = (names or [b""])[0].partition(b":")[0].decode("latin-1")
         return read_error(status, fields, body, name=name, now=now)
@@ -150,7 +139,7 @@ class Bedrock(Dialect):
         return EVENT_STREAM_TYPE
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece a message; see `Dialect`."""
+        """Return the stream, one piece per message; see `Dialect`."""
         pieces: list[Piece] = []
         if question.form == "invoke":
             for payload, is_token in anthropic.payloads(answer):
@@ -174,9 +163,10 @@ class Bedrock(Dialect):
             content.append({"reasoningContent": {"reasoningText": thought}})
         if answer.text:
             content.append({"text": "".join(answer.text)})
-        for call in answer.tool_calls:
-            arguments = load_object("".join(call.arguments) or "{}")
-            content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}})
+        content += [
+            {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments_of(call)}}
+            for call in answer.tool_calls
+        ]
         return {
             "output": {"message": {"role": "assistant", "content": content}},
             **_stop(answer, question),
@@ -184,18 +174,17 @@ class Bedrock(Dialect):
         }
 
     def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
-        status = error.status or _STATUS.get(error.kind, STATUS_OF[error.kind])
-        name = _EXCEPTION.get(error.kind, "InternalServerException").encode()
-        return json_reply({"message": error.message}, status, (b"x-amzn-errortype", name), *retry_fields(error))
+        """Return the response that refuses a request; the exception's name is in a field."""
+        reply = super().write_error(error)
+        return replace(reply, fields=(*reply.fields, (b"x-amzn-errortype", _exception_name(error).encode())))
 
-    def keep_alive(self) -> bytes | None:
-        """Return None: the event stream has no message for it."""
-        return None
+    def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
+        """Return the body of a refusal."""
+        return {"message": error.message}
 
 
 def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str, object], bool]]:
-    """Yield each event's name and payload, and whether it carries the model's next words."""
+    """Yield each event's name and payload, and whether it has the model's next words."""
     yield "messageStart", {"role": "assistant"}, False
     index = 0
     for text in answer.reasoning:
@@ -224,7 +213,7 @@ def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str,
 
 
 def _stop(answer: Answer, question: Question) -> dict[str, object]:
-    """Return why the model stopped, and what else of its own answer is wished for and there."""
+    """Return why the model stopped, and the members of its own answer that the question asks for."""
     native = anthropic.whole(answer) if question.native_fields else {}
     found: dict[str, object] = {}
     for path in question.native_fields:
@@ -251,18 +240,18 @@ def _pointer(path: object) -> str:
     return path
 
 
-def _schema(wish: object) -> object:
-    """Return the JSON Schema that the answer must fit, which comes as a text, None for a text of any form.
+def _schema(text_format: object) -> object:
+    """Return the JSON Schema that the answer must fit, which comes as a string; None for a text.
 
     Raises:
         RequestRefused: another format, or no schema.
     """
-    if wish is None:
+    if text_format is None:
         return None
-    if text_at(wish, "type") != "json_schema":
-        raise refuse(f"outputConfig.textFormat.type: expected json_schema, got {at(wish, 'type')!r:.60}")
+    if text_at(text_format, "type") != "json_schema":
+        raise refuse(f"outputConfig.textFormat.type: expected json_schema, got {at(text_format, 'type')!r:.60}")
     try:
-        return load_object(text_at(wish, "structure", "jsonSchema", "schema"))
+        return load_object(text_at(text_format, "structure", "jsonSchema", "schema"))
     except ValueError as error:
         raise refuse(f"outputConfig.textFormat.structure.jsonSchema.schema: {error}") from error
 
@@ -282,20 +271,18 @@ def _event(name: str, payload: Mapping[str, object]) -> bytes:
     return encode_message(headers, dump(payload).encode())
 
 
+def _exception_name(error: ProviderError) -> str:
+    return _EXCEPTION.get(error.kind, "InternalServerException")
+
+
 def _exception(error: ProviderError) -> bytes:
-    name = _EXCEPTION.get(error.kind, "InternalServerException")
+    name = _exception_name(error)
     headers = {
         ":exception-type": name[0].lower() + name[1:],
         ":content-type": "application/json",
         ":message-type": "exception",
     }
     return encode_message(headers, dump({"message": error.message}).encode())
-
-
-def _messages(body: dict[str, object]) -> Iterator[Message]:
-    if system := text_of(at(body, "system")):
-        yield Message("system", system)
-    yield from two_sided(body, lambda block: isinstance(at(block, "toolResult"), dict))
 
 
 def _tools(body: dict[str, object]) -> Iterator[Tool]:

@@ -1,6 +1,6 @@
-"""What the binary messages of Bedrock mean, and a whole answer of Converse.
+"""Read Bedrock's answers: the binary messages of ConverseStream and InvokeModel, and a whole answer of Converse.
 
-The rule here: the events of a ConverseStream; InvokeModel wraps Anthropic's own objects, base64 in `{"bytes": …}`.
+The rule here: what the messages mean; InvokeModel wraps Anthropic's own objects, base64 in `{"bytes": …}`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chunkwire.llm.errors import NO_REASON, error_in, kind_of_status
 from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder
 from chunkwire.llm.names import kind_of_name
-from chunkwire.llm.reading import AnswerReader, ToolIndex
+from chunkwire.llm.reading import AnswerReader, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -43,31 +43,15 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 }
 
 
-class ConverseInterpreter:
-    """What the messages of a ConverseStream mean, and those of InvokeModel: each says which it is."""
-
+class _ConverseInterpreter(Interpreter):
     ending = ENDINGS["bedrock"]
 
     def __init__(self) -> None:
+        super().__init__()
         self._inner = anthropic.MessagesInterpreter()
-        self._is_stopped = False
         self._calls = ToolIndex()
 
-    @property
-    def is_complete(self) -> bool:
-        """`messageStop` was seen, or Anthropic's own inside of InvokeModel; metadata may be missing."""
-        return self._is_stopped or self._inner.is_complete
-
-    @property
-    def is_finished(self) -> bool:
-        """A reason to stop was seen inside of InvokeModel."""
-        return self._inner.is_finished
-
-    def done(self) -> None:
-        """Take `[DONE]`, which is not the end here."""
-
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what a message, or a whole body, means."""
         block = number_at(payload, "contentBlockIndex")
         match name:
             case "":
@@ -75,7 +59,7 @@ class ConverseInterpreter:
             case "chunk":
                 inner = load_object(base64.b64decode(text_at(payload, "bytes"), validate=True))
                 error = error_in(inner)
-                yield from self._inner.take("", inner) if error is None else [error]
+                yield from self._take_inner(inner) if error is None else [error]
             case "messageStart":
                 yield Started("", "")
             case "contentBlockStart" if isinstance(at(payload, "start", "toolUse"), dict):
@@ -87,6 +71,11 @@ class ConverseInterpreter:
                 yield self._stop(payload)
             case "metadata" if isinstance(at(payload, "usage"), dict):
                 yield _usage_of(at(payload, "usage"))
+
+    def _take_inner(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        """Yield what an object of Anthropic's own means."""
+        yield from self._inner.take("", payload)
+        self.is_complete, self.is_finished = self._inner.is_complete, self._inner.is_finished
 
     def _take_delta(self, block: object, delta: object) -> Iterator[AnswerEvent]:
         if text := delta_at(delta, "text"):
@@ -100,7 +89,7 @@ class ConverseInterpreter:
     def _take_whole(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         message = at(payload, "output", "message")
         if not isinstance(message, dict):
-            yield from self._inner.take("", payload)
+            yield from self._take_inner(payload)
             return
         for index, block in enumerate(items_at(message, "content")):
             if isinstance(call := at(block, "toolUse"), dict):
@@ -116,9 +105,9 @@ class ConverseInterpreter:
 
     def _stop(self, payload: object) -> Stop | ProviderError:
         reason = text_at(payload, "stopReason")
-        if reason.startswith("malformed_"):  # what the model made, and the service could not use
+        if reason.startswith("malformed_"):  # the model made something that the service could not use
             return ProviderError(ErrorKind.BROKEN, f"the answer was broken off: stopReason is {reason!r}")
-        self._is_stopped = True
+        self.is_complete = True  # the metadata may be missing
         return Stop(_STOPS.get(reason, StopReason.OTHER))
 
 
@@ -128,7 +117,7 @@ class BedrockReader(AnswerReader[Frame]):
     unit = "message"
 
     def __init__(self) -> None:
-        super().__init__(ConverseInterpreter())
+        super().__init__(_ConverseInterpreter())
         self._decoder = MessageDecoder()
 
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
@@ -147,7 +136,7 @@ class BedrockReader(AnswerReader[Frame]):
             found.append(self._fail(ErrorKind.BROKEN, str(broken)))
 
     def _is_other(self) -> bool:
-        """Say whether this is a text: a message begins with the highest octet of its length, which is 0."""
+        """Say whether this is text: a message begins with the highest octet of its length, which is 0."""
         return self._head.lstrip()[:1] > b" "
 
     @property
@@ -174,6 +163,6 @@ def _error_of(frame: Frame) -> ProviderError:
     with suppress(ValueError):
         payload = load_object(frame.payload)
     message = text_at(payload, "message") or frame.headers.get(":error-message", "") or name or NO_REASON
-    original = number_at(payload, "originalStatusCode")  # of the model behind a modelStreamErrorException
+    original = number_at(payload, "originalStatusCode")  # of the model, in a modelStreamErrorException
     kind = kind_of_name(name) or ErrorKind.SERVER
     return ProviderError(kind if original is None else kind_of_status(original), message)

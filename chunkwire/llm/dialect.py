@@ -1,21 +1,22 @@
-"""What a dialect is: one provider's way to be asked and to answer, read and written.
+"""The interface of a dialect: requests and answers of one provider, read and written.
 
-The rule here: what each dialect's file fills in, what most of them share, and nothing of any one. A dialect holds no
-state; the state of one stream is in its `Reader`. What this module must not know: sockets, clocks, keys.
+The rule here: what every dialect's file implements, and what most of them share. A dialect has no state; the state of
+one stream is in its `Reader`. What this module must not know: sockets, clocks, keys.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from chunkwire.llm.answer import Answer, AnswerEvent, ProviderError
-from chunkwire.llm.errors import read_error
+from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, WholeToolCall
+from chunkwire.llm.errors import STATUS_OF, read_error, retry_fields
 from chunkwire.llm.question import Field, ModelRequest, Question
 from chunkwire.llm.reading import Interpreter, SseReader
-from chunkwire.llm.shape import dump
+from chunkwire.llm.shape import dump, load_object
 from chunkwire.wire.sse import encode_comment
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
@@ -24,7 +25,7 @@ JSON = b"application/json"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole response; `fields` hold neither Content-Length nor Date."""
+    """A whole response; `fields` have neither Content-Length nor Date."""
 
     status: int
     fields: tuple[Field, ...]
@@ -33,7 +34,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The octets of one event of a stream; `is_token` where it carries the model's next words, and so its pace."""
+    """The octets of one event of a stream; `is_token` where it has the model's next words, which take time."""
 
     octets: bytes
     is_token: bool = False
@@ -44,9 +45,9 @@ class Reader(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """The answer is whole, whatever the framing says from here on.
+        """The answer is whole, even if the body is cut from here on.
 
-        That is so after the dialect's own terminal event, and after an `end_of_input` that found nothing lacking.
+        True after the dialect's terminal event, and after an `end_of_input` that returned no error.
         """
         ...
 
@@ -57,13 +58,18 @@ class Reader(Protocol):
     def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
         """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or has no content.
 
-        To be called once, at the end of the body, or when enough was read of one that `is_complete`.
+        Call it once: at the end of the body, or after `is_complete` when no more is read.
 
         Args:
-            broken: what ended the body in place of its proper end: a cut, a timeout. It is what an answer that is not
-                whole comes to. None for a body that ended properly.
+            broken: what ended the body early: a cut, a timeout; returned where the answer is not whole. None for a
+                body that ended properly.
         """
         ...
+
+
+def arguments_of(call: WholeToolCall) -> dict[str, object]:
+    """Return the arguments of a call as an object."""
+    return load_object(call.json or "{}")
 
 
 def json_reply(body: object, status: int = 200, *fields: Field) -> Reply:
@@ -77,33 +83,38 @@ def json_request(target: bytes, body: object, *fields: Field) -> ModelRequest:
 
 
 class Dialect(ABC):
-    """One provider's dialect: what is not said otherwise is server-sent events, and JSON for all else.
+    """One provider's dialect; by default it streams server-sent events.
 
     Attributes:
         name: on the command line: "openai", "anthropic".
-        id_prefix: what the ids of its answers begin with, "" for nothing.
-        call_prefix: what the ids of its tool calls begin with.
-        request_id_field: the response field in which the provider names the request, for its support desk.
-        interpreter: what its events mean.
+        path: matches the (still encoded) paths of its requests.
+        id_prefix, call_prefix: what the ids of its answers, and of its tool calls, begin with.
+        request_id_field: the response field with the provider's id of the request.
+        statuses: of its error responses.
+        keep_alive: what it sends between events as a sign of life; None where its clients take none.
+        interpreter: gives its events their meaning.
     """
 
     name: ClassVar[str]
+    path: ClassVar[re.Pattern[str]]
     id_prefix: ClassVar[str] = ""
     call_prefix: ClassVar[str] = "call_"
     request_id_field: ClassVar[bytes]
+    statuses: ClassVar[Mapping[ErrorKind, int]] = STATUS_OF
+    keep_alive: ClassVar[bytes | None] = encode_comment("keep-alive")
     interpreter: ClassVar[Callable[[], Interpreter]]
 
-    @abstractmethod
     def claims(self, path: str) -> bool:
-        """Say whether a POST to this (still encoded) path speaks this dialect."""
+        """Say whether a POST to this (still encoded) path is a request in this dialect."""
+        return self.path.search(path) is not None
 
     @abstractmethod
     def speaks(self, payload: Mapping[str, object]) -> bool:
-        """Say whether an object is of this dialect's streams or whole answers, and of no other's."""
+        """Say whether an object belongs to this dialect's streams or whole answers, and to no other's."""
 
     @abstractmethod
     def key_of(self, request: ModelRequest) -> str | None:
-        """Return the key that a request carries, None where it carries none that can be read."""
+        """Return the key in a request, None where there is none that can be read."""
 
     @abstractmethod
     def parse_request(self, request: ModelRequest) -> Question:
@@ -115,7 +126,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; `base` is the path that the provider's own paths go under."""
+        """Return the request for a question; the dialect's own paths are appended to `base`."""
 
     def reader(self) -> Reader:
         """Return a reader for one answer."""
@@ -124,7 +135,7 @@ class Dialect(ABC):
     def read_error(
         self, status: int, fields: tuple[Field, ...], body: bytes, now: float | None = None
     ) -> ProviderError:
-        """Return what a response says that is no answer; any status, any body; see `errors.read_error` for `now`."""
+        """Return the error in a response that is no answer; any status, any body; see `errors.read_error` for `now`."""
         return read_error(status, fields, body, now=now)
 
     def stream_type(self, question: Question) -> bytes:
@@ -133,7 +144,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece an event, in the provider's order; `answer.error` ends it in mid-stream."""
+        """Return the stream, one piece per event, in the provider's order; `answer.error` ends it in mid-stream."""
 
     def write_whole(self, answer: Answer, question: Question) -> Reply:
         """Return the answer as one JSON body, or `answer.error` as a response."""
@@ -143,10 +154,11 @@ class Dialect(ABC):
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer that has no error."""
 
-    @abstractmethod
     def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request, before any stream."""
+        """Return the response that refuses a request."""
+        status = error.status or self.statuses[error.kind]
+        return json_reply(self.error_body(error, status), status, *retry_fields(error))
 
-    def keep_alive(self) -> bytes | None:
-        """Return a sign of life to send between events; None where the dialect's clients take none."""
-        return encode_comment("keep-alive")
+    @abstractmethod
+    def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
+        """Return the JSON body of the response that refuses a request."""

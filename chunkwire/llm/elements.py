@@ -1,7 +1,7 @@
-"""The objects of a body that is JSON and no event stream: one whole object, an array of them, or one after the other.
+"""Split a body of JSON into its objects as they come: one object, an array of them, or one after the other.
 
-The rule here: where each object begins and ends, as soon as it ends; what it says is for `shape`. Between objects,
-blanks, commas and the array's brackets are form.
+The rule here: only where an object begins and ends. Between objects, blanks, commas and the array's brackets are
+skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from chunkwire.llm.shape import glimpse
 from chunkwire.wire.sse import MAX_EVENT_OCTETS
 
-# Outside of a string only brackets count, inside of it only its end; a backslash takes the octet behind it along.
+# Outside a string only quotes and brackets matter, inside it only its end; a backslash escapes the next octet.
 _OUTSIDE: Final = re.compile(rb'["{}\[\]]')
 _INSIDE: Final = re.compile(rb'[^"\\]*(?:\\[\s\S][^"\\]*)*(["\\]?)')
 _FORM: Final = re.compile(rb"[\s,\x1e\xef\xbb\xbf]*")
@@ -24,8 +24,8 @@ class ElementDecoder:
     def __init__(self, *, max_octets: int = MAX_EVENT_OCTETS) -> None:
         self._max = max_octets
         self._held = bytearray()
-        self._seen = 0  # octets of what is held that were scanned
-        self._depth = 0  # of brackets, that of the outer array left out
+        self._seen = 0  # how many held octets were scanned
+        self._depth = 0  # of brackets, without the outer array
         self._is_in_string = False
         self._is_in_array = False
 
@@ -59,7 +59,7 @@ class ElementDecoder:
             self._seen = 0
 
     def _begin(self) -> bool:
-        """Skip form; say whether an object begins."""
+        """Skip what stands between objects; say whether an object begins."""
         while True:
             blank = _FORM.match(self._held)
             del self._held[: blank.end() if blank is not None else 0]
@@ -76,12 +76,12 @@ class ElementDecoder:
         return first == b"{"
 
     def _find_end(self) -> int | None:
-        """Return the octets of the first object, None while its end has not come."""
+        """Return the length of the first object, None while its end has not come."""
         held = self._held
         while self._seen < len(held):
             if self._is_in_string:
                 inside = _INSIDE.match(held, self._seen)
-                if inside is None or inside[1] != b'"':  # a backslash at the end waits for what it takes along
+                if inside is None or inside[1] != b'"':  # a backslash at the end waits for the octet that it escapes
                     self._seen = len(held) if inside is None or not inside[1] else inside.end() - 1
                     return None
                 self._seen = inside.end()

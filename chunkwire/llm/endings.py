@@ -1,9 +1,9 @@
-"""What ends an answer whole, a dialect a row.
+"""When an answer is whole: one row per dialect.
 
-The rule here: the terminal event makes an answer whole whatever follows it, were it a cut; a finish makes it whole
-only together with a body that ends properly. An answer with neither is incomplete, even if its body ended properly.
-`[DONE]` without a finish before it is the end too where something was said: OpenAI documents it as the end of a stream,
-and Gemini's OpenAI form and several bridges never name a reason. `Stop` is missing then, and no reason is made up.
+The rule here: after the terminal event an answer is whole, even if the body is cut then. After a finish it is whole
+only if the body ends properly. With neither it is incomplete, even if the body ends properly. `[DONE]` ends an answer
+with content also without a finish: OpenAI documents it as the end of a stream, and Gemini's OpenAI form and several
+bridges never send a reason to stop. No `Stop` is made up then.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class AnswerEnding:
     """A row.
 
     Attributes:
-        terminal: the event, in words; "" for a dialect that has none.
-        finish: what says that the model has stopped, "" for a dialect where the terminal event alone does.
+        terminal: the terminal event; "" for a dialect that has none.
+        finish: what reports that the model has stopped; "" where only the terminal event does.
     """
 
     terminal: str
     finish: str
 
     def __str__(self) -> str:
-        """Return what is missed, for an error message."""
+        """Return what was expected, for an error message."""
         return self.terminal or f"{self.finish} and the end of the body"
 
 
@@ -39,4 +39,4 @@ ENDINGS: Final[Mapping[str, AnswerEnding]] = {
     "gemini": AnswerEnding("", "an event with a finishReason"),
     "bedrock": AnswerEnding("messageStop", ""),
 }
-"""By the name of the dialect. A body that is JSON has no terminal event: its finish and its last bracket end it."""
+"""By the name of the dialect. A body of JSON has no terminal event: it ends with its finish and its last bracket."""

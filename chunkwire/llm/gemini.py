@@ -1,7 +1,7 @@
 """Gemini: `data:` events of GenerateContentResponse, and nothing else in the stream.
 
-The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The body's end is the
-end; the last event has the `finishReason` and the usage. Without `alt=sse` the same objects come as one JSON array.
+The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The end of the body is
+the end; the last event has the `finishReason` and the usage. Without `alt=sse` the objects come as one JSON array.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from chunkwire.llm.answer import (
     Answer,
@@ -26,9 +26,9 @@ from chunkwire.llm.answer import (
     WholeToolCall,
 )
 from chunkwire.llm.asking import gemini_body
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, Reply, json_reply, json_request
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, arguments_of, json_request
 from chunkwire.llm.endings import ENDINGS
-from chunkwire.llm.errors import STATUS_OF, retry_fields
+from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.openai import logprob
 from chunkwire.llm.question import (
     Message,
@@ -46,7 +46,7 @@ from chunkwire.llm.question import (
     required,
     text_of,
 )
-from chunkwire.llm.reading import ToolIndex
+from chunkwire.llm.reading import Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
@@ -57,8 +57,6 @@ _UNDERSCORE: Final = re.compile("_([a-z])")
 _CALLERS: Final = frozenset(
     {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args", "response"}
 )
-_STREAM: Final = ":streamGenerateContent"
-_WHOLE: Final = ":generateContent"
 _STOPS: Final[Mapping[str, StopReason]] = {
     "STOP": StopReason.STOP,
     "MAX_TOKENS": StopReason.LENGTH,
@@ -72,15 +70,15 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "IMAGE_RECITATION": StopReason.FILTER,
     "MODEL_ARMOR": StopReason.FILTER,
 }
-# What the model made, most often a call, that the service could not use, and so did not pass on.
+# The model made something, most often a call, that the service could not use and did not return.
 _FAILURES: Final = frozenset(
-    {
+    [
         "MALFORMED_FUNCTION_CALL",
         "MALFORMED_RESPONSE",
         "MISSING_THOUGHT_SIGNATURE",
         "TOO_MANY_TOOL_CALLS",
         "UNEXPECTED_TOOL_CALL",
-    }
+    ]
 )
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "MAX_TOKENS",
@@ -99,24 +97,20 @@ _STATUS: Final[Mapping[ErrorKind, str]] = {
 }
 
 
-class GenerateContentInterpreter:
-    """What the events of a generated content mean, each of which is also what a whole one is."""
+class GenerateContentInterpreter(Interpreter):
+    """The meaning of the events of generated content; a whole answer has the form of one event."""
 
     ending = ENDINGS["gemini"]
-    is_complete = False
 
     def __init__(self) -> None:
-        self.is_finished = False
+        super().__init__()
         self._is_started = False
-        self._index: int | None = None  # of the candidate that is the answer: the first one there is
+        self._index: int | None = None  # of the candidate that is the answer: the lowest
         self._calls = ToolIndex()
 
-    def done(self) -> None:
-        """Take `[DONE]`, which is not the end here."""
-
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event means; its type, which the service never sends, says nothing."""
-        if isinstance(at(payload, "response"), dict):  # Code Assist wraps what the API gives
+        """Return what an event means; the service sends no `event:` line."""
+        if isinstance(at(payload, "response"), dict):  # Code Assist wraps the API's objects
             payload = load_object(dump(at(payload, "response")))
         usage, candidate = at(payload, "usageMetadata"), self._candidate_in(payload)
         blocked = text_at(payload, "promptFeedback", "blockReason")
@@ -141,7 +135,7 @@ class GenerateContentInterpreter:
             yield Stop(StopReason.FILTER)
 
     def _candidate_in(self, payload: object) -> object:
-        """Return the candidate that is the answer, None where the event has none of it; an index of 0 is left out."""
+        """Return the candidate that is the answer, None where the event has none; an index of 0 may be absent."""
         candidates = items_at(payload, "candidates")
         if self._index is None and candidates:
             self._index = min(number_at(each, "index") or 0 for each in candidates)
@@ -157,18 +151,14 @@ class GenerateContentInterpreter:
 
 
 class Gemini(Dialect):
-    """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths.
-
-    The answer is read in events and in the array alike.
-    """
+    """`POST …/models/{model}:streamGenerateContent?alt=sse`, under /v1, /v1beta or Vertex's longer paths."""
 
     name = "gemini"
+    path = re.compile(r"/models/.*:(?:streamGenerateContent|generateContent)\Z")
     request_id_field = b"x-goog-request-id"
+    statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 400, ErrorKind.TOO_LARGE: 400}
+    keep_alive = None  # the SDK takes nothing but data
     interpreter = GenerateContentInterpreter
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path is that of generated content."""
-        return "/models/" in path and path.endswith((_STREAM, _WHOLE))
 
     def speaks(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a piece of generated content, or all of it."""
@@ -182,7 +172,7 @@ class Gemini(Dialect):
         """Return what a request asks; see `Dialect`."""
         model, _, method = request.path.rpartition("/models/")[2].rpartition(":")
         body = _cased(body_of(request))
-        is_stream = f":{method}" == _STREAM
+        is_stream = method == "streamGenerateContent"
         config = at(body, "generationConfig")
         question = Question(
             percent_decode(model.encode("latin-1")),
@@ -213,7 +203,7 @@ class Gemini(Dialect):
         return JSON if question.form == "array" else EVENT_STREAM
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece an event or an element of the array; see `Dialect`."""
+        """Return the stream, one piece per event or element of the array; see `Dialect`."""
         payloads = list(_payloads(answer, question))
         if question.form != "array":
             return [Piece(encode_event(dump(payload)), is_token) for payload, is_token in payloads]
@@ -231,19 +221,13 @@ class Gemini(Dialect):
         parts += [_call_part(call) for call in answer.tool_calls]
         return _payload(answer, question, parts, answer.text, is_last=True)
 
-    def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request; a wrong key is a 400 here."""
-        default = 400 if _STATUS.get(error.kind) == "INVALID_ARGUMENT" else STATUS_OF[error.kind]
-        status = error.status or default
-        return json_reply(_error_payload(error, status), status, *retry_fields(error))
-
-    def keep_alive(self) -> bytes | None:
-        """Return None: the SDK takes nothing but data."""
-        return None
+    def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
+        """Return the body of a refusal, which is also the data of an error event."""
+        return _error_payload(error, status)
 
 
 def _payloads(answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
-    """Yield each event's object, and whether it carries the model's next words; the last words end the answer."""
+    """Yield each event's object, and whether it has the model's next words; the last words end the answer."""
     parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
     parts += [({"text": text}, (text,)) for text in answer.text]
     parts += [(_call_part(call), ()) for call in answer.tool_calls]
@@ -280,7 +264,7 @@ def _payload(
 
 
 def _logprobs(tokens: tuple[str, ...], others: int) -> dict[str, object]:
-    """Return the LogprobsResult of tokens; the candidates of a step come in the order of their probability."""
+    """Return the LogprobsResult of tokens; the candidates of a step are ordered by probability."""
 
     def candidate(token: str, rank: int = 0) -> dict[str, object]:
         return {
@@ -302,8 +286,7 @@ def _thought(text: str) -> dict[str, object]:
 
 
 def _call_part(call: WholeToolCall) -> dict[str, object]:
-    arguments = load_object("".join(call.arguments) or "{}")
-    return {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
+    return {"functionCall": {"id": call.id, "name": call.name, "args": arguments_of(call)}}
 
 
 def _error_payload(error: ProviderError, status: int) -> dict[str, object]:
@@ -325,9 +308,9 @@ def _usage_of(usage: object) -> Usage:
 
 
 def _cased(value: object, depth: int = 8) -> object:
-    """Return a request's JSON with its keys in camel case: the service takes both cases, and the SDK mixes them.
+    """Return a request's JSON with its keys in camel case: the service takes snake case too, and the SDK mixes them.
 
-    What has a caller's own names in it, schemas and arguments, stays as it is.
+    Schemas and arguments, which have the caller's own keys, stay as they are.
     """
     if isinstance(value, list):
         return [_cased(item, depth - 1) for item in value] if depth else value
@@ -348,7 +331,7 @@ def _schema(config: object) -> object:
 
 
 def _top_logprobs(config: object) -> int | None:
-    """Return how many tokens to name for each, None where no probabilities are wished for.
+    """Return how many alternatives to list for each token, None for no probabilities.
 
     Raises:
         RequestRefused: as the service would.

@@ -1,6 +1,6 @@
-"""What OpenAI's chat completions and responses share: keys, and errors.
+"""What OpenAI's chat completions and responses share: keys, errors, schemas, probabilities.
 
-The rule here: `{"error": {"message", "type", "param", "code"}}`, and which kind is which type and code.
+The rule here: an error is `{"error": {"message", "type", "param", "code"}}`; a table gives type and code by kind.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
-from chunkwire.llm.dialect import JSON, Dialect, Reply, json_reply
-from chunkwire.llm.errors import STATUS_OF, retry_fields
-from chunkwire.llm.question import Field, ModelRequest, Question, refuse
+from chunkwire.llm.dialect import JSON, Dialect
+from chunkwire.llm.question import Field, Message, ModelRequest, Question, Role, refuse, text_of
 from chunkwire.llm.shape import at, text_at
 
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
@@ -25,10 +24,16 @@ _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.OVERLOADED: ("service_unavailable_error", "server_is_overloaded"),
 }
 _SERVER: Final = ("server_error", None)
+ROLES: Final[Mapping[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
 
 
 def error_object(error: ProviderError) -> dict[str, object]:
-    """Return what stands under `error` in a body, and in a chat stream."""
+    """Return the object under `error` in a body, and in a chat stream."""
     kind, code = _TYPE_AND_CODE.get(error.kind, _SERVER)
     return {"message": error.message, "type": kind, "param": None, "code": code}
 
@@ -40,41 +45,53 @@ def code_of(error: ProviderError) -> str:
 
 
 class OpenAIDialect(Dialect):
-    """The part of a dialect that both share."""
+    """The common part of both."""
 
     request_id_field = b"x-request-id"
 
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the bearer token (RFC 6750 §2.1), or Azure's `api-key`."""
-        scheme, _, token = (request.get(b"authorization") or b"").partition(b" ")
-        key = token.strip() if scheme.lower() == b"bearer" else request.get(b"api-key") or b""
-        return key.decode("latin-1") or None
+        return request.bearer or (request.get(b"api-key") or b"").decode("latin-1") or None
 
-    def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
-        status = error.status or STATUS_OF[error.kind]
-        return json_reply({"error": error_object(error)}, status, *retry_fields(error))
+    def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
+        """Return the body of a refusal."""
+        return {"error": error_object(error)}
 
 
-def schema_of(wish: object, *path: str) -> object:
-    """Return the JSON Schema of a wished-for format, {} for any object, None for a text.
+def message_of(item: object, where: str, roles: Mapping[str, Role] = ROLES) -> Message:
+    """Return one message of a request.
+
+    Raises:
+        RequestRefused: its role is not one of these; `where` is its place in the body.
+    """
+    role = roles.get(text_at(item, "role"))
+    if role is None:
+        raise refuse(f"{where}.role: expected one of {', '.join(roles)}, got {at(item, 'role')!r:.60}")
+    return Message(role, text_of(at(item, "content")))
+
+
+def schema_of(answer_format: object, *path: str) -> object:
+    """Return the JSON Schema that the answer must fit, {} for any object, None for a text.
+
+    Args:
+        path: of the schema in the format.
 
     Raises:
         RequestRefused: another format, or one without its schema.
     """
-    match text_at(wish, "type"):
+    match text_at(answer_format, "type"):
         case "" | "text":
             return None
         case "json_object":
             return {}
-        case "json_schema" if isinstance(schema := at(wish, *path), dict):
+        case "json_schema" if isinstance(schema := at(answer_format, *path), dict):
             return schema
         case kind:
             raise refuse(f"format: expected text, json_object, or json_schema with a schema, got {kind!r:.60}")
 
 
 def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool = False) -> dict[str, object] | None:
-    """Return the probabilities of tokens as chat completions have them, None where none are wished for."""
+    """Return the probabilities of tokens as chat completions have them, None where the question asks for none."""
     found = token_logprobs(tokens, question)
     if found is None:
         return None
@@ -82,7 +99,7 @@ def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool =
 
 
 def token_logprobs(tokens: Sequence[str], question: Question) -> list[dict[str, object]] | None:
-    """Return each token's probability, and those of as many others as are wished for: made up, the same each time."""
+    """Return made-up probabilities of each token and of its alternatives, None where the question asks for none."""
     if question.top_logprobs is None:
         return None
     return [

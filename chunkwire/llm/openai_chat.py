@@ -1,23 +1,39 @@
-"""OpenAI chat completions, and Azure's path to them.
+"""OpenAI chat completions, from OpenAI and from all who speak its form, and Azure's path to them.
 
 The rule here: `data: {chat.completion.chunk}` events without a type, ended by `data: [DONE]`; the usage chunk, with
-empty `choices`, comes last before it and only on request. A departure: the random `obfuscation` padding of the real
-service is read over and not written.
+empty `choices`, comes last before it and only on request. Reading takes what OpenAI sends, and what vLLM, llama.cpp,
+Ollama, LiteLLM, OpenRouter, DeepSeek, Mistral, Groq, Together, xAI, Perplexity, TGI and others were seen to send in
+its place. Of several choices the first one is the answer. What stands in two places (`reasoning` and
+`reasoning_content`) is taken once. A departure: the random `obfuscation` padding of the real service is not written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from chunkwire.llm.answer import Answer, StopReason, Usage
+from chunkwire.llm.answer import (
+    Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Reasoning,
+    Started,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+    Usage,
+)
 from chunkwire.llm.asking import chat_body
 from chunkwire.llm.dialect import JSON, Piece, json_request
-from chunkwire.llm.openai import OpenAIDialect, error_object, fields_for, logprobs_of, schema_of
-from chunkwire.llm.openai_chat_reading import ChatInterpreter
+from chunkwire.llm.endings import ENDINGS
+from chunkwire.llm.errors import error_in
+from chunkwire.llm.names import kind_of_name
+from chunkwire.llm.openai import ROLES, OpenAIDialect, error_object, fields_for, logprobs_of, message_of, schema_of
 from chunkwire.llm.question import (
     Field,
-    Message,
     ModelRequest,
     Question,
     Role,
@@ -28,42 +44,213 @@ from chunkwire.llm.question import (
     join_path,
     percent_decode,
     percent_encode,
-    refuse,
     required,
     stream_flag,
-    text_of,
 )
-from chunkwire.llm.shape import at, count_at, dump, items_at, number_at, text_at
+from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 MAX_CHOICES: Final = 128  # as OpenAI
 _DONE: Final = "[DONE]"
 _AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
+_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool", "function": "tool"}
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "length",
     StopReason.TOOL_CALLS: "tool_calls",
     StopReason.FILTER: "content_filter",
 }
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "stop": StopReason.STOP,
+    "eos": StopReason.STOP,  # Together
+    "eos_token": StopReason.STOP,  # TGI
+    "stop_sequence": StopReason.STOP,
+    "end_turn": StopReason.STOP,
+    "complete": StopReason.STOP,  # Cohere
+    "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
+    "model_length": StopReason.LENGTH,  # Mistral
+    "tool_calls": StopReason.TOOL_CALLS,
+    "tool_use": StopReason.TOOL_CALLS,
+    "tool_call": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.FILTER,
+    "safety": StopReason.FILTER,
+    "sensitive": StopReason.FILTER,  # Z.ai
+    "refusal": StopReason.REFUSAL,
+}
+# Finish reasons of an answer that was broken off: from vLLM and SGLang, OpenRouter, DeepSeek, Z.ai, Cohere, Mistral.
+_FAILURES: Final = re.compile(
+    "error.*|abort|cancell?ed|failed|insufficient_system_resource|network_error|timeout|user_cancel"
+)
+_REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+_BESIDE_CONTENT: Final = frozenset(
+    {*_REASONING, "reasoning_details", "audio", "refusal", "tool_calls", "function_call"}
+)
+
+
+class _ChatInterpreter(Interpreter):
+    ending = ENDINGS["openai"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_started = False
+        self._is_refusal = False
+        self._has_deltas = False
+        self._index: int | None = None  # of the choice that is the answer: the lowest
+        self._calls = ToolIndex()
+        self._open: dict[object, tuple[str, str, int]] = {}  # id, name and number of the latest call by index
+
+    def done(self) -> None:
+        self.is_complete = True
+
+    def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        groq = payload.get("x_groq")
+        if error := text_at(groq, "error"):  # "why a stream was stopped early"
+            yield ProviderError(kind_of_name(error) or ErrorKind.SERVER, error)
+            return
+        choices = [choice for choice in items_at(payload, "choices") if isinstance(choice, dict)]
+        indexes = [number_at(choice, "index") or 0 for choice in choices]
+        if self._index is None and choices:
+            self._index = min(indexes)
+        if not self._is_started and choices:  # Azure's first chunk, of filter results, has no choices and no id
+            self._is_started = True
+            yield Started(text_at(payload, "id"), text_at(payload, "model"))
+        for choice, index in zip(choices, indexes, strict=True):
+            if index == self._index:
+                is_whole = name == "" or payload.get("object") == "chat.completion"
+                yield from self._take_choice(choice, is_whole=is_whole)
+        for place in (payload, groq, *choices[:1]):  # the last one is Moonshot's
+            if isinstance(usage := at(place, "usage"), dict) and usage:
+                yield _usage_in(usage)
+                break
+
+    def _take_choice(self, choice: dict[str, object], *, is_whole: bool) -> Iterator[AnswerEvent]:
+        if choice.get("error") and (error := error_in(choice)) is not None:  # OpenRouter
+            yield error
+            return
+        delta, message = choice.get("delta"), choice.get("message")
+        has_message = not delta and isinstance(message, dict)
+        if not has_message:
+            yield from self._take_delta(delta if isinstance(delta, dict) else {"content": choice.get("text")})
+            self._has_deltas = True
+        elif isinstance(message, dict) and not self._has_deltas:  # after deltas, it repeats them
+            yield from self._take_delta(message)
+        finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # Gemini had the latter
+        if _FAILURES.fullmatch(finish):
+            kind = kind_of_name(finish, text_at(choice, "native_finish_reason")) or ErrorKind.SERVER
+            yield ProviderError(kind, f"the answer was broken off: finish_reason is {finish!r}")
+        elif finish and finish != "null":
+            self.is_finished = True
+            yield Stop(self._reason(finish))
+        else:
+            self.is_finished = self.is_finished or (is_whole and has_message)
+
+    def _take_delta(self, delta: dict[str, object]) -> Iterator[AnswerEvent]:
+        is_plain = _BESIDE_CONTENT.isdisjoint(delta)
+        if not is_plain and (thought := _reasoning_in(delta)):
+            yield Reasoning(thought)
+        elif not is_plain and any(at(detail, "data") for detail in items_at(delta, "reasoning_details")):
+            yield Reasoning("")  # OpenRouter: encrypted reasoning
+        content = delta.get("content")
+        if isinstance(content, str):
+            if content:
+                yield Text(content)
+        else:
+            for part in content if isinstance(content, list) else [content]:
+                yield from self._take_part(part)
+        if not is_plain:
+            yield from self._take_rest(delta)
+
+    def _take_rest(self, delta: dict[str, object]) -> Iterator[AnswerEvent]:
+        """Yield what a delta has beside its content."""
+        if not delta.get("content") and (spoken := delta_at(delta, "audio", "transcript")):
+            yield Text(spoken)
+        if refusal := delta_at(delta, "refusal"):
+            yield from self._refuse(refusal)
+        found = delta.get("tool_calls")
+        for call in found if isinstance(found, list) else [found]:  # TGI: one, and no list
+            if isinstance(call, dict):
+                yield self._take_call(call)
+        if isinstance(at(delta, "function_call"), dict):
+            yield self._take_call({"index": 0, "function": at(delta, "function_call")})
+
+    def _take_part(self, part: object) -> Iterator[AnswerEvent]:
+        """Yield what one part of a content means; it is a list of parts from Mistral, Databricks, Cohere."""
+        kind = text_at(part, "type")
+        if kind == "refusal":
+            yield from self._refuse(delta_at(part, "refusal"))
+        elif kind in ("thinking", "reasoning"):
+            if thought := _thought_in(part):
+                yield Reasoning(thought)
+        elif text := delta_at([part], 0) or delta_at(part, "text") or delta_at(part, "text", "value"):
+            yield Text(text)
+
+    def _refuse(self, text: str) -> Iterator[AnswerEvent]:
+        self._is_refusal = True
+        if text:
+            yield Text(text)
+
+    def _take_call(self, call: object) -> ToolCall:
+        """Return a delta of a call. A new id begins a new call, even with a known index (Gemini: always 0, or none)."""
+        key: object = text_at(call, "index") or number_at(call, "index")
+        function = next((part for name in ("function", "custom") if isinstance(part := at(call, name), dict)), call)
+        id_, name = text_at(call, "id"), text_at(function, "name")
+        known_id, known_name, number = self._open.get(key, ("", "", -1))
+        is_named = known_id != "" or known_name != ""
+        is_new = number < 0 or (is_named and name != "" and id_ != known_id and (id_ != "" or key is None))
+        if is_new:
+            number = self._calls.of(len(self._calls))
+        begins = is_new or not is_named
+        if begins:
+            self._open[key] = (id_, name, number)
+        arguments = at(function, "arguments")
+        more = dump(arguments) if isinstance(arguments, dict) else delta_at(function, "arguments")
+        more = more or delta_at(function, "input")
+        return ToolCall(number, id_ if begins else "", name if begins else "", more)
+
+    def _reason(self, finish: str) -> StopReason:
+        reason = _STOPS.get(finish, StopReason.OTHER)
+        if reason is StopReason.STOP and len(self._calls):  # after a named tool_choice, and from some servers
+            return StopReason.TOOL_CALLS
+        return StopReason.REFUSAL if reason is StopReason.STOP and self._is_refusal else reason
+
+
+def _reasoning_in(delta: object) -> str:
+    for key in _REASONING:
+        if thought := delta_at(delta, key):
+            return thought
+    details = items_at(delta, "reasoning_details")  # OpenRouter's own, beside `reasoning` with the same text
+    return "".join(delta_at(detail, "text") or delta_at(detail, "summary") for detail in details)
+
+
+def _thought_in(part: object) -> str:
+    """Return the text of a part of reasoning, which may be a list of parts itself."""
+    for key in ("thinking", "reasoning", "text", "summary"):
+        value = at(part, key)
+        text = "".join(delta_at(item, "text") for item in value) if isinstance(value, list) else delta_at([value], 0)
+        if text:
+            return text
+    return ""
+
+
+def _usage_in(usage: object) -> Usage:
+    cached = count_at(usage, "prompt_tokens_details", "cached_tokens")
+    return Usage(
+        count_at(usage, "prompt_tokens") or count_at(usage, "input_tokens"),
+        count_at(usage, "completion_tokens") or count_at(usage, "output_tokens"),
+        count_at(usage, "completion_tokens_details", "reasoning_tokens") or count_at(usage, "reasoning_tokens"),
+        cached or count_at(usage, "cached_tokens") or count_at(usage, "prompt_cache_hit_tokens"),  # Moonshot, DeepSeek
+    )
 
 
 class OpenAIChat(OpenAIDialect):
     """`POST …/chat/completions`."""
 
     name = "openai"
+    path = re.compile(r"/chat/completions\Z")
     id_prefix = "chatcmpl-"
-    interpreter = ChatInterpreter
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path is that of chat completions, Azure's deployments among them."""
-        return path.endswith("/chat/completions")
+    interpreter = _ChatInterpreter
 
     def speaks(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a chunk, or a completion."""
@@ -77,7 +264,7 @@ class OpenAIChat(OpenAIDialect):
         is_stream = stream_flag(body)
         question = Question(
             model,
-            tuple(_messages(items_at(body, "messages"))),
+            tuple(message_of(item, f"messages[{n}]", _ROLES) for n, item in enumerate(items_at(body, "messages"))),
             tuple(_tools(body)),
             is_stream=is_stream,
             wants_usage=not is_stream or at(body, "stream_options", "include_usage") is True,
@@ -92,12 +279,12 @@ class OpenAIChat(OpenAIDialect):
         return choose(question, mode, text_at(choice, "function", "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
+        """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
         target = join_path(base, b"chat/completions", default=b"/v1")
         return json_request(target, chat_body(question), *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece an event; see `Dialect`."""
+        """Return the stream, one piece per event; see `Dialect`."""
         pieces = [_chunk(answer, question, {"role": "assistant", "content": ""})]
         pieces += [_chunk(answer, question, {"reasoning_content": text}, is_token=True) for text in answer.reasoning]
         kind = "refusal" if answer.stop is StopReason.REFUSAL else "content"
@@ -129,41 +316,27 @@ class OpenAIChat(OpenAIDialect):
             message["reasoning_content"] = "".join(answer.reasoning)
         if answer.tool_calls:
             message["tool_calls"] = [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": "".join(call.arguments)},
-                }
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.json}}
                 for call in answer.tool_calls
             ]
-        finish = _FINISH.get(answer.stop, "stop")
-        return {
-            **_chunk_head(answer),
-            "object": "chat.completion",
-            "choices": [
-                {
-                    "index": index,
-                    "message": message,
-                    "logprobs": logprobs_of(answer.text, question, is_refusal=is_refusal),
-                    "finish_reason": finish,
-                }
-                for index in range(question.choices)
-            ],
-            "usage": _usage(answer.usage),
+        choice = {
+            "message": message,
+            "logprobs": logprobs_of(answer.text, question, is_refusal=is_refusal),
+            "finish_reason": _FINISH.get(answer.stop, "stop"),
         }
+        choices = [{"index": index, **choice} for index in range(question.choices)]
+        head = {**_chunk_head(answer), "object": "chat.completion"}
+        return {**head, "choices": choices, "usage": _usage(answer.usage)}
 
 
 class AzureChat(OpenAIChat):
     """`POST …/openai/deployments/{deployment}/chat/completions?api-version=…`: another path and key field."""
 
     name = "azure"
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path names a deployment."""
-        return super().claims(path) and _deployment(path) != ""
+    path = re.compile(r"/openai/deployments/[^/]+/(?:.*/)?chat/completions\Z")
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; the question's model is the deployment."""
+        """Return the request for a question; its model is the deployment."""
         target = b"openai/deployments/%s/chat/completions?api-version=%s" % (
             percent_encode(question.model),
             _AZURE_API_VERSION,
@@ -174,14 +347,6 @@ class AzureChat(OpenAIChat):
         return json_request(join_path(base, target), chat_body(question), *fields)
 
 
-def _messages(items: Iterable[object]) -> Iterator[Message]:
-    for number, item in enumerate(items):
-        role = _ROLES.get(text_at(item, "role"))
-        if role is None:
-            raise refuse(f"messages[{number}].role: expected one of {', '.join(_ROLES)}, got {at(item, 'role')!r:.60}")
-        yield Message(role, text_of(at(item, "content")))
-
-
 def _tools(body: object) -> Iterator[Tool]:
     for tool in items_at(body, "tools"):
         if name := text_at(tool, "function", "name"):
@@ -189,7 +354,7 @@ def _tools(body: object) -> Iterator[Tool]:
 
 
 def _deployment(path: str) -> str:
-    """Return Azure's deployment, which stands for the model, "" where the path names none."""
+    """Return Azure's deployment, which is the model, "" where the path names none."""
     before, found, after = path.partition("/deployments/")
     return percent_decode(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
 
@@ -207,7 +372,7 @@ def _chunk(
     is_token: bool = False,
     tokens: tuple[str, ...] = (),
 ) -> Piece:
-    """Return a chunk of each choice, all of which say the same."""
+    """Return a chunk of each choice, all with the same content."""
     logprobs = logprobs_of(tokens, question, is_refusal="refusal" in delta) if tokens else None
     octets = b""
     for index in range(question.choices):

@@ -3,60 +3,190 @@
 The rule here: `response.created`, `response.in_progress`, then items (`output_item.added`, a message's parts and
 text deltas or a call's argument deltas, `output_item.done`), and last `response.completed` with the whole response,
 or `response.incomplete` where a limit stopped it. There is no `[DONE]`. An error is an `error` event, and
-`response.failed` after it.
+`response.failed` after it. Reading takes streams of proxies too, which leave out event names, or deltas before the end.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.llm.answer import (
     Answer,
+    AnswerEvent,
+    ErrorKind,
+    ProviderError,
+    Reasoning,
+    Started,
+    Stop,
     StopReason,
+    Text,
+    ToolCall,
+    Usage,
     WholeToolCall,
 )
 from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece, json_request
-from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, schema_of, token_logprobs
-from chunkwire.llm.openai_responses_reading import ResponsesInterpreter
+from chunkwire.llm.endings import ENDINGS
+from chunkwire.llm.errors import NO_REASON, error_in, reason_in
+from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, message_of, schema_of, token_logprobs
 from chunkwire.llm.question import (
     Message,
     ModelRequest,
     Question,
-    Role,
     Tool,
     body_of,
     choose,
     join_path,
-    refuse,
     required,
     stream_flag,
     text_of,
 )
-from chunkwire.llm.shape import at, count_at, dump, items_at, number_at, text_at
+from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-}
 _INCOMPLETE_REASON: Final = {StopReason.LENGTH: "max_output_tokens", StopReason.FILTER: "content_filter"}
+_INCOMPLETE: Final[Mapping[str, StopReason]] = {
+    "max_output_tokens": StopReason.LENGTH,
+    "content_filter": StopReason.FILTER,
+}
+
+_CALLS: Final = ("function_call", "custom_tool_call")
+
+
+class _ResponsesInterpreter(Interpreter):
+    ending = ENDINGS["openai-responses"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_started = False
+        self._is_refusal = False
+        self._with_content: set[int | None] = set()  # indexes of the items of which text or a call came
+        self._with_reasoning: set[int | None] = set()  # of those of which reasoning came
+        self._with_arguments: set[int | None] = set()  # of the calls of which arguments came
+        self._calls = ToolIndex()
+
+    def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        kind = text_at(payload, "type") or name
+        match kind:
+            case "response.created" | "response.in_progress" if not self._is_started:
+                self._is_started = True
+                yield Started(text_at(payload, "response", "id"), text_at(payload, "response", "model"))
+            case "response.output_item.added":
+                yield from self._begin_item(payload, at(payload, "item"))
+            case "response.output_item.done":
+                yield from self._end_item(payload, at(payload, "item"))
+            case "response.completed" | "response.incomplete" | "response.done":
+                yield from self._finish(at(payload, "response"))
+            case "response.failed" | "response.cancelled":
+                yield _error_of(payload)
+            case _ if kind.endswith((".delta", ".done")):
+                yield from self._take_delta(kind, payload)
+            case _ if text_at(payload, "object") == "response":  # a whole response in place of a stream
+                yield from self._finish(payload, is_whole=True)
+
+    def _take_delta(self, kind: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
+        match kind:
+            case "response.output_text.done" | "response.refusal.done" if index not in self._with_content:
+                part = {**payload, "type": kind.split(".")[1]}  # nothing of it came before
+                yield from self._take_item(payload, {"content": [part]})
+            case "response.function_call_arguments.done" if index not in self._with_arguments:
+                yield from self._add_arguments(index, delta_at(payload, "arguments"))
+            case "response.output_text.delta" | "response.refusal.delta" if more:
+                self._with_content.add(index)
+                self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
+                yield Text(more)
+            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
+                yield from self._add_arguments(index, more)
+            case _ if kind.startswith("response.reasoning") and more:
+                self._with_reasoning.add(index)
+                yield Reasoning(more)
+
+    def _add_arguments(self, index: int | None, arguments: str) -> Iterator[AnswerEvent]:
+        self._with_arguments.add(index)
+        if arguments:
+            yield ToolCall(self._calls.of(index), "", "", arguments)
+
+    def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
+        match text_at(item, "type"):
+            case kind if kind in _CALLS:
+                self._with_content.add(number_at(payload, "output_index"))
+                index = self._calls.of(number_at(payload, "output_index"))
+                arguments = delta_at(item, "arguments") or delta_at(item, "input")
+                if arguments:
+                    self._with_arguments.add(number_at(payload, "output_index"))
+                yield ToolCall(index, text_at(item, "call_id"), text_at(item, "name"), arguments)
+            case "reasoning":
+                yield Reasoning("")  # its text may be withheld
+
+    def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
+        """Yield what an item has of which nothing came before."""
+        index = number_at(payload, "output_index")
+        if index not in self._with_content | self._with_reasoning:
+            yield from self._take_item(payload, item)
+        elif index not in self._with_arguments and text_at(item, "type") in _CALLS:
+            yield from self._add_arguments(index, delta_at(item, "arguments") or delta_at(item, "input"))
+
+    def _finish(self, response: object, *, is_whole: bool = False) -> Iterator[AnswerEvent]:
+        status = text_at(response, "status")
+        if status in ("failed", "cancelled") or at(response, "error"):
+            yield _error_of({"response": response})
+            return
+        if not self._is_started:
+            self._is_started = True
+            yield Started(text_at(response, "id"), text_at(response, "model"))
+        for number, item in enumerate(items_at(response, "output") if None not in self._with_content else ()):
+            if not (self._with_reasoning and text_at(item, "type") == "reasoning"):
+                yield from self._end_item({"output_index": number}, item)
+        if is_whole and status in ("queued", "in_progress"):
+            return
+        self.is_complete = True
+        if status == "incomplete":
+            reason = _INCOMPLETE.get(text_at(response, "incomplete_details", "reason"), StopReason.OTHER)
+        elif self._is_refusal:
+            reason = StopReason.REFUSAL
+        else:
+            reason = StopReason.TOOL_CALLS if len(self._calls) else StopReason.STOP
+        yield Stop(reason)
+        if isinstance(at(response, "usage"), dict):
+            yield Usage(
+                count_at(response, "usage", "input_tokens"),
+                count_at(response, "usage", "output_tokens"),
+                count_at(response, "usage", "output_tokens_details", "reasoning_tokens"),
+                count_at(response, "usage", "input_tokens_details", "cached_tokens"),
+            )
+
+    def _take_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
+        """Yield the content of a whole item."""
+        if text_at(item, "type") in _CALLS:
+            yield from self._begin_item(payload, item)
+        for part in items_at(item, "summary"):
+            if thought := text_at(part, "text"):
+                self._with_reasoning.add(number_at(payload, "output_index"))
+                yield Reasoning(thought)
+        for part in items_at(item, "content"):
+            self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"
+            if text := text_at(part, "text") or text_at(part, "refusal"):
+                self._with_content.add(number_at(payload, "output_index"))
+                yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
+
+
+def _error_of(payload: dict[str, object]) -> ProviderError:
+    found = error_in(at(payload, "response"))
+    return found or ProviderError(ErrorKind.SERVER, reason_in(payload) or NO_REASON)
 
 
 class OpenAIResponses(OpenAIDialect):
     """`POST …/responses`."""
 
     name = "openai-responses"
+    path = re.compile(r"/responses\Z")
     id_prefix = "resp_"
-    interpreter = ResponsesInterpreter
-
-    def claims(self, path: str) -> bool:
-        """Say whether the path is that of responses."""
-        return path.endswith("/responses")
+    interpreter = _ResponsesInterpreter
 
     def speaks(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is an event of a response, or one."""
@@ -85,11 +215,11 @@ class OpenAIResponses(OpenAIDialect):
         return choose(question, mode, text_at(choice, "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
+        """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
         return json_request(join_path(base, b"responses", default=b"/v1"), responses_body(question), *fields_for(key))
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece an event; see `Dialect`."""
+        """Return the stream, one piece per event; see `Dialect`."""
         pieces: list[Piece] = []
         for number, event in enumerate(_events(answer, question)):
             payload = {"type": event.type, "sequence_number": number, **event.members}
@@ -144,7 +274,7 @@ def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
 
 
 def _message_events(answer: Answer, question: Question, output: list[object]) -> Iterator[_Event]:
-    """Yield a message item's events; `output` gains the item unless the answer fails inside it."""
+    """Yield a message item's events; the item is added to `output` unless the answer fails inside it."""
     item, index = _message_item(answer, question), len(output)
     place: dict[str, object] = {"item_id": item["id"], "output_index": index, "content_index": 0}
     kind, member = ("refusal", "refusal") if answer.stop is StopReason.REFUSAL else ("output_text", "text")
@@ -203,7 +333,7 @@ def _call_item(answer: Answer, call: WholeToolCall, number: int) -> dict[str, ob
         "status": "completed",
         "call_id": call.id,
         "name": call.name,
-        "arguments": "".join(call.arguments),
+        "arguments": call.json,
     }
 
 
@@ -262,7 +392,4 @@ def _messages(body: dict[str, object]) -> Iterator[Message]:
         if text_at(item, "type") == "function_call_output":
             yield Message("tool", text_of(at(item, "output")))
         elif text_at(item, "type") in ("", "message"):
-            role = _ROLES.get(text_at(item, "role"))
-            if role is None:
-                raise refuse(f"input[{number}].role: expected one of {', '.join(_ROLES)}, got {at(item, 'role')!r:.60}")
-            yield Message(role, text_of(at(item, "content")))
+            yield message_of(item, f"input[{number}]")

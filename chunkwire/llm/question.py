@@ -1,7 +1,7 @@
-"""What is asked of a model, in no dialect's words, and the request that carries it.
+"""What is asked of a model, the same types for every provider, and what the dialects share to read a request.
 
-The rule here: the few things about a request that decide how it is answered. What this module must not know: any
-provider, connections, and who holds which key.
+The rule here: only what decides how a request is answered. What this module must not know: any provider, connections,
+keys.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ class ModelRequest:
 
     Attributes:
         target: path and query, as in the request line.
-        body: all of it; None while only the head is known.
     """
 
     method: bytes
@@ -39,7 +38,7 @@ class ModelRequest:
 
     @property
     def path(self) -> str:
-        """Return the path without the query, still percent-encoded."""
+        """The path without the query, still percent-encoded."""
         return self.target.partition(b"?")[0].decode("latin-1")
 
     def query(self, name: str) -> str | None:
@@ -54,10 +53,16 @@ class ModelRequest:
         """Return the first field of that (lower-case) name."""
         return next((value for key, value in self.fields if key.lower() == name), None)
 
+    @property
+    def bearer(self) -> str:
+        """The bearer token (RFC 6750 §2.1), "" where there is none."""
+        scheme, _, token = (self.get(b"authorization") or b"").partition(b" ")
+        return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A tool call that an earlier turn of the model's made; `arguments` is the JSON text of an object."""
+    """A tool call in an earlier turn of the model; `arguments` is the JSON text of an object."""
 
     id: str
     name: str
@@ -70,7 +75,7 @@ class Message:
 
     Attributes:
         calls: the tool calls of an `assistant` turn.
-        call_id: of a `tool` turn: which of them its text is the result of.
+        call_id: of a `tool` turn: the id of the call whose result its text is.
     """
 
     role: Role
@@ -81,7 +86,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool the model may call; `schema` is the JSON Schema of its arguments, of whatever shape came."""
+    """A tool that the model may call; `schema` is the JSON Schema of its arguments, as it came and not checked."""
 
     name: str
     schema: object = None
@@ -93,22 +98,21 @@ class Question:
     """What a client asks.
 
     Attributes:
-        tools: those the model may call; empty where the request forbids calls.
+        tools: those that the model may call; empty where the request forbids calls.
         is_stream: answer event by event, not with one JSON body.
-        wants_usage: the stream should end with its usage (only OpenAI's chat leaves the choice).
-        max_tokens: the most tokens to answer with; None for no such wish.
-        temperature, top_p: how to sample; None for no such wish.
+        wants_usage: end the stream with its usage (optional in OpenAI's chat only).
+        max_tokens, temperature, top_p: None where the request does not set it.
         stop: texts before which the answer ends.
         tool_choice: whether the model may, must not or must call a tool.
-        named_tool: the one that it must call; "" leaves that to it.
-        others: members of OpenAI's chat form that no word here stands for, for providers that speak it.
-        choices: how many answers are wished for, side by side.
+        named_tool: the tool that it must call; "" for any.
+        others: further members of OpenAI's chat form, for providers that take it.
+        choices: how many answers, side by side.
         is_parallel: several tools may be called at once.
-        wants_reasoning: what the model thinks should be passed on.
+        wants_reasoning: return the reasoning, too.
         schema: the JSON Schema that the answer must fit, {} for any object; None for a text.
-        top_logprobs: how many other tokens to name for each, with their probabilities; None for none at all.
-        native_fields: JSON Pointers (RFC 6901) to members of the model's own answer, wished for beside it (Bedrock).
-        form: which of the dialect's stream forms, "" for the usual: Gemini's "array", Bedrock's "invoke".
+        top_logprobs: how many alternatives to list for each token, with probabilities; None for no probabilities.
+        native_fields: JSON Pointers (RFC 6901) to members of the model's own answer to return beside it (Bedrock).
+        form: a variant of the dialect's stream, "" for the usual: Gemini's "array", Bedrock's "invoke".
     """
 
     model: str
@@ -133,12 +137,12 @@ class Question:
 
     @property
     def prompt(self) -> str:
-        """Return the text of the last user turn, "" where there is none."""
+        """The text of the last user turn, "" where there is none."""
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
 
 
 class RequestRefused(ChunkwireError):
-    """A request that its dialect does not accept; the dialect's `write_error` gives the response."""
+    """The dialect does not accept a request; its `write_error` gives the response."""
 
     def __init__(self, error: ProviderError) -> None:
         super().__init__(error.message)
@@ -146,7 +150,7 @@ class RequestRefused(ChunkwireError):
 
 
 def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefused:
-    """Return the exception to raise; `message` says expected, got, where."""
+    """Return the exception to raise."""
     return RequestRefused(ProviderError(kind, message))
 
 
@@ -154,7 +158,7 @@ def body_of(request: ModelRequest) -> dict[str, object]:
     """Return the JSON object in a request's body.
 
     Raises:
-        RequestRefused: the body is none.
+        RequestRefused: there is none.
     """
     try:
         return load_object(request.body)
@@ -163,10 +167,10 @@ def body_of(request: ModelRequest) -> dict[str, object]:
 
 
 def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
-    """Return a member that must be there and be of that kind.
+    """Return a member that must be there, not empty, and of that type.
 
     Raises:
-        RequestRefused: it is absent, empty, or something else.
+        RequestRefused: it is not.
     """
     value = at(body, name)
     if value is None:
@@ -178,7 +182,7 @@ def required(body: object, name: str, kind: type[str | list[object] | int]) -> o
 
 
 def stream_flag(body: object) -> bool:
-    """Return `stream`, which decides, and never Accept: no SDK asks for text/event-stream.
+    """Return the member `stream`. The field Accept decides nothing: no SDK asks for text/event-stream.
 
     Raises:
         RequestRefused: it is no boolean.
@@ -190,12 +194,12 @@ def stream_flag(body: object) -> bool:
 
 
 def percent_decode(octets: bytes) -> str:
-    """Return the text behind percent-encoding; what is no encoding stays, what is not UTF-8 is replaced."""
+    """Return the decoded text; a % that encodes nothing stays, what is not UTF-8 is replaced."""
     return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), octets).decode("utf-8", "replace")
 
 
 def percent_encode(text: str) -> bytes:
-    """Return a text as one path segment or query value, all but the unreserved encoded (RFC 3986 §2.3)."""
+    """Return a text as one path segment or query value (RFC 3986 §2.3)."""
     return _RESERVED.sub(lambda match: b"%%%02X" % match[0][0], text.encode("utf-8", "replace"))
 
 
@@ -205,10 +209,10 @@ def join_path(base: bytes, rest: bytes, *, default: bytes = b"") -> bytes:
 
 
 def choose(question: Question, mode: str, name: str = "") -> Question:
-    """Return the question with the choice of tools that its request makes.
+    """Return the question with the request's choice of tools.
 
     Args:
-        mode: of OpenAI's words: auto, none or required; "" for auto.
+        mode: in OpenAI's terms: auto, none or required; "" for auto.
         name: of the tool that must be called, "" for any.
 
     Raises:
@@ -226,7 +230,7 @@ def choose(question: Question, mode: str, name: str = "") -> Question:
 
 
 def count_of(body: object, *path: str, most: int) -> int:
-    """Return how many are wished for at a path, 1 where nothing is said.
+    """Return the number of answers that stands at a path, 1 where nothing does.
 
     Raises:
         RequestRefused: no whole number from 1 to `most`.
@@ -240,18 +244,20 @@ def count_of(body: object, *path: str, most: int) -> int:
 
 
 def text_of(content: object) -> str:
-    """Return the text of a message's content: a text, or an array of parts of which some are text."""
+    """Return the text of a message's content: a string, or an array of parts of which some are text."""
     if isinstance(content, list):
         return "".join(text_at(part, "text") for part in content)
     return text_at([content], 0)
 
 
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
-    """Yield the `messages` of a body between user and assistant, where a tool's result is a block of the user's.
+    """Yield `system`, and `messages` of user and assistant alone, where the result of a tool is a block of the user.
 
     Raises:
-        RequestRefused: there are none, or one of another role.
+        RequestRefused: there are no messages, or one of another role.
     """
+    if system := text_of(at(body, "system")):
+        yield Message("system", system)
     required(body, "messages", list)
     for number, item in enumerate(items_at(body, "messages")):
         role = text_at(item, "role")
@@ -263,5 +269,5 @@ def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Mes
 
 
 def turns(messages: Iterable[Message], *roles: Role) -> list[Message]:
-    """Return the messages of these roles, in their order."""
+    """Return the messages of these roles."""
     return [message for message in messages if message.role in roles]

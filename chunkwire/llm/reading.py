@@ -1,8 +1,8 @@
-"""How every dialect's answer is read: the part they share.
+"""The part of reading an answer that all dialects share.
 
-The rule here: lenient in form, strict in meaning. Octets to events or objects, whatever the Content-Type said, and
-every way in which that can fail or end, so that a dialect's file says only what its events mean. What this module must
-not know: any of those meanings.
+The rule here: lenient in form, strict in meaning. Octets become events or JSON objects, whatever the Content-Type is.
+All failures and ends are handled here, so that a dialect's file has only the meaning of its events. What this module
+must not know: that meaning.
 """
 
 from __future__ import annotations
@@ -10,19 +10,9 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final, Generic, Protocol, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
-from chunkwire.llm.answer import (
-    AnswerEvent,
-    ErrorKind,
-    KeepAlive,
-    ProviderError,
-    Stop,
-    StopReason,
-    Text,
-    ToolCall,
-    Usage,
-)
+from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError, Stop, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.elements import ElementDecoder
 from chunkwire.llm.endings import AnswerEnding
 from chunkwire.llm.errors import error_in, error_of_event, read_error
@@ -30,62 +20,53 @@ from chunkwire.llm.shape import glimpse, load_values
 from chunkwire.llm.surrogates import SurrogateJoiner
 from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
-HEAD_OCTETS: Final = 4096  # kept of a body that may turn out to be no stream, for the error that says what it is
+HEAD_OCTETS: Final = 4096  # kept of a body until it is known to be a stream, for the error message if it is none
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
-_FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")
-"""What a line of an event stream begins with."""
+_FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")  # the start of a line of an event stream
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
-# What the dialects call their events: data that is no JSON breaks one of these, and only these.
+# Names of the dialects' own events: only in these, data that is no JSON is an error.
 _ANY_DIALECTS: Final = frozenset({"message", "data", "chunk", "completion"})
 _NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
-# A reason that explains why nothing was said; with any other one, an answer without content is an error.
-_EXPLAINED: Final = frozenset({StopReason.LENGTH, StopReason.FILTER, StopReason.REFUSAL})
+# Reasons to stop with which an answer without content is no error.
+_MAY_BE_EMPTY: Final = frozenset({StopReason.LENGTH, StopReason.FILTER, StopReason.REFUSAL})
 
 
 Unit = TypeVar("Unit")
 
 
-class Interpreter(Protocol):
-    """What a dialect's events mean; the state of one answer.
+class Interpreter:
+    """The meaning of a dialect's events; the state of one answer.
 
     Attributes:
-        ending: its row in the table of `endings`.
+        ending: the dialect's row in the table of `endings`.
         is_complete: the terminal event was seen.
-        is_finished: the model was seen to stop.
+        is_finished: a reason to stop was seen: the answer is whole if the body ends here.
     """
 
-    @property
-    def ending(self) -> AnswerEnding:
-        """Return the dialect's row."""
-        ...
+    ending: ClassVar[AnswerEnding]
 
-    @property
-    def is_complete(self) -> bool:
-        """Return whether the answer is whole."""
-        ...
-
-    @property
-    def is_finished(self) -> bool:
-        """Return whether it is whole if the body ends here."""
-        ...
+    def __init__(self) -> None:
+        self.is_complete = False
+        self.is_finished = False
 
     def take(self, name: str, payload: dict[str, object]) -> Iterable[AnswerEvent]:
-        """Return what an event, or a whole answer, means.
+        """Return what an event, or a whole answer (`name` is ""), means; nothing for an unknown one.
 
-        Nothing for an unknown one; errors of any dialect were looked for before. Raises ValueError where it means
-        nothing at all.
+        Errors in the forms that all dialects share were looked for before.
+
+        Raises:
+            ValueError: it is broken.
         """
-        ...
+        raise NotImplementedError
 
     def done(self) -> None:
-        """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect."""
-        ...
+        """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect; elsewhere it ends nothing."""
 
 
 class ToolIndex:
-    """Number the tool calls of one answer from 0, by whatever key the dialect gives them."""
+    """Number the tool calls of one answer from 0, by the key that the dialect gives them."""
 
     def __init__(self) -> None:
         self._ordinals: dict[object, int] = {}
@@ -94,16 +75,16 @@ class ToolIndex:
         return len(self._ordinals)
 
     def of(self, key: object) -> int:
-        """Return the number of the call of that key, the next one for a new key."""
+        """Return the number of the call with that key, the next one for a new key."""
         if key not in self._ordinals and len(self._ordinals) >= _MAX_TOOL_CALLS:
             raise ValueError(f"expected at most {_MAX_TOOL_CALLS} tool calls, got more")
         return self._ordinals.setdefault(key, len(self._ordinals))
 
 
 class AnswerReader(ABC, Generic[Unit]):
-    """What the readers of all dialects share: units, events or messages, are taken one by one until one is broken.
+    """Reads units (events or binary messages) one by one, until one is broken.
 
-    A body that begins as JSON is read as such: a provider that cannot stream answers with one whole object, Gemini
+    A body that begins as JSON is read as JSON: a provider that cannot stream answers with one whole object, Gemini
     with an array, and many with an error under a status of 200.
     """
 
@@ -111,7 +92,7 @@ class AnswerReader(ABC, Generic[Unit]):
 
     def __init__(self, interpreter: Interpreter) -> None:
         self._interpreter = interpreter
-        self._head = b""  # the first octets behind blanks, until a unit shows that this is a stream
+        self._head = b""  # the first octets after blanks; no longer filled once a unit was read
         self._units = 0
         self._is_failed = False
         self._is_whole = False
@@ -124,7 +105,7 @@ class AnswerReader(ABC, Generic[Unit]):
 
     @property
     def is_complete(self) -> bool:
-        """The answer is whole, whatever follows; see `Reader`."""
+        """The answer is whole; see `Reader`."""
         return (self._is_whole or self._interpreter.is_complete) and not self._is_failed
 
     def feed(self, octets: bytes) -> list[AnswerEvent]:
@@ -150,7 +131,7 @@ class AnswerReader(ABC, Generic[Unit]):
         return found
 
     def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
-        """Return what the end of the body completes, and last what the answer lacks; see `Reader`."""
+        """Return what the end of the body completes, and last an error; see `Reader`."""
         found: list[AnswerEvent] = []
         if self._is_failed or self._is_whole:
             return found
@@ -158,7 +139,7 @@ class AnswerReader(ABC, Generic[Unit]):
             return found
         found += self._joiner.flush()
         if self._interpreter.is_complete or (broken is None and self._is_ended()):
-            if self._has_content or self._stop in _EXPLAINED:
+            if self._has_content or self._stop in _MAY_BE_EMPTY:
                 self._is_whole = True
                 found += [ToolCall(index, "", "", "{}") for index in sorted(self._without_arguments)]
             else:
@@ -173,29 +154,32 @@ class AnswerReader(ABC, Generic[Unit]):
         """Add what these octets complete."""
 
     def _read_last(self, found: list[AnswerEvent]) -> bool:
-        """Add what only the end of input completes; say whether that was no error."""
+        """Add what only the end of input completes; return False after an error."""
         return True
 
     @property
     @abstractmethod
     def _is_inside(self) -> bool:
-        """The input ends inside of a unit."""
+        """The input ends inside a unit."""
 
     @abstractmethod
     def _is_other(self) -> bool:
-        """Say whether the head is that of something else than a stream."""
+        """Say whether the body begins as something else than a stream."""
 
     @abstractmethod
     def _meanings(self, unit: Unit) -> Iterable[AnswerEvent]:
-        """Return what a unit means; raise ValueError where it means nothing at all."""
+        """Return what a unit means; ValueError: it is broken."""
 
     def _take(self, unit: Unit, found: list[AnswerEvent]) -> bool:
-        """Add what one unit means; say whether more can be read."""
+        """Add what one unit means; return False after an error."""
         self._units += 1
         return self._add(self._meanings(unit), found, is_after=self._interpreter.is_complete)
 
     def _add(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent], *, is_after: bool) -> bool:
-        """Add these, up to an error, one by one: what precedes a broken part stays. After the end only usage counts."""
+        """Add events up to an error, or to a broken part; after the terminal event, only usage.
+
+        Return False after an error.
+        """
         try:
             for meaning in meanings:
                 if isinstance(meaning, ProviderError):
@@ -237,12 +221,12 @@ class AnswerReader(ABC, Generic[Unit]):
             if not self._add(self._object(unit), found, is_after=self._interpreter.is_complete):
                 return
         if broken is not None and self._interpreter.is_finished and not elements.is_in_array:
-            self._elements, self._is_past_end = ElementDecoder(), True  # behind one whole answer, nothing counts
+            self._elements, self._is_past_end = ElementDecoder(), True  # after one whole answer, nothing is read
         elif broken is not None and not self._interpreter.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units + 1)}: {broken}"))
 
     def _object(self, octets: bytes) -> Iterator[AnswerEvent]:
-        """Yield what an object means; one that means nothing, in place of a stream, is no answer."""
+        """Yield what an object means; a first one without a meaning is an error."""
         known = False
         for payload in load_values(octets.decode("utf-8", "replace")):
             if (error := error_in(payload)) is not None:
@@ -309,7 +293,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
             found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
 
     def _read_last(self, found: list[AnswerEvent]) -> bool:
-        """Take the last event without its blank line, which a browser would drop; not one that was cut in its JSON."""
+        """Take a last event without its blank line, which a browser would drop, unless its JSON is cut."""
         for item in self._decoder.end_of_input():
             is_after = self._interpreter.is_complete
             try:
@@ -331,16 +315,14 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
 
     def _meanings(self, unit: SseEvent | SseComment) -> Iterator[AnswerEvent]:
         if isinstance(unit, SseComment):
-            yield KeepAlive()
             return
         data = unit.data.strip()
-        while data.startswith("data:"):  # a proxy that frames what is framed already
+        while data.startswith("data:"):  # a proxy that wraps events in events
             data = data.removeprefix("data:").lstrip()
         if unit.event.lower() == "error":
             yield error_of_event(data)
             return
         if not data.startswith("{") and _is_sign_of_life(unit.event, data):
-            yield KeepAlive()
             return
         for payload in self._payloads(data):
             if (error := error_in(payload)) is not None:
@@ -349,13 +331,13 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
             yield from self._interpreter.take(unit.event, payload)
 
     def _payloads(self, data: str) -> Iterator[dict[str, object]]:
-        """Yield the objects of an event: mostly one, several where a server leaves out the blank lines between."""
+        """Yield the objects in an event: mostly one, several where a server leaves out the blank lines between them."""
         try:
             values = load_values(data) if data and not _is_done(data) else []
         except ValueError:
             lines = data.splitlines()
             if self._interpreter.is_finished and not data.startswith(("{", "[")):
-                return  # words of a server's own behind the finish
+                return  # text of the server after the answer
             if len(lines) < 2:
                 raise
             for line in lines:
@@ -372,7 +354,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
 
 
 def _is_sign_of_life(name: str, data: str) -> bool:
-    """Say whether data that is no object is a proxy's own: `event: ping` with the time of day, `data: ping`."""
+    """Say whether data that is no object is a proxy's keep-alive: `event: ping` with the time, `data: ping`."""
     is_foreign = name not in _ANY_DIALECTS and not name.startswith(_NAME_PREFIXES)
     return (is_foreign and not data.startswith("[")) or data.strip(": ").lower() in _SIGNS_OF_LIFE
 

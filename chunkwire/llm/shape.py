@@ -1,7 +1,7 @@
-"""JSON of unknown shape, read without surprise.
+"""Read JSON whose shape is not known.
 
-The rule here: a provider may send anything as JSON, and a client of the mock may too. These functions answer for
-every value; what is not where it should be is absent, not an exception. What this module must not know: any dialect.
+The rule here: providers, and clients of the mock, may send any JSON. These functions take every value; what is not
+where it is looked for is absent, not an exception. What this module must not know: any dialect.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def load_values(octets: bytes | str) -> list[object]:
-    """Return the JSON values that the octets hold one after the other, mostly one.
+    """Return the JSON values in the octets, one after the other, mostly one.
 
     Raises:
-        ValueError: one line that says where there is no JSON.
+        ValueError: no JSON, or something else between or after it.
     """
     values: list[object] = []
     try:
@@ -39,10 +39,10 @@ def load_values(octets: bytes | str) -> list[object]:
 
 
 def load_object(octets: bytes | str) -> dict[str, object]:
-    """Return the JSON object that the octets hold.
+    """Return the JSON object in the octets.
 
     Raises:
-        ValueError: no JSON, or JSON that is no object; one line that says which.
+        ValueError: no JSON, or JSON that is no object.
     """
     values = load_values(octets)
     if len(values) != 1 or not isinstance(values[0], dict):
@@ -51,12 +51,12 @@ def load_object(octets: bytes | str) -> dict[str, object]:
 
 
 def dump(value: object) -> str:
-    """Return compact JSON, characters beyond ASCII as they are: what the providers write."""
+    """Return compact JSON, without escapes for characters beyond ASCII: as the providers write it."""
     return _ENCODER.encode(value)
 
 
 def at(value: object, *path: str | int) -> object:
-    """Return what stands at a path of keys and indexes, None where the path leads nowhere."""
+    """Return the value at a path of keys and indexes, None where there is none."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
@@ -72,7 +72,7 @@ def text_at(value: object, *path: str | int) -> str:
 
 
 def delta_at(value: object, *path: str | int) -> str:
-    """Return the piece of a text at a path, "" where there is none; it may begin or end in half a surrogate pair."""
+    """Return the text at a path, "" where there is none; unlike `text_at`, lone surrogates are kept."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""
 

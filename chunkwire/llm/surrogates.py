@@ -1,8 +1,7 @@
-"""Surrogate pairs that a provider has split over two deltas, put together again.
+"""Join surrogate pairs that a provider has split over two deltas.
 
-The rule here: JSON may write a character beyond U+FFFF as two escapes (RFC 8259 §7), and a server that cuts its
-text between them sends each in a delta of its own. Half a pair is held until its other half comes, and is U+FFFD if
-that does not come.
+The rule here: JSON may write a character above U+FFFF as two escapes (RFC 8259 §7), and some servers cut their text
+between them. The first half is held until the second comes; without it, it becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class SurrogateJoiner:
-    """Pass events on, their texts without a lone surrogate."""
+    """Pass events on, without lone surrogates in their texts."""
 
     def __init__(self) -> None:
-        self._held: dict[object, tuple[str, AnswerEvent]] = {}  # the first half, and the event that it stood in
+        self._held: dict[object, tuple[str, AnswerEvent]] = {}  # the first half, and its event
 
     def take(self, event: AnswerEvent, found: list[AnswerEvent]) -> None:
-        """Add the event with its text mended; nothing where all of its text is held."""
+        """Add the event with its text joined; nothing where all of its text is held."""
         if isinstance(event, Text | Reasoning):
-            mended = self._mend(type(event), event, event.text)
-            if mended is event.text:
+            joined = self._join(type(event), event, event.text)
+            if joined is event.text:
                 found.append(event)
-            elif mended:
-                found.append(replace(event, text=mended))
+            elif joined:
+                found.append(replace(event, text=joined))
         elif isinstance(event, ToolCall):
-            found.append(replace(event, arguments=self._mend(event.index, event, event.arguments)))
+            found.append(replace(event, arguments=self._join(event.index, event, event.arguments)))
         else:
             found.append(event)
 
     def flush(self) -> Iterator[AnswerEvent]:
-        """Yield what is held, each half a pair as U+FFFD."""
+        """Yield what is held as U+FFFD."""
         held, self._held = self._held, {}
         for _, event in held.values():
             match event:
@@ -48,7 +47,7 @@ class SurrogateJoiner:
                 case ToolCall():
                     yield ToolCall(event.index, "", "", "\ufffd")
 
-    def _mend(self, key: object, event: AnswerEvent, text: str) -> str:
+    def _join(self, key: object, event: AnswerEvent, text: str) -> str:
         if not self._held and _SURROGATE.search(text) is None:
             return text
         first, _ = self._held.pop(key, ("", event))

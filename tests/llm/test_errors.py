@@ -60,7 +60,7 @@ def test_an_error_is_whose_fault_its_status_and_name_say(
     status: int, body: object, kind: ErrorKind, at_fault: AtFault
 ) -> None:
     error = refused(status, body)
-    assert (error.kind, error.at_fault, error.is_ours) == (kind, at_fault, isinstance(body, bytes))
+    assert (error.kind, error.kind.at_fault, error.is_ours) == (kind, at_fault, isinstance(body, bytes))
     assert error.is_callers_fault == (at_fault is AtFault.CALLER)
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import (
     ErrorKind,
-    KeepAlive,
     ProviderError,
     Reasoning,
     Started,
@@ -196,10 +195,6 @@ def test_azures_first_chunk_of_filter_results_starts_nothing() -> None:
 def test_a_second_choice_is_not_mixed_into_the_first() -> None:
     choices = [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]
     assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [Text("A")]
-
-
-def test_comments_are_signs_of_life() -> None:
-    assert DIALECTS["openai"].reader().feed(b": OPENROUTER PROCESSING\n\n") == [KeepAlive()]
 
 
 @pytest.mark.parametrize(

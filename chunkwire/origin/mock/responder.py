@@ -135,7 +135,7 @@ async def _stream(
         return
     fields = ((b"Content-Type", dialect.stream_type(question)), _NO_CACHE, _request_id(dialect, chance))
     async with response.chunked(fields=fields) as body:
-        ping = dialect.keep_alive() if wishes.keep_alive else None
+        ping = dialect.keep_alive if wishes.keep_alive else None
         quiet = 0.0
         for frame in lay_out(events, wishes.framing, chance):
             while ping is not None and quiet + wishes.keep_alive < frame.moment:
