@@ -1,7 +1,7 @@
-"""A question, from its account to its last written item: what every way of asking shares.
+"""Answer a question: the part that HTTP, WebSocket and OpenAI's form share.
 
-The rule here: how an answer is carried (chunks, one body, WebSocket messages) is up to what writes it. A caller that
-leaves cancels the provider at once; one that is slow slows the provider down, through a bounded channel.
+The rule here: the callers of this module write the answer (as chunks, one body, WebSocket messages). A client that
+leaves cancels the provider's stream at once; a slow one makes the provider wait, through a bounded channel.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Final
 
 import trio
 
-from chunkwire.ask.audit import Account, audit
+from chunkwire.ask.audit import AuditEntry, audit
 from chunkwire.ask.channel import AnswerChannel, Content, End, Item, Unsent
-from chunkwire.ask.forms import AnswerForm
+from chunkwire.ask.formats import AnswerFormat
+from chunkwire.ask.parameters import AskRequest
 from chunkwire.ask.relay import Relay
 from chunkwire.ask.session import Sessions
-from chunkwire.ask.wish import Wish
-from chunkwire.llm.answer import ErrorKind, ProviderError, Reasoning, Text, ToolCall
+from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.question import Message, Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.movers import SendTimeout
@@ -35,10 +35,10 @@ class AskSettings:
     """How the endpoint answers.
 
     Attributes:
-        system: said before every conversation; "" for nothing.
-        max_tokens: that a provider is asked for; None leaves it to the provider.
+        system: the system message of every conversation; "" for none.
+        max_tokens: asked of a provider where the caller names no limit; None leaves it to the provider.
         keep_alive: seconds without an octet until a sign of life.
-        passes_reasoning: pass on what a model thinks before it answers.
+        passes_reasoning: pass on the reasoning of a model.
     """
 
     system: str = ""
@@ -48,7 +48,7 @@ class AskSettings:
 
 
 class Answers:
-    """Asks the providers and keeps what was said before."""
+    """Answers questions by asking the providers; keeps the sessions."""
 
     def __init__(
         self, relay: Relay, settings: AskSettings, *, write_audit: Callable[[str], None] | None = None
@@ -58,71 +58,67 @@ class Answers:
         self.sessions = Sessions()
         self._write_audit = write_audit
 
-    def account(self, request: IncomingRequest, *, form: str, session: str) -> Account:
-        """Open the account of a question; of one whose caller had left before it was read, too."""
+    def entry(self, request: IncomingRequest, *, form: str, session: str) -> AuditEntry:
+        """Open the audit entry of a question; its caller may have left already."""
         ended = "client-gone" if request.peer == "-" else "cut"
-        return Account(secrets.token_hex(8), request.peer, form, trio.current_time(), session, ended=ended)
+        return AuditEntry(secrets.token_hex(8), request.peer, form, trio.current_time(), session, ended=ended)
 
     async def answer(
         self,
-        wish: Wish,
-        account: Account,
+        asked: AskRequest,
+        entry: AuditEntry,
         write: Callable[[AnswerChannel], Awaitable[None]],
         wait_departure: Callable[[], Awaitable[None]],
     ) -> None:
-        """Ask the providers and write what they say, until all is written or the caller has left.
+        """Ask the providers and write their answer, until all is written or the caller has left.
 
         Raises:
             PeerGone: the caller left; the provider's stream has been ended.
             SendTimeout: it took nothing for too long; likewise.
         """
-        channel = AnswerChannel(keeps_text=bool(account.session))
+        channel = AnswerChannel(keeps_text=bool(entry.session))
         gone: PeerGone | SendTimeout | None = None
-        relay = partial(self.relay.answer, self._question(wish), account, channel, wish.max_time)
+        relay = partial(self.relay.answer, self._question(asked), entry, channel, asked.max_time)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(relay, name="relay")
-                nursery.start_soon(_leave, account, wait_departure, nursery.cancel_scope, name="departure watch")
+                nursery.start_soon(_leave, entry, wait_departure, nursery.cancel_scope, name="departure watch")
                 try:
                     await write(channel)
                 except (PeerGone, SendTimeout) as error:
                     gone = error
-                account.ended = account.verdict
+                entry.ended = entry.verdict
                 nursery.cancel_scope.cancel()
         finally:
-            self.audit(account, trio.current_time())
-        if account.session and channel.text and account.ended == "complete":
-            self.sessions.add(account.session, trio.current_time(), question=wish.text, answer=channel.text)
+            audit(entry, trio.current_time(), self._write_audit)
+        if entry.session and channel.text and entry.ended == "complete":
+            self.sessions.add(entry.session, trio.current_time(), question=asked.text, answer=channel.text)
         if gone is not None:
             raise gone
-        if account.ended == "client-gone":
-            raise PeerGone(f"{account.client} left before the end of its answer")
+        if entry.ended == "client-gone":
+            raise PeerGone(f"{entry.client} left before the end of its answer")
 
-    def _question(self, wish: Wish) -> Question:
-        """Return what is asked: the endpoint's own words, then the caller's conversation, or that of its session."""
+    def _question(self, asked: AskRequest) -> Question:
+        """Return the question to providers: the system message, the session's history, the caller's messages."""
         messages = [Message("system", self.settings.system)] if self.settings.system else []
-        if wish.session:
-            messages += self.sessions.history(wish.session, trio.current_time())
-        messages += wish.question.messages or (Message("user", wish.text),)
-        most = wish.question.max_tokens or self.settings.max_tokens
-        return replace(wish.question, messages=tuple(messages), max_tokens=most)
+        if asked.session:
+            messages += self.sessions.history(asked.session, trio.current_time())
+        messages += asked.question.messages or (Message("user", asked.text),)
+        most = asked.question.max_tokens or self.settings.max_tokens
+        return replace(asked.question, messages=tuple(messages), max_tokens=most)
 
-    def refuse(self, request: IncomingRequest, form: str, refusal: Refusal) -> Account:
-        """Log a request that asks nothing, and return its account."""
-        account = self.account(request, form=form, session="")
-        account.error, account.ended = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), refusal.status), "refused"
-        self.audit(account, account.began)
-        return account
-
-    def audit(self, account: Account, now: float) -> None:
-        """Log a request that is over, and write its line where there is a place for it."""
-        audit(account, now, self._write_audit)
+    def refuse(self, request: IncomingRequest, form: str, refusal: Refusal) -> AuditEntry:
+        """Log a bad request, and return its audit entry."""
+        entry = self.entry(request, form=form, session="")
+        entry.error, entry.ended = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), refusal.status), "refused"
+        audit(entry, entry.began, self._write_audit)
+        return entry
 
 
 async def write_items(
     channel: AnswerChannel,
-    form: AnswerForm,
-    account: Account,
+    form: AnswerFormat,
+    entry: AuditEntry,
     *,
     keep_alive: float,
     send: Callable[[list[bytes], bool], Awaitable[None]],
@@ -130,30 +126,30 @@ async def write_items(
     send_nowait: Callable[[list[bytes]], Unsent | None] | None = None,
     first: Sequence[Item] = (),
 ) -> None:
-    """Write an answer in its form, as it comes, with a sign of life after each `keep_alive` seconds.
+    """Write an answer in its format, as it comes, with a sign of life after each `keep_alive` seconds.
 
     Args:
-        send: takes what is written at once, an event each, and whether it is the last; never an empty list.
-        send_nowait: the same for any task, without waiting; None where only this one can write.
+        send: takes pieces to write in one send, one or more, and whether they are the last.
+        send_nowait: the same without waiting, for any task; None where only this task can write.
         first: items that were taken from the channel before.
     """
 
     def write_nowait(items: list[Content]) -> Unsent | None:
-        account.note_token(trio.current_time())
-        return None if send_nowait is None else send_nowait([_written(form, item) for item in items])
+        entry.note_token(trio.current_time())
+        return None if send_nowait is None else send_nowait([form.piece(item) for item in items])
 
     batch = first
-    while not account.is_reported:
+    while not entry.is_reported:
         batch = batch or await channel.next(keep_alive, None if send_nowait is None else write_nowait)
-        pieces = [_written(form, item) for item in batch if isinstance(item, Content)]
+        pieces = [form.piece(item) for item in batch if isinstance(item, Content)]
         if pieces:
-            account.note_token(trio.current_time())
+            entry.note_token(trio.current_time())
         match batch[-1:]:
             case []:
                 await send_keep_alive()
             case [End()]:
-                with account.ending():
-                    await send([*pieces, *form.end(account)], True)
+                with entry.ending():
+                    await send([*pieces, *form.end(entry)], True)
             case [Unsent() as unsent]:  # it is alone: nothing was queued while it was written
                 await unsent.send()
             case _:
@@ -161,18 +157,8 @@ async def write_items(
         batch = ()
 
 
-def _written(form: AnswerForm, item: Content) -> bytes:
-    match item:
-        case Text():
-            return form.token(item.text)
-        case Reasoning():
-            return form.reasoning(item.text)
-        case ToolCall():
-            return form.tool_call(item)
-
-
-async def _leave(account: Account, wait_departure: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+async def _leave(entry: AuditEntry, wait_departure: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
     await wait_departure()
-    if not account.is_ending:  # a FIN just behind the last event is a normal end
-        account.ended = "client-gone"
+    if not entry.is_ending:  # a FIN right after the last event is a normal end
+        entry.ended = "client-gone"
         scope.cancel()

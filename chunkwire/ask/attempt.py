@@ -1,7 +1,7 @@
-"""Ask one provider once, and pass on what it says.
+"""Ask one provider once, and pass its answer on.
 
-The rule here: whatever ends the stream, the reader of the dialect says whether the answer is whole; a kind of error of
-ours becomes the provider's. Leaving, for whatever reason, ends the provider's stream at once: `client.open` sees to it.
+The rule here: whatever ends the stream, the dialect's reader decides whether the answer is whole. An error of
+connection or framing becomes an error of the provider's. Leaving ends the provider's stream at once (`client.open`).
 What this module must not know: other providers, retries, and how the answer is written to the caller.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 import chunkwire.client
-from chunkwire.ask.audit import Account
+from chunkwire.ask.audit import AuditEntry
 from chunkwire.ask.channel import AnswerChannel, Content
 from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
@@ -40,18 +40,18 @@ from chunkwire.llm.question import ModelRequest
 from chunkwire.net.dial import CONNECT_SECONDS
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
-_ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
-_ERROR_S: Final = 2.0  # that its end is waited for: the status says enough
-_IDLE_SLACK: Final = 0.1  # of the patience between two receives, by which it may last longer
-_GRACE_S: Final = 0.2  # for what may follow a terminal event, Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
+_ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the beginning of a page
+_ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
+_IDLE_SLACK: Final = 0.1  # share of `Patience.idle` by which a stream may be idle for longer
+_GRACE_S: Final = 0.2  # after a terminal event, for Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a provider may take, in seconds, and how often it is asked.
+    """Timeouts of a question in seconds, and the number of attempts.
 
     Attributes:
-        first_token: from the question to the first token, of reasoning or of a tool call too; models think.
+        first_token: from the request to the first token, also of reasoning or of a tool call.
         idle: between two receives after it.
         attempts: with one provider, the first included.
         backoff: first and longest wait between them.
@@ -69,11 +69,12 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What every attempt uses: patience, the TLS context of https providers, and the connections kept.
+class AttemptOptions:
+    """Options of every attempt.
 
     Attributes:
         note_wait: called when a provider has to wait for its caller.
+        tls: for https providers.
         passes_reasoning: reasoning goes to the caller; otherwise it is only counted.
     """
 
@@ -91,48 +92,48 @@ class OneAttempt:
         self,
         provider: Provider,
         admission: Admission,
-        means: Means,
-        account: Account,
+        options: AttemptOptions,
+        entry: AuditEntry,
         channel: AnswerChannel,
     ) -> None:
         self._provider = provider
         self._admission = admission
-        self._means = means
-        self._account = account
+        self._options = options
+        self._entry = entry
         self._channel = channel
         self._reader = provider.dialect.reader()
-        self._is_alive = False
+        self._has_begun = False  # the first token, also of reasoning, has come
         self._scope = trio.CancelScope()
 
     async def run(self, request: ModelRequest) -> ProviderError | None:
-        """Send a request and pass its answer on; return None for a whole one.
+        """Send a request and pass its answer on; return None for a whole answer.
 
         Cancellation: the provider's stream is ended with a reset.
         """
-        patience = self._means.patience
+        patience = self._options.patience
         self._scope.deadline = trio.current_time() + patience.first_token
         with self._scope:
             return await self._exchange(request)
         what = (
             f"an octet within {patience.idle:g} s"
-            if self._is_alive
+            if self._has_begun
             else f"a first token within {patience.first_token:g} s"
         )
         late = ProviderError(ErrorKind.TIMEOUT, f"expected {what}, got none", is_ours=True)
         return await self._take(self._reader.end_of_input(late))
 
     async def _exchange(self, request: ModelRequest) -> ProviderError | None:
-        provider, means = self._provider, self._means
+        provider, options = self._provider, self._options
         try:
             async with chunkwire.client.open(
                 request.method.decode("ascii"),
                 replace(provider.url, target=request.target),
                 fields=request.fields,
                 body=request.body,
-                connect_timeout=means.patience.connect,
-                tls=means.tls if provider.url.scheme == "https" else None,
+                connect_timeout=options.patience.connect,
+                tls=options.tls if provider.url.scheme == "https" else None,
                 judges_content=False,
-                pool=means.pool,
+                pool=options.pool,
             ) as stream:
                 if not 200 <= stream.head.status < 300:
                     head, octets = stream.head, await _some_of(stream)
@@ -145,65 +146,65 @@ class OneAttempt:
         return await self._take(events)
 
     async def _read_on(self, stream: Stream) -> ProviderError | None:
-        reader, idle = self._reader, self._means.patience.idle
+        reader, idle = self._reader, self._options.patience.idle
         with trio.CancelScope() as grace:
             while (read := await stream.next_read()) is not None:
                 if (error := await self._take(reader.feed(content(read)))) is not None:
                     return error
                 now = trio.current_time()
-                if self._is_alive and not now + idle <= self._scope.deadline < math.inf:
+                if self._has_begun and not now + idle <= self._scope.deadline < math.inf:
                     self._scope.deadline = now + idle * (1 + _IDLE_SLACK)  # not at every token: trio sorts deadlines
                 if reader.is_complete:
                     grace.deadline = min(grace.deadline, now + _GRACE_S)
         return None
 
     async def _take(self, events: list[AnswerEvent]) -> ProviderError | None:
-        """Pass events on; return the error among them."""
-        account = self._account
+        """Pass the content of events on; return the error among them."""
+        entry = self._entry
         items: list[Content] = []
         error: ProviderError | None = None
-        is_alive = False
+        has_reasoning = False
         for event in events:
             match event:
                 case Text():
-                    account.tokens += 1
+                    entry.tokens += 1
                     items.append(event)
                 case Reasoning():
-                    account.thoughts += 1
-                    is_alive = True
-                    if event.text and self._means.passes_reasoning:
+                    entry.thoughts += 1
+                    has_reasoning = True
+                    if event.text and self._options.passes_reasoning:
                         items.append(event)
                 case ToolCall():
                     items.append(event)
                 case Started():
-                    account.model = event.model or account.model
+                    entry.model = event.model or entry.model
                 case Usage():
-                    account.usage = event
+                    entry.usage = event
                 case Stop():
-                    account.stop = event.reason
+                    entry.stop = event.reason
                 case ProviderError():
                     error = event
                     break
-        if items or is_alive:
+        if items or has_reasoning:
             await self._pass_on(items)
         return error
 
     async def _pass_on(self, items: list[Content]) -> None:
-        """Pass items on; none at all shows life."""
-        if not self._is_alive:
-            self._is_alive = True
+        """Pass items on; an empty list is reasoning that is not passed on."""
+        if not self._has_begun:
+            self._has_begun = True
             self._scope.deadline = math.inf
-            self._admission.show_life(trio.current_time())
-        self._account.passed += len(items)
+            self._admission.note_first_token(trio.current_time())
+        self._entry.passed += len(items)
         for item in self._channel.put_nowait(items) if items else ():
-            self._account.waits += 1
-            self._means.note_wait()
+            self._entry.waits += 1
+            self._options.note_wait()
             self._scope.deadline = math.inf  # the caller is slow, not the provider
             await self._channel.put(item)
 
 
 async def _some_of(stream: Stream) -> bytes:
-    """Return the beginning of a body that is an error, or as much of it as came."""
+    """Return the beginning of an error's body, or as much of it as came."""
     octets = b""
     with trio.move_on_after(_ERROR_S):
         try:

@@ -1,6 +1,6 @@
-"""One request from its first octet to its last, and the line that is left of it.
+"""The audit entry of a request, and its line in the log.
 
-The rule here: who asked, who answered, how long it took and how it ended; never what was said, and never a key.
+The rule here: who asked, who answered, how long it took and how it ended; never the content, and never a key.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ logger = logging.getLogger("chunkwire.ask")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try with one provider.
+    """One attempt with one provider.
 
     Attributes:
-        error: None where it answered; "skipped" where it was not asked, and "cancelled" where the caller left.
+        error: None after a whole answer; "skipped" where it was not asked, "cancelled" where the caller left.
         tokens: pieces of text that were passed on.
     """
 
@@ -33,7 +33,7 @@ class Attempt:
     tokens: int = 0
 
     def to_json(self) -> dict[str, object]:
-        """Return it for the line, and for an error that a caller gets."""
+        """Return it as it stands in the audit line, and in the error that a caller gets."""
         content: dict[str, object] = {
             "provider": self.provider,
             "ms": round(self.seconds * 1000, 1),
@@ -43,20 +43,20 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Account:
-    """What is known of one request, while it runs and after. Moments in seconds on one monotonic clock.
+class AuditEntry:
+    """What is known of one request, during and after it. Moments in seconds on one monotonic clock.
 
     Attributes:
-        form: sse, jsonl, json or websocket.
-        tokens: pieces of text that were passed on; providers count their own in `usage`.
+        form: sse, jsonl, json, chat or websocket.
+        tokens: pieces of text that were passed on; providers count their own tokens in `usage`.
         thoughts: pieces of reasoning that came, passed on or not.
-        passed: pieces that were passed on, of text, reasoning and tool calls.
-        waits: times that the channel was full when a token came, and the provider had to wait for the caller.
-        is_callers_model: the caller named the model, and no provider has it as its own.
+        passed: pieces of text, reasoning and tool calls that were passed on.
+        waits: how often the channel was full, so that the provider had to wait for the caller.
+        is_callers_model: the caller named the model, and it is no provider's own.
         first_token: when the first piece was written to the caller.
-        is_whole: a provider's terminal event was seen.
+        is_whole: a provider's answer was whole.
         is_ending, is_reported: the last event is being written, or has been.
-        ended: complete, error, client-gone, refused for a question that was none, or cut where the server stopped.
+        ended: complete, error, client-gone, refused (a bad request), or cut (the server stopped).
     """
 
     id: str
@@ -82,24 +82,24 @@ class Account:
     is_reported: bool = False
 
     def begin(self, provider: str, model: str) -> None:
-        """Take note of who is asked, for which model."""
+        """Note which provider is asked, for which model."""
         self.provider, self.model, self.usage, self.stop = provider, model, None, None
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Take note that the last event is being written, and on leaving that it has been."""
+        """Note that the last event is being written, and on leaving that it has been."""
         self.is_ending = True
         yield
         self.is_reported = True
 
     def note_token(self, now: float) -> None:
-        """Take note that a token has been written."""
+        """Note that a piece has been written."""
         if self.first_token is None:
             self.first_token = now
 
     @property
     def verdict(self) -> str:
-        """How it ended, as far as the writing to the caller shows."""
+        """How it ended: client-gone unless the last event was written."""
         if not self.is_reported:
             return "client-gone"
         return "complete" if self.error is None else "error"
@@ -109,7 +109,7 @@ class Account:
         return None if moment is None else round((moment - self.began) * 1000, 1)
 
     def summary(self) -> dict[str, object]:
-        """Return what a caller gets at the end of a whole answer."""
+        """Return what the caller gets at the end of a whole answer."""
         usage = self.usage
         return {
             "id": self.id,
@@ -122,8 +122,8 @@ class Account:
             "ttft_ms": self.since(self.first_token),
         }
 
-    def trouble(self) -> dict[str, object]:
-        """Return what a caller gets of an error."""
+    def error_json(self) -> dict[str, object]:
+        """Return what the caller gets of an error."""
         error = self.error
         if error is None:
             raise AssertionError("expected an error to report")
@@ -137,7 +137,7 @@ class Account:
         return {**content, "id": self.id, "attempts": [attempt.to_json() for attempt in self.attempts]}
 
     def to_json(self, now: float) -> dict[str, object]:
-        """Return the line's content."""
+        """Return the audit line's content."""
         return {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "client": self.client,
@@ -153,26 +153,26 @@ class Account:
 
 
 def _usage_json(usage: Usage) -> dict[str, int]:
-    """Return what a provider counted; reasoning and cached tokens where it counted any."""
+    """Return a provider's counts; reasoning and cached tokens only where there are any."""
     counted = {"input_tokens": usage.prompt, "output_tokens": usage.completion}
     more = {"reasoning_tokens": usage.reasoning, "cached_tokens": usage.cached}
     return counted | {name: count for name, count in more.items() if count}
 
 
-def audit(account: Account, now: float, write_to: Callable[[str], None] | None) -> None:
-    """Log a request that is over at INFO, and write its line of JSON where there is a place for it."""
-    provider = account.provider or "-"
+def audit(entry: AuditEntry, now: float, write_to: Callable[[str], None] | None) -> None:
+    """Log a request that is over at INFO, and write its audit line unless `write_to` is None."""
+    provider = entry.provider or "-"
     logger.info(
         "%s %s %s %s tokens=%d ttft=%s total=%s %s%s",
-        account.client,
-        account.form,
-        account.id,
+        entry.client,
+        entry.form,
+        entry.id,
         provider,
-        account.tokens,
-        "-" if account.first_token is None else f"{account.since(account.first_token)}ms",
-        f"{account.since(now)}ms",
-        account.ended,
-        f" ({account.error.kind.value}: {account.error.message})" if account.error is not None else "",
+        entry.tokens,
+        "-" if entry.first_token is None else f"{entry.since(entry.first_token)}ms",
+        f"{entry.since(now)}ms",
+        entry.ended,
+        f" ({entry.error.kind.value}: {entry.error.message})" if entry.error is not None else "",
     )
     if write_to is not None:
-        write_to(json.dumps(account.to_json(now), ensure_ascii=False))
+        write_to(json.dumps(entry.to_json(now), ensure_ascii=False))

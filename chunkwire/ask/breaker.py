@@ -1,14 +1,14 @@
-"""A circuit breaker: whether to ask a provider at all, from how it answered lately.
+"""A circuit breaker: whether to ask a provider, decided by its latest answers.
 
-    CLOSED     every question passes; so many failures in a row → OPEN
-    OPEN       none passes, until its time is over → HALF_OPEN
-    HALF_OPEN  one question passes as a trial: first token → CLOSED, failure → OPEN, given up → the next one tries
+    CLOSED     every question passes; after so many failures in a row → OPEN
+    OPEN       none passes, until the cooldown is over → HALF_OPEN
+    HALF_OPEN  one question passes as a trial: first token → CLOSED, failure → OPEN, given up → another one may try
 
-Two rows are counted: failures before any token, which the first token of an answer ends, since answers last and
-failures are quick; and answers that broke off after it, which a whole answer ends.
+Two counts of failures in a row: those before the first token, reset by a first token, because answers take long and
+failures do not; and answers that broke off after it, reset by a whole answer.
 
-The rule here: pure; the time is given, in seconds on one monotonic clock. A pass that was given before the state last
-changed says nothing about the state there is.
+The rule here: pure; the time is given, in seconds on one monotonic clock. The result of a pass that was given before
+the latest change of state is ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_COOLDOWN_S: Final = 300.0  # however long a provider's Retry-After is: minut
 
 @unique
 class BreakerState(StrEnum):
-    """See the module."""
+    """The states; see the module."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -34,8 +34,8 @@ class Breaker:
     """The breaker of one provider.
 
     Args:
-        failures: in a row, that open it.
-        cooldown: seconds that it stays open.
+        failures: how many in a row open it.
+        cooldown: seconds for which it stays open.
     """
 
     def __init__(self, *, failures: int = FAILURES, cooldown: float = COOLDOWN_S) -> None:
@@ -59,11 +59,11 @@ class Breaker:
 
     @property
     def failures(self) -> int:
-        """Failures in a row, so far, of the longer row."""
+        """The higher of the two counts of failures in a row."""
         return max(self._failures, self._broken)
 
     def try_pass(self, now: float) -> Pass | None:
-        """Return a pass for one question, None for no."""
+        """Return a pass for one question, None where none may pass."""
         state = self.state(now)
         if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self._has_trial):
             return None
@@ -72,26 +72,14 @@ class Breaker:
             self._era += 1
         return Pass(self, self._era, is_trial=state is BreakerState.HALF_OPEN)
 
-    @property
-    def era(self) -> int:
-        """How often the state has changed."""
-        return self._era
-
-    def note_life(self) -> None:
-        """Take note of the first token of an answer; `Pass` calls this."""
+    def _note_first_token(self) -> None:
         self._failures = 0
         if self._open_until is not None:
             self._era += 1
             self._open_until = None
             self._has_trial = False
 
-    def note_success(self) -> None:
-        """Take note of a whole answer; `Pass` calls this."""
-        self.note_life()
-        self._broken = 0
-
-    def note_failure(self, now: float, wait: float, *, is_trial: bool, is_broken: bool) -> None:
-        """Take note of a failure; `Pass` calls this."""
+    def _note_failure(self, now: float, wait: float, *, is_trial: bool, is_broken: bool) -> None:
         if is_broken:
             self._broken += 1
         else:
@@ -101,54 +89,50 @@ class Breaker:
             self._has_trial = False
             self._open_until = now + (min(wait, MAX_COOLDOWN_S) if wait > 0 else self._cooldown)
 
-    def note_nothing(self, *, is_trial: bool) -> None:
-        """Take note of a question that was given up; `Pass` calls this."""
-        if is_trial:
-            self._has_trial = False
-
 
 class Pass:
-    """The permission to ask once; one of `succeed`, `fail` and `give_up` ends it, and what is said after it is ignored.
+    """The permission to ask once. The first call of `succeed`, `fail` or `give_up` ends it; later ones are ignored.
 
     Attributes:
-        is_trial: it was given half-open, and no token has come.
+        is_trial: it was given in HALF_OPEN, and no token has come.
     """
 
     def __init__(self, breaker: Breaker, era: int, *, is_trial: bool) -> None:
         self._breaker: Breaker | None = breaker
         self._era = era
-        self._has_life = False
+        self._has_token = False
         self.is_trial = is_trial
 
-    def show_life(self) -> None:
-        """Say that the first token has come."""
+    def note_first_token(self) -> None:
+        """Report the first token."""
         breaker = self._breaker
-        if breaker is not None and breaker.era == self._era:
-            breaker.note_life()
-            self._era = breaker.era
-            self._has_life = True
+        if breaker is not None and breaker._era == self._era:
+            breaker._note_first_token()
+            self._era = breaker._era
+            self._has_token = True
             self.is_trial = False
 
     def succeed(self) -> None:
-        """Say that the answer is whole."""
-        if (breaker := self._take()) is not None:
-            breaker.note_success()
+        """Report a whole answer."""
+        if (breaker := self._end()) is not None:
+            breaker._note_first_token()
+            breaker._broken = 0
 
     def fail(self, now: float, *, wait: float = 0.0) -> None:
-        """Say that it failed.
+        """Report a failure.
 
         Args:
-            wait: seconds that the provider asks to be left alone, which opens the breaker for so long and no longer;
-                0 for no such wish.
+            wait: seconds that the provider asks to wait: the breaker is open for just as long; 0 for its cooldown.
         """
-        if (breaker := self._take()) is not None:
-            breaker.note_failure(now, wait, is_trial=self.is_trial, is_broken=self._has_life)
+        if (breaker := self._end()) is not None:
+            breaker._note_failure(now, wait, is_trial=self.is_trial, is_broken=self._has_token)
 
     def give_up(self) -> None:
-        """Say that nothing was learnt: the caller left, or was at fault."""
-        if (breaker := self._take()) is not None:
-            breaker.note_nothing(is_trial=self.is_trial)
+        """Report neither: the caller left, or was at fault."""
+        if (breaker := self._end()) is not None and self.is_trial:
+            breaker._has_trial = False
 
-    def _take(self) -> Breaker | None:
+    def _end(self) -> Breaker | None:
+        """Return the breaker, None where the result is to be ignored."""
         breaker, self._breaker = self._breaker, None
-        return breaker if breaker is not None and breaker.era == self._era else None
+        return breaker if breaker is not None and breaker._era == self._era else None

@@ -22,7 +22,7 @@ _BATCH_CHARACTERS: Final = 65536  # written in one send, where so many are there
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The answer is over; whether it is whole or failed stands in the account."""
+    """The answer is over; whether it is whole or failed stands in the entry."""
 
 
 @dataclass(frozen=True, slots=True)

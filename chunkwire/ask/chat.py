@@ -1,8 +1,8 @@
 """`POST /v1/chat/completions` and `/v1/models`: OpenAI's form in and out, for its SDKs and for chat pages.
 
-The rule here: only the form. A model that a provider has names that provider, which is asked first, and the others
-answer with their own; any other model is passed on. Members that are not known here go to providers that speak this
-form. No keys, no accounts, no caches: an Authorization field is read over.
+The rule here: only the form. The model selects the provider that is asked first; the others answer with their own
+model. A model that no provider has is passed on as it is. Members that are not known here go to providers of this form.
+There are no keys, user accounts or caches: an Authorization field is ignored.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from functools import partial
 from typing import Final
 
 from chunkwire.ask.answering import Answers
-from chunkwire.ask.audit import Account
-from chunkwire.ask.channel import AnswerChannel
-from chunkwire.ask.members import ASKING, MAX_BODY_OCTETS, load_body, read_flag, read_question, read_seconds, wrong
-from chunkwire.ask.responses import JSON, NO_STORE, gather, json_body, status_of, wait_of, write_stream
-from chunkwire.ask.wish import Wish, refuse_foreign_page
-from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason, ToolCall, Usage
+from chunkwire.ask.audit import AuditEntry
+from chunkwire.ask.channel import AnswerChannel, Content
+from chunkwire.ask.json_members import (
+    MAX_BODY_OCTETS,
+    MEMBERS,
+    load_body,
+    read_flag,
+    read_question,
+    read_seconds,
+    wrong,
+)
+from chunkwire.ask.parameters import AskRequest, refuse_foreign_page
+from chunkwire.ask.responses import JSON, NO_STORE, gather, json_body, respond_error, write_stream
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, Reasoning, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.openai import error_object
 from chunkwire.llm.openai_chat import OpenAIChat
 from chunkwire.llm.question import Question
@@ -31,7 +39,7 @@ from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.sse import encode_comment, encode_event
 
-_READ: Final = ASKING | {"stream", "stream_options", "n"}
+_READ: Final = MEMBERS | {"stream", "stream_options", "n"}
 _DIALECT: Final = OpenAIChat()
 
 
@@ -63,24 +71,24 @@ async def _complete(answers: Answers, request: IncomingRequest, response: Respon
         refuse_foreign_page(request)
         body = load_body(await request.read_body(MAX_BODY_OCTETS))
         is_stream = read_flag(body, "stream", default=False)
-        wish = _read_wish(body, is_stream=is_stream)
+        asked = _read_request(body, is_stream=is_stream)
     except Refusal as refusal:
         name = str(refusal).partition(":")[0] if refusal.rule == "parameter" else ""
         error = ProviderError(ErrorKind.BAD_REQUEST, str(refusal), parameter=name)
         answers.refuse(request, "chat", refusal)
         await response.fixed(refusal.status, (JSON, NO_STORE, *refusal.fields), json_body({"error": _error(error)}))
         return
-    account = answers.account(request, form="chat", session="")
-    refuse = partial(_refuse, response, account)
+    entry = answers.entry(request, form="chat", session="")
+    refuse = partial(_refuse, response, entry)
     if is_stream:
-        form = ChatForm(account, wants_usage=wish.question.wants_usage)
-        write = partial(write_stream, response, account, form, answers.settings.keep_alive, False, refuse)
-        await answers.answer(wish, account, write, response.wait_departure)
+        form = ChatFormat(entry, wants_usage=asked.question.wants_usage)
+        write = partial(write_stream, response, entry, form, answers.settings.keep_alive, False, refuse)
+        await answers.answer(asked, entry, write, response.wait_departure)
     else:
-        await answers.answer(wish, account, partial(_write_whole, response, account, wish), response.wait_departure)
+        await answers.answer(asked, entry, partial(_write_whole, response, entry, asked), response.wait_departure)
 
 
-def _read_wish(body: Mapping[str, object], *, is_stream: bool) -> Wish:
+def _read_request(body: Mapping[str, object], *, is_stream: bool) -> AskRequest:
     """Return what a body asks for.
 
     Raises:
@@ -103,85 +111,78 @@ def _read_wish(body: Mapping[str, object], *, is_stream: bool) -> Wish:
             raise wrong(name, "none (not every provider has it)", body[name])
     others = {name: value for name, value in body.items() if name not in _READ and value is not None}
     asked = replace(question, wants_usage=wants_usage, others=others)
-    return Wish("", "chat", asked, max_time=read_seconds(body.get("max_time")))
+    return AskRequest("", "chat", asked, max_time=read_seconds(body.get("max_time")))
 
 
-class ChatForm:
-    """Chunks of a chat completion, and `[DONE]`; see `AnswerForm`."""
+class ChatFormat:
+    """Chunks of a chat completion, and `[DONE]`; see `AnswerFormat`."""
 
-    name = "chat"
     content_type = b"text/event-stream; charset=utf-8"
 
-    def __init__(self, account: Account, *, wants_usage: bool) -> None:
-        self._account = account
+    def __init__(self, entry: AuditEntry, *, wants_usage: bool) -> None:
+        self._entry = entry
         self._wants_usage = wants_usage
         self._created = int(time.time())
         self._role: dict[str, object] = {"role": "assistant"}
 
-    def token(self, text: str) -> bytes:
-        """Return a chunk of content."""
-        return self._delta({"content": text})
+    def piece(self, item: Content) -> bytes:
+        """Return one chunk; reasoning is `reasoning_content`, as in DeepSeek, vLLM and others."""
+        match item:
+            case Text():
+                return self._delta({"content": item.text})
+            case Reasoning():
+                return self._delta({"reasoning_content": item.text})
+            case ToolCall():
+                is_begin = item.id != "" or item.name != ""
+                begin = {"id": item.id, "type": "function"} if is_begin else {}
+                function = {**({"name": item.name} if is_begin else {}), "arguments": item.arguments}
+                return self._delta({"tool_calls": [{"index": item.index, **begin, "function": function}]})
 
-    def reasoning(self, text: str) -> bytes:
-        """Return a chunk of `reasoning_content`, as DeepSeek, vLLM and others name it."""
-        return self._delta({"reasoning_content": text})
-
-    def tool_call(self, call: ToolCall) -> bytes:
-        """Return a chunk of a tool call."""
-        function: dict[str, object] = {"arguments": call.arguments}
-        begun: dict[str, object] = {}
-        if call.id or call.name:
-            begun = {"id": call.id, "type": "function"}
-            function = {"name": call.name, "arguments": call.arguments}
-        return self._delta({"tool_calls": [{"index": call.index, **begun, "function": function}]})
-
-    def end(self, account: Account) -> list[bytes]:
-        """Return the chunk with the finish_reason, usage where it is asked for and known, and `[DONE]`; or an error."""
-        if account.error is not None:
-            return [encode_event(dump({"error": _error(account.error)}))]
-        answer = _answer_of(account, self._created)
-        asked = Question("", (), wants_usage=self._wants_usage and account.usage is not None)
-        return [piece.octets for piece in _DIALECT.write(answer, asked)[1:]]  # without the chunk that opens a stream
+    def end(self, entry: AuditEntry) -> list[bytes]:
+        """Return the chunk with the finish_reason, usage where asked for and known, and `[DONE]`; or an error."""
+        if entry.error is not None:
+            return [encode_event(dump({"error": _error(entry.error)}))]
+        answer = _answer_of(entry, self._created)
+        asked = Question("", (), wants_usage=self._wants_usage and entry.usage is not None)
+        return [piece.octets for piece in _DIALECT.write(answer, asked)[1:]]  # without its first chunk
 
     def keep_alive(self) -> bytes:
         """Return a comment."""
         return encode_comment("waiting")
 
     def _delta(self, delta: dict[str, object]) -> bytes:
-        """Return a chunk; the first one names the role."""
+        """Return a chunk; the first one has the role."""
         role, self._role = self._role, {}
         choice = {"index": 0, "delta": {**role, **delta}, "logprobs": None, "finish_reason": None}
-        head = {"id": _id_of(self._account), "object": "chat.completion.chunk", "created": self._created}
+        head = {"id": _id_of(self._entry), "object": "chat.completion.chunk", "created": self._created}
         usage = {"usage": None} if self._wants_usage else {}
-        return encode_event(dump({**head, "model": self._account.model, "choices": [choice], **usage}))
+        return encode_event(dump({**head, "model": self._entry.model, "choices": [choice], **usage}))
 
 
-async def _write_whole(response: Responder, account: Account, wish: Wish, channel: AnswerChannel) -> None:
-    calls = await gather(channel, account)
-    if account.error is not None:
-        await _refuse(response, account)
+async def _write_whole(response: Responder, entry: AuditEntry, asked: AskRequest, channel: AnswerChannel) -> None:
+    calls = await gather(channel, entry)
+    if entry.error is not None:
+        await _refuse(response, entry)
         return
-    answer = replace(_answer_of(account, int(time.time())), text=(channel.text,), tool_calls=tuple(calls))
-    reply = _DIALECT.write_whole(answer, wish.question)
-    with account.ending():
+    answer = replace(_answer_of(entry, int(time.time())), text=(channel.text,), tool_calls=tuple(calls))
+    reply = _DIALECT.write_whole(answer, asked.question)
+    with entry.ending():
         await response.fixed(200, (JSON, NO_STORE), reply.body)
 
 
-def _answer_of(account: Account, created: int) -> Answer:
-    """Return what is known of an answer, its content left out."""
-    usage, stop = account.usage or Usage(0, 0), account.stop or StopReason.STOP
-    return Answer(_id_of(account), account.model, created, (), usage=usage, stop=stop)
+def _answer_of(entry: AuditEntry, created: int) -> Answer:
+    """Return what is known of an answer, without its content."""
+    usage, stop = entry.usage or Usage(0, 0), entry.stop or StopReason.STOP
+    return Answer(_id_of(entry), entry.model, created, (), usage=usage, stop=stop)
 
 
-def _id_of(account: Account) -> str:
-    return _DIALECT.id_prefix + account.id
+def _id_of(entry: AuditEntry) -> str:
+    return _DIALECT.id_prefix + entry.id
 
 
-async def _refuse(response: Responder, account: Account) -> None:
-    """Answer with the error that came before anything else could."""
-    body = {} if account.error is None else {"error": _error(account.error)}
-    with account.ending():
-        await response.fixed(status_of(account), (JSON, NO_STORE, *wait_of(account)), json_body(body))
+async def _refuse(response: Responder, entry: AuditEntry) -> None:
+    body = {} if entry.error is None else {"error": _error(entry.error)}
+    await respond_error(response, entry, body)
 
 
 def _error(error: ProviderError) -> dict[str, object]:

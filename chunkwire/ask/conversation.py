@@ -1,7 +1,7 @@
-"""`/ask` over a WebSocket: each message of the client's is a question, answered in messages of JSON.
+"""`/ask` over a WebSocket: each message of the client is a question, answered in messages of JSON.
 
-The rule here: one question at a time, a few wait here and the rest in the socket's own buffers. A Close frame, a FIN
-or a reset cancels what is being asked and what waits.
+The rule here: one question at a time; a few wait here, and more in the socket's buffers. A Close frame, a FIN or a
+reset cancels all of them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 import trio
 
 from chunkwire.ask.answering import Answers, write_items
-from chunkwire.ask.audit import Account
+from chunkwire.ask.audit import AuditEntry
 from chunkwire.ask.channel import AnswerChannel
-from chunkwire.ask.forms import LineForm
-from chunkwire.ask.members import read_seconds
-from chunkwire.ask.wish import Wish, read_session
+from chunkwire.ask.formats import JsonLinesFormat
+from chunkwire.ask.json_members import read_seconds
+from chunkwire.ask.parameters import AskRequest, read_session
 from chunkwire.llm.question import Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.origin.websocket import WebSocket, open_websocket
@@ -28,15 +28,15 @@ from chunkwire.server.responder import Responder
 
 MAX_QUESTION_OCTETS: Final = 1 << 20
 _BINARY: Final = Refusal(400, "body", "expected a question in a text message, got a binary one")
-_WAITING: Final = 8  # questions read ahead of their turn, so that a Close frame behind them is seen
+_WAITING: Final = 8  # questions read ahead, so that a Close frame after them is seen
 _TOO_BIG: Final = 1009  # RFC 6455 §7.4.1
 
 
 async def converse(answers: Answers, request: IncomingRequest, response: Responder) -> None:
     """Answer every question of a WebSocket until it is closed; one in the request's own `q` comes first."""
     session, first = read_session(request.query.text("session")), request.query.text("q")
-    wish = Wish(first, "websocket", Question("", ()), session, read_seconds(request.query.text("max_time")))
-    talk = _Talk(answers, request, await open_websocket(request, response), wish)
+    asked = AskRequest(first, "websocket", Question("", ()), session, read_seconds(request.query.text("max_time")))
+    talk = _Talk(answers, request, await open_websocket(request, response), asked)
     send, receive = trio.open_memory_channel[str | Refusal](_WAITING)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_listen, talk, send, name="questions")
@@ -49,38 +49,40 @@ async def converse(answers: Answers, request: IncomingRequest, response: Respond
 
 
 class _Talk:
-    """One WebSocket, and what its questions have in common.
+    """One WebSocket, and what its questions share.
 
     Attributes:
-        left: the client has closed, or gone.
+        left: the client has closed the WebSocket, or is gone.
     """
 
-    def __init__(self, answers: Answers, request: IncomingRequest, socket: WebSocket, wish: Wish) -> None:
+    def __init__(self, answers: Answers, request: IncomingRequest, socket: WebSocket, asked: AskRequest) -> None:
         self.socket = socket
         self.left = trio.Event()
         self._answers = answers
         self._request = request
-        self._wish = wish
+        self._asked = asked
 
     async def answer(self, question: str | Refusal) -> None:
-        """Answer a question, or say why a message is none."""
+        """Answer a question, or a message that is none."""
         try:
             if isinstance(question, Refusal):
-                await self._send(LineForm().end(self._answers.refuse(self._request, "websocket", question)), True)
+                await self._send(
+                    JsonLinesFormat().end(self._answers.refuse(self._request, "websocket", question)), True
+                )
                 return
-            account = self._answers.account(self._request, form="websocket", session=self._wish.session)
-            wish = replace(self._wish, text=question)
-            await self._answers.answer(wish, account, partial(self._write, account), self.left.wait)
+            entry = self._answers.entry(self._request, form="websocket", session=self._asked.session)
+            asked = replace(self._asked, text=question)
+            await self._answers.answer(asked, entry, partial(self._write, entry), self.left.wait)
         except PeerGone:
-            self.left.set()  # the account has it; `_listen` ends the conversation
+            self.left.set()  # logged already; `_listen` ends the conversation
 
-    async def _write(self, account: Account, channel: AnswerChannel) -> None:
+    async def _write(self, entry: AuditEntry, channel: AnswerChannel) -> None:
         from wsproto.events import Ping
 
         await write_items(
             channel,
-            LineForm(),
-            account,
+            JsonLinesFormat(),
+            entry,
             keep_alive=self._answers.settings.keep_alive,
             send=self._send,
             send_keep_alive=lambda: self.socket.send(Ping()),
@@ -94,12 +96,12 @@ class _Talk:
 
 
 async def _listen(talk: _Talk, send: trio.MemorySendChannel[str | Refusal]) -> None:
-    """Pass on whole messages as questions, answer pings, and note when the client has left."""
+    """Pass on whole messages as questions, and set `left` at the end."""
     async with send:
         try:
             await _take_questions(talk.socket, send)
         except PeerGone:
-            pass  # it left without a word
+            pass  # it left without a Close frame
         finally:
             talk.left.set()
 
@@ -116,7 +118,7 @@ async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str | 
                 await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
                 return
             is_text = isinstance(piece, TextMessage)
-            if is_text and piece.data:  # a fragment may be empty, and there may be any number of them
+            if is_text and piece.data:  # any number of fragments may be empty: they are not kept
                 held.append(piece.data)
             if piece.message_finished:
                 question, held, length = "".join(held), [], 0

@@ -1,4 +1,4 @@
-"""What the endpoint's `/metrics` say beside those of every server: providers, retries, broken answers."""
+"""The endpoint's own metrics: providers, retries, broken answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Relay
 from chunkwire.server.metrics import Metrics
 
-# Name, type, what it is, and how it is read of one provider.
+# Name, type, help, and the value of one provider.
 _OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], float]], ...]] = (
     ("streams", "gauge", "Answers that a provider is giving.", lambda provider, _: provider.gate.running),
     ("waiting", "gauge", "Questions that wait for room at a provider.", lambda provider, _: provider.gate.waiting),
@@ -35,7 +35,7 @@ _OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], floa
 
 
 class AskMetrics(Metrics):
-    """Those of every server, and those of a relay."""
+    """The metrics of every server, and those of a relay."""
 
     def __init__(self, relay: Relay) -> None:
         super().__init__("ask")

@@ -1,8 +1,8 @@
-"""Parameters of a request that a provider refuses, though an answer does not depend on them.
+"""Optional parameters of a request that a provider refuses.
 
-The rule here: what this endpoint adds by itself (`stream_options`, the newer name of the limit of tokens, `stream`) is
-left out once the provider names it in a refusal. What a caller wished for is left out only where the provider says that
-it knows no such parameter or does not support it: a value that it finds wrong is the caller's to correct.
+The rule here: a parameter that this endpoint adds itself (`stream_options`, the newer name of the limit of tokens,
+`stream`) is left out once the provider names it in a refusal. A caller's own parameter is left out only where the
+provider reports it as unknown or not supported: a wrong value is for the caller to correct.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chunkwire.llm.shape import dump, load_object
 STREAM: Final = "stream"
 _OURS: Final = frozenset({STREAM, "stream_options", "max_completion_tokens"})
 _OLDER_NAMES: Final = {"max_completion_tokens": "max_tokens"}
-# Without these it would be another question.
+# Without these the question would be another one.
 _NEEDED: Final = frozenset(
     {"model", "messages", "input", "contents", "system", "systemInstruction", "tools", "max_tokens"}
 )
@@ -31,7 +31,7 @@ _UNSUPPORTED: Final = re.compile(
 
 
 def refused_parameter(error: ProviderError, request: ModelRequest) -> str:
-    """Return the parameter of a request that its provider refuses and that may be left out, "" for none."""
+    """Return the refused parameter of a request that may be left out, "" for none."""
     name = error.parameter.rpartition(".")[2]
     if not error.is_callers_fault or not name or name in _NEEDED:
         return ""
@@ -41,7 +41,7 @@ def refused_parameter(error: ProviderError, request: ModelRequest) -> str:
 
 
 def without(request: ModelRequest, names: Set[str]) -> ModelRequest:
-    """Return a request without these parameters; the limit of tokens gets its older name instead."""
+    """Return a request without these parameters; the limit of tokens is sent under its older name instead."""
     if not names - {STREAM}:
         return request
     body = load_object(request.body)
@@ -54,6 +54,6 @@ def without(request: ModelRequest, names: Set[str]) -> ModelRequest:
 
 
 def _places(body: dict[str, object]) -> list[dict[str, object]]:
-    """Return the objects in which a parameter may stand."""
+    """Return the objects that may have a parameter."""
     nested = (body.get(key) for key in _NESTED)
     return [body, *(members for members in nested if isinstance(members, dict))]

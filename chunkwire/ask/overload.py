@@ -1,10 +1,10 @@
-"""What keeps a crowd of questions from a provider, and a failing provider from a crowd of retries.
+"""Overload control: limits on the questions to a provider, and on retries.
 
-    gate      one a provider: its breaker, a cap of streams at once, and a bounded queue for those who find it full
-    budget    one a process: so many retries for so many questions
+    gate      one per provider: its breaker, a limit of concurrent streams, and a bounded queue
+    budget    one per process: how many retries are allowed for so many questions
 
-Who finds a gate full, or its breaker at a trial, may wait in the queues of several gates at once; the first that has
-room lets it in, in the order of arrival. The rule here: what a question is, and what answers it, is not known.
+A question that finds a gate full, or its breaker in a trial, may wait in the queues of several gates at once. The first
+gate with room admits it, in the order of arrival. The rule here: questions and answers are not known.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import trio
 
 from chunkwire.ask.breaker import Breaker, BreakerState, Pass
 
-MAX_STREAMS: Final = 1000  # of one provider at once; each costs two sockets and some 100 KB here
+MAX_STREAMS: Final = 1000  # of one provider at once; each needs two sockets and some 100 KB here
 MAX_WAITING: Final = 1000  # questions in the queue of one provider; each holds a socket and its text
 
 RETRY_SHARE: Final = 0.2  # retries earned by a question (Finagle's RetryBudget: 20 %)
-RETRY_FLOOR: Final = 10.0  # retries that a process which has been idle may make at once, and regains in 10 s
-_MAX_RETRIES: Final = 100.0  # saved up: what a busy hour earns must not be spent in one bad second
+RETRY_FLOOR: Final = 10.0  # retries that an idle process may make at once; refilled in 10 s
+_MAX_RETRIES: Final = 100.0  # saved at most: a busy hour must not allow a burst of thousands
 FLOOR_REFILL_S: Final = 10.0
 
 
@@ -30,10 +30,10 @@ class RetryBudget:
     """A token bucket of retries. Pure: the time is given, in seconds on one monotonic clock.
 
     Args:
-        share: of a retry that each question earns.
+        share: of a retry, added by each question.
 
     Attributes:
-        spent, refused: retries that were made, and that were not.
+        spent, refused: retries that were allowed, and that were not.
     """
 
     def __init__(self, share: float = RETRY_SHARE) -> None:
@@ -44,7 +44,7 @@ class RetryBudget:
         self._as_of = 0.0
 
     def left(self, now: float) -> float:
-        """Return how many retries may be made at once."""
+        """Return how many retries are allowed now."""
         if self._share and self._saved < RETRY_FLOOR:
             earned = (now - self._as_of) * RETRY_FLOOR / FLOOR_REFILL_S
             self._saved = min(RETRY_FLOOR, self._saved + max(0.0, earned))
@@ -56,7 +56,7 @@ class RetryBudget:
         self._saved = min(_MAX_RETRIES, self.left(now) + self._share)
 
     def try_spend(self, now: float) -> bool:
-        """Count a retry, if there is one left."""
+        """Take a retry out of the budget; False where none is left."""
         if self.left(now) < 1:
             self.refused += 1
             return False
@@ -66,15 +66,15 @@ class RetryBudget:
 
 
 class ProviderGate:
-    """What a question passes on its way to one provider.
+    """Admission of questions to one provider.
 
     Args:
-        most: streams at once.
-        most_waiting: questions in its queue.
+        most: concurrent streams.
+        most_waiting: questions in the queue.
 
     Attributes:
         running: streams.
-        turned_away: questions that found the queue full, or waited in vain.
+        turned_away: questions that found the queue full, or were not admitted in time.
     """
 
     def __init__(self, breaker: Breaker, *, most: int = MAX_STREAMS, most_waiting: int = MAX_WAITING) -> None:
@@ -92,11 +92,11 @@ class ProviderGate:
 
     @property
     def has_place(self) -> bool:
-        """Say whether one more question may wait."""
+        """One more question may wait."""
         return len(self._queue) < self._most_waiting
 
     def try_enter(self, now: float) -> Admission | None:
-        """Return an entry for one question, None for no: full, or the breaker says no."""
+        """Admit one question; None where the gate is full, or the breaker lets none pass."""
         if self.running >= self.most:
             return None
         permit = self.breaker.try_pass(now)
@@ -106,7 +106,7 @@ class ProviderGate:
         return Admission(self, permit)
 
     def is_closed(self, now: float) -> bool:
-        """Say whether waiting is in vain: the breaker is open."""
+        """Say whether waiting is useless: the breaker is open."""
         return self.breaker.state(now) is BreakerState.OPEN
 
     def join(self, waiter: Waiter) -> None:
@@ -117,38 +117,38 @@ class ProviderGate:
         """Take a question out of the queue."""
         self._queue.remove(waiter)
 
-    def settle(self, now: float) -> None:
-        """Let in who may come in, and send everybody away once the breaker is open."""
+    def admit_waiting(self, now: float) -> None:
+        """Admit the questions that may enter; once the breaker is open, remove all from the queue."""
         while self._queue and (entry := self.try_enter(now)) is not None:
-            self._queue[0].let_in(entry)
+            self._queue[0].admit(entry)
         if self._queue and self.is_closed(now):
             for waiter in list(self._queue):
                 waiter.give_up_on(self)
 
 
 class Admission:
-    """A place inside of a gate; `leave` gives it back."""
+    """A question that a gate has admitted, until `leave`."""
 
     def __init__(self, gate: ProviderGate, permit: Pass) -> None:
         self.gate = gate
         self.permit = permit
 
-    def show_life(self, now: float) -> None:
-        """Say that the first token has come: a trial is over, and others may come in."""
+    def note_first_token(self, now: float) -> None:
+        """Report the first token: it ends a trial, and others may enter."""
         was_trial = self.permit.is_trial
-        self.permit.show_life()
+        self.permit.note_first_token()
         if was_trial:
-            self.gate.settle(now)
+            self.gate.admit_waiting(now)
 
     def leave(self, now: float) -> None:
-        """Give the place back; a permit of which nothing was said before has taught nothing."""
+        """Make room for another question; without a result reported before, the breaker gets none."""
         self.permit.give_up()
         self.gate.running -= 1
-        self.gate.settle(now)
+        self.gate.admit_waiting(now)
 
 
 class Waiter:
-    """A question in the queues of gates; `entry` is set where one of them let it in."""
+    """A question in the queues of gates; `entry` is set once one of them has admitted it."""
 
     def __init__(self, gates: Iterable[ProviderGate]) -> None:
         self.entry: Admission | None = None
@@ -157,13 +157,13 @@ class Waiter:
         for gate in self._gates:
             gate.join(self)
 
-    def let_in(self, entry: Admission) -> None:
-        """Take an entry, and leave all queues; a gate calls this."""
+    def admit(self, entry: Admission) -> None:
+        """Keep the entry, and leave all queues; called by a gate."""
         self.entry = entry
         self._leave_queues()
 
     def give_up_on(self, gate: ProviderGate) -> None:
-        """Leave the queue of one gate; a gate calls this."""
+        """Leave the queue of one gate; called by it."""
         self._gates.remove(gate)
         gate.drop(self)
         if not self._gates:
@@ -175,9 +175,9 @@ class Waiter:
         self._is_over.set()
 
     async def wait(self, patience: float) -> Admission | None:
-        """Return the entry, None where no gate has one within so many seconds.
+        """Return the entry, None where no gate admits it within so many seconds.
 
-        Cancellation: what had been let in leaves again.
+        Cancellation: an entry is given back.
         """
         try:
             with trio.move_on_after(patience):

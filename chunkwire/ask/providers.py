@@ -1,6 +1,6 @@
-"""Who is asked: a name, a dialect, a URL, a model, a key, and how it has done so far.
+"""A provider: name, dialect, URL, model, key, and the results so far.
 
-The rule here: a key comes out of the environment and goes into a request, and nowhere else: not into a log, an error
+The rule here: a key is read from the environment and sent in requests, and goes nowhere else: not into a log, an error
 or `/providers`.
 """
 
@@ -23,12 +23,12 @@ from chunkwire.wire.errors import LocalError
 
 _SPEC: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _KEY: Final = re.compile(r"[!-~]+")
-_MAX_MODELS: Final = 256  # whose refused parameters are remembered, of one provider; callers may name any model
+_MAX_MODELS: Final = 256  # whose refused parameters are kept, per provider; callers may name any model
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came of asking a provider."""
+    """Counts of the requests to a provider."""
 
     asked: int = 0
     answered: int = 0
@@ -41,8 +41,8 @@ class Provider:
     """One provider.
 
     Attributes:
-        url: its target is the path that the dialect's own paths go under, or one that is whole already; what its query
-            says is said in each request.
+        url: its path is prefixed to the dialect's own, unless it is one of those already; its query is sent in each
+            request.
         key: "" for none.
     """
 
@@ -56,18 +56,18 @@ class Provider:
     _refused: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict, repr=False)
 
     def refused(self, model: str) -> frozenset[str]:
-        """Return the parameters that the provider is known to refuse for a model."""
+        """Return the parameters that the provider refuses for a model, as far as known."""
         return self._refused.get(model, frozenset())
 
     def remember(self, model: str, names: frozenset[str]) -> None:
-        """Take note of the parameters that a request had to leave out to be taken."""
+        """Keep the parameters that a request had to leave out to be accepted."""
         if names:
             self._refused[model] = names
             if len(self._refused) > _MAX_MODELS:
                 self._refused.popitem(last=False)
 
     def request(self, question: Question, left_out: frozenset[str]) -> ModelRequest:
-        """Return the request that asks, without these parameters."""
+        """Return the request for a question, without these parameters."""
         path, _, query = self.url.target.partition(b"?")
         base = b"" if path == b"/" else path
         question = replace(question, is_stream=STREAM not in left_out)
@@ -77,7 +77,7 @@ class Provider:
         return replace(request, target=_with_query(target, query))
 
     def to_json(self, now: float) -> dict[str, object]:
-        """Return what `/providers` says of it; the query of its URL is left out, since keys may stand there."""
+        """Return its entry in `/providers`, without the query of its URL, which may have a key in it."""
         breaker = self.gate.breaker
         return {
             "name": self.name,
@@ -98,7 +98,7 @@ class Provider:
 
 
 def _with_query(target: bytes, query: bytes) -> bytes:
-    """Return a target whose query says what another one says, in place of what it said under the same names."""
+    """Return a target with the parameters of another query added; they replace its own of the same name."""
     path, _, own = target.partition(b"?")
     names = {pair.partition(b"=")[0] for pair in query.split(b"&")}
     kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
@@ -116,15 +116,15 @@ def parse_provider(
     max_streams: int = MAX_STREAMS,
     max_waiting: int = MAX_WAITING,
 ) -> Provider:
-    """Return the provider of `NAME=DIALECT:URL[#MODEL]`; its key is that of NAME_API_KEY in the environment.
+    """Return the provider of `NAME=DIALECT:URL[#MODEL]`; its key is NAME_API_KEY in the environment.
 
     Args:
-        model: for a spec that names none.
+        model: for a spec without one.
         failures, cooldown: of its breaker.
         max_streams, max_waiting: of its gate.
 
     Raises:
-        LocalError: one line that names what is wrong.
+        LocalError: the spec or the key is wrong.
     """
     found = _SPEC.fullmatch(spec)
     if found is None:
@@ -142,7 +142,7 @@ def parse_provider(
 
 
 def key_variable(name: str) -> str:
-    """Return the environment variable that holds a provider's key: `my-openai` → `MY_OPENAI_API_KEY`."""
+    """Return the environment variable of a provider's key: `my-openai` → `MY_OPENAI_API_KEY`."""
     return name.upper().replace("-", "_") + "_API_KEY"
 
 

@@ -1,6 +1,6 @@
 """Run the answer endpoint on an address.
 
-The rule here: only assembly. The engine is `server`; it knows nothing of providers.
+The rule here: only assembly.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from chunkwire.ask.answering import AskSettings
+from chunkwire.ask.answering import Answers, AskSettings
 from chunkwire.ask.attempt import Patience
 from chunkwire.ask.counts import AskMetrics
-from chunkwire.ask.endpoint import Endpoint
+from chunkwire.ask.endpoint import ask_resources
 from chunkwire.ask.overload import RetryBudget
 from chunkwire.ask.providers import Provider, check_names
 from chunkwire.ask.relay import Relay
@@ -43,11 +43,11 @@ async def serve_ask(
 
     Args:
         providers: in the order in which they are asked; at least one.
-        budget: of repeated requests, for all providers; None takes the usual one.
+        budget: of retries, for all providers; None takes the default.
         tls: for https providers; None takes the system's roots.
         write_audit: takes a line of JSON, without its newline, for each request that is over.
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
-        certificate: serve over TLS with it; None serves in the clear.
+        certificate: serve over TLS with it; None serves without TLS.
         handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
@@ -64,7 +64,7 @@ async def serve_ask(
         )
         await serve(
             address,
-            Endpoint(relay, ask_settings, write_audit=write_audit).resources(),
+            ask_resources(Answers(relay, ask_settings, write_audit=write_audit)),
             settings=settings,
             admin=admin,
             metrics=AskMetrics(relay),

@@ -1,6 +1,6 @@
-"""What was said before, for those who give a session id: bounded in every direction.
+"""The history of conversations, by session id, bounded in number, size and time.
 
-The rule here: pure; the time is given. Who knows its id has the session, so an id should be hard to guess.
+The rule here: pure; the time is given. Anyone who knows an id can use the session, so it should be hard to guess.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final
 
 from chunkwire.llm.question import Message
 
-MAX_SESSIONS: Final = 1000  # the one unused for longest is forgotten first; at 64 KiB each, 64 MiB at most
+MAX_SESSIONS: Final = 1000  # the least recently used is dropped first; at 64 KiB each, 64 MiB at most
 MAX_TURNS: Final = 20  # messages of one session: ten questions with their answers
 MAX_CHARACTERS: Final = 64 * 1024  # of one session's messages: some 16,000 tokens, which each further question costs
-IDLE_S: Final = 3600.0  # until an unused session is forgotten
+IDLE_S: Final = 3600.0  # until an unused session is dropped
 
 SESSION_ID: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
 
@@ -30,11 +30,11 @@ class Sessions:
 
     def history(self, name: str, now: float) -> tuple[Message, ...]:
         """Return the messages of a session, oldest first; none for a new one."""
-        self._forget_idle(now)
+        self._drop_idle(now)
         return self._turns.get(name, (now, ()))[1]
 
     def add(self, name: str, now: float, *, question: str, answer: str) -> None:
-        """Remember a question and its whole answer; the oldest turns go when there are too many, in pairs."""
+        """Keep a question and its whole answer; the oldest pairs are dropped when there are too many."""
         turns = [*self.history(name, now), Message("user", question), Message("assistant", answer)]
         while len(turns) > MAX_TURNS or (turns and sum(len(turn.text) for turn in turns) > MAX_CHARACTERS):
             del turns[:2]
@@ -43,6 +43,6 @@ class Sessions:
         if len(self._turns) > MAX_SESSIONS:
             self._turns.popitem(last=False)
 
-    def _forget_idle(self, now: float) -> None:
+    def _drop_idle(self, now: float) -> None:
         while self._turns and next(iter(self._turns.values()))[0] + IDLE_S <= now:
             self._turns.popitem(last=False)

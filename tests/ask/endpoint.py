@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from chunkwire.ask.answering import AskSettings
+from chunkwire.ask.answering import Answers, AskSettings
 from chunkwire.ask.attempt import Patience
 from chunkwire.ask.breaker import Breaker
-from chunkwire.ask.endpoint import Endpoint
+from chunkwire.ask.endpoint import ask_resources
 from chunkwire.ask.overload import ProviderGate, RetryBudget
 from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Relay
@@ -56,7 +56,7 @@ class Fake:
 class Asked:
     """The endpoint, its providers, and the audit."""
 
-    endpoint: Endpoint
+    answers: Answers
     running: Running
     behind: list[Running]
     lines: list[str] = field(default_factory=list)
@@ -116,11 +116,11 @@ async def asking(
         relay = Relay(
             providers, patience, pool=pool, budget=RetryBudget(share), passes_reasoning=settings.passes_reasoning
         )
-        endpoint = Endpoint(relay, settings, write_audit=lines.append)
+        answers = Answers(relay, settings, write_audit=lines.append)
         running = await stack.enter_async_context(
-            serving(*endpoint.resources(), pacer=TrioPacer(), settings=limits or ServerSettings())
+            serving(*ask_resources(answers), pacer=TrioPacer(), settings=limits or ServerSettings())
         )
-        yield Asked(endpoint, running, behind, lines)
+        yield Asked(answers, running, behind, lines)
 
 
 @asynccontextmanager

@@ -265,7 +265,7 @@ async def test_an_answer_too_long_for_one_body_is_refused_and_streams() -> None:
     async with asking(Fake(responder=chat(*pieces))) as asked:
         whole = await asked.ask("hi", "&stream=false")
         streamed = await asked.ask("hi", "&session=s")
-        assert len(asked.endpoint.answers.sessions) == 0
+        assert len(asked.answers.sessions) == 0
     assert (status_of(whole), b"stream it" in whole) == (502, True)
     assert len(text_of(events_of(streamed))) == 5_000_000
 

@@ -67,7 +67,7 @@ def test_a_trial_that_gives_a_whole_answer_closes_it() -> None:
 def test_a_trial_closes_it_with_its_first_token() -> None:
     breaker = opened()
     trial = must_pass(breaker, 10)
-    trial.show_life()
+    trial.note_first_token()
     assert breaker.state(10) is BreakerState.CLOSED
     assert [breaker.try_pass(10) is None for _ in range(3)] == [False] * 3
 
@@ -76,7 +76,7 @@ def test_the_first_token_of_an_answer_ends_a_row_of_failures() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     lasting = must_pass(breaker, 0)
     must_pass(breaker, 0).fail(0)
-    lasting.show_life()
+    lasting.note_first_token()
     must_pass(breaker, 0).fail(0)
     assert (breaker.failures, breaker.state(0)) == (1, BreakerState.CLOSED)
 
@@ -86,7 +86,7 @@ def test_a_row_of_broken_answers_goes_on_through_a_trials_first_token_until_one_
     for now in (0, 0, 10):
         assert breaker.state(now) is not BreakerState.OPEN
         broken = must_pass(breaker, now)
-        broken.show_life()
+        broken.note_first_token()
         broken.fail(now)
     assert breaker.state(10) is BreakerState.OPEN
     must_pass(breaker, 20).succeed()
@@ -97,7 +97,7 @@ def test_answers_that_break_off_after_their_first_token_open_it() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     for _ in range(2):
         broken = must_pass(breaker, 0)
-        broken.show_life()
+        broken.note_first_token()
         broken.fail(0)
     assert breaker.state(0) is BreakerState.OPEN
 

@@ -110,7 +110,7 @@ async def test_a_budget_bounds_the_repeats_of_all_questions(mock_clock: trio.tes
     async with asking(Fake(responder=script, failures=1000), patience=patience, share=0.2) as asked:
         for _ in range(40):
             await asked.ask("hi")
-        text = AskMetrics(asked.endpoint.answers.relay).to_text()
+        text = AskMetrics(asked.answers.relay).to_text()
     most = 40 + RETRY_FLOOR + 40 * 0.2
     assert 50 <= len(script.bodies) <= most
     assert "chunkwire_ask_retries_refused_total" in text
@@ -119,7 +119,7 @@ async def test_a_budget_bounds_the_repeats_of_all_questions(mock_clock: trio.tes
 async def test_the_metrics_tell_providers_retries_and_how_far_broken_answers_came() -> None:
     async with asking(Fake(responder=chat(delta("a"), delta("b"))), Fake()) as asked:
         await asked.ask("hi")
-        lines = AskMetrics(asked.endpoint.answers.relay).to_text().splitlines()
+        lines = AskMetrics(asked.answers.relay).to_text().splitlines()
     for line in (
         'chunkwire_ask_streams{provider="a"} 0',
         'chunkwire_ask_failed_total{provider="a"} 1',

@@ -108,7 +108,7 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
     async with asking(Fake(responder=floods)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x", b"Connection: close"))
         with trio.fail_after(PATIENCE):
-            while not asked.endpoint.answers.relay.waits:
+            while not asked.answers.relay.waits:
                 await trio.lowlevel.checkpoint()
         held = octets
         response = await client.read_all()

@@ -93,7 +93,7 @@ async def test_during_a_trial_others_wait_and_its_first_token_lets_them_in() -> 
     trial = must_enter(tried, 10)
     waiters = [Waiter([tried]) for _ in range(3)]
     assert (tried.is_closed(10), tried.waiting) == (False, 3)
-    trial.show_life(10)
+    trial.note_first_token(10)
     assert (tried.running, tried.waiting) == (3, 1)
     assert await waited(waiters[1]) is not None
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from chunkwire.ask.audit import Account
-from chunkwire.ask.forms import EventForm, LineForm
+from chunkwire.ask.audit import AuditEntry
+from chunkwire.ask.formats import JsonLinesFormat, SseFormat
 from chunkwire.ask.providers import Provider, check_names, key_variable, parse_provider
 from chunkwire.ask.session import IDLE_S, MAX_CHARACTERS, MAX_SESSIONS, MAX_TURNS, Sessions
-from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall
+from chunkwire.llm.answer import ErrorKind, ProviderError, Reasoning, Text, ToolCall
 from chunkwire.llm.question import Message
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import SseDecoder
@@ -119,29 +119,29 @@ def test_two_providers_of_one_name_are_refused() -> None:
 
 def test_no_token_can_forge_an_event() -> None:
     token = 'x\n\nevent: done\ndata: {"usage":0}\n\n\r\u2028'
-    (event,) = SseDecoder().feed(EventForm("id").token(token))
+    (event,) = SseDecoder().feed(SseFormat("id").piece(Text(token)))
     assert (event.event, json.loads(event.data)) == ("message", {"t": token})
-    assert json.loads(LineForm().token(token)) == {"t": token}
-    assert LineForm().token(token).count(b"\n") == 1
+    assert json.loads(JsonLinesFormat().piece(Text(token))) == {"t": token}
+    assert JsonLinesFormat().piece(Text(token)).count(b"\n") == 1
 
 
-def ended(error: ProviderError | None = None) -> Account:
-    return Account("r", "-", "sse", 0.0, error=error)
+def ended(error: ProviderError | None = None) -> AuditEntry:
+    return AuditEntry("r", "-", "sse", 0.0, error=error)
 
 
 def test_the_first_event_alone_carries_the_id_which_stays() -> None:
-    form, decoder = EventForm("r1"), SseDecoder()
-    events = decoder.feed(form.token("a") + form.keep_alive() + form.token("b") + form.end(ended())[0])
+    form, decoder = SseFormat("r1"), SseDecoder()
+    events = decoder.feed(form.piece(Text("a")) + form.keep_alive() + form.piece(Text("b")) + form.end(ended())[0])
     assert [event.id for event in events] == ["r1"] * 3
     assert b"id:" not in form.end(ended())[0]
 
 
-@pytest.mark.parametrize("form", [EventForm("r"), LineForm()])
-def test_the_forms_tell_text_reasoning_tool_calls_ends_and_errors_apart(form: EventForm | LineForm) -> None:
-    calls = form.tool_call(ToolCall(0, "c", "f", "{")) + form.tool_call(ToolCall(0, "", "", "}"))
-    octets = form.token("a") + form.keep_alive() + form.reasoning("b") + calls
+@pytest.mark.parametrize("form", [SseFormat("r"), JsonLinesFormat()])
+def test_the_formats_distinguish_text_reasoning_tool_calls_ends_and_errors(form: SseFormat | JsonLinesFormat) -> None:
+    calls = form.piece(ToolCall(0, "c", "f", "{")) + form.piece(ToolCall(0, "", "", "}"))
+    octets = form.piece(Text("a")) + form.keep_alive() + form.piece(Reasoning("b")) + calls
     octets += b"".join(form.end(ended()) + form.end(ended(ProviderError(ErrorKind.SERVER, "no"))))
-    if isinstance(form, EventForm):
+    if isinstance(form, SseFormat):
         found = [(event.event, json.loads(event.data)) for event in SseDecoder().feed(octets)]
     else:
         found = [item for line in octets.splitlines() if line for item in json.loads(line).items()]

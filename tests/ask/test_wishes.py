@@ -213,7 +213,7 @@ async def test_an_answer_without_text_is_not_remembered_by_its_session() -> None
     async with asking() as asked:
         for body in ({"q": "a", "tools": [TOOL], "session": "s"}, {"q": "b", "session": "t"}):
             assert status_of(await asked.post("/ask", body, JSON)) == 200
-        assert len(asked.endpoint.answers.sessions) == 1
+        assert len(asked.answers.sessions) == 1
 
 
 def thought(text: str) -> bytes:

@@ -1,7 +1,7 @@
-"""The members of a JSON body that say how to ask a model: those that `/ask` and `/v1/chat/completions` share.
+"""Read the members of a JSON body that `/ask` and `/v1/chat/completions` share.
 
-The rule here: OpenAI's names and types. What is wrong is refused with 400, by the path of the member; nothing is
-guessed, clipped or rounded, because the provider that would refuse it later counts as failed until then.
+The rule here: OpenAI's names and types. A wrong value is refused with 400, by the path of the member; nothing is
+guessed, clipped or rounded: a provider that refused it later would count as failed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from chunkwire.llm.openai import ROLES
 from chunkwire.llm.question import Message, PastCall, Question, Role, Tool
 from chunkwire.llm.shape import at, load_object
 from chunkwire.server.query import bad_value
@@ -25,7 +26,7 @@ MAX_TOOLS: Final = 128  # as OpenAI
 MAX_TOKENS: Final = 10_000_000
 MAX_SECONDS: Final = 86_400.0
 
-ASKING: Final = frozenset(
+MEMBERS: Final = frozenset(
     {
         "messages",
         "model",
@@ -39,15 +40,9 @@ ASKING: Final = frozenset(
         "max_time",
     }
 )
-"""What `read_question` and `read_seconds` read."""
+"""The members that `read_question` and `read_seconds` read."""
 
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-}
+_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool"}
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 _MODEL: Final = re.compile(r"[^\x00-\x20\x7f]{1,256}")
 
@@ -65,7 +60,7 @@ def load_body(octets: bytes) -> dict[str, object]:
 
 
 def read_question(body: Mapping[str, object]) -> Question:
-    """Return what a body asks; the question has no messages where the body has none, and no model likewise.
+    """Return the question in a body; its model is "", and its messages are empty, where the body has none.
 
     Raises:
         Refusal: 400, naming the member that is wrong.
@@ -230,14 +225,14 @@ def _tool(where: str, item: object) -> Tool:
 
 
 def _with_choice(question: Question, choice: object) -> Question:
-    """Return the question with its `tool_choice`."""
-    if choice is None:
-        return question
     names = {tool.name for tool in question.tools}
-    if choice in ("auto", "none"):
-        return replace(question, tool_choice="auto" if choice == "auto" else "none")
-    if choice == "required" and names:
-        return replace(question, tool_choice="required")
+    match choice:
+        case None:
+            return question
+        case "auto" | "none" as mode:
+            return replace(question, tool_choice=mode)
+        case "required" if names:
+            return replace(question, tool_choice="required")
     name = at(choice, "function", "name")
     if not isinstance(name, str) or name not in names:
         raise wrong("tool_choice", 'auto, none, required, or {"type": "function", …} with the name of a tool', choice)

@@ -1,7 +1,7 @@
-"""What a request to `/ask` asks for, read and checked.
+"""Read and check the parameters of a request to `/ask`.
 
-The rule here: a question in the query of a GET or in the body of a POST, the same names in both; what is wrong is
-refused by its name. A body is what its Content-Type says: a form, JSON, or a text that is the question.
+The rule here: the parameters stand in the query of a GET or in the body of a POST, under the same names; a wrong one is
+refused by its name. A body is of its Content-Type: a form, JSON, or a text that is the question.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.ask.members import ASKING, MAX_BODY_OCTETS, load_body, read_question, read_seconds, wrong
+from chunkwire.ask.json_members import MAX_BODY_OCTETS, MEMBERS, load_body, read_question, read_seconds, wrong
 from chunkwire.ask.session import SESSION_ID
 from chunkwire.llm.question import Question
 from chunkwire.server.query import Query, bad_value, shown
@@ -19,18 +19,18 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
 PARAMETERS: Final = frozenset({"q", "stream", "format", "session", "max_time"})
-"""Of the query of a GET, and of a form; JSON has `ASKING` too."""
+"""In a query or a form; JSON may have `MEMBERS` too."""
 
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One question, and the form to answer in: sse, jsonl, or json for one body (`stream=false`).
+class AskRequest:
+    """One question, and the form of its answer: sse, jsonl, json for one body (`stream=false`), chat or websocket.
 
     Attributes:
-        text: what is asked, where it came as `q`.
-        question: how to ask; it has messages where they came in place of `q`.
+        text: of the parameter `q`; "" where `question` has messages instead.
+        question: without messages where `q` is given.
         max_time: seconds for the whole answer.
     """
 
@@ -41,11 +41,11 @@ class Wish:
     max_time: float = math.inf
 
 
-async def read_wish(request: IncomingRequest) -> Wish:
-    """Return what a request asks for.
+async def read_request(request: IncomingRequest) -> AskRequest:
+    """Return the parameters of a request.
 
     Raises:
-        Refusal: 400, naming what is missing or wrong; 413 for a body that is too long, 415 for one of another type.
+        Refusal: 400 for a missing or wrong one; 413 for a body that is too long, 415 for one of another type.
     """
     values: dict[str, object] = dict(_parameters(request.query))
     if request.head.method == b"POST":
@@ -64,14 +64,14 @@ async def read_wish(request: IncomingRequest) -> Wish:
         raise bad_value("format", "sse or jsonl", form)
     is_whole = _is_whole(values.get("stream", ""))
     form = "json" if is_whole else "jsonl" if is_jsonl else "sse"
-    return Wish(text, form, question, read_session(session), read_seconds(values.get("max_time")))
+    return AskRequest(text, form, question, read_session(session), read_seconds(values.get("max_time")))
 
 
 def read_session(value: str) -> str:
     """Return a session id, "" for none.
 
     Raises:
-        Refusal: 400 for one that cannot be.
+        Refusal: 400 for one out of the grammar.
     """
     if value and not SESSION_ID.fullmatch(value):
         raise bad_value("session", "1 to 64 letters, digits, or ._~-", value)
@@ -79,7 +79,7 @@ def read_session(value: str) -> str:
 
 
 def media_type(request: IncomingRequest) -> bytes:
-    """Return the type of a request's body, lower case and without parameters; b"" where nothing says it."""
+    """Return the Content-Type of a request, lower case and without parameters; b"" for none."""
     return (request.head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
 
 
@@ -92,10 +92,10 @@ def _is_whole(stream: object) -> bool:
 
 
 def _parameters(query: Query) -> dict[str, str]:
-    """Return the parameters of a query or a form, those that are there.
+    """Return the parameters in a query or a form.
 
     Raises:
-        Refusal: 400, one is no UTF-8, or stands there twice.
+        Refusal: 400, one is no UTF-8, or given twice.
     """
     found = {name: query.text(name) for name in PARAMETERS if query.values(name)}
     if "\ufffd" in found.get("q", ""):
@@ -116,28 +116,23 @@ def text_of(name: str, octets: bytes) -> str:
 
 
 async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
-    """Return the parameters in a body: of a JSON object, of a form, or a text that is the question."""
+    """Return the parameters in a body: a JSON object, a form, or a text that is the question."""
     octets = await request.read_body(MAX_BODY_OCTETS)
     kind = media_type(request)
     is_json = kind == b"application/json" or kind.endswith(b"+json")
-    if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):  # curl -d '{…}' says that it is a form
-        body = _known(load_body(octets), PARAMETERS | ASKING)
+    if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):  # curl -d '{…}' declares a form
+        body = _known(load_body(octets), PARAMETERS | MEMBERS)
         return {name: value for name, value in body.items() if value is not None}
     if kind == _FORM and b"=" in octets:
         form = Query(octets)
-        return _parameters_of(form)
+        _known(dict.fromkeys(name for name, _ in form.pairs), PARAMETERS)
+        return _parameters(form)
     if kind not in (b"", _FORM) and not kind.startswith(b"text/"):
         got = shown(kind.decode("latin-1"))
         raise Refusal(
             415, "content-type", f"Content-Type: expected application/json, a form or text/plain, got {got!r}"
         )
     return {"q": text_of("body", octets)} if octets else {}
-
-
-def _parameters_of(form: Query) -> Mapping[str, object]:
-    """Return the parameters of a form, where it has no others."""
-    _known(dict.fromkeys(name for name, _ in form.pairs), PARAMETERS)
-    return _parameters(form)
 
 
 def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, object]:
@@ -148,7 +143,7 @@ def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, 
 
 
 def wants_events(request: IncomingRequest) -> bool:
-    """Say whether a client is made for event streams, as a browser's EventSource is: it cannot read a status."""
+    """Say whether the client is a reader of event streams, such as a browser's EventSource: it cannot read a status."""
     return _accepts(request, b"text/event-stream")
 
 
@@ -158,10 +153,10 @@ def _accepts(request: IncomingRequest, content_type: bytes) -> bool:
 
 
 def refuse_foreign_page(request: IncomingRequest) -> None:
-    """Refuse a page that may not ask: it would spend the owner's tokens, even if it cannot read them.
+    """Refuse a request from a page of another origin, unless `--cors` allows it: its questions cost tokens.
 
-    A browser names the page's origin, or that it is another one (Fetch Metadata, `Sec-Fetch-Site`); no other client
-    does, and a WebSocket is not held to CORS at all (RFC 6455 §10.2).
+    Only browsers send the page's origin, or Fetch Metadata (`Sec-Fetch-Site`). CORS does not apply to WebSockets
+    (RFC 6455 §10.2).
 
     Raises:
         Refusal: 403.
