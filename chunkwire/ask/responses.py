@@ -44,7 +44,8 @@ async def respond_error(response: Responder, entry: AuditEntry, content: Mapping
     if error.kind is ErrorKind.NOT_FOUND and entry.is_callers_model:
         status = 404
     with entry.ending():
-        await response.fixed(status, (JSON, NO_STORE, *retry_fields(error)), json_body(content))
+        wait = [(b"Retry-After", seconds) for _, seconds in retry_fields(error)]
+        await response.fixed(status, (JSON, NO_STORE, *wait), json_body(content))
 
 
 def json_body(content: Mapping[str, object]) -> bytes:

@@ -1,8 +1,8 @@
-"""The streams of language models: one file a provider dialect, both ways.
+"""Language models: one file per provider dialect, which reads and writes requests and answers.
 
-The rule here: as pure as `wire`. A dialect is given octets, ids and the time, and gives octets and events; it
-opens nothing and waits for nothing. `answer` and `question` are the words that all dialects share, `dialect` the
-interface they fill. What this room must not know: chunks (an event is not a frame), sockets, breakers, pacing.
+The rule here: as pure as `wire`. A dialect gets octets, ids and the time, and returns octets and events; no I/O.
+`question` and `answer` are the types that all dialects share, `dialect` is their interface, `reading` the common part
+of reading answers. What this room must not know: chunks (an event is not a frame), sockets, breakers, pacing.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect
 
 
 def route(path: str) -> Dialect | None:
-    """Return the dialect that a POST to this (still encoded, query cut off) path speaks, None for no dialect."""
+    """Return the dialect of a POST to this path (encoded, without query), None for no dialect."""
     return next((dialect for dialect in _ALL if dialect.claims(path)), None)
 
 
 def recognize(payload: object, name: str = "") -> Dialect | None:
-    """Return the dialect whose streams, or whole answers, have such an object in them, None for no dialect.
+    """Return the dialect whose streams, or whole answers, contain such an object, None for no dialect.
 
     Args:
-        name: of its event, which stands for a `type` that it does not have.
+        name: of its event, for an object without a `type`.
     """
     if not isinstance(payload, dict):
         return None

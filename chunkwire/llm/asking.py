@@ -1,7 +1,7 @@
-"""What a question becomes in the body of each dialect's request: messages, tools, sampling.
+"""Build the body of each dialect's request from a question: messages, tools, sampling.
 
-The rule here: one function a dialect, and what they share. A member stands in a body only where the question has the
-wish. What a dialect has no word for is left out: OpenAI's responses take no texts to stop at.
+The rule here: one function per dialect, and what they share. A member is in a body only where the question sets it.
+What a dialect does not have is left out: OpenAI's responses take no stop sequences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from chunkwire.llm.question import Message, PastCall, Question, Tool, turns
 from chunkwire.llm.shape import load_object
 
-ANTHROPIC_MAX_TOKENS: Final = 4096  # the API demands a number; the most that its oldest models take
+ANTHROPIC_MAX_TOKENS: Final = 4096  # the API requires a number; the most that its oldest models take
 
 
 def chat_body(question: Question) -> dict[str, object]:
@@ -101,7 +101,7 @@ def gemini_body(question: Question) -> dict[str, object]:
 
 
 def converse_body(question: Question) -> dict[str, object]:
-    """Return the body of Bedrock's Converse, which has no way to forbid tools but to name none."""
+    """Return the body of Bedrock's Converse, where tools are forbidden by listing none."""
     tools = [
         {"toolSpec": _function(tool, "inputSchema", {"type": "object"}, "json")}
         for tool in question.tools
@@ -124,12 +124,12 @@ def converse_body(question: Question) -> dict[str, object]:
 
 
 def _given(**members: object) -> dict[str, object]:
-    """Return the members that say something: neither None nor empty."""
+    """Return the members that are neither None nor empty."""
     return {name: value for name, value in members.items() if value is not None and value not in ([], {}, "")}
 
 
 def _choice(question: Question, named: object, required: object, none: object) -> dict[str, object]:
-    """Return `tool_choice` where the question has one, in the words of a dialect."""
+    """Return `tool_choice`, one of these values of a dialect; nothing where the question has no choice."""
     if not question.tools or question.tool_choice == "auto":
         return {}
     if question.tool_choice == "none":
@@ -138,7 +138,7 @@ def _choice(question: Question, named: object, required: object, none: object) -
 
 
 def _function(tool: Tool, schema_name: str, default: object = None, *inner: str) -> dict[str, object]:
-    """Return a tool's name, description and schema; the schema inside of an object for each name in `inner`."""
+    """Return a tool's name, description and schema; each name in `inner` wraps the schema in an object."""
     schema = default if tool.schema is None else tool.schema
     for name in inner:
         schema = {name: schema}
@@ -150,7 +150,7 @@ def _system(question: Question) -> str:
 
 
 def _sides(question: Question) -> Iterable[tuple[str, list[Message]]]:
-    """Yield the turns between user and assistant; results of tools, and what the user says with them, are one turn."""
+    """Yield the turns of user and assistant; tool results, and the user's messages among them, are one turn."""
     said = turns(question.messages, "user", "assistant", "tool")
     for side, group in groupby(said, key=lambda message: "assistant" if message.role == "assistant" else "user"):
         messages = list(group)
@@ -165,7 +165,7 @@ def _is_plain(messages: list[Message]) -> bool:
 
 
 def _arguments(call: PastCall) -> dict[str, object]:
-    """Return the arguments of an earlier call as an object; what is none stands in one."""
+    """Return the arguments of an earlier call as an object; anything else is put into one."""
     try:
         return load_object(call.arguments or "{}")
     except ValueError:
@@ -209,7 +209,7 @@ def _anthropic_blocks(messages: list[Message]) -> list[dict[str, object]]:
 
 
 def _gemini_parts(messages: list[Message], names: Mapping[str, str]) -> list[dict[str, object]]:
-    """Return the parts of a turn; `names` has the tool of each call's id, which a result is known by here."""
+    """Return the parts of a turn; `names` maps ids of calls to tools, by which Gemini identifies a result."""
     parts: list[dict[str, object]] = []
     for message in messages:
         if message.role == "tool":

@@ -1,8 +1,8 @@
-"""Errors of providers: between HTTP statuses, the providers' own names, and `ErrorKind`.
+"""Read errors of providers: HTTP statuses, the providers' own names, and texts become a `ProviderError`.
 
-The rule here: what the dialects' errors share, in every shape that providers, proxies and local servers give them.
-A status says whose fault it is, and a name may say it better; a text alone never does. The names that only one
-provider writes stand in that provider's file. What this module must not know: streams, clocks.
+The rule here: every shape in which providers, proxies and local servers send errors. The kind follows from the status,
+or from a name where that says more; never from a text. The names that a provider's mock writes stand in that provider's
+file. What this module must not know: streams, clocks.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ _KIND_OF_STATUS: Final[Mapping[int, ErrorKind]] = {
     529: ErrorKind.OVERLOADED,  # Anthropic
 }
 
-REASON_CHARACTERS: Final = 1000  # of one reason; providers' own are shorter, a page that stands in its place is not
+REASON_CHARACTERS: Final = 1000  # of one reason; providers' own are shorter, a page of HTML is not
 NO_REASON: Final = "the provider gave no reason"
 REDACTED: Final = "[redacted]"
-_MIN_KEY_CHARACTERS: Final = 4  # a key in use that is shorter would blank out common words
+_MIN_KEY_CHARACTERS: Final = 4  # a shorter key in use would remove common words
 
-# What providers' keys look like, a masked one (sk-abc***xyz) among them, and tokens in the places where tokens stand.
+# Keys of known providers, masked ones (sk-abc***xyz) too; then tokens after the name of a credential.
 _CREDENTIAL: Final = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|fw|csk|nvapi|tgp|ghp|gho|ghs|github_pat|glpat|xox[a-z]|r8|dop_v1)[-_]"
     r"[A-Za-z0-9_*.…\-]{8,}"
@@ -83,7 +83,7 @@ _NAMED_CREDENTIAL: Final = re.compile(
     (?!\[redacted\])[^\s"'&,;<>]{4,}
     """
 )
-# What an error's text may stand under, the better ones first.
+# The members that may have an error's text, the best ones first.
 _TEXT_KEYS: Final = (
     "message",
     "Message",
@@ -102,19 +102,19 @@ _TEXT_KEYS: Final = (
     "type",
     "code",
 )
-# What distinguishes an answer's object from an error's.
+# Members of answers, not of errors.
 _ANSWER_KEYS: Final = frozenset(
     {"choices", "candidates", "output", "content", "usageMetadata", "promptFeedback", "response"}
 )
 _STATUS_KEYS: Final = ("code", "status", "status_code", "statusCode", "http_status_code", "http_status")
 _WORD_KEYS: Final = ("detail", "fault", "error_code", "error_msg")
 _ERROR_KEYS: Final = frozenset({*_STATUS_KEYS, *_WORD_KEYS, "errors", "message", "success"})
-# What the objects of streams have beside a `message`; a gateway's error has none of them.
+# Members of a stream's objects beside `message`; a gateway's error has none of them.
 _EVENT_KEYS: Final = ("type", "object", "id", "usage", "event", "model")
-# No branch reads on past what ends it, to be tried again from the next `<`: a page may be hostile.
+# No branch reads on past its end, to be tried again from the next `<`: a page may be hostile.
 _TAG: Final = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*+>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*+>")
 _TITLE: Final = re.compile(r"(?is)<title[^<>]*+>([^<]*+)</title")
-_FIRST_NAME: Final = re.compile(r"[.\[].*")  # what follows the member in `messages[0].role`
+_FIRST_NAME: Final = re.compile(r"[.\[].*")  # the rest after the member in `messages[0].role`
 # The optional members of a request that providers are known to refuse.
 _PARAMETER: Final = re.compile(
     r"\b(?:stream_options|max_completion_tokens|max_output_tokens|max_tokens|top_p|top_k|temperature|tool_choice"
@@ -126,17 +126,17 @@ _NO_STREAMS: Final = re.compile(
 
 
 def kind_of_status(status: int) -> ErrorKind:
-    """Return what a response status means; any status has a meaning, 200 that of a body which is no stream."""
+    """Return the kind of any response status; below 400, the body is no stream."""
     if status < 400:
         return ErrorKind.NOT_A_STREAM
     return _KIND_OF_STATUS.get(status, ErrorKind.BAD_REQUEST if status < 500 else ErrorKind.SERVER)
 
 
 def redacted(text: str, keys: Iterable[str] = ()) -> str:
-    """Return a text without credentials: those in use, and whatever looks like one of any provider's.
+    """Return a text without the keys in use, and without what looks like a credential.
 
     Args:
-        keys: in use; they are taken out whatever they look like.
+        keys: in use.
     """
     for key in sorted((key for key in keys if len(key) >= _MIN_KEY_CHARACTERS), key=len, reverse=True):
         text = text.replace(key, REDACTED)
@@ -145,7 +145,7 @@ def redacted(text: str, keys: Iterable[str] = ()) -> str:
 
 
 def error_in(payload: object) -> ProviderError | None:
-    """Return the error that a JSON payload carries, None where it carries none.
+    """Return the error in a JSON payload, None where there is none.
 
     OpenAI: {error: {message, type, param, code}}; Anthropic: {error: {type, message}}; Gemini: {error: {code, message,
     status, details}}; vLLM: {object: "error", message, type, code}; TGI: {error: TEXT, error_type}; FastAPI: {detail};
@@ -156,7 +156,7 @@ def error_in(payload: object) -> ProviderError | None:
 
 
 def error_of_event(data: str) -> ProviderError:
-    """Return what the data of an event called `error` says, JSON or not."""
+    """Return the error in the data of an event called `error`, JSON or not."""
     try:
         payload = load_values(data)[0]
     except ValueError:
@@ -167,11 +167,11 @@ def error_of_event(data: str) -> ProviderError:
 def read_error(
     status: int, fields: tuple[Field, ...], body: bytes, *, name: str = "", now: float | None = None
 ) -> ProviderError:
-    """Return what a response that is no answer says.
+    """Return the error in a response that is no answer.
 
     Args:
-        name: the provider's own name of the error, where it stands outside of the body.
-        now: Unix seconds, for a Retry-After that is a date; the response's own Date comes before it.
+        name: the provider's own name of the error, where it is not in the body.
+        now: Unix seconds, for a Retry-After that is a date; the response's Date has precedence.
     """
     wait = retry_after(fields, now)
     try:
@@ -199,14 +199,14 @@ def retry_after(fields: tuple[Field, ...], now: float | None = None) -> float | 
 
 
 def retry_fields(error: ProviderError) -> tuple[Field, ...]:
-    """Return the response fields that say how long to wait; whole seconds, rounded up (RFC 9110 §10.2.3)."""
+    """Return a Retry-After of whole seconds, rounded up (RFC 9110 §10.2.3)."""
     if error.retry_after is None:
         return ()
     return ((b"retry-after", b"%d" % -int(-error.retry_after // 1)),)
 
 
 def reason_in(value: object, *, depth: int = 4) -> str:
-    """Return the text of an error of whatever shape, "" where it has none."""
+    """Return the text of an error of any shape, "" where it has none."""
     if isinstance(value, str):
         return " ".join(text_at([value], 0).split()) if value != "error" else ""
     if isinstance(value, list):
@@ -221,7 +221,7 @@ def reason_in(value: object, *, depth: int = 4) -> str:
 
 
 def _part(payload: object) -> object:
-    """Return the part of a payload that is an error, None where none is."""
+    """Return the part of a payload that is an error, None for none."""
     if not isinstance(payload, dict):
         return None
     error, is_answer = payload.get("error"), not _ANSWER_KEYS.isdisjoint(payload)
@@ -238,11 +238,11 @@ def _part(payload: object) -> object:
 
 
 def _error_of(error: object, around: object, status: int | None = None, name: str = "") -> ProviderError:
-    """Return an error in the provider's own words.
+    """Return an error with the provider's own text.
 
     Args:
-        around: the object that it stands in.
-        status: of the response; None in a stream, where the error may name one itself.
+        around: the object that contains it.
+        status: of the response; None in a stream, where the error may have one itself.
     """
     reasons = [text_at(detail, "reason") for detail in items_at(error, "details")]
     keys = ("code", "type", "status", "error_type", "name", "__type")
@@ -256,7 +256,7 @@ def _error_of(error: object, around: object, status: int | None = None, name: st
 
 
 def _kind(status: int, named: ErrorKind | None) -> ErrorKind:
-    """Return the kind of a status, or the one its provider names where that may be trusted to say more."""
+    """Return the kind of a status, or the named one where that says more."""
     kind = kind_of_status(status)
     if named is None:
         return kind
@@ -269,7 +269,7 @@ def _kind(status: int, named: ErrorKind | None) -> ErrorKind:
 
 
 def _status(value: object) -> int | None:
-    """Return the HTTP status that an error names."""
+    """Return the HTTP status in an error."""
     for key in _STATUS_KEYS:
         number = number_at(value, key)
         if number is None and text_at(value, key).isdecimal():
@@ -280,7 +280,7 @@ def _status(value: object) -> int | None:
 
 
 def _is_error(payload: dict[str, object]) -> bool:
-    """Say whether an object that is no answer is an error without a member of that name."""
+    """Say whether an object without a member `error`, and which is no answer, is an error."""
     has_list = bool(items_at(payload, "errors"))
     has_word = any(payload.get(key) for key in _WORD_KEYS)
     is_fine = payload.get("success") is True or any(number_at(payload, key) in (0, 200) for key in _STATUS_KEYS)
@@ -296,7 +296,7 @@ def _delay(error: object) -> float | None:
 
 
 def _parameter(error: object, message: str, kind: ErrorKind) -> str:
-    """Return the member of the request that is refused: named by a member, else the one name in the message."""
+    """Return the member of the request that is refused: from a member of the error, else from the message."""
     if named := text_at(error, "param"):
         return _FIRST_NAME.sub("", named)
     details = error if isinstance(error, list) else items_at(error, "detail") or items_at(error, "message", "detail")
@@ -312,7 +312,7 @@ def _parameter(error: object, message: str, kind: ErrorKind) -> str:
 
 
 def _page(status: int, body: bytes) -> str:
-    """Return what a body that is no JSON says: a page's title and text, or its own words."""
+    """Return the text of a body that is no JSON: a page's title and text, or the body itself."""
     text = body.decode("utf-8", "replace")
     if not text.strip():
         return f"status {status} without a body"

@@ -1,7 +1,7 @@
-"""The binary frames of `application/vnd.amazon.eventstream`, between octets and messages.
+"""Encode and decode the binary messages of `application/vnd.amazon.eventstream`.
 
-The rule here: lengths, headers and CRCs, read strictly and written exactly; nothing of what a message says. A
-message may straddle many chunks, and a chunk many messages. All numbers are big-endian.
+The rule here: lengths, headers and CRCs, read strictly; not the meaning of a message. A message may span many chunks,
+and a chunk may have many messages. All numbers are big-endian.
 
     message = total-length headers-length prelude-crc *header payload message-crc   ; u32 u32 u32 … u32
     header  = name-length name value-type value                                    ; u8 *OCTET u8 …
@@ -23,7 +23,7 @@ _SMALLEST: Final = _PRELUDE.size + _CRC.size
 MAX_HEADERS_OCTETS: Final = 128 * 1024
 """Octets of a message's headers: AWS's own limit."""
 MAX_MESSAGE_OCTETS: Final = 16 * 1024 * 1024
-"""Octets of a message: as many as of an event (`wire.sse`); AWS allows 24 MiB of payload."""
+"""Octets of a message: the same limit as of an event (`wire.sse`); AWS allows 24 MiB of payload."""
 
 _STRING: Final = 7
 # Octets of the values that have a fixed length: booleans, byte, short, integer, long, timestamp, UUID.
@@ -32,12 +32,12 @@ _COUNTED: Final = frozenset({6, _STRING})
 
 
 class BrokenMessage(Exception):
-    """The octets break the framing; nothing after them can be trusted."""
+    """The octets are out of the framing; nothing after them can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class BinaryMessage:
-    """One message; `headers` are those with a text as value."""
+    """One message; `headers` are those whose value is a string."""
 
     headers: dict[str, str]
     payload: bytes

@@ -336,11 +336,11 @@ def _top_logprobs(config: object) -> int | None:
     Raises:
         RequestRefused: as the service would.
     """
-    most, is_wished = number_at(config, "logprobs"), at(config, "responseLogprobs") is True
-    if most is not None and not (is_wished and 0 <= most <= MAX_LOGPROBS):
-        beside = "responseLogprobs: true beside it" if not is_wished else f"0 to {MAX_LOGPROBS}"
+    most, is_on = number_at(config, "logprobs"), at(config, "responseLogprobs") is True
+    if most is not None and not (is_on and 0 <= most <= MAX_LOGPROBS):
+        beside = f"0 to {MAX_LOGPROBS}" if is_on else "responseLogprobs: true beside it"
         raise refuse(f"generation_config.logprobs: expected {beside}, got {most}")
-    return (most or 0) if is_wished else None
+    return (most or 0) if is_on else None
 
 
 def _messages(body: object) -> Iterator[Message]:

@@ -1,6 +1,6 @@
-"""The providers' own names of their errors, and what each of them means.
+"""The providers' own names of errors, and their kinds.
 
-The rule here: one table for all of them, since proxies hand on the names of others. Lower case.
+The rule here: one table for all providers, since proxies pass on the names of others. Lower case.
 """
 
 from __future__ import annotations
@@ -55,6 +55,6 @@ _KIND_OF_NAME: Final = {name: kind for kind, names in _NAMES.items() for name in
 
 
 def kind_of_name(*names: str) -> ErrorKind | None:
-    """Return what the first known of a provider's own names means, None where none is known."""
+    """Return the kind of the first known name, None where none is known."""
     bare = (name.lower().rpartition("#")[2] for name in names)  # AWS puts a namespace before it
     return next((kind for name in bare if (kind := _KIND_OF_NAME.get(name)) is not None), None)

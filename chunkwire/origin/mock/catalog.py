@@ -1,4 +1,4 @@
-"""What the mocks answer without a model: which models there are, and how many tokens a prompt has.
+"""The mocks' answers without a model: the list of models, the number of tokens in a prompt, the list of quirks.
 
 The rule here: each provider's own form. Any model exists where the settings name none.
 """
@@ -28,7 +28,7 @@ _TOKENS: Final = 200_000  # that a model takes
 
 
 async def list_models(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
-    """Answer with the models, or with the one that the path names, as the provider would whose path or field it is."""
+    """Answer with the models, or with the one in the path, as the provider of this path, or of a field, would."""
     asked = ModelRequest(request.head.method, request.head.target, request.head.fields)
     dialect = _provider(asked)
     name = request.captures.get("model", "")
@@ -44,7 +44,7 @@ async def list_models(settings: MockSettings, request: IncomingRequest, response
 
 
 async def count_tokens(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
-    """Answer with the number of tokens of a prompt."""
+    """Answer with the number of tokens in a prompt."""
     body = await request.read_body(MAX_BODY_OCTETS)
     asked = ModelRequest(request.head.method, request.head.target, request.head.fields, body)
     path = asked.path
@@ -95,13 +95,13 @@ def _counted(name: str, asked: ModelRequest) -> Reply:
             return json_reply({"inputTokens": prompt_tokens(question_of(_converse(asked, at(body, "input"))))})
 
 
-def _converse(asked: ModelRequest, wish: object) -> ModelRequest:
-    """Return the request whose tokens Bedrock's CountTokens counts."""
+def _converse(asked: ModelRequest, counted: object) -> ModelRequest:
+    """Return the request in the body of Bedrock's CountTokens."""
     base = asked.target.removesuffix(b"/count-tokens")
-    if isinstance(converse := at(wish, "converse"), dict):
+    if isinstance(converse := at(counted, "converse"), dict):
         return _with_body(replace(asked, target=base + b"/converse"), converse)
     try:
-        invoked = load_object(base64.b64decode(text_at(wish, "invokeModel", "body"), validate=True))
+        invoked = load_object(base64.b64decode(text_at(counted, "invokeModel", "body"), validate=True))
     except ValueError as error:
         raise refuse("input: expected converse, or invokeModel with a body of JSON as base64") from error
     return _with_body(replace(asked, target=base + b"/invoke"), invoked)
@@ -112,7 +112,7 @@ def _with_body(asked: ModelRequest, body: dict[str, object]) -> ModelRequest:
 
 
 def _provider(asked: ModelRequest) -> Dialect:
-    """Return whose list it is: two providers have theirs at one path, and a field distinguishes them."""
+    """Return the provider of a list of models; a field distinguishes two that have it at the same path."""
     if asked.path.startswith("/foundation-models"):
         return DIALECTS["bedrock"]
     if asked.path.startswith("/v1beta/") or asked.get(b"x-goog-api-key") is not None:

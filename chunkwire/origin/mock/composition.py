@@ -1,7 +1,7 @@
-"""The mock's answers: words out of the prompt, a text or Latin, and calls of the tools it was given.
+"""The mock's answers: words of the prompt, a text or Latin, and calls of the request's tools.
 
-The rule here: whatever chance decides comes out of the generator that is given, so that one seed gives one answer.
-A token is a word with the blanks before it, at most 12 characters of it: near enough for a stream's rhythm. Pure.
+The rule here: all randomness comes from the given generator, so that one seed gives one answer. A token is a word with
+the blanks before it, at most 12 characters of it. Pure.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _LOREM: Final = (
 
 
 def compose(
-    question: Question, wishes: MockSettings, dialect: Dialect, *, chance: random.Random, created: int
+    question: Question, settings: MockSettings, dialect: Dialect, *, chance: random.Random, created: int
 ) -> Answer:
     """Return the answer to a question.
 
-    A question that offers tools is answered by calls of those it must call or names, else of the first one, until it
-    brings a tool's result.
+    A question with tools is answered by tool calls: of the required tool, of those that the prompt names, or of the
+    first. One that ends in a tool's result is answered in words.
 
     Args:
-        dialect: knows what ids begin with.
+        dialect: for the prefixes of ids.
         created: Unix seconds.
     """
     name = _new_id(dialect.id_prefix, chance)
     calls: tuple[WholeToolCall, ...] = ()
     words: list[str] = []
-    thoughts = tokens(wishes.reasoning or (_THOUGHT + question.prompt if question.wants_reasoning else ""))
-    if wishes.refusal:
-        words, stop = tokens(wishes.refusal), StopReason.REFUSAL
+    thoughts = tokens(settings.reasoning or (_THOUGHT + question.prompt if question.wants_reasoning else ""))
+    if settings.refusal:
+        words, stop = tokens(settings.refusal), StopReason.REFUSAL
     elif question.tools and not (question.messages and question.messages[-1].role == "tool"):
         calls = tuple(
             WholeToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt))
@@ -54,8 +54,8 @@ def compose(
         )
         stop = StopReason.TOOL_CALLS
     else:
-        words, stop = _limited(_words(question, wishes, chance), question.max_tokens)
-    failure = wishes.failure
+        words, stop = _limited(_words(question, settings, chance), question.max_tokens)
+    failure = settings.failure
     if failure is not None and failure.after is not None:
         words = words[: failure.after]
     made = len(words) + len(thoughts) + sum(len(call.arguments) for call in calls)
@@ -67,24 +67,24 @@ def compose(
         calls,
         Usage(prompt_tokens(question), made * question.choices, len(thoughts) * question.choices),
         stop,
-        latency_ms=round(1000 * (wishes.time_to_first_token + wishes.inter_token_latency * max(0, made - 1))),
+        latency_ms=round(1000 * (settings.time_to_first_token + settings.inter_token_latency * max(0, made - 1))),
         error=failure.error if failure is not None else None,
         reasoning=tuple(thoughts),
     )
 
 
 def prompt_tokens(question: Question) -> int:
-    """Return how many tokens the turns of a question have."""
+    """Return the number of tokens in a question's messages."""
     return sum(len(tokens(message.text)) for message in question.messages)
 
 
 def tokens(text: str) -> list[str]:
-    """Return a text cut into tokens; joined, they are the text."""
+    """Split a text into tokens; joined, they are the text."""
     return _TOKEN.findall(text)
 
 
 def _called(question: Question) -> Sequence[Tool]:
-    """Return the tools to call: the one that must be, those that the prompt names, in its order, or the first."""
+    """Return the tools to call: the required one, those that the prompt names, in its order, or the first."""
     if question.named_tool:
         return [tool for tool in question.tools if tool.name == question.named_tool][:1]
     found = {tool.name: re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", question.prompt) for tool in question.tools}
@@ -99,15 +99,15 @@ def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]
     return words[:most], StopReason.LENGTH
 
 
-def _words(question: Question, wishes: MockSettings, chance: random.Random) -> list[str]:
-    if question.schema is not None and wishes.source is not WordSource.TEXT:
+def _words(question: Question, settings: MockSettings, chance: random.Random) -> list[str]:
+    if question.schema is not None and settings.source is not WordSource.TEXT:
         return tokens(dump(value_of(question.schema, question.prompt)))
-    if wishes.source is WordSource.LOREM or (wishes.source is WordSource.ECHO and not question.prompt):
-        return _lorem(_LOREM_TOKENS if wishes.tokens is None else wishes.tokens, chance)
-    words = tokens(wishes.text if wishes.source is WordSource.TEXT else question.prompt)
-    if wishes.tokens is None:
+    if settings.source is WordSource.LOREM or (settings.source is WordSource.ECHO and not question.prompt):
+        return _lorem(_LOREM_TOKENS if settings.tokens is None else settings.tokens, chance)
+    words = tokens(settings.text if settings.source is WordSource.TEXT else question.prompt)
+    if settings.tokens is None:
         return words
-    return [words[n % len(words)] for n in range(wishes.tokens)] if words else []
+    return [words[n % len(words)] for n in range(settings.tokens)] if words else []
 
 
 def _lorem(count: int, chance: random.Random) -> list[str]:

@@ -1,6 +1,6 @@
-"""Events laid out in time, and as frames: the two things that a provider's clients must not depend on.
+"""Give the events of an answer their moments, and put them into frames.
 
-The rule here: the plan of a whole stream, made before its first octet, from what was wished for. Pure.
+The rule here: the whole stream is planned before its first octet is sent. Pure.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ class Due:
     octets: bytes
 
 
-def schedule(pieces: Sequence[Piece], wishes: MockSettings, chance: random.Random) -> list[Due]:
-    """Return each event with its moment: a token's own, or that of the token it stands by.
+def schedule(pieces: Sequence[Piece], settings: MockSettings, chance: random.Random) -> list[Due]:
+    """Return each event with its moment. Events without a token get the moment of the latest one.
 
-    The opening events go with the first token, and the closing ones with the last.
+    The opening events are sent with the first token.
     """
     moments: list[float] = []
-    moment = _wait(wishes.time_to_first_token, wishes.jitter, chance)
+    moment = _wait(settings.time_to_first_token, settings.jitter, chance)
     has_token = False
     for piece in pieces:
         if piece.is_token and has_token:
-            moment += _wait(wishes.inter_token_latency, wishes.jitter, chance)
+            moment += _wait(settings.inter_token_latency, settings.jitter, chance)
         has_token = has_token or piece.is_token
         moments.append(moment)
     return [Due(moment, piece.octets) for moment, piece in zip(moments, pieces, strict=True)]
 
 
 def lay_out(events: Sequence[Due], framing: EventFraming, chance: random.Random) -> Iterator[Due]:
-    """Yield the frames; none is empty, and joined they are the events.
+    """Yield the frames, none of them empty.
 
-    Joined events leave when the last of them is due, the pieces of a split one all at its moment.
+    Joined events are sent when the last of them is due, the pieces of a split one all at its moment.
     """
     match framing.layout:
         case Layout.EVENT:

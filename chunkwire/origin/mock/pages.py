@@ -1,7 +1,7 @@
-"""What a page of another origin may do with the mocks: what the providers' own answers allow.
+"""CORS of the mocks: what the providers allow to pages of another origin.
 
-The rule here: the providers let any page ask, since a key is needed all the same; Anthropic only one whose request has
-a field that says so. `--cors` comes before that: with it, the server says who may.
+The rule here: the providers allow any page, since a key is needed anyway; Anthropic only with an opt-in field in the
+request. With `--cors`, only the origins that it names are allowed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Answering: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
 
 
 async def answer_pages(answering: Answering, request: IncomingRequest, response: Responder) -> None:
-    """Answer an OPTIONS, or let any other request be answered; a page may read it where the provider allows that."""
+    """Answer an OPTIONS, or call `answering` with the provider's CORS fields added to its response."""
     is_preflight = request.head.method == b"OPTIONS"
     allowed = request.settings.cors
     if not allowed and _is_open(request):

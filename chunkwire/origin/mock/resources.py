@@ -1,6 +1,6 @@
 """The resources of the providers' mocks: their paths, and an example each.
 
-The rule here: the table. What is answered is in `responder` and in `catalog`.
+The rule here: only the table.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ def _responder(mock: Mock, settings: MockSettings) -> Callable[[IncomingRequest,
     return partial(answer_pages, partial(mock, settings))
 
 
+def _row(mock: Mock, path: str, summary: str, *, method: str, options: str = "") -> tuple[Mock, Resource]:
+    """Return a row of the table; `options` are those of curl in the example."""
+    example = f"{options}'{{origin}}{path.replace('{model}', 'm')}'"
+    resource = Resource(path, _responder(mock, DEFAULT_MOCK), summary, example, (method, "OPTIONS"), parameters=None)
+    return mock, resource
+
+
 def _asked(
     path: str, summary: str, *, body: str, more: str = "", mock: Mock = answer_question
 ) -> tuple[Mock, Resource]:
-    """Return what a POST of this body asks."""
-    example = f"-d '{body}' {more}'{{origin}}{path.replace('{model}', 'm')}'"
-    resource = Resource(path, _responder(mock, DEFAULT_MOCK), summary, example, ("POST", "OPTIONS"), parameters=None)
-    return mock, resource
+    return _row(mock, path, summary, method="POST", options=f"-d '{body}' {more}")
 
 
 def _listed(path: str, summary: str, mock: Mock = list_models) -> tuple[Mock, Resource]:
-    """Return what a GET lists, or names one of."""
-    example = f"'{{origin}}{path.replace('{model}', 'm')}'"
-    resource = Resource(path, _responder(mock, DEFAULT_MOCK), summary, example, ("GET", "OPTIONS"), parameters=None)
-    return mock, resource
+    return _row(mock, path, summary, method="GET")
 
 
 _CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'

@@ -1,7 +1,7 @@
-"""A value that fits a JSON Schema, made of the prompt: a tool's arguments, or a structured answer.
+"""Make a value that fits a JSON Schema out of the prompt: a tool's arguments, or a structured answer.
 
-The rule here: what the schemas of the SDKs have in them (2020-12, and Gemini's own, whose types are upper-case). A
-schema is a stranger's: it may be as deep, as recursive and as wrong as its sender likes. Pure.
+The rule here: only what the SDKs' schemas contain (2020-12, and Gemini's own, whose types are upper-case). A schema may
+be hostile: deep, recursive, wrong. Pure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORMATS: Final = {
 
 
 def value_of(schema: object, prompt: str) -> object:
-    """Return a value of the schema; texts are the prompt, and an object of no schema has it as its `text`."""
+    """Return a value of the schema; strings are the prompt, and `{}` gives an object with it as `text`."""
     if isinstance(schema, dict) and not schema:
         return {"text": prompt}
     return _Maker(schema, prompt).value(schema, _MAX_DEPTH)
@@ -44,7 +44,7 @@ class _Maker:
         self._left = _MAX_VALUES
 
     def value(self, schema: object, depth: int) -> object:
-        """Return a value of a schema inside of the root; None where it is too deep, or none."""
+        """Return a value of a schema inside the root; None where it is too deep, or no schema."""
         self._left -= 1
         if not isinstance(schema, dict) or not depth or self._left < 0:
             return None
@@ -85,7 +85,7 @@ class _Maker:
 
 
 def _type_of(schema: dict[str, object]) -> str:
-    """Return the type: the first of several that is not null, and that of an object where none stands."""
+    """Return the type: the first of several that is not null, "object" where there is none."""
     kind = at(schema, "type")
     kinds = [text_at([item], 0).lower() for item in (kind if isinstance(kind, list) else [kind])]
     return next((kind for kind in kinds if kind not in ("", "null")), "object" if kind is None else "")
@@ -100,7 +100,7 @@ def _number(schema: dict[str, object]) -> int:
 
 
 def _referred(reference: str, root: object) -> object:
-    """Return what a reference inside of the schema points to (RFC 6901), None for another one."""
+    """Return the target of a reference inside the schema (RFC 6901), None for any other reference."""
     found = root if reference.startswith("#") else None
     for step in filter(None, reference.lstrip("#").split("/")):
         found = at(found, step.replace("~1", "/").replace("~0", "~"))

@@ -1,6 +1,7 @@
-"""What can be wished for of the mock: by flags for every request, by fields of a request for that one.
+"""The settings of the mock: by flags for every request, by `x-chunkwire-…` fields for one.
 
-The rule here: one vocabulary for both, and a wish that is not understood is refused by its name. Pure.
+The rule here: the same names and values for both; a wrong one is refused by its name. Each `parse_…` raises ValueError
+with what was expected and got. Pure.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class WordSource(StrEnum):
 
 @unique
 class Layout(StrEnum):
-    """How events lie in frames."""
+    """How events are put into frames: see `EventFraming`."""
 
     EVENT = "event"
     JOIN = "join"
@@ -50,7 +51,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventFraming:
-    """How events lie in frames: one a frame; `n` a frame; cut every `n` octets; cut at random octets."""
+    """How events are put into frames: one per frame; `n` per frame; cut every `n` octets; cut at random octets."""
 
     layout: Layout = Layout.EVENT
     n: int = 1
@@ -58,7 +59,7 @@ class EventFraming:
 
 @dataclass(frozen=True, slots=True)
 class MockFault:
-    """A fault of the one vocabulary (`origin.scenarios`), after so many events; None is after the last."""
+    """A fault of `origin.scenarios`, after so many events; None is after the last."""
 
     name: str
     after: int | None = None
@@ -77,20 +78,20 @@ class MockSettings:
     """How the mock answers. Times in seconds.
 
     Attributes:
-        time_to_first_token: from the end of the request to the first token; the opening events leave with it.
+        time_to_first_token: from the end of the request; the opening events are sent with the first token.
         inter_token_latency: from one planned token to the next.
-        jitter: each of these waits is drawn evenly from 1 - jitter to 1 + jitter times itself; 0 to 1.
-        seed: makes all of it repeatable, octet for octet: ids, dates, Latin, jitter; None draws anew each time.
-        tokens: how many to answer with; None for as many as the words give, or 50 of Latin.
-        keep_alive: a keep-alive whenever so long has passed without an event; 0 sends none.
-        fault: one in the stream.
+        jitter: each of these waits is multiplied by a random factor from 1 - jitter to 1 + jitter; 0 to 1.
+        seed: makes all octets repeatable: ids, dates, Latin, jitter; None for new ones each time.
+        tokens: of the answer; None for those of the text, or 50 of Latin.
+        keep_alive: send a keep-alive after so long without an event; 0 sends none.
+        fault: in the stream.
         failure: an error in place of the answer, or of the rest of it.
-        retry_after: what a failure before the stream asks the client to wait; None asks nothing.
-        failures: the share of requests that fail in some way drawn at random, 0 to 1.
-        keys: those that are accepted; empty for any, and for none at all.
-        models: those that exist; empty for any.
-        reasoning: what the model thinks before it answers; "" for something short where a request asks for it.
-        refusal: with what it declines, "" where it answers.
+        retry_after: sent with a failure before the stream; None sends none.
+        failures: share of requests that fail in a random way, 0 to 1.
+        keys: accepted ones; empty for any key, or none.
+        models: existing ones; empty for any.
+        reasoning: the model's reasoning; "" for a short one where a request asks for it.
+        refusal: the text of a refusal in place of an answer; "" for none.
         quirk: the row of `origin.scenarios.quirks` to send in place of an answer, "" for none.
     """
 
@@ -118,11 +119,7 @@ DEFAULT_MOCK: Final = MockSettings()
 
 
 def parse_framing(text: str) -> EventFraming:
-    """Return `event`, `join=N`, `split=N` or `split=random`.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Read `event`, `join=N`, `split=N` or `split=random`."""
     name, _, value = text.partition("=")
     if text == "event":
         return EventFraming()
@@ -134,11 +131,7 @@ def parse_framing(text: str) -> EventFraming:
 
 
 def parse_fault(text: str) -> MockFault:
-    """Return `NAME` or `NAME=N`: a fault, and after how many events it is played.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Read `NAME` or `NAME=N`: a fault, and after how many events it comes."""
     name, has_number, value = text.partition("=")
     try:
         find_scenario(name, _KNOWN_FAULTS)
@@ -150,11 +143,7 @@ def parse_fault(text: str) -> MockFault:
 
 
 def parse_failure(text: str) -> MockFailure:
-    """Return `KIND` or `STATUS`, alone for a response, or with `@N` for an error after N tokens.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Read `KIND` or `STATUS`, alone for a response, or with `@N` for an error after N tokens."""
     what, has_number, value = text.partition("@")
     if has_number and not _NUMBER.fullmatch(value):
         raise ValueError(f"expected {what}@N, a whole number of tokens, got {shown(text)!r}")
@@ -169,11 +158,7 @@ def parse_failure(text: str) -> MockFailure:
 
 
 def parse_quirk(text: str) -> str:
-    """Return the name of a quirk.
-
-    Raises:
-        ValueError: there is none of that name; the nearest ones are suggested.
-    """
+    """Return the name of a quirk."""
     if text not in QUIRKS:
         near = difflib.get_close_matches(text, QUIRKS, n=3)
         raise ValueError(f"expected a quirk{' such as ' + ', '.join(near) if near else ''}, got {shown(text)!r}")
@@ -181,11 +166,7 @@ def parse_quirk(text: str) -> str:
 
 
 def parse_wait(text: str) -> float:
-    """Return seconds.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Return seconds."""
     seconds = parse_duration(text)
     if seconds is None or seconds > MAX_WAIT_S:
         raise ValueError(f"expected a duration such as 250ms, at most {MAX_WAIT_S:g}s, got {shown(text)!r}")
@@ -193,33 +174,21 @@ def parse_wait(text: str) -> float:
 
 
 def parse_fraction(text: str) -> float:
-    """Return a number from 0 to 1.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Return a number from 0 to 1."""
     if not _FRACTION.fullmatch(text) or float(text) > 1:
         raise ValueError(f"expected a number from 0 to 1, got {shown(text)!r}")
     return float(text)
 
 
 def parse_number(text: str) -> int:
-    """Return a whole number.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Return a whole number."""
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"expected a whole number, got {shown(text)!r}")
     return int(text)
 
 
 def parse_tokens(text: str) -> int:
-    """Return how many tokens to answer with.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Return the number of tokens of an answer."""
     number = parse_number(text)
     if number > MAX_TOKENS:
         raise ValueError(f"expected at most {MAX_TOKENS} tokens, got {number}")
@@ -227,17 +196,13 @@ def parse_tokens(text: str) -> int:
 
 
 def parse_source(text: str) -> WordSource:
-    """Return `echo` or `lorem`.
-
-    Raises:
-        ValueError: expected, got.
-    """
+    """Return `echo` or `lorem`."""
     if text not in (WordSource.ECHO, WordSource.LOREM):
         raise ValueError(f"expected echo or lorem, got {shown(text)!r}")
     return WordSource(text)
 
 
-_WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
+_FIELDS: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
     b"ttft": ("time_to_first_token", parse_wait),
     b"itl": ("inter_token_latency", parse_wait),
     b"jitter": ("jitter", parse_fraction),
@@ -256,27 +221,27 @@ _WISHES: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
 }
 
 
-def with_wishes(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettings:
-    """Return the settings with what a request's `x-chunkwire-…` fields wish for.
+def with_fields(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettings:
+    """Return the settings with those of a request's `x-chunkwire-…` fields.
 
     Raises:
-        RequestRefused: a wish that is unknown or cannot be understood.
+        RequestRefused: an unknown field, or a wrong value.
     """
-    wishes: dict[str, object] = {}
+    changes: dict[str, object] = {}
     for name, value in fields:
         lower = name.lower()
         if not lower.startswith(PREFIX):
             continue
-        known = _WISHES.get(lower.removeprefix(PREFIX))
+        known = _FIELDS.get(lower.removeprefix(PREFIX))
         label = lower.decode("latin-1")
         if known is None:
-            names = ", ".join((PREFIX + wish).decode() for wish in _WISHES)
+            names = ", ".join((PREFIX + each).decode() for each in _FIELDS)
             raise refuse(f"{shown(label)}: expected one of {names}")
         attribute, parse = known
         try:
-            wishes[attribute] = parse(value.decode("utf-8", "replace").strip())
+            changes[attribute] = parse(value.decode("utf-8", "replace").strip())
         except ValueError as error:
             raise refuse(f"{label}: {error}") from error
-    if "text" in wishes:
-        wishes["source"] = WordSource.TEXT
-    return replace(settings, **wishes)  # type: ignore[arg-type]
+    if "text" in changes:
+        changes["source"] = WordSource.TEXT
+    return replace(settings, **changes)  # type: ignore[arg-type]
