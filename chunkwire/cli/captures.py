@@ -6,6 +6,7 @@ The rule here: a file is a capture by its first octets, or by its name; the flag
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
@@ -40,7 +41,7 @@ def refuse_flags(options: argparse.Namespace) -> None:
             raise LocalError(f"--{name} is for a packet capture (pcap or pcapng), got none")
 
 
-def captured_hops(options: argparse.Namespace) -> list[CapturedHop]:
+def captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[CapturedHop]:
     """Return the places at which captures show one stream, from the inside out; none where no source is a capture.
 
     Raises:
@@ -50,18 +51,22 @@ def captured_hops(options: argparse.Namespace) -> list[CapturedHop]:
     from chunkwire.tools.probe.captures import captured_hop, one_stream
     from chunkwire.wire.errors import LocalError
 
-    paths = [source for source in options.hops if is_path(source) and _is_capture_file(source)]
+    paths = [source for source in sources if is_path(source) and _is_capture_file(source)]
     if not paths:
         refuse_flags(options)
         return []
-    if len(paths) < len(options.hops):
-        other = next(source for source in options.hops if source not in paths)
+    if len(paths) < len(sources):
+        other = next(source for source in sources if source not in paths)
         raise LocalError(f"expected packet captures only, since they are compared with each other, got {other!r}")
-    found: list[CapturedHop] = []
+    loaded: dict[str, list[CapturedExchange]] = {}
     for path in paths:
         with open(path, "rb") as file:
-            exchanges = load_exchanges(file.read(), path, keylog=options.keylog)
-        found += one_stream([captured_hop(each, path) for each in exchanges], like=found[:1], chosen=options.exchange)
+            loaded[path] = load_exchanges(file.read(), path, keylog=options.keylog)
+    _refuse_unused_keys([each for exchanges in loaded.values() for each in exchanges], options)
+    found: list[CapturedHop] = []
+    for path in paths:
+        captured = [captured_hop(each, path) for each in loaded[path]]
+        found += one_stream(captured, like=found[:1], chosen=options.exchange)
     return found
 
 
@@ -72,36 +77,34 @@ def _is_capture_file(path: str) -> bool:
 
 def looks_captured(first: bytes, name: str) -> bool:
     """Say whether octets that begin like this, in a file of this name, are a capture."""
-    from chunkwire.tools.capture.load import is_capture, is_named_capture
+    from chunkwire.tools.capture.load import is_named_capture
+    from chunkwire.tools.capture.packets import is_capture
 
     return is_capture(first) or is_named_capture(name)
 
 
-def exchanges_in(octets: bytes, name: str, options: argparse.Namespace) -> list[CapturedExchange]:
-    """Return the exchanges of a capture that are meant.
+def _refuse_unused_keys(exchanges: Sequence[CapturedExchange], options: argparse.Namespace) -> None:
+    from chunkwire.wire.errors import LocalError
+
+    if options.keylog is not None and not any(exchange.is_opened for exchange in exchanges):
+        raise LocalError(f"--keylog: expected the secrets of TLS in the capture, got none in {options.keylog!r}")
+
+
+def watch_exchanges(octets: bytes, name: str, options: argparse.Namespace, sink: Sink | None) -> int:
+    """Show the exchanges of a capture as if they came, or without a sink list them; return the first code that failed.
 
     Raises:
         CaptureFileError: it is none, or has none.
     """
-    from chunkwire.tools.capture.load import choose, load_exchanges
-
-    return choose(load_exchanges(octets, name, keylog=options.keylog), options.exchange, name)
-
-
-def print_list(octets: bytes, name: str, options: argparse.Namespace) -> None:
-    """Print a line for each exchange."""
-    from chunkwire.tools.capture.load import list_lines
-
-    for line in list_lines(exchanges_in(octets, name, options)):
-        print(line)
-
-
-def watch_exchanges(octets: bytes, name: str, options: argparse.Namespace, sink: Sink) -> int:
-    """Show the exchanges of a capture as if they came; return the code of the first that failed."""
-    from chunkwire.tools.capture.load import title_of
+    from chunkwire.tools.capture.load import choose, list_lines, load_exchanges, title_of
     from chunkwire.tools.watch.view import batches
 
-    found = exchanges_in(octets, name, options)
+    found = load_exchanges(octets, name, keylog=options.keylog)
+    _refuse_unused_keys(found, options)
+    found = choose(found, options.exchange, name)
+    if sink is None:
+        print(*list_lines(found), sep="\n")
+        return ExitCode.OK
     codes = []
     for exchange in found:
         if len(found) > 1:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from chunkwire.cli import captures, flags
-from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.probe_exits import exit_code, is_undecided
-from chunkwire.cli.serving import recording
-from chunkwire.cli.sources import is_path
-
-if TYPE_CHECKING:
-    from chunkwire.net.dial import Url
-    from chunkwire.record.values import Record
-    from chunkwire.tools.probe.judge import Hop
-    from chunkwire.tools.probe.probing import Prober
-    from chunkwire.tools.probe.verdict import HopVerdict
-    from chunkwire.tools.probe.why import Finding
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
@@ -126,223 +112,13 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Probe the hops, judge them, and say so."""
+    """Probe the hops, judge them, and print the result."""
     import trio
 
-    from chunkwire.wire.errors import LocalError
+    from chunkwire.cli.probe_run import check_flags, probe
 
-    for path in (options.report, options.junit):
-        if path and not os.path.isdir(os.path.dirname(path) or "."):
-            raise LocalError(f"{path}: expected a folder that exists, got {os.path.dirname(path)!r}")
+    check_flags(options)
     return trio.run(probe, options)
-
-
-async def probe(options: argparse.Namespace) -> int:
-    """Probe as each client that was asked for; return the worst exit code, and say where they are treated apart."""
-    from chunkwire.tools.probe.agents import differences
-    from chunkwire.wire.errors import LocalError
-
-    if len(options.agents) == 1:
-        return (await probe_as(options, options.agents[0]))[0]
-    if options.report or options.junit or options.save:
-        raise LocalError("--report, --junit and --save go with one client at a time")
-    codes, found = [], {}
-    for agent in options.agents:
-        if not (options.json or options.gate):
-            print(f"as {agent}:")
-        code, found[agent] = await probe_as(options, agent)
-        codes.append(code)
-    if not options.json:
-        print(*differences(found), sep="\n", end="")
-    return next((code for code in codes if code), ExitCode.OK)
-
-
-async def probe_as(options: argparse.Namespace, agent: str) -> tuple[int, list[HopVerdict]]:
-    """Probe and judge; return the exit code, and the verdicts."""
-    from chunkwire.tools.probe.captures import frame_lines, hops_of
-    from chunkwire.tools.probe.judge import judge_chain
-
-    captured = captures.captured_hops(options)
-    hops: list[Hop] = hops_of(captured) if captured else []
-    verdicts: list[HopVerdict] = judge_chain(hops)
-    with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
-        prober = make_prober(options, agent, record_to, report_progress)
-        hops += await application_hops(prober, options.hops)
-        verdicts = judge_chain(hops)
-        for source, name in name_sources(options.hops) if not captured else ():
-            is_behind = any(verdict.is_holding for verdict in verdicts)
-            hops += await read_hops(prober, source, name, is_behind=is_behind)
-            verdicts = judge_chain(hops)
-        findings = await ask_why(prober, verdicts, options) if options.why else []
-    verdicts = revised_chain(verdicts, findings)
-    code = exit_code(hops, verdicts, is_strict=options.strict)
-    if options.gate:
-        code = ExitCode.TIMEOUT if code in (ExitCode.OK, ExitCode.FINDING) and is_undecided(verdicts) else code
-    show(verdicts, findings, options, code)
-    if captured and not (options.json or options.gate):
-        print(*frame_lines(captured, hops), sep="\n")
-    await write_files(hops, verdicts, findings, options)
-    return code, verdicts
-
-
-async def application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
-    """Return the application itself, asked where its barrier stands, so that no hop is taken for it; else nothing.
-
-    Where the first hop rewrites paths, its path is none of the application's: then it is left out.
-    """
-    from dataclasses import replace
-
-    from chunkwire.net.dial import parse_url
-
-    if prober.barrier_at is None or is_path(sources[0]):
-        return []
-    url = replace(prober.barrier_at, target=parse_url(sources[0]).target)
-    name = url.authority.decode("ascii")
-    if any(parse_url(source).authority == url.authority for source in sources if not is_path(source)):
-        return []
-    hop = await prober.probe(name, url)
-    return [hop] if hop.runs and hop.runs[0].status == 200 else []
-
-
-async def ask_why(prober: Prober, verdicts: list[HopVerdict], options: argparse.Namespace) -> list[Finding]:
-    """Return what each change does to the first hop that holds, or where none does to the outermost."""
-    from chunkwire.net.dial import parse_url
-    from chunkwire.tools.probe.view import first_fault
-    from chunkwire.tools.probe.why import find_why
-    from chunkwire.wire.errors import LocalError
-
-    blamed, _ = first_fault(verdicts)
-    named = [(source, name) for source, name in name_sources(options.hops) if not is_path(source)]
-    chosen = [(source, name) for source, name in named if blamed is None or name == blamed.hop]
-    if not chosen:
-        where = f"{blamed.hop}, which is a recording" if blamed is not None else "a recording"
-        raise LocalError(f"--why: expected a URL to ask, got {where}")
-    source, name = chosen[-1]
-    return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
-
-
-def revised_chain(verdicts: list[HopVerdict], findings: list[Finding]) -> list[HopVerdict]:
-    """Return the verdicts as the findings on the hop that is to blame leave them."""
-    from chunkwire.tools.probe.fixes import revised
-    from chunkwire.tools.probe.view import first_fault
-    from chunkwire.tools.probe.why import tried
-
-    blamed, _ = first_fault(verdicts)
-    return [revised(verdict, tried(findings)) if verdict is blamed else verdict for verdict in verdicts]
-
-
-async def write_files(
-    hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace
-) -> None:
-    """Write what was found where it was asked for: a page, JUnit XML."""
-    import trio
-
-    from chunkwire.tools.probe.gate import junit
-
-    if options.report:
-        await write_report(hops, verdicts, findings, options.report)
-    if options.junit:
-        await trio.Path(options.junit).write_text(junit(verdicts, is_gate=options.gate), encoding="utf-8")
-
-
-async def write_report(hops: list[Hop], verdicts: list[HopVerdict], findings: list[Finding], path: str) -> None:
-    """Write the page for a ticket: Markdown for *.md, else HTML."""
-    import datetime
-
-    import trio
-
-    from chunkwire.cli.main import version
-    from chunkwire.tools.probe.document import to_html, to_markdown
-    from chunkwire.tools.probe.report import report
-
-    now = datetime.datetime.now().astimezone()
-    blocks = list(report(hops, verdicts, findings, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}"))
-    page = to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
-    await trio.Path(path).write_text(page, encoding="utf-8")
-
-
-def make_prober(
-    options: argparse.Namespace,
-    agent: str,
-    record_to: Callable[[Record], None] | None,
-    report_progress: Callable[[str], None],
-) -> Prober:
-    """Return what asks the hops, as the request flags say; `agent` is a client to ask as, or empty."""
-    import math
-
-    from chunkwire.cli.asking import read_request
-    from chunkwire.tools.probe.agents import AGENTS
-    from chunkwire.tools.probe.probing import Prober
-    from chunkwire.tools.probe.requests import ACCEPT_ENCODING
-    from chunkwire.wire.errors import LocalError
-
-    asked = read_request(options)
-    if not isinstance(asked.body, bytes | None):
-        raise LocalError("-d -: expected a body that can be sent again, since every hop is asked several times")
-    return Prober(
-        method=asked.method,
-        fields=asked.fields,
-        body=asked.body,
-        defaults=AGENTS.get(agent, (ACCEPT_ENCODING,)),
-        tls=asked.tls,
-        max_time=None if math.isinf(options.max_time) else options.max_time,
-        record_to=record_to,
-        report_progress=report_progress,
-        origin=innermost_probe(options.hops),
-        barrier_at=barrier_address(options.barrier_at),
-        patience=options.patience,
-    )
-
-
-def barrier_address(text: str | None) -> Url | None:
-    """Return where a `forward --barrier` listens, as a URL; None where there is none."""
-    from chunkwire.net.dial import parse_url
-    from chunkwire.wire.errors import LocalError
-
-    if text is None:
-        return None
-    url = parse_url(text)
-    if url.target != b"/":
-        raise LocalError(f"--barrier-at: expected HOST:PORT of a `forward --barrier`, got {text!r}")
-    return url
-
-
-def innermost_probe(sources: list[str]) -> Url | None:
-    """Return the URL of a probe at the innermost hop, which may be the origin itself; None where it is none."""
-    from chunkwire.net.dial import parse_url
-    from chunkwire.tools.probe.requests import is_probe
-
-    url = None if is_path(sources[0]) else parse_url(sources[0])
-    return url if url is not None and is_probe(url) else None
-
-
-def name_sources(sources: list[str]) -> list[tuple[str, str]]:
-    """Return each source with what to call its hop: host and port, with the path where two would be called the same."""
-    from chunkwire.net.dial import parse_url
-
-    named: list[tuple[str, str]] = []
-    for source in sources:
-        if is_path(source):
-            name = os.path.basename(source)
-        else:
-            url = parse_url(source)
-            name = url.authority.decode("ascii")
-            if name in [other for _, other in named]:
-                name += url.target.partition(b"?")[0].decode("latin-1")
-        named.append((source, name))
-    return named
-
-
-async def read_hops(prober: Prober, source: str, name: str, *, is_behind: bool) -> list[Hop]:
-    """Return the hop of a URL, or the hops of a recording."""
-    import trio
-
-    from chunkwire.net.dial import parse_url
-    from chunkwire.tools.probe.recordings import read_recording
-
-    if not is_path(source):
-        return [await prober.probe(name, parse_url(source), is_behind=is_behind)]
-    return read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
 
 
 @contextmanager
@@ -358,31 +134,3 @@ def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
         yield lambda line: print(f"\r\x1b[K{PLAIN.text(line, width)}", end="", file=sys.stderr, flush=True)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def show(verdicts: list[HopVerdict], findings: list[Finding], options: argparse.Namespace, code: int) -> None:
-    """Print what was found."""
-    from chunkwire.cli.terminal import is_coloured, width_of
-    from chunkwire.tools.paint import Paint, wrapped
-    from chunkwire.tools.probe.gate import gate_line, github_lines
-    from chunkwire.tools.probe.json_view import verdict_lines
-    from chunkwire.tools.probe.view import conclusion, evidence_lines, finding_lines, table
-
-    paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-    if options.github:
-        for line in github_lines(verdicts, is_gate=options.gate):
-            print(line)
-    if options.gate and not options.json:
-        print(gate_line(verdicts, is_passed=code == ExitCode.OK))
-        return
-    if options.json:
-        print(*verdict_lines(verdicts, findings), sep="\n")
-        return
-    width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-    print(*table(verdicts, paint, width=width), sep="\n")
-    for verdict in verdicts if options.verbose else ():
-        print(f"{paint.text(verdict.hop)}:")
-        for evidence in evidence_lines(verdict):
-            print(*(paint.text(line) for line in wrapped("  ", evidence, width)), sep="\n")
-    for line in (*conclusion(verdicts, paint, width=width), *finding_lines(findings, paint, width=width)):
-        print(line)

@@ -143,8 +143,7 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
     octets = b"".join([first, *[piece async for piece in source]])
     name = "standard input" if options.source == "-" else options.source
     if options.list:
-        captures.print_list(octets, name, options)
-        return ExitCode.OK
+        return captures.watch_exchanges(octets, name, options, None)
     with Sink(options) as sink:
         return captures.watch_exchanges(octets, name, options, sink)
 

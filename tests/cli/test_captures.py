@@ -78,3 +78,32 @@ def test_the_flags_of_captures_are_for_captures(tmp_path: Path, capsys: pytest.C
     assert "--list is for a packet capture" in capsys.readouterr().err
     assert main(["probe", str(path), "--keylog", "k"]) == 2
     assert "--keylog is for a packet capture" in capsys.readouterr().err
+    assert main(["watch", str(path), "--keylog", "k"]) == 2
+    assert "--keylog is for a packet capture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["watch", "probe"])
+def test_a_key_log_for_a_capture_without_tls_is_refused(
+    verb: str, capture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, capture, "--keylog", capture]) == 2
+    assert "--keylog: expected the secrets of TLS in the capture, got none in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--barrier-at", ":8001"), ("--as", "curl"), ("-H", "a: b"), ("-d", "x"), ("-X", "POST"), ("--save", "x.jsonl")],
+)
+def test_flags_about_requests_are_refused_where_nothing_is_requested(
+    flags: tuple[str, str], capture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", capture, *flags]) == 2
+    assert f"{flags[0]} is for a URL: nothing is sent to {capture!r}" in capsys.readouterr().err
+
+
+def test_a_recording_that_is_read_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("{}")
+    assert main(["probe", str(path), ":1/probe", "--save", str(path)]) == 2
+    assert "--save: expected a file of its own, got " in capsys.readouterr().err
+    assert path.read_text() == "{}"

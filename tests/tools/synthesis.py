@@ -7,7 +7,7 @@ without a clock.
 import json
 import random
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -15,10 +15,10 @@ from chunkwire.net.heads import Field
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.tools.probe.arrival import Run, read_runs
-from chunkwire.tools.probe.fix import Fix
-from chunkwire.tools.probe.fixes import advice_for
+from chunkwire.tools.probe.fixes import Fix, advice_for
 from chunkwire.tools.probe.judge import Hop
-from chunkwire.tools.probe.verdict import HopVerdict
+from chunkwire.tools.probe.result import ProbeResult, result_of
+from chunkwire.tools.probe.verdict import Finding, HopVerdict
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -230,3 +230,8 @@ def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", repeat: int =
 def fixes_for(verdict: HopVerdict) -> list[Fix]:
     """Return the changes that a verdict is offered, the best founded first."""
     return [advice.fix for advice in advice_for(verdict)]
+
+
+def result_on(*verdicts: HopVerdict, findings: Sequence[Finding] = ()) -> ProbeResult:
+    """Return a result with these verdicts, on hops without a run."""
+    return result_of([Hop(verdict.hop) for verdict in verdicts], verdicts, findings)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from chunkwire.tools.probe.gate import gate_line, junit
-from chunkwire.tools.probe.json_view import verdict_lines
+from chunkwire.tools.probe.exports import gate_line, json_lines, junit
 from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind
-from chunkwire.tools.probe.view import table
+from chunkwire.tools.probe.view import lines_of
+from tests.tools.synthesis import result_on
 
 BOUNDS = {
     "octets": HopVerdict(hop="h", kind=Kind.TO_OCTETS, octets=4096),
@@ -43,9 +43,10 @@ def test_every_form_says_whether_the_field_allows_it(bound: str) -> None:
     assert verdict.is_conforming is allows
     said = f"bounded by {bound}, which Incremental: ?1 allows (RFC 10036)"
     said = said if allows else "no bound seen in 320000 octets, though Incremental: ?1 asks for one (RFC 10036)"
-    (first, *_) = verdict_lines([verdict])
+    result = result_on(verdict)
+    (first, *_) = json_lines(result)
     assert (json.loads(first)["bound"], json.loads(first)["rfc10036"]) == (bound, allows)
-    for text in ("\n".join(table([verdict])), junit([verdict], is_gate=False), gate_line([verdict], is_passed=False)):
+    for text in ("\n".join(lines_of(result)), junit(result, is_gate=False), gate_line(result, is_passed=False)):
         assert said in text
 
 

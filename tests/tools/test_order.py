@@ -9,14 +9,14 @@ import pytest
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import AckRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs
-from chunkwire.tools.probe.gate import gate_line, github_lines, junit
+from chunkwire.tools.probe.exports import gate_line, github_lines, junit
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, look_at
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import ChunkedScanner
-from tests.tools.synthesis import Probe
+from tests.tools.synthesis import Probe, result_on
 
 # Of frame k with these octets, 1 being the first: how many frames had come when it was acknowledged, and how many
 # requests were answered before.
@@ -157,7 +157,7 @@ def test_an_application_whose_events_are_all_in_one_frame_writes_in_bursts(codin
     verdict, behind = judge_chain([app, Hop("b:2", app.runs)])
     assert verdict.line == "the origin itself bursts: 12 events in one frame" + (", gzip" if coding == "gzip" else "")
     assert behind.kind is Kind.NOT_JUDGED
-    assert "through a compressor too" in gate_line([verdict], is_passed=False)
+    assert "through a compressor too" in gate_line(result_on(verdict), is_passed=False)
 
 
 def test_an_application_that_flushes_its_compressor_streams() -> None:
@@ -186,16 +186,16 @@ def test_a_hop_further_in_without_a_run_compares_with_nothing() -> None:
 def test_a_gate_passes_proofs_only() -> None:
     good, bad = Hop("a:1", (ordered(streams),)), Hop("b:2", (ordered(to_end),))
     by_time = Hop("c:3", (replace(ordered(streams), acks=(), our_delay=0.0),), unproved="nobody answers")
-    assert gate_line(judge_chain([good]), is_passed=True).startswith("probe: passed: a:1: ")
-    held = judge_chain([good, bad])
+    assert gate_line(result_on(*judge_chain([good])), is_passed=True).startswith("probe: passed: a:1: ")
+    held = result_on(*judge_chain([good, bad]))
     assert gate_line(held, is_passed=False).startswith("probe: failed: b:2: HOLDS to the end")
     assert [line.partition(" ")[0] for line in github_lines(held, is_gate=True)] == ["::error"]
     assert 'tests="2" failures="1" errors="0"' in junit(held, is_gate=True)
-    timed = judge_chain([by_time])
+    timed = result_on(*judge_chain([by_time]))
     assert "undecided" in gate_line(timed, is_passed=False)
     assert "nobody answers" in gate_line(timed, is_passed=False)
     assert 'failures="0" errors="1"' in junit(timed, is_gate=True)
-    assert 'failures="0" errors="0"' in junit(judge_chain([good]), is_gate=True)
+    assert 'failures="0" errors="0"' in junit(result_on(*judge_chain([good])), is_gate=True)
 
 
 @pytest.mark.parametrize("read, kind, reason", [(0, Kind.UNSURE, "10 frames were there before"), (1, Kind.SUSPECT, "")])

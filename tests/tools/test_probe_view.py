@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from chunkwire.tools.paint import Paint
-from chunkwire.tools.probe.json_view import verdict_lines
-from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, HopVerdict, Kind
-from chunkwire.tools.probe.view import conclusion, finding_lines, table
-from chunkwire.tools.probe.why import Finding
+from chunkwire.tools.probe.exports import json_lines
+from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, Finding, HopVerdict, Kind
+from chunkwire.tools.probe.view import lines_of
+from tests.tools.synthesis import result_on
 
 
 def seen(first: float, chunks: int, reads: int, hold: float) -> Evidence:
@@ -39,31 +39,31 @@ nginx:8080 is the first hop that holds the stream.
 
 
 def test_it_is_the_picture_of_the_design() -> None:
-    assert "\n".join([*table(CHAIN), *conclusion(CHAIN)]) == PICTURE
+    assert "\n".join(lines_of(result_on(*CHAIN))) == PICTURE
 
 
 def test_a_long_name_widens_its_column() -> None:
     verdict = HopVerdict(hop="a" * 40, kind=Kind.STREAMS, evidence=seen(0.001, 1, 1, 0.0))
-    heading, row = table([verdict])
+    heading, row, _ = lines_of(result_on(verdict))
     assert heading.index("verdict") == row.index("streams")
 
 
 def test_a_hop_that_nobody_reached_has_no_figures() -> None:
-    _, row = table([HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")])
+    _, row = lines_of(result_on(HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")))
     assert row.split() == ["hop", "-", "-", "-", "-", "no", "answer:", "refused"]
 
 
 def test_what_a_peer_said_cannot_steer_a_terminal() -> None:
     verdict = HopVerdict(hop="hop", kind=Kind.NOT_THE_STREAM, reason="302 Found, to \x1b[31m")
-    assert "\x1b" not in "".join(table([verdict], Paint(is_coloured=False)))
+    assert "\x1b" not in "".join(lines_of(result_on(verdict), Paint(is_coloured=False)))
 
 
 def test_all_streaming_is_said_in_one_line() -> None:
-    assert list(conclusion(CHAIN[:1])) == ["no hop holds the stream."]
+    assert list(lines_of(result_on(CHAIN[0])))[2:] == ["no hop holds the stream."]
 
 
 def test_json_has_a_line_a_hop_and_one_for_the_chain() -> None:
-    lines = [json.loads(line) for line in verdict_lines(CHAIN, [Finding("POST", "streams", True)])]
+    lines = [json.loads(line) for line in json_lines(result_on(*CHAIN, findings=[Finding("POST", "held", False)]))]
     assert [line["kind"] for line in lines] == ["verdict", "verdict", "verdict", "why", "chain"]
     assert lines[1]["verdict"] == "holds-to-the-end"
     assert lines[1]["fixes"][0]["change"] == "proxy_buffering off;"
@@ -78,32 +78,33 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
         Finding("Cache-Control: no-transform in the response", "held for up to 200 ms, the first octets after 9")
     ]
     for verdicts in (CHAIN, (suspect,), (coded,)):
-        lines = [*table(verdicts, width=width), *conclusion(verdicts, width=width)]
-        lines += finding_lines(findings, width=width)
+        result = result_on(*verdicts, findings=findings)
+        lines = list(lines_of(result, width=width))
         assert max(map(len, lines)) <= width
         assert " ".join(verdicts[-1].line.split()) in " ".join(" ".join(lines).split()) or width == 80
-        wide = [*table(verdicts), *conclusion(verdicts), *finding_lines(findings)]
-        assert sorted(" ".join(lines).split()) == sorted(" ".join(wide).split())
+        assert sorted(" ".join(lines).split()) == sorted(" ".join(lines_of(result)).split())
 
 
 def test_a_lone_hop_is_told_how_to_learn_more() -> None:
-    told = "\n".join(conclusion([HopVerdict(hop="app.example", kind=Kind.SUSPECT, reason="x", software="nginx")]))
+    suspect = HopVerdict(hop="app.example", kind=Kind.SUSPECT, reason="x", software="nginx")
+    told = "\n".join(list(lines_of(result_on(suspect)))[2:])
     assert told.startswith("app.example holds the stream, or the stream is written so.")
     assert "chunkwire probe ORIGIN-URL app.example" in told
     assert "if it is held, try: proxy_buffering off;" in told
     alone = HopVerdict(hop="app.example", kind=Kind.TO_END, is_innermost=True)
-    assert "one of those may hold it instead" in "\n".join(conclusion([alone]))
+    assert "one of those may hold it instead" in "\n".join(lines_of(result_on(alone)))
 
 
 def test_what_was_shown_is_told_apart_from_a_guess() -> None:
     shown = HopVerdict(hop="hop", kind=Kind.TO_END, tried=((HTTP_1_0, True),))
-    lines = list(conclusion([shown]))
-    assert lines[1] == "  shown: it streams with HTTP/1.0"
-    assert lines[2].startswith("  guess: ")
+    lines = list(lines_of(result_on(shown)))
+    assert lines[3] == "  shown: it streams with HTTP/1.0"
+    assert lines[4].startswith("  guess: ")
     assert not any(line.startswith("  try: ") for line in lines)
 
 
 def test_a_hop_that_could_not_be_judged_by_order_says_why() -> None:
     verdict = HopVerdict(hop="h:1", kind=Kind.STREAMS, unproved="nobody answers")
-    assert list(conclusion([verdict])) == ["h:1 is judged by time: nobody answers.", "no hop holds the stream."]
-    assert list(conclusion([replace(verdict, unproved="")])) == ["no hop holds the stream."]
+    told = ["h:1 is judged by time: nobody answers.", "no hop holds the stream."]
+    assert list(lines_of(result_on(verdict)))[2:] == told
+    assert list(lines_of(result_on(replace(verdict, unproved=""))))[2:] == told[1:]

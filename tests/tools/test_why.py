@@ -7,11 +7,12 @@ from chunkwire.net.dial import parse_url
 from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask
-from chunkwire.tools.probe.view import finding_lines
-from chunkwire.tools.probe.why import Finding, ask_1_0, finding_of
+from chunkwire.tools.probe.verdict import Finding
+from chunkwire.tools.probe.view import lines_of
+from chunkwire.tools.probe.why import ask_1_0, finding_of
 from tests.client.test_tls import secured
 from tests.patience import PATIENCE
-from tests.tools.synthesis import Path, Probe, for_time, run_of, to_end
+from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,10 @@ def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
 
 
 def test_findings_stand_in_two_columns() -> None:
-    lines = list(finding_lines([Finding("POST", "streams", True), Finding("silence", "no limit within 70 s")]))
+    findings = [Finding("POST", "streams", True), Finding("silence", "no limit within 70 s")]
+    heading, *lines = lines_of(result_on(findings=findings))
     assert lines == ["one change at a time:", "  POST      streams", "  silence   no limit within 70 s"]
-    assert list(finding_lines([])) == []
+    assert list(lines_of(result_on())) == [heading]
 
 
 def test_the_journal_tells_how_a_request_arrived_in_one_line() -> None:

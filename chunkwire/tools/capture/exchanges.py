@@ -48,6 +48,7 @@ class CapturedExchange:
         began_ns: of the request's head, or of the response's where none was captured; ns since the epoch.
         records: with times in s since then.
         notes: what no record says.
+        is_opened: it was in TLS, which a key log opened.
     """
 
     n: int
@@ -56,6 +57,7 @@ class CapturedExchange:
     began_ns: int
     records: list[Record]
     notes: list[str] = field(default_factory=list)
+    is_opened: bool = False
 
     @property
     def request(self) -> RequestRecord | None:
@@ -248,7 +250,9 @@ def _paired(connection: TcpConnection, up: Messages, down: Messages, began_ns: i
         heads = [each._replace(wall=wall_ns / 1e9) for each in asked.records if isinstance(each, RequestRecord)]
         records = [each._replace(t=max(0.0, each.t - first.t)) for each in (*heads, *_with_own_reads(answered.records))]
         client, server = str(connection.client), str(connection.server)
-        yield CapturedExchange(0, client, server, wall_ns, records, [*asked.notes, *answered.notes])
+        yield CapturedExchange(
+            0, client, server, wall_ns, records, [*asked.notes, *answered.notes], connection.is_opened
+        )
 
 
 def _with_own_reads(records: Sequence[Record]) -> Iterator[Record]:

@@ -65,6 +65,8 @@ def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> l
     Raises:
         CaptureFileError: tshark is not installed, or fails.
     """
+    if not any(is_tls(connection.pieces) for connection in connections):
+        return connections
     opened: dict[tuple[TcpEnd, TcpEnd], deque[tuple[int, bytes]]] = {}
     for t_ns, source, target, content in _ask_tshark(octets, keylog):
         opened.setdefault((source, target), deque()).append((t_ns, content))

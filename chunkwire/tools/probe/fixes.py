@@ -1,39 +1,147 @@
-"""What may free a stream that a hop holds: how a verdict finds its rows in the table, and what speaks for each.
+"""What may free a stream that a hop holds: the table of fixes, read from `fixes.toml`, and the rows for a verdict.
 
-The rule here: changes that were tried come first, then those for the software that the hop names, then guesses, each
-labelled so. A change that did not help, or that the response has already, is not offered. What this module must not
-know: how a verdict was reached, and what the rows say.
+The rule here: a row says for which software, versions and verdicts it is, what to change, who can change it, when that
+was checked, and the test that proves it, or else a source. Changes that were tried come first, then those for the
+software that the hop names, then guesses, each labelled so. A change that did not help, or that the response has
+already, is not offered. What this module must not know: how a verdict was reached.
 """
 
 from __future__ import annotations
 
 import enum
+import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any, Final
 
-from chunkwire.tools.probe.fix import Fix, all_fixes
-from chunkwire.tools.probe.verdict import HOLDING, IDENTITY, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import ACCEL, HOLDING, HTTP_1_0, IDENTITY, INCREMENTAL, POST, HopVerdict, Kind
 
 AS_BEFORE = "as before"
 """The first run of `--why`, with nothing changed: where it streams, the other runs prove nothing."""
 
+_DISPROVING: Final = (POST, ACCEL, INCREMENTAL, HTTP_1_0)
+
+
+class Whose(enum.Enum):
+    """Who can make the change."""
+
+    OPERATOR = "those who run this hop"
+    APPLICATION = "you, in the application's response"
+    VENDOR = "the vendor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """One change that frees a stream.
+
+    Attributes:
+        software: its name; empty for a change that does not depend on it. It is `name` in the file, where the rows of
+            one software may share members.
+        versions: that it applies to, in words.
+        kinds: verdicts that it mends.
+        says: a pattern for the names that the hop gives (Server, Via, a vendor's fields) and its host name; None: any.
+        is_silent: the software may give no name, so the row is for hops that give none as well.
+        arrived: a pattern for the request as the origin received it; None: any.
+        seconds: the hold must lie between these; None: any.
+        change: what to set, one line.
+        sets: the field line of the response that the change adds; empty where it is a setting of the software.
+        needs: a field line that the response must have, at this hop or further in; empty for none.
+        behind: a pattern for the names that this hop and the one before both give; empty: any.
+        tried: a change that `--why` or the runs of a probe try, and that must free the stream if this row is right:
+            where it did not, the row is ruled out.
+        before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
+        proof: the test that shows the hold, applies the change and sees it stream; empty where none does.
+        proved_on: versions of the software with which that was seen; empty where it was not tried.
+        source: where it was read, where no test proves it.
+    """
+
+    software: str
+    versions: str = "all"
+    kinds: frozenset[Kind]
+    says: str | None = None
+    is_silent: bool = False
+    arrived: str | None = None
+    seconds: Sequence[float] | None = None
+    change: str
+    sets: str = ""
+    needs: str = ""
+    behind: str = ""
+    tried: str = ""
+    before: str = ""
+    after: str = ""
+    whose: Whose
+    proof: str = ""
+    proved_on: str = ""
+    source: str = ""
+    checked: date
+
+    @property
+    def is_shown_by(self) -> str:
+        """What was tried that is this very change; empty for none."""
+        return self.tried if self.sets or self.tried == self.change.partition(" instead of ")[0] else ""
+
+    def applies(self, verdict: HopVerdict) -> bool:
+        """Say whether this row mends such a verdict, and nothing that was tried rules it out."""
+        if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or verdict.has(self.sets):
+            return False
+        if self.needs and not verdict.has(self.needs):
+            return False
+        if self.behind and not re.search(self.behind, verdict.passed_on, re.IGNORECASE):
+            return False
+        is_anonymous = self.is_silent and not verdict.software
+        if (self.says is not None or self.is_silent) and not (
+            is_anonymous or self.names(verdict) or self.may_name(verdict)
+        ):
+            return False
+        if self.arrived is not None and not re.search(self.arrived, verdict.evidence.arrived):
+            return False
+        if self.seconds is None:
+            return True
+        low, high = self.seconds
+        return verdict.seconds is not None and low <= verdict.seconds <= high
+
+    def names(self, verdict: HopVerdict) -> bool:
+        """Say whether the hop gives the name of this row's software."""
+        said = f"{verdict.software} {verdict.hop}"
+        return self.says is not None and re.search(self.says, said, re.IGNORECASE) is not None
+
+    def may_name(self, verdict: HopVerdict) -> bool:
+        """Say whether this row's software is named by the hop and the one before, and the hop gives no name of its own.
+
+        A row for the application is not meant: that is further in.
+        """
+        if self.says is None or self.whose is not Whose.OPERATOR or verdict.software:
+            return False
+        return re.search(self.says, verdict.passed_on, re.IGNORECASE) is not None
+
+    def _is_ruled_out(self, verdict: HopVerdict) -> bool:
+        if self.tried and dict(verdict.tried).get(self.tried) is False:
+            return True
+        # A row for software without a name is a guess; that software holds whatever is asked, unless `tried` is.
+        is_guess = self.is_silent and not self.names(verdict)
+        return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
+
 
 class Basis(enum.Enum):
-    """What speaks for a change."""
+    """Why a change is offered."""
 
     SHOWN = "shown"
     """The stream came through with it, in this probe."""
     NAMED = "named"
-    """The hop says that it is the software which the change is for."""
+    """The hop gives the name of the software which the change is for."""
     GENERAL = "general"
     """It mends this whatever the software is."""
     GUESS = "guess"
-    """The hop behaves like that software, or any software may obey it."""
+    """The hop behaves like that software, or any software may obey this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A change, and what speaks for it."""
+    """A change, and why it is offered."""
 
     basis: Basis
     fix: Fix
@@ -60,7 +168,7 @@ def advice_for(verdict: HopVerdict) -> list[Advice]:
 
 
 def _is_of_more(fix: Fix) -> bool:
-    """Say whether a row is for more than what a content coding holds: such rows come later where it is the coding."""
+    """Say whether a row is for more than compression: such rows come later where it is the compression that holds."""
     return fix.kinds != {Kind.COMPRESSED}
 
 
@@ -76,19 +184,11 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     return passed_on + silent + [fix for fix in rows if fix not in passed_on and fix not in silent]
 
 
-def lines_for(verdict: HopVerdict, basis: Basis) -> Iterator[str]:
-    """Yield what to try on one basis as it is printed: the first two alternatives side by side, then one a line."""
-    changes = [advice.fix.change for advice in advice_for(verdict) if advice.basis is basis]
-    if changes:
-        yield "   or ".join(changes[:2])
-        yield from changes[2:]
-
-
 def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdict:
-    """Return a verdict as the changes of `--why` leave it.
+    """Return a verdict in the light of what `--why` tried.
 
-    A stream that comes through without a content coding is held by its compression; and what was held or written so
-    is held, where a change of the request alone frees it.
+    A stream that comes through without a content coding is held by its compression. What is held, or written so, is
+    held if a change of the request alone frees it.
 
     Args:
         tried: each change, and whether the stream came through; `AS_BEFORE` must not have.
@@ -105,3 +205,27 @@ def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdic
     if verdict.kind is Kind.SUSPECT:
         return replace(verdict, kind=Kind.HOLDS, reason=f"{verdict.reason}; it streams with {verdict.freed_by[0]}")
     return verdict
+
+
+@cache
+def all_fixes() -> tuple[Fix, ...]:
+    """Return the rows of the table, in the order in which they are offered."""
+    table = tomllib.loads(resources.files(__package__).joinpath("fixes.toml").read_text("utf-8"))
+    return tuple(_rows(table))
+
+
+def _rows(table: dict[str, Any]) -> Iterator[Fix]:
+    for software in table["software"]:
+        shared = {name: value for name, value in software.items() if name not in ("name", "fixes")}
+        for row in software["fixes"]:
+            members = {"software": software.get("name", ""), "checked": table["checked"], **shared, **row}
+            names = [name for kind in row["kinds"] for name in table["groups"].get(kind, [kind])]
+            members |= {"kinds": frozenset(map(Kind, names)), "whose": Whose[row["whose"].upper()]}
+            yield Fix(**members)
+
+
+def _kinds_of(verdict: HopVerdict) -> frozenset[Kind]:
+    """Return the kinds whose rows are for this verdict: a stream that may be held is treated as held."""
+    if verdict.kind is not Kind.SUSPECT:
+        return frozenset({verdict.kind})
+    return frozenset({Kind.TO_END, Kind.COMPRESSED} if verdict.evidence.coding else {Kind.TO_END})

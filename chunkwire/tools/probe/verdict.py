@@ -1,7 +1,7 @@
-"""What can be said of a hop, and on what evidence: the words of the probe.
+"""The values of a probe: a verdict on a hop with its evidence, and what came of a change.
 
-The rule here: a verdict is a value. Its kind is one of a closed list, its line is what a person reads, its evidence is
-what it rests on. How it is reached is `judge`'s; what would mend it is `fixes`'.
+The rule here: a verdict's kind is one of a closed list, its line is what a person reads, its evidence is what it rests
+on. `judge` reaches it; `fixes` knows what would mend it.
 """
 
 from __future__ import annotations
@@ -132,17 +132,17 @@ class HopVerdict:
     """What can be said of one hop.
 
     Attributes:
-        reason: the half line behind the kind, such as "held in 1 of 3 runs"; may be empty.
-        details: more half lines: what else was seen.
-        octets: the size of the buffer; None where that is not what it is about, or unknown.
+        reason: a half line, such as "held in 1 of 3 runs"; may be empty.
+        details: more half lines.
+        octets: the size of the buffer; None where it is unknown, or something else holds.
         seconds: the time held, or the silence before a cut.
-        software: what the hop says it is, in its own words; empty where it says nothing of its own.
-        passed_on: what it says and the hop before says too: its own name, or that one's passed on.
+        software: the names that the hop gives and the hop before does not; may be empty.
+        passed_on: the names that both give: this hop's own, or the other's passed on.
         tried: each change that was tried, and whether the stream came through with it.
         present: (lower-case name, value) of fields that may free a stream and that the response has, here or before.
-        proof: what it rests on; None where it says nothing of holding.
-        unproved: why it does not rest on an order of events; empty where it does, or where nobody tried.
-        is_innermost: no hop further in was seen to stream, so one of those may be the culprit.
+        proof: what it rests on; None where it is not about holding.
+        unproved: why it does not rest on an order of events; empty where it does, or where that was not tried.
+        is_innermost: no hop further in was seen to stream, so that one of those may hold it instead.
     """
 
     hop: str = ""
@@ -188,9 +188,9 @@ class HopVerdict:
 
     @property
     def is_conforming(self) -> bool | None:
-        """The hop does as RFC 10036 has it; None where it does not hold, or the response has no Incremental field.
+        """The hop conforms to RFC 10036; None where it does not hold, or the response has no Incremental field.
 
-        `?1` asks for no more than a buffer with a bound, in octets or in time; `?0` for nothing.
+        `?1` allows a buffer with a bound, in octets or in time; `?0` allows any.
         """
         if not self.is_holding or not (self.has("Incremental: ?1") or self.has("Incremental: ?0")):
             return None
@@ -206,7 +206,7 @@ class HopVerdict:
 
     @property
     def proved_line(self) -> str:
-        """The verdict as a person reads it, and what it rests on."""
+        """`line`, and what it rests on."""
         is_about_holding = self.is_holding or self.is_streaming
         return f"{self.line} ({self.proof})" if self.proof is not None and is_about_holding else self.line
 
@@ -267,3 +267,20 @@ class HopVerdict:
 def milliseconds(seconds: float | None) -> str:
     """Return a time as a verdict says it."""
     return f"{(seconds or 0.0) * 1000:.0f} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one change.
+
+    Attributes:
+        change: what was changed, such as "X-Accel-Buffering: no in the response".
+        outcome: a half line.
+        frees: the stream came through; None where the change has nothing to do with that.
+        is_of_pace: what was changed is how the origin writes, not how it is asked or answers.
+    """
+
+    change: str
+    outcome: str
+    frees: bool | None = None
+    is_of_pace: bool = False

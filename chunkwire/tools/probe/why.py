@@ -7,7 +7,7 @@ client speaks HTTP/1.1 only.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +27,16 @@ from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Look, Shape, look_at
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
 from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, vary_ask, without_field
-from chunkwire.tools.probe.verdict import ACCEL, HTTP_1_0, IDENTITY, INCREMENTAL, NO_TRANSFORM, POST, milliseconds
+from chunkwire.tools.probe.verdict import (
+    ACCEL,
+    HTTP_1_0,
+    IDENTITY,
+    INCREMENTAL,
+    NO_TRANSFORM,
+    POST,
+    Finding,
+    milliseconds,
+)
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
@@ -39,23 +48,6 @@ POLL_SECONDS: Final = 0.1
 """How often its journal is read meanwhile. The result is the origin's own time, so that this adds nothing to it."""
 
 SEEN_EVENTS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What came of one change.
-
-    Attributes:
-        change: what was changed, such as "X-Accel-Buffering: no in the response".
-        outcome: a half line.
-        frees: the stream came through; None where the change has nothing to do with that.
-        is_of_pace: what was changed is how the origin writes, not how it is asked or answers.
-    """
-
-    change: str
-    outcome: str
-    frees: bool | None = None
-    is_of_pace: bool = False
 
 
 # What is varied with our own origin behind the hop: parameters, method, fields.
@@ -96,11 +88,6 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     if idle:
         prober.report_progress(f"{name}: silent for {idle:g} s")
         yield await find_idle_limit(prober, name, ask, idle)
-
-
-def tried(findings: Iterable[Finding]) -> list[tuple[str, bool]]:
-    """Return each change that says something of holding, and whether the stream came through with it."""
-    return [(each.change, each.frees) for each in findings if each.frees is not None and not each.is_of_pace]
 
 
 def finding_of(change: str, run: Run) -> Finding:

@@ -8,12 +8,10 @@ import pytest
 
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragraph, Table, to_html, to_markdown
-from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
-from chunkwire.tools.probe.report import report
-from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind
-from chunkwire.tools.probe.view import first_fault
-from chunkwire.tools.probe.why import Finding
+from chunkwire.tools.probe.page import page_of
+from chunkwire.tools.probe.result import result_of
+from chunkwire.tools.probe.verdict import Evidence, Finding, HopVerdict, Kind
 from tests.tools.synthesis import Path, Probe, hop_of, to_end
 
 NGINX = "nginx/1.22.1"
@@ -71,10 +69,11 @@ def prose(page: str) -> str:
 def test_every_verdict_has_a_page(kind: Kind, name: str) -> None:
     hop, evidence = HOPS[name], Evidence(runs=len(HOPS[name].runs), events=20, coding="gzip")
     verdict = HopVerdict(hop="hop", kind=kind, reason="why", software=NGINX, evidence=evidence)
-    blocks = list(report([hop], [verdict], [Finding("POST", "streams", True)], made="Made in a test"))
+    result = result_of([hop], [verdict], [Finding("POST", "held", False)])
+    blocks = list(page_of(result, made="Made in a test"))
     text = prose(to_html(blocks))
     assert verdict.line in text
-    offered = advice_for(verdict) if first_fault([verdict])[0] is not None else []
+    offered = result.blamed.advice if result.blamed is not None else ()
     assert all(advice.fix.change in text for advice in offered)
     assert not re.search(r"`|\*\*|^#|test_|\.py\b", text, re.MULTILINE)
     assert to_markdown(blocks).startswith("# ")
@@ -85,7 +84,7 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
     inner = unstamped(hop_of(name="origin")) if name == "unstamped" else hop_of(name="origin")
     hops = [inner, replace(HOPS[name], name="nginx:8080"), replace(HOPS[name], name="app")]
     verdicts = judge_chain(hops)
-    text = prose(to_html(list(report(hops, verdicts, [], made="Made in a test"))))
+    text = prose(to_html(list(page_of(result_of(hops, verdicts), made="Made in a test"))))
     assert text.index("nginx:8080 is the first hop that holds the stream") < text.index("origin: streams")
     assert text.index("origin: streams") < text.index("nginx:8080: HOLDS") < text.index("app: not judged")
     assert ("Held, ms" in text) is (name == "stamped")
@@ -93,7 +92,8 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
 
 def test_a_change_has_the_lines_before_and_after() -> None:
     verdict = HopVerdict(hop="hop", kind=Kind.TO_END, software=NGINX, present=(("content-type", "text/event-stream"),))
-    pairs = [block for block in report([HOPS["stamped"]], [verdict], [], made="x") if isinstance(block, Pair)]
+    page = page_of(result_of([HOPS["stamped"]], [verdict]), made="x")
+    pairs = [block for block in page if isinstance(block, Pair)]
     location, head = (pair.texts for pair in pairs)
     assert location[1] == "location / {\n  proxy_pass http://origin;\n  proxy_buffering off;\n}"
     assert head[0] == "HTTP/1.1 200 OK\nContent-Type: text/event-stream"
@@ -106,7 +106,7 @@ def test_no_credential_is_on_it_and_what_a_peer_said_is_escaped() -> None:
     assert request is not None
     told = request._replace(fields=(("X-Session-Id", "s3cr3t"), ("Host", "<b>")))
     shown = Hop("<i>", (replace(hop.runs[0], request=told),))
-    page = to_html(list(report([shown], [HopVerdict(hop="<i>", kind=Kind.TO_END)], [], made="x")))
+    page = to_html(list(page_of(result_of([shown], [HopVerdict(hop="<i>", kind=Kind.TO_END)]), made="x")))
     assert "s3cr3t" not in page
     assert "<b>" not in page
     assert "<i>" not in page

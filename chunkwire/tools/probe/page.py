@@ -1,28 +1,25 @@
-"""One page about a probe, for the ticket of those who run the hop: what was asked, what came when, what to change.
+"""The result of a probe as one page, for a ticket to those who run the hop: what was asked, what came, what to change.
 
 The rule here: self-contained, and safe to send: no credentials (records have none, and fields of the request that look
-like one are blanked). Prose for a reader who does not know this program.
+like one are redacted). Prose for a reader who does not know this program.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from chunkwire.record.values import TextFields
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragraph, Table
-from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
-from chunkwire.tools.probe.holding import holds_of
-from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.probe.fixes import Advice, Basis
+from chunkwire.tools.probe.holding import holds_of, writes_of
+from chunkwire.tools.probe.result import HopResult, ProbeResult
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
-from chunkwire.tools.probe.view import cells, evidence_lines, first_fault, remarks
-from chunkwire.tools.probe.why import Finding
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
-_BLANKED: Final = "[redacted]"
 _MAX_EVENTS: Final = 60
 
 _METHOD: Final = (
@@ -46,49 +43,41 @@ _BASES: Final = {
 }
 
 
-def report(
-    hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding], *, made: str
-) -> Iterator[Block]:
+def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
     """Yield the page, block by block.
 
     Args:
         made: when and by what, one line.
     """
-    blamed, sentence = first_fault(verdicts)
-    if blamed is not None:
-        yield Heading(1, f"{blamed.hop} {sentence.rstrip('.')}")
-    elif verdicts and all(verdict.is_streaming for verdict in verdicts):
-        yield Heading(1, "No hop holds the stream")
-    else:
-        yield Heading(1, "A stream, hop by hop")
-    is_stamped = any(run.is_stamped for hop in hops for run in hop.runs)
+    blamed, headline = result.blamed, result.headline.rstrip(".") or "A stream, hop by hop"
+    yield Heading(1, headline if blamed is not None else headline[:1].upper() + headline[1:])
+    is_stamped = any(run.is_stamped for each in result.hops for run in each.hop.runs)
     yield Paragraph(f"{made}. {_METHOD.format(how=_STAMPED if is_stamped else _UNSTAMPED)}")
-    yield _overview(verdicts)
+    yield Table(
+        ("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"),
+        tuple((*hop.cells, hop.verdict.proved_line) for hop in result.hops),
+    )
     if blamed is not None:
         yield from _changes(blamed)
-    if findings:
+    if result.findings:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
-        yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in findings))
-    for hop, verdict in zip(hops, verdicts, strict=True):
-        yield from _hop(hop, verdict)
+        yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in result.findings))
+    for hop in result.hops:
+        yield from _hop(hop)
 
 
-def _overview(verdicts: Sequence[HopVerdict]) -> Table:
-    rows = tuple((*cells(verdict), verdict.proved_line) for verdict in verdicts)
-    return Table(("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"), rows)
+def _changes(hop: HopResult) -> Iterator[Block]:
+    remarks = [_sentence(text) for _, text in hop.remarks]
+    if hop.advice or remarks:
+        yield Heading(2, "What frees it" if hop.verdict.kind is not Kind.SUSPECT else "What to do")
+        yield from map(Paragraph, remarks)
+        for advice in hop.advice:
+            yield from _change(hop.verdict, advice)
 
 
-def _changes(verdict: HopVerdict) -> Iterator[Block]:
-    advice = advice_for(verdict)
-    texts = [text for _, text in remarks(verdict)]
-    if not advice and not texts:
-        return
-    yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
-    for text in texts:
-        yield Paragraph(f"{text[:1].upper()}{text[1:]}.")
-    for each in advice:
-        yield from _change(verdict, each)
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _change(verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
@@ -115,11 +104,12 @@ def _before_and_after(verdict: HopVerdict, advice: Advice) -> tuple[str, str]:
     return "\n".join(["HTTP/1.1 200 OK", *kept]), "\n".join(["HTTP/1.1 200 OK", *others, fix.sets])
 
 
-def _hop(hop: Hop, verdict: HopVerdict) -> Iterator[Block]:
-    yield Heading(2, f"{hop.name}: {verdict.line}")
+def _hop(result: HopResult) -> Iterator[Block]:
+    hop = result.hop
+    yield Heading(2, f"{hop.name}: {result.verdict.line}")
     if not hop.runs:
         return
-    yield Paragraph(" ".join(f"{line[:1].upper()}{line[1:]}." for line in evidence_lines(verdict)))
+    yield Paragraph(" ".join(map(_sentence, result.evidence)))
     run = hop.runs[0]
     heads = "\n".join(_heads(run))
     if heads:
@@ -141,7 +131,7 @@ def _heads(run: Run) -> Iterator[str]:
 
 def _fields(mark: str, fields: TextFields) -> Iterator[str]:
     for name, value in fields:
-        yield PLAIN.text(f"{mark} {name}: {_BLANKED if _SECRET.search(name) else value}")
+        yield PLAIN.text(f"{mark} {name}: {'[redacted]' if _SECRET.search(name) else value}")
 
 
 def _arrivals(run: Run) -> Table:
@@ -149,18 +139,11 @@ def _arrivals(run: Run) -> Table:
     if not run.is_stamped:
         rows = tuple((str(n), f"{unit.t * 1000:.1f}", str(unit.read)) for n, unit in enumerate(units, 1))
         return Table(("Event or frame", "Arrived, ms", "Read"), rows)
-    began_ns = run.stamps[0].actual_ns
-    stamped = zip(units, run.stamps, holds_of(run), strict=False)
+    timed = enumerate(zip(units, writes_of(run), holds_of(run), strict=False), 1)
     return Table(
         ("Event", "Written, ms", "Arrived, ms", "Held, ms", "Read"),
         tuple(
-            (
-                str(n),
-                f"{(stamp.actual_ns - began_ns) / 1e6:.1f}",
-                f"{unit.t * 1000:.1f}",
-                f"{hold * 1000:.1f}",
-                str(unit.read),
-            )
-            for n, (unit, stamp, hold) in enumerate(stamped, 1)
+            (str(n), *(f"{t * 1000:.1f}" for t in (written, unit.t, hold)), str(unit.read))
+            for n, (unit, written, hold) in timed
         ),
     )

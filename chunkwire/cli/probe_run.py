@@ -1,0 +1,233 @@
+"""`chunkwire probe` at work: the hops are asked or read, judged, and the result is printed and written."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import trio
+
+from chunkwire.cli import captures
+from chunkwire.cli.asking import read_request
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import version
+from chunkwire.cli.probe import progress
+from chunkwire.cli.serving import recording
+from chunkwire.cli.sources import is_path
+from chunkwire.cli.terminal import is_coloured, width_of
+from chunkwire.net.dial import Url, parse_url
+from chunkwire.record.values import Record
+from chunkwire.tools.paint import Paint
+from chunkwire.tools.probe.agents import AGENTS, differences
+from chunkwire.tools.probe.captures import frame_lines, hops_of
+from chunkwire.tools.probe.document import to_html, to_markdown
+from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
+from chunkwire.tools.probe.judge import Hop, judge_chain
+from chunkwire.tools.probe.page import page_of
+from chunkwire.tools.probe.probing import Prober
+from chunkwire.tools.probe.recordings import read_recording
+from chunkwire.tools.probe.requests import ACCEPT_ENCODING, is_probe
+from chunkwire.tools.probe.result import ProbeResult, result_of
+from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind, Proof
+from chunkwire.tools.probe.view import lines_of
+from chunkwire.tools.probe.why import find_why
+from chunkwire.wire.errors import LocalError
+
+
+def check_flags(options: argparse.Namespace) -> None:
+    """Refuse what cannot be done, before anything is asked.
+
+    Raises:
+        LocalError: a file to write whose folder is missing, or a flag about requests where nothing is requested.
+    """
+    for path in (options.report, options.junit):
+        if path and not os.path.isdir(os.path.dirname(path) or "."):
+            raise LocalError(f"{path}: expected a folder that exists, got {os.path.dirname(path)!r}")
+    if len(options.agents) > 1 and (options.report or options.junit or options.save):
+        raise LocalError("--report, --junit and --save go with one client at a time")
+    if options.save in options.hops:
+        raise LocalError(f"--save: expected a file of its own, got {options.save!r}, which is read")
+    for_requests = {
+        "--barrier-at": options.barrier_at,
+        "--as": any(options.agents),
+        "--save": options.save,
+        "-H": options.header,
+        "-d": options.data,
+        "-X": options.method,
+    }
+    given = [flag for flag, value in for_requests.items() if value]
+    if given and all(map(is_path, options.hops)):
+        raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.hops[0]!r}")
+
+
+async def probe(options: argparse.Namespace) -> int:
+    """Probe as each client that was asked for; return the worst exit code, and print where they are treated apart."""
+    if len(options.agents) == 1:
+        return (await _probe_as(options, options.agents[0]))[0]
+    codes, found = [], {}
+    for agent in options.agents:
+        if not (options.json or options.gate):
+            print(f"as {agent}:")
+        code, found[agent] = await _probe_as(options, agent)
+        codes.append(code)
+    if not options.json:
+        print(*differences(found), sep="\n", end="")
+    return next((code for code in codes if code), ExitCode.OK)
+
+
+async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple[HopVerdict, ...]]:
+    """Probe and judge; return the exit code, and the verdicts."""
+    captured = captures.captured_hops(options.hops, options)
+    hops = hops_of(captured) if captured else []
+    with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
+        prober = _prober(options, agent, record_to, report_progress)
+        hops += await _application_hops(prober, options.hops)
+        for source, name in _named(options.hops) if not captured else ():
+            is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
+            if is_path(source):
+                hops += read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
+            else:
+                hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
+        verdicts = judge_chain(hops)
+        findings = await _ask_why(prober, result_of(hops, verdicts), options) if options.why else []
+    result = result_of(hops, verdicts, findings)
+    code = exit_code(result, is_strict=options.strict, is_gate=options.gate)
+    _show(result, options, code)
+    if captured and not (options.json or options.gate):
+        print(*frame_lines(captured, hops), sep="\n")
+    if options.report:
+        await _write_page(result, options.report)
+    if options.junit:
+        await trio.Path(options.junit).write_text(junit(result, is_gate=options.gate), encoding="utf-8")
+    return code, result.verdicts
+
+
+async def _application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
+    """Return the application as a hop, asked where its barrier stands; nothing where no hop may be added.
+
+    Where the first hop rewrites paths, its path is none of the application's: then it is left out.
+    """
+    if prober.barrier_at is None or is_path(sources[0]):
+        return []
+    url = replace(prober.barrier_at, target=parse_url(sources[0]).target)
+    if any(parse_url(source).authority == url.authority for source in sources if not is_path(source)):
+        return []
+    hop = await prober.probe(url.authority.decode("ascii"), url)
+    return [hop] if hop.runs and hop.runs[0].status == 200 else []
+
+
+async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace) -> list[Finding]:
+    """Return what each change does to the hop that is to blame, or where there is none to the outermost."""
+    blamed = result.blamed.verdict.hop if result.blamed is not None else None
+    urls = [(source, name) for source, name in _named(options.hops) if not is_path(source)]
+    chosen = [(source, name) for source, name in urls if blamed in (None, name)]
+    if not chosen:
+        where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
+        raise LocalError(f"--why: expected a URL to ask, got {where}")
+    source, name = chosen[-1]
+    return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
+
+
+async def _write_page(result: ProbeResult, path: str) -> None:
+    """Write the page for a ticket: Markdown for *.md, else HTML."""
+    now = datetime.datetime.now().astimezone()
+    blocks = list(page_of(result, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}"))
+    page = to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
+    await trio.Path(path).write_text(page, encoding="utf-8")
+
+
+def _prober(
+    options: argparse.Namespace,
+    agent: str,
+    record_to: Callable[[Record], None] | None,
+    report_progress: Callable[[str], None],
+) -> Prober:
+    """Return what asks the hops, as the request flags say; `agent` is a client to ask as, or empty."""
+    asked = read_request(options)
+    if not isinstance(asked.body, bytes | None):
+        raise LocalError("-d -: expected a body that can be sent again, since every hop is asked several times")
+    barrier_at = None if options.barrier_at is None else parse_url(options.barrier_at)
+    if barrier_at is not None and barrier_at.target != b"/":
+        raise LocalError(f"--barrier-at: expected HOST:PORT of a `forward --barrier`, got {options.barrier_at!r}")
+    return Prober(
+        method=asked.method,
+        fields=asked.fields,
+        body=asked.body,
+        defaults=AGENTS.get(agent, (ACCEPT_ENCODING,)),
+        tls=asked.tls,
+        max_time=None if math.isinf(options.max_time) else options.max_time,
+        record_to=record_to,
+        report_progress=report_progress,
+        origin=_innermost_probe(options.hops),
+        barrier_at=barrier_at,
+        patience=options.patience,
+    )
+
+
+def _innermost_probe(sources: list[str]) -> Url | None:
+    """Return the URL of a probe at the innermost hop, which may be the origin itself; None where it is none."""
+    url = None if is_path(sources[0]) else parse_url(sources[0])
+    return url if url is not None and is_probe(url) else None
+
+
+def _named(sources: list[str]) -> list[tuple[str, str]]:
+    """Return each source with the name of its hop: host and port, with the path where that name is taken."""
+    named: list[tuple[str, str]] = []
+    for source in sources:
+        if is_path(source):
+            name = os.path.basename(source)
+        else:
+            url = parse_url(source)
+            name = url.authority.decode("ascii")
+            if name in (other for _, other in named):
+                name += url.target.partition(b"?")[0].decode("latin-1")
+        named.append((source, name))
+    return named
+
+
+def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
+    """Print the result."""
+    if options.github:
+        for line in github_lines(result, is_gate=options.gate):
+            print(line)
+    if options.json:
+        lines = json_lines(result)
+    elif options.gate:
+        lines = iter([gate_line(result, is_passed=code == ExitCode.OK)])
+    else:
+        paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
+        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
+        lines = lines_of(result, paint, width=width, is_verbose=bool(options.verbose))
+    for line in lines:
+        print(line)
+
+
+def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:
+    """Return the exit code of a chain: the worst that was found.
+
+    Args:
+        is_strict: what cannot be ruled out counts as found.
+        is_gate: a finding, or none, counts only where proofs decide it.
+    """
+    code, proofs = _code_of(result, is_strict=is_strict), [verdict.proof for verdict in result.verdicts]
+    is_decided = Proof.BY_ORDER in proofs or all(proof is Proof.PROVED for proof in proofs)
+    return ExitCode.TIMEOUT if is_gate and code in (ExitCode.OK, ExitCode.FINDING) and not is_decided else code
+
+
+def _code_of(result: ProbeResult, *, is_strict: bool) -> ExitCode:
+    kinds = {verdict.kind for verdict in result.verdicts}
+    if any(verdict.is_holding for verdict in result.verdicts) or kinds & {Kind.ORIGIN_BURSTS, Kind.CACHED}:
+        return ExitCode.FINDING
+    if Kind.UNREACHABLE in kinds:
+        return ExitCode.NO_CONNECTION
+    if kinds & CUTTING:
+        return ExitCode.CUT
+    if Kind.NOT_THE_STREAM in kinds:
+        failed = any((each.hop.runs[0].status or 0) >= 400 for each in result.hops if each.hop.runs)
+        return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
+    return ExitCode.FINDING if is_strict and kinds & {Kind.SUSPECT, Kind.UNSURE} else ExitCode.OK
