@@ -11,7 +11,8 @@ from typing import Final
 
 from chunkwire.client.capture import CaptureReader
 from chunkwire.record.values import Record, read_records, to_json
-from chunkwire.tools.capture.load import is_capture, load_exchanges
+from chunkwire.tools.capture.load import load_exchanges
+from chunkwire.tools.capture.packets import is_capture
 from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # a page that shows more frames than that has is of no use

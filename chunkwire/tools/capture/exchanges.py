@@ -1,8 +1,8 @@
 """The HTTP/1.1 exchanges of a capture, as records: what the client of each connection sent and received.
 
-The rule here: a connection is read in both directions at once, so that each response knows what was asked. Octets that
-the capture lacks end their message as `missing`, and the next head begins the next one; nothing is said of how the
-server ended it. A connection that is no HTTP/1.1 is one exchange too, which says what it is.
+The rule here: both directions of a connection are read together, because a response depends on its request. Octets that
+the capture lacks end their message as `missing`, whatever the server did, and the next head begins the next message. A
+connection that is no HTTP/1.1 is one exchange too, which names its protocol.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _TLS_READS: Final = (
     "where tshark is installed"
 )
 _NO_KEYS: Final = "TLS without its keys: nobody knows how the body ended"
+_MAX_LINE_OCTETS: Final = 65536
+"""What is kept of octets behind a gap, while a head is looked for."""
 
 
 @dataclass(slots=True)
@@ -106,7 +108,7 @@ class Messages:
 
 
 class _Way:
-    """One direction, read up to each hole, and from the next head on."""
+    """One direction, read up to each gap, and from the next head on."""
 
     def __init__(self, asked: deque[bytes]) -> None:
         self.messages = Messages()
@@ -122,7 +124,7 @@ class _Way:
         return reader
 
     def take(self, piece: TcpPiece, t: float) -> None:
-        """Take what came, or did not."""
+        """Take octets, a gap, or the end."""
         if piece.missing:
             self._lose(piece.missing, t)
         elif piece.octets:
@@ -138,7 +140,7 @@ class _Way:
             self._held += octets
             place = find_head(self._held)
             if place is None:
-                self._held = self._held[-MAX_LINE_OCTETS:]
+                self._held = self._held[-_MAX_LINE_OCTETS:]
                 return
             octets, self._held, self._is_lost = self._held[place:], b"", False
             self.messages.begin("")
@@ -152,13 +154,9 @@ class _Way:
         self._is_lost, self._held = True, b""
 
     def stop(self, t: float) -> None:
-        """Take note that the capture is over while the connection was open."""
+        """End what is open at the end of the capture."""
         if not self._is_lost:
             self._reader.end(t, "missing", "the capture ends before the body does")
-
-
-MAX_LINE_OCTETS: Final = 65536
-"""What is kept of octets behind a hole, while a head is looked for."""
 
 
 def exchanges_of(connections: Iterable[TcpConnection]) -> list[CapturedExchange]:
@@ -178,9 +176,9 @@ def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
     pieces = connection.pieces
     if not any(piece.octets for piece in pieces):
         return
-    stranger = _stranger(pieces)
-    if stranger is not None:
-        yield _named(connection, stranger)
+    other = _other_protocol(pieces)
+    if other is not None:
+        yield _named(connection, other)
         return
     began_ns = pieces[0].t_ns
     asked: deque[bytes] = deque()
@@ -192,8 +190,8 @@ def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
     yield from _paired(connection, up.messages, down.messages, began_ns)
 
 
-def _stranger(pieces: Sequence[TcpPiece]) -> str | None:
-    """Return what a connection speaks that is no HTTP/1.1; None for what may be."""
+def _other_protocol(pieces: Sequence[TcpPiece]) -> str | None:
+    """Return the protocol of a connection that is no HTTP/1.1; None for one that may be."""
     for is_from_client in (True, False):
         first = b""
         for piece in pieces:

@@ -1,6 +1,6 @@
 """A capture file to its exchanges, and one clear line where it has none.
 
-The rule here: `watch`, `diff` and `probe` read captures by this module alone, so that they agree.
+The rule here: `watch`, `diff` and `probe` read captures by this module only, so that they agree.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import BinaryIO, Final
+from typing import Final
 
 from chunkwire.record.values import DataRecord, FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange, exchanges_of
-from chunkwire.tools.capture.packets import CaptureFileError, PacketCounts, is_capture, read_segments
+from chunkwire.tools.capture.packets import CaptureFileError, PacketCounts, read_segments
 from chunkwire.tools.capture.streams import read_connections
 from chunkwire.tools.capture.tls import decrypted
 from chunkwire.tools.paint import PLAIN
@@ -24,7 +24,7 @@ _LINK_NAMES: Final = {105: "IEEE 802.11", 127: "radiotap", 147: "USER0", 187: "B
 
 
 def is_named_capture(name: str) -> bool:
-    """Say whether a file is called like a capture."""
+    """Say whether a file is called like a capture; FILE#N names one of its exchanges."""
     return name.lower().rpartition("#")[0].endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)
 
 
@@ -38,8 +38,7 @@ def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> li
         CaptureFileError: it is no capture, or has no exchange.
     """
     counts = PacketCounts()
-    file: BinaryIO = io.BytesIO(octets)
-    connections = read_connections(read_segments(file, name, counts))
+    connections = read_connections(read_segments(io.BytesIO(octets), name, counts))
     if keylog is not None:
         connections = decrypted(connections, octets, keylog)
     found = exchanges_of(connections)
@@ -49,7 +48,7 @@ def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> li
 
 
 def _contents(counts: PacketCounts) -> str:
-    """Return what a capture without an exchange holds."""
+    """Describe a capture without an exchange."""
     packets = "1 packet" if counts.packets == 1 else f"{counts.packets} packets"
     if not counts.packets:
         return "a capture without a packet"
@@ -98,6 +97,3 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
             f"  {exchange.n:>3}  {f'{at:%H:%M:%S.%f}'[:12]}  {exchange.hop:<21} {frames:>6} {octets:>8}"
             f"  {asked}  {status} {framing}{why}"
         )
-
-
-__all__ = ["choose", "is_capture", "is_named_capture", "list_lines", "load_exchanges", "title_of"]

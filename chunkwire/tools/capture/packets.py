@@ -1,9 +1,9 @@
-"""Packets of a capture file, pcap or pcapng, as TCP segments.
+"""Packets of a capture file, pcap or pcapng, as TCP segments. A file that is cut gives the packets before the cut.
 
-The rule here: headers of link, network and transport are dpkt's, an extra. A capture of 100 MB (765,000 packets) takes
-it 9 s of CPU and 14 MB of memory, scapy 140 s, and tshark, a program and no library, 37 s (`bench/README.md`). The two
-file formats are read here: dpkt's readers know one interface a file, give times as floats, and raise where the last
-packet is cut. What this module must not know: what a segment's octets mean.
+The rule here: dpkt, an extra, parses the headers of link, network and transport. A capture of 100 MB (765,000 packets)
+takes it 9 s of CPU and 14 MB of memory, scapy 140 s, and tshark, a program and no library, 37 s (`bench/README.md`).
+The two file formats are parsed here: dpkt's readers know one interface a file, give times as floats, and raise where
+the last packet is cut. What this module must not know: what a segment's octets mean.
 """
 
 from __future__ import annotations
@@ -65,21 +65,17 @@ class Segment(NamedTuple):
 
 @dataclass(slots=True)
 class PacketCounts:
-    """What a file held: for what is said of one without an exchange.
+    """What a file held: for the message about one without an exchange.
 
     Attributes:
-        others: packets that are no TCP over IP.
         link_types: those that cannot be read, by their number.
-        is_cut: the file ends within a packet.
     """
 
     packets: int = 0
     tcp: int = 0
     udp: int = 0
-    others: int = 0
     fragments: int = 0
     link_types: set[int] = field(default_factory=set)
-    is_cut: bool = False
 
 
 def is_capture(first: bytes) -> bool:
@@ -99,7 +95,7 @@ def read_segments(file: BinaryIO, name: str, counts: PacketCounts) -> Iterator[S
         got = "an empty file" if not first else f"a file that begins with {first.hex(' ')}"
         got = "a gzip file, to be unpacked first" if first[:2] == b"\x1f\x8b" else got
         raise CaptureFileError(f"{name}: expected a packet capture (pcap or pcapng), got {got}")
-    packets = _pcapng(file, name, counts) if first == _PCAPNG_MAGIC else _pcap(file, first, name, counts)
+    packets = _pcapng(file, name) if first == _PCAPNG_MAGIC else _pcap(file, first, name)
     network = _Network(dpkt)
     for t_ns, link_type, octets in packets:
         counts.packets += 1
@@ -121,7 +117,7 @@ def _dpkt() -> Any:
 _Packet = tuple[int, int, bytes]  # ns since the epoch, link type, octets
 
 
-def _pcap(file: BinaryIO, magic: bytes, name: str, counts: PacketCounts) -> Iterator[_Packet]:
+def _pcap(file: BinaryIO, magic: bytes, name: str) -> Iterator[_Packet]:
     order = "<" if magic[0] in (0xD4, 0x4D) else ">"
     unit_ns = 1 if b"\x3c" in magic else 1000
     head = file.read(20)
@@ -129,14 +125,9 @@ def _pcap(file: BinaryIO, magic: bytes, name: str, counts: PacketCounts) -> Iter
         raise CaptureFileError(f"{name}: expected the 24 octets of a pcap header, got {4 + len(head)}")
     link_type = struct.unpack(order + "HHiIII", head)[5] & 0x0FFFFFFF
     record = struct.Struct(order + "IIII")
-    while head := file.read(16):
-        if len(head) < 16:
-            counts.is_cut = True
-            return
+    while len(head := file.read(16)) == 16:
         seconds, fraction, kept, _ = record.unpack(head)
-        octets = _exactly(file, kept, name)
-        counts.is_cut = len(octets) < kept
-        yield seconds * 10**9 + fraction * unit_ns, link_type, octets
+        yield seconds * 10**9 + fraction * unit_ns, link_type, _at_most(file, kept, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +137,22 @@ class _Interface:
     offset: int  # s
 
 
-def _pcapng(file: BinaryIO, name: str, counts: PacketCounts) -> Iterator[_Packet]:
+def _pcapng(file: BinaryIO, name: str) -> Iterator[_Packet]:
     """Yield the packets of every section and interface (draft-ietf-opsawg-pcapng)."""
     kind, order, interfaces = _PCAPNG_MAGIC, "<", list[_Interface]()
-    while kind:
+    while len(kind) == 4:
         length_octets = file.read(4)
         if kind == _PCAPNG_MAGIC:
             byte_order = file.read(4)
             order, interfaces = ("<" if byte_order == _LITTLE_ENDIAN else ">"), []
         taken = 12 if kind == _PCAPNG_MAGIC else 8
         if len(length_octets) < 4:
-            counts.is_cut = True
             return
         length = struct.unpack(order + "I", length_octets)[0]
         if length < 12 or length % 4:
             raise CaptureFileError(f"{name}: expected the length of a pcapng block, got {length}")
-        body = _exactly(file, length - taken, name)
+        body = _at_most(file, length - taken, name)
         if len(body) < length - taken:
-            counts.is_cut = True
             return
         number = struct.unpack(order + "I", kind)[0]
         if number == 1 and len(body) >= 12:
@@ -173,9 +162,6 @@ def _pcapng(file: BinaryIO, name: str, counts: PacketCounts) -> Iterator[_Packet
             if packet is not None:
                 yield packet
         kind = file.read(4)
-        if kind and len(kind) < 4:
-            counts.is_cut = True
-            return
 
 
 def _interface(body: bytes, order: str) -> _Interface:
@@ -194,7 +180,7 @@ def _interface(body: bytes, order: str) -> _Interface:
 
 
 def _packet_of(number: int, body: bytes, order: str, interfaces: list[_Interface]) -> _Packet | None:
-    """Return the packet of a block: simple (3), enhanced (6) or of old (2); a simple one has no time."""
+    """Return the packet of a block: simple (3), enhanced (6) or obsolete (2); a simple one has no time."""
     if number == 3:
         return (0, interfaces[0].link_type, body[4:]) if interfaces and len(body) > 4 else None
     if len(body) < 20:
@@ -210,7 +196,7 @@ def _packet_of(number: int, body: bytes, order: str, interfaces: list[_Interface
     return t_ns, interface.link_type, body[20 : 20 + kept]
 
 
-def _exactly(file: BinaryIO, count: int, name: str) -> bytes:
+def _at_most(file: BinaryIO, count: int, name: str) -> bytes:
     if count > _MAX_BLOCK_OCTETS:
         raise CaptureFileError(f"{name}: expected at most {_MAX_BLOCK_OCTETS} octets of a packet or block, got {count}")
     return file.read(count)
@@ -220,7 +206,7 @@ def _exactly(file: BinaryIO, count: int, name: str) -> bytes:
 
 
 class _Network:
-    """Takes a packet apart, from its link type to the TCP segment in it."""
+    """Parse a packet, from its link type to the TCP segment in it."""
 
     def __init__(self, dpkt: Any) -> None:
         self._dpkt = dpkt
@@ -252,7 +238,6 @@ class _Network:
         tcp = getattr(packet, "data", None)
         if not isinstance(tcp, dpkt.tcp.TCP):
             counts.udp += isinstance(tcp, dpkt.udp.UDP)
-            counts.others += 1
             return None
         counts.tcp += 1
         return Segment(
@@ -269,7 +254,7 @@ class _Network:
     def _length(self, packet: Any, tcp: Any) -> int:
         """Return the octets of data that a segment had on the wire, by the lengths in its headers.
 
-        0 stands there for a segment that the network card was to split (TSO): then what is captured is all.
+        The length is 0 where the network card was to split the segment (TSO): then what is captured is all.
         """
         if isinstance(packet, self._dpkt.ip.IP):
             return packet.len - packet.hl * 4 - tcp.off * 4 if packet.len else len(tcp.data)

@@ -1,13 +1,13 @@
-"""TCP connections of a capture: each direction's octets in order, when they were complete, and which are missing.
+"""TCP connections of a capture: each direction's octets in order, when they were in order, and which are missing.
 
-The rule here: octets count from the moment at which all before them had been seen, as a receiver's socket would give
-them. Octets that were sent again are taken once. Octets that the receiver acknowledged and the capture lacks are
-missing: the capture dropped them, the network did not. Pure: segments in, pieces out.
+The rule here: octets have the time at which all octets before them had been seen, as a receiver's socket gives them.
+Octets that were sent again are taken once. Octets that the receiver acknowledged and the capture lacks are missing: the
+capture dropped them, the network did not. Pure: segments in, pieces out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,13 +49,11 @@ class TcpConnection:
     """One connection, its pieces in the order of their moments.
 
     Attributes:
-        has_start: its SYN was captured.
-        is_opened: the octets are what a key log opened of its TLS.
+        is_opened: the octets are TLS content that a key log decrypted.
     """
 
     client: TcpEnd
     server: TcpEnd
-    has_start: bool
     is_opened: bool = False
     pieces: list[TcpPiece] = field(default_factory=list)
     _up: _Direction = field(default_factory=_Direction)
@@ -89,7 +87,7 @@ class TcpConnection:
         self._flush(way, segment.t_ns, is_up)
 
     def _flush(self, way: _Direction, t_ns: int, is_up: bool) -> None:
-        """Take what is in order by now."""
+        """Take what is in order now."""
         while way.next_seq is not None and not way.is_over:
             fitting = [seq for seq in way.early if _is_before(seq, (way.next_seq + 1) % _MODULUS)]
             if not fitting:
@@ -112,7 +110,7 @@ class TcpConnection:
             self.pieces.append(piece)
 
     def _acknowledged(self, segment: Segment, way: _Direction, is_up: bool) -> None:
-        """Give up what the receiver has and the capture has not."""
+        """Count as missing what the receiver has and the capture has not."""
         if way.next_seq is None or way.is_over:
             return
         limit = segment.ack if way.fin_seq is None or segment.ack != (way.fin_seq + 1) % _MODULUS else way.fin_seq
@@ -128,7 +126,7 @@ class TcpConnection:
             self._flush(way, segment.t_ns, is_up)
 
     def end(self) -> None:
-        """Take note that the capture is over: what came too early was never in order."""
+        """Take what is left at the end of the capture: octets behind a gap."""
         for way, is_up in ((self._up, True), (self._down, False)):
             while way.early and way.next_seq is not None and not way.is_over:
                 place = min(way.early, key=lambda seq, after=way.next_seq: (seq - after) % _MODULUS)  # type: ignore[misc]
@@ -144,31 +142,27 @@ def _is_before(a: int, b: int) -> bool:
 
 def read_connections(segments: Iterable[Segment]) -> list[TcpConnection]:
     """Return the connections that segments are of, in the order of their first ones."""
-    return list(_connections(segments))
-
-
-def _connections(segments: Iterable[Segment]) -> Iterator[TcpConnection]:
-    running: dict[frozenset[TcpEnd] | TcpEnd, TcpConnection] = {}
+    running: dict[frozenset[TcpEnd], TcpConnection] = {}
     found: list[TcpConnection] = []
     for segment in segments:
         key = frozenset((segment.source, segment.target))
         is_syn = segment.flags & (SYN | ACK) == SYN
         connection = running.get(key)
         if connection is None or (is_syn and connection.pieces):  # the same ports again
-            connection = running[key] = _begin(segment, has_start=bool(segment.flags & SYN))
+            connection = running[key] = _begin(segment)
             found.append(connection)
         connection.take(segment)
     for connection in found:
         connection.end()
-    yield from found
+    return found
 
 
-def _begin(segment: Segment, *, has_start: bool) -> TcpConnection:
+def _begin(segment: Segment) -> TcpConnection:
     """Return a new connection: its client sent the SYN, or the first octets where they begin no response."""
     is_from_server = segment.flags & (SYN | ACK) == SYN | ACK
-    if not has_start:
+    if not segment.flags & SYN:
         is_from_server = segment.data.startswith(b"HTTP/1.") or (
             not segment.data and segment.source.port < segment.target.port
         )
     ends = (segment.target, segment.source) if is_from_server else (segment.source, segment.target)
-    return TcpConnection(*ends, has_start=has_start)
+    return TcpConnection(*ends)

@@ -1,7 +1,7 @@
-"""TLS in a capture: its content where tshark and a key log open it, else the sizes of its records.
+"""TLS in a capture: its content where tshark and a key log decrypt it, else the sizes of its records.
 
-The rule here: nothing is decrypted here. What a key log opens is tshark's work, asked once for the whole capture; what
-stays closed is shown as *reads*, since a TLS record is what one write of the peer's TLS library made, and no frame.
+The rule here: nothing is decrypted here. tshark does that, called once for the whole capture. What stays encrypted is
+shown as *reads*: a TLS record is what the peer's TLS library made of one write, and no frame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chunkwire.tools.capture.streams import TcpConnection, TcpPiece
 _APPLICATION_DATA: Final = 23
 _RECORD_HEAD: Final = 5
 _FIELDS: Final = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport")
-# Protocols that would take the decrypted octets apart: without them tshark gives each record's data as it is.
+# Protocols that would dissect the decrypted octets: without them tshark prints each record's data as it is.
 _UNWANTED: Final = ("http", "http2", "sse", "json", "data-text-lines", "image-gif", "png", "xml", "media")
 
 
@@ -41,7 +41,7 @@ def offers_h2(pieces: Sequence[TcpPiece]) -> bool:
 def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
     """Yield moment (ns) and size of each record of application data that the server sent.
 
-    It ends at octets that the capture lacks: behind them the next record's start is unknown.
+    It ends at octets that the capture lacks: the start of the next record is then unknown.
     """
     held = b""
     for piece in pieces:
@@ -60,11 +60,13 @@ def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
 
 
 def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> list[TcpConnection]:
-    """Return connections of which those with TLS have the octets that a key log opens; others as they are.
+    """Return connections; those with TLS have the octets that a key log decrypts, others are as they were.
 
     Raises:
         CaptureFileError: tshark is not installed, or fails.
     """
+    if not os.path.exists(keylog):
+        raise CaptureFileError(f"--keylog: expected a file of TLS secrets, got no file at {keylog!r}")
     if not any(is_tls(connection.pieces) for connection in connections):
         return connections
     opened: dict[tuple[TcpEnd, TcpEnd], deque[tuple[int, bytes]]] = {}
@@ -85,24 +87,12 @@ def _opened(connection: TcpConnection, opened: dict[tuple[TcpEnd, TcpEnd], deque
 
 
 def _ask_tshark(octets: bytes, keylog: str) -> Iterator[tuple[int, TcpEnd, TcpEnd, bytes]]:
-    """Yield what tshark opens: moment, source, target and content of each record."""
+    """Yield what tshark decrypts: moment (ns), source, target and content of each record."""
     program = shutil.which("tshark")
     if program is None:
         raise CaptureFileError("--keylog: expected tshark, which opens TLS with it, got no such program")
-    if not os.path.exists(keylog):
-        raise CaptureFileError(f"--keylog: expected a file of TLS secrets, got no file at {keylog!r}")
-    words = [
-        program,
-        "-n",
-        "-o",
-        f"tls.keylog_file:{keylog}",
-        "-Y",
-        "tls.app_data",
-        "-T",
-        "fields",
-        "-E",
-        "aggregator=,",
-    ]
+    words = [program, "-n", "-o", f"tls.keylog_file:{keylog}", "-Y", "tls.app_data"]
+    words += ["-T", "fields", "-E", "aggregator=,"]
     for name in _UNWANTED:
         words += ["--disable-protocol", name]
     for field in (*_FIELDS, "data.data"):

@@ -1,8 +1,7 @@
-"""What `curl -sN --raw --trace FILE --trace-time URL` wrote down, as records: a vantage point without Python.
+"""What `curl -sN --raw --trace FILE --trace-time URL` wrote, as records: an observer that needs no Python.
 
-The rule here: text in, records out; the octets are scanned as our own client scans them. A trace has the time of
-day only, to the microsecond, so the moment of a record is relative to its request, as everywhere. `--trace-ascii` is
-refused: it drops octets that do not print, and with them the framing.
+The rule here: text in, records out. A trace has the time of day only, in µs, so that times are relative to the request,
+as in every record. `--trace-ascii` is refused: it drops octets that do not print, and with them the framing.
 
     trace  = *( info / block )
     info   = time "== Info: " text
@@ -17,13 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.net.heads import Framing, HeadError, Response, check_head, read_response, response_framing
+from chunkwire.client.capture import CaptureReader
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import Record
-from chunkwire.wire.errors import IncompleteBody, LocalError
-from chunkwire.wire.feed import Feed
-from chunkwire.wire.frames import Event
-from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
+from chunkwire.record.values import EndRecord, HeadRecord, Record
+from chunkwire.tools.capture.exchanges import Messages
+from chunkwire.wire.errors import LocalError
 
 USAGE: Final = "curl -sN --raw --http1.1 --trace FILE --trace-time URL"
 
@@ -42,11 +39,11 @@ _ENDINGS: Final = {b"reset by peer": "reset", b"timed out after": "timeout", b"o
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One entry of a trace: octets that curl sent or received, or a line of its own.
+    """One entry of a trace: octets that curl sent or received, or a remark of curl's.
 
     Attributes:
         t: s since midnight, growing past it.
-        kind: such as "Recv data"; "Info" for a line, which is in `octets`.
+        kind: such as "Recv data"; "Info" for a remark, whose text is in `octets`.
     """
 
     t: float
@@ -76,8 +73,7 @@ def read_trace(text: str, *, midnight: float = 0.0) -> CurlTrace:
     """Return the records of a trace.
 
     Args:
-        midnight: s since the epoch when the trace's day began; without it the request's wall time is only of use
-            against other requests of the trace.
+        midnight: s since the epoch when the trace's day began; without it wall times are only comparable within it.
 
     Raises:
         LocalError: it has no times, is a `--trace-ascii`, is of HTTP/2, or holds no response.
@@ -86,10 +82,10 @@ def read_trace(text: str, *, midnight: float = 0.0) -> CurlTrace:
     if not any(block.kind == "Recv header" for block in blocks):
         raise LocalError(f"expected a response in the trace, got none; record it with: {USAGE}")
     records: list[Record] = []
-    reading = _Reading(records, midnight)
+    exchanges = _Exchanges(records, midnight)
     for block in blocks:
-        reading.take(block)
-    reading.finish()
+        exchanges.take(block)
+    exchanges.finish()
     return CurlTrace(tuple(records), _connect(blocks))
 
 
@@ -147,129 +143,78 @@ def _connect(blocks: Iterable[Block]) -> float | None:
     return connect
 
 
-class _Body:
-    """The body of one response, scanned as it was received."""
-
-    def __init__(self, recorder: Recorder, framing: Framing, began: float) -> None:
-        self._recorder = recorder
-        self._feed = Feed(framing.scanner(DEFAULT_LIMITS))
-        self._scanner = self._feed.scanner
-        self._began = began
-        self._reads = 0
-        self._is_over = False
-
-    def take(self, block: Block) -> None:
-        if self._is_over:
-            return
-        t = block.t - self._began
-        events: list[Event] = []
-        self._reads += 1
-        self._feed.take(block.octets, events)
-        error = self._feed.error
-        if error is not None and not error.offset:
-            got = f"expected a chunked body as on the wire, got {error}"
-            raise LocalError(f"{got}; record it with: {USAGE}") from error
-        self._recorder.body(t, events, self._reads)
-        if error is not None:
-            self._end(t, "malformed", str(error))
-        elif self._scanner.is_complete:
-            self._end(t, "complete", None)
-
-    def finish(self, at: float, verdict: str) -> None:
-        """End a body that has not come to its own end; `verdict` is how curl said that it ended."""
-        if self._is_over:
-            return
-        error = None
-        try:
-            if not self._scanner.is_complete:
-                self._scanner.end_of_input()
-        except IncompleteBody as cut:
-            error = str(cut)
-            verdict = "cut" if verdict == "complete" else verdict
-        self._end(at - self._began, verdict, error)
-
-    def _end(self, t: float, verdict: str, error: str | None) -> None:
-        self._is_over = True
-        self._recorder.end(t, verdict, error=error, held=b"" if error is None else self._feed.held)
-
-
-class _Reading:
-    """The exchanges of a trace, one after the other."""
+class _Exchanges:
+    """The exchanges of a trace, one after the other; each is read as a capture is."""
 
     def __init__(self, records: list[Record], midnight: float) -> None:
         self._records = records
         self._midnight = midnight
         self._streams = 0
         self._began = 0.0
-        self._last = 0.0
-        self._method = b"GET"
         self._sent = b""
-        self._lines = b""
-        self._ended = "complete"
-        self._body: _Body | None = None
+        self._reads = 0
+        self._last = 0.0
+        self._ended = "cut"
+        self._messages = Messages()
+        self._reader = CaptureReader(self._messages)
+
+    @property
+    def _response(self) -> list[Record]:
+        return self._messages.all[0].records
+
+    @property
+    def _has_head(self) -> bool:
+        heads = [record for record in self._response if isinstance(record, HeadRecord)]
+        return bool(heads) and not heads[-1].status_line.split(" ", 2)[1].startswith("1")
 
     def take(self, block: Block) -> None:
-        self._last = block.t
+        t = block.t - self._began
         match block.kind:
             case "Send header":
-                self._send_header(block)
-            case "Recv header":
-                self._receive_header(block)
-            case "Recv data" if self._body is not None:
-                self._body.take(block)
+                self.finish()
+                self._send(block)
+            case "Recv header" if not self._has_head:  # else a trailer, which is among the data too
+                if block.octets.startswith((b"HTTP/2", b"HTTP/3")):
+                    got = f"{block.octets[:6].decode()}, which has no chunks"
+                    raise LocalError(f"expected HTTP/1.1, got {got}; record it with: {USAGE}")
+                self._reader.feed(block.octets, t=t, read=0)
+            case "Recv data" if self._has_head and not isinstance(self._response[-1], EndRecord):
+                self._reads += 1
+                self._reader.feed(block.octets, t=t, read=self._reads)
             case "Info":
                 self._ended = next((how for word, how in _ENDINGS.items() if word in block.octets), self._ended)
+        self._last = t
 
     def finish(self) -> None:
-        """End the exchange that is open, if one is."""
-        if self._body is not None:
-            self._body.finish(self._last, self._ended)
-        self._body, self._lines, self._ended = None, b"", "complete"
+        """End the exchange that is open, if one is, as curl said that it ended."""
+        if self._response and not isinstance(self._response[-1], EndRecord):
+            self._reader.end(self._last, self._ended)
+        self._check()
+        self._records += [record._replace(stream=self._streams) for record in self._response]
+        self._messages, self._reads, self._ended = Messages(), 0, "cut"
+        self._reader = CaptureReader(self._messages)
 
-    def _send_header(self, block: Block) -> None:
-        self.finish()
+    def _check(self) -> None:
+        """Refuse a response without a head, and a body that is not as on the wire."""
+        end = self._response[-1] if self._response else None
+        if not isinstance(end, EndRecord) or end.framing != "malformed" or end.wire_octets:
+            return
+        if not self._has_head:
+            raise LocalError(f"expected a response head in the trace, got this: {end.error}")
+        raise LocalError(f"expected a chunked body as on the wire, got {end.error}; record it with: {USAGE}")
+
+    def _send(self, block: Block) -> None:
         self._sent += block.octets
         if not self._sent.endswith(b"\r\n\r\n"):
             return
         line, *fields = self._sent[:-4].split(b"\r\n")
         self._sent = b""
-        self._method, target = (*line.split(b" "), b"/")[:2]
+        method, target = (*line.split(b" "), b"/")[:2]
         if line.endswith((b" HTTP/2", b" HTTP/3")):
             raise LocalError(f"expected HTTP/1.1, got {line.decode('latin-1')!r}; record it with: {USAGE}")
         self._streams += 1
         self._began = block.t
-        pairs = [_field(each) for each in fields]
+        self._reader.asked.append(method)
+        pairs = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
         sent = Recorder(self._records.append, stream=self._streams, point="client.sent", way="request")
-        sent.request(0.0, self._method, target, pairs, self._midnight + block.t)
-
-    def _receive_header(self, block: Block) -> None:
-        if self._body is not None:
-            return  # a trailer, which curl shows as a header line too; the scanner has had it
-        self._lines += block.octets
-        if not self._lines.endswith(b"\r\n\r\n"):
-            return
-        response = _read_head(self._lines)
-        self._lines = b""
-        recorder = Recorder(self._records.append, stream=self._streams, point="client.received")
-        recorder.head(block.t - self._began, response.start_line, response.fields)
-        if response.status < 200:
-            return
-        framing = response_framing(response, self._method)
-        self._body = _Body(recorder, framing, self._began)
-        if framing.is_empty:
-            self._body.finish(block.t, "complete")
-
-
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    name, _, value = line.partition(b":")
-    return name, value.strip()
-
-
-def _read_head(head: bytes) -> Response:
-    if head.startswith((b"HTTP/2", b"HTTP/3")):
-        raise LocalError(f"expected HTTP/1.1, got {head[:6].decode()}, which has no chunks; record it with: {USAGE}")
-    try:
-        check_head(head, DEFAULT_HEAD_LIMITS, is_request=False, bare_lf=False)
-        return read_response(head)
-    except HeadError as error:
-        raise LocalError(f"expected a response head in the trace, got {error}") from error
+        sent.request(0.0, method, target, pairs, self._midnight + block.t)
