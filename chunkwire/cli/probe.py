@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from chunkwire.cli import captures, flags
 
@@ -119,18 +115,3 @@ def run(options: argparse.Namespace) -> int:
 
     check_flags(options)
     return trio.run(probe, options)
-
-
-@contextmanager
-def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
-    """Give what shows one line that is rewritten, on a terminal; elsewhere, and with -q, it shows nothing."""
-    if options.quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from chunkwire.tools.paint import PLAIN
-
-    width = shutil.get_terminal_size().columns - 1  # a line that went on beneath would stay there
-    try:
-        yield lambda line: print(f"\r\x1b[K{PLAIN.text(line, width)}", end="", file=sys.stderr, flush=True)
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

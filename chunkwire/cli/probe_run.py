@@ -16,7 +16,7 @@ from chunkwire.cli import captures
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
-from chunkwire.cli.probe import progress
+from chunkwire.cli.progress import progress
 from chunkwire.cli.serving import recording
 from chunkwire.cli.sources import is_path
 from chunkwire.cli.terminal import is_coloured, width_of
