@@ -1,8 +1,8 @@
-"""Standard input, read and stamped while the rest of the program is still being loaded.
+"""Standard input, read and timed while the rest of the program is still being loaded.
 
-The rule here: only what the interpreter has loaded anyway is imported, for loading the program takes 100 to 300 ms, in
-which the frames of a stream would pile up in the pipe and look like one read. Standard input is read here from the
-first moment until somebody takes over; what was in it before that moment is marked, since nobody knows when it came.
+The rule here: only modules that the interpreter has loaded anyway are imported. Loading the program takes 100 to 300
+ms, in which frames would gather in the pipe and look like one read. A thread reads standard input until `take`. Octets
+that were in it before are marked: nobody knows when they came.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import time
 
 STDIN = 0
 READ_OCTETS = 65536
-MAX_OCTETS = 1 << 24  # 16 MiB read ahead; after them the pipe waits, as it does for any slow reader
-
+MAX_OCTETS = 1 << 24  # 16 MiB read ahead; then the writer waits, as for any slow reader
 
 EarlyRead = tuple[float, bytes, bool]
-"""What one receive brought: the moment on `time.monotonic`, the octets (`b""`: the end), and whether they were there
-before anybody looked."""
+"""One receive: its `time.monotonic`, the octets (`b""`: the end), and whether they were there before the first read."""
 
 
 class EarlyReader:
@@ -53,7 +51,7 @@ class EarlyReader:
             try:
                 octets = os.read(STDIN, READ_OCTETS)
             except OSError:
-                return  # the code that takes over meets it again, and says it
+                return  # the next reader meets it again, and reports it
             total += len(octets)
             self._reads.append((time.monotonic(), octets, False))
 

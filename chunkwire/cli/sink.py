@@ -20,13 +20,13 @@ from chunkwire.tools.watch.view import Line, ViewOptions, WatchView
 
 
 class Sink:
-    """Takes records as they are made; `flush` says that a receive's records are all there.
+    """Takes records as they are made; `flush` shows those of one receive together.
 
     Attributes:
         status: of the latest response head; 0 while there is none.
         end: how the latest message ended; None while there is one that has not.
         code: the exit code of the first message that failed.
-        is_view: a person sees the messages, so an error need not be printed again.
+        is_view: the messages are shown, so an error need not be printed again.
     """
 
     def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:
@@ -115,7 +115,7 @@ class Sink:
         return ExitCode.HTTP_ERROR if verdict is ExitCode.OK and is_error else verdict
 
     def note(self, text: str) -> None:
-        """Say what no record says; also where records or octets are printed and not lines for a person."""
+        """Print one line that is in no record: on standard error where records or octets are printed."""
         self.flush()
         if self._view is not None:
             self._print(self._view.note(text))

@@ -13,7 +13,6 @@ from chunkwire.cli.sources import is_path
 if TYPE_CHECKING:
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
-    from chunkwire.record.values import Record
     from chunkwire.wire.limits import Limits
 
 SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
@@ -181,21 +180,27 @@ async def watch_capture(first: bytes, source: Input, options: argparse.Namespace
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    """Return what a body may look like: as RFC 9112 has it, or with --lenient."""
+    """Return the limits of a body: those of RFC 9112, or with --lenient wider ones."""
     from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS
 
     return LENIENT_LIMITS if options.lenient else DEFAULT_LIMITS
 
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
-    """Show a recording as it was recorded; one that is still being written down a pipe, as it comes."""
+    """Show a recording; one that comes down a pipe, as it comes."""
     from chunkwire.record.values import read_records
     from chunkwire.tools.watch.view import batches, streams
 
     if source.is_file:
         octets = b"".join([first, *[piece async for piece in source]])
         found = streams(read_records(octets.split(b"\n")))
-        codes = [show_one(*item, sink, len(found)) for item in found.items()]
+        codes = []
+        for title, stream in found.items():
+            if len(found) > 1:
+                sink.begin(title)
+            for batch in batches(stream):
+                sink.show(batch)
+            codes.append(recorded(sink))
         return next((code for code in codes if code), ExitCode.OK)
     held, octets = b"", first
     while octets:
@@ -208,19 +213,8 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
     return recorded(sink)
 
 
-def show_one(title: str, stream: list[Record], sink: Sink, streams: int) -> int:
-    """Show one stream of a recording, with its title where there are several; return its code."""
-    from chunkwire.tools.watch.view import batches
-
-    if streams > 1:
-        sink.begin(title)
-    for batch in batches(stream):
-        sink.show(batch)
-    return recorded(sink)
-
-
 def recorded(sink: Sink) -> int:
-    """Return the code of a stream that was replayed, which a recording may hold without its end."""
+    """Return the code of a stream that was replayed; a recording may stop before its end."""
     if sink.end is None:
         print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
         return ExitCode.CUT
@@ -228,7 +222,7 @@ def recorded(sink: Sink) -> int:
 
 
 def failed(error: Exception, sink: Sink) -> int:
-    """Return the code of a stream that failed; raise where nobody has seen why."""
+    """Return the code of a stream that failed; raise the error where no view has shown it."""
     sink.flush()
     code = exit_code_of(error)
     if code is None or sink.end is None or not sink.is_view:
@@ -237,7 +231,7 @@ def failed(error: Exception, sink: Sink) -> int:
 
 
 def stopped(sink: Sink, code: ExitCode) -> ExitCode:
-    """Say that a signal ended it, where no message was there to end; return the code."""
+    """Report that a signal ended it, where no message has said so; return the code."""
     sink.flush()
     if sink.end is None or sink.end.framing != "stopped":
         sink.note("stopped")
@@ -245,7 +239,7 @@ def stopped(sink: Sink, code: ExitCode) -> ExitCode:
 
 
 def finished(sink: Sink) -> int:
-    """Return the code of streams that have ended by themselves: that of the first one which failed."""
+    """Return the code of streams that have ended: that of the first one which failed."""
     if sink.code is ExitCode.HTTP_ERROR and not sink.is_view:
         print(f"chunkwire: the server answered {sink.status}", file=sys.stderr)
     return sink.code

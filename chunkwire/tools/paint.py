@@ -1,7 +1,7 @@
-"""Colours, few and with a meaning; and the text of octets that a terminal may safely be shown.
+"""Colours by role, text that is safe to print on a terminal, and line wrapping.
 
-The rule here: whatever came from a peer passes `printable` before it reaches a terminal. A control character, an
-escape sequence or a direction override in a stream is shown as a dot, never obeyed.
+The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A control
+character, an escape sequence or a direction override is shown as a dot.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INDENT_COLUMNS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Puts a role's colour around text, or leaves it plain."""
+    """Colours text by role, or leaves it plain."""
 
     is_coloured: bool = False
 
@@ -41,7 +41,7 @@ class Paint:
 
     def octets(self, octets: bytes, width: int | None = None) -> str:
         """Return octets as one line of UTF-8 text, what cannot be shown as dots; cut to `width` columns."""
-        # No character has more than 4 octets: what lies beyond cannot be seen.
+        # No character has more than 4 octets: the rest cannot be visible.
         some = octets if width is None else octets[: 4 * width + 4]
         return self.text(some.decode("utf-8", "replace").replace("\ufffd", "\0"), width)
 
@@ -71,7 +71,8 @@ def fitted(text: str, width: int) -> str:
 def wrapped(lead: str, text: str, width: int | None) -> list[str]:
     """Return text behind its lead, in lines of whole words that fit a number of columns; None: one line.
 
-    Further lines begin where the text does; where that leaves less than `MIN_TEXT_COLUMNS`, all of it stands beneath.
+    Further lines are indented to the start of the text; if that leaves less than `MIN_TEXT_COLUMNS`, the text begins on
+    the next line.
     """
     if width is None or columns(lead) + columns(text) <= width:
         return [(lead + text).rstrip()]

@@ -1,8 +1,7 @@
 """Two recordings of one stream, frame by frame.
 
-The rule here: pure, and every claim says what it rests on. Frames are equal when their size lines and their data are;
-times never make a difference unless asked to, for no two runs take the same time. Where a recording has no data, sizes
-are all there is to compare, and the verdict says so.
+The rule here: pure. Frames are equal when their size lines and their data are. Times count only if asked for, because
+no two runs take the same time. Where a recording has no data, only sizes are compared, and a note says so.
 """
 
 from __future__ import annotations

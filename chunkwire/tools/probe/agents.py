@@ -1,7 +1,7 @@
-"""What well-known clients send, as far as it may change how a hop treats a stream.
+"""The fields that well-known clients send and that may change how a hop treats a stream.
 
-The rule here: fields only, from real requests (Chrome's EventSource, node's fetch, curl), in the client's order. br and
-zstd are left out of Accept-Encoding, as browsers do over http, because nothing here decodes them.
+The rule here: fields of real requests (Chrome's EventSource, node's fetch, curl), in the client's order. br and zstd
+are left out of Accept-Encoding, as browsers do over http, because nothing here decodes them.
 """
 
 from __future__ import annotations

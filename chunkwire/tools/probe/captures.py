@@ -1,8 +1,8 @@
 """Packet captures as hops: one stream at several places, its frames matched by their octets.
 
-The rule here: exchanges in, hops out, pure. The innermost exchange is what was written: when each of its frames ended
-is taken for the moment of a write, and a hop further out has the frame once as many octets of content have come there,
-content codings taken off. So no common clock is needed: a hold is measured from the least delayed frame.
+The rule here: exchanges in, hops out, pure. The end of each frame of the innermost exchange counts as the moment of its
+write. A hop further out has the frame once as many octets of decoded content have come there. No common clock is
+needed, because a hold is measured from the least delayed frame.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chunkwire.tools.stamps import Stamp
 from chunkwire.wire.coding import ContentDecoder
 
 MIN_SHARED: Final = 0.9
-"""Share of the shorter content that two exchanges must have in common, from its first octet, to be one stream: the rest
-may be a cut, or what a hop adds at the end."""
+"""Share of the shorter content, from its first octet, that two exchanges must have in common to be one stream: the rest
+may be cut, or added by a hop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _is_same(a: CapturedHop, b: CapturedHop) -> bool:
 
 
 def _are_siblings(a: CapturedHop, b: CapturedHop) -> bool:
-    """Say whether two exchanges are of one client and server: the same asked twice, and no two places."""
+    """Say whether two exchanges are of one client and server: one request repeated, not one stream at two places."""
     return a.source == b.source and (a.exchange.client, a.exchange.hop) == (b.exchange.client, b.exchange.hop)
 
 
@@ -119,9 +119,9 @@ def _shared(a: bytes, b: bytes) -> int:
 
 
 def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
-    """Return the hops of one stream, from the inside out: the first one's frames are what all others are held against.
+    """Return the hops of one stream, from the inside out; all are compared with the frames of the first.
 
-    A content that is another one from some octet on is matched up to there.
+    Content that differs from some octet on is matched up to there.
     """
     hops, reference = list[Hop](), captured[0]
     names = [hop.exchange.hop for hop in captured]
@@ -137,7 +137,7 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
 def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
     """Return a run whose units are the frames of the reference, each with its moment there as that of its write."""
     if hop is reference and look_at(run).shape is not Shape.SPREAD:
-        return run  # nothing says how it was written: its arrivals are judged as they are
+        return run  # not written over time, or held before: its arrivals are judged as they are
     shared = _shared(hop.content, reference.content)
     units, place, of = list[Unit](), 0, len(reference.ends)
     for n, (written_ns, end) in enumerate(_frames(reference), 1):
@@ -152,7 +152,7 @@ def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
 
 
 def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
-    """Return the ends of frames that bring content; a coding may take several for one octet."""
+    """Return the ends of frames that add content; a coding may need several frames for one octet."""
     first = hop.ends[:1]
     return [*first, *(after for before, after in pairwise(hop.ends) if after[1] > before[1])]
 

@@ -1,7 +1,7 @@
 """Recordings as hops: our JSON Lines, or a trace of curl's.
 
-The rule here: text in, hops out. One recording may hold several points (origin, gateway, client) and several hops; each
-becomes a hop of its own, the inner ones first.
+The rule here: text in, hops out. Each hop in a recording, and each point (origin, gateway, client), becomes a hop; the
+inner ones come first.
 """
 
 from __future__ import annotations

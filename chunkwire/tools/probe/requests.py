@@ -1,7 +1,7 @@
-"""What a probe asks for: the requests of one hop, as URLs with their parameters. Pure.
+"""The requests of a probe to one hop, as URLs with their parameters. Pure.
 
-The rule here: a URL whose path ends in `/probe` is our origin's, however many hops lie before it, and gets parameters;
-any other URL is left as it is. Parameters that the user gave are kept.
+The rule here: a URL whose path ends in `/probe` leads to our origin, through any number of hops, and gets parameters.
+Any other URL is left as it is. Parameters that the user gave are kept.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ORDERED_PACE: Final = {"n": "10", "interval": "0"}
 them to be held, or none."""
 
 LARGER_SIZES: Final = (512, 2048, 8192, 16384)
-"""Sizes of events with which a hop is tried that holds to the end. Each is a quarter of the next, so that a buffer is
-met by events a good deal smaller than itself; the last ones come to 320 KiB in a plain run."""
+"""Sizes of events to try on a hop that holds to the end. Each is about a quarter of the next, so that the first size
+that fills a buffer is a good deal smaller than the buffer; the last one comes to 320 KiB in a plain run."""
 
 HELD_OCTETS: Final = 256 * 1024
 """What must have been held before it is said to be "to the end": more than the usual buffers (4 KiB to 64 KiB), and a
@@ -48,7 +48,7 @@ DELAYED: Final = {"n": "4", "interval": "20ms", "delay": "300ms"}
 MARKED: Final = {"n": "3", "interval": "20ms", "mark": "1"}
 
 ACCEPT_ENCODING: Final = (b"Accept-Encoding", b"gzip, deflate")
-"""What browsers and SDKs send, as far as it can be read here: without it, nothing that compresses would be seen."""
+"""What browsers and SDKs send, as far as it can be decoded here: without it no hop would compress."""
 
 Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -68,11 +68,6 @@ class Ask:
     fields: Fields = (ACCEPT_ENCODING,)
     body: bytes | None = None
     duration: float | None = None
-
-    @property
-    def nonce(self) -> str:
-        """The nonce of the run; empty where it has none."""
-        return parameters(self.url).get("nonce", "")
 
 
 def is_probe(url: Url) -> bool:

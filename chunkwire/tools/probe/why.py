@@ -26,7 +26,7 @@ from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Look, Shape, look_at
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
-from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, vary_ask, without_field
+from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters, vary_ask, without_field
 from chunkwire.tools.probe.verdict import (
     ACCEL,
     HTTP_1_0,
@@ -74,10 +74,10 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     """
     ask = prober.plain_ask(url)
     varied = _VARIED if is_probe(url) else _VARIED[:1]
-    for change, parameters, method, fields in varied:
+    for change, changed, method, fields in varied:
         prober.report_progress(f"{name}: {change}")
-        finding = finding_of(change, await prober.run(name, vary_ask(ask, parameters, method=method, fields=fields)))
-        yield replace(finding, is_of_pace=parameters is BURSTS)
+        finding = finding_of(change, await prober.run(name, vary_ask(ask, changed, method=method, fields=fields)))
+        yield replace(finding, is_of_pace=changed is BURSTS)
     prober.report_progress(f"{name}: without content codings")
     yield finding_of(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
     yield finding_of(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask)))
@@ -156,7 +156,7 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
     left = await _leave_early(prober, leaving)
     give_up = trio.current_time() + JOURNAL_SECONDS
     while trio.current_time() < give_up:
-        entry = await prober.journal(ask.url, leaving.nonce) or {}
+        entry = await prober.journal(ask.url, parameters(leaving.url)["nonce"]) or {}
         ended, began = entry.get("ended_ns"), entry.get("began_ns")
         if isinstance(ended, int) and isinstance(began, int):
             base = began if left.stamp is None else left.stamp.actual_ns - round(left.stamp_t * 1e9)

@@ -1,6 +1,7 @@
-"""The content of a stream's frames for the views: its content coding taken off, frame by frame.
+"""The content of a stream for the views, decoded frame by frame.
 
-The rule here: records in, content out, held nowhere. What a record does not hold cannot be decoded, and is said once.
+The rule here: records in, content out, nothing kept. Content that a record left out ends the decoding; that is reported
+once.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Content:
         return bytes(kept)
 
     def end_of_input(self) -> str | None:
-        """Return what is wrong with a content that is over here and was well up to now."""
+        """Return what is wrong with content that ends here; None for nothing, or for what was reported before."""
         if self.error is not None:
             return None
         self._decoder.end_of_input()

@@ -1,8 +1,8 @@
-"""Records of one stream to a line for each server-sent event, and the frames that it came in.
+"""Records of one stream to a line for each server-sent event, with the frames that it came in.
 
-The rule here: as `view`; heads and the end are its lines. An event has the time of the frame that completed it. The
-content is read as an event stream whatever its head declares: the user asked for events, and gets a notice. An error
-(4xx, 5xx) that declares another type is shown frame by frame: it says why there are no events.
+The rule here: as in `view`, which gives the lines of heads and of the end. An event has the time of the frame that
+completed it. The content is read as an event stream whatever type its head declares, and a notice says so. An error
+(4xx, 5xx) of another type is shown frame by frame: it explains why there are no events.
 
        time ms     gap  frames  event       id  data
           50.6               1  message      1  {"t":"Hel"}
@@ -122,9 +122,9 @@ class EventsView(WatchView):
     def _end(self, record: EndRecord) -> list[Line]:
         if not self._is_by_event:
             return super()._end(record)
+        lines = super()._end(record._replace(events=self._events.count))
         problem = self._events.end() if record.way == "response" else None
-        said = [*self._message("*", "bad", problem)] if problem is not None else []
-        return [*super()._end(record._replace(events=self._events.count)), *said]
+        return lines if problem is None else [*lines, *self._message("*", "bad", problem)]
 
     def _header(self, *, is_chunked: bool) -> str:
         when = "   time ms     gap  " if self._options.is_timed else ""
@@ -136,8 +136,8 @@ class EventsView(WatchView):
         name = self._padded(event.event, self._type_width)
         most = _MAX_ID if self._options.width is None else min(_MAX_ID, self._options.width // 6)
         self._id_width = max(self._id_width, min(len(event.id), most))
-        number_ = self._padded(event.id, self._id_width, is_right=True)
-        before = f"{self._event_when(record)}{frames:>6}  {name}  {self._paint('mark', number_)}  "
+        event_id = self._paint("mark", self._padded(event.id, self._id_width, is_right=True))
+        before = f"{self._event_when(record)}{frames:>6}  {name}  {event_id}  "
         room = None
         if self._options.width is not None:
             used = (20 if self._options.is_timed else 0) + max(6, len(frames)) + 6 + self._type_width + self._id_width
@@ -166,7 +166,7 @@ class EventsView(WatchView):
 
 
 def event_lines(events: EventFrames, record: Record, *, with_data: bool) -> list[str]:
-    """Return the events that a record completes as JSON: records of a kind that other readers pass over."""
+    """Return the events that a record completes as JSON: records of a kind that other readers ignore."""
     if isinstance(record, HeadRecord):
         events.take_head(record)
     if not isinstance(record, FrameRecord | DataRecord):

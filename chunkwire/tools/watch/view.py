@@ -1,7 +1,7 @@
-"""Records of one stream to the lines that a person watches.
+"""Records of one stream to lines for a person.
 
-The rule here: pure. A batch of records in, lines out; the caller says what belongs to one batch: the records of
-one receive, so that the frames which shared it can be joined by a bracket.
+The rule here: pure. A batch of records in, lines out. A batch is what one receive brought, so that its frames can be
+joined by a bracket.
 
     time ms     gap  read   size  data
       251.3  +150.2    3 /    12  data: {"t":", "}..
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +34,7 @@ from chunkwire.tools.watch.hexdump import dump, dump_head
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import quoted
 
-# Of a head, what decides or explains how the body comes; the rest is for --verbose.
+# Fields of a head that decide or explain how the body is sent; the others are for --verbose.
 _FRAMING_FIELDS: Final = frozenset(
     ("transfer-encoding", "content-length", "trailer", "content-encoding", "location", "proxy-status")
 )
@@ -44,8 +44,12 @@ _TIME_COLUMNS: Final = 25  # of these: time, gap, read and bracket, which a file
 _WAITED_COLUMNS: Final = 8  # more, where the kernel stamped a frame
 _MIN_DATA_WIDTH: Final = 12
 _MAX_EXT: Final = 40  # columns of a chunk-ext in a row; the octets are in --hex, --json and --raw
-_NO_DATA: Final = b""
 _UPLOADS_AT: Final = "client.sent"  # what a client of ours sent itself; the end of the exchange is the response's
+_ANSWERS: Final[Mapping[str | None, tuple[str, str]]] = {
+    "complete": ("good", "the stream's own last event came: the answer is complete"),
+    "incomplete": ("bad", "the stream's own last event never came: the answer is incomplete"),
+    "empty": ("bad", "the stream's own last event came, and the answer has nothing in it"),
+}
 _PLAIN_SIZE: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 
@@ -132,11 +136,9 @@ class WatchView:
     def _head(self, record: HeadRecord) -> list[Line]:
         status = record.status_line.partition(" ")[2][:3]
         role = "bad" if status[:1] in "45" else "good"
+        shown = record.fields if self._options.is_verbose else self._explaining(record.fields)
         lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
-        lines += self._fields(
-            "<", "received", record.fields if self._options.is_verbose else self._explaining(record.fields)
-        )
-        lines += self._head_octets(record)
+        lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
         self._content = Content(record.fields)
         if self._content.error is not None:
             lines += self._message("*", "mark", self._content.error)
@@ -159,7 +161,7 @@ class WatchView:
         ]
 
     def note(self, text: str) -> list[Line]:
-        """Return the lines of what is said about a stream beside its records."""
+        """Return the lines of a remark that is in no record."""
         return self._message("*", "mark", self._paint.text(text))
 
     def _message(self, mark: str, role: str, text: str) -> list[Line]:
@@ -243,7 +245,7 @@ class WatchView:
     def _data(self, record: FrameRecord | DataRecord) -> str:
         if isinstance(record, FrameRecord) and not record.size:
             return self._paint("quiet", "last-chunk")
-        data = record.data if self._options.has_data and record.data is not None else _NO_DATA
+        data = record.data if self._options.has_data and record.data is not None else b""
         ext = len(record.line.partition(";")[2]) + 1 if isinstance(record, FrameRecord) and ";" in record.line else 0
         width = self._options.width and max(_MIN_DATA_WIDTH, self._options.width - self._data_column)
         if self._content.name:
@@ -253,7 +255,7 @@ class WatchView:
         if width is not None:
             width = max(_MIN_DATA_WIDTH, width - min(ext, _MAX_EXT))
         if isinstance(record, FrameRecord) and record.partial:
-            note = self._paint("bad", f"  ({len(record.data or _NO_DATA)} of {record.size} octets came)")
+            note = self._paint("bad", f"  ({len(record.data or b'')} of {record.size} octets came)")
             return self._paint.octets(data, width and max(_MIN_DATA_WIDTH, width - 26)) + note
         return self._paint.octets(data, width)
 
@@ -282,12 +284,8 @@ class WatchView:
             lines += self.note(f"lenient: {count} taken that RFC 9112 §7.1 does not allow, by blanks or zeros")
         if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
             lines += self._message("*", "bad", self._paint.text(cut))
-        if record.application == "complete":
-            lines += self._message("*", "good", "the stream's own last event came: the answer is complete")
-        elif record.application == "incomplete":
-            lines += self._message("*", "bad", "the stream's own last event never came: the answer is incomplete")
-        elif record.application == "empty":
-            lines += self._message("*", "bad", "the stream's own last event came, and the answer has nothing in it")
+        if record.application in _ANSWERS:
+            lines += self._message("*", *_ANSWERS[record.application])
         return lines
 
     def _counts(self, record: EndRecord) -> str:
