@@ -136,24 +136,24 @@ class ClientExchange:
         Raises:
             Deadline, PeerGone, IncompleteHead, HeadError: there is none, or none that can be read.
         """
-        late = trio.current_time() + self.order.head_timeout
-        is_total = self.order.end <= late
+        order = self.order
+        late = trio.current_time() + order.head_timeout
+        is_total = order.end <= late
         try:
-            with trio.fail_at(self.order.end if is_total else late):
+            with trio.fail_at(order.end if is_total else late):
                 await self._receive_heads()
-            self._framing = response_framing(self.head, self.order.request.method)
+            self._framing = response_framing(self.head, order.request.method)
         except trio.TooSlowError as error:
-            order = self.order
             passed = Deadline("total", order.total) if is_total else Deadline("head", order.head_timeout)
             raise self._failed(passed) from error
         except (PeerGone, IncompleteHead, HeadError) as error:
             raise self.upload.error or self._failed(error) from error
         self.body = BodyReader(
             self.connection.receive_some,
-            self._framing.scanner(self.order.limits),
+            self._framing.scanner(order.limits),
             began=self.began,
-            completion=self._completion(),
-            deadlines=ReadDeadlines(self.order.idle_timeout, self.order.end, self.order.total),
+            completion=Completion.of(self.head, order.request) if order.judges_content else Completion(is_judged=False),
+            deadlines=ReadDeadlines(order.idle_timeout, order.end, order.total),
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
         )
@@ -168,11 +168,6 @@ class ClientExchange:
                 self.head = head
                 return
             self.informational = (*self.informational, head)
-
-    def _completion(self) -> Completion:
-        if not self.order.judges_content:
-            return Completion(is_judged=False)
-        return Completion.of(self.head, self.order.request)
 
     def _failed(self, error: ChunkwireError) -> ChunkwireError:
         if self._recorder is not None:

@@ -27,7 +27,7 @@ from chunkwire.client.stream import Stream
 from chunkwire.llm.errors import retry_after
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
-from chunkwire.net.ends import IncompleteHead
+from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import is_event_stream
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
@@ -160,7 +160,7 @@ class Opener:
             ChunkwireError: what broke the stream, where it cannot be taken up.
         """
         request = self._order.request
-        if not self._retry.may_repeat(request.method) or not isinstance(self._order.body, bytes | None):
+        if not self._is_replayable(self._retry):
             raise error
         if last_id:
             kept = tuple(field for field in request.fields if field[0].lower() != b"last-event-id")
@@ -187,23 +187,23 @@ class Opener:
                 await self._sleep(policy.wait(attempt, chance=_CHANCE), error)
                 continue
             asked = retry_after(exchange.head.fields, time.time()) or 0.0
-            if is_last or not self._asks_again(exchange, policy) or asked > policy.cap:
+            asks_again = exchange.head.status in policy.statuses and self._is_replayable(policy)
+            if is_last or not asks_again or asked > policy.cap:
                 return exchange
             await exchange.finish()
             await self._sleep(policy.wait(attempt, at_least=asked, chance=_CHANCE), None)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _begin(self, order: Order) -> ClientExchange:
+    async def _begin(self, order: Order, kept: ClientConnection | None = None) -> ClientExchange:
         self._number += 1
-        return await begin_exchange(order, self._nursery, self._number)
+        return await begin_exchange(order, self._nursery, self._number, kept=kept)
 
     async def _begin_kept(self, order: Order) -> ClientExchange | None:
         """Return an exchange on a kept connection; None without one, or where it ended before any response octet."""
         if (kept := order.take_kept()) is None:
             return None
-        self._number += 1
         try:
-            return await begin_exchange(order, self._nursery, self._number, kept=kept)
+            return await self._begin(order, kept)
         except (PeerGone, IncompleteHead):
             if kept.has_answered:
                 raise
@@ -212,25 +212,17 @@ class Opener:
     def _may_repeat(self, error: ChunkwireError, policy: Retry) -> bool:
         if isinstance(error, DialError):
             return error.kind not in ("tls", "files")  # nothing was sent, so even a streamed body is untouched
-        return self._is_replayable and policy.may_repeat(self._order.request.method) and not _is_total(error)
+        is_total = isinstance(error, Deadline) and error.phase == "total"
+        return self._is_replayable(policy) and not is_total
 
-    def _asks_again(self, exchange: ClientExchange, policy: Retry) -> bool:
-        is_asked = exchange.head.status in policy.statuses
-        return is_asked and self._is_replayable and policy.may_repeat(self._order.request.method)
-
-    @property
-    def _is_replayable(self) -> bool:
-        return isinstance(self._order.body, bytes | None)
+    def _is_replayable(self, policy: Retry) -> bool:
+        return isinstance(self._order.body, bytes | None) and policy.may_repeat(self._order.request.method)
 
     async def _sleep(self, seconds: float, error: ChunkwireError | None) -> None:
         """Wait, unless the total limit ends before the wait does."""
         if trio.current_time() + seconds >= self._order.end:
             raise Deadline("total", self._order.total) from error
         await trio.sleep(seconds)
-
-
-def _is_total(error: ChunkwireError) -> bool:
-    return isinstance(error, Deadline) and error.phase == "total"
 
 
 def _check_loop() -> None:

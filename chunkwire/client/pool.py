@@ -48,10 +48,9 @@ class Pool:
     def take(self, server: ServerKey) -> ClientConnection | None:
         """Return the connection that served most recently, None where none is fit to serve again."""
         kept = self._kept.get(server, ())
-        self._drop_idle(server)
         while kept:
-            _, connection = kept.pop()
-            if connection.is_quiet():
+            since, connection = kept.pop()
+            if trio.current_time() - since < self._idle and connection.is_quiet():
                 return connection
             connection.close_nowait()
         return None
@@ -59,18 +58,18 @@ class Pool:
     def give(self, server: ServerKey, connection: ClientConnection) -> None:
         """Keep a connection whose latest exchange is over; the one that has waited longest makes room for it."""
         kept = self._kept.setdefault(server, deque())
-        self._drop_idle(server)
-        if len(kept) >= self._per_server:
+        now = trio.current_time()
+        while kept and (len(kept) >= self._per_server or now - kept[0][0] >= self._idle):
             kept.popleft()[1].close_nowait()
-        kept.append((trio.current_time(), connection))
+        kept.append((now, connection))
 
     def sweep(self) -> None:
         """Close the connections that are too old, that their server has closed, or on which octets have come."""
-        for server, kept in self._kept.items():
-            self._drop_idle(server)
+        now = trio.current_time()
+        for kept in self._kept.values():
             for _ in range(len(kept)):
                 since, connection = kept.popleft()
-                if connection.is_quiet():
+                if now - since < self._idle and connection.is_quiet():
                     kept.append((since, connection))
                 else:
                     connection.close_nowait()
@@ -81,12 +80,6 @@ class Pool:
             for _, connection in kept:
                 connection.close_nowait()
         self._kept.clear()
-
-    def _drop_idle(self, server: ServerKey) -> None:
-        kept = self._kept.get(server, deque())
-        too_long_ago = trio.current_time() - self._idle
-        while kept and kept[0][0] <= too_long_ago:
-            kept.popleft()[1].close_nowait()
 
 
 def server_of(url: Url, tls: ssl.SSLContext | None) -> ServerKey:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeAlias
 
 from chunkwire.net.heads import Field
 from chunkwire.record.values import (
@@ -49,8 +49,11 @@ class ReplayWrite:
 
     t: float
     octets: bytes
-    chunks: int
-    content: int
+    chunks: int = 0
+    content: int = 0
+
+
+_Piece: TypeAlias = tuple[int, ReplayWrite]  # the number of the read that brought it, and what one record had in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,12 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
 def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Record], speed: float) -> Replay:
     end = next((record for record in records if isinstance(record, EndRecord)), None)
     pieces = list(_pieces(records))
-    sha256 = hashlib.sha256(b"".join(piece.octets for piece in pieces)).hexdigest()
+    sha256 = hashlib.sha256(b"".join(piece.octets for _, piece in pieces)).hexdigest()
     last = end.t if end is not None else max((record.t for record in records), default=head.t)
     if end is not None and end.data:
-        pieces.append(_Piece(end.t, 0, end.data))
+        pieces.append((0, ReplayWrite(end.t, end.data)))
     if end is not None and end.framing == "complete" and not any(isinstance(each, FrameRecord) for each in records):
-        pieces.append(_Piece(end.t, 0, encode_last_chunk()))
+        pieces.append((0, ReplayWrite(end.t, encode_last_chunk())))
     code = head.status_line.split(" ", 2)[1]
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
@@ -131,44 +134,34 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one record puts on the wire, the read that brought it, and its chunks and octets (see `ReplayWrite`)."""
-
-    t: float
-    read: int
-    octets: bytes
-    chunks: int = 0
-    content: int = 0
-
-
 def _steps(pieces: Iterable[_Piece], *, began: float, speed: float) -> Iterator[ReplayWrite]:
     """Yield a write for each read."""
-    for _, same in groupby(pieces, key=lambda piece: piece.read):
-        read = list(same)
+    for _, same in groupby(pieces, key=lambda piece: piece[0]):
+        read = [piece for _, piece in same]
         octets = b"".join(piece.octets for piece in read)
         chunks, content = sum(piece.chunks for piece in read), sum(piece.content for piece in read)
         yield ReplayWrite(max(0.0, read[0].t - began) / speed, octets, chunks, content)
 
 
 def _pieces(records: Iterable[Record]) -> Iterator[_Piece]:
-    """Yield what the records of a body put on the wire."""
+    """Yield what each record of a body puts on the wire."""
     last: FrameRecord | None = None
     for record in records:
         if isinstance(record, FrameRecord):
             data = _data(record)
             raw = record.line.encode("latin-1") + b"\r\n" + data
             is_whole = bool(record.size) and not record.partial
-            yield _Piece(record.t, record.read, raw + (b"\r\n" if is_whole else b""), int(is_whole), len(data))
+            end = b"\r\n" if is_whole else b""
+            yield record.read, ReplayWrite(record.t, raw + end, int(is_whole), len(data))
             last = None if record.size else record
         elif isinstance(record, DataRecord) and record.size:
             data = _data(record)
-            yield _Piece(record.t, record.read, encode_chunk(data), 1, len(data))
+            yield record.read, ReplayWrite(record.t, encode_chunk(data), 1, len(data))
         elif isinstance(record, TrailersRecord):
             lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in record.fields)
-            yield _Piece(record.t, record.read, record.data if record.data is not None else lines)
+            yield record.read, ReplayWrite(record.t, record.data if record.data is not None else lines)
     if last is not None:
-        yield _Piece(last.t, last.read, b"\r\n")  # the empty line after the last-chunk and its trailers
+        yield last.read, ReplayWrite(last.t, b"\r\n")  # the empty line after the last-chunk and its trailers
 
 
 def _data(record: FrameRecord | DataRecord) -> bytes:
