@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.origin.settings import FIXED_NS, caps_of
@@ -24,70 +23,42 @@ _NO_CACHE: Final = (b"Cache-Control", b"no-cache")
 _ID: Final = re.compile(rb"\d{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """An event stream as asked for; times in seconds.
-
-    Attributes:
-        first: number of the first event, behind the one that the client has.
-        pause: between two events.
-        heartbeat: a comment after so long a silence; 0 for none.
-        retry: how long `retry:` asks the client to wait, in ms; None writes none.
-        cut: events after which the connection is cut; None cuts nothing.
-    """
-
-    count: int
-    first: int
-    pause: float
-    delay: float
-    heartbeat: float
-    retry: int | None
-    cut: int | None
-
-
 async def sse(request: IncomingRequest, response: Responder) -> None:
-    """Send `count` events over `duration` after `delay`; a client that has had them all gets a 204 and stays away."""
-    wanted = _wanted(request)
-    if wanted.first > wanted.count:
+    """Send `count` events over `duration` after `delay`; a client that has had them all gets a 204 and stays away.
+
+    A comment is sent after each `heartbeat` of silence. `retry` is sent with the first event. After `cut` events the
+    connection is cut.
+    """
+    query, caps = request.query, caps_of(request)
+    count = query.count("count", 10, at_least=1, at_most=caps.max_chunks)
+    duration = query.duration("duration", 5.0, at_most=caps.max_duration)
+    delay, heartbeat, retry = (
+        query.duration(name, 0.0, at_most=caps.max_duration) for name in ("delay", "heartbeat", "retry")
+    )
+    check_duration(request, duration + delay, "duration", "duration + delay")
+    if heartbeat:
+        check_chunks(request, count + int((duration + delay) / heartbeat), "heartbeat")
+    cut = query.count("cut", 0, at_most=count) if query.values("cut") else None
+    first = _last_event_id(request) + 1
+    if first > count:
         await response.fixed(204)
         return
     async with response.chunked(fields=(EVENT_STREAM, _NO_CACHE)) as body:
         quiet = 0.0
-        for sent, number in enumerate(range(wanted.first, wanted.count + 1)):
-            if sent == wanted.cut:
+        for sent, number in enumerate(range(first, count + 1)):
+            if sent == cut:
                 body.cut()
                 return
-            moment = wanted.delay + sent * wanted.pause
-            while wanted.heartbeat and quiet + wanted.heartbeat < moment:
-                quiet += wanted.heartbeat
+            moment = delay + sent * duration / max(1, count - 1)
+            while heartbeat and quiet + heartbeat < moment:
+                quiet += heartbeat
                 await body.wait_until(quiet)
                 await body.send_chunk(encode_comment("heartbeat"))
             await body.wait_until(moment)
             quiet = moment
-            about = {"n": number, "of": wanted.count, "timestamp": _timestamp(request, response, body, moment)}
-            retry = wanted.retry if sent == 0 else None
-            await body.send_chunk(encode_event(json.dumps(about), id=str(number), retry=retry))
-
-
-def _wanted(request: IncomingRequest) -> _Wanted:
-    query, settings = request.query, caps_of(request)
-    most = settings.max_duration
-    count = query.count("count", 10, at_least=1, at_most=settings.max_chunks)
-    duration = query.duration("duration", 5.0, at_most=most)
-    delay = query.duration("delay", 0.0, at_most=most)
-    check_duration(request, duration + delay, "duration", "duration + delay")
-    heartbeat = query.duration("heartbeat", 0.0, at_most=most)
-    if heartbeat:
-        check_chunks(request, count + int((duration + delay) / heartbeat), "heartbeat")
-    return _Wanted(
-        count,
-        _last_event_id(request) + 1,
-        duration / max(1, count - 1),
-        delay,
-        heartbeat,
-        round(query.duration("retry", 0.0, at_most=most) * 1000) if query.values("retry") else None,
-        query.count("cut", 0, at_most=count) if query.values("cut") else None,
-    )
+            about = {"n": number, "of": count, "timestamp": _timestamp(request, response, body, moment)}
+            retry_ms = round(retry * 1000) if sent == 0 and query.values("retry") else None
+            await body.send_chunk(encode_event(json.dumps(about), id=str(number), retry=retry_ms))
 
 
 def _last_event_id(request: IncomingRequest) -> int:

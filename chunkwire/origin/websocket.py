@@ -59,12 +59,12 @@ async def open_websocket(request: IncomingRequest, response: Responder) -> WebSo
     except ImportError as error:
         message = f"{request.path}: needs wsproto; pip install 'chunkwire[ws]' brings it"
         raise Refusal(501, "no-websocket", message) from error
-    accept = generate_accept_token(check_handshake(request))
+    accept = generate_accept_token(_check_handshake(request))
     connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
     return WebSocket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
 
 
-def check_handshake(request: IncomingRequest) -> bytes:
+def _check_handshake(request: IncomingRequest) -> bytes:
     """Return the Sec-WebSocket-Key of an opening handshake (RFC 6455 §4.2.1).
 
     Raises:
