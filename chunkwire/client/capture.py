@@ -92,7 +92,7 @@ class CaptureReader:
         return b"".join(self._body)
 
     def end(self, t: float, framing: str = "cut", error: str | None = None) -> None:
-        """Take note that nothing will follow.
+        """End the capture: no more octets will follow.
 
         Args:
             framing: what that makes of a message that is not complete: "cut", "timeout", "stopped".

@@ -28,7 +28,7 @@ class CaptureWatcher(Protocol):
         """Take one line about what no record says."""
 
     def begin(self, title: str) -> None:
-        """Take note that another message than the first follows, such as "response 2"."""
+        """Begin another message than the first; its title is such as "response 2"."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Strays:
     first: bytes = b""
 
     def take(self, octets: bytes) -> None:
-        """Take note of octets that are left out."""
+        """Count octets that are left out."""
         self.first = (self.first + octets)[:17]
         self.count += len(octets)
 

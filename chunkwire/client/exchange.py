@@ -79,7 +79,7 @@ class Order:
         return self.pool.take(server_of(self.url, self.tls))
 
     def recorder(self, stream: int, *, way: str) -> Recorder | None:
-        """Return a recorder of one message, None where nobody records."""
+        """Return a recorder of one message, None without `record_to`."""
         if self.record_to is None:
             return None
         point = POINT if way == "response" else "client.sent"

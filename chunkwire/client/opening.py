@@ -154,10 +154,10 @@ class Opener:
         return await self._open(self._order, self._retry)
 
     async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> ClientExchange | None:
-        """Take an event stream up after `last_id`; None when the server says that there is no more (204).
+        """Resume an event stream after `last_id`; None when the server says that there is no more (204).
 
         Raises:
-            ChunkwireError: what broke the stream, where it cannot be taken up.
+            ChunkwireError: what broke the stream, where it cannot be resumed.
         """
         request = self._order.request
         if not self._is_replayable(self._retry):

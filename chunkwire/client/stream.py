@@ -128,7 +128,7 @@ class Stream:
         Args:
             resume: when the stream breaks before its end, open it again with `Last-Event-ID`, after the time that
                 the server's `retry:` asks for (WHATWG HTML §9.2.3), as often as needed. Only a stream whose events
-                have ids can be taken up; without an id the break is raised. A 204 ends it.
+                have ids can be resumed; without an id the error is raised. A 204 ends it.
         """
         return self._take("events", lambda: Events(self, resume=self._resume if resume else None))
 

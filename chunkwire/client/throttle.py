@@ -48,7 +48,7 @@ class Throttled(Generic[T]):
 def throttled(view: Steps[T], *, every: float) -> Throttled[T]:
     """Give what a view gives in lists, at most one each `every` seconds: the first item at once, nothing lost.
 
-    An error of the view comes after the list of what arrived before it. While nobody asks, nothing is read: the
-    stream is slowed down by its own flow control, nothing piles up here.
+    An error of the view comes after the list of what arrived before it. Between two lists nothing is read: flow control
+    slows the stream down, and nothing piles up here.
     """
     return Throttled(view, every)

@@ -59,7 +59,7 @@ class Upload:
         if body is None or isinstance(body, bytes):
             await self._send_piece(body or b"")
         else:
-            # A generator of the caller's that is left half-way is closed here, not by the garbage collector.
+            # The caller's generator is closed here where it is not exhausted, not by the garbage collector.
             async with aclosing(body) if isinstance(body, AsyncGenerator) else nullcontext():
                 async for piece in body:
                     await self._send_piece(piece)

@@ -2,7 +2,7 @@
 
 The rule here: a view is an iterator that may be left and continued, and each step of which may be cancelled without
 loss (a deadline of the caller's, `throttled`). They are classes because an async generator that is not run to its end
-must be closed by hand.
+needs an explicit `aclose`.
 """
 
 from __future__ import annotations

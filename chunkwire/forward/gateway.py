@@ -109,7 +109,7 @@ class Gateway:
             self._mover.unwatch(client)
 
     async def relay(self, client: ServerConnection, request: Request) -> None:
-        """Serve one request whose head somebody else has received; the connection is theirs again afterwards.
+        """Serve one request whose head the caller has received; the caller goes on with the connection afterwards.
 
         Raises:
             HeadError: the framing of its body is one that this gateway refuses; nothing has been answered.

@@ -81,7 +81,7 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
     A body that is not chunked has no chunks to merge or split: there only gathering shows.
 
     Args:
-        is_chunked: it goes down in chunks; False also for one that is dechunked on its way.
+        is_chunked: it goes down in chunks; False also for one that is dechunked.
     """
     match mode.name:
         case ModeName.REFRAME:

@@ -1,6 +1,6 @@
 """What watchers see of an exchange: records of what the gateway received and of what it sent.
 
-Made only where somebody watches. Both points record the same events: at the time a receive completed them, and at the
+Made only for watched exchanges. Both points record the same events: at the time a receive completed them, and at the
 time they had been handed to the other side's socket.
 """
 
@@ -45,13 +45,13 @@ class BodyTap:
         self._read = 0
         self._read_t = 0.0
         self._writes = 0
-        self._on_the_way: list[tuple[float, list[Event], int]] = []  # received, and not recorded yet
+        self._unrecorded: list[tuple[float, list[Event], int]] = []
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Take note of what one receive completed."""
+        """Keep what one receive completed until `sent`."""
         if read != self._read:
             self._read, self._read_t = read, self._clock()
-        self._on_the_way.append((self._read_t, events, read))
+        self._unrecorded.append((self._read_t, events, read))
 
     def sent(self) -> None:
         """Record what was received, and that it has been handed to the sink's socket."""
@@ -61,10 +61,10 @@ class BodyTap:
 
     def record_received(self) -> list[Event]:
         """Record what was received and has not been recorded; return its events."""
-        on_the_way, self._on_the_way = self._on_the_way, []
-        for t, events, read in on_the_way:
+        unrecorded, self._unrecorded = self._unrecorded, []
+        for t, events, read in unrecorded:
             self._received.body(t, events, read)
-        return [event for _, events, _ in on_the_way for event in events]
+        return [event for _, events, _ in unrecorded for event in events]
 
 
 class LateTap:
@@ -99,7 +99,7 @@ class LateTap:
             self._record_next()
 
     def sent(self) -> None:
-        """Take note that it has been handed to the sink's socket."""
+        """Note that it has been handed to the sink's socket."""
         self._noted.append((self._clock(), b"".join(self._unsent)))
         self._unsent.clear()
         if len(self._noted) == 1:

@@ -2,7 +2,7 @@
 
 The rule here: a connection is kept only after a complete request and a complete response with no octet left
 over, between two ends that both said HTTP/1.1 and not `close`. While it is idle, any octet or close ends it:
-an octet that nobody asked for is how response queues are poisoned (RFC 9112 §9.2).
+an octet without a request is how response queues are poisoned (RFC 9112 §9.2).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _ID: Final = re.compile(rb"\d{1,9}")
 
 
 async def sse(request: IncomingRequest, response: Responder) -> None:
-    """Send `count` events over `duration` after `delay`; a client that has had them all gets a 204 and stays away.
+    """Send `count` events over `duration` after `delay`; a 204 tells a client that has had them all not to come back.
 
     A comment is sent after each `heartbeat` of silence. `retry` is sent with the first event. After `cut` events the
     connection is cut.

@@ -103,7 +103,7 @@ async def _write(plan: _ProbePlan, response: Responder, body: ChunkedBody, barri
     """Write the events.
 
     Raises:
-        BarrierIdle: nobody acknowledges them.
+        BarrierIdle: no event was acknowledged in time.
     """
     exchange, pacer = response.exchange, response.pacer
     noise = random.Random(plan.nonce)

@@ -43,7 +43,7 @@ class ReplayWrite:
 
     Attributes:
         t: s from the response head, at the speed of the plan.
-        octets: as they stand on the wire.
+        octets: as on the wire.
         chunks: whole chunks in it; content: octets of chunk-data.
     """
 

@@ -19,7 +19,7 @@ from chunkwire.wire.errors import LocalError
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
-# Those that can continue any chunked body, after whole frames of somebody else's.
+# Those that can follow the whole frames of any chunked body.
 FAULTS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {each.name: each for each in (*BROKEN, *LEGAL) if each.tail is not None or each.slice_octets}
 )

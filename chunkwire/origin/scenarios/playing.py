@@ -17,7 +17,7 @@ from chunkwire.server.responder import TEXT, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import LocalError
 
-HOLD_S: Final = 30.0  # how long a stall lasts unless somebody says otherwise
+HOLD_S: Final = 30.0  # how long a stall lasts by default
 
 
 async def _scenario(request: IncomingRequest, response: Responder) -> None:

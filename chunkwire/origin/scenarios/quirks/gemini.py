@@ -18,6 +18,10 @@ def _answer(*parts: object, finish: str = "", **members: object) -> dict[str, ob
     return {"candidates": [candidate], **members}
 
 
+def _event(*parts: object, finish: str = "", **members: object) -> bytes:
+    return data(_answer(*parts, finish=finish, **members))
+
+
 _HEL: Final = {"text": "Hel"}
 _LO: Final = {"text": "lo"}
 _USAGE: Final = {
@@ -34,31 +38,31 @@ _OVERLOADED: Final = Said("Hel", stop=None, error=ErrorKind.OVERLOADED)
 GEMINI: Final[tuple[Quirk, ...]] = (
     _row(
         "gemini-finish-everywhere | finishReason in each event | Gemini 1.0, Vertex | 2024",
-        data(_answer(_HEL, finish="STOP")),
-        data(_answer(_LO, finish="STOP")),
+        _event(_HEL, finish="STOP"),
+        _event(_LO, finish="STOP"),
     ),
     _row(
         "gemini-finish-early | finishReason before the last words | Gemini | 2025",
-        data(_answer(_HEL, finish="STOP")),
-        data(_answer(_LO)),
+        _event(_HEL, finish="STOP"),
+        _event(_LO),
     ),
     _row(
         "gemini-thoughts | thoughts, and their tokens | Gemini 2.5 | 2025-05",
-        data(_answer({"text": "Hm.", "thought": True})),
-        data(_answer(_HEL)),
-        data(_answer(_LO, finish="STOP", usageMetadata=_USAGE)),
+        _event({"text": "Hm.", "thought": True}),
+        _event(_HEL),
+        _event(_LO, finish="STOP", usageMetadata=_USAGE),
         said=Said("Hello", reasoning="Hm.", usage=Usage(9, 7, reasoning=5, cached=8)),
     ),
     _row(
         "gemini-signature | a part of nothing but a thoughtSignature | Gemini 3 | 2025-11",
-        data(_answer(_HEL)),
-        data(_answer(_LO)),
-        data(_answer({"text": "", "thoughtSignature": "abc"}, finish="STOP")),
+        _event(_HEL),
+        _event(_LO),
+        _event({"text": "", "thoughtSignature": "abc"}, finish="STOP"),
     ),
     _row(
         "gemini-done | [DONE] and `event:` lines | proxies | 2025",
-        b"event: message\n" + data(_answer(_HEL)),
-        data(_answer(_LO, finish="STOP")),
+        b"event: message\n" + _event(_HEL),
+        _event(_LO, finish="STOP"),
         DONE,
     ),
     _row("gemini-array | one JSON array, as without alt=sse | Gemini | 2023-12", *_ARRAY, content_type=JSON),
@@ -75,16 +79,11 @@ GEMINI: Final[tuple[Quirk, ...]] = (
         said=_OVERLOADED,
         content_type=JSON,
     ),
-    _row(
-        "gemini-error | an error in mid-stream | Gemini | 2024",
-        data(_answer(_HEL)),
-        data(_UNAVAILABLE),
-        said=_OVERLOADED,
-    ),
+    _row("gemini-error | an error in mid-stream | Gemini | 2024", _event(_HEL), data(_UNAVAILABLE), said=_OVERLOADED),
     _row(
         "gemini-error-bare | an error as lines of JSON that are no fields, behind a finishReason "
         "| Gemini 2.0 | 2025-03",
-        data(_answer(_HEL, finish="STOP")),
+        _event(_HEL, finish="STOP"),
         b'{\n  "error": {\n    "code": 503,\n    "status": "UNAVAILABLE"\n  }\n}\n',
         said=Said("Hel", error=ErrorKind.OVERLOADED),
     ),
@@ -101,7 +100,7 @@ GEMINI: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "gemini-malformed-call | finishReason is MALFORMED_FUNCTION_CALL | Gemini 2.0 | 2025",
-        data(_answer(finish="MALFORMED_FUNCTION_CALL")),
+        _event(finish="MALFORMED_FUNCTION_CALL"),
         said=Said(stop=None, error=ErrorKind.BROKEN),
     ),
     _row(
@@ -111,7 +110,7 @@ GEMINI: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "gemini-cut | a clean end without a finishReason | Gemini, proxies | 2025",
-        data(_answer(_HEL)),
+        _event(_HEL),
         said=Said("Hel", stop=None, error=ErrorKind.INCOMPLETE),
     ),
     _row(
@@ -122,7 +121,7 @@ GEMINI: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "gemini-too-many-calls | finishReason is TOO_MANY_TOOL_CALLS | Gemini 3 | 2025",
-        data(_answer(_HEL, finish="TOO_MANY_TOOL_CALLS")),
+        _event(_HEL, finish="TOO_MANY_TOOL_CALLS"),
         said=Said("Hel", stop=None, error=ErrorKind.BROKEN),
     ),
 )
