@@ -1,4 +1,4 @@
-"""What the octets mean: the codec of chunked bodies, server-sent events, and the record of what was seen.
+"""What the octets mean: the codec of chunked bodies, content codings, and server-sent events.
 
-The rule of this room: octets in, values out. No I/O, no clock (the observer passes the time in), no trio, no h11.
+The rule of this room: octets in, values out. No I/O, no clock, no trio, no h11.
 """

@@ -46,8 +46,8 @@ OWS: Final = b" \t"
 # Without the BWS: no sender may write it (RFC 9110 §5.6.3).
 CHUNK_EXT: Final = rb"(?>(?:;" + TOKEN + rb"(?>(?:=(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?))*)"
 
-# Trailers that are refused, in lower case: they can mislead a recipient's framing, routing, connection, content format
-# or authentication, or make a condition of a request (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one.
+# Trailers that are refused, in lower case: they can change a recipient's framing, routing, connection, content format
+# or authentication, or a request's condition (RFC 9110 §6.5.1). A relay that keeps every octet cannot drop one.
 FORBIDDEN_TRAILERS: Final = frozenset(
     b"authorization connection content-encoding content-length content-range content-type cookie expect host if-match "
     b"if-modified-since if-none-match if-range if-unmodified-since keep-alive max-forwards proxy-authenticate "
@@ -55,8 +55,8 @@ FORBIDDEN_TRAILERS: Final = frozenset(
     b"www-authenticate".split()
 )
 
-# Trailers that the encoder does not write. Response control misleads none of the above, so a reader takes it and a
-# relay sends it on; still "a sender MUST NOT generate" a trailer unless its field's definition permits it (§6.5.1).
+# Trailers that the encoder does not write. Response control changes none of the above, so a reader accepts it and a
+# relay sends it on; but "a sender MUST NOT generate" a trailer unless its field's definition permits it (§6.5.1).
 UNWRITTEN_TRAILERS: Final = FORBIDDEN_TRAILERS.union(
     b"age cache-control date expires location pragma retry-after vary warning".split()
 )

@@ -1,8 +1,8 @@
 """Content codings taken off as octets come: gzip, deflate, and zstd where this Python has it (RFC 9110 §8.4.1).
 
 The rule here: content in, decoded content out, in pieces of a bounded size whatever a peer has packed into it. What
-cannot be decoded is said by name and never raised: frames can be watched all the same. What this module must not know:
-frames, and what the content means.
+cannot be decoded raises nothing and is reported in `error`: frames can be watched all the same. What this module must
+not know: frames, and what the content means.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 PIECE_OCTETS: Final = 65536
 """Octets decoded at a time. DEFLATE makes up to 1032 of one, so a read of 64 KiB may hold 64 MiB."""
@@ -26,18 +26,6 @@ _OTHERS: Final = {
     "dcb": "its dictionary is not here",
     "dcz": "its dictionary is not here",
 }
-
-
-class _Decompressor(Protocol):
-    """What zlib's and zstd's decompressors share."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class ContentDecoder:
@@ -76,7 +64,7 @@ class ContentDecoder:
             self.error = str(error)
 
     def end_of_input(self) -> None:
-        """Take note that no octet will follow: a coding that has begun and not ended is an error."""
+        """Report that no octet will follow: a coding that has begun and not ended is an error."""
         cut = next((layer for layer in self._layers if layer.is_open), None)
         if self.error is None and cut is not None:
             self.error = f"the {cut.name} data is cut: its own end never came"
@@ -88,16 +76,12 @@ class _Layer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_open = False
-        self._now: _Decompressor | None = None
+        self._now: Any = None  # a decompressor of zlib or zstd, which share `decompress`, `eof` and `unused_data`
         self._has_output = False
-        self._head = b""  # the first octets of a member, as long as they do not say what it is
+        self._head = b""  # the first octets of a member, while they are too few to know its form
 
     def decode(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield what the pieces decode to.
-
-        Raises:
-            ValueError: it is not this coding.
-        """
+        """Yield what the pieces decode to; raise ValueError where they are not this coding."""
         for octets in pieces:
             try:
                 yield from self._decode(octets)
@@ -111,22 +95,19 @@ class _Layer:
                 octets = self._head + octets
                 if not self._begin(octets):
                     return
-            now = self._now
-            assert now is not None
-            piece = now.decompress(octets, PIECE_OCTETS)
-            octets = getattr(now, "unconsumed_tail", b"")
-            while piece:
-                self._has_output = True
-                yield piece
-                # An inflater may hold output that one more call gives, with no octet to go with it.
-                full = len(piece) == PIECE_OCTETS and not now.eof
-                piece = now.decompress(octets, PIECE_OCTETS) if full else b""
-                octets = getattr(now, "unconsumed_tail", b"") if full else octets
+            now, is_full = self._now, True
+            while is_full:  # a decompressor may hold output that one more call returns, without more input
+                piece = now.decompress(octets, PIECE_OCTETS)
+                octets = getattr(now, "unconsumed_tail", b"")
+                is_full = len(piece) == PIECE_OCTETS and not now.eof
+                if piece:
+                    self._has_output = True
+                    yield piece
             if now.eof:
                 octets, self._now, self.is_open = now.unused_data, None, False
 
     def _begin(self, octets: bytes) -> bool:
-        """Begin a member; False where it takes more octets to say how, or where nothing that follows is one."""
+        """Begin a member; False where more octets are needed to know its form, or where what follows is no member."""
         if self._has_output and (self.name == "deflate" or not octets.startswith(_MAGICS[self.name][: len(octets)])):
             self._head = b""
             return False
@@ -147,10 +128,9 @@ def _layer(name: str) -> _Layer | None:
     return _Layer(name) if is_known else None
 
 
-def _decompressor(name: str, octets: bytes) -> _Decompressor:
+def _decompressor(name: str, octets: bytes) -> Any:
     if name == "zstd":
-        decompressor: _Decompressor = _zstd().ZstdDecompressor()
-        return decompressor
+        return _zstd().ZstdDecompressor()
     if name == "gzip":
         return zlib.decompressobj(_GZIP)
     # "deflate" is the zlib format (RFC 9110 §8.4.1.2); some send DEFLATE data without that wrapper. CMF says which:

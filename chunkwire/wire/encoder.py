@@ -1,8 +1,7 @@
 """Frames from content: the only place that writes hex and CRLF.
 
-The rule here: what leaves is what our own scanner takes under the default limits, so a caller's slip (an empty
-write, a line break in a field) raises before an octet leaves. Broken framing for tests is written by hand,
-elsewhere. What this module must not know: who receives the octets, and when.
+The rule here: our own scanner accepts what leaves under the default limits, so a caller's mistake (an empty write, a
+line break in a field) raises before an octet leaves. What this module must not know: who receives the octets, and when.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
 
 
 def _octets(data: object) -> bytes:
-    """Return data as octets; `bytes` would make zeros of a number, and octets of any list of small numbers."""
+    """Return data as octets; `bytes` alone would make zeros of a number, and octets of a list of small numbers."""
     if not isinstance(data, bytes | bytearray | memoryview):
         raise LocalError(f"expected chunk-data in octets (bytes), got {type(data).__name__}")
     return bytes(data)

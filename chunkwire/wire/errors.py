@@ -8,7 +8,7 @@ how a body is scanned, and what anybody does about a refusal.
 from __future__ import annotations
 
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, Self
 
 
 def quoted(octets: bytes, most: int = 64) -> str:
@@ -35,64 +35,56 @@ class Rule(StrEnum):
 
     The offset that goes with each is that of the first octet which no valid body could have there; for
     `CHUNK_SIZE_VALUE` and `OVERHEAD` it is where the size line begins, for `TRAILER_FORBIDDEN` the field line.
+
+    Attributes:
+        section: where the rule is written, or for a limit, where the RFC asks for one.
     """
 
-    BARE_LF = "bare-lf"
-    """An LF without its CR, where a line or chunk-data ends (RFC 9112 §2.2, erratum 7633). `nc -C` cures it."""
-    BARE_CR = "bare-cr"
-    """A CR that an LF does not follow, where a line or chunk-data ends (RFC 9112 §2.2)."""
-    BAD_WHITESPACE = "bad-whitespace"
-    """SP or HTAB in a size line: BWS, which no sender may write (RFC 9110 §5.6.3), or not even that."""
-    CHUNK_SIZE = "chunk-size"
-    """Not 1*HEXDIG followed by a chunk-ext or CRLF (RFC 9112 §7.1)."""
-    CHUNK_SIZE_DIGITS = "chunk-size-digits"
+    section: str
+
+    def __new__(cls, value: str, section: str = "") -> Self:
+        rule = str.__new__(cls, value)
+        rule._value_, rule.section = value, section
+        return rule
+
+    BARE_LF = "bare-lf", "RFC 9112 §2.2"
+    """An LF without its CR, where a line or chunk-data ends (erratum 7633). `nc -C` cures it."""
+    BARE_CR = "bare-cr", "RFC 9112 §2.2"
+    """A CR that an LF does not follow, where a line or chunk-data ends."""
+    BAD_WHITESPACE = "bad-whitespace", "RFC 9110 §5.6.3"
+    """SP or HTAB in a size line, whether or not the grammar has BWS there: no sender may write it."""
+    CHUNK_SIZE = "chunk-size", "RFC 9112 §7.1"
+    """Not 1*HEXDIG followed by a chunk-ext or CRLF."""
+    CHUNK_SIZE_DIGITS = "chunk-size-digits", "RFC 9112 §7.1"
     """More digits than `Limits.max_size_digits`."""
-    CHUNK_SIZE_VALUE = "chunk-size-value"
+    CHUNK_SIZE_VALUE = "chunk-size-value", "RFC 9112 §7.1"
     """A size above `Limits.max_chunk_size`."""
-    CHUNK_EXT = "chunk-ext"
-    """Not *( ";" chunk-ext-name [ "=" chunk-ext-val ] ) (RFC 9112 §7.1.1)."""
-    CHUNK_EXT_OCTETS = "chunk-ext-octets"
+    CHUNK_EXT = "chunk-ext", "RFC 9112 §7.1.1"
+    """Not *( ";" chunk-ext-name [ "=" chunk-ext-val ] )."""
+    CHUNK_EXT_OCTETS = "chunk-ext-octets", "RFC 9112 §7.1.1"
     """A chunk-ext longer than `Limits.max_ext_octets`."""
-    OVERHEAD = "overhead"
-    """More framing than the data can excuse: `Limits.max_overhead`."""
-    CHUNK_DATA_END = "chunk-data-end"
-    """Anything but CRLF after chunk-data (RFC 9112 §7.1)."""
-    TRAILER_FIELD = "trailer-field"
-    """A line of the trailer section that is no field-line (RFC 9112 §5, §7.1.2)."""
-    TRAILER_FORBIDDEN = "trailer-forbidden"
-    """A field that must not be a trailer (RFC 9110 §6.5.1), or that the head's Connection names (§7.6.1)."""
-    TRAILER_FIELDS = "trailer-fields"
+    OVERHEAD = "overhead", "RFC 9112 §7.1.1"
+    """More framing than `Limits.max_overhead` allows for this much data."""
+    CHUNK_DATA_END = "chunk-data-end", "RFC 9112 §7.1"
+    """Anything but CRLF after chunk-data."""
+    TRAILER_FIELD = "trailer-field", "RFC 9112 §7.1.2"
+    """A line of the trailer section that is no field-line."""
+    TRAILER_FORBIDDEN = "trailer-forbidden", "RFC 9110 §6.5.1"
+    """A field that must not be a trailer, or that the head's Connection names (RFC 9110 §7.6.1)."""
+    TRAILER_FIELDS = "trailer-fields", "RFC 9110 §5.4"
     """More field lines than `Limits.max_trailer_fields`."""
-    TRAILER_OCTETS = "trailer-octets"
+    TRAILER_OCTETS = "trailer-octets", "RFC 9110 §5.4"
     """Field lines longer, together, than `Limits.max_trailer_octets`."""
 
 
 BARE_LF_HINT: Final = "A line typed into nc ends in LF alone: use nc -C (on macOS: nc -c), or telnet."
-
-SECTIONS: Final[dict[Rule, str]] = {
-    Rule.BARE_LF: "RFC 9112 §2.2",
-    Rule.BARE_CR: "RFC 9112 §2.2",
-    Rule.BAD_WHITESPACE: "RFC 9110 §5.6.3",
-    Rule.CHUNK_SIZE: "RFC 9112 §7.1",
-    Rule.CHUNK_SIZE_DIGITS: "RFC 9112 §7.1",
-    Rule.CHUNK_SIZE_VALUE: "RFC 9112 §7.1",
-    Rule.CHUNK_EXT: "RFC 9112 §7.1.1",
-    Rule.CHUNK_EXT_OCTETS: "RFC 9112 §7.1.1",
-    Rule.OVERHEAD: "RFC 9112 §7.1.1",
-    Rule.CHUNK_DATA_END: "RFC 9112 §7.1",
-    Rule.TRAILER_FIELD: "RFC 9112 §7.1.2",
-    Rule.TRAILER_FORBIDDEN: "RFC 9110 §6.5.1",
-    Rule.TRAILER_FIELDS: "RFC 9110 §5.4",
-    Rule.TRAILER_OCTETS: "RFC 9110 §5.4",
-}
-"""Where each rule is written, or for a limit, where the RFC asks for one."""
 
 
 class FramingError(ChunkwireError):
     """The peer broke the grammar of a chunked body, or a limit; nothing after it can be trusted (RFC 9112 §8).
 
     Attributes:
-        rule: which rule, a member of `Rule` and so a str such as "bare-lf".
+        rule: a member of `Rule`, and so a str such as "bare-lf".
         offset: of the refused octet in the body, the first octet of the body being 0.
         octets: what stood there, as far as it had arrived: at least 1 octet, at most 16.
         section: where the rule is written, such as "RFC 9112 §7.1".

@@ -35,7 +35,7 @@ class SizeLine(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """Return the exact octets, CRLF included."""
+        """The exact octets, CRLF included."""
         return self.line + CRLF
 
 
@@ -44,7 +44,7 @@ class Data(NamedTuple):
 
     Attributes:
         offset: of its first octet in the body as on the wire.
-        octets: 1 or more; where one read ends and the next begins is the network's doing.
+        octets: 1 or more; the network decides where one read ends and the next begins.
     """
 
     offset: int
@@ -94,10 +94,7 @@ class Chunk(NamedTuple):
     """A whole chunk: size line, chunk-data, CRLF.
 
     Attributes:
-        offset: of the first octet of its size line in the body.
-        line: the size line as written, without its CRLF.
-        size: len(data), 1 or more.
-        ext: the chunk-ext with its leading ";", or b"".
+        offset, line, size, ext: as in `SizeLine`.
         data: the chunk-data.
     """
 

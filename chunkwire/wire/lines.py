@@ -1,8 +1,8 @@
 """The lines of a chunked body, read or refused: size line, and field line of the trailer section.
 
 The rule here: a line is judged as far as it is there. A function gives the line when it is whole, None when it is a
-beginning that some valid line has, and raises Refused for the first octet that no valid line has there, or that a
-limit leaves no room for. What this module must not know: what came before the line, and what may be sent on.
+beginning that some valid line has, and raises Refused for the first octet that no valid line has there, or that exceeds
+a limit. What this module must not know: what came before the line, and what may be sent on.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
 
 
 def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int) -> Refused:
-    """Say what the size line should have gone on with where its grammar stopped."""
+    """Return the error for the octet at which the grammar of a size line stopped."""
     at = match.end()
     octet = buffer[at]
     if match["end"] is not None:
@@ -117,7 +117,7 @@ def read_field_line(
     Raises:
         Refused: not the grammar, a forbidden name, or an octet beyond the limit of the section.
     """
-    # The first octet there is no room for; the pattern sees nothing from there on.
+    # The first octet beyond the limit; the pattern sees nothing from there on.
     limit = section + limits.max_trailer_octets
     match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, limit))
     assert match is not None  # the pattern takes the empty prefix too
@@ -136,7 +136,7 @@ def read_field_line(
 
 
 def _refused_field_line(buffer: Buffer, start: int, match: re.Match[bytes]) -> Refused:
-    """Say what the field line should have gone on with where its grammar stopped."""
+    """Return the error for the octet at which the grammar of a field line stopped."""
     at = match.end()
     if match["end"] is not None:
         return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a field-line")

@@ -13,7 +13,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 
 class FrameAssembler:
-    """Join a scanner's events into whole frames; what is held is the chunk that is not whole yet."""
+    """Join a scanner's events into whole frames; it holds the chunk that is not whole yet."""
 
     def __init__(self) -> None:
         self._size_line: SizeLine | None = None
@@ -21,7 +21,7 @@ class FrameAssembler:
 
     @property
     def partial(self) -> bytes:
-        """Return the data so far of a chunk that has begun."""
+        """The data so far of a chunk that has begun."""
         return b"".join(self._data)
 
     def take(self, event: Event) -> Frame | None:
@@ -58,12 +58,12 @@ class FrameReader:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether the last frame has been given."""
+        """The last frame has been returned."""
         return self._feed.scanner.is_complete
 
     @property
     def leftover(self) -> bytes:
-        """Return the octets that followed the body; they are not of it (RFC 9112 §6.3)."""
+        """The octets that followed the body; they are not part of it (RFC 9112 §6.3)."""
         return self._feed.held if self.is_complete else b""
 
     def feed(self, octets: bytes) -> list[Frame]:
@@ -80,7 +80,7 @@ class FrameReader:
         return self.frames
 
     def end_of_input(self) -> None:
-        """Take note that no octet will follow.
+        """Report that no octet will follow.
 
         Raises:
             IncompleteBody: the body was not complete; its `received` is the data of the chunk that was cut.
@@ -99,7 +99,7 @@ def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> list[Frame]:
     Raises:
         FramingError: the body is broken.
         IncompleteBody: the body is not all there; its `received` is the content up to the cut.
-        LocalError: octets follow the body. They are not of it; a `FrameReader` would keep them apart.
+        LocalError: octets follow the body; a `FrameReader` has them in `leftover`.
     """
     reader = FrameReader(limits)
     frames = reader.feed(octets)

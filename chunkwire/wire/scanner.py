@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from chunkwire.wire import abnf
-from chunkwire.wire.errors import SECTIONS, FramingError, IncompleteBody, Rule, quoted
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule, quoted
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
@@ -230,7 +230,7 @@ class ChunkedScanner:
             message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
             # `6` before `hello` CRLF: a person counted the CR. Whether data ended in one is not kept.
             message += "; the size counts its CR, or it has none" if refused.rule is Rule.BARE_LF else ""
-        return FramingError(refused.rule, offset, octets, SECTIONS[refused.rule], message)
+        return FramingError(refused.rule, offset, octets, refused.rule.section, message)
 
     @property
     def _size_digits(self) -> str:

@@ -1,9 +1,9 @@
 """Server-sent events: octets to events and back, as WHATWG HTML §9.2 has them.
 
-The rule here: what an event stream's octets mean. Reading forgives whatever the standard forgives (§9.2.6 defines
-an outcome for every input), with one bound of ours, on what is held. Writing forgives nothing: a value that would
-arrive as something else is refused before an octet leaves. What this module must not know: chunks, connections,
-reconnecting, or what the data says.
+The rule here: what an event stream's octets mean. Reading accepts whatever the standard accepts (§9.2.6 defines an
+outcome for every input), with a bound of ours on what is held. Writing is strict: a value that would arrive as something
+else is refused before an octet leaves. What this module must not know: chunks, connections, reconnecting, or what the
+data says.
 
     stream  = [ bom ] *event
     event   = *( comment / field ) end-of-line
@@ -78,9 +78,9 @@ class SseDecoder:
         retry: the reconnection time in ms that the stream last set; None while it has set none.
 
     Args:
-        is_lenient: take what the standard ignores: the field `error`, which is the type then; an event called `error`
-            without data; names of fields in any case, with blanks around them; and as data, lines from one that begins
-            a JSON object to the next empty one.
+        is_lenient: accept what the standard ignores: a field `error`, as the data of an event of type `error`; an event
+            of that type without data; field names in any case, with blanks around them; and, as data, the lines from
+            one that begins with `{` to the next empty one.
     """
 
     def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS, is_lenient: bool = False) -> None:
@@ -88,7 +88,7 @@ class SseDecoder:
         self.retry: int | None = None
         self._max = max_event_octets
         self._is_lenient = is_lenient
-        self._is_bare = False  # inside of lines that are JSON and no fields
+        self._is_bare = False  # in lines of JSON without field names
         self._line = bytearray()  # a line whose end has not come
         self._is_first_line = True
         self._is_after_cr = False
@@ -100,13 +100,8 @@ class SseDecoder:
         self._is_failed = False
 
     @property
-    def is_between_events(self) -> bool:
-        """Nothing is held: the end of input here loses no event."""
-        return not self._line and not self._data
-
-    @property
     def is_in_event(self) -> bool:
-        """A line of an event has begun, and its empty line has not come."""
+        """A line of an event has begun, and the empty line that ends the event has not come."""
         return self._has_fields or bool(self._line)
 
     def feed(self, octets: bytes) -> list[SseEvent]:
@@ -142,9 +137,9 @@ class SseDecoder:
         return found
 
     def end_of_input(self) -> list[SseEvent | SseComment]:
-        """Return the event that the end of input cut short, as if its line and its empty line had ended.
+        """Return the event that the end of input cut short, as if its line had ended and an empty one followed.
 
-        The standard drops it; for those who can tell by its data whether it is whole.
+        The standard drops it; this is for callers who know by its data whether it is whole.
         """
         found: list[SseEvent | SseComment] = []
         if self._line:

@@ -1,7 +1,7 @@
 """Bodies without chunks: of a known length, or as long as their connection lasts (RFC 9112 §6.2 and §6.3).
 
-The rule here: as `scanner`, whose protocol they share; all octets may be sent on as they come. What this module must
-not know: sockets, time, and who watches.
+The rule here: as in `scanner`, whose protocol they share; all octets may be sent on as they come, and the only event is
+`Data`. What this module must not know: sockets, time, and who watches.
 """
 
 from __future__ import annotations
@@ -11,35 +11,43 @@ from typing import Final
 from chunkwire.wire.errors import IncompleteBody, LocalError
 from chunkwire.wire.frames import Data, Event
 from chunkwire.wire.lines import Buffer
-from chunkwire.wire.scanner import NO_LIMIT, BodyScanner
+from chunkwire.wire.scanner import NO_LIMIT
 
 
-class LengthScanner:
-    """Scan a body of a known length (RFC 9112 §6.2); see `BodyScanner`. Its only event is `Data`.
-
-    Raises:
-        LocalError: length is negative.
-    """
-
+class _ContentScanner:
     is_behind: Final = False
 
     __slots__ = ("_length", "chunks", "is_complete", "octets", "wire_octets")
 
     def __init__(self, length: int) -> None:
-        if length < 0:
-            raise LocalError(f"expected a length of 0 or more, got {length}")
-        self.wire_octets = 0
-        self.octets = 0
-        self.chunks = 0
+        self.wire_octets = self.octets = self.chunks = 0
         self.is_complete = length == 0
         self._length = length
 
     def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None, most: int = NO_LIMIT) -> int:
-        """Return n, so that buffer[:n] may be sent on now: all there is, up to the length."""
+        """Return n, so that buffer[:n] may be sent on now: all there is, up to the end of the body."""
         taken = min(end, self._length - self.octets)
-        _take_content(self, buffer, taken, events)
+        if events is not None and taken:
+            events.append(Data(self.wire_octets, bytes(memoryview(buffer)[:taken])))
+        self.wire_octets += taken
+        self.octets += taken
         self.is_complete = self.octets == self._length
         return taken
+
+
+class LengthScanner(_ContentScanner):
+    """Scan a body of a known length (RFC 9112 §6.2); see `BodyScanner`.
+
+    Raises:
+        LocalError: length is negative.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, length: int) -> None:
+        if length < 0:
+            raise LocalError(f"expected a length of 0 or more, got {length}")
+        super().__init__(length)
 
     def end_of_input(self) -> None:
         """Raise IncompleteBody unless all the octets came (RFC 9112 §6.3)."""
@@ -47,32 +55,15 @@ class LengthScanner:
             raise IncompleteBody(self.wire_octets, f"content of {self._length} octets")
 
 
-class CloseScanner:
-    """Scan a body that ends where its connection does (RFC 9112 §6.3); see `BodyScanner`. Its only event is `Data`."""
+class CloseScanner(_ContentScanner):
+    """Scan a body that ends where its connection does (RFC 9112 §6.3); see `BodyScanner`."""
 
-    is_behind: Final = False
-
-    __slots__ = ("chunks", "is_complete", "octets", "wire_octets")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self.wire_octets = 0
-        self.octets = 0
-        self.chunks = 0
-        self.is_complete = False
-
-    def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None, most: int = NO_LIMIT) -> int:
-        """Return end: all of it may be sent on now, until the end of input."""
-        taken = 0 if self.is_complete else end
-        _take_content(self, buffer, taken, events)
-        return taken
+        super().__init__(NO_LIMIT)
 
     def end_of_input(self) -> None:
         """Complete the body. Whether its sender was done, nobody can know (RFC 9112 §8)."""
+        self._length = self.octets
         self.is_complete = True
-
-
-def _take_content(scanner: BodyScanner, buffer: Buffer, taken: int, events: list[Event] | None) -> None:
-    if events is not None and taken:
-        events.append(Data(scanner.wire_octets, bytes(memoryview(buffer)[:taken])))
-    scanner.wire_octets += taken
-    scanner.octets += taken
