@@ -43,6 +43,7 @@ class Rule(StrEnum):
     section: str
 
     def __new__(cls, value: str, section: str = "") -> Self:
+        """Make a member of its two values; `Rule(value)` finds it."""
         rule = str.__new__(cls, value)
         rule._value_, rule.section = value, section
         return rule

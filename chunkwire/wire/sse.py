@@ -1,8 +1,8 @@
 """Server-sent events: octets to events and back, as WHATWG HTML §9.2 has them.
 
 The rule here: what an event stream's octets mean. Reading accepts whatever the standard accepts (§9.2.6 defines an
-outcome for every input), with a bound of ours on what is held. Writing is strict: a value that would arrive as something
-else is refused before an octet leaves. What this module must not know: chunks, connections, reconnecting, or what the
+outcome for every input), with a bound of ours on what is held. Writing is strict: a value that would arrive as another
+one is refused before an octet leaves. What this module must not know: chunks, connections, reconnecting, or what the
 data says.
 
     stream  = [ bom ] *event
