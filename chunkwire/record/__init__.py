@@ -3,5 +3,5 @@
 - `values`: the records, and how each is written and read as JSON; `record.schema.json` beside it is the published form.
 - `recorder`: what one observer sees of a message becomes records.
 
-The rule of this room: as pure as `wire`. No I/O and no clock: the observer states the time.
+The rule of this room: as pure as `wire`. No I/O and no clock: the observer passes the time.
 """

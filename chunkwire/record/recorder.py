@@ -1,15 +1,15 @@
 """Records from what a mover or a client saw: the one way from events to observations.
 
-The rule here: given the time and the events of a message, it emits records and keeps counts; what it keeps of a
-frame is bounded, and what may name a credential is redacted before a record exists. What this module must not know:
-who reads the records, and the clock.
+The rule here: given the time and the events of a message, it emits records and keeps counts. What it keeps of a frame
+is bounded, and credentials are redacted before a record exists. What this module must not know: who reads the records,
+and the clock.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from chunkwire.record.values import (
@@ -31,7 +31,7 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
 
 MAX_DATA_OCTETS: Final = 65536
-"""Octets of one frame that a record keeps: more than any event of a stream, and a bound on memory a watcher costs."""
+"""Octets of one frame that a record keeps: more than most events have, and a bound on the memory of a recording."""
 
 REDACTED: Final = b"[redacted]"
 
@@ -67,26 +67,6 @@ class Recorder:
         LocalError: an unknown point or way.
     """
 
-    __slots__ = (
-        "_chunk",
-        "_chunks",
-        "_data",
-        "_data_octets",
-        "_emit",
-        "_hash",
-        "_hop",
-        "_kernel",
-        "_last_read",
-        "_last_t",
-        "_n",
-        "_octets",
-        "_point",
-        "_reads",
-        "_stream",
-        "_way",
-        "_wire_octets",
-    )
-
     def __init__(
         self,
         emit: Callable[[Record], None],
@@ -101,14 +81,9 @@ class Recorder:
         self._point = _one_of(POINTS, point)
         self._way = _one_of(WAYS, way)
         self._hop = hop
-        self._n = 0
         self._kernel: float | None = None
         self._last_t: float | None = None
-        self._last_read = 0
-        self._reads = 0
-        self._chunks = 0
-        self._octets = 0
-        self._wire_octets = 0
+        self._n = self._last_read = self._reads = self._chunks = self._octets = self._wire_octets = 0
         self._hash = hashlib.sha256()
         # The chunk that has begun, and the first octets of its data in the pieces they came in.
         self._chunk: SizeLine | None = None
@@ -128,19 +103,19 @@ class Recorder:
         """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch.
 
         Args:
-            octets: the head as written, where it is to be kept; it is not where something in it is redacted.
+            octets: the head as written; it is kept unless something in it is redacted.
         """
-        redacted = _redact_fields(fields)
-        is_as_written = redacted == _text_fields(fields) and redact_target(target) == target
+        text, is_redacted = _text_fields(fields)
+        shown = redact_target(target)
         self._emit(
             RequestRecord(
                 **self._where,
                 t=t,
                 method=method.decode("latin-1"),
-                target=redact_target(target).decode("latin-1"),
-                fields=redacted,
+                target=shown.decode("latin-1"),
+                fields=text,
                 wall=wall,
-                data=octets if is_as_written else None,
+                data=None if is_redacted or shown != target else octets,
             )
         )
 
@@ -148,16 +123,10 @@ class Recorder:
         self, t: float, status_line: bytes, fields: Sequence[tuple[bytes, bytes]], *, octets: bytes | None = None
     ) -> None:
         """Record a response head; status_line is without its CRLF, such as b"HTTP/1.1 200 OK"; octets as `request`."""
-        redacted = _redact_fields(fields)
-        self._emit(
-            HeadRecord(
-                **self._where,
-                t=t,
-                status_line=status_line.decode("latin-1"),
-                fields=redacted,
-                data=octets if redacted == _text_fields(fields) else None,
-            )
-        )
+        text, is_redacted = _text_fields(fields)
+        data = None if is_redacted else octets
+        line = status_line.decode("latin-1")
+        self._emit(HeadRecord(**self._where, t=t, status_line=line, fields=text, data=data))
 
     def body(self, t: float, events: Sequence[Event], read: int, *, kernel: float | None = None) -> None:
         """Record what one call of a scanner approved: a frame when its last octet is in, or a read of content.
@@ -165,10 +134,10 @@ class Recorder:
         Args:
             t: s since the request.
             events: in order; each octet of the body once.
-            read: number of the receive that brought them, from 1. Octets held before came with an earlier one:
-                a frame counts to the read that completed it.
+            read: number of the receive that brought the last of them, from 1; some may have been held since an earlier
+                one.
             kernel: when the kernel had the packet with the last of these octets, s since the request; None where that
-                is not known. A frame that ends there has it.
+                is not known. It is the time of a frame that ends with that octet.
         """
         if events and read != self._last_read:
             self._last_read = read
@@ -201,14 +170,9 @@ class Recorder:
         error: str | None = None,
         held: bytes = b"",
     ) -> None:
-        """Record the end of the body, and first the chunk that it cut, if it did.
+        """Record the end of the body, and before it the chunk that it cut, if it did; see `EndRecord`.
 
         Args:
-            t: s since the request.
-            framing: one of `FRAMING_VERDICTS`.
-            application: one of `APPLICATION_VERDICTS`.
-            events: server-sent events, where somebody counted.
-            error: one line, what was wrong.
             held: octets that came and that the scanner did not approve.
 
         Raises:
@@ -269,7 +233,7 @@ class Recorder:
         data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
         cut = self._data_octets == MAX_DATA_OCTETS < chunk.size
         line = chunk.line.decode("latin-1")
-        # In the order of the fields: naming them costs as much again, and there is one of these for each frame.
+        # Positional, as keywords double the cost and this is done for each frame.
         self._emit(
             FrameRecord(
                 self._stream,
@@ -298,18 +262,9 @@ class Recorder:
         self._chunk = SizeLine(event.offset, event.line, 0, event.ext)
         self._frame(t, read)
         if event.trailers:
-            fields = _redact_fields(event.trailers)
-            is_as_written = fields == _text_fields(event.trailers)
-            section = event.raw[len(event.line) + 2 : -2] if is_as_written else None
-            self._emit(
-                TrailersRecord(
-                    **self._where,
-                    t=t,
-                    read=read,
-                    fields=fields,
-                    data=section,
-                )
-            )
+            text, is_redacted = _text_fields(event.trailers)
+            section = None if is_redacted else event.raw[len(event.line) + 2 : -2]
+            self._emit(TrailersRecord(**self._where, t=t, read=read, fields=text, data=section))
 
     @property
     def _where(self) -> dict[str, Any]:
@@ -330,12 +285,13 @@ def _one_of(known: tuple[str, ...], value: str) -> str:
     return value
 
 
-def _text_fields(fields: Iterable[tuple[bytes, bytes]]) -> TextFields:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
-
-
-def _redact_fields(fields: Iterable[tuple[bytes, bytes]]) -> TextFields:
-    return _text_fields((name, _redact_value(abnf.canonical_name(name), value)) for name, value in fields)
+def _text_fields(fields: Sequence[tuple[bytes, bytes]]) -> tuple[TextFields, bool]:
+    """Return the field lines as text, credentials redacted, and whether any was."""
+    values = [_redact_value(abnf.canonical_name(name), value) for name, value in fields]
+    text = tuple(
+        (name.decode("latin-1"), shown.decode("latin-1")) for (name, _), shown in zip(fields, values, strict=True)
+    )
+    return text, values != [value for _, value in fields]
 
 
 def _redact_value(name: bytes, value: bytes) -> bytes:
@@ -345,5 +301,5 @@ def _redact_value(name: bytes, value: bytes) -> bytes:
 
 
 def redact_target(target: bytes) -> bytes:
-    """Return a target without the user of an absolute form and the query parameters that are secrets by custom."""
+    """Return a target with the userinfo of an absolute form and the values of secret query parameters redacted."""
     return _SECRET_PARAMETER.sub(rb"\1" + REDACTED, _USERINFO.sub(rb"\1" + REDACTED + b"@", target))

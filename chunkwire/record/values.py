@@ -1,11 +1,10 @@
 """What was seen on the wire: a timed observation as a value, and as a line of JSON.
 
-The rule here: a record says what happened at one point, as written on the wire, and can be sent to a stranger:
-credentials never enter one. `record.schema.json` beside this file is the published form; readers ignore kinds and
-members they do not know. The observer passes the time. What this module must not know: who makes records
-(`records.Recorder` does), files, clocks, sockets.
+The rule here: a record says what happened at one point, as written on the wire, and holds no credentials.
+`record.schema.json` beside this file is the published form; readers ignore kinds and members they do not know. What
+this module must not know: who makes records (`recorder`), files, clocks, sockets.
 
-Records are named tuples for the reason that frames are: one is made for each frame wherever somebody watches.
+Records are named tuples, as frames are (`wire.frames`): one is made for each frame of a stream that is recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import binascii
 import json
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from chunkwire.wire.errors import LocalError, quoted
 
@@ -25,9 +24,9 @@ POINTS: Final = ("origin.sent", "origin.received", "gateway.received", "gateway.
 WAYS: Final = ("request", "response")
 
 FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped", "missing")
-"""How a body ended on the wire: its own end; FIN or RST before it; broken framing; our deadline; our reader left;
-the watcher stopped it; a capture lacks octets of it, so that nobody knows. Readers take any other value, of a later
-version, as `UNKNOWN`."""
+"""How a body ended on the wire: at its own end; by FIN or by RST before it; by broken framing; at our deadline; because
+the client left; because the watcher stopped it; not known, as a capture lacks octets of it. Readers take any other
+value, of a later version, as `UNKNOWN`."""
 
 UNKNOWN: Final = "unknown"
 
@@ -44,12 +43,12 @@ class RequestRecord(NamedTuple):
     Attributes:
         stream: number of the exchange at this observer, from 1.
         point: where it was seen, one of `POINTS`.
-        t: s since the request, on a monotonic clock.
+        t: s since the request, on a monotonic clock of the observer's.
         method: as sent.
         target: as sent; secrets in its query redacted.
-        fields: the field lines; credentials redacted.
+        fields: the field lines; values of credentials redacted.
         wall: s since the epoch at t, the only wall clock of a stream.
-        way: the message it belongs to, "request" or "response".
+        way: one of `WAYS`, the message it belongs to.
         hop: which of several hops, such as "nginx:8080"; None where there is one.
         data: the head as written, with its empty line; None where it was not kept, or something in it was redacted.
     """
@@ -97,7 +96,7 @@ class FrameRecord(NamedTuple):
         partial: the body ended, or broke, in the middle of this chunk.
         kernel: when the kernel had the packet with its last octet, s since the request; None where that is not known.
 
-    The others are those of `RequestRecord`.
+    The others are as in `RequestRecord`.
     """
 
     stream: int
@@ -141,8 +140,6 @@ class TrailersRecord(NamedTuple):
     """The trailer section of the last-chunk whose `FrameRecord` came just before, where it has field lines.
 
     Attributes:
-        read: as in `FrameRecord`.
-        fields: the field lines.
         data: the section as written, without the final CRLF; None where data is left out or a field was redacted.
     """
 
@@ -164,13 +161,13 @@ class EndRecord(NamedTuple):
         framing: one of `FRAMING_VERDICTS`; `UNKNOWN` in a record of a later version that has another.
         application: one of `APPLICATION_VERDICTS`.
         chunks: whole chunks, the last-chunk not counted.
-        events: server-sent events, None where nobody counted.
+        events: server-sent events, None where they were not counted.
         reads: receives that brought octets of the body.
         octets: of content.
         wire_octets: of the body as on the wire.
         sha256: of these wire octets, in hex.
-        error: one line, what was wrong; None where nothing was.
-        data: octets after the valid prefix, as far as kept: the half size line of a cut, the start of a broken one.
+        error: one line, what was wrong.
+        data: octets after the valid prefix, as far as kept: a size line that was cut, or the start of a broken one.
     """
 
     stream: int
@@ -228,7 +225,7 @@ _KINDS: Final[dict[str, type[Record]]] = {
     "ack": AckRecord,
 }
 
-# The order of the members in a line: where and when first, then what.
+# The order of the members in a line: place and time first.
 _ORDER: Final = (
     *("stream", "point", "hop", "way", "n", "t", "kernel", "gap", "wall", "read", "offset", "line", "size"),
     *("answered", "whole", "came", "method", "target", "status_line", "fields"),
@@ -239,18 +236,10 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     kind: tuple(sorted(set(record._fields) - {"kind"}, key=_ORDER.index)) for kind, record in _KINDS.items()
 }
 _MEMBERS: Final = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
-_NUMBER: Final = (int, float)
-_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
-    **dict.fromkeys(("stream", "n", "read", "offset", "size", "chunks", "reads", "octets", "wire_octets"), int),
-    **dict.fromkeys(("answered", "whole"), int),
-    **dict.fromkeys(("point", "way", "line", "method", "target", "status_line"), str),
-    **dict.fromkeys(("framing", "application", "sha256"), str),
-    **dict.fromkeys(("t", "wall"), _NUMBER),
-    **dict.fromkeys(("cut", "partial", "came"), bool),
-    **dict.fromkeys(("hop", "error"), (str, type(None))),
-    "gap": (*_NUMBER, type(None)),
-    "kernel": _NUMBER,
-    "events": (int, type(None)),
+_TYPES: Final[dict[str, Any]] = {
+    name: hint | int if float in (hint, *get_args(hint)) else hint  # JSON writes 1.0 as 1 too
+    for record in _KINDS.values()
+    for name, hint in get_type_hints(record).items()
 }
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
@@ -272,7 +261,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
 
 
 def _frame_json(frame: FrameRecord) -> str:
-    """Return what `_record_json` does in a third of its time: there is one of these for each frame."""
+    """Return what `_record_json` does in a third of its time, for the most frequent kind."""
     hop = "" if frame.hop is None else f',"hop":{_quote(frame.hop)}'
     gap = "" if frame.gap is None else f',"gap":{round(frame.gap, 6)!r}'
     ends = f"{_TRUE['cut'][frame.cut]}{_TRUE['partial'][frame.partial]}"
