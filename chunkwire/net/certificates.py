@@ -1,6 +1,6 @@
 """A server's certificate and key: read from files, checked, and read again on SIGHUP.
 
-The rule here: what a client would refuse is said when the files are read, not at the first handshake that fails.
+The rule here: what a client would refuse is reported when the files are read, not at the first handshake that fails.
 """
 
 from __future__ import annotations
@@ -44,12 +44,9 @@ class ServerTls:
         self.reload()
 
     def reload(self) -> None:
-        """Read the files again, for the handshakes from here on; where that fails, what was read before stays.
+        """Read the files again, for later handshakes; where that raises, as the constructor does, nothing changes.
 
-        A certificate that is not valid today is taken, and logged: clients refuse it.
-
-        Raises:
-            LocalError: as the constructor.
+        A certificate that is not valid today is used, and logged.
         """
         trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for context in (trial, self.context):
@@ -77,7 +74,7 @@ class ServerTls:
         return f"{key}: {reason}" if "passphrase" in reason else f"{self._cert}: {reason}"
 
     def _refusal(self) -> str | None:
-        """Return why a client that trusts this certificate refuses it all the same: it has expired, for one."""
+        """Return why a client that trusts this certificate refuses it: that it has expired, for example."""
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
         client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

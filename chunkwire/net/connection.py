@@ -1,7 +1,7 @@
 """One connection: octets in, octets out, and the ways to end it.
 
-The rule here: the only file that turns an `OSError` of a socket into one of our errors. Which heads come and go is for
-`ends`; what follows a head stays in `leftover` for a mover.
+The rule here: an `OSError` of a connected socket becomes one of our errors. Heads are for `ends`; what follows a head
+stays in `leftover` for a mover.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
-# Staged close: what a peer still sends is read and dropped, or a reset could take our last octets from it. It has to
-# send so much in each window: a slower one is not uploading. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
+# Staged close: what a peer still sends is read and dropped, as a reset could discard our last octets. It goes on while
+# the peer sends at least so much in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
-LINGER_SECONDS: Final = 60.0  # in all: 200 MB at 4 MB/s; a hostile peer holds a socket and no memory as long
+LINGER_SECONDS: Final = 60.0  # in all: 240 MB at 4 MB/s; a hostile peer holds a socket that long, and no memory
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
 class _ReceiveBuffer(threading.local):
-    """One for all connections of a thread, since each receive is over before the next begins; a run a thread."""
+    """One for all connections of a thread: each receive is over before the next one begins."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(READ_OCTETS))
@@ -43,15 +43,11 @@ class _ReceiveBuffer(threading.local):
 _RECEIVED: Final = _ReceiveBuffer()
 
 
-def _always() -> bool:
-    return True
-
-
 class PeerGone(ChunkwireError):
     """The peer reset the connection, or closed it before what we write.
 
     Attributes:
-        connection: which one; None where somebody else says that its peer has left.
+        connection: which one; None where the error is not about a connection of this package.
     """
 
     def __init__(self, message: str, connection: Connection | None = None) -> None:
@@ -69,13 +65,22 @@ class Connection:
         tls: the same where it is TLS; else None.
         leftover: octets received and not consumed yet.
         peer: the other end's address, for logs; `-` when it is gone already.
-        stamps: the kernel's, of the octets on it; None where nobody asked, or it is none in the clear over TCP.
+        stamps: kernel timestamps of its octets; None where they were not asked for, over TLS, and for Unix sockets.
+
+    Args:
+        may_linger: says whether `close` may wait longer than one window for a peer that still sends.
     """
 
     stamps: SocketStamps | None = None
 
-    def __init__(self, stream: trio.abc.Stream, *, limits: HeadLimits = DEFAULT_HEAD_LIMITS) -> None:
-        self._may_linger: Callable[[], bool] = _always
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        limits: HeadLimits = DEFAULT_HEAD_LIMITS,
+        may_linger: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._may_linger = may_linger
         self.stream = stream
         self.leftover = bytearray()
         self.limits = limits
@@ -120,7 +125,7 @@ class Connection:
     async def _fill(self) -> bool:
         """Add to `leftover` what one receive gives; False at the peer's FIN.
 
-        Nothing of it stays elsewhere: it holds heads, and memory that is freed keeps what was written there.
+        The receive buffer is cleared: it may hold credentials in a head.
         """
         octets = await self._receive()
         self.leftover += octets
@@ -140,7 +145,7 @@ class Connection:
             raise PeerGone(f"{self.peer} reset the connection", self) from error
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
-        """Receive once, waiting first: mostly there is nothing yet, and trio's stream asks the kernel twice."""
+        """Receive once, waiting first: mostly there is nothing yet, and trio's stream makes one more system call."""
         view = _RECEIVED.view
         while True:
             if sock.fileno() < 0 or self._is_woken:
@@ -149,11 +154,11 @@ class Connection:
             try:
                 if self.stamps is not None:
                     return view[: self.stamps.read_into(view[:max_octets])]
-                # The number is asked for again: closed meanwhile, it may be another's.
+                # `fileno` again: the socket may have been closed meanwhile, and its number reused.
                 return view[: os.readv(sock.fileno(), (view[:max_octets],))]
             except BlockingIOError:
                 if self.stamps is not None:
-                    self.stamps.drain()  # which is what trio was woken for, and would be again
+                    self.stamps.drain()  # an error queue that is not empty wakes trio again and again
 
     async def _receive_tls(self, tls: TlsStream, max_octets: int) -> memoryview:
         view = _RECEIVED.view
@@ -265,10 +270,10 @@ class Connection:
             raise PeerGone(f"{self.peer} reset the connection", self) from error
 
     def lift_unsent_limit(self) -> None:
-        """Let the kernel take what its send buffer holds, as it does by default.
+        """Let the kernel accept as much as its send buffer holds, as it does by default.
 
-        trio limits octets not sent yet to 16 KiB (TCP_NOTSENT_LOWAT), which keeps a slow stream fresh. Where octets
-        come faster than they go, each write is then a partial one, and a relay does half as much with its time.
+        trio limits octets not sent yet to 16 KiB (TCP_NOTSENT_LOWAT), so that a slow stream queues little. Where octets
+        come faster than they go, each write is then a partial one, which halves the throughput of a relay.
         """
         if self._socket is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # closed: the next write says so
@@ -284,11 +289,11 @@ class Connection:
                 await self.stream.send_eof()
 
     async def close(self) -> None:
-        """Close in stages: half-close, drain, close, so that no reset eats the last octets (RFC 9112 §9.6).
+        """Close in stages: half-close, drain, close, so that no reset discards the last octets (RFC 9112 §9.6).
 
         A peer that goes on sending is waited for while it is fast enough, up to `LINGER_SECONDS`.
 
-        Cancellation: the socket is closed all the same; octets in flight may be lost.
+        Cancellation: the socket is closed; octets in flight may be lost.
         """
         try:
             with trio.move_on_after(LINGER_SECONDS):
@@ -296,12 +301,12 @@ class Connection:
                 while self._socket is not None and await self._still_sends():
                     pass
         except PeerGone:
-            return  # the `finally` closes our side; there is nobody to drain for
+            return
         finally:
             await trio.aclose_forcefully(self.stream)
 
     async def _still_sends(self) -> bool:
-        """Read and drop for one window; say whether the peer sent enough to be given another one."""
+        """Read and drop for one window; say whether the peer sent enough for another window."""
         dropped = 0
         with trio.move_on_after(LINGER_WINDOW_SECONDS):
             while count := await self._drop():
@@ -352,7 +357,7 @@ class Connection:
             self._socket.close()
 
     def _drop_empty_lines(self) -> None:
-        """Drop what may stand before a head: nothing, unless a request is awaited."""
+        """Drop what may stand before a head: nothing before a response."""
 
     async def _receive_head(self, *, is_request: bool) -> bytes | None:
         """Return one whole head; None when the peer closed before its first octet."""
@@ -368,7 +373,7 @@ class Connection:
                 return None
 
     def _take_head(self, end: int) -> bytes:
-        """Take a head out of `leftover`, and leave no copy of it: what an array drops stays where it was."""
+        """Take a head out of `leftover`, and clear the old buffer: it may hold credentials."""
         held = self.leftover
         head = bytes(memoryview(held)[:end])
         self.leftover = held[end:]

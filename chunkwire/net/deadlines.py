@@ -4,7 +4,7 @@ trio keeps the deadlines of its scopes in a heap, and each change costs a push; 
 deadlines are seconds and minutes long: they are kept in one dictionary for each duration, in the order in which they
 expire, and one task checks the first of each periodically.
 
-The rule here: a deadline is noticed late by an eighth of its duration at most, and never early.
+The rule here: a deadline is noticed late by at most an eighth of its duration, and never early.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 
 import trio
 
-_SLOWEST_SECONDS: Final = 0.5  # between two looks
+_SLOWEST_SECONDS: Final = 0.5  # between two checks
 _FASTEST_SECONDS: Final = 0.01
-_PART: Final = 8  # looks in the shortest time that was asked for
+_PART: Final = 8  # checks in the shortest duration in use
 
 
 class Deadlines:
@@ -47,7 +47,7 @@ class Deadlines:
             del self._of_length[seconds][key]
 
     def _begin(self, seconds: float) -> dict[object, tuple[float, Callable[[], object]]]:
-        """Return the place for deadlines of a length not met before; there are few: settings have them."""
+        """Return a dictionary for deadlines of a new duration; settings have few of them."""
         every = max(_FASTEST_SECONDS, seconds / _PART)
         if every < self._every:
             self._every = every
@@ -55,7 +55,7 @@ class Deadlines:
         return self._of_length.setdefault(seconds, {})
 
     async def run(self) -> None:
-        """Look for what is due until cancelled."""
+        """Call what is due until cancelled."""
         while True:
             with trio.CancelScope() as self._sleep:
                 await trio.sleep(self._every)

@@ -53,7 +53,7 @@ class Url:
 
     @property
     def is_unix(self) -> bool:
-        """Say whether it is a Unix socket's."""
+        """It names a Unix socket."""
         return self.host.startswith("/")
 
     @property
@@ -109,7 +109,7 @@ def parse_url(text: str) -> Url:
 
 
 def _encode_target(target: str) -> bytes:
-    """Percent-encode what may not stand in a target, a percent sign that encodes nothing too (RFC 3986 §2.1, §3.3)."""
+    """Percent-encode what no target may contain, `%` without two hex digits included (RFC 3986 §2.1, §3.3)."""
     if not target.startswith("/"):
         target = "/" + target
     return _NOT_IN_A_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target.encode("utf-8", "surrogateescape"))
@@ -130,7 +130,7 @@ async def dial(
 async def dial_stream(
     host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = CONNECT_SECONDS
 ) -> trio.abc.Stream:
-    """Connect to a server, IPv4 or IPv6, and shake hands where `tls` is given: else it is a `trio.SocketStream`.
+    """Connect to a server, and shake hands where `tls` is given; else it is a `trio.SocketStream`.
 
     Args:
         timeout: seconds for everything: name, TCP and TLS.
@@ -157,7 +157,7 @@ async def dial_stream(
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
-    """Connect without trio's happy eyeballs where the host is one address already (a third of the cost)."""
+    """Connect without trio's Happy Eyeballs where the host is an address (a third of the cost)."""
     if host.startswith("/"):
         return await trio.open_unix_socket(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

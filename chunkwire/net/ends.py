@@ -1,7 +1,7 @@
 """The two ends of an HTTP/1.1 connection: requests in and response heads out, or the other way round.
 
-The rule here: of a head, an end keeps the few facts that its answer depends on, and nothing else. What heads say is for
-`heads` and `seam`, how they are written for `writer`.
+The rule here: of a request head, an end keeps the few facts that its response depends on (`Asked`), and nothing else.
+What heads mean is for `heads` and `seam`, how they are written for `writer`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class ServerConnection(Connection):
     """The server's end: requests in, response heads out.
 
     Attributes:
-        scheme: of what is asked for on it: `http`, or `https` over TLS.
+        scheme: of its requests' targets: `http`, or `https` over TLS.
 
     Args:
         bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
-        may_linger: says whether `close` may wait longer than one window for a client that still sends.
+        may_linger: see `Connection`.
     """
 
     def __init__(
@@ -50,19 +50,17 @@ class ServerConnection(Connection):
         *,
         bare_lf: bool,
         limits: HeadLimits = DEFAULT_HEAD_LIMITS,
-        may_linger: Callable[[], bool] | None = None,
+        may_linger: Callable[[], bool] = lambda: True,
     ) -> None:
-        super().__init__(stream, limits=limits)
-        if may_linger is not None:
-            self._may_linger = may_linger
+        super().__init__(stream, limits=limits, may_linger=may_linger)
         self._bare_lf = bare_lf
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 
     async def receive_request(self) -> Request | None:
-        """Return the next request head, its target settled; None when the peer closed before a first octet.
+        """Return the next request head, see `seam.judge_request`; None when the peer closed before a first octet.
 
-        There is no deadline here: put one around the call (a total one; an idle timer lets a head drip).
+        There is no deadline here: put a total one around the call.
 
         Raises:
             HeadError: what to answer. Nothing more may be read from this connection after it.
@@ -95,19 +93,15 @@ class ServerConnection(Connection):
             del self.leftover[: found.end()]
 
     async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
-        """Send a 1xx head (RFC 9110 §15.2).
+        """Send a 1xx head; see `writer.write_informational`.
 
         Raises:
-            LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
         """
         await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head, an answer to the latest request; see `writer.write_response`.
-
-        The body is the caller's, and its framing is the one that the fields state.
-        """
+        """Return the octets of a final response head for the latest request; see `writer.write_response`."""
         octets = write_response(response, self._asked, method)
         if self.stamps is not None:
             self.stamps.begin_sent_body(len(octets))
@@ -118,7 +112,7 @@ class ClientConnection(Connection):
     """The client's end: one request head out, response heads in.
 
     Attributes:
-        keeps_head: somebody records: keep the octets of the latest response head.
+        keeps_head: keep the octets of the latest response head, for records.
         latest_head: these octets; None where they are not kept.
     """
 
@@ -133,13 +127,12 @@ class ClientConnection(Connection):
         return self._has_head or bool(self.leftover)
 
     async def send_request(self, request: Request, body: bytes = b"") -> None:
-        """Send a request head; the body is the caller's. A checkpoint only where the kernel does not take it at once.
+        """Send a request head; see `writer.write_request`. A checkpoint only where the kernel does not take it at once.
 
         Args:
-            body: octets to send with it, in one send: a body that is short.
+            body: the start of the body, sent with the head in one send.
 
         Raises:
-            LocalError: the fields are no legal field lines.
             PeerGone: the peer closed the connection.
 
         Cancellation: as `send_all`.

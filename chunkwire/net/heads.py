@@ -1,8 +1,8 @@
 """Message heads as values, and what RFC 9112 makes of them.
 
-The rule here: a head is judged by its octets, before and after h11 reads it. h11 0.16 lets fifteen things
-through that a gateway must not (bare LF, folded lines, control octets, `Transfer_Encoding`, two lengths …);
-each is refused here with a rule name and the status that RFC 9110 gives for it. Pure: no I/O, no h11.
+The rule here: a head is judged by its octets. h11 0.16 accepts fifteen things that a gateway must not (bare LF, folded
+lines, control octets, `Transfer_Encoding`, two lengths …); each is refused here with a rule name and the status that
+RFC 9110 gives for it. Pure: no I/O, no h11.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _FIELD_BLOCK = re.compile(rb"(?>(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
-# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The SP before an absent
-# reason is often left out by old servers; it is taken here and always written by us.
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). Old servers leave out the SP before an
+# absent reason: that is accepted here, and never written.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -49,7 +49,7 @@ _CODING = re.compile(rb"%b(?>(?:%b)*)" % (TOKEN, _PARAMETER))
 _CODINGS = re.compile(rb"(?:%b)(?>(?:[\t ]*+,[\t ]*+(?:%b))*)" % (_CODING.pattern, _CODING.pattern))
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
-# Servers that map names to environment variables read `Transfer_Encoding` as the real thing.
+# Servers that map names to environment variables read `Transfer_Encoding` as Transfer-Encoding.
 _LOOK_ALIKES: Final = (b"transfer_encoding", b"content_length")
 
 
@@ -57,9 +57,9 @@ class HeadError(ChunkwireError):
     """A head that is refused.
 
     Attributes:
-        status: what a server answers (400, 414, 417, 431, 501, 505). A gateway answers 502 for an upstream's head.
+        status: what a server answers (400, 414, 421, 431, 501, 505). A gateway answers 502 for an upstream's head.
         rule: a stable kebab-case name.
-        first_line: what was received of the start-line, see `unread`; empty where nobody received it.
+        first_line: what was received of the start-line, see `unread`.
     """
 
     def __init__(self, status: int, rule: str, message: str) -> None:
@@ -86,7 +86,7 @@ class Framing:
     length: int | None = None
 
     def scanner(self, limits: Limits = DEFAULT_LIMITS, *, forbidden: frozenset[bytes] = frozenset()) -> BodyScanner:
-        """Return a fresh scanner for this body; `forbidden` are more trailer names to refuse (lower case)."""
+        """Return a new scanner for this body; see `ChunkedScanner` for `forbidden`."""
         if self.kind is BodyKind.CHUNKED:
             return ChunkedScanner(limits, forbidden=forbidden)
         if self.kind is BodyKind.CLOSE:
@@ -100,7 +100,7 @@ class Framing:
 
 
 class _Fields:
-    """What requests and responses share: field lines in order, names in the case they came in."""
+    """What requests and responses share: field lines in order, names in the case that was received."""
 
     __slots__ = ()
     version: bytes
@@ -128,7 +128,7 @@ class _Fields:
         return b", ".join(values) if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:
-        """Return the members of a list field, lower case, without parameters' blanks."""
+        """Return the members of a list field in lower case."""
         value = self.get(name)
         return [token.strip(b" \t").lower() for token in value.split(b",") if token.strip(b" \t")] if value else []
 
@@ -144,7 +144,7 @@ class _Fields:
 
 @dataclass(frozen=True, slots=True)
 class Request(_Fields):
-    """A request head. `target` is as received, or in origin-form after `targets.settle_target`."""
+    """A request head; `target` is as received until `targets.settle_target`."""
 
     method: bytes
     target: bytes
@@ -179,9 +179,6 @@ def is_event_stream(head: Response) -> bool:
     return (head.get(b"content-type") or b"").partition(b";")[0].strip().lower() == b"text/event-stream"
 
 
-# ---- octets ------------------------------------------------------------------------------------------------
-
-
 def find_head_end(buffer: bytearray, start: int) -> int | None:
     """Return the offset just past the empty line that ends a head, or None. Searching may start at `start`."""
     found = _HEAD_END.search(buffer, max(0, start - 3))
@@ -204,11 +201,10 @@ def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: boo
 
 
 def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bool) -> None:
-    """Refuse a whole head for what h11 would let through. `head` ends with its empty line.
+    """Refuse a whole head, which ends with its empty line, for what h11 would accept.
 
     Args:
-        bare_lf: True takes LF alone as the end of every line where it ends the start-line (an origin at which people
-            type); False refuses it.
+        bare_lf: True takes LF alone as the end of every line where it ends the start-line; False refuses it.
 
     Raises:
         HeadError: with the status of RFC 9112 and RFC 9110 for the first fault found.
@@ -225,7 +221,7 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
 
 
 def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
-    """Refuse a head whose lines end in two ways: what is one line to one parser would be two to another."""
+    """Refuse a head in which some lines end in LF and some in CRLF: two parsers would split it in two ways."""
     if bare_lf and not start_line.endswith(b"\r\n"):
         if (at := head.find(b"\r\n")) >= 0:
             message = f"expected LF at the end of each line, as the first line has it, got CRLF at {at}"
@@ -269,7 +265,7 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
 
 
 def _around_control(line: bytes) -> str:
-    """Return a refused line for a message, from shortly before its first control octet, which may stand far back."""
+    """Return a refused line for a message, from 40 octets before its first control octet."""
     found = re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line)
     start = max(0, found.start() - 40) if found else 0
     return ("…" if start else "") + quoted(line[start:])
@@ -287,7 +283,7 @@ def _too_large(limits: HeadLimits) -> HeadError:
 
 
 def _bad_field_line(head: bytes, start: int) -> HeadError:
-    """Name what is wrong with the first field line that is out of the grammar (RFC 9112 §5)."""
+    """Return the error for the first field line that is out of the grammar (RFC 9112 §5)."""
     while found := _FIELD_LINE.match(head, start):
         start = found.end()
     end = head.index(b"\n", start)
@@ -327,14 +323,11 @@ def _spoken(minor: bytes) -> bytes:
     return b"1.0" if minor == b"0" else b"1.1"
 
 
-# ---- meaning -----------------------------------------------------------------------------------------------
-
-
 def request_framing(request: Request) -> Framing:
     """Return the framing of a request body (RFC 9112 §6.3).
 
     Raises:
-        HeadError: 400 for Content-Length beside Transfer-Encoding, for either twice, for a Transfer-Encoding in
+        HeadError: 400 for Content-Length and Transfer-Encoding together, for either twice, for a Transfer-Encoding in
             HTTP/1.0 or one that does not end in chunked; 501 for a coding that is not chunked.
     """
     codings, lengths = _framing_fields(request)
@@ -389,7 +382,7 @@ def _check_codings(codings: Sequence[bytes], length: int | None, version: bytes)
 
 
 def _bad_codings(value: bytes) -> HeadError:
-    """Say why this list of codings is refused: 501 only for one that is in order and ends in chunked, once."""
+    """Return the error for this list of codings: 501 only for a valid one that ends in chunked, once."""
     names = [coding.lower() for coding in _CODING.findall(value)] if _CODINGS.fullmatch(value) else []
     if names.count(b"chunked") > 1:
         return HeadError(400, "chunked-twice", f"expected chunked to be applied once, got {quoted(value)}")

@@ -1,8 +1,7 @@
-"""Accept connections, survive what they do, and drain.
+"""Accept connections, and drain.
 
-The rule here: one task a connection, and whatever it raises ends that connection alone. trio's own
-`serve_listeners` lets a handler's exception end the whole server; this one logs it. Out of descriptors, the
-accept loop waits for one to come back; it neither spins nor ends.
+The rule here: one task a connection, and an exception that it raises ends that connection alone and is logged; with
+trio's own `serve_listeners` it ends the server. Out of descriptors, the accept loop pauses; it neither spins nor ends.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ PlainHandler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
 BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's peers are set, capped by somaxconn
 MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
 GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker kills after 10 s)
-# A peer that vanished sends no FIN, and a silent stream writes nothing that would find out: some two minutes, then
-# the kernel ends the connection (RFC 9293 §3.8.4; nginx: so_keepalive, off by default).
+# A peer that vanished sends no FIN, and a silent stream writes nothing: after two minutes the kernel ends it
+# (RFC 9293 §3.8.4; nginx: so_keepalive, off by default).
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_GAP_SECONDS, KEEPALIVE_PROBES = 60, 15, 4
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
 
-# [IPV6], four decimal numbers, or a name that begins with a letter: what no port can be taken for.
+# [IPV6], four decimal numbers, or a name that begins with a letter: never a port.
 _HOST_ALONE: Final = re.compile(r"\[[0-9a-fA-F:.%\w]+\]|\d+(?:\.\d+){3}|[a-zA-Z][\w.-]*", re.ASCII)
 
 
@@ -55,7 +54,7 @@ class ListenError(ChunkwireError):
 
     @classmethod
     def from_os(cls, address: Address, error: OSError | UnicodeError) -> ListenError:
-        """Return the error for what the system said of an address; a UnicodeError is a name that IDNA refuses."""
+        """Return the error for an error of the system; a UnicodeError is a name that IDNA refuses."""
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no domain name"
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         return cls(f"cannot listen on {address}: {reason.lower()}", is_taken=is_taken)
@@ -70,11 +69,11 @@ class Address:
 
     @property
     def is_unix(self) -> bool:
-        """Say whether it is a Unix socket's."""
+        """It is the path of a Unix socket."""
         return self.host.startswith("/")
 
     def url(self, scheme: str = "http") -> str:
-        """Return what a client is given; a Unix socket has no URL that all clients take."""
+        """Return its URL; a Unix socket has none that all clients take."""
         return str(self) if self.is_unix else f"{scheme}://{self}"
 
     def __str__(self) -> str:
@@ -97,7 +96,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
         return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
-    # To getaddrinfo `*` is loopback, and to its user every address.
+    # Users mean every address by `*`; getaddrinfo takes it for loopback.
     if "/" in host or host == "*" or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT, PORT (0 to 65535) or unix:PATH, got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
@@ -125,7 +124,7 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
             sock = trio.socket.socket(family, kind, protocol)
             listeners.append(trio.SocketListener(await _bound(sock, where, reuse_port=reuse_port)))
             if address.port == 0:
-                break  # a free port of the first family; the others would get different ones
+                break  # each family would get a port of its own
     except (OSError, UnicodeError) as error:
         for listener in listeners:
             await listener.aclose()
@@ -161,10 +160,10 @@ async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: boo
 
 
 def share_port(sock: socket.socket | trio.socket.SocketType) -> None:
-    """Let several processes listen on the address that a socket is going to be bound to (SO_REUSEPORT).
+    """Let several processes listen on the address that a socket is about to be bound to (SO_REUSEPORT).
 
     Raises:
-        LocalError: this system has no such thing.
+        LocalError: this system has no SO_REUSEPORT.
     """
     if not hasattr(socket, "SO_REUSEPORT"):
         raise LocalError("this system lets one process listen on an address, not several: it has no SO_REUSEPORT")
@@ -172,7 +171,7 @@ def share_port(sock: socket.socket | trio.socket.SocketType) -> None:
 
 
 def _set_keepalive(sock: trio.socket.SocketType) -> None:
-    """Let the kernel look for peers that vanished; accepted sockets inherit it, so that no accept pays for it."""
+    """Let the kernel find peers that vanished; accepted sockets inherit it."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system's own times, hours
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
@@ -203,7 +202,7 @@ class Drain:
     A handler begins no other exchange once `is_started`; `wait_next` waits for one.
 
     Attributes:
-        deadlines: of the waits of this server's connections. `serve` keeps them; without it there are none.
+        deadlines: of the waits for next requests, run by `serve_connections`.
     """
 
     def __init__(self) -> None:
@@ -214,15 +213,15 @@ class Drain:
 
     @property
     def is_started(self) -> bool:
-        """The server accepts nothing more."""
+        """The server accepts no more connections."""
         return self._started.is_set()
 
     def may_linger(self) -> bool:
-        """Say whether a connection that ends may wait for a client that still sends; a drain does not wait for it."""
+        """Say whether a connection that ends may wait for a client that still sends: not in a drain."""
         return not self.is_started
 
     def start(self) -> None:
-        """Begin to drain; again is no different."""
+        """Begin to drain; idempotent."""
         self._started.set()
         for connection in self._idle:
             connection.wake()
@@ -231,7 +230,7 @@ class Drain:
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Cancel the with block when a drain begins, and at once where one has begun."""
+        """Cancel the with block when a drain begins or has begun."""
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
             if self.is_started:
@@ -248,8 +247,8 @@ class Drain:
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
         """Wait for the first octets of the next request; False when the peer closed instead.
 
-        The same when the time is over, or a drain begins (a stream that is no socket notices neither). A wait is
-        woken, not cancelled: who has octets already goes on with them.
+        False too after `timeout` seconds, or when a drain begins (not for a stream that is no socket), unless octets
+        have come by then.
 
         Raises:
             PeerGone: the peer reset the connection.
@@ -291,8 +290,8 @@ async def serve_connections(
 ) -> None:
     """Serve connections until the drain is over: all ended, or `grace` seconds after it began.
 
-    At `max_connections` the kernel's backlog holds the next ones. What is still running when the grace time
-    is over is cancelled: a stream is then cut, without a last-chunk.
+    At `max_connections` the kernel's backlog holds the next ones. What still runs after the grace time is cancelled: a
+    stream is then cut, without a last-chunk.
 
     Cancellation: closes the listeners and every connection.
     """
@@ -312,9 +311,9 @@ async def serve_connections(
 
 
 def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
-    """Return what shakes hands with a client before it is handled; a client without TLS gets a 400.
+    """Return a handler that shakes hands with a client first; one that sends no TLS gets a 400.
 
-    A drain ends handshakes at once: no exchange would begin behind them.
+    A drain ends handshakes at once, as no exchange would follow them.
     """
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -343,7 +342,6 @@ def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
 
 
 async def _answer_cleartext(stream: trio.SocketStream) -> None:
-    """Say to a client that sent its request in the clear that this port speaks TLS."""
     client = Connection(stream)
     text = b"expected TLS on this port, got HTTP in the clear; https:// in place of http://\n"
     head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
@@ -362,7 +360,7 @@ async def _accept(
             try:
                 stream = await listener.accept()
             except OSError as error:
-                # Out of descriptors or memory: trio passes over what belongs to one connection alone (accept(2)).
+                # Out of descriptors or memory: trio itself ignores an error of one connection alone (accept(2)).
                 places.release_on_behalf_of(place)
                 logger.warning("accept: %s; pausing %g s", error.strerror, ACCEPT_PAUSE_SECONDS)
                 await trio.sleep(ACCEPT_PAUSE_SECONDS)
@@ -379,7 +377,6 @@ async def _run_one(
     try:
         await handler(stream)
     except Exception:
-        # The barrier between one connection and all others: groups are Exceptions too (PEP 654).
         logger.exception("a connection ended by an error of ours")
     finally:
         places.release_on_behalf_of(place)

@@ -1,11 +1,11 @@
 """Carry one body from one connection to another.
 
-The rule here: receive, let the scanner judge, send what it approved, hold the rest, and do that before the
-next receive. So what was sent is always a prefix of some valid body, a slow sink stops the source, and at
-most one read and the scanner's held octets are kept. No head is read or written here, and an end is never
-invented: a body that cannot be completed raises, and the caller decides how to abort.
+The rule here: receive, scan, send what the scanner approved, hold the rest, and only then receive again. So what was
+sent is always a prefix of some valid body, a slow sink stops the source, and at most one read and the held octets are
+kept. No head is read or written here, and no end of a body is made up: a body that cannot be completed raises, and the
+caller decides how to abort.
 
-`PlainMover` works on any stream and any platform. A mover that shares its interface must pass the same tests.
+`PlainMover` works on any stream and any platform; `fastmover` has the same interface and passes the same tests.
 """
 
 from __future__ import annotations
@@ -43,11 +43,7 @@ class SendTimeout(ChunkwireError):
 
 
 class Leaving(enum.Enum):
-    """What a watched peer did.
-
-    A FIN alone may be a half-close (RFC 9112 §9.6) or a departure: nothing on the socket distinguishes them until
-    the next write.
-    """
+    """What a watched peer did; FIN: half-closed (RFC 9112 §9.6) or left, which only the next write shows."""
 
     FIN = "fin"
     GONE = "gone"
@@ -57,23 +53,23 @@ OnLeaving: TypeAlias = Callable[[Leaving], None]
 
 
 class Observer(Protocol):
-    """Sees a body go by; called only where somebody watches."""
+    """Is called with a body's octets as they are relayed."""
 
     @property
     def takes_events(self) -> bool:
-        """It is to be given events; else none is built, which costs the relay least."""
+        """Whether events are to be built for it: they slow the relay down."""
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Take what may be sent on, before it is.
+        """Process what may be sent on, before it is.
 
         Args:
             octets: valid until this returns.
             events: of these octets, where it takes events.
-            read: number of the receive; one may bring several calls.
+            read: number of the receive; several calls may have the same.
         """
 
     def sent(self) -> None:
-        """Take note that all of it has been handed to the sink's socket."""
+        """Note that all of it has been handed to the sink's socket."""
 
 
 class Shaper(Protocol):
@@ -81,11 +77,11 @@ class Shaper(Protocol):
 
     @property
     def error(self) -> ChunkwireError | None:
-        """What ends the body once all that `feed` returned has been sent; None while it goes on."""
+        """What ends the body once all that `feed` returned has been sent."""
 
     @property
     def due(self) -> float | None:
-        """When `flush` must be called, on trio's clock; None while nothing waits."""
+        """When `flush` must be called, on trio's clock; None while nothing is kept."""
 
     def feed(self, events: list[Event]) -> bytes:
         """Return what is to be sent now; `b""` keeps all of it."""
@@ -101,11 +97,11 @@ class MoveOptions(NamedTuple):
         idle_timeout: seconds without an octet from the source; off by default, as streams may be silent.
         send_timeout: seconds without an octet taken by the sink.
         shape: None carries the octets exactly.
-        preface: octets to send before the body, its head: at once, and together with what of the body is there.
+        preface: octets to send before the body, its head: at once, and in one send with what has come of the body.
         on_first: called once, when the first octets of the body have been handed to the sink's socket.
-        observe: None while nobody watches.
-        note_counts: called with the number of the receive after each scan of its octets, before they are sent on; for
-            metrics, which read the scanner's counters: no event is built for it.
+        observe: is called with the octets; None for nobody.
+        note_counts: called with the number of the receive after each scan, before the octets are sent on; for metrics,
+            which read the scanner's counters.
     """
 
     idle_timeout: float = math.inf
@@ -121,22 +117,22 @@ EXACT: Final = MoveOptions()
 
 
 class Mover(Protocol):
-    """Carries bodies, any number at a time, and watches for peers that leave. `run` must be going."""
+    """Carries bodies, any number at a time, and watches for peers that leave, while `run` runs."""
 
     async def run(self) -> None:
-        """Do what the other methods need done, until cancelled."""
+        """Do the background work of the other methods, until cancelled."""
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Call `on_leaving` when the peer half-closes or is gone, until `unwatch`. Nothing may be received meanwhile.
 
-        Not guaranteed: that a FIN is seen behind octets which nobody reads.
+        Not guaranteed: that a FIN is seen behind unread octets.
         """
 
     def rest(self, connection: Connection) -> None:
         """Report nothing until the next `watch`; for a connection that stays open, between two exchanges."""
 
     def unwatch(self, connection: Connection) -> None:
-        """Watch no more; before the connection is closed, and before a task of its own waits to read from it."""
+        """Stop watching; call it before the connection is closed or read by a task."""
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -153,8 +149,8 @@ class Mover(Protocol):
             IdleTimeout: nothing came for `idle_timeout`.
             SendTimeout: nothing could be sent for `send_timeout`.
 
-        Cancellation: some of what was received may not have been sent. Not guaranteed: that other tasks run
-        meanwhile, where all of the body was there already.
+        Cancellation: some of what was received may not have been sent. Not guaranteed: a checkpoint, where all of the
+        body was there already.
         """
 
 
@@ -192,8 +188,7 @@ class PlainMover:
         try:
             await self._carry(source, sink, scanner, options)
         finally:
-            # What a shaper has kept is valid and was received: it goes down before any abort. An error of the
-            # sink's own comes again here, and only then does nothing more leave.
+            # What a shaper has kept is valid: it is sent before any abort. Where the sink failed, this raises again.
             if options.shape is not None and options.shape.error is None:
                 await _send(sink, options.shape.flush(), options)
 
@@ -212,7 +207,7 @@ class PlainMover:
                     on_first()
                     on_first = None
         finally:
-            source.leftover[:0] = feed.held  # also for a caller who reads on without a sink: the scanner expects them
+            source.leftover[:0] = feed.held  # the scanner expects them again, if the caller reads on
 
 
 async def drop_body(source: Connection, scanner: BodyScanner) -> None:

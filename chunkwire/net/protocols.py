@@ -1,6 +1,6 @@
-"""What it is that is no HTTP/1.1, recognised by its first octets.
+"""Recognise other protocols and formats by their first octets, for messages.
 
-The rule here: names for people, each by a signature that no HTTP/1.1 message and no chunked body begins with. Pure.
+The rule here: no HTTP/1.1 message and no chunked body begins with one of these signatures. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 MAX_NAME_OCTETS: Final = 16
-"""Of the signatures: with so many octets it is known whether one of them stands there."""
+"""With so many octets it is known whether they begin with one of the signatures."""
 _NAMES: Final = (
     # TLSPlaintext: type, legacy_record_version 3.0 to 3.4                                     RFC 8446 §5.1
     (re.compile(rb"\x16\x03[\x00-\x04]"), "the start of a TLS handshake (https)"),
@@ -35,5 +35,5 @@ _NAMES: Final = (
 
 
 def name_protocol(octets: bytes) -> str | None:
-    """Return what begins with these octets, for a message after "got"; None for anything not known by sight."""
+    """Return what begins with these octets, as words after "got"; None where no signature matches."""
     return next((name for pattern, name in _NAMES if pattern.match(octets)), None)

@@ -1,8 +1,8 @@
 """Heads through h11, each once.
 
-The rule here: this is the only file that imports h11. h11 sees heads, whole and already judged by our own rules
-(`heads`), and never a body octet; that is why its peer is never done and each head has an `h11.Connection` of its own.
-What it says of a head is a second opinion: it may refuse what our rules let through, and adds nothing.
+The rule here: this is the only file that imports h11. h11 gets whole heads that our own rules (`heads`) have accepted,
+and no body octet; therefore each head needs an `h11.Connection` of its own. h11 may refuse such a head, and changes
+nothing in it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from chunkwire.net.targets import settle_target
 from chunkwire.wire.limits import HeadLimits
 
 _CODING_LINE: Final = re.compile(rb"(?<=\n)transfer-encoding:[^\n]*+\n", re.IGNORECASE)
-# To h11 a 1xx is an answer to a request, and a 101 to one that asked for it. Whether ours did is judged here.
+# h11 takes a 1xx only after a request, and a 101 only after one that asked for an upgrade; ours is checked here.
 _ANY_REQUEST: Final = h11.Request(
     method="GET", target="/", headers=[("Host", "-"), ("Connection", "Upgrade"), ("Upgrade", "-")]
 )
 
 
 def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: bytes) -> Request:
-    """Return what a request head says, its target settled; see `check_head` and `settle_target`.
+    """Return a request from its head; see `check_head` and `settle_target`.
 
     Raises:
         HeadError: what to answer.
@@ -47,7 +47,7 @@ def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: byt
 
 
 def judge_response(head: bytes, limits: HeadLimits, *, method: bytes, may_switch: bool) -> Response:
-    """Return what a response head says; 1xx too.
+    """Return a response from its head, 1xx included.
 
     Args:
         method: of the request; HEAD, or any other.
@@ -59,7 +59,7 @@ def judge_response(head: bytes, limits: HeadLimits, *, method: bytes, may_switch
     check_head(head, limits, is_request=False, bare_lf=False)
     response = read_response(head)
     if response_framing(response, method).kind is BodyKind.NONE:
-        head = _CODING_LINE.sub(b"", head)  # it says nothing here (RFC 9112 §6.3), and h11 takes `chunked` only
+        head = _CODING_LINE.sub(b"", head)  # it means nothing here (RFC 9112 §6.3), and h11 takes `chunked` only
     listener = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_head_octets)
     if response.status == 101 and not may_switch:
         raise HeadError(400, "unsolicited-101", "expected no 101: the request asked for no upgrade")

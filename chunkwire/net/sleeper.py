@@ -1,18 +1,18 @@
-"""The one place where a run of trio sleeps.
+"""The one place where a run of trio blocks.
 
-The rule here: a run that has nothing to do blocks in one system call, whatever it waits for: trio's own deadlines and
-events, planned moments, the descriptors that movers watch. What becomes ready is served there, without a turn of
-trio's loop, until trio has something to do. Each run of trio has one sleeper, which all servers and clients in it
-share, and which blocks in place of trio's own poll in one of these forms:
+The rule here: an idle run blocks in one system call for all that it waits for: trio's own deadlines and events, planned
+moments, the descriptors that movers watch. What becomes ready is served there, without an iteration of trio's loop,
+until trio has something to do. Each run of trio has one sleeper, which all servers and clients in it share, and which
+blocks in place of trio's own poll in one of these forms:
 
-- as trio's clock, where `trio.run` was given a `SleeperClock`: trio asks its clock how long it may sleep;
-- as an instrument, which trio calls before it sleeps. trio sleeps afterwards all the same, so when tasks were woken
-  meanwhile, a callback is queued that makes trio's set ready: about 60 µs more a wake-up;
-- plain, where neither can be: trio sleeps, moments are trio's deadlines, and a task waits for the movers' set.
+- as trio's clock, where `trio.run` was given a `SleeperClock`: trio asks its clock how long it may block;
+- as an instrument, which trio calls before it polls. trio polls afterwards with the same timeout, so when tasks were
+  woken meanwhile, a callback is queued that makes its poll return: about 60 µs more a wake-up;
+- plain, where neither is possible: trio polls, moments are trio's deadlines, and a task waits for the movers' set.
 
-Nothing of trio's is changed. trio counts its timeouts in whole milliseconds, as epoll(7) does: moments are 0.6 to
-0.85 ms late then at the median, here about 0.1 ms. Not guaranteed, as a clock only: that
-`trio.testing.wait_all_tasks_blocked` returns while somebody waits for a moment, as trio does not sleep then.
+Nothing of trio's is changed. trio's timeouts are whole milliseconds, as epoll(7) counts them: moments are then 0.6 to
+0.85 ms late at the median, here about 0.1 ms. Not guaranteed, as a clock only: that
+`trio.testing.wait_all_tasks_blocked` returns while a task waits for a moment.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers,
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS: Final = 50e-6  # how long to poll before sleeping: about what a wake-up costs
-CREDIT: Final = 8  # unpaid polls in a row after which they stop
-TRY_EVERY: Final = 32  # sleeps without a poll before one is tried again
-BATCH_SECONDS: Final = 250e-6  # between two wake-ups for moments, at least, for each task that the first one woke
-CROWD_SECONDS: Final = 1e-3  # but no longer: what epoll(7) counts in, and so what other servers' timers are late by
-AWAKE_SECONDS: Final = 400e-6  # before a lone moment: a machine in a deep sleep wakes up 0.3 ms late
-AWAKE_SHARE: Final = 0.05  # of the time slept; what this may cost of a core
-_LONGEST_SECONDS: Final = 86_400.0  # one sleep; trio's own limit too
-_MAX_EVENTS: Final = 512  # served in one batch; what is beyond them comes with the next
+POLL_SECONDS: Final = 50e-6  # how long to poll before blocking: about what a wake-up costs
+CREDIT: Final = 8  # polls in a row that find nothing, after which polling stops
+TRY_EVERY: Final = 32  # blocking waits without a poll before one is tried again
+BATCH_SECONDS: Final = 250e-6  # least time between two wake-ups for moments, for each task that the first one woke
+CROWD_SECONDS: Final = 1e-3  # but no longer: the resolution of epoll(7), and so of other servers' timers
+AWAKE_SECONDS: Final = 400e-6  # polling before a lone moment: a core in a deep idle state wakes up 0.3 ms late
+AWAKE_SHARE: Final = 0.05  # of the wait: the most of a core that this polling costs
+_LONGEST_SECONDS: Final = 86_400.0  # one wait; trio's own limit too
+_MAX_EVENTS: Final = 512  # served in one batch
 
 OnReady: TypeAlias = Callable[[int, int], None]
 
@@ -60,14 +60,14 @@ class Pacer(Protocol):
     """A clock and a way to wait for a moment on it; in programs it is the run's sleeper."""
 
     def now(self) -> float:
-        """Return this clock's time, in seconds from an arbitrary start; it never steps back."""
+        """Return this clock's time, in seconds from an arbitrary start; monotonic."""
 
     async def wait_until(self, moment: float) -> None:
-        """Return at `moment` or as soon after it as the system allows; never before. Always a checkpoint."""
+        """Return at `moment` or shortly after it, never before. Always a checkpoint."""
 
 
 class Polling:
-    """Decides how long to poll before each sleep: only while polls find something, so an idle process costs nothing.
+    """Decides how long to poll before blocking: only while polls find something, so an idle process costs nothing.
 
     Args:
         seconds: how long a poll lasts; 0 never polls, `math.inf` always does.
@@ -79,36 +79,36 @@ class Polling:
         self._unpolled = 0
 
     def seconds(self) -> float:
-        """Return how long to poll before the next sleep: nothing while polls do not pay, but for a try now and then."""
+        """Return how long to poll next: not at all while polls find nothing, but for one of `TRY_EVERY`."""
         if self._credit or self._seconds in (0.0, math.inf):
             return self._seconds
         self._unpolled = (self._unpolled + 1) % TRY_EVERY
         return 0.0 if self._unpolled else self._seconds
 
     def note(self, *, has_paid: bool) -> None:
-        """Take note of whether the last poll found something."""
+        """Note whether the last poll found something."""
         self._credit = CREDIT if has_paid else max(0, self._credit - 1)
 
 
 class Moments:
     """The tasks that wait for moments, and when to wake up for them.
 
-    A wake-up has a cost of its own. Where moments lie close, one serves all that came within `BATCH_SECONDS`, in a
-    crowd all that came within `CROWD_SECONDS`.
+    Moments that lie close share a wake-up, as each has a cost: it serves all within `BATCH_SECONDS` for each task that
+    the one before woke, at most `CROWD_SECONDS`.
     """
 
     def __init__(self) -> None:
         self.first = math.inf
-        self.wake_at = math.inf  # the first, but not before the rest since the last wake-up is over
+        self.wake_at = math.inf  # the first, but not before `_rest_until`
         self._rest_until = 0.0
-        self._heap: list[tuple[float, int]] = []  # moments, and the tickets of those who wait
-        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; who was cancelled is not in it
+        self._heap: list[tuple[float, int]] = []  # moments, and the tickets of the tasks that wait
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; without those that were cancelled
         self._tickets = itertools.count()
 
     async def wait(self, moment: float) -> None:
         """Wait until `wake` is called at that moment, or after it."""
         task = current_task()
-        ticket = task.custom_sleep_data = next(self._tickets)  # trio forgets it when the task is woken or cancelled
+        ticket = task.custom_sleep_data = next(self._tickets)  # trio clears it when the task is woken or cancelled
         self._tasks[ticket] = task
         heappush(self._heap, (moment, ticket))
         if moment < self.first:
@@ -138,12 +138,12 @@ class Moments:
 
 
 class Sleeper(trio.abc.Instrument):
-    """Sleeps for one run of trio; a pacer, and what movers watch descriptors with.
+    """Blocks for one run of trio; a pacer, and what movers watch descriptors with.
 
     Args:
-        epoll: the set to sleep on; None where the platform has none, and nothing can be watched.
+        epoll: the set to block on; None where the platform has none, and nothing can be watched.
         wait: returns True once the set may have something ready, or False after so many seconds.
-        clock: seconds from an arbitrary start; what moments are counted on, unless the form is plain.
+        clock: seconds from an arbitrary start; the clock of moments, unless the form is plain.
 
     Attributes:
         form: where it blocks; plain until `run` has found another.
@@ -162,23 +162,21 @@ class Sleeper(trio.abc.Instrument):
         self._clock = clock
         self._handlers: dict[int, OnReady] = {}
         self._polling = Polling(0.0)
-        self._wishes: list[float] = []  # how long each mover wants polls to last
+        self._wishes: list[float] = []  # how long each mover wants to poll
         self._moments = Moments()
         self._trio_epoll = -1
         self._trio_is_ready = False
-        self._has_woken = False  # a task of trio's, since this sleep began
+        self._has_woken = False  # a task of trio's, since `sleep` was called
         self._is_asleep = False
 
-    # ---- the pacer -------------------------------------------------------------------------------------------
-
     def now(self) -> float:
-        """Return the time that moments are counted on, in seconds: CLOCK_MONOTONIC, or trio's in the plain form."""
+        """Return the time on the clock of moments, in seconds: CLOCK_MONOTONIC, or trio's in the plain form."""
         return trio.current_time() if self.form is Form.PLAIN else self._clock()
 
     def wait_until(self, moment: float) -> Coroutine[Any, Any, None]:
         """Wait for `moment`; one that has passed is only a checkpoint.
 
-        The coroutine is the wait itself: resuming a task walks every `await` frame, once for each moment.
+        No `async def`, as resuming a task walks every `await` frame.
         """
         if self.form is Form.PLAIN:
             return trio.sleep_until(moment)
@@ -186,41 +184,39 @@ class Sleeper(trio.abc.Instrument):
             return trio.lowlevel.checkpoint()  # noqa: ASYNC105 - awaited by the caller, as the others are
         return self._moments.wait(moment)
 
-    # ---- for movers ------------------------------------------------------------------------------------------
-
     def watch(self, descriptor: int, mask: int, on_ready: OnReady) -> None:
         """Call `on_ready` with the descriptor and what of the mask is ready, until `unwatch`.
 
-        It is called outside of any task: it must not raise, and wakes tasks by `wake` alone.
+        It is called outside of any task: it must not raise, and must wake tasks by `wake`.
         """
         if self._epoll is not None and not self._epoll.closed:
             self._epoll.register(descriptor, mask)
             self._handlers[descriptor] = on_ready
 
     def change(self, descriptor: int, mask: int) -> None:
-        """Watch a descriptor for something else."""
+        """Change the mask of a watched descriptor."""
         if self._epoll is not None and not self._epoll.closed:
             self._epoll.modify(descriptor, mask)
 
     def unwatch(self, descriptor: int) -> None:
-        """Watch a descriptor no longer; before it is closed."""
+        """Stop watching a descriptor; call it before it is closed."""
         if self._handlers.pop(descriptor, None) is not None and self._epoll is not None and not self._epoll.closed:
             self._epoll.unregister(descriptor)
 
     def unwatch_all(self, on_ready: OnReady) -> None:
-        """Watch no descriptor for this handler; some may be closed, and their numbers in use for others."""
+        """Stop watching all descriptors of this handler, closed ones too."""
         for descriptor in [number for number, handler in self._handlers.items() if handler == on_ready]:
             with suppress(OSError):
                 self.unwatch(descriptor)
 
     def wake(self, task: trio.lowlevel.Task) -> None:
-        """Reschedule a task that waits; allowed where `on_ready` is called."""
+        """Reschedule a task; for `on_ready`."""
         self._has_woken = True
         reschedule(task)
 
     @contextmanager
     def polling(self, seconds: float) -> Iterator[None]:
-        """Poll that long before sleeping, while it pays (see `Polling`), in the with block; of several the longest."""
+        """Poll so long before blocking (see `Polling`), in the with block; of several wishes the longest counts."""
         self._wishes.append(seconds)
         self._polling = Polling(max(self._wishes))
         try:
@@ -228,8 +224,6 @@ class Sleeper(trio.abc.Instrument):
         finally:
             self._wishes.remove(seconds)
             self._polling = Polling(max(self._wishes, default=0.0))
-
-    # ---- blocking --------------------------------------------------------------------------------------------
 
     def has_work(self, now: float) -> bool:
         """Say whether `sleep(0.0)` may find something to serve: a moment has come, or descriptors are watched."""
@@ -245,9 +239,9 @@ class Sleeper(trio.abc.Instrument):
         return self._clock() >= self._moments.wake_at or bool(self._epoll.poll(0, 1))
 
     def sleep(self, seconds: float) -> bool:
-        """Serve, and sleep in between, until trio has something to do, at most for `seconds`.
+        """Block and serve until trio has something to do, at most for `seconds`.
 
-        Return False, at once, where nobody waits for anything here.
+        Return False, at once, where no moment and no descriptor is waited for.
         """
         moments, epoll = self._moments, self._epoll
         if epoll is None or self._is_asleep or not (self._handlers or moments.first < math.inf):
@@ -269,7 +263,7 @@ class Sleeper(trio.abc.Instrument):
             self._is_asleep = False
 
     def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
-        """Return what is ready: by polling while that pays, then by blocking, until a moment and not beyond `end`."""
+        """Return what is ready: poll where `Polling` says so, then block until the next moment, at most to `end`."""
         clock, poll = self._clock, epoll.poll
         until = min(end, self._moments.wake_at)
         spin = self._polling.seconds() if self._handlers else 0.0
@@ -277,7 +271,7 @@ class Sleeper(trio.abc.Instrument):
         if spin or now >= until:
             events = poll(0, _MAX_EVENTS)
             now = clock()
-            spin_until = min(now + spin, until)  # from here: `now` was when the latest batch was found
+            spin_until = min(now + spin, until)
             while not events and now < spin_until:
                 events = poll(0, _MAX_EVENTS)
                 now = clock()
@@ -290,7 +284,7 @@ class Sleeper(trio.abc.Instrument):
         return events
 
     def _sleep_to_moment(self, epoll: select.epoll, now: float, moment: float) -> list[tuple[int, int]]:
-        """Return what becomes ready before the moment; before one that stands alone, stay awake for a short while."""
+        """Return what becomes ready before the moment; before a lone one, poll for the last `AWAKE_SECONDS`."""
         seconds = moment - now
         awake = min(AWAKE_SECONDS, seconds * AWAKE_SHARE) if seconds > CROWD_SECONDS else 0.0
         if self._wait(seconds - awake):
@@ -301,7 +295,7 @@ class Sleeper(trio.abc.Instrument):
         return events
 
     def _serve(self, events: Iterable[tuple[int, int]]) -> None:
-        """Serve one batch. What a handler before has unwatched is skipped."""
+        """Serve one batch; skip descriptors that an earlier handler of it has unwatched."""
         handlers = self._handlers
         for descriptor, mask in events:
             handler = handlers.get(descriptor)
@@ -311,11 +305,9 @@ class Sleeper(trio.abc.Instrument):
                 self._trio_is_ready = True
 
     def before_io_wait(self, timeout: float) -> None:
-        """Sleep for trio, which then sleeps as long once more unless its set is ready: make it so where need be."""
+        """Block for trio; where it has something to do now, queue a callback that makes its own poll return."""
         if self.sleep(timeout) and timeout and (self._has_woken or deadline_is_due()):
             trio.lowlevel.current_trio_token().run_sync_soon(_nothing, idempotent=True)
-
-    # ---- hooked ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Block in place of trio's poll until the run ends; in the plain form serve what is watched from this task."""
@@ -324,7 +316,7 @@ class Sleeper(trio.abc.Instrument):
         try:
             found = None if reason else await find_trio_epoll()
             if found is None:
-                logger.info("moments are deadlines of trio's: %s", reason or "the set that trio sleeps on is not known")
+                logger.info("moments are deadlines of trio's: %s", reason or "the set that trio polls is not known")
                 self.is_hooked.set()
                 await self._serve_plain()
             elif self._epoll is not None:
@@ -339,7 +331,7 @@ class Sleeper(trio.abc.Instrument):
 
     @contextmanager
     def _hooked(self, clock: trio.abc.Clock) -> Iterator[None]:
-        """Be called before trio sleeps: by its clock if that is ours, else as an instrument; never both."""
+        """Be called before trio polls: by its clock if that is ours, else as an instrument; never both."""
         if isinstance(clock, SleeperClock):
             self.form = Form.CLOCK
             with clock.sleeping_by(self):
@@ -365,7 +357,7 @@ _SLEEPER: Final = trio.lowlevel.RunVar[Sleeper | None]("chunkwire: sleeper", def
 
 
 async def current_sleeper() -> Sleeper:
-    """Return the sleeper of this run of trio, hooked; the first call makes it."""
+    """Return the sleeper of this run of trio, its form known; the first call makes it."""
     sleeper = _SLEEPER.get()
     if sleeper is None:
         epoll = select.epoll() if hasattr(select, "epoll") else None
@@ -381,4 +373,4 @@ def _give_up(_: object) -> trio.lowlevel.Abort:
 
 
 def _nothing() -> None:
-    """Make trio's set ready, and that is all."""
+    """Do nothing: that it is queued makes trio's poll return."""

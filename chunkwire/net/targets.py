@@ -47,15 +47,14 @@ def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
     """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2).
 
     An absolute-form target replaces Host, as §3.2.2 demands; without a path it is `*` to OPTIONS (§3.2.4).
-    `*` itself (OPTIONS) and authority-form (CONNECT) stay. A Host that is empty stays too: its sender has no
-    authority to name (RFC 9112 §3.2), and there is one server here.
+    `*` itself (OPTIONS) and authority-form (CONNECT) stay. An empty Host stays too: RFC 9112 §3.2 allows it.
 
     Args:
-        scheme: of what may be asked for on this connection: `http`, or `https` over TLS.
+        scheme: of targets on this connection: `http`, or `https` over TLS.
 
     Raises:
-        HeadError: 400 for no Host in HTTP/1.1, two of them, or a value that is no host; 400 for a target that is none;
-            421 for one of the other scheme.
+        HeadError: 400 for no Host in HTTP/1.1, two of them, or an invalid one; 400 for an invalid target; 421 for one
+            of the other scheme.
     """
     hosts = request.lines(b"host")
     if len(hosts) > 1:
@@ -105,7 +104,7 @@ def _from_absolute_form(request: Request, scheme: bytes) -> Request:
 
 
 def _check_origin_form(target: bytes) -> None:
-    """Refuse a target that RFC 3986 does not have, and say how its octet is written."""
+    """Refuse a target that is not valid by RFC 3986; the message has the percent-encoding of the refused octet."""
     found = _ORIGIN_FORM.match(target)
     if target == b"*" or (found and found.end() == len(target)):
         return

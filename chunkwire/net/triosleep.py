@@ -1,6 +1,6 @@
-"""What a sleeper needs of Linux and must know of trio: waits to the microsecond, and the epoll set that trio sleeps on.
+"""What a sleeper needs of Linux and must know of trio: waits to the microsecond, and the epoll set that trio polls.
 
-The rule here: when to sleep, and for what, is the sleeper's. Nothing of trio's is changed.
+The rule here: when to block, and for what, is the sleeper's. Nothing of trio's is changed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _PollDescriptor(ctypes.Structure):
 
 
 def exact_wait(epoll: select.epoll | None) -> Callable[[float], bool]:
-    """Return what waits for a set: True once something may be ready in it, False after so many seconds (ppoll(2)).
+    """Return a wait for a set: it returns True once something may be ready, False after so many seconds (ppoll(2)).
 
     epoll counts milliseconds, ppoll nanoseconds; select(2) takes no descriptor above 1023.
     """
@@ -45,7 +45,7 @@ def exact_wait(epoll: select.epoll | None) -> Callable[[float], bool]:
     def wait(seconds: float) -> bool:
         timeout.seconds = whole = int(seconds)
         timeout.nanoseconds = int((seconds - whole) * 1e9)
-        return bool(ppoll(polled_at, 1, timeout_at, None))  # -1, a signal came, is a reason to look too
+        return bool(ppoll(polled_at, 1, timeout_at, None))  # true for -1 too: a signal came
 
     return wait
 
@@ -73,7 +73,7 @@ class Sleeps(Protocol):
 
 
 class SleeperClock(trio.abc.Clock):
-    """A clock for `trio.run` that blocks in place of trio's poll, once a sleeper is there: the cheapest form."""
+    """A clock for `trio.run` that blocks in place of trio's poll, once there is a sleeper: the cheapest form."""
 
     def __init__(self) -> None:
         self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
@@ -82,7 +82,7 @@ class SleeperClock(trio.abc.Clock):
 
     @contextmanager
     def sleeping_by(self, sleeper: Sleeps) -> Iterator[None]:
-        """Sleep by this sleeper in the with block; trio does where its `sleep` returns False."""
+        """Block by this sleeper in the with block; trio does where its `sleep` returns False."""
         self._sleeper = sleeper
         try:
             yield
@@ -93,7 +93,7 @@ class SleeperClock(trio.abc.Clock):
         """Do nothing: CLOCK_MONOTONIC runs."""
 
     def current_time(self) -> float:
-        """Return trio's time. trio's loop asks in each turn, before it runs tasks: serve in turns without a sleep."""
+        """Return trio's time. Where trio's loop asks, once an iteration before it runs tasks, serve what is ready."""
         now = monotonic()
         if self._has_slept:
             self._has_slept = False
@@ -103,7 +103,7 @@ class SleeperClock(trio.abc.Clock):
         return now + self._offset
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Block here while a task waits for something of the sleeper's; trio's own poll then returns at once."""
+        """Block here where the sleeper waits for anything; trio's own poll then returns at once."""
         seconds = deadline - self._offset - monotonic()
         if self._sleeper is None or not self._sleeper.sleep(seconds):
             return seconds
@@ -131,7 +131,7 @@ def is_run_by_trio() -> bool:
 
 
 async def find_trio_epoll() -> int | None:
-    """Return the descriptor of the epoll set that this run of trio sleeps on; None where it cannot be known.
+    """Return the descriptor of the epoll set that this run of trio polls; None where it cannot be known.
 
     The kernel lists what each epoll set watches; trio's is the one that watches what a task of ours waits for.
     """
@@ -150,8 +150,8 @@ async def find_trio_epoll() -> int | None:
 def _sets_watching(descriptor: int) -> Iterator[int]:
     """Yield the epoll sets of this process that watch the file behind a descriptor (proc(5), fdinfo).
 
-    A set lists a file under the number it had when it was added: `tfd:`. Closed and open elsewhere, it stays listed
-    while that number is given to another file. The inode, `ino:` in hexadecimal, distinguishes them.
+    A set lists a file under the number it had when it was added: `tfd:`. A file that is closed here and open elsewhere
+    stays listed, while its number may be another file's; the inode, `ino:` in hexadecimal, distinguishes them.
     """
     watched = {"tfd": str(descriptor), "ino": f"{os.fstat(descriptor).st_ino:x}"}.items()
     with suppress(OSError):
@@ -179,5 +179,5 @@ def is_in_task() -> bool:
 
 
 def deadline_is_due() -> bool:
-    """Say whether a deadline of trio's has come; other limits on its sleep concern tests only."""
+    """Say whether a deadline of trio's has come; other limits on its wait concern tests only."""
     return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0

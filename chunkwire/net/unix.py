@@ -1,6 +1,6 @@
 """Unix sockets as addresses: their paths, and listening on one.
 
-The rule here: a path that a socket without a listener has left is taken over, and nothing else is ever removed.
+The rule here: a socket file without a listener is replaced, and no other file is ever removed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,7 @@ MAX_PATH_OCTETS: Final = 107  # sun_path with its NUL: 108 on Linux; 104 on macO
 
 
 def unix_path(path: str, text: str) -> str:
-    """Return a path made absolute.
-
-    Args:
-        text: what holds it, for the message.
-
-    Raises:
-        LocalError: there is none, or it is too long.
-    """
+    """Return the absolute path; raise LocalError where it is empty or too long, quoting `text`, which holds it."""
     if not path or "\0" in path:
         raise LocalError(f"expected the path of a socket, as in unix:/run/app.sock, got {text!r}")
     path = os.path.abspath(path)
@@ -40,7 +33,7 @@ def unix_path(path: str, text: str) -> str:
 
 
 class UnixListener(trio.abc.Listener[trio.SocketStream]):
-    """A listener at a path, which it removes as it closes, unless another file stands there by then."""
+    """A listener at a path, which it removes as it closes, unless another file has replaced it."""
 
     def __init__(self, listener: trio.SocketListener, path: str) -> None:
         self.socket = listener.socket
@@ -54,7 +47,7 @@ class UnixListener(trio.abc.Listener[trio.SocketStream]):
 
     async def aclose(self) -> None:
         """Remove the path, and stop listening."""
-        # The socket still holds its inode, so that no other file can have its number.
+        # The socket still holds its inode, so no other file can have that number.
         if self._bound is not None and _file_at(self._path) == self._bound:
             with suppress(OSError):
                 os.unlink(self._path)
@@ -94,7 +87,7 @@ async def _remove_stale(path: str) -> None:
 
 
 def _file_at(path: str) -> tuple[int, int] | None:
-    """Return the device and the number of a file, None where there is none."""
+    """Return the device and inode of a file, None where there is none."""
     try:
         found = os.stat(path)
     except OSError:

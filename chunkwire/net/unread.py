@@ -1,7 +1,4 @@
-"""Requests that were refused before they were understood, as values: logs and records show what was received.
-
-The rule here: pure. Nothing here decides anything; a refused request is answered by who refused it.
-"""
+"""Requests whose head was refused, as values: logs and records show what was received. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Final
 from chunkwire.net.heads import Request
 from chunkwire.wire import abnf
 
-SHOWN_LINE_OCTETS: Final = 200  # of a start-line that is refused: a log line of a terminal or two
+SHOWN_LINE_OCTETS: Final = 200  # of a refused start-line: one or two lines of a terminal
 UNKNOWN_METHOD: Final = b"-"
 _HEAD_METHOD: Final = re.compile(rb"[ \t]*+HEAD(?!%b)" % abnf.TCHAR)
 
@@ -32,7 +29,7 @@ class UnreadRequest(Request):
 
 
 def unread_request(received: bytes) -> UnreadRequest:
-    """Return what stands for a request that was refused before it was understood; `received` is what came of it."""
+    """Return a value for a request whose head was refused; `received` is what came of it."""
     line = first_line(received)
     return UnreadRequest(b"HEAD" if _HEAD_METHOD.match(line) else UNKNOWN_METHOD, line or b"-")
 
@@ -44,5 +41,5 @@ def first_line(received: bytes | bytearray) -> bytes:
 
 
 def shown_method(request: Request) -> bytes:
-    """Return the method for a log or record: `-` where the request was not understood."""
+    """Return the method for a log or record: `-` where the head was refused."""
     return UNKNOWN_METHOD if isinstance(request, UnreadRequest) else request.method

@@ -1,4 +1,4 @@
-"""Heads as they leave: written from fields, never from octets that came.
+"""Heads as they leave: written from fields, never from received octets.
 
 The rule here: the only file that writes a start line or a field line. Everything is checked before an octet leaves:
 names are tokens, values hold no control octet, and every CRLF is this file's own. Names keep their case, and fields
@@ -68,7 +68,7 @@ def write_request(request: Request) -> bytes:
 
 
 class Asked(NamedTuple):
-    """What the head of an answer depends on, of the request that it answers."""
+    """What a response head depends on, of its request."""
 
     takes_chunks: bool
     keeps_alive: bool
@@ -77,7 +77,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def by(cls, request: Request) -> Asked:
-        """Return these facts of a request."""
+        """Return the facts of a request."""
         has_upgrade = bool(request.lines(b"upgrade"))
         return cls(request.version != b"1.0", request.keeps_alive, has_upgrade, request.method == b"HEAD")
 
@@ -146,7 +146,7 @@ def _with_close(response: Response) -> Sequence[Field]:
 def _head(line: bytes, fields: Sequence[Field]) -> bytes:
     octets = b"".join([b"%b: %b\r\n" % field for field in fields])
     names = b"".join([b"%b\n" % name for name, _ in fields])
-    # A line more than there are fields, or a name that is no token, is a field that would split the head.
+    # More lines than fields, or a name that is no token: a field contains a line end.
     if not _FIELD_LINES.fullmatch(octets) or octets.count(b"\n") != len(fields) or not _NAMES.fullmatch(names):
         raise LocalError("expected a token as each field name, and values without control octets and blanks around")
     return b"%b\r\n%b\r\n" % (line, octets)
