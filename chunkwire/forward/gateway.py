@@ -37,8 +37,7 @@ from chunkwire.net.unread import unread_request
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
-from chunkwire.server.running import open_all, run_server
-from chunkwire.server.site import NO_SITE, AdminSite
+from chunkwire.server.running import NO_SITE, AdminSite, open_all, run_server
 
 if TYPE_CHECKING:
     from chunkwire.server.stampdesk import StampDesk
@@ -325,7 +324,8 @@ async def serve_gateway(
             drain=gateway.drain,
             read_metrics=(metrics or Metrics("gateway")).read,
             admin_site=admin_site,
-            settings=settings,
+            grace=settings.grace,
+            max_connections=settings.max_connections,
             handle_signals=handle_signals,
             task_status=task_status,
         )

@@ -40,6 +40,7 @@ GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker 
 # (RFC 9293 §3.8.4; nginx: so_keepalive, off by default).
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_GAP_SECONDS, KEEPALIVE_PROBES = 60, 15, 4
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
+_LACKING: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # this machine has no such address, or no such family
 
 # [IPV6], four decimal numbers, or a name that begins with a letter: never a port.
 _HOST_ALONE: Final = re.compile(r"\[[0-9a-fA-F:.%\w]+\]|\d+(?:\.\d+){3}|[a-zA-Z][\w.-]*", re.ASCII)
@@ -105,7 +106,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
 
 
 async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[ServedListener]:
-    """Bind and listen on every address that the host name has.
+    """Bind and listen on every address that the host name has, but for those that this machine lacks.
 
     Raises:
         ListenError: one line with the address and the reason.
@@ -120,10 +121,14 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
     listeners: list[ServedListener] = []
     try:
         found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, where in found:
-            sock = trio.socket.socket(family, kind, protocol)
-            listeners.append(trio.SocketListener(await _bound(sock, where, reuse_port=reuse_port)))
-            if address.port == 0:
+        unique = tuple(dict.fromkeys((family, where) for family, *_, where in found))  # /etc/hosts may repeat one
+        for n, (family, where) in enumerate(unique, 1):
+            try:
+                listeners.append(await _listen(family, where, reuse_port=reuse_port))
+            except OSError as error:  # ::1 of localhost, in a container without IPv6
+                if error.errno not in _LACKING or (n == len(unique) and not listeners):
+                    raise
+            if address.port == 0 and listeners:
                 break  # each family would get a port of its own
     except (OSError, UnicodeError) as error:
         for listener in listeners:
@@ -141,7 +146,8 @@ async def _open_unix(address: Address, *, reuse_port: bool) -> ServedListener:
         raise ListenError.from_os(address, error) from error
 
 
-async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: bool) -> trio.socket.SocketType:
+async def _listen(family: socket.AddressFamily, where: object, *, reuse_port: bool) -> trio.SocketListener:
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
         # Windows lets SO_REUSEADDR take an address that is in use; elsewhere it takes one whose last user has ended.
         only_us = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
@@ -156,7 +162,7 @@ async def _bound(sock: trio.socket.SocketType, where: object, *, reuse_port: boo
     except BaseException:
         sock.close()
         raise
-    return sock
+    return trio.SocketListener(sock)
 
 
 def share_port(sock: socket.socket | trio.socket.SocketType) -> None:

@@ -24,7 +24,7 @@ def log_text(exchange: JournalEntry) -> None:
     parts = (
         milliseconds("head", None if head is None else head - began),
         milliseconds("first", None if first is None else first - began),
-        f"chunks={exchange.frames} octets={exchange.octets}",
+        f"chunks={exchange.chunks} octets={exchange.octets}",
     )
     ended = exchange.ended_by.value if exchange.ended_by else "-"
     why = f"{exchange.rule}: {exchange.detail}" if exchange.rule else ""
@@ -40,11 +40,11 @@ def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, w
 
 
 def milliseconds(name: str, seconds: float | None) -> str:
-    """Return a time as a part of a line, such as `head=1.2ms`; None is ""."""
+    """Return a time as a part of a line, such as `head=1.2ms`; "" for None."""
     return "" if seconds is None else f"{name}={seconds * 1e3:.1f}ms"
 
 
 def log_json(exchange: JournalEntry) -> None:
-    """Log one exchange at INFO as one JSON object: the journal's entry of it."""
+    """Log one exchange at INFO as one JSON object, as the journal has it."""
     if logger.isEnabledFor(logging.INFO):
         logger.info("%s", json.dumps(exchange.to_json()))

@@ -1,7 +1,6 @@
 """Resources about a server itself: its metrics, its health, and the journal of its exchanges.
 
-The rule here: what they say is read when somebody asks. `/metrics` and `/healthz` have an address of
-their own.
+The rule here: nothing is prepared before a request asks for it. `/metrics` and `/healthz` have an address of their own.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from chunkwire.server.metrics import CONTENT_TYPE
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import JSON_LINES, Responder
 from chunkwire.server.routes import Resource
+from chunkwire.server.running import NO_SITE, AdminSite
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS
-from chunkwire.server.site import NO_SITE, AdminSite
 
 ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 
@@ -38,7 +37,7 @@ async def serve_admin(
 
 
 def admin_resources(read: ReadMetrics) -> tuple[Resource, ...]:
-    """Return the resources that say how a server is doing; `read` gives its metrics as text."""
+    """Return `/metrics` and `/healthz`; `read` returns the metrics as text."""
 
     async def metrics(_: IncomingRequest, response: Responder) -> None:
         await response.fixed(200, ((b"Content-Type", CONTENT_TYPE),), (await read()).encode())

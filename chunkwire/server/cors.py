@@ -18,7 +18,7 @@ _VARY: Final[Field] = (b"Vary", b"Origin")
 
 
 def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
-    """Return what lets a page of an allowed origin read the response, its fields too; `allowed` may hold `*`."""
+    """Return the fields that let a page of an allowed origin read the response and its fields; `*` allows all."""
     if not allowed:
         return ()
     exposed = (b"Access-Control-Expose-Headers", b"*")
@@ -31,7 +31,7 @@ def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
 
 
 def preflight_fields(head: Request, methods: bytes) -> tuple[Field, ...]:
-    """Return what an OPTIONS of a browser asks beforehand: `methods`, and the request fields it names (§3.3.3)."""
+    """Return the fields that answer a CORS preflight: `methods`, and the request fields that it names (§3.3.3)."""
     if head.get(b"access-control-request-method") is None:
         return ()
     fields: tuple[Field, ...] = ((b"Access-Control-Allow-Methods", methods), (b"Access-Control-Max-Age", b"600"))

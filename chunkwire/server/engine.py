@@ -1,15 +1,13 @@
 """The server: one exchange after another on each connection.
 
-The shape is that of h11's trio example: assume that the easy thing is what is happening, and when it is not, do
-the least that leads back to it or ends the connection well. In order, for each request:
+In order, for each request:
 
     wait for its first octet → its head → the resource → the responder → how it ended → the rest of its body
 
-What ends a connection, and how. Asked for, or where the ends may disagree on what comes next: in stages, so that the
-last octets arrive (RFC 9112 §9.6). A stream that stopped early: FIN without a last-chunk, or a reset where only the end
-of the connection delimits the body. A client that left: at once.
-
-A half-close is no loss of interest: the client's FIN is met when the next request is waited for, not before.
+How a connection ends: in stages, so that the last octets arrive (RFC 9112 §9.6), where that was asked for or the next
+request could not be told from an unread body; with a FIN and no last-chunk, or with a reset where the close delimits
+the body, after a stream that stopped early; at once after a reset by the client. A client's FIN may be a half-close: it
+is acted on when the next request is waited for, not before.
 """
 
 from __future__ import annotations
@@ -28,7 +26,6 @@ from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
 from chunkwire.net.unread import unread_request
-from chunkwire.record.values import Record
 from chunkwire.server.cors import preflight_fields
 from chunkwire.server.journal import Ended, Journal, JournalEntry
 from chunkwire.server.metrics import Metrics
@@ -45,13 +42,13 @@ logger = logging.getLogger(__name__)
 
 _NO_BODY: Final = Framing(BodyKind.NONE)
 _ENDED: Final = {
-    BodyState.OPEN: Ended.CUT,  # the responder left its body half-way, as a timeout of its own does
+    BodyState.OPEN: Ended.CUT,  # the responder returned before the end of its body, by a timeout of its own for example
     BodyState.COMPLETE: Ended.COMPLETE,
     BodyState.HANDED_OVER: Ended.COMPLETE,
     BodyState.CUT: Ended.CUT,
     BodyState.RESET: Ended.RESET,
 }
-# Where a SendTimeout is this client's: the response that it cut, or the connection that was handed over.
+# The states in which a SendTimeout is this client's: its response was cut, or its connection handed over.
 _STOPPED: Final = (BodyState.CUT, BodyState.RESET, BodyState.HANDED_OVER)
 
 
@@ -61,12 +58,10 @@ class Server:
     Args:
         resources: what is served; their list stands at `/` unless one of them does.
         pacer: the clock of every moment reported or waited for.
-        record_to: takes the records of what is written, at the point `origin.sent`; None makes none.
-        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
+        record_for: picks who takes the records of an exchange, at the point `origin.sent`; None makes none.
         drain: ends the server gracefully once started; None never does.
-        metrics: counted into.
         on_end: called with each exchange when it is over, for an access line.
-        stamps: keeps the kernel's stamps of the bodies that a request asks them for; None reads none.
+        stamps: keeps kernel timestamps for the requests that ask for them; None reads none.
     """
 
     def __init__(
@@ -75,7 +70,6 @@ class Server:
         *,
         pacer: Pacer,
         settings: ServerSettings = DEFAULT_SERVER_SETTINGS,
-        record_to: Callable[[Record], None] | None = None,
         record_for: RecordFor | None = None,
         drain: Drain | None = None,
         metrics: Metrics | None = None,
@@ -86,7 +80,7 @@ class Server:
         self.journal = Journal(settings.journal_entries)
         self.metrics = metrics or Metrics("server")
         self._pacer = pacer
-        self._record_for = record_for or (lambda _: record_to)
+        self._record_for = record_for
         self._drain = drain or Drain()
         self._routes = Routes(resources)
         self._on_end = on_end
@@ -107,7 +101,7 @@ class Server:
             while await self._serve_next(connection):
                 pass
         except PeerGone as error:
-            logger.debug("%s", error)  # it left between two exchanges, where nothing is lost
+            logger.debug("%s", error)  # between two exchanges, where nothing is lost
         await connection.close()
 
     async def _serve_next(self, connection: ServerConnection) -> bool:
@@ -147,12 +141,12 @@ class Server:
             tap=tap,
             must_close=refusal is not None,
         )
-        ended = Ended.CUT  # what it is if the drain's grace time cancels us here
+        ended = Ended.CUT  # if the end of the drain's grace time cancels this
         try:
             ended = await self._respond_unless_reset(connection, request, response, refusal)
         finally:
             if response.state is BodyState.OPEN and not response.is_chunked:
-                connection.reset()  # or its end would be taken for the end of the body
+                connection.reset()  # a FIN would be the end of the body
             self._close(exchange, tap, ended)
             if sheet is not None and self._stamps is not None:
                 self._stamps.close(sheet)
@@ -173,13 +167,13 @@ class Server:
                     raise refusal
                 await self._respond(request, response)
                 ended = _ENDED[response.state]
-            except Exception as error:  # noqa: BLE001 - `_fail` logs what nobody expected; groups are Exceptions too
+            except Exception as error:  # noqa: BLE001 - `_fail` logs what is unexpected
                 ended = await self._fail(connection, request, response, error)
             scope.cancel()
 
         async with trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
-            # The responder has a task of its own: resuming a task walks every `await` frame below it.
+            # A task of its own has a shallow stack: resuming a task walks every `await` frame.
             nursery.start_soon(respond, scope, name="responder")
             await _cancel_on_reset(connection, request.body, response, scope)
         return ended
@@ -206,9 +200,9 @@ class Server:
     async def _fail(
         self, connection: ServerConnection, request: IncomingRequest, response: Responder, error: Exception
     ) -> Ended:
-        """Answer an error if no octet has left, or give the response up; say how the exchange ended.
+        """Answer an error if no octet has left, else end the response; return how the exchange ended.
 
-        An error of another connection, which a responder of its own may have open, is none of this client's.
+        A PeerGone of another connection, which the responder may have opened, is an error of the responder.
         """
         cause = _sole_cause(error)
         if isinstance(cause, PeerGone) and cause.connection in (None, connection):
@@ -246,7 +240,7 @@ class Server:
         exchange = JournalEntry(next(self._numbers), head, peer=connection.peer, now=now, metrics=self.metrics)
         self.journal.add(exchange)
         self.metrics.begin(exchange)
-        record_to = self._record_for(head)
+        record_to = self._record_for(head) if self._record_for is not None else None
         if record_to is None:
             return exchange, None
         wall = exchange.began_ns / 1e9
@@ -266,16 +260,16 @@ async def _cancel_on_reset(
     connection: ServerConnection, body: RequestBody, response: Responder, scope: trio.CancelScope
 ) -> None:
     with response.watch:
-        await body.wait_complete()  # until then the reader of the body meets the reset
+        await body.wait_complete()  # until then the reader of the body gets the reset
         try:
-            await connection.peek()  # octets, or a FIN: a next request or a half-close, and no loss of interest
+            await connection.peek()  # octets or a FIN cancel nothing
         except PeerGone:
-            if response.state is not BodyState.RESET:  # which the responder did itself, and goes on
+            if response.state is not BodyState.RESET:  # else the responder itself did that, and goes on
                 scope.cancel()
 
 
 def _awaitable(answering: object, path: str) -> Awaitable[object]:
-    """Return what calling a responder gave: a coroutine, unless it is no async function, or yields."""
+    """Return what calling a responder returned, unless it is no coroutine."""
     if not isinstance(answering, Awaitable):
         got = f"one that returned {type(answering).__name__}"
         raise LocalError(f"expected an async function without a yield as the responder of {path}, got {got}")
@@ -288,7 +282,7 @@ def _awaits_continue(head: Request) -> bool:
 
 
 def _sole_cause(error: Exception) -> Exception:
-    """Return what a group of errors comes down to where all of them are of one expected kind; else the error."""
+    """Return the first error of a group where all of them are of one expected kind; else the error itself."""
     leaves = list(_leaves(error))
     for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
         if all(isinstance(leaf, kind) for leaf in leaves):

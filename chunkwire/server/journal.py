@@ -1,8 +1,8 @@
-"""What is known of each exchange, and a bounded memory of the last ones.
+"""What is known of each exchange, and a bounded list of the last ones.
 
-The rule here: one `JournalEntry` is filled in while an exchange runs, and everything that reports it reads from
-there: the journal, the access line, the metrics. Times are taken from one monotonic clock and reported as
-nanoseconds since the epoch, so that they compare with those of other programs on the same machine.
+The rule here: one `JournalEntry` is filled in while an exchange runs, and the journal, the access line and the metrics
+are made from it. Times are taken from one monotonic clock and reported as nanoseconds since the epoch, so that they
+compare with those of other programs on the same machine.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote_plus
 
 from chunkwire.net.heads import Request
 from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import redact_target
 from chunkwire.server.metrics import Metrics
 
-# How a request arrived: what proxies add, what shapes a stream. Never a credential.
+# Fields that proxies add, and fields that shape a stream. Never a credential.
 _FIELDS_OF_INTEREST: Final = frozenset(
     b"host via forwarded x-forwarded-for x-forwarded-proto accept accept-encoding te connection expect upgrade "
     b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
 )
 JOURNAL_PATH: Final = b"/journal"
-_TARGET_OCTETS: Final = 2048  # of what is remembered; most targets are shorter, and a plan of 200 steps fits
+_TARGET_OCTETS: Final = 2048  # kept; most targets are shorter, and a plan of 200 steps fits
 _VALUE_OCTETS: Final = 256
 _FIELD_LINES: Final = 32
 _NONCE_PARAMETER: Final = b"nonce="
@@ -44,56 +45,31 @@ class Ended(enum.Enum):
 
 
 class JournalEntry:
-    """One request and its response, as far as they have come.
+    """One request and its response so far.
 
     Attributes:
         number: counts the exchanges of this server, from 1.
-        request: what is remembered of its head: no key of an API, the fields that shape a stream, all cut to size.
+        request: what is kept of its head: credentials redacted, the fields that shape a stream, all cut to size.
         began: when its head was complete, in seconds on the pacer's clock.
         began_ns: the same moment, ns since the epoch.
         status: of the final response; 0 before it.
-        frames: chunks written, the last-chunk not counted; 0 where the body is not chunked.
+        chunks: written, the last-chunk not counted; 0 where the body is not chunked.
         octets: chunk-data written, or content.
         wire_octets: the body as on the wire.
-        first_frame, last_frame: when their write began, on the pacer's clock; None before.
+        first_frame, last_frame: when their write began, on the pacer's clock.
         ended_by: None while it runs.
-        rule, detail: of the refusal, where the request was refused: its name, and what was expected and came.
+        rule, detail: name and message of the refusal, where the request was refused.
     """
 
-    __slots__ = (
-        "began",
-        "began_ns",
-        "detail",
-        "ended",
-        "ended_by",
-        "first_frame",
-        "frames",
-        "head_sent",
-        "last_frame",
-        "metrics",
-        "nonce",
-        "number",
-        "octets",
-        "peer",
-        "request",
-        "rule",
-        "status",
-        "wire_octets",
-    )
-
     def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
-        self.began, self.began_ns = now, time.time_ns()  # before anything else: they are one moment
+        self.began, self.began_ns = now, time.time_ns()  # first, as they are one moment
         self.number = number
         self.metrics = metrics
         self.request = _kept(request)
         self.peer = peer
         self.nonce = _nonce_in(request.target)
-        self.status = 0
-        self.rule = ""
-        self.detail = ""
-        self.frames = 0
-        self.octets = 0
-        self.wire_octets = 0
+        self.rule = self.detail = ""
+        self.status = self.chunks = self.octets = self.wire_octets = 0
         self.head_sent: float | None = None
         self.first_frame: float | None = None
         self.last_frame: float | None = None
@@ -102,7 +78,7 @@ class JournalEntry:
 
     def note_frame(self, now: float, chunks: int, octets: int, wire_octets: int) -> None:
         """Count what one write put on the wire."""
-        self.frames += chunks
+        self.chunks += chunks
         self.octets += octets
         self.wire_octets += wire_octets
         metrics, last = self.metrics, self.last_frame
@@ -114,11 +90,6 @@ class JournalEntry:
         if chunks > 1:
             metrics.gap.observe(0.0, chunks - 1)
         self.last_frame = now
-
-    @property
-    def chunks(self) -> int:
-        """As `frames`, by the name that `Metrics` reads."""
-        return self.frames
 
     def at_ns(self, moment: float) -> int:
         """Return a moment of the pacer's clock as ns since the epoch."""
@@ -138,23 +109,23 @@ class JournalEntry:
             "status": self.status or None,
             "rule": self.rule or None,
             "detail": self.detail or None,
-            "frames": self.frames,
+            "frames": self.chunks,
             "octets": self.octets,
             "wire_octets": self.wire_octets,
             "began_ns": self.began_ns,
-            "head_ns": self._told(self.head_sent),
-            "first_frame_ns": self._told(self.first_frame),
-            "last_frame_ns": self._told(self.last_frame),
-            "ended_ns": self._told(self.ended),
+            "head_ns": self._ns_or_none(self.head_sent),
+            "first_frame_ns": self._ns_or_none(self.first_frame),
+            "last_frame_ns": self._ns_or_none(self.last_frame),
+            "ended_ns": self._ns_or_none(self.ended),
             "ended_by": self.ended_by.value if self.ended_by else None,
         }
 
-    def _told(self, moment: float | None) -> int | None:
+    def _ns_or_none(self, moment: float | None) -> int | None:
         return None if moment is None else self.at_ns(moment)
 
 
 class Journal:
-    """The last exchanges, oldest first; those still running stand in it too."""
+    """The last exchanges, oldest first, those that still run included."""
 
     def __init__(self, max_entries: int) -> None:
         self._entries: deque[JournalEntry] = deque(maxlen=max_entries)
@@ -163,7 +134,7 @@ class Journal:
         return iter(self._entries)
 
     def add(self, exchange: JournalEntry) -> None:
-        """Remember an exchange; the oldest one is forgotten, and questions to the journal are not remembered."""
+        """Add an exchange, in place of the oldest one where it is full; requests for the journal are not added."""
         if exchange.request.target.partition(b"?")[0] != JOURNAL_PATH:
             self._entries.append(exchange)
 
@@ -174,7 +145,7 @@ class Journal:
 
 
 def _kept(request: Request) -> Request:
-    """Return what is remembered of a request: a thousand of the largest heads would be 64 MiB."""
+    """Return what is kept of a request: a thousand of the largest heads would be 64 MiB."""
     fields = tuple(
         (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST
     )
@@ -184,5 +155,5 @@ def _kept(request: Request) -> Request:
 def _nonce_in(target: bytes) -> str:
     for part in target.partition(b"?")[2].split(b"&"):
         if part.startswith(_NONCE_PARAMETER):
-            return part.removeprefix(_NONCE_PARAMETER).decode("latin-1")
+            return unquote_plus(part.removeprefix(_NONCE_PARAMETER).decode("latin-1"))
     return ""

@@ -1,7 +1,7 @@
 """Counters of a server, as Prometheus text.
 
 The rule here: one set of names for every server (origin, gateway, a user's own), distinguished by the label `server`.
-Counting is a few additions on the path of a frame; the text is made when somebody asks.
+Counting a frame is a few additions; the text is made on request.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Histogram:
 
 
 class Counted(Protocol):
-    """One exchange, as far as it has come."""
+    """One exchange so far."""
 
     @property
     def chunks(self) -> int:
@@ -109,7 +109,7 @@ class Metrics:
         self.ends[verdict] += 1
 
     async def read(self) -> str:
-        """Return `to_text`, where the caller may have to wait for such a text."""
+        """Return `to_text`; awaitable, as a supervisor's is."""
         return self.to_text()
 
     def to_text(self) -> str:

@@ -1,4 +1,4 @@
-"""Parameters of a request: asked for by name, given back with their type, refused with one clear line.
+"""Parameters of a request: read by name and type, refused with one clear line.
 
 The rule here: a value that is not what was expected raises `Refusal`, and its message names the parameter,
 what was expected and what came. Pure: no I/O, no clock.
@@ -78,7 +78,7 @@ class Query:
 
 
 def whole_number(name: str, text: str, *, at_least: int, at_most: int) -> int:
-    """Return a whole number that stands in a parameter or in a path."""
+    """Return the whole number that a parameter or a segment of a path is."""
     if not _COUNT.fullmatch(text) or not at_least <= int(text) <= at_most:
         raise bad_value(name, f"a whole number from {at_least} to {at_most}", text)
     return int(text)

@@ -1,6 +1,6 @@
 """How a request is refused: one status, one line that names what is wrong, and a hint where one helps.
 
-The rule here: a person at a keyboard is a legal client, so a refusal teaches. Pure: no I/O.
+The rule here: a client may be a person at a keyboard, so a refusal says how to do it right. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Refusal(ChunkwireError):
 
     @property
     def text(self) -> str:
-        """The body of the answer; what it quotes of the request is escaped, so it stays the lines it is."""
+        """The body of the answer; control characters that it quotes of the request are escaped."""
         hint = _HINTS.get(self.rule)
         lines = [str(self), *([hint] if hint else [])]
         return "".join(escaped(line) + "\n" for line in lines)
@@ -58,5 +58,5 @@ def from_body_error(error: FramingError | IncompleteBody) -> Refusal:
 
 
 def escaped(line: str) -> str:
-    """Return text whose control characters, which a terminal might obey, are escapes."""
+    """Return text with control characters, which a terminal might obey, as escapes."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)

@@ -1,7 +1,7 @@
 """A request as a responder sees it: its head, its parameters, and its body, frame by frame.
 
-The rule here: a body is read when a responder asks for it and not before, since that is what `Expect:
-100-continue` waits for. What nobody read is drained afterwards, within bounds, by the engine.
+The rule here: a body is read when a responder asks for it and not before: `Expect: 100-continue` waits for that. What
+was not read is drained afterwards, within bounds, by the engine.
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ from chunkwire.wire.frames import Data, Event
 
 
 class RequestBody:
-    """The body of one request, read from its connection as far as somebody asks.
+    """The body of one request, read from its connection on demand.
 
     Attributes:
-        framing: which framing it has.
-        is_complete: its last octet has been read (a body that does not exist is complete).
         awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
-        error: what is wrong with it, once somebody has met that; None for nothing so far.
+        error: what is wrong with it, as far as it has been read.
     """
 
     def __init__(
@@ -53,7 +51,7 @@ class RequestBody:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether the last octet has been read."""
+        """The last octet has been read, or there is no body."""
         return self._completed.is_set()
 
     @property
@@ -62,7 +60,7 @@ class RequestBody:
         return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
 
     async def wait_complete(self) -> None:
-        """Wait until somebody has read the last octet."""
+        """Wait until the last octet has been read."""
         await self._completed.wait()
 
     async def invite(self) -> None:
@@ -72,10 +70,10 @@ class RequestBody:
             await self._connection.send_informational(100, reason=b"Continue")
 
     async def receive_events(self) -> list[Event]:
-        """Return what one receive completed, maybe nothing yet; an empty body or its end gives no more to wait for.
+        """Return what one receive completed, which may be nothing; nothing, at once, where the body is complete.
 
         What takes longer than a turn (`wire.feed`) comes in several calls, and other tasks run between them. What is
-        valid before the octet that breaks a body is given first.
+        valid before the octet that breaks a body is returned first.
 
         Raises:
             FramingError: the body is out of the grammar.
@@ -147,7 +145,7 @@ class IncomingRequest:
         body: to read from where `body_events` is not fine enough.
         peer: the client's address.
         scheme: "http", or "https" over TLS.
-        journal: what the server remembers of its exchanges, this one among them.
+        journal: the server's last exchanges, this one among them.
     """
 
     def __init__(
@@ -174,9 +172,9 @@ class IncomingRequest:
         return Query(self.head.target.partition(b"?")[2])
 
     def body_events(self) -> AsyncIterator[Event]:
-        """Iterate over the events of the body as they arrive; the first step sends the 100 a client waits for.
+        """Iterate over the events of the body as they arrive; a client that waits for a 100 is sent one first.
 
-        A body that is not chunked gives `Data` only.
+        A body that is not chunked has events of `Data` only.
         """
         return _BodyEvents(self.body)
 
@@ -198,7 +196,7 @@ class IncomingRequest:
 
 
 class _BodyEvents:
-    """An iterator rather than a generator: one that is dropped half-way leaves nothing to close."""
+    """An iterator, not a generator: nothing is to be closed where it is not read to its end."""
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body

@@ -1,8 +1,8 @@
-"""How a responder answers: a fixed body, or frames, each written by one explicit send when the resource asks for it.
+"""How a responder answers: a fixed body, or frames, each written by one send when the resource asks for it.
 
-The rule here: the framing is ours, decided before h11 sees the fields. To HTTP/1.1 a stream is chunked; to
-HTTP/1.0 it is its raw content, ended by the end of the connection (RFC 9112 §6.1: no Transfer-Encoding to a
-client that said 1.0); to HEAD it is a head. A responder does not need to know which.
+The rule here: the framing is decided here alone. To HTTP/1.1 a stream is chunked; to HTTP/1.0 it is its raw content,
+delimited by close (RFC 9112 §6.1: no Transfer-Encoding to a client that said 1.0); to HEAD it is a head. A responder
+does not need to know which.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JSON_LINES: Final[Field] = (b"Content-Type", b"application/x-ndjson")
 EVENT_STREAM: Final[Field] = (b"Content-Type", b"text/event-stream")
 OCTET_STREAM: Final[Field] = (b"Content-Type", b"application/octet-stream")
 
-# Says to a reader of an HTTP/1.0 response why there are no frames to see, and that an early end cannot be seen.
+# Tells a reader of an HTTP/1.0 response why it has no frames, and that an early end cannot be noticed.
 DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (HTTP/1.0 has no chunks)")
 
 FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
@@ -42,7 +42,7 @@ _FINAL: Final = range(200, 1000)
 
 
 class BodyState(enum.Enum):
-    """Where a response's body stands, and so what may become of the connection. The values end a sentence."""
+    """How far a response's body has come; the values are words for messages."""
 
     UNSENT = "not begun"
     OPEN = "open"
@@ -60,12 +60,11 @@ class Responder:
     what follows would be taken for the rest of it.
 
     Attributes:
-        state: how far it has come.
         must_close: the connection ends after this response.
         is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
-        connection: the client's, for what no method here gives.
+        connection: the client's, for what no method here does.
         watch: the scope in which the connection is watched for a reset, until it is handed over.
-        always: field lines that the response has whatever its resource says.
+        always: field lines that are added to those of the resource.
     """
 
     def __init__(
@@ -99,10 +98,10 @@ class Responder:
     async def chunked(
         self, status: int = 200, fields: Iterable[Field] = (), trailers: Iterable[Field] = ()
     ) -> AsyncIterator[ChunkedBody]:
-        """Send the head at once and give the body to write; leaving the block sends the last-chunk.
+        """Send the head at once, and the last-chunk when the block is left; the body is written in between.
 
-        Trailers given here are announced in a Trailer field (RFC 9110 §6.6.2). To HEAD, the block is left at
-        its first checkpoint. An exception leaves the body without its last-chunk.
+        Trailers given here are announced in a Trailer field (RFC 9110 §6.6.2). To HEAD, the block is cancelled at its
+        first checkpoint. After an exception no last-chunk is sent.
 
         Raises:
             LocalError: a field or trailer is not legal; no octet has left.
@@ -134,13 +133,12 @@ class Responder:
         self.state = BodyState.COMPLETE
 
     async def open_octets(self, head: bytes) -> ChunkedBody:
-        """Send octets in place of a head, legal or not, and give the body, for `send_octets` and one of the ends.
+        """Send octets in place of a head, legal or not, and return the body, for `send_octets` and one of the ends.
 
         Cancellation: the octets, or some of them, may have left; the connection cannot go on.
         """
-        if self.state is not BodyState.UNSENT:
-            raise LocalError("expected one response a request, got a second one")
-        self.state, self.is_chunked = BodyState.OPEN, True  # a FIN that is asked for is one
+        self._check_unsent()
+        self.state, self.is_chunked = BodyState.OPEN, True  # so that `cut` sends a FIN
         await self._send(head)
         return ChunkedBody(self, ())
 
@@ -187,14 +185,14 @@ class Responder:
     def hand_over(self) -> ServerConnection:
         """Hand over the connection as it is after the request's head; it is closed when the responder returns."""
         self.state = BodyState.HANDED_OVER
-        self.watch.cancel()  # two tasks cannot wait for one socket: from here on the responder meets a reset itself
+        self.watch.cancel()  # two tasks cannot wait for one socket: a reset now raises in the responder
         return self.connection
 
     async def wait_departure(self) -> None:
         """Return when the client has closed its side, or reset the connection.
 
-        For a responder to whom a FIN means that nobody listens; by itself it does not (a half-close, RFC 9112 §9.6).
-        A client that sends on, such as a next request, is taken to stay: what follows is seen by the next write.
+        For a responder that takes a FIN for a departure; it may be a half-close (RFC 9112 §9.6). After more octets from
+        the client, a next request for example, this never returns: only a write then finds out that it left.
         """
         self.watch.cancel()  # two tasks cannot wait for one socket
         try:
@@ -202,10 +200,6 @@ class Responder:
                 await trio.sleep_forever()
         except PeerGone:
             return  # a reset is a departure as well
-
-    def close_unanswered(self) -> None:
-        """End the exchange without an octet of a response: a fault, and a state of its own."""
-        self.state = BodyState.CUT
 
     async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
         """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
@@ -219,7 +213,7 @@ class Responder:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.write_after_checkpoint(raw, chunks, octets)
-        self._is_writing = True  # so that a second writer is found out even where the client takes all at once
+        self._is_writing = True  # so that a second writer raises even where the client takes all at once
         await trio.lowlevel.cancel_shielded_checkpoint()
         self._is_writing = False
 
@@ -233,7 +227,7 @@ class Responder:
         if self._is_writing:
             raise LocalError("expected one task to write a response, got a write while another one waits")
         if self._is_head:
-            return len(raw)  # a write that a shield keeps from being cancelled: a response to HEAD has no body
+            return len(raw)  # `chunked` cancels its block, but a shield may keep a write from it
         now = self._now()
         taken = self._send_nowait(raw)
         self.exchange.note_frame(now, chunks, octets, len(raw))
@@ -249,13 +243,12 @@ class Responder:
             self.reset()
 
     def reset(self) -> None:
-        """End the connection at once, so that the client cannot take what it has for the whole."""
+        """End the connection with a reset, so that the client cannot take what it has for the whole."""
         self.state = BodyState.RESET
         self.connection.reset()
 
     async def _send_head(self, status: int, fields: list[Field], framing: tuple[Field, ...], kind: BodyKind) -> None:
-        if self.state is not BodyState.UNSENT:
-            raise LocalError("expected one response a request, got a second one")
+        self._check_unsent()
         if status not in _FINAL:
             raise LocalError(f"expected the status of a final response, 200 to 999, got {status!r:.20}")
         if ours := [name for name, _ in fields if name.lower() in FRAMING_NAMES]:
@@ -274,6 +267,10 @@ class Responder:
         if self._tap is not None:
             self._tap.head(now, response, BodyKind.NONE if self._is_head else kind)
 
+    def _check_unsent(self) -> None:
+        if self.state is not BodyState.UNSENT:
+            raise LocalError("expected one response a request, got a second one")
+
     async def _send(self, octets: bytes) -> None:
         """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -285,7 +282,7 @@ class Responder:
     async def send_rest(self, rest: memoryview) -> None:
         """Send octets as the kernel takes them; the deadline starts again whenever it takes some.
 
-        What interrupts it cuts the response: what follows would stand in the middle of something.
+        An exception here cuts the response: what follows would not begin where a frame does.
         """
         timeout = self._request.settings.send_timeout
         self._is_writing = True
@@ -318,7 +315,7 @@ class ChunkedBody:
     def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
         """Wait until `seconds` after the start; a moment that has passed is only a checkpoint.
 
-        The next chunk is sent without one, even where the wait was cancelled by a scope inside the responder.
+        `send_chunk` then passes none, even where a scope inside the responder cancelled the wait.
         """
         self._has_yielded = True
         return self._pacer.wait_until(self.start + seconds)
@@ -359,7 +356,7 @@ class ChunkedBody:
         await self._responder.write(raw, chunks=chunks, octets=octets)
 
     async def finish(self, trailers: Iterable[Field] | None = None, ext: bytes = b"") -> None:
-        """Send the last-chunk, with these trailers instead of the planned ones; nothing can follow.
+        """Send the last-chunk, with these trailers instead of those given to `chunked`; nothing can follow.
 
         Raises:
             LocalError: a trailer or the ext is not legal; no octet has left.
@@ -381,7 +378,7 @@ class ChunkedBody:
         self._responder.reset()
 
     def mark_complete(self) -> None:
-        """Say that octets sent by `send_octets` ended the body in good order."""
+        """Report that octets sent by `send_octets` ended the body."""
         self._responder.state = BodyState.COMPLETE
 
     def _check_open(self) -> None:

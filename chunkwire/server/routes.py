@@ -1,7 +1,7 @@
-"""Resources and how a request finds its own.
+"""Resources, and which one a request asks for.
 
-The rule here: a resource is one line of a table: path, responder, what it is, and an example that runs. The
-table is built statically, by its caller; nothing registers itself on import.
+The rule here: a resource is a value: path, responder, what it is, and an example that runs. Nothing registers itself on
+import.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ class Routes:
             raise Refusal(501, "unknown-method", f"expected a method of HTTP, got {shown(method)!r}")
         if method == "CONNECT":
             raise Refusal(501, "connect", "expected a request for a resource: this server is no tunnel")
-        path = head.target.partition(b"?")[0].decode("latin-1")
-        resource, captures = self._match(path)
+        resource, captures = self._match(head)
         if method not in resource.allowed:
             allow = ", ".join(resource.allowed)
             message = f"{resource.path}: expected one of {allow}, got {method}"
@@ -105,7 +104,7 @@ class Routes:
         """
         if head.method != b"OPTIONS" or head.target == b"*":
             return False
-        return "OPTIONS" in self._match(head.target.partition(b"?")[0].decode("latin-1"))[0].methods
+        return "OPTIONS" in self._match(head)[0].methods
 
     def allowed(self, head: Request) -> bytes:
         """Return the value of Allow for what a request's target names; `*` names all of the server.
@@ -116,9 +115,10 @@ class Routes:
         if head.target == b"*":
             found = {method for resource in self.resources for method in resource.allowed}
             return ", ".join(sorted(found)).encode()
-        return ", ".join(self._match(head.target.partition(b"?")[0].decode("latin-1"))[0].allowed).encode()
+        return ", ".join(self._match(head)[0].allowed).encode()
 
-    def _match(self, path: str) -> tuple[Resource, Mapping[str, str]]:
+    def _match(self, head: Request) -> tuple[Resource, Mapping[str, str]]:
+        path = head.target.partition(b"?")[0].decode("latin-1")
         if resource := self._exact.get(unquote(path)):
             return resource, {}
         for pattern, candidate in self._patterns:
@@ -150,7 +150,7 @@ def _check_rest(path: str, responder: object, methods: object, parameters: objec
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """Return the resources as a tuple, checked; the name of a placeholder does not make a path another one."""
+    """Return the resources as a tuple, checked; paths that differ in the names of placeholders are one."""
     if isinstance(resources, Resource):
         raise LocalError("expected a list of resources, got a single one")
     listed, paths = tuple(resources), set[str]()

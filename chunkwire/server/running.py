@@ -1,6 +1,7 @@
-"""Run a server on its addresses until it has drained: its own, that of its metrics, and the signals to end it.
+"""Run a server until it has drained: its own address, that of its metrics, and the signals that end it.
 
-The rule here: what every server does, whatever it serves. How a connection is served is its handler's.
+The rule here: what servers have in common, a gateway included. The engine is not imported unless it is needed: it takes
+2 MB.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -26,34 +27,40 @@ from chunkwire.net.listen import (
     raise_file_limit,
     serve_connections,
 )
-from chunkwire.server.site import NO_SITE, AdminSite
+
+if TYPE_CHECKING:
+    from chunkwire.server.routes import Resource
+    from chunkwire.server.settings import ServerSettings
+    from chunkwire.server.stampdesk import StampDesk
+    from chunkwire.server.tap import RecordFor
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """The sockets that a server accepts connections on, and those for questions about it (none without `admin`).
+class AdminSite:
+    """What an admin address serves beside `/metrics` and `/healthz`; see `serving.serve`.
 
     Attributes:
-        certificate: for TLS on its own ones; None serves in the clear.
+        stamps: keeps kernel timestamps for the requests that ask for them, and serves them; None reads none.
     """
+
+    resources: tuple[Resource, ...] = ()
+    settings: ServerSettings | None = None
+    record_for: RecordFor | None = None
+    stamps: StampDesk | None = None
+
+
+NO_SITE: Final = AdminSite()
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The listeners of a server, and of its admin address (none without one); `certificate` is for the former."""
 
     own: list[ServedListener]
     admin: list[ServedListener]
     certificate: ServerTls | None
-
-
-class Endurance(Protocol):
-    """Of a server's settings, how long its streams may go on in a drain (s), and how many connections it holds."""
-
-    @property
-    def grace(self) -> float:
-        """Return the time."""
-
-    @property
-    def max_connections(self) -> int:
-        """Return the number."""
 
 
 async def open_all(
@@ -81,20 +88,16 @@ async def run_server(
     *,
     drain: Drain,
     read_metrics: Callable[[], Awaitable[str]],
-    admin_site: AdminSite = NO_SITE,
-    settings: Endurance,
+    admin_site: AdminSite,
+    grace: float,
+    max_connections: int,
     handle_signals: bool,
     task_status: trio.TaskStatus[list[Address]],
 ) -> None:
-    """Serve connections until the drain is over; started with the bound addresses once accepting.
+    """Serve connections until the drain is over, as `serving.serve` and `listen.serve_connections` say.
 
     Args:
-        read_metrics: gives what `/metrics` answers.
-        admin_site: what else the admin address serves.
-        handle_signals: SIGTERM drains, a second one ends at once; with TLS, SIGHUP reads the certificate again (main
-            thread only).
-
-    Cancellation: closes the listeners and every connection.
+        read_metrics: returns the text of `/metrics`.
     """
     async with trio.open_nursery() as nursery:
         if handle_signals:
@@ -102,7 +105,7 @@ async def run_server(
             if listeners.certificate is not None and hasattr(signal, "SIGHUP"):
                 await nursery.start(reload_on_signal, listeners.certificate, name="reload")
         if listeners.admin:
-            from chunkwire.server.admin import serve_admin  # an engine: 2 MB that a gateway without it does not hold
+            from chunkwire.server.admin import serve_admin
 
             logger.info("admin on http://%s", bound_addresses(listeners.admin)[0])
             nursery.start_soon(serve_admin, listeners.admin, read_metrics, drain, admin_site, name="admin")
@@ -111,7 +114,7 @@ async def run_server(
             listeners.own,
             handler if listeners.certificate is None else behind_tls(handler, listeners.certificate, drain),
             drain=drain,
-            grace=settings.grace,
-            max_connections=settings.max_connections,
+            grace=grace,
+            max_connections=max_connections,
         )
         nursery.cancel_scope.cancel()

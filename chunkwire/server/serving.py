@@ -1,6 +1,6 @@
 """Serve resources on an address until drained.
 
-The rule here: only assembly. How an exchange goes is the engine's; how connections are accepted is `net.listen`'s.
+The rule here: only assembly. Exchanges are for `engine`, accepting connections for `net.listen`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.routes import Resource
-from chunkwire.server.running import open_all, run_server
+from chunkwire.server.running import NO_SITE, AdminSite, open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
-from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
 
 
@@ -51,10 +50,10 @@ async def serve(
         admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
         admin_site: what else is served there.
         drain: its `start` ends the server gracefully: streams may go on for `settings.grace`.
-        metrics: counts what is done; None makes its own.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         certificate: serve over TLS with it; None serves in the clear.
-        handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
+        handle_signals: SIGTERM drains, a second one ends at once, and SIGHUP reads the certificate again (main thread
+            only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
@@ -82,7 +81,8 @@ async def serve(
         drain=drain,
         read_metrics=server.metrics.read,
         admin_site=admin_site,
-        settings=settings,
+        grace=settings.grace,
+        max_connections=settings.max_connections,
         handle_signals=handle_signals,
         task_status=task_status,
     )

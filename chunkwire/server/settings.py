@@ -1,7 +1,4 @@
-"""What a server allows its clients: deadlines, and limits.
-
-Every number stands with its unit, its reason and a precedent. The command line sets them; tests build their own.
-"""
+"""What a server allows its clients: deadlines and limits, each with its unit, its reason and a precedent."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ class ServerSettings:
     """Deadlines and limits of a server. Seconds and octets.
 
     Attributes:
-        keep_alive_timeout: for the first octet of a request on a connection that is idle (nginx: 75 s). Long:
-            people who opened nc think before they type.
-        head_timeout: for a whole request head, in total (an idle timer would let it drip). Long: people type.
+        keep_alive_timeout: for the first octet of a request on an idle connection (nginx: 75 s). Long: people who
+            opened nc think before they type.
+        head_timeout: for a whole request head, however slowly its octets come. Long: people type.
         body_timeout: for the next octets of a request body that is being read.
         send_timeout: for one write, when the client takes nothing.
         unread_octets: of a request body that nobody read, drained so that the connection can go on

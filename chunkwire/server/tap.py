@@ -1,7 +1,7 @@
-"""What the server wrote, as records; their point is named for RFC 9110's origin server.
+"""What the server wrote, as records at the point `origin.sent`.
 
-The rule here: the octets that left are scanned again by the scanner that any reader would use. So a record of
-a fault shows what a strict reader makes of it, and the engine itself never looks for frames in what it writes.
+The rule here: the octets that left are scanned as any reader would scan them. So a record of a fault shows what a
+strict reader makes of it, and the engine never looks for frames in what it writes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 
 RecordFor: TypeAlias = Callable[[Request], Callable[[Record], None] | None]
-"""Picks who takes the records of an exchange, by its request head; None where nobody watches, which costs nothing."""
+"""Picks who takes the records of an exchange, by its request head; None makes none, and costs nothing."""
 
 Work: TypeAlias = Callable[[], bool | None]
 """Makes some records; returns whether there are more to make."""
 
 Later: TypeAlias = Callable[[Work], None]
-"""Does work, all of it: later, in the order of the calls, or at once."""
+"""Does all of the work: at once, or later in the order of the calls."""
 
-MAX_NOTED_OCTETS: Final = 256 << 10  # of one body that wait for their records; beyond it they are made as octets come
+MAX_NOTED_OCTETS: Final = 256 << 10  # of one body whose records are made later; beyond it they are made at once
 
 
 def later_of(emit: Callable[[Record], None]) -> Later | None:
-    """Return the `later` of what takes records; None where it has none, and takes each as soon as it can be made."""
+    """Return the `later` of what takes records; None where it has none: each record is then made at once."""
     later: Later | None = getattr(emit, "later", None)
     return later
 
@@ -66,13 +66,13 @@ class SentTap:
         self._recorder.request(0.0, shown_method(request), request.target, request.fields, wall)
 
     def head(self, now: float, response: Response, kind: BodyKind) -> None:
-        """Record a final head; `kind` is the framing of what will follow on the wire."""
+        """Record a final head; `kind` is the framing of the body on the wire."""
         self._recorder.head(now - self._began, response.start_line, response.fields)
         length = int(response.get(b"content-length") or 0)
         self._feed = Feed(Framing(kind, length if kind is BodyKind.LENGTH else None).scanner())
 
     def sent(self, now: float, raw: bytes) -> None:
-        """Take note of what one write of the body put on the wire, and have it recorded."""
+        """Record what one write of the body put on the wire, at once or later."""
         self._noted.append((now, raw))
         self._noted_octets += len(raw)
         if len(self._noted) == 1:

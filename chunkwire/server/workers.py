@@ -1,9 +1,9 @@
 """Several processes on one address: a supervisor, its workers, and their metrics added up.
 
-The rule here: a worker is the same command once more, listening with SO_REUSEPORT, and a socket to its supervisor.
-Over it the worker says when it accepts, and answers each octet with its metrics; when the socket ends, the
-supervisor is gone and so is the worker. The supervisor serves no stream. It passes SIGTERM on, replaces a worker
-that died, and ends when all have ended.
+The rule here: a worker is the same command, listening with SO_REUSEPORT, with a socket to its supervisor. Over it the
+worker reports when it accepts, and answers each octet with its metrics; when the socket ends, the supervisor is gone
+and the worker ends. The supervisor serves no stream. It forwards SIGTERM, replaces a worker that died, and ends when
+all have ended.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced: one that cannot start must not spin
-_END: Final = b"\0"  # ends each message of a worker; no text has it
+RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced, so that one that cannot start does not spin
+_END: Final = b"\0"  # ends each message of a worker
 
 
 class WorkerError(ChunkwireError):
-    """A worker ended before it accepted a connection; it has said why on standard error.
+    """A worker ended before it accepted a connection; its reason is on standard error.
 
     Attributes:
         exit_code: the worker's own.
@@ -50,11 +50,8 @@ class WorkerError(ChunkwireError):
         self.exit_code = exit_code
 
 
-# ---- in a worker -------------------------------------------------------------------------------------------
-
-
 async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.Event) -> None:
-    """Report to the supervisor that this worker accepts, and metrics as often as it asks; return when it is gone."""
+    """In a worker: report to the supervisor that it accepts, and metrics on request, until the supervisor is gone."""
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(socket.socket(fileno=descriptor))))
     async with stream:
         await accepting.wait()
@@ -66,40 +63,37 @@ async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.E
             return
 
 
-# ---- in the supervisor -------------------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class _Worker:
     """One worker and the supervisor's end of its socket."""
 
     process: trio.Process
     stream: trio.SocketStream
-    turn: trio.Lock
+    lock: trio.Lock
 
     async def accepts(self) -> bool:
         """Wait for the worker's first message; False when it ended instead."""
-        return await self._read() is not None
+        return await self._request(b"") is not None
 
     async def ask(self) -> str:
-        """Return the worker's metrics as text, none when it is gone."""
-        async with self.turn:
-            try:
-                await self.stream.send_all(b"?")
-            except trio.BrokenResourceError:
-                return ""
-            return await self._read() or ""
+        """Return the worker's metrics as text, "" when it is gone."""
+        text = None
+        async with self.lock:
+            with trio.CancelScope(shield=True):  # or the next call would read the rest of this answer
+                text = await self._request(b"?")
+        return text or ""
 
-    async def _read(self) -> str | None:
+    async def _request(self, octets: bytes) -> str | None:
+        """Send octets and return the next message, None when the worker is gone."""
         text = bytearray()
-        while not text.endswith(_END):
-            try:
-                octets = await self.stream.receive_some()
-            except trio.BrokenResourceError:
-                return None
-            if not octets:
-                return None
-            text += octets
+        try:
+            await self.stream.send_all(octets)
+            while not text.endswith(_END):
+                text += (received := await self.stream.receive_some())
+                if not received:
+                    return None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return None
         return text[:-1].decode()
 
 
@@ -115,6 +109,7 @@ class Supervisor:
         self._count = count
         self._drain = drain
         self._workers: list[_Worker] = []
+        self._is_ending = False
 
     async def run(self, address: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         """Run the workers; started with the bound address once all accept.
@@ -129,6 +124,7 @@ class Supervisor:
                     await nursery.start(self._keep_one, bound, name="worker")
                 task_status.started([bound])
                 await self._drain.wait_started()
+                self._is_ending = True
                 for worker in self._workers:
                     worker.process.send_signal(signal.SIGTERM)
 
@@ -142,14 +138,16 @@ class Supervisor:
 
     async def metrics(self) -> str:
         """Return the metrics of all workers, added up."""
-        return add_up([await worker.ask() for worker in self._workers])
+        return add_up([await worker.ask() for worker in tuple(self._workers)])
 
     async def _keep_one(self, address: Address, *, task_status: trio.TaskStatus[None]) -> None:
-        """Run one worker, and another when it dies, until the drain begins."""
+        """Run one worker, and a new one when it dies, until the drain begins."""
         await self._run_one(address, task_status=task_status)
         while not self._drain.is_started:
             logger.warning("a worker died; starting another")
-            await trio.sleep(RESTART_SECONDS)
+            with trio.move_on_after(RESTART_SECONDS):
+                await self._drain.wait_started()
+                return
             try:
                 await self._run_one(address)
             except WorkerError as error:
@@ -167,6 +165,8 @@ class Supervisor:
         theirs.close()
         worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(ours))), trio.Lock())
         self._workers.append(worker)
+        if self._is_ending:
+            process.send_signal(signal.SIGTERM)
         try:
             async with worker.stream:
                 if not await worker.accepts():
@@ -226,7 +226,7 @@ def _reserved(address: Address) -> Iterator[Address]:
 
 
 def _ignore_hangup() -> None:
-    """Let a SIGHUP that comes before a worker listens for it be lost, and not end the worker."""
+    """Ignore SIGHUP in a worker that does not listen for it yet: by default it ends the process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

@@ -21,6 +21,7 @@ from chunkwire.net.listen import (
     serve_connections,
 )
 from tests.net.peer import read_exactly, read_to_end
+from tests.net.test_dial import FixedResolver
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -98,6 +99,16 @@ async def test_a_host_that_is_not_ours_is_one_line(host: str) -> None:
     with pytest.raises(ListenError, match=f"cannot listen on {host}:0: ") as caught:
         await open_listeners(Address(host, 0))
     assert "\n" not in str(caught.value)
+
+
+async def test_an_address_of_a_name_that_this_machine_lacks_or_that_is_repeated_is_left_out() -> None:
+    (free,) = await open_listeners(LOOPBACK)
+    port = bound_addresses([free])[0].port
+    await free.aclose()
+    trio.socket.set_custom_hostname_resolver(FixedResolver(["192.0.2.1", "127.0.0.1", "127.0.0.1"]))
+    (listener,) = await open_listeners(Address("here.test", port))
+    async with listener:
+        assert bound_addresses([listener]) == [Address("127.0.0.1", port)]
 
 
 async def test_ipv6_any_leaves_ipv4_alone() -> None:

@@ -173,7 +173,7 @@ async def serving(
             settings=settings,
             pacer=pacer or LeapPacer(),
             drain=drain,
-            record_to=records.append if record else None,
+            record_for=(lambda _: records.append) if record else None,
             on_end=lambda exchange: running.note_end(exchange),
         ),
         listeners[0].socket.getsockname()[1],

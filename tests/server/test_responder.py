@@ -187,7 +187,7 @@ async def test_the_write_after_the_first_that_meets_a_closed_socket_ends_the_res
         pacer.open()
         pacer.open()
         assert await running.wait_ended() is Ended.CLIENT_GONE
-        assert running.ended[0].frames <= 2
+        assert running.ended[0].chunks <= 2
 
 
 async def test_a_reset_ends_a_responder_that_waits() -> None:

@@ -36,6 +36,13 @@ async def test_the_journal_tells_how_a_request_arrived_and_ended() -> None:
     assert began <= entry["began_ns"] <= entry["first_frame_ns"] <= entry["last_frame_ns"] <= entry["ended_ns"]
 
 
+async def test_a_nonce_may_hold_any_character() -> None:
+    async with serving() as running:
+        await running.get("/generate?n=1&nonce=a%2Bb+%C3%A9")
+        (line,) = body_of(await running.get("/journal?nonce=a%2Bb+%C3%A9")).splitlines()
+    assert json.loads(line)["nonce"] == "a+b é"
+
+
 async def test_the_journal_holds_a_stream_that_still_runs() -> None:
     async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
         await client.send(get("/generate?n=2"))

@@ -1,0 +1,65 @@
+"""A supervisor and its workers, without their processes."""
+
+import pytest
+import trio
+import trio.testing
+
+from chunkwire.net.listen import Address, Drain
+from chunkwire.server.workers import Supervisor, _Worker
+
+
+def a_worker() -> tuple[_Worker, trio.abc.Stream]:
+    """Return a worker without a process, and its end of the socket."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    return _Worker(None, ours, trio.Lock()), theirs  # type: ignore[arg-type]
+
+
+async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() -> None:
+    """Or each later request would get the answer of the one before."""
+    worker, peer = a_worker()
+    answers: list[str] = []
+    scope = trio.CancelScope()
+
+    async def ask() -> None:
+        with scope:
+            await worker.ask()
+        answers.append(await worker.ask())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, name="ask")
+        assert await peer.receive_some(1) == b"?"
+        scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.send_all(b"first\0")
+        assert await peer.receive_some(1) == b"?"
+        await peer.send_all(b"second\0")
+    assert answers == ["second"]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_worker_that_ends_meanwhile_has_no_metrics(is_ours: bool) -> None:
+    worker, peer = a_worker()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.ask, name="ask")
+        await trio.testing.wait_all_tasks_blocked()
+        await (worker.stream if is_ours else peer).aclose()
+    assert await worker.ask() == ""
+
+
+async def test_no_worker_is_started_once_a_drain_has_begun(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A worker died, and the drain begins before the next one is started: nobody would end that one."""
+    drain, started = Drain(), list[Address]()
+    supervisor = Supervisor([], 1, drain)
+
+    async def run_one(address: Address, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        started.append(address)
+        task_status.started()
+
+    monkeypatch.setattr(supervisor, "_run_one", run_one)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor._keep_one, Address("127.0.0.1", 1), name="worker")
+        await trio.testing.wait_all_tasks_blocked()
+        drain.start()
+    assert len(started) == 1
