@@ -56,7 +56,7 @@ async def test_a_reset_in_mid_answer_ends_the_providers_stream_before_its_next_t
         client.reset()
         assert await asked.running.wait_ended() is Ended.CLIENT_GONE
         assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
-        assert asked.behind[0].ended[0].frames == 3
+        assert asked.behind[0].ended[0].chunks == 3
         (line,) = asked.audit
     assert (line["ended"], line["tokens"], line["error"]) == ("client-gone", 2, None)
 
@@ -66,7 +66,7 @@ async def test_a_fin_in_mid_answer_does_too() -> None:
         await client.stream.send_eof()
         assert await asked.running.wait_ended() is Ended.CLIENT_GONE
         assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
-        assert asked.behind[0].ended[0].frames == 3
+        assert asked.behind[0].ended[0].chunks == 3
     assert [line["ended"] for line in asked.audit] == ["client-gone"]
 
 

@@ -185,7 +185,7 @@ async def test_echo_sends_chunks_that_came_together_in_one_send() -> None:
     assert body_of(answer) == body
     assert len(frames) == 5001
     assert len({frame.read for frame in frames}) <= 200  # a send for each turn of the feed, and it takes many chunks
-    assert (running.ended[0].frames, running.ended[0].octets) == (5000, 5000)
+    assert (running.ended[0].chunks, running.ended[0].octets) == (5000, 5000)
 
 
 async def test_echo_sends_a_long_chunk_back_before_it_is_whole() -> None:
