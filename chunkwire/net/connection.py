@@ -12,7 +12,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -90,15 +90,12 @@ class Connection:
         is_plain = isinstance(stream, trio.SocketStream) and hasattr(os, "readv")
         self._plain_socket = stream.socket if isinstance(stream, trio.SocketStream) and is_plain else None
         self._is_woken = False
-        self.peer = _peer_name(self._socket)
+        self.peer = _address(self._socket, is_peer=True)
 
     @property
     def local(self) -> str:
         """The address at which the peer reached us; `-` where there is none."""
-        try:
-            return _shown(self._socket.getsockname() if self._socket is not None else None)
-        except OSError:
-            return "-"
+        return _address(self._socket, is_peer=False)
 
     def fileno(self) -> int | None:
         """Return the socket's descriptor, -1 once closed; None for a stream that is no socket."""
@@ -389,16 +386,13 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poller.poll(0))
 
 
-def _peer_name(sock: trio.socket.SocketType | socket.socket | None) -> str:
+def _address(sock: trio.socket.SocketType | socket.socket | None, *, is_peer: bool) -> str:
+    if sock is None:
+        return "-"
     try:
-        return _shown(sock.getpeername() if sock is not None else None)
+        name = sock.getpeername() if is_peer else sock.getsockname()
     except OSError:
-        return "-"  # it left between accept and here
-
-
-def _shown(name: Sequence[object] | None) -> str:
+        return "-"  # the peer left between accept and here
     if isinstance(name, str | bytes):  # a client's Unix socket has no name
         return "unix"
-    if not name:
-        return "-"
-    return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
