@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from chunkwire.server.running import NO_SITE, AdminSite
+from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
     from chunkwire.forward.upstreams import Upstream

@@ -37,7 +37,8 @@ from chunkwire.net.unread import unread_request
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
-from chunkwire.server.running import NO_SITE, AdminSite, open_all, run_server
+from chunkwire.server.running import open_all, run_server
+from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
     from chunkwire.server.stampdesk import StampDesk

@@ -16,8 +16,8 @@ from chunkwire.server.metrics import CONTENT_TYPE
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import JSON_LINES, Responder
 from chunkwire.server.routes import Resource
-from chunkwire.server.running import NO_SITE, AdminSite
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS
+from chunkwire.server.site import NO_SITE, AdminSite
 
 ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 

@@ -81,7 +81,7 @@ class Server:
         self.metrics = metrics or Metrics("server")
         self._pacer = pacer
         self._record_for = record_for
-        self._drain = drain or Drain()
+        self.drain = drain or Drain()
         self._routes = Routes(resources)
         self._on_end = on_end
         self._stamps = stamps
@@ -93,7 +93,7 @@ class Server:
         Resource handling: closes the stream.
         """
         connection = ServerConnection(
-            stream, bare_lf=True, limits=self.settings.head_limits, may_linger=self._drain.may_linger
+            stream, bare_lf=True, limits=self.settings.head_limits, may_linger=self.drain.may_linger
         )
         if self._stamps is not None:
             connection.carry_stamps()
@@ -106,7 +106,7 @@ class Server:
 
     async def _serve_next(self, connection: ServerConnection) -> bool:
         """Serve the next request; False when nothing more can be read from this connection."""
-        if not await self._drain.wait_next(connection, self.settings.keep_alive_timeout):
+        if not await self.drain.wait_next(connection, self.settings.keep_alive_timeout):
             return False
         try:
             with trio.fail_after(self.settings.head_timeout):
@@ -137,7 +137,7 @@ class Server:
             request,
             exchange,
             pacer=self._pacer,
-            drain=self._drain,
+            drain=self.drain,
             tap=tap,
             must_close=refusal is not None,
         )
@@ -150,7 +150,7 @@ class Server:
             self._close(exchange, tap, ended)
             if sheet is not None and self._stamps is not None:
                 self._stamps.close(sheet)
-        if response.must_close or self._drain.is_started:
+        if response.must_close or self.drain.is_started:
             return False
         return response.state is BodyState.COMPLETE and await body.drain()
 

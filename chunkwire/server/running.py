@@ -10,7 +10,6 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -27,31 +26,9 @@ from chunkwire.net.listen import (
     raise_file_limit,
     serve_connections,
 )
-
-if TYPE_CHECKING:
-    from chunkwire.server.routes import Resource
-    from chunkwire.server.settings import ServerSettings
-    from chunkwire.server.stampdesk import StampDesk
-    from chunkwire.server.tap import RecordFor
+from chunkwire.server.site import AdminSite
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class AdminSite:
-    """What an admin address serves beside `/metrics` and `/healthz`; see `serving.serve`.
-
-    Attributes:
-        stamps: keeps kernel timestamps for the requests that ask for them, and serves them; None reads none.
-    """
-
-    resources: tuple[Resource, ...] = ()
-    settings: ServerSettings | None = None
-    record_for: RecordFor | None = None
-    stamps: StampDesk | None = None
-
-
-NO_SITE: Final = AdminSite()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.routes import Resource
-from chunkwire.server.running import NO_SITE, AdminSite, open_all, run_server
+from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
 
 
@@ -62,7 +63,6 @@ async def serve(
 
     Cancellation: every stream is cut.
     """
-    drain = drain or Drain()
     sleeper = await current_sleeper()
     server = Server(
         resources,
@@ -78,7 +78,7 @@ async def serve(
     await run_server(
         await open_all(address, admin, reuse_port=reuse_port, certificate=certificate),
         server.handle,
-        drain=drain,
+        drain=server.drain,
         read_metrics=server.metrics.read,
         admin_site=admin_site,
         grace=settings.grace,

@@ -16,8 +16,8 @@ from chunkwire.net.dial import parse_url
 from chunkwire.net.stamps import stamping
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server import stampdesk
-from chunkwire.server.running import AdminSite
 from chunkwire.server.serving import serve
+from chunkwire.server.site import AdminSite
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.tools.bench.hops import read_stamps
 from chunkwire.tools.bench.segments import STAMPS_FIELD, HopStamps
