@@ -58,7 +58,7 @@ class PeerGone(ChunkwireError):
 class Connection:
     """One end of a connection: octets in, octets out, and two ways to end it.
 
-    Not guaranteed: that what `send_all` took has reached the peer.
+    Methods that receive or send raise `PeerGone`. Not guaranteed: that what `send_all` took has reached the peer.
 
     Attributes:
         stream: the trio stream underneath.
@@ -108,11 +108,7 @@ class Connection:
             self.stamps = SocketStamps(sock)
 
     async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
-        """Return what one receive gives, `leftover` first; `b""` at the peer's FIN.
-
-        Raises:
-            PeerGone: the peer reset the connection.
-        """
+        """Return what one receive gives, `leftover` first; `b""` at the peer's FIN."""
         if self.leftover:
             octets = bytes(self.leftover[:max_octets])
             del self.leftover[:max_octets]
@@ -171,10 +167,7 @@ class Connection:
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
         """Send all octets: one socket send if the kernel takes them at once.
 
-        Raises:
-            PeerGone: the peer is gone; some, all or none of the octets may have left.
-
-        Cancellation: some of the octets may have left, and there is no way to know how many.
+        Cancellation: some of the octets may have left, and there is no way to know how many; so after `PeerGone`.
         """
         if self.stamps is not None:
             rest = memoryview(octets)
@@ -188,9 +181,6 @@ class Connection:
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
         """Send as many octets as the kernel takes, one or more, and return how many; the rest must be sent next.
-
-        Raises:
-            PeerGone: as `send_all`.
 
         Cancellation: none has left; over TLS some may have.
         """
@@ -207,11 +197,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     def send_nowait(self, octets: bytes) -> int:
-        """Send what the kernel takes at once and return how many octets that was; 0 on Windows, see `send_some`.
-
-        Raises:
-            PeerGone: as `send_all`.
-        """
+        """Send what the kernel takes at once and return how many octets that was; 0 on Windows, see `send_some`."""
         try:
             if self.tls is not None:
                 return self.tls.write(memoryview(octets))
@@ -224,11 +210,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def wait_octets(self) -> bool:
-        """Wait until there is something to read; False when the peer closed, or `wake` was called, instead.
-
-        Raises:
-            PeerGone: the peer reset the connection.
-        """
+        """Wait until there is something to read; False when the peer closed, or `wake` was called, instead."""
         if not self.leftover:
             try:
                 await self._fill()
@@ -246,11 +228,7 @@ class Connection:
             trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
-        """Wait until there is something to read, and leave it there, over TLS in `leftover`; False at the peer's FIN.
-
-        Raises:
-            PeerGone: the peer reset the connection.
-        """
+        """Wait until there is something to read and leave it there, over TLS in `leftover`; False at the peer's FIN."""
         if self._socket is None:
             await trio.sleep_forever()
         try:

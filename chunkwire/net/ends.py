@@ -64,7 +64,6 @@ class ServerConnection(Connection):
 
         Raises:
             HeadError: what to answer. Nothing more may be read from this connection after it.
-            PeerGone: the peer reset the connection.
         """
         self._asked = None
         head: bytes | None = b""
@@ -93,11 +92,7 @@ class ServerConnection(Connection):
             del self.leftover[: found.end()]
 
     async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
-        """Send a 1xx head; see `writer.write_informational`.
-
-        Raises:
-            PeerGone: the peer closed the connection.
-        """
+        """Send a 1xx head; see `writer.write_informational`."""
         await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
@@ -132,9 +127,6 @@ class ClientConnection(Connection):
         Args:
             body: the start of the body, sent with the head in one send.
 
-        Raises:
-            PeerGone: the peer closed the connection.
-
         Cancellation: as `send_all`.
         """
         octets = write_request(request) + body
@@ -152,7 +144,6 @@ class ClientConnection(Connection):
         Raises:
             HeadError: the head is out of the grammar, or a 101 that was not asked for.
             IncompleteHead: the peer closed first.
-            PeerGone: the peer reset the connection.
             LocalError: no request was sent.
         """
         if self._asked is None:

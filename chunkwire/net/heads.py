@@ -237,11 +237,8 @@ def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request:
     if buffer and not re.match(TCHAR, buffer):
         got = name_protocol(bytes(buffer[:64])) or quoted(bytes(buffer[:16]))
         raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {got}")
-    method, blank, _ = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")
-    if is_request and not blank and len(method) > MAX_METHOD_OCTETS:
-        raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
-    if len(buffer) > limits.max_start_line_octets:
-        raise _long_start_line(limits, is_request=is_request)
+    method = buffer[: MAX_METHOD_OCTETS + 1].partition(b" ")[0]
+    _check_lengths(len(method), len(buffer), limits, is_request=is_request)
 
 
 def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> None:
@@ -253,10 +250,7 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
         raise HeadError(
             400, "bad-start-line", f"expected `{wanted}`, got {name_protocol(line) or _around_control(shown)}{hint}"
         )
-    if is_request and len(found[1]) > MAX_METHOD_OCTETS:
-        raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
-    if len(line) > limits.max_start_line_octets:
-        raise _long_start_line(limits, is_request=is_request)
+    _check_lengths(len(found[1]), len(line), limits, is_request=is_request)
     major = found[3] if is_request else found[1]
     if major != b"1":
         raise HeadError(
@@ -271,11 +265,14 @@ def _around_control(line: bytes) -> str:
     return ("…" if start else "") + quoted(line[start:])
 
 
-def _long_start_line(limits: HeadLimits, *, is_request: bool) -> HeadError:
-    limit = f"of at most {limits.max_start_line_octets} octets"
-    if is_request:
-        return HeadError(414, "long-target", f"expected a request-line {limit}")
-    return HeadError(400, "long-status-line", f"expected a status-line {limit}")
+def _check_lengths(method_octets: int, line_octets: int, limits: HeadLimits, *, is_request: bool) -> None:
+    if is_request and method_octets > MAX_METHOD_OCTETS:
+        raise HeadError(501, "unknown-method", f"expected a method of at most {MAX_METHOD_OCTETS} octets")
+    if line_octets > limits.max_start_line_octets:
+        limit = f"of at most {limits.max_start_line_octets} octets"
+        if is_request:
+            raise HeadError(414, "long-target", f"expected a request-line {limit}")
+        raise HeadError(400, "long-status-line", f"expected a status-line {limit}")
 
 
 def _too_large(limits: HeadLimits) -> HeadError:

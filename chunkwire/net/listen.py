@@ -255,9 +255,6 @@ class Drain:
 
         False too after `timeout` seconds, or when a drain begins (not for a stream that is no socket), unless octets
         have come by then.
-
-        Raises:
-            PeerGone: the peer reset the connection.
         """
         if connection.leftover:
             return True

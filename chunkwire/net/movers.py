@@ -172,14 +172,12 @@ class PlainMover:
             scope = self._watches[connection] = trio.CancelScope()
             self._nursery.start_soon(_wait_leaving, connection, on_leaving, scope, name=f"watch {connection.peer}")
 
-    def rest(self, connection: Connection) -> None:
-        """Cancel the watching task."""
-        self.unwatch(connection)
-
     def unwatch(self, connection: Connection) -> None:
-        """Cancel the watching task."""
+        """Cancel the watching task; see `Mover.unwatch` and `Mover.rest`."""
         if scope := self._watches.pop(connection, None):
             scope.cancel()
+
+    rest = unwatch
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT

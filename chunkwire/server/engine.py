@@ -29,7 +29,7 @@ from chunkwire.net.unread import unread_request
 from chunkwire.server.cors import preflight_fields
 from chunkwire.server.journal import Ended, Journal, JournalEntry
 from chunkwire.server.metrics import Metrics
-from chunkwire.server.refusal import Refusal, from_body_error, from_head_error
+from chunkwire.server.refusal import Refusal, refusal_of
 from chunkwire.server.request import IncomingRequest, RequestBody
 from chunkwire.server.responder import BodyState, Responder
 from chunkwire.server.routes import Resource, Routes, known_parameters
@@ -112,7 +112,7 @@ class Server:
             with trio.fail_after(self.settings.head_timeout):
                 head = await connection.receive_request()
         except HeadError as error:
-            received, refusal = error.first_line, from_head_error(error)
+            received, refusal = error.first_line, refusal_of(error)
         except trio.TooSlowError:
             expected = f"expected its empty line within {self.settings.head_timeout:g} s"
             received = bytes(connection.leftover)
@@ -127,7 +127,7 @@ class Server:
         try:
             framing = request_framing(head)
         except HeadError as error:
-            refusal = from_head_error(error)
+            refusal = refusal_of(error)
         exchange, tap = self._open(connection, head)
         sheet = self._stamps.open(connection, head) if self._stamps is not None else None
         body = RequestBody(connection, framing, self.settings, awaits_continue=_awaits_continue(head))
@@ -193,7 +193,11 @@ class Server:
         known = known_parameters(resource)
         if known is not None:
             request.query.refuse_unknown(known, resource.path)
-        await _awaitable(resource.responder(request, response), resource.path)
+        answering: object = resource.responder(request, response)
+        if not isinstance(answering, Awaitable):
+            wanted = f"an async function without a yield as the responder of {resource.path}"
+            raise LocalError(f"expected {wanted}, got one that returned {type(answering).__name__}")
+        await answering
         if response.state is BodyState.UNSENT:
             raise LocalError(f"expected a response from the responder of {resource.path}, got none")
 
@@ -212,7 +216,7 @@ class Server:
             return Ended.TIMEOUT
         if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:
             response.must_close = True
-            cause = from_body_error(cause)
+            cause = refusal_of(cause)
         if not isinstance(cause, Refusal):
             asked = request.head.start_line.decode("ascii", "backslashreplace")
             first = next(_leaves(cause))
@@ -266,14 +270,6 @@ async def _cancel_on_reset(
         except PeerGone:
             if response.state is not BodyState.RESET:  # else the responder itself did that, and goes on
                 scope.cancel()
-
-
-def _awaitable(answering: object, path: str) -> Awaitable[object]:
-    """Return what calling a responder returned, unless it is no coroutine."""
-    if not isinstance(answering, Awaitable):
-        got = f"one that returned {type(answering).__name__}"
-        raise LocalError(f"expected an async function without a yield as the responder of {path}, got {got}")
-    return answering
 
 
 def _awaits_continue(head: Request) -> bool:

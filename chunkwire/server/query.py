@@ -52,16 +52,15 @@ class Query:
 
     def count(self, name: str, default: int, *, at_most: int, at_least: int = 0) -> int:
         """Return a whole number within its bounds, both included."""
-        text = self.text(name)
-        if not text and not self.values(name):
+        if not self.values(name):
             return default
-        return whole_number(name, text, at_least=at_least, at_most=at_most)
+        return whole_number(name, self.text(name), at_least=at_least, at_most=at_most)
 
     def duration(self, name: str, default: float, *, at_most: float) -> float:
         """Return seconds, from zero to `at_most`."""
-        text = self.text(name)
-        if not text and not self.values(name):
+        if not self.values(name):
             return default
+        text = self.text(name)
         seconds = parse_duration(text)
         if seconds is None:
             raise bad_value(name, "a duration like 100ms, 1.5s or 2 (seconds)", text)

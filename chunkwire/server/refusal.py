@@ -45,16 +45,12 @@ _HINTS: Final = {
 }
 
 
-def from_head_error(error: HeadError) -> Refusal:
-    """Return the refusal of a head."""
-    return Refusal(error.status, error.rule, str(error))
-
-
-def from_body_error(error: FramingError | IncompleteBody) -> Refusal:
-    """Return the refusal of a request body that is out of the grammar, or ended early."""
-    if isinstance(error, FramingError):
-        return Refusal(400, error.rule, f"request body: {error}")
-    return Refusal(400, "incomplete-body", f"request body: {error}")
+def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
+    """Return the refusal of a request whose head or body is out of the grammar, or whose body ended early."""
+    if isinstance(error, HeadError):
+        return Refusal(error.status, error.rule, str(error))
+    rule = error.rule if isinstance(error, FramingError) else "incomplete-body"
+    return Refusal(400, rule, f"request body: {error}")
 
 
 def escaped(line: str) -> str:

@@ -78,7 +78,6 @@ class RequestBody:
         Raises:
             FramingError: the body is out of the grammar.
             IncompleteBody: the client ended it early.
-            PeerGone: the client reset the connection.
             Refusal: 408, nothing came for `body_timeout`.
         """
         feed = self._feed

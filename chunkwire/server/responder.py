@@ -55,9 +55,12 @@ class BodyState(enum.Enum):
 class Responder:
     """The response to one request; exactly one of its methods is called, once.
 
-    One task writes. A write that begins while another one waits for the client, or after the end, raises LocalError
-    and sends nothing; the response itself is unharmed. A write that is cancelled part-way cuts the response, since
-    what follows would be taken for the rest of it.
+    What sends raises `PeerGone` where the client closed the connection, and `SendTimeout` where it took nothing for
+    `send_timeout`. One task writes: a write that begins while another one waits for the client, or after the end,
+    raises LocalError and sends nothing; the response itself is unharmed.
+
+    Cancellation: a head, or part of it, may have left, and the connection cannot go on; of a write to the body either
+    no octet has left, or the response is cut, since what follows would be taken for the rest of that write.
 
     Attributes:
         must_close: the connection ends after this response.
@@ -105,9 +108,6 @@ class Responder:
 
         Raises:
             LocalError: a field or trailer is not legal; no octet has left.
-            PeerGone: the client closed the connection.
-
-        Cancellation: the head, or part of it, may have left; the connection cannot go on.
         """
         if status in BODYLESS:
             raise LocalError(f"expected a status whose response has a body, got {status}")
@@ -133,24 +133,14 @@ class Responder:
         self.state = BodyState.COMPLETE
 
     async def open_octets(self, head: bytes) -> ChunkedBody:
-        """Send octets in place of a head, legal or not, and return the body, for `send_octets` and one of the ends.
-
-        Cancellation: the octets, or some of them, may have left; the connection cannot go on.
-        """
+        """Send octets in place of a head, legal or not, and return the body, for `send_octets` and one of the ends."""
         self._check_unsent()
         self.state, self.is_chunked = BodyState.OPEN, True  # so that `cut` sends a FIN
         await self._send(head)
         return ChunkedBody(self, ())
 
     async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
-        """Send a whole response whose length is known.
-
-        Raises:
-            LocalError: a field is not legal; no octet has left.
-            PeerGone: the client closed the connection.
-
-        Cancellation: some of it may have left; the connection cannot go on.
-        """
+        """Send a whole response whose length is known; raise LocalError where a field is not legal."""
         if not isinstance(body, bytes | bytearray | memoryview):
             raise LocalError(f"expected a body of octets (bytes), got {type(body).__name__}; `text` sends text")
         has_none = status in BODYLESS
@@ -202,15 +192,7 @@ class Responder:
             return  # a reset is a departure as well
 
     async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
-        """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as.
-
-        Raises:
-            LocalError: another task is writing; no octet has left.
-            SendTimeout: the client took nothing for `send_timeout`.
-            PeerGone: the client closed the connection.
-
-        Cancellation: either no octet has left, or the response is cut.
-        """
+        """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as."""
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.write_after_checkpoint(raw, chunks, octets)
         self._is_writing = True  # so that a second writer raises even where the client takes all at once
@@ -300,7 +282,7 @@ class Responder:
 
 
 class ChunkedBody:
-    """The body of a stream, written frame by frame.
+    """The body of a stream, written frame by frame; errors and cancellation as in `Responder`.
 
     Moments are counted from the start of the body: the moment its head had been sent.
     """
@@ -321,15 +303,10 @@ class ChunkedBody:
         return self._pacer.wait_until(self.start + seconds)
 
     async def send_chunk(self, data: bytes, ext: bytes = b"") -> None:
-        """Send one chunk in one send. `ext` begins with its `;`.
+        """Send one chunk in one send; `ext` begins with its `;`.
 
         Raises:
-            LocalError: empty data (it would be a last-chunk), an ext out of the grammar, another task that is
-                writing, or a body that is over; no octet has left.
-            PeerGone: the client closed the connection.
-            SendTimeout: the client took nothing for `send_timeout`.
-
-        Cancellation: either no octet has left, or the body is cut.
+            LocalError: empty data (it would be a last-chunk) or an ext out of the grammar; no octet has left.
         """
         responder = self._responder
         if responder.state is not BodyState.OPEN:
@@ -348,7 +325,6 @@ class ChunkedBody:
 
         Raises:
             LocalError: the body is not chunked on the wire.
-            PeerGone: the client closed the connection.
         """
         self._check_open()
         if not self._responder.is_chunked:

@@ -53,8 +53,7 @@ class Resource:
     parameters: Set[str] | None = frozenset()
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
-        _check_rest(self.path, self.responder, self.methods, self.parameters)
+        _check(self.path, self.responder, self.methods, self.parameters)
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -82,7 +81,7 @@ class Routes:
         """Return the resource that a request asks for, and what its path's placeholders stand for.
 
         Raises:
-            Refusal: 404, 405 with Allow, or 501 for a method that is not known here.
+            Refusal: 404 (so do the other methods), 405 with Allow, or 501 for a method that is not known here.
         """
         method = head.method.decode("latin-1")
         if method not in KNOWN_METHODS:
@@ -97,21 +96,13 @@ class Routes:
         return resource, captures
 
     def answers_options(self, head: Request) -> bool:
-        """Say whether a request is an OPTIONS that its resource answers itself.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Say whether a request is an OPTIONS that its resource answers itself."""
         if head.method != b"OPTIONS" or head.target == b"*":
             return False
         return "OPTIONS" in self._match(head)[0].methods
 
     def allowed(self, head: Request) -> bytes:
-        """Return the value of Allow for what a request's target names; `*` names all of the server.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Return the value of Allow for what a request's target names; `*` names all of the server."""
         if head.target == b"*":
             found = {method for resource in self.resources for method in resource.allowed}
             return ", ".join(sorted(found)).encode()
@@ -132,15 +123,12 @@ def known_parameters(resource: Resource) -> frozenset[str] | None:
     return None if resource.parameters is None else _COMMON_PARAMETERS.union(resource.parameters)
 
 
-def _check_path(path: object) -> None:
+def _check(path: object, responder: object, methods: object, parameters: object) -> None:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise LocalError(f"expected a path like /stream or /stream/{{n}}, got {path!r:.80}")
     names = [name.rstrip("*") for name in _PLACEHOLDER.findall(path)]
     if len(set(names)) < len(names):
         raise LocalError(f"{path}: expected each placeholder once")
-
-
-def _check_rest(path: str, responder: object, methods: object, parameters: object) -> None:
     if not callable(responder):
         raise LocalError(f"{path}: expected an async function as the responder, got {type(responder).__name__}")
     if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):

@@ -52,7 +52,7 @@ class WorkerError(ChunkwireError):
 
 async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.Event) -> None:
     """In a worker: report to the supervisor that it accepts, and metrics on request, until the supervisor is gone."""
-    stream = trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(socket.socket(fileno=descriptor))))
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
     async with stream:
         await accepting.wait()
         try:
@@ -163,7 +163,7 @@ class Supervisor:
             command, pass_fds=(theirs.fileno(),), preexec_fn=_ignore_hangup if hasattr(signal, "SIGHUP") else None
         )
         theirs.close()
-        worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(_nonblocking(ours))), trio.Lock())
+        worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), trio.Lock())
         self._workers.append(worker)
         if self._is_ending:
             process.send_signal(signal.SIGTERM)
@@ -228,8 +228,3 @@ def _reserved(address: Address) -> Iterator[Address]:
 def _ignore_hangup() -> None:
     """Ignore SIGHUP in a worker that does not listen for it yet: by default it ends the process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-def _nonblocking(sock: socket.socket) -> socket.socket:
-    sock.setblocking(False)
-    return sock

@@ -1,7 +1,6 @@
 """Every limit of a head at n and at n + 1, in one read and octet by octet: the count does not depend on the reads."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -118,7 +117,3 @@ async def test_a_response_head_that_drips_has_the_same_limit() -> None:
         await client.receive_response()
     assert caught.value.rule == "large-head"
     assert len(client.leftover) == 401
-
-
-async def test_limits_are_the_callers_to_set() -> None:
-    await accept_request(head_of(401), limits=replace(SMALL, max_head_octets=401))

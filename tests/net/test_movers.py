@@ -99,15 +99,6 @@ async def test_each_part_of_a_frame_goes_once_it_is_valid(make_mover: MakeMover)
         assert await carried.read_rest() == b""
 
 
-async def test_what_is_held_is_not_sent_until_it_is_valid(make_mover: MakeMover) -> None:
-    for held in (b"5;a=1\r", b"0", b"0\r\n", b"0\r\nX: 1\r\n", b"0\r\n\r"):
-        async with carrying(make_mover) as carried:
-            await carried.send(FRAME + held)
-            await carried.expect(FRAME)
-            await carried.upstream.send_eof()
-            assert await carried.read_rest() == b""
-
-
 @pytest.mark.parametrize("split", range(len(BODY) + 1))
 async def test_what_came_with_the_head_goes_first(make_mover: MakeMover, split: int) -> None:
     async with carrying(make_mover, leftover=BODY[:split]) as carried:
@@ -134,12 +125,6 @@ async def test_octets_after_the_body_are_left_for_the_next_message(
             assert bytes(carried.source.leftover) == following
         else:
             assert await carried.source.receive_some() == following
-
-
-async def test_a_body_of_no_octets_waits_for_nothing(make_mover: MakeMover) -> None:
-    async with carrying(make_mover, LengthScanner(0)) as carried:
-        assert await carried.read_rest() == b""
-        assert await carried.wait_error() is None
 
 
 async def test_one_body_after_another_goes_over_the_same_connections(make_mover: MakeMover) -> None:

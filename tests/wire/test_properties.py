@@ -1,13 +1,12 @@
 """What holds of every body, valid or not, however it is cut."""
 
 from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Chunk, LastChunk
 from chunkwire.wire.reader import FrameReader, decode
 from chunkwire.wire.scanner import ChunkedScanner
-from tests.wire.bodies import any_octets, bent_bodies, encode, encoded_bodies, reads, valid_bodies
+from tests.wire.bodies import any_octets, encode, encoded_bodies, reads, valid_bodies
 from tests.wire.relay import Relay, octet_by_octet, relay
 
 MAX_MISSING_OCTETS = 100_000
@@ -100,12 +99,3 @@ def test_reader_gives_the_same_frames_however_it_is_fed(cut: list[bytes]) -> Non
     reader = FrameReader()
     frames = [frame for octets in cut for frame in reader.feed(octets)]
     assert frames == decode(b"".join(cut))
-
-
-@given(bent_bodies(), st.binary(max_size=20))
-def test_refusal_is_final(body: bytes, more: bytes) -> None:
-    seen = relay(body)
-    assume(seen.error is not None)
-    before = outcome(seen)
-    seen.show(more)
-    assert outcome(seen) == before

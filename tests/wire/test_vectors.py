@@ -71,12 +71,6 @@ def test_verdict_at_every_two_way_split(vector: Vector) -> None:
             assert (split.error.rule, split.error.offset) == (whole.error.rule, whole.error.offset), cut
 
 
-@every_vector
-def test_verdict_is_the_same_when_nobody_watches(vector: Vector) -> None:
-    unwatched = Relay(is_watched=False).show_all([vector.octets])
-    assert (unwatched.verdict, len(unwatched.sent)) == (vector.verdict, vector.forward_max)
-
-
 @pytest.mark.parametrize("vector", [each for each in load() if each.verdict == "reject"], ids=str)
 def test_nothing_is_sent_after_a_refusal(vector: Vector) -> None:
     refused = relay(vector.octets)
