@@ -22,7 +22,7 @@ from chunkwire.lab.seat import Seat
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import HeadError, Request
 from chunkwire.net.listen import Drain
-from chunkwire.server.refusal import Refusal, from_head_error
+from chunkwire.server.refusal import Refusal, refusal_of
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
@@ -60,7 +60,7 @@ class Relays:
         try:
             admitted_framing(head)
         except HeadError as error:
-            raise from_head_error(error) from error
+            raise refusal_of(error) from error
         connection = response.hand_over()
         own = Upstream(parse_url(f"http://{connection.local}{seat.path}/direct"))
         gateway = Gateway(
