@@ -58,10 +58,7 @@ class Recorder:
 
     Args:
         emit: called with each record from within the calls below; an error of its own passes through.
-        stream: number of the exchange at this observer, from 1.
-        point: one of `POINTS`.
-        way: "request" or "response".
-        hop: which of several hops, None where there is one.
+        stream, point, way, hop: as in `RequestRecord`.
 
     Raises:
         LocalError: an unknown point or way.

@@ -44,9 +44,7 @@ class RequestRecord(NamedTuple):
         stream: number of the exchange at this observer, from 1.
         point: where it was seen, one of `POINTS`.
         t: s since the request, on a monotonic clock of the observer's.
-        method: as sent.
-        target: as sent; secrets in its query redacted.
-        fields: the field lines; values of credentials redacted.
+        target, fields: as sent; credentials redacted.
         wall: s since the epoch at t, the only wall clock of a stream.
         way: one of `WAYS`, the message it belongs to.
         hop: which of several hops, such as "nginx:8080"; None where there is one.
@@ -163,8 +161,7 @@ class EndRecord(NamedTuple):
         chunks: whole chunks, the last-chunk not counted.
         events: server-sent events, None where they were not counted.
         reads: receives that brought octets of the body.
-        octets: of content.
-        wire_octets: of the body as on the wire.
+        octets, wire_octets: of content, and of the body as on the wire.
         sha256: of these wire octets, in hex.
         error: one line, what was wrong.
         data: octets after the valid prefix, as far as kept: a size line that was cut, or the start of a broken one.

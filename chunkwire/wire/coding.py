@@ -15,6 +15,8 @@ from typing import Any, Final
 PIECE_OCTETS: Final = 65536
 """Octets decoded at a time. DEFLATE makes up to 1032 of one, so a read of 64 KiB may hold 64 MiB."""
 
+# What is decoded, by the first octets of a member; a deflate stream has one member, without such a mark.
+_MAGICS: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "deflate": b""}
 _GZIP: Final = 31  # windowBits of zlib: a gzip wrapper
 _ZLIB: Final = 15
 _RAW: Final = -15
@@ -42,11 +44,10 @@ class ContentDecoder:
         self.error: str | None = None
         self._layers: list[_Layer] = []
         for name in reversed(self.codings):
-            layer = _layer(name)
-            if layer is None:
+            if name not in _MAGICS or (name == "zstd" and _zstd() is None):
                 self.error = f"{name} is not decoded: {_OTHERS.get(name, 'no such coding is known here')}"
                 break
-            self._layers.append(layer)
+            self._layers.append(_Layer(name.removeprefix("x-")))
 
     def feed(self, octets: bytes) -> Iterator[bytes]:
         """Yield what these octets decode to, in pieces of at most `PIECE_OCTETS` where there is a coding.
@@ -85,7 +86,7 @@ class _Layer:
         for octets in pieces:
             try:
                 yield from self._decode(octets)
-            except _decoding_errors() as error:
+            except (zlib.error, getattr(_zstd(), "ZstdError", zlib.error)) as error:
                 reason = str(error).rpartition(": ")[2]
                 raise ValueError(f"the {self.name} data is broken: {reason}") from error
 
@@ -108,7 +109,8 @@ class _Layer:
 
     def _begin(self, octets: bytes) -> bool:
         """Begin a member; False where more octets are needed to know its form, or where what follows is no member."""
-        if self._has_output and (self.name == "deflate" or not octets.startswith(_MAGICS[self.name][: len(octets)])):
+        magic = _MAGICS[self.name]
+        if self._has_output and not (magic and octets.startswith(magic[: len(octets)])):
             self._head = b""
             return False
         self._head = octets if len(octets) < 2 else b""
@@ -117,15 +119,6 @@ class _Layer:
             return False
         self._now = _decompressor(self.name, octets)
         return True
-
-
-_MAGICS: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
-
-
-def _layer(name: str) -> _Layer | None:
-    name = {"x-gzip": "gzip"}.get(name, name)
-    is_known = name in ("gzip", "deflate") or (name == "zstd" and _zstd() is not None)
-    return _Layer(name) if is_known else None
 
 
 def _decompressor(name: str, octets: bytes) -> Any:
@@ -145,8 +138,3 @@ def _zstd() -> Any:
         return importlib.import_module("compression.zstd")
     except ImportError:  # pragma: no cover: which branch is taken depends on the version
         return None
-
-
-def _decoding_errors() -> tuple[type[Exception], ...]:
-    module = _zstd()
-    return (zlib.error,) if module is None else (zlib.error, module.ZstdError)
