@@ -4,10 +4,11 @@ In order, for each request:
 
     wait for its first octet → its head → the resource → the responder → how it ended → the rest of its body
 
-How a connection ends: in stages, so that the last octets arrive (RFC 9112 §9.6), where that was asked for or the next
-request could not be told from an unread body; with a FIN and no last-chunk, or with a reset where the close delimits
-the body, after a stream that stopped early; at once after a reset by the client. A client's FIN may be a half-close: it
-is acted on when the next request is waited for, not before.
+How a connection ends:
+
+- in stages, so that the last octets arrive (RFC 9112 §9.6), where that was asked for, or a request body is not read;
+- with a FIN and no last-chunk, or a reset where the close delimits the body, after a stream that stopped early;
+- at once after a reset by the client. Its FIN may be a half-close, and counts when the next request is waited for.
 """
 
 from __future__ import annotations

@@ -188,17 +188,17 @@ class Watcher:
         self.takes_events = takes_events
         self.octets = b""
         self.events: list[Event] = []
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.reads: list[int] = []
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
         self.octets += octets
         self.reads.append(read)
         self.events += events
-        self.told.append("received")
+        self.calls.append("received")
 
     def sent(self) -> None:
-        self.told.append("sent")
+        self.calls.append("sent")
 
     @property
     def raw(self) -> bytes:

@@ -53,7 +53,7 @@ async def test_octets_after_a_response_head_are_left_as_they_came() -> None:
     assert bytes(client.leftover) == BODY
 
 
-async def test_waiting_for_octets_keeps_them_and_tells_an_end() -> None:
+async def test_waiting_for_octets_keeps_them_and_reports_an_end() -> None:
     async with feeding(b"ab") as stream:
         connection = Connection(stream)
         assert await connection.wait_octets()

@@ -1,4 +1,4 @@
-"""The way down: accept no more, end what is idle, give what is busy a grace time, and end at once when told again."""
+"""Graceful shutdown: accept no more, end what is idle, give what is busy a grace time; a second SIGTERM ends all."""
 
 import math
 import os

@@ -159,7 +159,7 @@ def test_each_kind_has_its_scanner_and_a_fresh_one_each_time() -> None:
     assert not length.scanner().is_complete
 
 
-def test_the_scanner_of_a_chunked_body_refuses_the_trailers_it_was_told_of() -> None:
+def test_the_scanner_of_a_chunked_body_refuses_the_trailers_it_was_given() -> None:
     body = b"0\r\nX-Sum: 1\r\n\r\n"
     assert Framing(BodyKind.CHUNKED).scanner().scan(body, len(body)) == len(body)
     with pytest.raises(Exception, match=r"(?i)x-sum"):

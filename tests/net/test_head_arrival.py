@@ -74,7 +74,7 @@ async def test_a_bad_start_line_is_refused_before_the_head_ends(octets: bytes, r
     assert caught.value.rule == rule
 
 
-async def test_a_request_that_forgot_its_version_is_told_so() -> None:
+async def test_a_request_without_a_version_is_refused_with_that_reason() -> None:
     with pytest.raises(HeadError, match="the version is missing"):
         await receive_request(b"GET /\r\n")
 

@@ -155,7 +155,7 @@ async def test_an_observer_sees_each_part_before_it_leaves_and_when_it_has_left(
         assert await carried.read_rest() == END
     assert [type(event) for event in watcher.events] == [SizeLine, Data, DataEnd, LastChunk]
     assert watcher.raw == FRAME + END
-    assert watcher.told == ["received", "sent", "received", "sent"]
+    assert watcher.calls == ["received", "sent", "received", "sent"]
 
 
 async def test_an_observer_that_takes_no_events_gets_the_octets_alone(make_mover: MakeMover) -> None:
@@ -166,7 +166,7 @@ async def test_an_observer_that_takes_no_events_gets_the_octets_alone(make_mover
         await carried.send(END)
         assert await carried.read_rest() == END
     assert (watcher.octets, watcher.events) == (FRAME + END, [])
-    assert watcher.told == ["received", "sent", "received", "sent"]
+    assert watcher.calls == ["received", "sent", "received", "sent"]
 
 
 async def test_an_observer_sees_the_valid_prefix_of_a_broken_body(make_mover: MakeMover) -> None:
@@ -195,7 +195,7 @@ async def test_a_preface_goes_at_once_and_once(make_mover: MakeMover) -> None:
         await carried.send(END)
         assert await carried.read_rest() == END
     assert watcher.raw == FRAME + END
-    assert watcher.told == ["received", "sent", "received", "sent"]
+    assert watcher.calls == ["received", "sent", "received", "sent"]
 
 
 async def test_a_preface_goes_before_what_came_with_the_head(make_mover: MakeMover) -> None:
@@ -211,15 +211,15 @@ async def test_a_preface_goes_before_a_body_of_no_octets(make_mover: MakeMover) 
 
 
 async def test_a_preface_is_no_body_octet(make_mover: MakeMover) -> None:
-    told: list[bool] = []
-    options = MoveOptions(preface=HEAD, on_first=lambda: told.append(True))
+    calls: list[bool] = []
+    options = MoveOptions(preface=HEAD, on_first=lambda: calls.append(True))
     async with carrying(make_mover, options=options) as carried:
         await carried.expect(HEAD)
         await turns(3)
-        assert told == []
+        assert calls == []
         await carried.send(FRAME + END)
         assert await carried.read_rest() == FRAME + END
-    assert told == [True]
+    assert calls == [True]
 
 
 async def test_a_preface_goes_before_the_valid_prefix_of_a_broken_body(make_mover: MakeMover) -> None:
@@ -235,17 +235,17 @@ async def test_a_large_preface_waits_for_a_slow_sink(make_mover: MakeMover) -> N
         assert await carried.read_rest() == large + FRAME + END
 
 
-async def test_the_first_octets_are_told_of_once(make_mover: MakeMover) -> None:
-    told: list[bool] = []
-    async with carrying(make_mover, options=MoveOptions(on_first=lambda: told.append(True))) as carried:
+async def test_the_first_octets_are_reported_once(make_mover: MakeMover) -> None:
+    calls: list[bool] = []
+    async with carrying(make_mover, options=MoveOptions(on_first=lambda: calls.append(True))) as carried:
         await carried.send(b"5")
         await trio.testing.wait_all_tasks_blocked()
-        assert told == []
+        assert calls == []
         for octets in (b"\r\nhello\r\n", FRAME, END):
             await carried.send(octets)
             await trio.testing.wait_all_tasks_blocked()
         assert await carried.read_rest() == b"5\r\nhello\r\n" + FRAME + END
-    assert told == [True]
+    assert calls == [True]
 
 
 class Keeper:

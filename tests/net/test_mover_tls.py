@@ -95,7 +95,7 @@ async def test_a_fin_without_close_notify_never_looks_whole(
         assert isinstance(await secured.wait_error(), SourceGone)
 
 
-async def test_octets_in_front_of_a_cut_are_sent_before_it_is_told(make_mover: MakeMover) -> None:
+async def test_octets_in_front_of_a_cut_are_sent_before_it_is_reported(make_mover: MakeMover) -> None:
     """Fails where an error that comes in the middle of gathering loses what was gathered."""
     scanner = CloseScanner()
     async with carrying(make_mover, scanner) as secured:

@@ -138,7 +138,7 @@ async def test_tasks_have_their_turn_between_two_turns(make_mover: MakeMover) ->
     await slow.aclose()
 
 
-async def test_a_watcher_is_told_less_at_a_time_and_which_receive_it_was(make_mover: MakeMover) -> None:
+async def test_a_watcher_gets_less_at_a_time_and_which_receive_it_was(make_mover: MakeMover) -> None:
     watcher = Watcher()
     async with carrying(make_mover, options=MoveOptions(observe=watcher), leftover=SLOW * 50) as carried:
         await carried.expect(SLOW * 50)
@@ -146,7 +146,7 @@ async def test_a_watcher_is_told_less_at_a_time_and_which_receive_it_was(make_mo
         assert await carried.read_rest() == FRAME + END
     assert watcher.raw == SLOW * 50 + FRAME + END
     assert sorted(set(watcher.reads)) == [1, 2]
-    assert watcher.told.count("received") == watcher.told.count("sent") == -(-50 // FRAMES_A_WATCHED_TURN) + 1
+    assert watcher.calls.count("received") == watcher.calls.count("sent") == -(-50 // FRAMES_A_WATCHED_TURN) + 1
 
 
 async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: MakeMover) -> None:
@@ -166,7 +166,7 @@ async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: Ma
         await carried.expect(b"50\n")
         await carried.send(END)
         assert await carried.read_rest() == b"0\n"
-    assert watcher.told.count("received") > watcher.told.count("sent") == 2
+    assert watcher.calls.count("received") > watcher.calls.count("sent") == 2
 
 
 async def test_nothing_builds_events_where_only_counts_are_noted(make_mover: MakeMover) -> None:

@@ -13,7 +13,7 @@ from tests.net.secured import secured_pair
 from tests.patience import PATIENCE
 
 
-class Told:
+class Watch:
     """What a watch has said so far."""
 
     def __init__(self, mover: Mover, connection: Connection) -> None:
@@ -32,63 +32,63 @@ class Told:
         return self.all
 
 
-async def test_a_half_close_is_told_once(make_mover: MakeMover) -> None:
+async def test_a_half_close_is_reported_once(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, far, running(make_mover) as (mover, _):
-        told = Told(mover, Connection(near))
+        watch = Watch(mover, Connection(near))
         await trio.testing.wait_all_tasks_blocked()
-        assert told.all == []
+        assert watch.all == []
         await far.send_eof()
-        assert await told.wait() == [Leaving.FIN]
+        assert await watch.wait() == [Leaving.FIN]
 
 
-async def test_a_half_close_before_the_watch_is_told_too(make_mover: MakeMover) -> None:
+async def test_a_half_close_before_the_watch_is_reported_too(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, far, running(make_mover) as (mover, _):
         await far.send_eof()
-        assert await Told(mover, Connection(near)).wait() == [Leaving.FIN]
+        assert await Watch(mover, Connection(near)).wait() == [Leaving.FIN]
 
 
-async def test_a_reset_is_told_as_gone(make_mover: MakeMover) -> None:
+async def test_a_reset_is_reported_as_gone(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, running(make_mover) as (mover, _):
-        told = Told(mover, Connection(near))
+        watch = Watch(mover, Connection(near))
         await trio.testing.wait_all_tasks_blocked()
         reset(far)
-        assert await told.wait() == [Leaving.GONE]
+        assert await watch.wait() == [Leaving.GONE]
 
 
-async def test_a_reset_before_the_watch_is_told_too(make_mover: MakeMover) -> None:
+async def test_a_reset_before_the_watch_is_reported_too(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, running(make_mover) as (mover, _):
         reset(far)
         await trio.lowlevel.wait_readable(near.socket)
-        assert await Told(mover, Connection(near)).wait() == [Leaving.GONE]
+        assert await Watch(mover, Connection(near)).wait() == [Leaving.GONE]
 
 
 async def test_octets_that_come_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, far, running(make_mover) as (mover, _):
         connection = Connection(near)
-        told = Told(mover, connection)
+        watch = Watch(mover, connection)
         await far.send_all(b"next request")
         await trio.testing.wait_all_tasks_blocked()
-        assert told.all == []
+        assert watch.all == []
         mover.unwatch(connection)
         assert await connection.receive_some() == b"next request"
 
 
-async def test_nothing_is_told_after_the_watch_has_ended(make_mover: MakeMover) -> None:
+async def test_nothing_is_reported_after_the_watch_has_ended(make_mover: MakeMover) -> None:
     near, far = await tcp_pair()
     async with near, running(make_mover) as (mover, _):
         connection = Connection(near)
-        told = Told(mover, connection)
+        watch = Watch(mover, connection)
         await trio.testing.wait_all_tasks_blocked()
         mover.unwatch(connection)
         mover.unwatch(connection)
         reset(far)
         await trio.testing.wait_all_tasks_blocked()
-        assert told.all == []
+        assert watch.all == []
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -98,12 +98,12 @@ async def test_a_watch_may_end_before_it_has_begun(make_mover: MakeMover, times:
         connection = Connection(near)
         watches = []
         for _ in range(times):
-            watches.append(Told(mover, connection))
+            watches.append(Watch(mover, connection))
             mover.unwatch(connection)
         await far.send_eof()
         await trio.testing.wait_all_tasks_blocked()
-        assert [told.all for told in watches] == [[]] * times
-        assert await Told(mover, connection).wait() == [Leaving.FIN]
+        assert [watch.all for watch in watches] == [[]] * times
+        assert await Watch(mover, connection).wait() == [Leaving.FIN]
 
 
 async def test_a_connection_may_be_read_as_soon_as_its_watch_has_ended(make_mover: MakeMover) -> None:
@@ -111,7 +111,7 @@ async def test_a_connection_may_be_read_as_soon_as_its_watch_has_ended(make_move
     async with near, far, running(make_mover) as (mover, nursery):
         connection = Connection(near)
         for _ in range(3):
-            Told(mover, connection)
+            Watch(mover, connection)
             await trio.testing.wait_all_tasks_blocked()
             mover.unwatch(connection)
             nursery.start_soon(far.send_all, b"x", name="send")
@@ -127,12 +127,12 @@ async def test_a_connection_that_was_never_watched_may_be_unwatched(make_mover: 
 async def test_the_client_is_watched_while_it_is_the_sink_of_a_body(make_mover: MakeMover) -> None:
     carried = await open_carried()
     async with running(make_mover) as (mover, nursery):
-        told = Told(mover, carried.sink)
+        watch = Watch(mover, carried.sink)
         nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="carry")
         await carried.send(FRAME)
         await carried.expect(FRAME)
         await carried.client.send_eof()
-        assert await told.wait() == [Leaving.FIN]
+        assert await watch.wait() == [Leaving.FIN]
         await carried.send(END)
         await carried.expect(END)
         assert await carried.wait_error() is None
@@ -145,47 +145,47 @@ async def test_a_watch_goes_on_while_other_bodies_are_carried(make_mover: MakeMo
     carried = await open_carried()
     async with near, far, running(make_mover) as (mover, nursery):
         nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="carry")
-        told = Told(mover, Connection(near))
+        watch = Watch(mover, Connection(near))
         for _ in range(5):
             await carried.send(FRAME)
             await carried.expect(FRAME)
-        assert told.all == []
+        assert watch.all == []
         await far.send_eof()
-        assert await told.wait() == [Leaving.FIN]
+        assert await watch.wait() == [Leaving.FIN]
     await carried.aclose()
 
 
-async def test_one_watch_of_many_is_told_of_its_own_peer(make_mover: MakeMover) -> None:
+async def test_one_watch_of_many_reports_its_own_peer(make_mover: MakeMover) -> None:
     pairs = [await tcp_pair() for _ in range(20)]
     async with running(make_mover) as (mover, _):
-        watches = [Told(mover, Connection(near)) for near, _ in pairs]
+        watches = [Watch(mover, Connection(near)) for near, _ in pairs]
         await pairs[7][1].send_eof()
         assert await watches[7].wait() == [Leaving.FIN]
-        assert [told.all for told in watches].count([]) == 19
+        assert [watch.all for watch in watches].count([]) == 19
     for near, far in pairs:
         await near.aclose()
         await far.aclose()
 
 
-async def test_a_watch_at_rest_tells_nothing_and_the_next_one_tells_what_happened_meanwhile(
+async def test_a_watch_at_rest_reports_nothing_and_the_next_one_reports_what_happened_meanwhile(
     make_mover: MakeMover,
 ) -> None:
     near, far = await tcp_pair()
     async with near, far, running(make_mover) as (mover, _):
         connection = Connection(near)
-        before = Told(mover, connection)
+        before = Watch(mover, connection)
         await trio.testing.wait_all_tasks_blocked()
         mover.rest(connection)
         await far.send_eof()
         await trio.testing.wait_all_tasks_blocked()
         assert before.all == []
-        assert await Told(mover, connection).wait() == [Leaving.FIN]
+        assert await Watch(mover, connection).wait() == [Leaving.FIN]
 
 
 async def test_a_descriptor_that_was_at_rest_when_closed_is_watched_for_its_next_owner(make_mover: MakeMover) -> None:
     async with running(make_mover) as (mover, _):
         near, far = await tcp_pair()
-        Told(mover, Connection(near))
+        Watch(mover, Connection(near))
         await trio.testing.wait_all_tasks_blocked()
         mover.rest(Connection(near))
         number = near.socket.fileno()
@@ -195,40 +195,40 @@ async def test_a_descriptor_that_was_at_rest_when_closed_is_watched_for_its_next
         assert number in (again.socket.fileno(), other.socket.fileno())
         ours, theirs = (again, other) if again.socket.fileno() == number else (other, again)
         async with ours, theirs:
-            told = Told(mover, Connection(ours))
+            watch = Watch(mover, Connection(ours))
             await theirs.send_eof()
-            assert await told.wait() == [Leaving.FIN]
+            assert await watch.wait() == [Leaving.FIN]
 
 
 @pytest.mark.parametrize("with_close_notify", [True, False])
-async def test_a_half_close_over_tls_is_told(make_mover: MakeMover, with_close_notify: bool) -> None:
+async def test_a_half_close_over_tls_is_reported(make_mover: MakeMover, with_close_notify: bool) -> None:
     """Fails where close_notify is taken for octets of a next request."""
     near, far = await secured_pair(is_server=True)
     async with near, far.transport, running(make_mover) as (mover, _):
-        told = Told(mover, Connection(near))
+        watch = Watch(mover, Connection(near))
         if with_close_notify:
             await far.send_close_notify()
         await far.transport.send_eof()
-        assert await told.wait() == [Leaving.FIN]
+        assert await watch.wait() == [Leaving.FIN]
 
 
-async def test_a_reset_over_tls_is_told_as_gone(make_mover: MakeMover) -> None:
+async def test_a_reset_over_tls_is_reported_as_gone(make_mover: MakeMover) -> None:
     near, far = await secured_pair(is_server=True)
     async with near, running(make_mover) as (mover, _):
-        told = Told(mover, Connection(near))
+        watch = Watch(mover, Connection(near))
         await trio.testing.wait_all_tasks_blocked()
         reset(far.transport)
-        assert await told.wait() == [Leaving.GONE]
+        assert await watch.wait() == [Leaving.GONE]
 
 
 async def test_octets_over_tls_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
     near, far = await secured_pair(is_server=True)
     async with near, far.transport, running(make_mover) as (mover, _):
         connection = Connection(near)
-        told = Told(mover, connection)
+        watch = Watch(mover, connection)
         await far.send(b"next request")
         await trio.testing.wait_all_tasks_blocked()
-        assert told.all == []
+        assert watch.all == []
         mover.unwatch(connection)
         assert await connection.receive_some() == b"next request"
 

@@ -73,7 +73,7 @@ class GatePacer(LeapPacer):
 
 @dataclass
 class Running:
-    """An origin that serves, and what it told."""
+    """An origin that serves, and what it reported."""
 
     origin: Server
     port: int

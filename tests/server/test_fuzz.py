@@ -92,7 +92,7 @@ def heads_of(answer: bytes) -> list[Response]:
 @given(reads=st.lists(PIECES, max_size=12))
 def test_any_octets_get_whole_responses_or_a_close(reads: Sequence[bytes]) -> None:
     """Fails where an error escapes the engine, or a response is left half-way with the connection open."""
-    # No HEAD: how long its answer is cannot be told without the request.
+    # No HEAD: how long its answer is depends on the request.
     pieces = [piece for piece in reads if piece and not piece.startswith(b"HEAD")]
 
     async def main() -> bytes:

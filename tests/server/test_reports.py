@@ -1,4 +1,4 @@
-"""What an origin tells of its exchanges: journal, records, metrics."""
+"""What a server reports of its exchanges: journal, records, metrics."""
 
 import json
 import re
@@ -22,7 +22,7 @@ async def test_the_journal_has_no_octet_that_a_terminal_obeys() -> None:
     assert (entry.isascii(), json.loads(entry)["target"]) == (True, "\x9b31m\x1b[31m")
 
 
-async def test_the_journal_tells_how_a_request_arrived_and_ended() -> None:
+async def test_the_journal_says_how_a_request_arrived_and_ended() -> None:
     began = time.time_ns()
     async with serving() as running:
         await running.ask(get("/generate?n=2&nonce=run1", b"Via: 1.1 proxy", b"TE: trailers", b"Cookie: secret"))
@@ -52,7 +52,7 @@ async def test_the_journal_holds_a_stream_that_still_runs() -> None:
     assert entry["frames"] == 0
 
 
-async def test_the_journal_tells_that_a_client_left() -> None:
+async def test_the_journal_says_that_a_client_left() -> None:
     pacer = GatePacer()
     async with serving(pacer=pacer) as running:
         async with connect(running.port) as client:
@@ -89,7 +89,7 @@ async def test_the_journal_names_the_rule_of_a_refusal() -> None:
     assert entry["rule"] == "bad-start-line"
 
 
-async def test_records_tell_each_frame_as_written() -> None:
+async def test_records_have_each_frame_as_written() -> None:
     async with serving(record=True) as running:
         await running.get("/frames?plan=3:a=1@0,2@5,0@9&trailer=X-T:1")
     kinds = [type(record) for record in running.records]

@@ -78,7 +78,7 @@ async def test_a_drain_lets_a_stream_run_and_then_ends_its_connection() -> None:
         assert len(running.ended) == 1
 
 
-async def test_a_drain_tells_a_response_that_begins_in_it_to_close() -> None:
+async def test_a_response_that_begins_in_a_drain_closes() -> None:
     pacer = GatePacer()
     async with serving(pacer=pacer) as running, connect(running.port) as client:
         await client.send(get("/drip?numbytes=1&duration=0&delay=1s"))
