@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.graders import at, captured
+from bench.graders import at, captured, print_line
 from bench.processes import HOST, Trouble, end, free_port, need_program, running
 from bench.workshop import Workshop, open_workshop
 from chunkwire.record.values import FrameRecord, RequestRecord, read_records
@@ -241,12 +241,6 @@ def _through(claims: Claims, admin: int, one: tuple[int, int]) -> dict[str, Any]
 def _compared(claims: Claims, holding: int, plain: int) -> dict[str, Any]:
     url, base = (f"http://{HOST}:{each}/probe?interval=10ms" for each in (holding, plain))
     return claims.bench(url, "--baseline", base, *_load(claims))
-
-
-def print_line(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def main(words: Sequence[str] | None = None) -> int:

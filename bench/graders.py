@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from bench.processes import ROOT, Trouble, free_port, need_program
+from bench.processes import HOST, Trouble, free_port, need_program, running
 from bench.workshop import PEERS, Workshop, open_workshop, run_to_end
 from chunkwire.record.values import FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange
@@ -221,16 +221,9 @@ def mock_served(tokens: int) -> Iterator[str]:
     """Run the mock on a free port; give its URL."""
     port = free_port()
     timing = ["--time-to-first-token", FIRST, "--inter-token-latency", BETWEEN, "--llm-tokens", str(tokens)]
-    command = [sys.executable, "-m", "chunkwire", "serve", "-l", f"127.0.0.1:{port}", *timing]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stderr is not None
-        while "listening" not in (line := process.stderr.readline()):
-            if not line:
-                raise Trouble("the mock did not start")
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    command = [sys.executable, "-m", "chunkwire", "serve", "-q", "-l", f"{HOST}:{port}", *timing]
+    with running("the mock", command, port, core=None):
+        yield f"http://{HOST}:{port}"
 
 
 @contextmanager

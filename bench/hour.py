@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from bench.graders import print_line
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
@@ -56,12 +57,6 @@ def feed(streams: int, seconds: int, report: bool) -> tuple[Gathered, float]:
 def peak() -> float:
     """Return the peak of this process's resident memory, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def print_line(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def main(words: Sequence[str] | None = None) -> int:

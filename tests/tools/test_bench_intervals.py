@@ -6,11 +6,15 @@ from collections.abc import Sequence
 import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.intervals import differences_of, interval_of, student, warmup_rounds
+from chunkwire.tools.bench.intervals import Interval, differences_of, intervals_of, student, warmup_rounds
 from chunkwire.tools.bench.rounds import Gathered, Round
 
 ROUNDS = 10
 FRAMES = 1000
+
+
+def interval_of(gathered: Gathered, name: str, percentage: float) -> Interval | None:
+    return intervals_of(gathered, name, [percentage])[percentage]
 
 
 def target(chance: random.Random, drift: Sequence[float], *, share: float = 0.0) -> Gathered:

@@ -31,7 +31,7 @@ def test_ten_samples_must_lie_beyond(n: int, expected: int | None) -> None:
 
 def figure(values: Iterable[int], *, unknown: int = 0) -> Figure:
     samples = DurationHistogram(values)
-    return Figure("late", "ns", samples, samples.n, samples.n + unknown)
+    return Figure(samples, samples.n, samples.n + unknown)
 
 
 @pytest.mark.parametrize("unknown, expected", [(1, 50), (2, None)])

@@ -7,7 +7,7 @@ room. A curve ends where its caller ends it: where fewer than ten samples lie be
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -48,19 +48,9 @@ def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: s
     """
     if not curves:
         return ""
-    values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
-    axes = _Axes(
-        x_most=max(_nines(curve.points[-1][0]) for curve in curves.values()),
-        y_least=10 ** math.floor(math.log10(min(values))),
-        y_most=10 ** math.ceil(math.log10(max(values) * 1.01)),
-    )
-    ticks = [(fraction, label) for fraction, label in _TICKS if _nines(fraction) <= axes.x_most + 1e-9]
-    parts = [
-        *axes.grid(ticks, f"percent of the {of}"),
-        *(axes.line(name, curve) for name, curve in curves.items()),
-        *axes.names(curves),
-    ]
-    return svg(_HEIGHT, parts, label)
+    axes = _Axes(curves, max(_nines(curve.points[-1][0]) for curve in curves.values()), _nines)
+    ticks = [(fraction, tick) for fraction, tick in _TICKS if _nines(fraction) <= axes.x_most + 1e-9]
+    return axes.drawing(ticks, f"percent of the {of}", label)
 
 
 def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: str) -> str:
@@ -71,34 +61,36 @@ def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: 
     """
     if not curves:
         return ""
-    values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
-    axes = _TimeAxes(
-        x_most=seconds,
-        y_least=10 ** math.floor(math.log10(min(values))),
-        y_most=10 ** math.ceil(math.log10(max(values) * 1.01)),
-    )
+    axes = _Axes(curves, seconds, float)
     ticks = [(axes.x_most * step / 5, f"{axes.x_most * step / 5:.3g}") for step in range(6)]
-    return axes.drawing(curves, ticks, "s of sampling", label)
+    return axes.drawing(ticks, "s of sampling", label)
 
 
 class _Axes:
-    """Where a fraction and a latency lie in the drawing."""
+    """Where the points of curves lie in the drawing.
 
-    def __init__(self, *, x_most: float, y_least: float, y_most: float) -> None:
-        self.x_most, self.y_least, self.y_most = max(x_most, 1.0), y_least, y_most
+    Args:
+        x_most: the scaled place of the last one.
+        scale: a point's fraction or moment as a length on the x axis.
+    """
+
+    def __init__(self, curves: Mapping[str, PercentileCurve], x_most: float, scale: Callable[[float], float]) -> None:
+        values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
+        self.x_most = max(x_most, 1.0)
+        self.y_least: float = 10 ** math.floor(math.log10(min(values)))
+        self.y_most: float = 10 ** math.ceil(math.log10(max(values) * 1.01))
+        self._curves, self._scale = curves, scale
 
     def x(self, place: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * _nines(place) / self.x_most
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * self._scale(place) / self.x_most
 
     def y(self, us: float) -> float:
         share = math.log(max(us, self.y_least) / self.y_least) / math.log(self.y_most / self.y_least)
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
 
-    def drawing(
-        self, curves: Mapping[str, PercentileCurve], ticks: Sequence[tuple[float, str]], caption: str, label: str
-    ) -> str:
-        drawn = (self.line(name, curve) for name, curve in curves.items())
-        return svg(_HEIGHT, [*self.grid(ticks, caption), *drawn, *self.names(curves)], label)
+    def drawing(self, ticks: Sequence[tuple[float, str]], caption: str, label: str) -> str:
+        drawn = (self.line(name, curve) for name, curve in self._curves.items())
+        return svg(_HEIGHT, [*self.grid(ticks, caption), *drawn, *self.names()], label)
 
     def grid(self, ticks: Sequence[tuple[float, str]], caption: str) -> list[str]:
         parts = []
@@ -133,11 +125,11 @@ class _Axes:
             f"<title>{escape(name)}</title></polyline>"
         )
 
-    def names(self, curves: Mapping[str, PercentileCurve]) -> list[str]:
+    def names(self) -> list[str]:
         """Write each curve's name at its end; names that would overlap move apart."""
         parts: list[str] = []
         lowest = float(_TOP)
-        for name, curve in sorted(curves.items(), key=lambda item: -item[1].points[-1][1]):
+        for name, curve in sorted(self._curves.items(), key=lambda item: -item[1].points[-1][1]):
             fraction, us = curve.points[-1]
             y = max(self.y(us) + 4, lowest)
             lowest = y + 14
@@ -148,13 +140,6 @@ class _Axes:
                 f'<text x="{WIDTH - _RIGHT + 12}" y="{y:.1f}" fill="{curve.colour}"{weight}>{escape(name)}</text>'
             )
         return parts
-
-
-class _TimeAxes(_Axes):
-    """The same over time: a place on the x axis is a moment, s."""
-
-    def x(self, place: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * place / self.x_most
 
 
 def svg(height: int, parts: Sequence[str], label: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.etree import ElementTree as ET
 
 from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
 from chunkwire.tools.bench.limits import MAX, NAMES, Requirement
@@ -64,16 +64,15 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
     """
     cases = [("measured", "; ".join(complaints))]
     cases += [(requirement.text, requirement.missed(result.gathered)) for requirement in requirements]
-    failed = sum(bool(message) for _, message in cases)
-    suite = quoteattr(f"chunkwire bench {result.url}")
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
-    lines.append(f'<testsuites tests="{len(cases)}" failures="{failed}">')
-    lines.append(f'<testsuite name={suite} tests="{len(cases)}" failures="{failed}" errors="0" skipped="0">')
-    for name, message in cases:
-        opened = f"<testcase classname={suite} name={quoteattr(name)}"
-        failure = f"><failure message={quoteattr(message)}>{escape(message)}</failure></testcase>" if message else "/>"
-        lines.append(opened + failure)
-    return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
+    counts = {"tests": str(len(cases)), "failures": str(sum(bool(message) for _, message in cases))}
+    suites, name = ET.Element("testsuites", counts), f"chunkwire bench {result.url}"
+    suite = ET.SubElement(suites, "testsuite", {"name": name, **counts, "errors": "0", "skipped": "0"})
+    for text, message in cases:
+        case = ET.SubElement(suite, "testcase", classname=name, name=text)
+        if message:
+            ET.SubElement(case, "failure", message=message).text = message
+    ET.indent(suites, "")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, "unicode")}\n'
 
 
 def csv_line(frame: FrameSample) -> str:

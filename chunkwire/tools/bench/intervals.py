@@ -79,11 +79,6 @@ class _Counts:
         return bounds(self._buckets[min(place, len(self._buckets) - 1)])[1]
 
 
-def interval_of(gathered: Gathered, name: str, percentage: float) -> Interval | None:
-    """Return the interval of a percentile; None where rounds or samples are too few."""
-    return intervals_of(gathered, name, [percentage])[percentage]
-
-
 def intervals_of(
     gathered: Gathered, name: str, percentages: Sequence[float] = PERCENTILES
 ) -> Mapping[float, Interval | None]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from chunkwire.tools.bench.histogram import bounds, bucket_of
-from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, interval_of
+from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, summary_of
 from chunkwire.wire.durations import parse_duration
@@ -21,19 +21,6 @@ MAX: Final = "max"
 NAMES: Final = {percentage: f"p{percentage:g}" for percentage in PERCENTILES}
 _QUANTITIES: Final = {**{name: name for name in DEFINITIONS}, **{alias: name for alias, (name, _) in ALIASES.items()}}
 _PERCENTAGES: Final = {name: percentage for percentage, name in NAMES.items()}
-
-
-class Requirement(Protocol):
-    """Something that a bench must keep."""
-
-    @property
-    def text(self) -> str:
-        """As it was given."""
-        ...
-
-    def missed(self, gathered: Gathered) -> str:
-        """Return how it was missed; empty where it holds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +65,9 @@ class Allowance:
         return f"{self.text}: missed, more streams failed: {streams_line(gathered)}"
 
 
+Requirement: TypeAlias = Limit | Allowance
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """How narrow the interval of a figure shall be.
@@ -98,7 +88,7 @@ class Target:
 
     def interval_in(self, gathered: Gathered) -> Interval | None:
         """Return the figure and its interval."""
-        return interval_of(gathered, self.name_in(gathered), self.percentage)
+        return intervals_of(gathered, self.name_in(gathered), [self.percentage])[self.percentage]
 
     def is_reached(self, gathered: Gathered) -> bool:
         """Say whether the interval is narrow enough."""

@@ -36,11 +36,6 @@ class NotOpened(ChunkwireError):
         super().__init__(f"expected 200 from the target, got {status} {reason}")
         self.status = status
 
-    @property
-    def is_passing(self) -> bool:
-        """Say whether the same request may be answered with 200 later: 408, 425, 429 and 5xx."""
-        return self.status in (408, 425, 429) or self.status >= 500
-
 
 class Opening(StrEnum):
     """How the streams that are open at once begin."""
@@ -131,7 +126,9 @@ class Load:
 
 def may_pass(error: ChunkwireError) -> bool:
     """Say whether a first request that failed may do better later: where nobody listens, or nothing is, it does not."""
-    return error.is_passing if isinstance(error, NotOpened) else not isinstance(error, DialError)
+    if isinstance(error, NotOpened):
+        return error.status in (408, 425, 429) or error.status >= 500
+    return not isinstance(error, DialError)
 
 
 def kind_of(error: ChunkwireError) -> str:

@@ -24,15 +24,12 @@ PER_STREAM: Final = ("first", "ttft", "itl")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """All samples of one quantity.
+    """All samples of one quantity, in ns.
 
     Attributes:
-        unit: of the histogram's values, "ns".
         known, of: samples whose value is known, out of all that there should be.
     """
 
-    name: str
-    unit: str
     histogram: DurationHistogram
     known: int
     of: int
@@ -131,7 +128,7 @@ class Gathered:
         """Return all that there is of a quantity."""
         histogram = self.samples(name)
         unknown = sum(one.unknown.get(name, 0) for one in self.rounds)
-        return Figure(name, "ns", histogram, histogram.n, histogram.n + unknown)
+        return Figure(histogram, histogram.n, histogram.n + unknown)
 
     def has(self, name: str) -> bool:
         """Say whether a quantity has a sample whose value is known."""

@@ -81,6 +81,8 @@ class StreamSampler:
 
     Attributes:
         failure: how the stream failed; empty while it has not.
+        is_over: the body has come to an end, its own or another.
+        reads: receives that brought something.
 
     Args:
         sent_ns: when its request was sent, on the clock of `take`; the stamps' clock, where `late` is to mean anything.
@@ -93,9 +95,9 @@ class StreamSampler:
     """
 
     failure = ""
-    _is_over = False
+    is_over = False
+    reads = 0
     _is_finished = False
-    _number = 0
     _received = 0  # octets, of the body unless more follow it
     _arrived_ns = _read_ns = 0  # of the latest receive
     _is_known = _was_known = True  # when the frame came, and the one before
@@ -145,20 +147,10 @@ class StreamSampler:
         """Say whether a frame has come."""
         return self._frames > 0
 
-    @property
-    def is_over(self) -> bool:
-        """Say whether the body has come to an end, its own or another."""
-        return self._is_over
-
-    @property
-    def reads(self) -> int:
-        """Receives that brought something."""
-        return self._number
-
     def is_stalled(self, now_ns: float) -> bool:
         """Say whether an open stream has been silent for long, by its own pauses so far."""
         silent_ns = now_ns - self._last_ns
-        return self.has_begun and not self._is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
+        return self.has_begun and not self.is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
     def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0) -> bool:
         """Take what one receive returned at a moment; False once the stream is over, whole or broken.
@@ -170,10 +162,10 @@ class StreamSampler:
         self._read_ns, self._arrived_ns = now_ns, arrived_ns
         if self._is_kernel and arrived_ns:
             now_ns = arrived_ns
-        if not self._is_over and not self._take(now_ns, octets):
-            self._is_over = True
+        if not self.is_over and not self._take(now_ns, octets):
+            self.is_over = True
             self.finish()
-        return not self._is_over
+        return not self.is_over
 
     def _take(self, now_ns: int, octets: bytes | None) -> bool:
         if octets is None:
@@ -183,7 +175,7 @@ class StreamSampler:
         if not octets:
             self._end_of_input(now_ns)
             return False
-        self._number += 1
+        self.reads += 1
         self._received += len(octets)
         events: list[Event] = []
         self._feed.take(octets, events)
@@ -202,7 +194,7 @@ class StreamSampler:
         """Count what only a whole stream shows, once, when nothing more is taken; an end that it takes does so."""
         if self._is_finished:
             return
-        self._is_finished = self._is_over = True
+        self._is_finished = self.is_over = True
         if self.failure:
             self._gathered.fail(self.failure)
         if (latency_ns := self._content_times.latency_ns) is not None:
@@ -238,7 +230,7 @@ class StreamSampler:
         t = (self._read_ns - self._sent_ns) / 1e9
         is_known = self._arrived_ns > 0 and not self._feed.held
         kernel = (self._arrived_ns - self._sent_ns) / 1e9 if is_known else None
-        self._recorder.body(t, events, self._number, kernel=kernel)
+        self._recorder.body(t, events, self.reads, kernel=kernel)
         if verdict is not None:
             self._recorder.end(t, verdict, error=error)
 
