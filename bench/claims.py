@@ -136,16 +136,16 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
     """Return the arrivals by bench and by the reader in C, which ran at the same time, and by a capture of both."""
     folder, interval = claims.workshop.folder, INTERVALS_MS.get(streams, 500)
     reader = claims.workshop.c_program("stampreader")
-    saved, pcap = folder / "saved.jsonl", folder / "lo.pcap"
+    saved, listed, pcap = folder / "saved.jsonl", folder / "reader.txt", folder / "lo.pcap"
     with ExitStack() as stack:
         port, _ = stack.enter_context(origin(claims, stack))
         words = [*claims.prefix, reader, str(port), str(streams), str(claims.seconds * 1000 // interval), str(interval)]
         with captured(f"http://{HOST}:{port}", pcap):
-            with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+            with listed.open("w") as output, subprocess.Popen(words, stdout=output) as other:
                 load = ("-c", str(streams), "-z", f"{claims.seconds}s", "--warmup", "0", "--stamps", "kernel")
                 claims.bench(f"http://{HOST}:{port}/probe?interval={interval}ms", *load, "--save", str(saved))
-                lines, _ = other.communicate(timeout=WITHIN)
-    rows = [tuple(map(int, line.split()))[1:] for line in lines.splitlines()]
+                other.wait(WITHIN)
+    rows = [tuple(map(int, line.split()))[1:] for line in listed.read_text().splitlines()]
     return {
         "bench": _saved(saved),
         "C reader": unique((written, written + added) for written, added in rows),
