@@ -17,7 +17,7 @@ from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
 from chunkwire.tools.probe.arrival import Run, Unit, joined, read_runs
-from chunkwire.tools.probe.holding import Shape, look_at
+from chunkwire.tools.probe.holding import Shape, holds_of, look_at
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.stamps import Stamp
 from chunkwire.wire.coding import ContentDecoder
@@ -182,9 +182,7 @@ def _column(hop: Hop) -> list[str]:
     first = run.units[0].t if run.units else 0.0
     if not run.is_stamped:
         return [f"{(unit.t - first) * 1000:.1f}" for unit in run.units]
-    delays = [unit.t * 1e9 - stamp.actual_ns for unit, stamp in zip(run.units, run.stamps, strict=True)]
-    least = min(delays)
     return [
-        f"{(unit.t - first) * 1000:.1f} held {(delay - least) / 1e6:.1f}"
-        for unit, delay in zip(run.units, delays, strict=True)
+        f"{(unit.t - first) * 1000:.1f} held {hold * 1000:.1f}"
+        for unit, hold in zip(run.units, holds_of(run), strict=True)
     ]
