@@ -1,7 +1,7 @@
 """Rows of a scorecard: a rule with its id, level and clause, how it is judged, and what came of it.
 
-The rule here: values and the choice among them. Who judges a row lives with the thing judged (`client`, `server`,
-`proxy`); how rows run, count and print is for `running`, `scorecard`, `view` and `page`.
+The rule here: values and the choice among them. What judges rows is in `client`, `server` and `proxy`; how rows run,
+count and print in `running`, `scorecard`, `view` and `page`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class RowResult:
 
 
 class HasRow(Protocol):
-    """Whatever a row can be chosen of: a `RowTest`, or what one is made of once its peer is known."""
+    """What `choose` chooses among: a `RowTest`, or what becomes one once its peer is known."""
 
     @property
     def row(self) -> CheckRow:

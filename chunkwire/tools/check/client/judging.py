@@ -1,6 +1,6 @@
 """Judge a client command: its exit code, its output, and how often it asked.
 
-The rule here: a command that ends in time has said what it makes of a response; one that does not is undecided.
+The rule here: the exit code is a command's verdict on a response; a command that does not end in time is undecided.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.origin.scenarios import BROKEN, Ending, Scenario
+from chunkwire.origin.scenarios import BROKEN, FAULTS, Ending, Scenario
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
 from chunkwire.tools.check.proxy.trial import (
     Check,
@@ -109,23 +109,10 @@ async def _end(arrival: Arrival, ending: Ending) -> None:
         await trio.sleep_forever()
 
 
-# What a client sends after a head with `Transfer-Encoding: chunked`, then FIN or RST, or nothing more.
+# Faults of requests in chunks: what follows one whole chunk. After broken framing the client neither ends nor goes on.
 _CHUNK: Final = b"6\r\nhello \r\n"
-_CUTS: Final = (
-    ("cut", "FIN in the middle of chunk-data", _CHUNK + b"10\r\nhalf of ", Ending.CLOSE),
-    ("cut-in-size", "FIN inside a chunk-size line", _CHUNK + b"1", Ending.CLOSE),
-    ("no-terminator", "FIN after whole chunks, without a last-chunk", _CHUNK, Ending.CLOSE),
-    ("cut-in-last-chunk", "FIN after the last-chunk, before the empty line", _CHUNK + b"0\r\n", Ending.CLOSE),
-    ("reset", "RST between two chunks", _CHUNK, Ending.RESET),
-)
-_MALFORMED: Final = (
-    ("bad-size", "a chunk-size that is no hexadecimal number", b"zz\r\nno\r\n0\r\n\r\n"),
-    ("negative-size", "a chunk-size with a minus sign", b"-3\r\nabc\r\n0\r\n\r\n"),
-    ("no-size", "a size line without a chunk-size", b"\r\nabc\r\n0\r\n\r\n"),
-    ("missing-crlf", "no CRLF after chunk-data", b"5\r\nabcde5\r\nfghij\r\n0\r\n\r\n"),
-    ("long-data", "more chunk-data than the chunk-size says", b"5\r\nabcdefg\r\n0\r\n\r\n"),
-    ("wrapped-size", "a chunk-size of 2^64+5", b"10000000000000005\r\nabcde\r\n0\r\n\r\n"),
-)
+_CUTS: Final = ("cut", "cut-in-size", "no-terminator", "cut-in-last-chunk", "reset")
+_MALFORMED: Final = ("bad-size", "negative-size", "no-size", "missing-crlf", "long-data", "wrapped-size")
 
 
 def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
@@ -168,9 +155,13 @@ async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
     return None
 
 
-def _request_row(
-    section: str, name: str, summary: str, octets: bytes, ending: Ending, framing: bytes = b"Transfer-Encoding: chunked"
-) -> ProxyRow:
+def _fault_row(fault: Scenario, ending: Ending) -> ProxyRow:
+    octets = _CHUNK + (fault.tail or b"")
+    section = fault.clause.replace(" §", "/")
+    return _request_row(section, fault.name, fault.summary, octets, ending, b"Transfer-Encoding: chunked")
+
+
+def _request_row(section: str, name: str, summary: str, octets: bytes, ending: Ending, framing: bytes) -> ProxyRow:
     level, title = _LEVELS.get(name, Level.MUST), f"never whole to the upstream: {summary}"
     return proxy_row(f"{section}/request-{name}", level, title)(_request_check(framing, octets, ending))
 
@@ -185,8 +176,8 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
         for scenario in BROKEN
         if not scenario.is_framed
     ),
-    *(_request_row("9112/8", *cut) for cut in _CUTS),
-    *(_request_row("9112/7.1", name, what, _CHUNK + octets, Ending.KEEP) for name, what, octets in _MALFORMED),
+    *(_fault_row(FAULTS[name], FAULTS[name].ending) for name in _CUTS),
+    *(_fault_row(FAULTS[name], Ending.KEEP) for name in _MALFORMED),
     _request_row("9112/6.3", "short-length", "FIN before Content-Length octets", b"half", Ending.CLOSE,
                  b"Content-Length: 100"),
 )  # fmt: skip

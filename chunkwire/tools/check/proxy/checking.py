@@ -1,7 +1,7 @@
 """The check of a proxy: listen as its upstream, learn how it speaks, and give the rows.
 
-The rule here: a run begins only once a request through the proxy has reached our address; everything else is said in
-one line, with what to set.
+The rule here: a run begins only once a request through the proxy has reached our address; else one line says what to
+set.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class ProxyCheck:
         return [RowTest(each.row, partial(self._judge, each)) for each in rows]
 
     async def see_alive(self) -> None:
-        """See that the proxy has outlived its rows.
+        """Check that the proxy still accepts connections.
 
         Raises:
             DialError: it takes no connection any more.
@@ -119,7 +119,7 @@ class ProxyCheck:
 
 
 class _Turns:
-    """Let rows run at once, and some alone."""
+    """Runs rows at once, and some alone."""
 
     def __init__(self) -> None:
         self._condition = trio.Condition()
@@ -153,7 +153,7 @@ async def open_proxy_check(
     lines: tuple[bytes, ...] = (),
     host: bytes | None = None,
 ) -> AsyncGenerator[ProxyCheck, None]:
-    """Listen as the upstream of a proxy, and see that its requests come here.
+    """Listen as the upstream of a proxy, and check that its requests come here.
 
     Args:
         lines: field lines of every request.
@@ -197,7 +197,7 @@ async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFact
         arrived = list(expected.arrivals)
         trial.close()
     if not arrived:
-        raise NotPointedHere(_astray(setting.url, bound, answer))
+        raise NotPointedHere(_not_here(setting.url, bound, answer))
     if arrived[0].end.connection.peer == own_name:
         raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
     return _facts(arrived[0], answer)
@@ -218,7 +218,7 @@ def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
     return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
 
 
-def _astray(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
+def _not_here(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
     where = " and ".join(map(str, bound))
     if answer is None:
         got = "gave no response"

@@ -1,4 +1,4 @@
-"""Rows about a client that leaves, stays half, or does not read."""
+"""Rows about a client that leaves, half-closes, or does not read."""
 
 from __future__ import annotations
 

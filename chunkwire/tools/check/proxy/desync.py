@@ -1,10 +1,9 @@
-"""Rows about messages of two readings: what is content to one side must not become a message to the other.
+"""Rows about request smuggling: what is content to one side must not become a message to the other.
 
-An attack counts only where one message of the client's became two at the upstream, or octets of a body were answered.
-Where every reading that RFC 9112 allows makes the inner request content, or refuses the message, its arrival at the
-upstream is the finding. Where one reading makes it the next request (after Transfer-Encoding beside Content-Length), a
-proxy may take it for one, and only fails to close: then the finding is an inner request that came with the outer one,
-before that was answered.
+A row fails only where one message of the client became two at the upstream, or octets of a body were answered. Where
+RFC 9112 allows no reading that makes the inner request a message, its arrival at the upstream is the failure. Where one
+reading makes it the next request (after Transfer-Encoding beside Content-Length), the proxy may forward it, and only
+ought to have closed: the failure is then an inner request that came with the outer one, before that was answered.
 """
 
 from __future__ import annotations
@@ -136,7 +135,7 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
 
 
 async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
-    """Say whether octets of a body became a request, once whatever the proxy makes of the connection is over."""
+    """Say whether octets of a body became a request, once the proxy has answered all that it answers here."""
     try:
         said = (await client.answer(method)).said
     except PatienceOver as over:

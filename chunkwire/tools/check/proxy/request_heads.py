@@ -235,8 +235,6 @@ async def _empty_line(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on")
 async def _long_line(trial: ProxyTrial) -> Ruling:
-    """Send a long query."""
-
     def change(octets: bytes) -> bytes:
         at = octets.index(b" HTTP/")
         mark = b"&" if b"?" in octets[:at] else b"?"

@@ -1,4 +1,4 @@
-"""Rows about what one exchange leaves to the next: on the client's connection, and on those that the proxy keeps."""
+"""Rows about what one exchange leaves for the next on a connection: of the client, or one that the proxy keeps."""
 
 from __future__ import annotations
 
@@ -41,8 +41,6 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
 
 @proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", runs_alone=True)
 async def _extra_response(trial: ProxyTrial) -> Ruling:
-    """Write two responses to one request."""
-
     async def respond(arrival: Arrival) -> None:
         await arrival.body.rest()
         await arrival.send(reply(b"own") + reply(_POISON))
@@ -84,8 +82,6 @@ async def _idle_response(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut")
 async def _after_cut_response(trial: ProxyTrial) -> Ruling:
-    """Cut a response by length, and go on."""
-
     async def respond(arrival: Arrival) -> None:
         await arrival.body.rest()
         await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")

@@ -1,8 +1,7 @@
-"""Rows about time without a clock: what is written next is written when what was written last has arrived.
+"""Rows about streaming, judged by order and not by time: each frame is written once the one before has arrived.
 
-A proxy that holds something back is found out by order: once patience is over the writer goes on without waiting, and
-what arrives only then was held. RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with
-`Incremental` (RFC 10036) they are `should`.
+If a frame does not arrive in time, the writer goes on without waiting; a frame that arrives only then was held.
+RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with `Incremental` (RFC 10036) they are `should`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a row has in its hands: requests that carry its token, clients that send them, the upstream that answers them.
+"""What a row works with: requests that carry its token, clients that send them, the upstream that answers them.
 
 The rule here: every wait of a row has the same patience, and one that runs out leaves the row undecided unless the row
 says otherwise. What this module must not know: what any row wants.
@@ -164,7 +164,7 @@ class ProxyAnswer:
 
 @dataclass(slots=True)
 class ProxyTrial:
-    """The stage of one row.
+    """The connections and expected requests of one row.
 
     Attributes:
         clients: the connections to the proxy, in their order.
@@ -276,7 +276,7 @@ class ProxyTrial:
         return self.arrivals[0]
 
     def close(self) -> None:
-        """End what the row has left."""
+        """Cancel the row's responses, and reset its connections."""
         for expected in self._expected:
             del self.setting.upstream.expected[expected.token]
             expected.end()
@@ -298,7 +298,7 @@ Check: TypeAlias = Callable[[ProxyTrial], Awaitable[Ruling]]
 
 @dataclass(frozen=True, slots=True)
 class ProxyRow:
-    """A row and what judges it on a stage.
+    """A row and what judges it.
 
     Attributes:
         needs_1_1: it cannot be judged where the proxy asks the upstream in HTTP/1.0.

@@ -1,7 +1,7 @@
-"""The upstream side: what the proxy's requests become here, each handed to the row it belongs to.
+"""The upstream of the proxy: each request is given to the row that expects it.
 
-The rule here: a request says whose it is by a token, in its path and in a field, so that a proxy may rewrite either.
-One of nobody's (a health check) is answered, and counts for nothing. What this module must not know: what a row wants.
+The rule here: a token in the path and in a field names the row, so that a proxy may rewrite either. A request without
+a known token (a health check) is answered and ignored. What this module must not know: what a row wants.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Expected:
 
 
 def token_of(head: RawHead) -> str:
-    """Return the token of a request; empty for a request of nobody's."""
+    """Return the token of a request; empty for one without."""
     found = _TOKEN_IN_TARGET.search(head.start_line)
     if found:
         return found[1].decode("ascii")

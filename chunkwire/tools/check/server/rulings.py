@@ -1,7 +1,7 @@
-"""What an exchange says about a row. Pure.
+"""Rule on a row by what came on a connection. Pure.
 
-The rule here: prefers false negatives. A ruling against a server rests on octets that it sent, or on its FIN; never on
-a reset, which may have eaten an answer, and never on silence.
+The rule here: prefers false negatives. A failure rests on octets that the server sent, or on its FIN; never on a reset,
+which may have discarded an answer, and never on silence.
 """
 
 from __future__ import annotations

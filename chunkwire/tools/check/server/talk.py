@@ -1,4 +1,4 @@
-"""One connection to the server under test: octets sent as written, and everything that it says until it closes.
+"""One connection to the server under test: octets sent as written, and all that the server sends until it closes.
 
 The rule here: nothing is judged and no head is repaired; what was sent and what came is kept as it was.
 """
@@ -133,7 +133,7 @@ class Conversation:
         self.answers = AnswersRead(())
 
     async def send(self, octets: bytes) -> None:
-        """Send octets; a server that is gone already, or does not read, is no error, what it said is what counts."""
+        """Send octets; no error where the server has closed already or does not read."""
         self._sent += octets
         with trio.move_on_after(self._patience), suppress(PeerGone):
             await self._connection.send_all(octets)
@@ -145,14 +145,14 @@ class Conversation:
             await self._connection.send_eof()
 
     async def wait(self, condition: Callable[[AnswersRead], bool]) -> bool:
-        """Wait until the answers are so; False where the connection ended before, or patience did."""
+        """Wait until a condition on the answers holds; False where the connection or patience ended before."""
         with trio.move_on_after(self._patience):
             while not condition(self.answers) and self._end is TalkEnd.OPEN:
                 await self._came.wait()
         return condition(self.answers)
 
     async def wait_end(self) -> Talk:
-        """Wait until the server closes; out of patience send our FIN and wait once more. Return what was said."""
+        """Wait until the server closes; after patience send our FIN and wait once more. Return all of it."""
         await self.wait(_never)
         if self._end is TalkEnd.OPEN and self._before_fin is None:
             await self.finish()
