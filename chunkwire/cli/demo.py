@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     import trio
 
+    flags.tcp_address("--admin", options.admin)
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the servers' access logs would cut the picture
     return trio.run(show, options)

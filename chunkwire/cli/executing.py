@@ -16,14 +16,14 @@ from typing import Final
 
 import trio
 
+from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.net.listen import Address, parse_address
+from chunkwire.net.listen import Address
 from chunkwire.server.routes import Resource
 from chunkwire.server.serving import serve
 from chunkwire.testing.control import Control
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.runs import Runs
-from chunkwire.wire.errors import LocalError
 
 GRACE_S: Final = 5.0  # for a command that was sent SIGINT or SIGTERM, and for what it has left running
 _LOOK_S: Final = 0.01
@@ -42,9 +42,7 @@ class Companions:
 
     def __init__(self, control: str | None, command: str | None) -> None:
         self.code: int = ExitCode.OK
-        self._control_address = parse_address(control) if control is not None else None
-        if self._control_address is not None and self._control_address.is_unix:
-            raise LocalError(f"--control: expected HOST:PORT, :PORT or PORT, got {control}")
+        self._control_address = flags.tcp_address("--control", control) if control is not None else None
         self._command = command
         self._runs = Runs()
         self._control = Control(self._runs, lambda: self._url)

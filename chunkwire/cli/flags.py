@@ -10,9 +10,12 @@ import argparse
 import math
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.durations import parse_duration
+
+if TYPE_CHECKING:
+    from chunkwire.net.listen import Address
 
 T = TypeVar("T")
 
@@ -90,6 +93,21 @@ def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: o
 
     flags = {name: value for name, value in vars(options).items() if name in signature(kind).parameters}
     return kind(**{**flags, **others})
+
+
+def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Address:
+    """Return an address of TCP, as `chunkwire.net.listen.parse_address`.
+
+    Raises:
+        LocalError: it is none, or a unix: path; one line that names the flag.
+    """
+    from chunkwire.net.listen import parse_address
+    from chunkwire.wire.errors import LocalError
+
+    address = parse_address(text, default_port=default_port)
+    if address.is_unix:
+        raise LocalError(f"{flag}: expected HOST:PORT, :PORT or PORT, got {text}")
+    return address
 
 
 def add_listen(parser: argparse.ArgumentParser, default: str) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from chunkwire.lab.lessons.handin import HandInLine
 
 
-class HandInBook:
+class HandInFile:
     """Adds lines to a hand-in file; without a path it does nothing.
 
     Raises:
@@ -21,7 +21,7 @@ class HandInBook:
         self._who = name or _login_name()
         self._shown = time.monotonic()
 
-    def __enter__(self) -> HandInBook:
+    def __enter__(self) -> HandInFile:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -63,11 +63,10 @@ def run(options: argparse.Namespace) -> int:
 
     import trio
 
-    from chunkwire.net.listen import parse_address
     from chunkwire.net.triosleep import SleeperClock
     from chunkwire.wire.errors import LocalError
 
-    host = parse_address(options.listen, default_port=options.default_port).host
+    host = flags.tcp_address("-l", options.listen, default_port=options.default_port).host
     if options.is_class and not options.host:
         raise LocalError("--class takes --host NAME, the name by which the learners' browsers reach this machine")
     if options.host and not options.is_class:
@@ -85,8 +84,8 @@ async def _serve(options: argparse.Namespace) -> None:
 
     from chunkwire.lab.guard import Guard
     from chunkwire.lab.laboratory import Lab
-    from chunkwire.lab.lessons.desk import LessonDesk
     from chunkwire.lab.lessons.front import ClassFront
+    from chunkwire.lab.lessons.on_page import PageLessons
     from chunkwire.lab.listing import Listing
     from chunkwire.lab.puzzling import learning
     from chunkwire.lab.seat import Seats
@@ -100,7 +99,7 @@ async def _serve(options: argparse.Namespace) -> None:
         seats=Seats(is_class=options.is_class),
         guard=Guard(frozenset(options.host)),
         about=about,
-        others=LessonDesk(front.of).resources if front is not None else learning(),
+        others=PageLessons(front.of).resources if front is not None else learning(),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(lab.relays.run, name="lab")

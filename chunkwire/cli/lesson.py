@@ -7,17 +7,18 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.cli.handing_in import HandInFile
     from chunkwire.cli.lesson_view import LessonView
     from chunkwire.lab.lessons.handin import HandInLine
     from chunkwire.lab.lessons.lesson import Lesson
     from chunkwire.lab.lessons.netcats import InstalledNetcat
-    from chunkwire.lab.lessons.sitting import Sitting
+    from chunkwire.lab.lessons.session import LessonSession
 
 SUMMARY = "ten lessons with nc and curl, each watched on a real socket"
 EPILOG = """\
@@ -130,7 +131,7 @@ def check(paths: Sequence[str]) -> int:
         for line in broken:
             print(f"chunkwire: {line}", file=sys.stderr)
             code = ExitCode.FINDING
-    lines = told_apart(by_path)
+    lines = with_distinct_names(by_path)
     rows = rows_of(lines, [len(lesson.steps) for lesson in LESSONS])
     width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
     print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in LESSONS) + "  puzzles  lessons")
@@ -144,7 +145,7 @@ def check(paths: Sequence[str]) -> int:
     return code
 
 
-def told_apart(by_path: Mapping[str, Sequence[HandInLine]]) -> list[HandInLine]:
+def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[HandInLine]:
     """Return all lines; who has a name that stands in several files gets the file, too: two may be called root."""
     from collections import Counter
     from dataclasses import replace
@@ -184,11 +185,11 @@ def teach(options: argparse.Namespace, number: int) -> int:
     """Run one lesson to its end."""
     import trio
 
-    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.cli.handing_in import HandInFile
     from chunkwire.lab.lessons.netcats import of_kind
     from chunkwire.lab.lessons.table import LESSONS
 
-    with HandInBook(options.save, options.name) as book:
+    with HandInFile(options.save, options.name) as book:
         trio.run(_teach, options, LESSONS[number - 1], of_kind(options.nc), learner_view(options), book)
     return ExitCode.OK
 
@@ -206,37 +207,37 @@ def learner_view(options: argparse.Namespace) -> LessonView:
 
 
 async def _teach(
-    options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInBook
+    options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInFile
 ) -> None:
     """Show the steps one after the other until the last one is done."""
     from chunkwire.lab.lessons.judgement import Judgement
-    from chunkwire.lab.lessons.sitting import Sitting
+    from chunkwire.lab.lessons.session import LessonSession
     from chunkwire.lab.lessons.table import LESSONS
 
     def report(number: int, judgement: Judgement) -> None:
-        view.judged(judgement, map(sitting.with_addresses, lesson.steps[number - 1].lesson_learned))
+        view.judged(judgement, map(session.with_addresses, lesson.steps[number - 1].lesson_learned))
         if judgement.is_right:
-            book.done("lesson", lesson.number, tries=sitting.tries, step=number, of=len(lesson.steps))
-            if not sitting.done.is_set():
-                view.step(sitting, nc.netcat.title)
+            book.done("lesson", lesson.number, tries=session.tries, step=number, of=len(lesson.steps))
+            if not session.done.is_set():
+                view.step(session, nc.netcat.title)
                 book.begin()
 
-    sitting = Sitting(lesson, nc, report=report, hint=view.hint, watched=view.watched)
-    async with seated_usually(sitting, options.listen):
-        view.title(sitting)
-        view.step(sitting, nc.netcat.title)
+    session = LessonSession(lesson, nc, report=report, hint=view.hint, watched=view.watched)
+    async with open_usual_session(session, options.listen):
+        view.title(session)
+        view.step(session, nc.netcat.title)
         book.begin()
-        await sitting.done.wait()
+        await session.done.wait()
     view.done(lesson, next((one.title for one in LESSONS if one.number == lesson.number + 1), None))
 
 
 @asynccontextmanager
-async def seated_usually(sitting: Sitting, listen: str | None) -> AsyncIterator[None]:
+async def open_usual_session(session: LessonSession, listen: str | None) -> AsyncIterator[None]:
     """Start a lesson's servers where it was asked for; else on the usual port, or on a free one where that is taken."""
-    from chunkwire.lab.lessons.sitting import seated
-    from chunkwire.net.listen import Address, ListenError, open_listeners, parse_address
+    from chunkwire.lab.lessons.session import open_session
+    from chunkwire.net.listen import Address, ListenError, open_listeners
 
-    where = parse_address(listen or USUAL_PORT)
+    where = flags.tcp_address("-l", listen or USUAL_PORT)
     if listen is None:
         try:
             for listener in await open_listeners(where):
@@ -244,5 +245,5 @@ async def seated_usually(sitting: Sitting, listen: str | None) -> AsyncIterator[
         except ListenError:
             print(f"chunkwire: port {where.port} is in use; the lesson takes a free one", file=sys.stderr)
             where = Address(where.host, 0)
-    async with seated(sitting, where):
+    async with open_session(session, where):
         yield

@@ -7,7 +7,7 @@ from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
-from chunkwire.lab.lessons.sitting import Sitting
+from chunkwire.lab.lessons.session import LessonSession
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.tools.paint import Paint, fitted, wrapped
 
@@ -27,16 +27,16 @@ class LessonView:
         self._seen: dict[WatchedConnection, tuple[int, str]] = {}
         self._lines: dict[WatchedConnection, int] = {}
 
-    def title(self, sitting: Sitting) -> None:
+    def title(self, session: LessonSession) -> None:
         """Print what stands above the first step."""
-        lesson = sitting.lesson
+        lesson = session.lesson
         self._print(self._paint("strong", f"Lesson {lesson.number}: {lesson.title}"))
-        self._paragraphs("  ", map(sitting.with_addresses, lesson.intro))
+        self._paragraphs("  ", map(session.with_addresses, lesson.intro))
 
-    def step(self, sitting: Sitting, nc_title: str) -> None:
+    def step(self, session: LessonSession, nc_title: str) -> None:
         """Print the current step."""
-        shown = sitting.shown_step()
-        lead = self._paint("mark", f"Step {shown.number} of {len(sitting.lesson.steps)}")
+        shown = session.shown_step()
+        lead = self._paint("mark", f"Step {shown.number} of {len(session.lesson.steps)}")
         self._print(f"\n{lead}")
         self._paragraphs("  ", shown.task)
         self._print("")

@@ -1,4 +1,4 @@
-"""The flags of the origin's mock of language models: the same wishes that a request's `x-chunkwire-…` fields make."""
+"""The flags of the origin's mock of language models; a request's `x-chunkwire-…` fields set the same for itself."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WISHES = """\
-How the mocks answer. One request wishes otherwise in fields of its own: x-chunkwire-ttft: 1s, and likewise -itl,
+_DESCRIPTION = """\
+How the mocks answer. A request sets the same for itself by its fields: x-chunkwire-ttft: 1s, and likewise -itl,
   -jitter, -seed, -answer, -text, -tokens, -framing, -keep-alive, -fault, -error, -retry-after, -reasoning, -refusal,
   and -quirk: a stream as some provider really sends it."""
 
 
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how the mock answers; what is more than a duration is read by `mock_settings`."""
-    group = parser.add_argument_group("language models", _WISHES)
+    group = parser.add_argument_group("language models", _DESCRIPTION)
     for name, default, what in (
         ("time-to-first-token", "200ms", "from the question to the first token"),
         ("inter-token-latency", "20ms", "from one token to the next"),

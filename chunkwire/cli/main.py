@@ -64,10 +64,10 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises one line instead of printing its usage, and knows near misses.
+    """argparse that raises one line instead of printing its usage, and suggests a similar flag.
 
     Attributes:
-        unknown_hint: what to say of an unknown flag that resembles none.
+        unknown_hint: ends the line about an unknown flag that is similar to none.
     """
 
     unknown_hint = ""

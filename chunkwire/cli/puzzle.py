@@ -14,7 +14,7 @@ from chunkwire.cli.lesson import SHOWN_COLUMNS, add_learner, learner_view, numbe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.cli.handing_in import HandInFile
     from chunkwire.cli.lesson_view import LessonView
     from chunkwire.lab.puzzles import Puzzle
     from chunkwire.net.listen import Address
@@ -48,18 +48,18 @@ def run(options: argparse.Namespace) -> int:
 
     import trio
 
-    from chunkwire.cli.handing_in import HandInBook
+    from chunkwire.cli.handing_in import HandInFile
     from chunkwire.lab.puzzles import KINDS, MAX_SEED, make_puzzle
 
     number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
-    with HandInBook(options.save, options.name) as book:
+    with HandInFile(options.save, options.name) as book:
         return trio.run(_play, options, puzzle, number, learner_view(options), book)
 
 
 async def _play(
-    options: argparse.Namespace, puzzle: Puzzle, number: int | None, view: LessonView, book: HandInBook
+    options: argparse.Namespace, puzzle: Puzzle, number: int | None, view: LessonView, book: HandInFile
 ) -> ExitCode:
     from chunkwire.lab.puzzles import KINDS, set_up
     from chunkwire.tools.paint import wrapped
@@ -96,7 +96,6 @@ async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str]
 
 
 def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options: argparse.Namespace) -> None:
-    """Print the puzzle, and how it can be looked at."""
     from chunkwire.lab.lessons.netcats import of_kind
     from chunkwire.lab.puzzles import shown
     from chunkwire.tools.paint import wrapped

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -48,10 +49,9 @@ def run(options: argparse.Namespace) -> int:
 async def _talk(options: argparse.Namespace) -> int:
     from chunkwire.cli.terminal import paint_of, width_of
     from chunkwire.lab.talking import accepted, connected, talk
-    from chunkwire.net.listen import parse_address
 
     paint, width = paint_of(options), width_of(sys.stdout)
-    where = parse_address(options.address or options.listen)
+    where = flags.tcp_address("talk" if options.address else "-l", options.address or options.listen)
     note = (lambda text: None) if options.quiet else _note
     stream = await (connected(where, note) if options.address else accepted(where, note))
     is_whole = await talk(stream, sys.stdin.fileno(), lambda line: _show(line, paint, width), note, as_is=options.as_is)

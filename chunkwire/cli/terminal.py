@@ -1,6 +1,6 @@
 """What the terminal can do: colours, width.
 
-The rule here: plain wherever in doubt. NO_COLOR (any value but empty), TERM=dumb, a pipe and `--no-color` are plain.
+The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb, a pipe and `--no-color` are plain.
 """
 
 from __future__ import annotations

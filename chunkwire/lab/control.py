@@ -1,7 +1,7 @@
-"""Pause, step and pace: the time of a run's streams, which goes on only as the learner lets it.
+"""Pause, step and pace the streams of a run.
 
-The rule here: a stream waits for its planned moments on a `Pacer`; this one lets time run faster or slower, stop, or go
-on to the next moment. So any paced resource of the origin can be stepped, without a change to it.
+The rule here: a stream waits for its planned moments on a `Pacer`; this pacer's time can run faster or slower, stop, or
+step to the next moment. So any paced resource of the origin can be stepped, without a change to it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ MAX_RATE: Final = 1000.0  # times as fast as planned; beyond it a pause is none
 
 
 class RunControl:
-    """What holds for all streams of one run.
+    """The state that all streams of one run share.
 
     Attributes:
         rate: seconds of plan a second.
         is_paused: time stands still.
-        steps: how often a moment has been let pass while paused.
+        steps: how many steps were asked for while paused.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class RunControl:
         return scope
 
     def forget(self, scope: trio.CancelScope) -> None:
-        """Cancel a scope no more."""
+        """Do not cancel this scope at the next change."""
         self._waits.discard(scope)
 
 
@@ -61,7 +61,7 @@ class RunPacer:
         self._plan_s = self._real_s = real.now()  # one moment on both clocks
         self._rate = control.rate
         self._is_paused = control.is_paused
-        self._steps = 0  # of a run's two streams the later one makes up for the steps that it missed
+        self._steps = 0  # taken; of a run's two streams the one that began later takes those that it missed
 
     def now(self) -> float:
         """Return the time of the plan."""
@@ -70,7 +70,7 @@ class RunPacer:
         return self._plan_s + (self._real.now() - self._real_s) * self._rate
 
     async def wait_until(self, moment: float) -> None:
-        """Return at a moment of the plan, or at once when it is let pass by a step."""
+        """Return at a moment of the plan, or at once when a step is taken."""
         control = self._control
         while True:
             self._take_over()

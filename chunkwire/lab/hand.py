@@ -1,7 +1,7 @@
-"""A stream written by hand: what is typed is on the wire at once, as typed, right or wrong.
+"""A stream written by hand: what is typed is sent at once, as typed, right or wrong.
 
-The rule here: octets go out as they came in, and are scanned beside that, only to say what a strict reader makes of
-them. No framing is added, and none is mended.
+The rule here: octets are sent unchanged; no framing is added or repaired. They are scanned only to report what a strict
+reader makes of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The lab as resources: the page, what it asks for, and the streams that it shows.
+"""The lab as resources: the page, its requests, and the streams that it shows.
 
-The rule here: each resource is one line of a table, with who may ask for it; whose part of the lab it reaches is found
-by the path. Where there is one learner the paths are as they stand here, in a class they follow /c/TOKEN.
+The rule here: each resource is one line of a table that says who may request it; the path says which learner's seat it
+reaches. With one learner the paths are as listed here, in a class they follow /c/TOKEN.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LabResource:
 
     Attributes:
         acts: it changes something: POST, with the page's token.
-        any_host: its path says enough: a trial's clients, which this server starts, know no name of the lab's.
+        any_host: Host is not checked: a trial's clients, which this server starts, use other names.
     """
 
     path: str
@@ -60,7 +60,7 @@ class LabResource:
 
     @property
     def is_stream(self) -> bool:
-        """Say whether its content is a stream's, which must not act as a page."""
+        """Its content is a stream's, which a browser must not run as a page."""
         return self.path.startswith(_STREAMS)
 
 
@@ -69,9 +69,9 @@ class Lab:
 
     Args:
         streams: the origin's resources, which `/direct/…` serves.
-        seats: whose it is: one learner, or a class.
-        guard: who may ask.
-        relays: what `/via/…` goes through.
+        seats: of one learner, or of a class.
+        guard: checks who may send requests.
+        relays: relays `/via/…`.
         about: facts for the page, such as addresses for nc and curl.
         others: more resources of a seat, such as the lessons'.
     """
@@ -101,15 +101,18 @@ class Lab:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """What is served: to one learner, or to each of a class and at `/` to a learner without a seat."""
+        """What is served to one learner; or to each learner of a class, with a page at `/` to take a seat."""
         of_a_seat = [self._guarded(each) for each in (*self._own(), *self._others)]
         if not self.seats.is_class:
             return tuple(of_a_seat)
-        door = (LabResource("/", _file("door.html"), "the door"), LabResource("/static/{file}", _static, "its files"))
-        return (*map(self._at_the_door, door), self._taking(), *of_a_seat)
+        entry = (
+            LabResource("/", _file("class.html"), "where a learner takes a seat"),
+            LabResource("/static/{file}", _static, "its files"),
+        )
+        return (*map(self._before_a_seat, entry), self._taking(), *of_a_seat)
 
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
-        """Pick who takes what this server writes: the seat whose stream it is; pages and files are recorded nowhere."""
+        """Return what takes the records of a stream: its seat's watchers; None for pages and files."""
         seat, path = self.seats.find(head.target)
         if seat is None or not path.startswith("/direct/"):
             return None
@@ -147,7 +150,7 @@ class Lab:
             )
 
     def _guarded(self, own: LabResource) -> Resource:
-        """Return a resource that asks the guard first, and finds the seat."""
+        """Return a resource that checks the request by the guard, and finds the seat."""
 
         async def respond(request: IncomingRequest, response: Responder) -> None:
             if not own.any_host:
@@ -165,7 +168,7 @@ class Lab:
         methods = ("POST",) if own.acts else own.methods
         return Resource(self.seats.pattern + own.path, respond, own.summary, "", methods, own.parameters)
 
-    def _at_the_door(self, own: LabResource) -> Resource:
+    def _before_a_seat(self, own: LabResource) -> Resource:
         async def respond(request: IncomingRequest, response: Responder) -> None:
             self.guard.check_host(request.head)
             response.always = page_fields(request.head)
@@ -174,7 +177,7 @@ class Lab:
         return Resource(own.path, respond, own.summary)
 
     def _taking(self) -> Resource:
-        """Return what gives a learner a seat of their own."""
+        """Return the resource that gives a learner a seat."""
 
         async def respond(request: IncomingRequest, response: Responder) -> None:
             self.guard.check_host(request.head)
@@ -201,7 +204,7 @@ async def _send_json(response: Responder, content: object) -> None:
 
 
 def _controlled(stream: Resource) -> SeatResponder:
-    """Return a resource of the origin whose time a run's control may stop."""
+    """Return a resource of the origin that a run's control can pause and step."""
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if run := request.head.get(RUN_FIELD):
@@ -235,7 +238,7 @@ _RUN_PARAMETERS: Final = frozenset({"rate", "paused", "step"})
 
 
 async def _control(seat: Seat, request: IncomingRequest, response: Responder) -> None:
-    """Change the time of a run's streams, and say how it goes."""
+    """Pause, step or pace a run's streams; answer with its state."""
     run, query = seat.run(_run_name(request.captures["run"])), request.query
     rate = None
     if text := query.text("rate"):

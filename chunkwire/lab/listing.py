@@ -21,7 +21,7 @@ from chunkwire.server.routes import Resource, list_text
 
 _JSON: Final[Field] = (b"Content-Type", b"application/json")
 _VARY: Final[Field] = (b"Vary", b"Accept")
-# An example that a plain GET does what it does: flags of curl that only change what is printed, and one URL.
+# An example of curl that a plain GET can replace: one URL, and flags that only change what is printed.
 _PLAIN: Final = re.compile(r"(?:--raw |-i |-N )*'?\{origin\}(/[^' ]*)'?(?: -o -)?")
 
 

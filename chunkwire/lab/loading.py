@@ -15,7 +15,7 @@ from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.capture.packets import is_capture
 from chunkwire.wire.errors import LocalError
 
-MAX_FILE_OCTETS: Final = 8 << 20  # a page that shows more frames than that has is of no use
+MAX_FILE_OCTETS: Final = 8 << 20  # more frames than a page can usefully show
 MAX_RECORDS: Final = 100_000
 
 

@@ -21,7 +21,7 @@ from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.netcats import InstalledNetcat
-from chunkwire.lab.lessons.sitting import start_hop
+from chunkwire.lab.lessons.session import start_hop
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
@@ -294,7 +294,6 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
 
 
 async def _look_at(*places: Address) -> tuple[Sight, ...]:
-    """Look at several places at the same time."""
     sights: dict[int, Sight] = {}
 
     async def look_at(number: int) -> None:

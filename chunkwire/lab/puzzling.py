@@ -1,7 +1,7 @@
 """The puzzles on the lab's page: their text, and judgements of answers.
 
-The rule here: a seat has one puzzle, and the request that set it holds its hops: a learner who leaves, or takes another
-one, ends them. The hops listen on loopback, so there is none in a class, whose learners sit elsewhere.
+The rule here: a seat has one puzzle at most. Its hops run as long as the request that set it: they end when the learner
+leaves or takes another one. They listen on loopback, so a class, whose learners are on other machines, has no puzzles.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import trio
 
 from chunkwire.lab.laboratory import JSON, LabResource
-from chunkwire.lab.lessons.desk import HEARTBEAT_SECONDS, LessonDesk, netcat_asked
+from chunkwire.lab.lessons.on_page import HEARTBEAT_SECONDS, PageLessons, netcat_asked
 from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
@@ -31,7 +31,7 @@ from chunkwire.wire.sse import encode_comment, encode_event
 MAX_ASKED_SEED: Final = 10**9  # far more than are drawn: any that somebody chose
 
 
-class PuzzleDesk:
+class PagePuzzles:
     """The puzzles of a lab."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class PuzzleDesk:
 
 def learning() -> tuple[LabResource, ...]:
     """Return what a page for one learner has beside its streams: lessons and puzzles."""
-    return (*LessonDesk().resources, *PuzzleDesk().resources)
+    return (*PageLessons().resources, *PagePuzzles().resources)
 
 
 async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:

@@ -1,7 +1,8 @@
 """A stream through a real exchange of the gateway, in the mode and with the fault that the path names.
 
-The rule here: nothing is imitated. `/via/buffer/generate` is an exchange of `forward.Gateway` over a connection to the
-lab's own address, where `/direct/generate` answers; `/via/MODE,fault=NAME=N/…` breaks it as `forward --fault` does.
+The rule here: no relay mode is simulated. `/via/buffer/generate` is an exchange of `forward.Gateway` over a connection
+to the lab's own address, where `/direct/generate` answers; `/via/MODE,fault=NAME=N/…` breaks it as `forward --fault`
+does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One learner's part of the lab: who watches, what is typed, the runs, and the token of the learner's page.
+"""One learner's part of the lab: watchers, typed streams, runs, and the token of the learner's page.
 
 The rule here: everything that one learner can see or change is kept in a seat, and reached only through it.
 """
@@ -28,8 +28,8 @@ class Seat:
     """One learner.
 
     Attributes:
-        path: that all of the learner's addresses begin with: "" where there is one learner, else "/c/TOKEN".
-        token: what the page sends with whatever acts.
+        path: prefix of all paths of this learner: "" where there is one learner, else "/c/TOKEN".
+        token: what the page sends with each request that changes something.
         trials: octets that clients are tried with, by name.
     """
 
@@ -94,7 +94,7 @@ class Seats:
         return seat
 
     def find(self, target: bytes) -> tuple[Seat | None, str]:
-        """Return the seat that a target is of, and the path in it; None where nobody has taken that seat."""
+        """Return the seat that a target belongs to, and the path in it; None where that seat is not taken."""
         path = target.partition(b"?")[0].decode("latin-1")
         if not self.is_class:
             return self.only, path

@@ -1,7 +1,7 @@
 """A conversation on one TCP connection, typed or piped, with each octet of both ways shown.
 
-The rule here: LF goes as CRLF unless it has its CR, whatever reads it is cut into. The end of what is typed half-closes
-(RFC 9112 §9.6), and what comes is read on.
+The rule here: LF is sent as CRLF unless CR is in front of it, even in the read before. The end of input half-closes the
+connection (RFC 9112 §9.6); the peer is read to its end.
 """
 
 from __future__ import annotations

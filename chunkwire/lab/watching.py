@@ -1,7 +1,7 @@
 """Records for a page: numbered by exchange, put on one clock, sent as server-sent events.
 
-The rule here: records are made later, in turns of some microseconds, so that no stream of this process waits for them.
-What a slow page does not take is dropped, oldest first, and the page gets the count.
+The rule here: records are made in batches, and their task yields as soon as a stream of this process has something to
+send. What a slow page does not take is dropped, oldest first, and the page is sent the count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.tap import RecordFor, Work
 from chunkwire.wire.errors import ChunkwireError
 
-MAX_KEPT: Final = 20_000  # records a watcher may be behind: some 10 s of 1000 frames a second at two points
+MAX_KEPT: Final = 20_000  # unsent records of a watcher: some 10 s of 1000 frames a second at two points
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
@@ -59,7 +59,7 @@ class Watched:
     """Takes the records of one exchange.
 
     Attributes:
-        later: makes records later, while nothing else is to be done.
+        later: queues work that makes records.
     """
 
     def __init__(self, watchers: Watchers, number: int, place: str) -> None:
@@ -70,7 +70,7 @@ class Watched:
 
     def __call__(self, record: Record) -> None:
         """Keep a record for each watcher, as JSON with three members of the lab's."""
-        # A record comes when its moment has passed, however late: so the least of these is nearest to the request.
+        # A record is made some time after its moment: the smallest of these differences is nearest to the request.
         self._began = min(self._began, time.monotonic() - record.t)
         if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
             record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
@@ -78,7 +78,7 @@ class Watched:
 
 
 class Watchers:
-    """Who watches one learner's exchanges, and the records that are to be made for them."""
+    """The pages that watch one learner's exchanges, and the queue of records to be made for them."""
 
     def __init__(self) -> None:
         self._watchers: set[Watcher] = set()
@@ -88,11 +88,11 @@ class Watchers:
         self._makers = trio.lowlevel.ParkingLot()
 
     def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
-        """Return what picks who takes the records of an exchange at a place: nobody unless somebody watches.
+        """Return a function that chooses what takes the records of an exchange: None while no page watches.
 
         Args:
-            place: names it to the page, such as "origin" or "gateway buffer".
-            also: takes them all the same, each as soon as it can be made.
+            place: the server's name on the page, such as "origin" or "gateway buffer".
+            also: takes them too, watched or not, each at once.
         """
 
         def choose(_: Request) -> Callable[[Record], None] | None:
@@ -133,7 +133,7 @@ class Watchers:
             self._later.popleft()
 
     async def _make_records(self) -> None:
-        """Make records, many together and a few at a time, and have them sent."""
+        """Make the queued records every `BATCH_SECONDS`, and have them sent."""
         sleeper = await current_sleeper()
         while True:
             while not self._is_due:

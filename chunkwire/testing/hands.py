@@ -26,7 +26,7 @@ from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import LocalError
 
 _SIOCOUTQ: Final = 0x5411  # Linux, tcp(7): octets that the peer has not acknowledged
-_ACK_LOOK_S: Final = 0.001  # nothing tells when the last acknowledgement comes
+_ACK_LOOK_S: Final = 0.001  # between polls: no event reports the last acknowledgement
 _PLACEHOLDER: Final = "…"
 
 
@@ -158,10 +158,10 @@ class Hand:
         """Return the octets that the client's kernel has not acknowledged; None while some are not written.
 
         Raises:
-            LocalError: this system does not tell.
+            LocalError: this system does not report it.
         """
         if sys.platform != "linux":
-            raise LocalError("this system does not tell what a peer has acknowledged: Linux does")
+            raise LocalError("only Linux reports what a peer has acknowledged")
         import fcntl
 
         if self._response is None or self._unwritten:

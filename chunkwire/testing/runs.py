@@ -31,7 +31,7 @@ _MEMBERS: Final = ("kind", "responses", "framing", "repeats")
 
 
 class RunFailed(AssertionError):
-    """A run that did not go as it was told to, or what was waited for and did not come."""
+    """A run did not go as planned, or a wait timed out."""
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class RunRequest:
         return json.loads(self.body)
 
     def as_message(self) -> dict[str, object]:
-        """Return it as the control path tells it."""
+        """Return it as JSON of the control path."""
         body: dict[str, object]
         try:
             body = {"body": self.body.decode()}

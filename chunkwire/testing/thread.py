@@ -28,7 +28,7 @@ class TrioThread:
     """Runs `main` on a thread until it is closed.
 
     Args:
-        main: an async function, started as `nursery.start` would; what it says it has started with is `start`'s.
+        main: an async function, started as by `nursery.start`; `start` gives the value that it reports as started.
     """
 
     def __init__(self, main: Callable[..., Awaitable[object]], name: str) -> None:
@@ -113,7 +113,7 @@ class TrioThread:
         return future
 
     def close(self) -> None:
-        """Cancel everything there, and wait for its end, which nothing delays; again is no different."""
+        """Cancel everything there, and wait for its end; may be called again."""
         self._is_closed = True
         if self._nursery is not None:
             self._cancel(self._nursery.cancel_scope)
@@ -132,7 +132,7 @@ def _settle(future: Future[T], value: T | None = None, *, error: BaseException |
     try:
         future.set_result(value) if error is None else future.set_exception(error)  # type: ignore[arg-type]
     except concurrent.futures.InvalidStateError:
-        pass  # what came first holds
+        pass  # it is done already
 
 
 def refuse_in_loop(what: str, twin: str) -> None:
@@ -159,13 +159,13 @@ async def awaited(future: Future[T]) -> T:
         return await asyncio.wrap_future(future)
     done, token = trio.Event(), trio.lowlevel.current_trio_token()
 
-    def tell(_: object) -> None:
+    def wake(_: object) -> None:
         try:
             token.run_sync_soon(done.set)
         except trio.RunFinishedError:
-            pass  # nobody waits there any more
+            pass  # that run has ended, and its task with it
 
-    future.add_done_callback(tell)
+    future.add_done_callback(wake)
     try:
         await done.wait()
     finally:

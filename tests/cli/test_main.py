@@ -85,6 +85,11 @@ def test_no_words_give_the_help(capsys: Captured) -> None:
         (["diff", "a.jsonl"], "B.jsonl", ""),
         (["diff", "nothing.jsonl", "-"], "nothing.jsonl", ""),
         (["demo", "-n", "0"], "'0'", ""),
+        (["demo", "--admin", "unix:/x"], "unix:/x", ""),
+        (["lab", "-l", "unix:/x"], "unix:/x", ""),
+        (["lesson", "1", "-l", "unix:/x"], "unix:/x", ""),
+        (["talk", "unix:/x"], "unix:/x", ""),
+        (["talk", "-l", "unix:/x"], "unix:/x", ""),
         (["demo", "--interval", "-1"], "--interval", ""),
     ],
 )

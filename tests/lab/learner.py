@@ -14,7 +14,7 @@ import trio
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.lessons.lesson import ShownCommand
 from chunkwire.lab.lessons.netcats import of_kind
-from chunkwire.lab.lessons.sitting import Sitting, seated
+from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection
 from tests.patience import PATIENCE
@@ -28,8 +28,8 @@ SHELL = f'chunkwire() {{ {" ".join(CHUNKWIRE)} "$@"; }}; '
 class Learner:
     """Somebody who does a lesson."""
 
-    def __init__(self, sitting: Sitting, judgements: trio.MemoryReceiveChannel[tuple[int, Judgement]]) -> None:
-        self.sitting = sitting
+    def __init__(self, session: LessonSession, judgements: trio.MemoryReceiveChannel[tuple[int, Judgement]]) -> None:
+        self.session = session
         self.connections: list[WatchedConnection] = []
         self.heard = trio.Event()
         self._judgements = judgements
@@ -46,7 +46,7 @@ class Learner:
 
     @property
     def commands(self) -> tuple[ShownCommand, ...]:
-        return self.sitting.shown_step().commands
+        return self.session.shown_step().commands
 
     async def judgement(self) -> Judgement:
         """Return the next one."""
@@ -61,7 +61,7 @@ class Learner:
 
     async def send(self, text: str) -> Judgement:
         """Send octets with the nc of OpenBSD, half-close, and return the judgement."""
-        where = self.sitting.doors["origin"].address
+        where = self.session.addresses["origin"].address
         await trio.run_process(
             ["nc", "-N", where.host, str(where.port)], stdin=text.encode("latin-1"), capture_stdout=True, check=False
         )
@@ -104,7 +104,7 @@ class Learner:
 
     async def _ask_until_served(self) -> None:
         """Ask the learner's server as soon as it listens."""
-        while b"Nobody listens" in await self.run(f"curl -sN http://{self.sitting.doors['learner']}/"):
+        while b"Nobody listens" in await self.run(f"curl -sN http://{self.session.addresses['learner']}/"):
             await self.judgement()
 
     async def _wait_typed(self, count: int, *, serves: bool) -> None:
@@ -116,7 +116,7 @@ class Learner:
         await self._wait(has_come)
 
     async def _wait(self, has_come: Callable[[WatchedConnection], bool]) -> None:
-        """Wait until something is so of the latest connection; one that found nobody behind the door does not count."""
+        """Wait until something is so of the latest connection; one that was refused does not count."""
         while not self.connections or self.connections[-1].is_refused or not has_come(self.connections[-1]):
             await self.heard.wait()
 
@@ -131,13 +131,13 @@ async def learning(number: int, kind: str = "openbsd") -> AsyncIterator[Learner]
         sender.send_nowait((step, judgement))
         learners[0].stir()
 
-    sitting = Sitting(
+    session = LessonSession(
         LESSONS[number - 1],
         of_kind(kind),
         report=report,
         watched=lambda connection, *_: learners[0].saw(connection),
     )
-    learners.append(Learner(sitting, receiver))
+    learners.append(Learner(session, receiver))
     with trio.fail_after(PATIENCE):
-        async with seated(sitting):
+        async with open_session(session):
             yield learners[0]

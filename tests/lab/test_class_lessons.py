@@ -11,14 +11,14 @@ import trio
 
 from chunkwire.lab.guard import Guard
 from chunkwire.lab.laboratory import Lab
-from chunkwire.lab.lessons.desk import LessonDesk
 from chunkwire.lab.lessons.front import ClassFront
+from chunkwire.lab.lessons.on_page import PageLessons
 from chunkwire.lab.seat import Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
 from tests.lab.serving import answer, content_of, get, status_of
-from tests.lab.test_desk import begun, send
+from tests.lab.test_lesson_events import begun, send
 from tests.patience import PATIENCE
 
 LEARNERS = 60
@@ -29,7 +29,7 @@ CHUNKED = "Host: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 async def class_running() -> AsyncIterator[tuple[Lab, Address]]:
     """Serve a class as `chunkwire lab --class` does, and give its lab and its address."""
     front = ClassFront("127.0.0.1")
-    lab = Lab(origin_resources(), seats=Seats(is_class=True), guard=Guard(), others=LessonDesk(front.of).resources)
+    lab = Lab(origin_resources(), seats=Seats(is_class=True), guard=Guard(), others=PageLessons(front.of).resources)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             await nursery.start(lab.relays.run, name="lab")
@@ -126,6 +126,12 @@ async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs()
         said = await answer(where, head)
         assert status_of(said) == 400
         assert b"on your own machine" in content_of(said)
+
+
+@pytest.mark.parametrize("name", ["[::1]", "::1"])
+def test_an_ipv6_name_of_a_class_has_its_brackets_once(name: str) -> None:
+    opened = ClassFront(name).of(Seat("/c/x")).open("origin", Address("127.0.0.1", 1), lambda _: None)
+    assert str(opened) == "[::1]:0/c/x/lesson"
 
 
 @pytest.mark.parametrize("first", [b"", b"\r\n", b"x" * 5000, b"\xff\xf4\xff\xfd\x06\n", b"GET / HTTP/1.1"])

@@ -13,7 +13,7 @@ from chunkwire.cli.main import main
 from chunkwire.lab.lessons import netcats
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.netcats import NETCATS, InstalledNetcat, detected, printf_text
-from chunkwire.lab.lessons.sitting import HINT_SECONDS, Sitting
+from chunkwire.lab.lessons.session import HINT_SECONDS, LessonSession
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address
@@ -34,20 +34,20 @@ async def test_who_stands_still_in_the_middle_gets_a_hint_and_who_has_begun_noth
     autojump_clock: MockClock,
 ) -> None:
     hints: list[str] = []
-    sitting = Sitting(
+    session = LessonSession(
         LESSONS[0],
         InstalledNetcat(netcats.TALK, "nc"),
         report=lambda step, judgement: None,
         hint=lambda judgement: hints.append(judgement.sentence),
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(sitting.watch_idleness, name="hints")
+        nursery.start_soon(session.watch_idleness, name="hints")
         connection = WatchedConnection("origin")
-        sitting.happened(connection)
+        session.happened(connection)
         await trio.sleep(10 * HINT_SECONDS)
         assert hints == []
         connection.received.append(WatchedRead(0.0, b"GET /hello HTTP/1.1\r\n"))
-        sitting.happened(connection)
+        session.happened(connection)
         await trio.sleep(HINT_SECONDS - 1)
         assert hints == []
         await trio.sleep(10 * HINT_SECONDS)
@@ -124,7 +124,7 @@ def test_the_handout_is_a_sheet_a_lesson_with_the_flags_of_each_nc() -> None:
     ):
         assert f"{command}</code>" in page
     assert "http" not in page.partition("<body>")[0]  # nothing is fetched
-    assert not re.findall(r"\{[a-z-]+\}", page.partition("<body>")[2])  # each door has its address
+    assert not re.findall(r"\{[a-z-]+\}", page.partition("<body>")[2])  # each place has its address
 
 
 @pytest.mark.needs("nc.openbsd", "nc.traditional", "ncat")

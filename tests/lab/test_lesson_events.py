@@ -10,7 +10,7 @@ import trio
 
 from chunkwire import client
 from chunkwire.lab.laboratory import Lab
-from chunkwire.lab.lessons.desk import LessonDesk
+from chunkwire.lab.lessons.on_page import PageLessons
 from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
@@ -20,7 +20,7 @@ from tests.lab.serving import answer, content_of, get, lab_running, status_of
 
 
 def lab_with_lessons() -> Lab:
-    return Lab(origin_resources(), others=LessonDesk().resources)
+    return Lab(origin_resources(), others=PageLessons().resources)
 
 
 def token_of(lab: Lab) -> str:
@@ -90,12 +90,12 @@ async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> 
             step = await page.event("step")
             [command] = step["commands"]
             assert (step["step"], step["of"], step["asks"]) == (1, 3, False)
-            door = command["run"].removeprefix("nc -C ").replace(" ", ":")
-            await send(door, b"GET hello HTTP/1.1\r\n")
+            place = command["run"].removeprefix("nc -C ").replace(" ", ":")
+            await send(place, b"GET hello HTTP/1.1\r\n")
             assert (await page.event("octets"))["lines"] == ["GET hello HTTP/1.1\\r\\n"]
             judged = await page.event("judged")
             assert (judged["right"], judged["octets"]) == (False, ["GET hello HTTP/1.1\\r\\n", "    ^"])
-            await send(door, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            await send(place, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await page.event("judged"))["right"] is True
             assert (await page.event("step"))["step"] == 2
 
@@ -117,8 +117,8 @@ async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.L
     async with lab_running(lab_with_lessons()) as (lab, where):
         async with begun(where, lab.seat, 1) as page:
             [command] = (await page.event("step"))["commands"]
-        door = command["run"].removeprefix("nc -C ").replace(" ", ":")
-        await wait_refused(door)
+        place = command["run"].removeprefix("nc -C ").replace(" ", ":")
+        await wait_refused(place)
     assert "error of ours" not in caplog.text
 
 
@@ -135,11 +135,11 @@ async def test_a_page_that_leaves_with_a_fin_is_found_out_by_the_next_event(capl
     assert "error of ours" not in caplog.text
 
 
-async def wait_refused(door: str) -> None:
-    """Send to a door until nobody listens there."""
+async def wait_refused(place: str) -> None:
+    """Send to a place until nobody listens there."""
     while True:
         try:
-            await send(door, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            await send(place, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         except (OSError, trio.BrokenResourceError):  # refused, or reset as it closed
             return
         await trio.lowlevel.checkpoint()

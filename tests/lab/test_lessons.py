@@ -88,7 +88,7 @@ async def test_an_attempt_is_judged_by_its_octets(number: int, attempts: list[tu
             judgement = await learner.send(octets)
             assert judgement.is_right is is_right, (octets, judgement)
             assert said in judgement.sentence, (octets, judgement)
-        assert learner.sitting.done.is_set()
+        assert learner.session.done.is_set()
 
 
 async def typed(learner: Learner) -> Judgement:
@@ -104,7 +104,7 @@ async def test_each_kind_of_nc_sends_what_is_typed_with_the_flags_that_are_shown
         [shown] = learner.commands
         assert (await learner.type(shown, until=b"hello\r\n")).is_right
         if kind == "telnet":  # Ctrl-C is sent as octets there; the judge of a head knows them
-            assert learner.sitting.step == 2
+            assert learner.session.step == 2
         assert (await typed(learner)).is_right
     async with learning(6, kind) as learner:
         judgement = await typed(learner)
@@ -155,7 +155,7 @@ async def test_which_stream_was_cut_is_answered_after_a_look_and_with_evidence()
         ]
         assert b"0 and an empty line" in said[0]
         assert said[1].startswith(b"Answer with first, second or third")
-        assert learner.sitting.done.is_set()
+        assert learner.session.done.is_set()
 
 
 @pytest.mark.needs("curl")
@@ -173,4 +173,4 @@ async def test_which_hop_holds_is_answered_with_the_times_that_were_seen() -> No
         count = learner.commands[1].run
         assert b"Look at the output" in await learner.run(count)
         await learner.run(count.replace("/5", "/1"))
-        assert learner.sitting.done.is_set()
+        assert learner.session.done.is_set()

@@ -1,7 +1,7 @@
 """The one address of a class: connections for a lesson go to that learner's servers, watched; all others to the lab.
 
-The rule here: the first line decides, by the path that only its learner knows, and whatever comes later on the same
-connection stays where the first line went. No octet is changed.
+The rule here: the path in the first line, which only its learner knows, decides for the whole connection. No octet is
+changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.lab.lessons.lesson import ORIGIN, Door
+from chunkwire.lab.lessons.lesson import ORIGIN, LessonAddress
 from chunkwire.lab.lessons.tee import Happened, Tee
 from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
@@ -33,9 +33,9 @@ class ClassFront:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = name.strip("[]")  # an Address has its brackets itself
         self._lab: Tee | None = None
-        self._public = Address(name, 0)
+        self._public = Address(self._name, 0)
         self._tees: dict[bytes, Tee] = {}
 
     async def serve(
@@ -58,7 +58,7 @@ class ClassFront:
         await serve_connections(listeners, self.handle, drain=Drain())
 
     def of(self, seat: Seat) -> Front:
-        """Return the part that is one learner's."""
+        """Return one learner's part."""
         return Front(self, self._public, seat.path)
 
     async def handle(self, client: trio.SocketStream) -> None:
@@ -77,7 +77,7 @@ class ClassFront:
             await client.aclose()
             return
         line = first.partition(b"\n")[0]
-        # A hop's path begins with that of the origin's door.
+        # A hop's path begins with the origin's.
         path = max((path for path in self._tees if path in line), key=len, default=None)
         tee = self._lab if path is None else self._tees[path]
         if tee is not None:
@@ -93,7 +93,7 @@ class ClassFront:
 
 
 def _key(path: str) -> bytes:
-    """Return what a first line holds that is meant for a path, be it typed with a slash in front or without."""
+    """Return what a first line for this path contains, typed with a leading slash or without."""
     return path.strip("/").encode()
 
 
@@ -112,18 +112,18 @@ class Front:
         self._opened: list[str] = []
 
     def paths(self, hops: Iterable[str]) -> tuple[str, ...]:
-        """Return what targets begin with at the origin: by way of its own door, and of each hop's."""
+        """Return what targets begin with at the origin: asked directly, and through each hop."""
         return (self._path, *(f"{self._path}/{hop}" for hop in hops))
 
-    def open(self, name: str, server: Address, happened: Happened) -> Door:
-        """Open a door to a server, and return where it is."""
+    def open(self, name: str, server: Address, happened: Happened) -> LessonAddress:
+        """Open the address of a server to this learner, and return it."""
         path = self._path if name == ORIGIN else f"{self._path}/{name}"
         self._whole.open(path, Tee(name, server, happened, path=path))
         self._opened.append(path)
-        return Door(self._public, path)
+        return LessonAddress(self._public, path)
 
     def close(self) -> None:
-        """Close all doors."""
+        """Close all addresses."""
         for path in self._opened:
             self._whole.close(path)
         self._opened.clear()

@@ -11,21 +11,21 @@ from typing import Final
 
 from chunkwire.lab.lessons.lesson import (
     CurlCommand,
-    Door,
     Lesson,
+    LessonAddress,
     ListenCommand,
     PipedCommand,
     ShownCommand,
     TypedCommand,
     shown_command,
-    with_doors,
+    with_addresses,
 )
 from chunkwire.lab.lessons.netcats import NETCATS, TALK, InstalledNetcat, Netcat
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.net.listen import Address
 
-DOORS: Final = {
-    name: Door(Address("127.0.0.1", port))
+ADDRESSES: Final = {
+    name: LessonAddress(Address("127.0.0.1", port))
     for name, port in (("origin", 8081), ("hop-a", 8082), ("hop-b", 8083), ("learner", 8081), ("own", 9000))
 }
 """The ports on paper; `chunkwire lesson` prints the real ones."""
@@ -81,7 +81,8 @@ def _sheet(lesson: Lesson) -> str:
 
 def _paragraphs(texts: tuple[str, ...]) -> Iterator[str]:
     for text in texts:
-        yield f"<p>{escape(with_doors(text, DOORS).replace('{leave}', 'Ctrl-C (telnet: Ctrl-], then quit)'))}</p>"
+        text = with_addresses(text, ADDRESSES).replace("{leave}", "Ctrl-C (telnet: Ctrl-], then quit)")
+        yield f"<p>{escape(text)}</p>"
 
 
 def _flags(lesson: Lesson) -> str:
@@ -109,11 +110,11 @@ def _flags(lesson: Lesson) -> str:
 
 
 def _flag(nc: Netcat, kind: type) -> str:
-    installed, where = InstalledNetcat(nc, nc.program), DOORS["origin"].address
+    installed, where = InstalledNetcat(nc, nc.program), ADDRESSES["origin"].address
     if kind is TypedCommand:
         return installed.by_hand(where)
     if kind is ListenCommand:
-        return installed.listening(DOORS["own"].address)
+        return installed.listening(ADDRESSES["own"].address)
     return "… | " + installed.piped(b"", where).partition(" | ")[2]
 
 
@@ -121,7 +122,7 @@ def _commands(lesson: Lesson, number: int) -> Iterator[str]:
     """Return what a step asks to run: typed lines alone, since the table says how to connect."""
     nc = InstalledNetcat(TALK, TALK.program)
     for command in lesson.steps[number - 1].commands:
-        shown = shown_command(command, nc, DOORS, has_curl=True)
+        shown = shown_command(command, nc, ADDRESSES, has_curl=True)
         match command:
             case TypedCommand() | ListenCommand():
                 yield f"<pre>{_lines(shown)}</pre>"

@@ -16,9 +16,9 @@ _HELD: Final = "hop-b"
 
 
 def _streams(connections: Sequence[WatchedConnection]) -> dict[str, WatchedConnection]:
-    """Return, for each door, the latest connection that read the stream to its end."""
+    """Return, for each place, the latest connection that read the stream to its end."""
     return {
-        connection.door: connection
+        connection.place: connection
         for connection in connections
         if target_of(connection).startswith(b"/slow") and read_response(connection.response_octets).is_complete
     }
@@ -26,7 +26,7 @@ def _streams(connections: Sequence[WatchedConnection]) -> dict[str, WatchedConne
 
 def _times(connection: WatchedConnection) -> str:
     moments = [f"{read.t:.1f}" for read in connection.answered if not read.octets.startswith(b"HTTP/")]
-    return f"{connection.door}: data at {', '.join(moments) or '0.0'} s"
+    return f"{connection.place}: data at {', '.join(moments) or '0.0'} s"
 
 
 def _unseen(seen: dict[str, WatchedConnection]) -> Judgement | None:

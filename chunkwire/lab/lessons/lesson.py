@@ -1,7 +1,7 @@
 """What a lesson is made of: its text, its steps, the commands that a step shows, and the judge of a step.
 
-The rule here: values only. Text is plain: paragraphs without markup. `{origin}` and the other doors in it are replaced
-by the real HOST:PORT, and in a class by the path of the learner's own behind it.
+The rule here: values only. Text is plain: paragraphs without markup. `{origin}` and the names of other places in it are
+replaced by the real HOST:PORT, in a class followed by the learner's own path.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.net.listen import Address
 
 Judge: TypeAlias = Callable[[WatchedConnection], Judgement | None]
-"""Judges a connection whenever something happened on it; None: nothing to say yet, or nothing to say at all.
+"""Judges a connection whenever something happened on it; None for no judgement (yet).
 
-Once the connection `is_over` there will not be more, so what is missing is wrong.
+Once the connection `is_over` nothing more comes, so what is missing is wrong.
 """
 
 AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
-"""Judges what stood behind `/answer/`, given all connections of this sitting."""
+"""Judges what stood behind `/answer/`, given all connections of this session."""
 
 ORIGIN: Final = "origin"
 LEARNER: Final = "learner"
-"""The doors that every lesson may have: the origin's, and the one to the learner's own server."""
+"""The places that a lesson may have: the origin, and what leads to the learner's own server."""
 OWN: Final = "own"
 """Where the learner's own server listens."""
 
@@ -35,11 +35,11 @@ _TARGET: Final = re.compile("^([A-Z]+ )/", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class LessonAddress:
     """Where a learner connects to.
 
     Attributes:
-        path: that each target asked for there begins with; "" for a door that is one learner's alone.
+        path: prefix of each target there; "" for an address that is one learner's alone.
     """
 
     address: Address
@@ -48,17 +48,17 @@ class Door:
     def __str__(self) -> str:
         return f"{self.address}{self.path}"
 
-    def led(self, text: str) -> str:
-        """Return a request as it must be sent to this door: its path in front of the target."""
+    def addressed(self, text: str) -> str:
+        """Return a request as it must be sent to this address: its path in front of the target."""
         return _TARGET.sub(rf"\g<1>{self.path}/", text) if self.path else text
 
 
 @dataclass(frozen=True, slots=True)
 class TypedCommand:
-    """Connect to a door and type these lines, each with CRLF; `…` is what the learner has to find."""
+    """Connect to a place and type these lines, each with CRLF; `…` is what the learner has to find."""
 
     lines: tuple[str, ...]
-    door: str = ORIGIN
+    place: str = ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class PipedCommand:
     """Send these octets in one go."""
 
     octets: bytes
-    door: str = ORIGIN
+    place: str = ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
 class CurlCommand:
-    """Run curl, or what there is in its place: `{door}` in the words stands for HOST:PORT, `note` is what it is for."""
+    """Run curl, or `chunkwire watch` without it; `{origin}` in the words is its HOST:PORT, `note` the purpose."""
 
     words: str
     note: str = ""
@@ -111,8 +111,8 @@ class Lesson:
     """One lesson.
 
     Attributes:
-        hops: relay modes of the gateways in front of the origin, by the names of their doors.
-        is_served_by_learner: the learner's own server is asked, at the door `learner`.
+        hops: relay modes of the gateways in front of the origin, by the names of their places.
+        is_served_by_learner: the learner's own server is asked, through the place `learner`.
     """
 
     number: int
@@ -132,23 +132,25 @@ class ShownCommand:
     note: str = ""
 
 
-def shown_command(command: Command, nc: InstalledNetcat, doors: Mapping[str, Door], *, has_curl: bool) -> ShownCommand:
+def shown_command(
+    command: Command, nc: InstalledNetcat, addresses: Mapping[str, LessonAddress], *, has_curl: bool
+) -> ShownCommand:
     """Return a command for one kind of nc, with the real ports."""
     match command:
-        case TypedCommand(lines, door):
-            return ShownCommand(nc.by_hand(doors[door].address), tuple(map(doors[door].led, lines)))
-        case PipedCommand(octets, door):
-            led = doors[door].led(octets.decode("latin-1")).encode("latin-1")
-            return ShownCommand(nc.piped(led, doors[door].address))
+        case TypedCommand(lines, place):
+            return ShownCommand(nc.by_hand(addresses[place].address), tuple(map(addresses[place].addressed, lines)))
+        case PipedCommand(octets, place):
+            addressed = addresses[place].addressed(octets.decode("latin-1")).encode("latin-1")
+            return ShownCommand(nc.piped(addressed, addresses[place].address))
         case ListenCommand(lines):
-            return ShownCommand(nc.listening(doors[OWN].address), lines)
+            return ShownCommand(nc.listening(addresses[OWN].address), lines)
         case CurlCommand(words, note):
             program = "curl -sN" if has_curl else "chunkwire watch"
-            return ShownCommand(f"{program} {with_doors(words, doors)}", note=note)
+            return ShownCommand(f"{program} {with_addresses(words, addresses)}", note=note)
 
 
-def with_doors(text: str, doors: Mapping[str, Door]) -> str:
-    """Return a text with each `{door}` replaced by where it is."""
-    for name, where in doors.items():
+def with_addresses(text: str, addresses: Mapping[str, LessonAddress]) -> str:
+    """Return a text with each `{place}` replaced by where it is."""
+    for name, where in addresses.items():
         text = text.replace("{" + name + "}", str(where))
     return text

@@ -1,7 +1,7 @@
-"""The lessons on the lab's page: their texts, and a sitting as an event stream.
+"""The lessons on the lab's page: their texts, and a session as an event stream.
 
-The rule here: a seat has one sitting, and the request that began it holds its servers: a learner who leaves, or begins
-anew, ends them. What is judged is what came on the doors of the lesson, never what the page says.
+The rule here: a seat has one session at most. Its servers run as long as the request that began it: they end when the
+learner leaves or begins again. Octets on the lesson's own addresses are judged, never what the page sends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chunkwire.lab.laboratory import JSON, LabResource
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detected, of_kind
-from chunkwire.lab.lessons.sitting import Sitting, seated
+from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.lab.seat import Seat, replacing
@@ -30,9 +30,9 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import encode_comment, encode_event
 
 HEARTBEAT_SECONDS: Final = 5.0
-"""Between two writes to a page that hears nothing: one that has left is found out by the second of them."""
+"""Between two writes to an idle page: the second write fails where the page has left."""
 WAITING_EVENTS: Final = 256
-"""That a page may be behind; of more, what a learner typed is left out."""
+"""Unsent events of a page; further ones are dropped."""
 
 SHOWN_OCTETS: Final = 2048
 """Of one read, on the page: no step asks for so many."""
@@ -40,16 +40,16 @@ SHOWN_OCTETS: Final = 2048
 FrontFor = Callable[[Seat], Front | None]
 
 
-class LessonDesk:
+class PageLessons:
     """The lessons of a lab.
 
     Args:
-        front_for: gives what a learner's doors are reached through; None for doors on loopback.
+        front_for: gives a learner's part of a class's front; None for addresses on loopback.
     """
 
     def __init__(self, front_for: FrontFor = lambda seat: None) -> None:
         self._front_for = front_for
-        self._sittings: WeakKeyDictionary[Seat, tuple[Sitting, trio.CancelScope]] = WeakKeyDictionary()
+        self._sessions: WeakKeyDictionary[Seat, tuple[LessonSession, trio.CancelScope]] = WeakKeyDictionary()
 
     @property
     def resources(self) -> Iterable[LabResource]:
@@ -59,35 +59,35 @@ class LessonDesk:
         yield LabResource("/lab/answer", self._answer, "answer a lesson's question", True, parameters={"text"})
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Serve a sitting: each step, what comes on the wire, and each judgement as an event."""
+        """Serve a session: each step, what comes on the wire, and each judgement as an event."""
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(LESSONS))
         nc = await netcat_asked(request.query)
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
-        events = SittingEvents(number, nc, sender)
-        with replacing(self._sittings, seat, events.sitting):
+        events = SessionEvents(number, nc, sender)
+        with replacing(self._sessions, seat, events.session):
             try:
-                async with seated(events.sitting, front=self._front_for(seat)):
+                async with open_session(events.session, front=self._front_for(seat)):
                     events.step()
-                    gone = await _send_all(receiver, events.sitting, response)
+                    gone = await _send_all(receiver, events.session, response)
                 if gone is not None:
                     raise gone
             except LocalError as error:
                 raise Refusal(400, "lesson", str(error)) from error
 
     async def _answer(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        if seat not in self._sittings:
+        if seat not in self._sessions:
             raise Refusal(409, "no-lesson", "no lesson has been begun on this page")
-        said = self._sittings[seat][0].answer(request.query.text("text"))
+        said = self._sessions[seat][0].answer(request.query.text("text"))
         await response.fixed(200, (JSON,), json.dumps({"said": said}).encode())
 
 
 async def _send_all(
-    receiver: trio.MemoryReceiveChannel[bytes], sitting: Sitting, response: Responder
+    receiver: trio.MemoryReceiveChannel[bytes], session: LessonSession, response: Responder
 ) -> PeerGone | None:
     """Send events until the lesson is done; return what is raised where the page left, for a nursery would wrap it."""
     try:
         async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
-            while not sitting.done.is_set() or receiver.statistics().current_buffer_used:
+            while not session.done.is_set() or receiver.statistics().current_buffer_used:
                 event = encode_comment("waiting")
                 with trio.move_on_after(HEARTBEAT_SECONDS):
                     event = await receiver.receive()
@@ -97,42 +97,44 @@ async def _send_all(
     return None
 
 
-class SittingEvents:
-    """Sends a sitting to its page, as server-sent events."""
+class SessionEvents:
+    """Sends a session to its page, as server-sent events."""
 
     def __init__(self, number: int, nc: InstalledNetcat, sender: trio.MemorySendChannel[bytes]) -> None:
         self._sender = sender
         self._seen: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()
-        self.sitting = Sitting(LESSONS[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched)
+        self.session = LessonSession(
+            LESSONS[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched
+        )
 
     def step(self) -> None:
         """Send the current step."""
-        sitting, shown = self.sitting, self.sitting.shown_step()
+        session, shown = self.session, self.session.shown_step()
         self._send(
             "step",
             {
-                "lesson": sitting.lesson.number,
-                "title": sitting.lesson.title,
-                "intro": [sitting.with_addresses(text) for text in sitting.lesson.intro],
+                "lesson": session.lesson.number,
+                "title": session.lesson.title,
+                "intro": [session.with_addresses(text) for text in session.lesson.intro],
                 "step": shown.number,
-                "of": len(sitting.lesson.steps),
+                "of": len(session.lesson.steps),
                 "task": list(shown.task),
                 "commands": [
                     {"note": command.note, "run": command.run, "lines": list(command.lines)}
                     for command in shown.commands
                 ],
-                "asks": sitting.current.answer is not None,
+                "asks": session.current.answer is not None,
             },
         )
 
     def _judged(self, number: int, judgement: Judgement) -> None:
-        learned = self.sitting.lesson.steps[number - 1].lesson_learned if judgement.is_right else ()
+        learned = self.session.lesson.steps[number - 1].lesson_learned if judgement.is_right else ()
         self._send(
             "judged",
-            {**judgement.to_json(), "step": number, "learned": list(map(self.sitting.with_addresses, learned))},
+            {**judgement.to_json(), "step": number, "learned": list(map(self.session.with_addresses, learned))},
         )
-        if self.sitting.done.is_set():
-            self._send("done", {"lesson": self.sitting.lesson.number})
+        if self.session.done.is_set():
+            self._send("done", {"lesson": self.session.lesson.number})
         elif judgement.is_right:
             self.step()
 

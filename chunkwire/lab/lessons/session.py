@@ -1,4 +1,4 @@
-"""One sitting: the servers of a lesson on real ports, and each connection judged while it goes on.
+"""One session of a lesson: its servers on real ports, and each connection judged while it goes on.
 
 The rule here: assembly, and the order of steps. What is right is for the judges; how it is shown, for the caller.
 """
@@ -26,16 +26,16 @@ from chunkwire.lab.lessons.lesson import (
     LEARNER,
     ORIGIN,
     OWN,
-    Door,
     Lesson,
+    LessonAddress,
     LessonStep,
     ShownCommand,
     shown_command,
-    with_doors,
+    with_addresses,
 )
+from chunkwire.lab.lessons.lesson_origin import lesson_resources
 from chunkwire.lab.lessons.netcats import InstalledNetcat
 from chunkwire.lab.lessons.serving import NOBODY_LISTENS
-from chunkwire.lab.lessons.stage import lesson_resources
 from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.net.dial import parse_url
@@ -44,7 +44,7 @@ from chunkwire.server.serving import serve
 from chunkwire.wire.errors import LocalError
 
 HINT_SECONDS: Final = 20.0
-"""Without an octet inside something unfinished: after so long somebody does not know what is missing."""
+"""Without an octet in an unfinished attempt, until a hint says what is missing."""
 
 LAST_WORDS_SECONDS: Final = 0.5
 """After the last step, for answers that are on their way; a connection that its learner keeps open is ended then."""
@@ -69,7 +69,7 @@ class ShownStep:
     commands: tuple[ShownCommand, ...]
 
 
-class Sitting:
+class LessonSession:
     """A learner's way through one lesson.
 
     Args:
@@ -78,7 +78,7 @@ class Sitting:
         watched: called until the attempt on a connection is judged.
 
     Attributes:
-        doors: where each place listens.
+        addresses: where each place listens.
         step: the number of the current step; one more than there are once all are done.
         tries: judgements of the current step so far.
         done: set after the last step.
@@ -94,7 +94,7 @@ class Sitting:
         watched: Watched = lambda connection, reads, ended: None,
     ) -> None:
         self.lesson = lesson
-        self.doors: dict[str, Door] = {}
+        self.addresses: dict[str, LessonAddress] = {}
         self.step = 1
         self.tries = 0
         self.done = trio.Event()
@@ -114,12 +114,14 @@ class Sitting:
     def shown_step(self) -> ShownStep:
         """Return the current step for its learner."""
         step, has_curl = self.current, shutil.which("curl") is not None
-        commands = tuple(shown_command(command, self._nc, self.doors, has_curl=has_curl) for command in step.commands)
+        commands = tuple(
+            shown_command(command, self._nc, self.addresses, has_curl=has_curl) for command in step.commands
+        )
         return ShownStep(self.step, tuple(map(self.with_addresses, step.task)), commands)
 
     def with_addresses(self, text: str) -> str:
         """Return a text of the lesson with the real ports in it."""
-        return with_doors(text, self.doors).replace("{leave}", self._nc.netcat.leave)
+        return with_addresses(text, self.addresses).replace("{leave}", self._nc.netcat.leave)
 
     def happened(self, connection: WatchedConnection) -> None:
         """Judge a connection on which something happened."""
@@ -151,7 +153,7 @@ class Sitting:
         self.tries += 1
         number = self.step
         if judgement.is_right:
-            # What is open was begun for this step; what comes on it later is not for the next one.
+            # Connections that are open were begun for this step, and do not count for the next one.
             self._judged.update(self._connections)
             self.step += 1
             if self.step > len(self.lesson.steps):
@@ -182,44 +184,44 @@ class Sitting:
 
 
 @asynccontextmanager
-async def seated(
-    sitting: Sitting, listen: Address | None = None, *, front: Front | None = None
-) -> AsyncIterator[Sitting]:
-    """Start the servers of a sitting's lesson, and end them.
+async def open_session(
+    session: LessonSession, listen: Address | None = None, *, front: Front | None = None
+) -> AsyncIterator[LessonSession]:
+    """Start the servers of a session's lesson, and end them.
 
     Args:
-        listen: where the origin's door, or the learner's own, is opened; None takes free ports of loopback.
-        front: what all doors are reached through instead, in a class.
+        listen: the address of the origin, or what leads to the learner's own server; None takes free ports of loopback.
+        front: in a class, opens the addresses instead.
 
     Raises:
         ListenError: it cannot be bound.
         LocalError: the lesson's server is the learner's own, which a class's machine does not reach.
     """
-    lesson = sitting.lesson
+    lesson = session.lesson
     free = Address(LOOPBACK, 0)
     if front is not None and lesson.is_served_by_learner:
         raise LocalError(
             f"lesson {lesson.number} needs chunkwire on your own machine: chunkwire lesson {lesson.number}"
         )
     async with trio.open_nursery() as nursery:
-        open_door = partial(_open_door, nursery, sitting, front)
+        open_place = partial(_open_place, nursery, session, front)
         if lesson.is_served_by_learner:
             own = await _free_address()
-            sitting.doors[OWN] = Door(own)
-            await open_door(LEARNER, own, listen or free)
+            session.addresses[OWN] = LessonAddress(own)
+            await open_place(LEARNER, own, listen or free)
         else:
-            resources = lesson_resources(sitting.answer, front.paths(lesson.hops) if front else ("",))
+            resources = lesson_resources(session.answer, front.paths(lesson.hops) if front else ("",))
             serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
             [origin] = await nursery.start(serve_origin, free, name="origin")
-            await open_door(ORIGIN, origin, listen or free)
-            for door, mode in lesson.hops.items():
-                hop = await start_hop(nursery, origin, GatewaySettings(mode=parse_mode(mode), name=door))
-                await open_door(door, hop, free)
-        nursery.start_soon(sitting.watch_idleness, name="hints")
+            await open_place(ORIGIN, origin, listen or free)
+            for place, mode in lesson.hops.items():
+                hop = await start_hop(nursery, origin, GatewaySettings(mode=parse_mode(mode), name=place))
+                await open_place(place, hop, free)
+        nursery.start_soon(session.watch_idleness, name="hints")
         try:
-            yield sitting
+            yield session
             with trio.move_on_after(LAST_WORDS_SECONDS):
-                await sitting.wait_all_over()
+                await session.wait_all_over()
         finally:
             if front is not None:
                 front.close()
@@ -234,25 +236,25 @@ async def start_hop(nursery: trio.Nursery, upstream: Address, settings: GatewayS
     return bound[0]
 
 
-async def _open_door(
-    nursery: trio.Nursery, sitting: Sitting, front: Front | None, door: str, server: Address, where: Address
+async def _open_place(
+    nursery: trio.Nursery, session: LessonSession, front: Front | None, place: str, server: Address, where: Address
 ) -> None:
-    """Open a door to a server: on an address of its own, or behind the front."""
+    """Open the address of a server, which is watched: its own, or one behind the front."""
     if front is not None:
-        sitting.doors[door] = front.open(door, server, sitting.happened)
+        session.addresses[place] = front.open(place, server, session.happened)
         return
     listeners = await open_listeners(where)
-    tee = Tee(door, server, sitting.happened, refused=NOBODY_LISTENS)
-    sitting.doors[door] = Door(bound_addresses(listeners)[0])
+    tee = Tee(place, server, session.happened, refused=NOBODY_LISTENS)
+    session.addresses[place] = LessonAddress(bound_addresses(listeners)[0])
 
-    async def serve_door() -> None:
+    async def serve_place() -> None:
         await serve_connections(listeners, tee.handle, drain=Drain())
 
-    nursery.start_soon(serve_door, name=f"door {door}")
+    nursery.start_soon(serve_place, name=f"place {place}")
 
 
 async def _free_address() -> Address:
-    """Return an address of loopback that was free a moment ago: for a server of somebody else's."""
+    """Return an address of loopback that was free a moment ago, for the learner's own server."""
     listeners = await open_listeners(Address(LOOPBACK, 0))
     [address] = bound_addresses(listeners)
     for listener in listeners:

@@ -23,7 +23,7 @@ NO_SERVER: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\nConnectio
 
 
 class Tee:
-    """A door: connections to it go on to a server, and are watched.
+    """Relays the connections of one place to a server, and watches them.
 
     Args:
         server: where connections go on to.
@@ -34,9 +34,9 @@ class Tee:
     """
 
     def __init__(
-        self, door: str, server: Address, happened: Happened | None, *, path: str = "", refused: str = ""
+        self, place: str, server: Address, happened: Happened | None, *, path: str = "", refused: str = ""
     ) -> None:
-        self._door = door
+        self._place = place
         self._server = server
         self._happened = happened or _nothing
         self._is_watched = happened is not None
@@ -48,7 +48,7 @@ class Tee:
 
         Cancellation: both connections are ended.
         """
-        connection = WatchedConnection(self._door, self._path)
+        connection = WatchedConnection(self._place, self._path)
         began = trio.current_time()
         try:
             server = await trio.open_tcp_stream(self._server.host, self._server.port)

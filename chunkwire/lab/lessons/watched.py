@@ -25,21 +25,21 @@ class WatchedRead(NamedTuple):
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class WatchedConnection:
-    """One connection at a door of a lesson, as far as it has come.
+    """One connection to a place of a lesson, so far.
 
     Attributes:
-        door: the name of the place that was connected to, such as "origin".
-        path: that targets asked for there begin with, beside what the lesson calls them; "" for nothing.
+        place: the name of the place that was connected to, such as "origin".
+        path: prefix of each target there, which the lesson's texts leave out; "" for none.
         received: reads of what the client sent.
         answered: reads of what the server sent, each passed on to the client.
         client_end, server_end: how each side ended what it sends; "" while it has not.
         client_ended_at: when, in seconds; None before.
         writes_after_fin: writes to the client after its FIN that the kernel took.
-        is_refused: nobody listened behind the door.
+        is_refused: nobody listened at the server.
         is_over: nothing more will be seen.
     """
 
-    door: str
+    place: str
     path: str = ""
     received: list[WatchedRead] = field(default_factory=list)
     answered: list[WatchedRead] = field(default_factory=list)
