@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import trio
 
 from chunkwire.net.heads import Request
 from chunkwire.net.sleeper import current_sleeper
-from chunkwire.record.values import DataRecord, FrameRecord, Record, to_json
+from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.tap import RecordFor, Work
@@ -66,12 +65,13 @@ class Watched:
         self.later = watchers.later
         self._watchers = watchers
         self._where = f',"x":{number},"place":{json.dumps(place)},"at":'
-        self._began = math.inf
+        self._began = 0.0
 
     def __call__(self, record: Record) -> None:
         """Keep a record for each watcher, as JSON with three members of the lab's."""
-        # A record is made some time after its moment: the smallest of these differences is nearest to the request.
-        self._began = min(self._began, time.monotonic() - record.t)
+        if isinstance(record, RequestRecord):
+            # The first record of an exchange: when the request came, however late this is called.
+            self._began = time.monotonic() - (time.time() - record.wall) - record.t
         if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
             record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
         self._watchers.note(f"{to_json(record)[:-1]}{self._where}{self._began + record.t:.6f}}}")

@@ -11,7 +11,7 @@ from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.watching import MAX_KEPT, Watcher, Watchers
 from chunkwire.net.heads import Request
-from chunkwire.record.values import FrameRecord
+from chunkwire.record.values import FrameRecord, RequestRecord
 from tests.lab.serving import answer, content_of, get, lab_running, status_of
 from tests.server.peer import TrioPacer
 
@@ -124,16 +124,16 @@ async def test_the_feed_tells_what_origin_and_gateway_sent() -> None:
     assert {each["place"] for each in runs} == {"origin", "gateway buffer"}
 
 
-async def test_records_of_several_places_are_on_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     watchers, watcher = Watchers(), Watcher()
     watchers._watchers.add(watcher)
-    moments = iter((10.0, 5.5, 7.5))  # the first record came when its task had been kept from running
-    monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: 20.0)
+    monkeypatch.setattr("chunkwire.lab.watching.time.time", lambda: 105.0)
     take = watchers.record_for("origin")(Request(b"GET", b"/"))
     assert take is not None
-    for n, t in ((1, 0.0), (2, 0.5), (3, 2.5)):
-        take(FrameRecord(1, "origin.sent", t, n, None, n, 0, "1", 1, b"x"))
-    assert [json.loads(line)["at"] for line in watcher.kept] == [10.0, 5.5, 7.5]
+    take(RequestRecord(1, "origin.sent", 0.5, "GET", "/", (), wall=100.0))
+    take(FrameRecord(1, "origin.sent", 2.5, 1, None, 1, 0, "1", 1, b"x"))
+    assert [json.loads(line)["at"] for line in watcher.kept] == [15.0, 17.0]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])

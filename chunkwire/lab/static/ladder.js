@@ -1,7 +1,7 @@
 // The ladder of one stream on a canvas: time runs down, a line a frame from rail to rail.
 // Only what is in view is drawn, and of lines that fall on the same pixels one.
 
-import { HELD_MS } from "./model.js";
+import { HELD_MS, signed } from "./model.js";
 
 const DOTS = 160; // lines in view up to which each has its dots
 
@@ -251,7 +251,7 @@ export class Ladder {
     if (this.isSmall) return;
     moments.forEach((moment, k) => {
       if (moment === undefined || (k && moments[0] === undefined)) return;
-      const text = k ? `+${(moment - moments[0]).toFixed(2)} ms` : `${(moment - stream.start).toFixed(1)} ms`;
+      const text = k ? `${signed(moment - moments[0])} ms` : `${(moment - stream.start).toFixed(1)} ms`;
       const wide = pen.measureText(text).width + 10;
       this.tag(text, k ? rails[k] - wide / 2 : rails[k] - 6, this.y(moment - stream.start), wide);
     });

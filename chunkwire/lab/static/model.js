@@ -8,6 +8,9 @@ const utf8 = new TextEncoder();
 
 export const latin1 = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255);
 
+/** A difference in ms with its sign; below 0 where two clocks disagree. */
+export const signed = (ms) => `${ms < 0 ? "−" : "+"}${Math.abs(ms).toFixed(2)}`;
+
 /** The data of a record as octets. */
 export function dataOf(record) {
   if (record.data_b64 !== undefined) return latin1(atob(record.data_b64));

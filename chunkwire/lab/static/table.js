@@ -1,6 +1,7 @@
 // The ladder as a table: the same facts as text; some rows at a time.
 
 import { byId, makeRow } from "./dom.js";
+import { signed } from "./model.js";
 
 const ROWS = 25;
 
@@ -8,7 +9,7 @@ export function addTable({ lanes, select, plural }) {
   let from = 0;
 
   function cells(stream, n) {
-    const frame = stream.base[n], gap = (moment) => moment === undefined ? "–" : `+${(moment - frame.at).toFixed(2)}`;
+    const frame = stream.base[n], gap = (moment) => moment === undefined ? "–" : signed(moment - frame.at);
     const read = stream.hadRead[n], shares = read && (stream.hadRead[n - 1] === read || stream.hadRead[n + 1] === read);
     const name = frame.isLast ? "last-chunk" : frame.broken ? "not a frame" : String(frame.n);
     return [name, frame.line ?? "", (frame.at - stream.start).toFixed(2), gap(stream.passAt[n]), gap(stream.hadAt[n]),
