@@ -114,12 +114,8 @@ class OneAttempt:
         self._scope.deadline = trio.current_time() + patience.first_token
         with self._scope:
             return await self._exchange(request)
-        what = (
-            f"an octet within {patience.idle:g} s"
-            if self._has_begun
-            else f"a first token within {patience.first_token:g} s"
-        )
-        late = ProviderError(ErrorKind.TIMEOUT, f"expected {what}, got none", is_ours=True)
+        what, seconds = ("an octet", patience.idle) if self._has_begun else ("a first token", patience.first_token)
+        late = ProviderError(ErrorKind.TIMEOUT, f"expected {what} within {seconds:g} s, got none", is_ours=True)
         return await self._take(self._reader.end_of_input(late))
 
     async def _exchange(self, request: ModelRequest) -> ProviderError | None:

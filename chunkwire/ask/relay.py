@@ -7,11 +7,10 @@ must not know: sockets, and how the answer is written to the caller.
 
 from __future__ import annotations
 
-import math
 import random
 import ssl
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
@@ -64,13 +63,7 @@ class Relay:
         self._chance = random.Random()
         self._keys = [provider.key for provider in providers]
 
-    async def answer(
-        self,
-        question: Question,
-        entry: AuditEntry,
-        channel: AnswerChannel,
-        max_time: float = math.inf,
-    ) -> None:
+    async def answer(self, question: Question, entry: AuditEntry, channel: AnswerChannel, max_time: float) -> None:
         """Put the items of an answer into the channel, and an `End` once the result is in the audit entry.
 
         Args:
@@ -83,7 +76,7 @@ class Relay:
         error: ProviderError | None = None
         self.budget.earn(trio.current_time())
         with trio.move_on_at(entry.began + max_time) as limit:
-            error = await self._ask_all(question, entry, channel)
+            error = await _Asking(self, question, entry, channel).ask_all()
         if limit.cancelled_caught:
             error = ProviderError(ErrorKind.TIMEOUT, f"expected the whole answer within {max_time:g} s", is_ours=True)
         if not entry.is_whole:
@@ -93,42 +86,6 @@ class Relay:
 
     def _note_wait(self) -> None:
         self.waits += 1
-
-    async def _ask_all(self, question: Question, entry: AuditEntry, channel: AnswerChannel) -> ProviderError | None:
-        """Ask one provider after the other; return the last error, None for a whole answer."""
-        error: ProviderError | None = None
-        left = self._in_order(question.model)
-        while (chosen := await self._choose(left, entry)) is not None:
-            provider, admission = chosen
-            error = await self._ask(provider, admission, question, entry, channel)
-            if error is None or entry.passed or error.is_callers_fault:
-                return error
-        return error or self._no_provider()
-
-    def _in_order(self, model: str) -> list[Provider]:
-        """Return the providers, those that have the model first."""
-        return sorted(self.providers, key=lambda provider: provider.model != model) if model else [*self.providers]
-
-    async def _choose(self, left: list[Provider], entry: AuditEntry) -> tuple[Provider, Admission] | None:
-        """Take the first of these providers that admits the question, and wait for one; None where none does."""
-        now = trio.current_time()
-        for provider in tuple(left):
-            if (admission := provider.gate.try_enter(now)) is not None:
-                left.remove(provider)
-                return provider, admission
-            if provider.gate.is_closed(now):
-                left.remove(provider)
-                entry.attempts.append(_skipped(provider, now))
-        places = [provider.gate for provider in left if provider.gate.has_place]
-        admission = await Waiter(places).wait(self._patience.queue) if places else None
-        for provider in tuple(left):
-            if admission is None:
-                provider.gate.turned_away += 1
-                entry.attempts.append(_skipped(provider, trio.current_time()))
-            elif provider.gate is admission.gate:
-                left.remove(provider)
-                return provider, admission
-        return None
 
     def _no_provider(self) -> ProviderError:
         """Return the error where no provider could be asked; with a Retry-After where the time is known."""
@@ -140,45 +97,81 @@ class Relay:
         message = f"expected a provider with room for one more answer, got {count} without"
         return ProviderError(ErrorKind.OVERLOADED, message, 503, is_ours=True)
 
-    async def _ask(
-        self,
-        provider: Provider,
-        admission: Admission | None,
-        question: Question,
-        entry: AuditEntry,
-        channel: AnswerChannel,
-    ) -> ProviderError | None:
-        """Ask one provider, with retries; return None for a whole answer."""
-        entry.is_callers_model = question.model not in ("", *(other.model for other in self.providers))
-        question = question if entry.is_callers_model else replace(question, model=provider.model)
+    def _may_try_again(self, error: ProviderError, attempts: int) -> bool:
+        if not error.is_retryable or error.retry_after or attempts >= self._patience.attempts:
+            return False
+        return self.budget.try_spend(trio.current_time())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One question on its way through the providers."""
+
+    relay: Relay
+    question: Question
+    entry: AuditEntry
+    channel: AnswerChannel
+
+    async def ask_all(self) -> ProviderError | None:
+        """Ask one provider after the other; return the last error, None for a whole answer."""
         error: ProviderError | None = None
-        attempts = 0
+        model = self.question.model
+        left = [*self.relay.providers]
+        if model:
+            left.sort(key=lambda provider: provider.model != model)  # those that have the model first
+        self.entry.is_callers_model = model not in ("", *(provider.model for provider in left))
+        while (chosen := await self._choose(left)) is not None:
+            error = await self._ask(*chosen)
+            if error is None or self.entry.passed or error.is_callers_fault:
+                return error
+        return error or self.relay._no_provider()
+
+    async def _choose(self, left: list[Provider]) -> tuple[Provider, Admission] | None:
+        """Take the first of these providers that admits the question, and wait for one; None where none does."""
+        now = trio.current_time()
+        for provider in tuple(left):
+            if (admission := provider.gate.try_enter(now)) is not None:
+                left.remove(provider)
+                return provider, admission
+            if provider.gate.is_closed(now):
+                left.remove(provider)
+                self.entry.attempts.append(_skipped(provider, now))
+        places = [provider.gate for provider in left if provider.gate.has_place]
+        admission = await Waiter(places).wait(self.relay._patience.queue) if places else None
+        for provider in tuple(left):
+            if admission is None:
+                provider.gate.turned_away += 1
+                self.entry.attempts.append(_skipped(provider, trio.current_time()))
+            elif provider.gate is admission.gate:
+                left.remove(provider)
+                return provider, admission
+        return None
+
+    async def _ask(self, provider: Provider, admission: Admission | None) -> ProviderError | None:
+        """Ask one provider, with retries; return None for a whole answer."""
+        relay, error, attempts = self.relay, None, 0
         while admission is not None:
             try:
-                error = await self._ask_admitted(provider, admission, question, entry, channel)
+                error = await self._ask_admitted(provider, admission)
             finally:
                 admission.leave(trio.current_time())
             attempts += 1
-            if error is None or entry.passed or not self._may_try_again(error, attempts):
+            if error is None or self.entry.passed or not relay._may_try_again(error, attempts):
                 break
-            await trio.sleep(self._retry.wait(attempts, chance=self._chance))
+            await trio.sleep(relay._retry.wait(attempts, chance=relay._chance))
             admission = provider.gate.try_enter(trio.current_time())
         return error
 
-    async def _ask_admitted(
-        self,
-        provider: Provider,
-        admission: Admission,
-        question: Question,
-        entry: AuditEntry,
-        channel: AnswerChannel,
-    ) -> ProviderError | None:
+    async def _ask_admitted(self, provider: Provider, admission: Admission) -> ProviderError | None:
         """Ask one provider, and at once again without a parameter that it refuses."""
+        entry, question = self.entry, self.question
+        if not entry.is_callers_model:
+            question = replace(question, model=provider.model)
         left_out = provider.refused(question.model)
         while True:
             entry.begin(provider.name, question.model)
             request = provider.request(question, left_out)
-            error = await self._try(provider, admission, request, entry, channel)
+            error = await self._try(provider, admission, request)
             if error is None or not error.is_callers_fault:
                 provider.remember(question.model, left_out)
             name = "" if error is None or entry.passed else refused_parameter(error, request)
@@ -186,32 +179,21 @@ class Relay:
                 return error
             left_out |= {name}
 
-    def _may_try_again(self, error: ProviderError, attempts: int) -> bool:
-        if not error.is_retryable or error.retry_after or attempts >= self._patience.attempts:
-            return False
-        return self.budget.try_spend(trio.current_time())
-
-    async def _try(
-        self,
-        provider: Provider,
-        admission: Admission,
-        request: ModelRequest,
-        entry: AuditEntry,
-        channel: AnswerChannel,
-    ) -> ProviderError | None:
+    async def _try(self, provider: Provider, admission: Admission, request: ModelRequest) -> ProviderError | None:
         """Ask once, and report the result to breaker, counts and audit entry."""
+        entry = self.entry
         began, had = trio.current_time(), entry.tokens
         provider.tally.asked += 1
         kind, message = "cancelled", ""
         try:
-            error = await OneAttempt(provider, admission, self._options, entry, channel).run(request)
+            error = await OneAttempt(provider, admission, self.relay._options, entry, self.channel).run(request)
             if error is None:
                 kind = ""
                 entry.is_whole = True
                 provider.tally.answered += 1
                 admission.permit.succeed()
                 return None
-            kind, message = error.kind.value, redacted(error.message, self._keys)
+            kind, message = error.kind.value, redacted(error.message, self.relay._keys)
             is_unknown_model = entry.is_callers_model and error.kind is ErrorKind.NOT_FOUND
             if not error.is_callers_fault and not is_unknown_model:
                 provider.tally.failed += 1

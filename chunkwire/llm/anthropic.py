@@ -26,7 +26,6 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.asking import messages_body
 from chunkwire.llm.dialect import JSON, Dialect, Piece, arguments_of, json_request
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.question import (
     Field,
@@ -41,7 +40,7 @@ from chunkwire.llm.question import (
     stream_flag,
     two_sided,
 )
-from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 

@@ -24,12 +24,11 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import NO_REASON, error_in, kind_of_status
 from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder
 from chunkwire.llm.names import kind_of_name
-from chunkwire.llm.reading import AnswerReader, Interpreter, ToolIndex
+from chunkwire.llm.reading import ENDINGS, AnswerReader, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 
 _STOPS: Final[Mapping[str, StopReason]] = {

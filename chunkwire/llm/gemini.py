@@ -27,7 +27,6 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.asking import gemini_body
 from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, arguments_of, json_request
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.openai import logprob
 from chunkwire.llm.question import (
@@ -46,7 +45,7 @@ from chunkwire.llm.question import (
     required,
     text_of,
 )
-from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 

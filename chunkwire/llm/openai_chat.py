@@ -28,7 +28,6 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.asking import chat_body
 from chunkwire.llm.dialect import JSON, Piece, json_request
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import error_in
 from chunkwire.llm.names import kind_of_name
 from chunkwire.llm.openai import ROLES, OpenAIDialect, error_object, fields_for, logprobs_of, message_of, schema_of
@@ -47,7 +46,7 @@ from chunkwire.llm.question import (
     required,
     stream_flag,
 )
-from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 

@@ -29,7 +29,6 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece, json_request
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.errors import NO_REASON, error_in, reason_in
 from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, message_of, schema_of, token_logprobs
 from chunkwire.llm.question import (
@@ -44,7 +43,7 @@ from chunkwire.llm.question import (
     stream_flag,
     text_of,
 )
-from chunkwire.llm.reading import Interpreter, ToolIndex
+from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 

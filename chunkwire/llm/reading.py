@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeVar
 
 from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError, Stop, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.elements import ElementDecoder
-from chunkwire.llm.endings import AnswerEnding
 from chunkwire.llm.errors import error_in, error_of_event, read_error
 from chunkwire.llm.shape import glimpse, load_values
 from chunkwire.llm.surrogates import SurrogateJoiner
@@ -36,11 +36,44 @@ _MAY_BE_EMPTY: Final = frozenset({StopReason.LENGTH, StopReason.FILTER, StopReas
 Unit = TypeVar("Unit")
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerEnding:
+    """How the answers of a dialect end.
+
+    Attributes:
+        terminal: the terminal event; "" for a dialect that has none.
+        finish: what reports that the model has stopped; "" where only the terminal event does.
+    """
+
+    terminal: str
+    finish: str
+
+    def __str__(self) -> str:
+        """Return what was expected, for an error message."""
+        return self.terminal or f"{self.finish} and the end of the body"
+
+
+# When an answer is whole: after the terminal event, even if the body is cut then; after a finish, only if the body ends
+# properly. With neither it is incomplete, even if the body ends properly. `[DONE]` ends an answer with content also
+# without a finish: OpenAI documents it as the end of a stream, and Gemini's OpenAI form and several bridges never send
+# a reason to stop. No `Stop` is made up then.
+_CHAT: Final = AnswerEnding("data: [DONE]", "a finish_reason")
+ENDINGS: Final[Mapping[str, AnswerEnding]] = {
+    "openai": _CHAT,
+    "azure": _CHAT,
+    "openai-responses": AnswerEnding("event: response.completed", ""),
+    "anthropic": AnswerEnding("event: message_stop", "a stop_reason"),
+    "gemini": AnswerEnding("", "an event with a finishReason"),
+    "bedrock": AnswerEnding("messageStop", ""),
+}
+"""By the name of the dialect. A body of JSON has no terminal event: it ends with its finish and its last bracket."""
+
+
 class Interpreter:
     """The meaning of a dialect's events; the state of one answer.
 
     Attributes:
-        ending: the dialect's row in the table of `endings`.
+        ending: the dialect's row in `ENDINGS`.
         is_complete: the terminal event was seen.
         is_finished: a reason to stop was seen: the answer is whole if the body ends here.
     """

@@ -16,7 +16,7 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.dialect import Reader
-from chunkwire.llm.endings import ENDINGS
+from chunkwire.llm.reading import ENDINGS
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk, Said
 
 CUT = ProviderError(ErrorKind.INCOMPLETE, "cut")

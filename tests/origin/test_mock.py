@@ -12,8 +12,8 @@ import trio
 import chunkwire
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, StopReason
-from chunkwire.llm.endings import ENDINGS
 from chunkwire.llm.question import Message, Question, Tool
+from chunkwire.llm.reading import ENDINGS
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.resources import MOCKED
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure
