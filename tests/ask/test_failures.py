@@ -159,15 +159,6 @@ async def test_when_every_breaker_is_open_the_caller_is_told_how_long() -> None:
     assert "breaker" in error_of(response)["message"]
 
 
-async def test_a_retry_after_opens_the_breaker_for_so_long_and_reaches_the_caller() -> None:
-    async with asking(Fake(failing("429", retry_after=30.0), cooldown=0.0)) as asked:
-        response = await asked.ask("hi")
-        (told,) = await asked.providers()
-    assert (status_of(response), b"Retry-After: 30\r\n" in response) == (429, True)
-    assert error_of(response)["retry_after_s"] == 30
-    assert (told["state"], 0 < told["opens_in_s"] <= 30) == ("open", True)
-
-
 async def test_a_half_open_breaker_closes_with_the_first_whole_answer() -> None:
     outcomes = iter([503, 200, 200])
 
