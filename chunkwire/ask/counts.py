@@ -13,24 +13,14 @@ from chunkwire.server.metrics import Metrics
 
 # Name, type, help, and the value of one provider.
 _OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], float]], ...]] = (
-    ("streams", "gauge", "Answers that a provider is giving.", lambda provider, _: provider.gate.running),
-    ("waiting", "gauge", "Questions that wait for room at a provider.", lambda provider, _: provider.gate.waiting),
-    (
-        "turned_away_total",
-        "counter",
-        "Questions for which a provider had no room in time.",
-        lambda provider, _: provider.gate.turned_away,
-    ),
-    (
-        "breaker_open",
-        "gauge",
-        "1 while a provider's breaker lets no question pass.",
-        lambda provider, now: int(provider.gate.is_closed(now)),
-    ),
-    ("asked_total", "counter", "Requests to a provider.", lambda provider, _: provider.tally.asked),
-    ("answered_total", "counter", "Whole answers of a provider.", lambda provider, _: provider.tally.answered),
-    ("failed_total", "counter", "Requests that a provider failed.", lambda provider, _: provider.tally.failed),
-    ("tokens_total", "counter", "Pieces of text of a provider.", lambda provider, _: provider.tally.tokens),
+    ("streams", "gauge", "Answers that a provider is giving.", lambda each, _: each.gate.running),
+    ("waiting", "gauge", "Questions that wait for room at a provider.", lambda each, _: each.gate.waiting),
+    ("turned_away_total", "counter", "Questions that got no room in time.", lambda each, _: each.gate.turned_away),
+    ("breaker_open", "gauge", "1 while a breaker lets no question pass.", lambda each, now: each.gate.is_closed(now)),
+    ("asked_total", "counter", "Requests to a provider.", lambda each, _: each.tally.asked),
+    ("answered_total", "counter", "Whole answers of a provider.", lambda each, _: each.tally.answered),
+    ("failed_total", "counter", "Requests that a provider failed.", lambda each, _: each.tally.failed),
+    ("tokens_total", "counter", "Pieces of text of a provider.", lambda each, _: each.tally.tokens),
 )
 
 
@@ -47,7 +37,7 @@ class AskMetrics(Metrics):
         for name, kind, text, read in _OF_PROVIDERS:
             yield from _head(name, kind, text)
             for provider in relay.providers:
-                yield f'chunkwire_ask_{name}{{provider="{provider.name}"}} {read(provider, now)}'
+                yield f'chunkwire_ask_{name}{{provider="{provider.name}"}} {+read(provider, now)}'
         budget = relay.budget
         for name, kind, text, value in (
             ("retries_total", "counter", "Repeated requests to one provider.", budget.spent),

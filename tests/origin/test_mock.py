@@ -15,7 +15,7 @@ from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, 
 from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.llm.reading import ENDINGS
 from chunkwire.origin.mock.composition import compose
-from chunkwire.origin.mock.resources import MOCKED
+from chunkwire.origin.mock.resources import mock_resources
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.journal import Ended
@@ -345,7 +345,7 @@ async def test_to_http_1_0_the_stream_is_its_events_and_faults_are_refused() -> 
 
 async def test_every_example_of_the_list_streams_or_answers() -> None:
     async with serving() as running:
-        for resource in MOCKED:
+        for resource in mock_resources():
             found = re.fullmatch(r"(?:-d '([^']*)' )?(?:-H '([^']*)' )?'\{origin\}(.*)'", resource.example)
             assert found is not None
             fields = [found[2]] if found[2] else []

@@ -103,7 +103,6 @@ _TABLE: Final = (
     _listed("/foundation-models", "the same for Bedrock"),
     _listed("/quirks", "streams as providers really send them, for `x-chunkwire-quirk: NAME`", list_quirks),
 )
-MOCKED: Final = tuple(resource for _, resource in _TABLE)
 
 
 def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
