@@ -192,11 +192,13 @@ class OneAttempt:
             self._scope.deadline = math.inf
             self._admission.note_first_token(trio.current_time())
         self._entry.passed += len(items)
-        for item in self._channel.put_nowait(items) if items else ():
+        rest = self._channel.put_nowait(items)
+        while rest:
             self._entry.waits += 1
             self._options.note_wait()
             self._scope.deadline = math.inf  # the caller is slow, not the provider
-            await self._channel.put(item)
+            await self._channel.put(rest[0])
+            rest = self._channel.put_nowait(rest[1:])
 
 
 async def _some_of(stream: Stream) -> bytes:

@@ -60,7 +60,7 @@ class AnswerChannel:
 
     def put_nowait(self, items: list[Content]) -> list[Content]:
         """Write items or queue them; return those for which there is no room."""
-        if self._write_nowait is not None:
+        if items and self._write_nowait is not None:
             self._written_at = trio.current_time()
             for item in items:
                 self._keep(item)
