@@ -10,7 +10,8 @@ from chunkwire.cli.diff import load_file
 from chunkwire.record.values import DataRecord, FrameRecord
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges
-from chunkwire.tools.capture.packets import CaptureFileError
+from chunkwire.tools.capture.packets import CaptureFileError, Segment, TcpEnd
+from chunkwire.tools.capture.streams import read_connections
 from chunkwire.tools.probe.captures import captured_hop, frame_lines, hops_of, one_stream
 from chunkwire.tools.probe.judge import judge_chain
 from chunkwire.tools.probe.verdict import Kind
@@ -104,6 +105,16 @@ def test_octets_that_the_receiver_has_and_the_capture_has_not_are_missing_and_no
     assert exchange.end is not None
     assert (exchange.end.framing, exchange.end.chunks) == ("missing", 1)
     assert exchange.end.error == f"{len(FRAMES[1])} octets are not in the capture"
+
+
+def test_a_hole_in_one_direction_of_a_long_connection_costs_no_more_than_its_segments() -> None:
+    server, client = TcpEnd(b"\n\0\0\2", 8080), TcpEnd(b"\n\0\0\1", 40000)
+    wrap = 1 << 32
+    places = [place for place in range(-9, 60_000) if place != 1]
+    segments = [Segment(0, server, client, place % wrap, 0, ACK, b"x", 1) for place in places]
+    [connection] = read_connections(segments)
+    assert [(len(piece.octets), piece.missing) for piece in connection.pieces[9:12]] == [(1, 0), (0, 1), (1, 0)]
+    assert len(connection.pieces) == len(places) + 1
 
 
 def test_packets_of_which_only_the_first_octets_were_kept_are_missing_too() -> None:

@@ -140,7 +140,7 @@ class _Way:
             self._held += octets
             place = find_head(self._held)
             if place is None:
-                self._held = self._held[-_MAX_LINE_OCTETS:]
+                self._held = self._held[max(0, self._held.rfind(b"\n")) :][-_MAX_LINE_OCTETS:]  # a line begins behind LF
                 return
             octets, self._held, self._is_lost = self._held[place:], b"", False
             self.messages.begin("")

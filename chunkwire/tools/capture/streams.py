@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Final
 
 from chunkwire.tools.capture.packets import ACK, FIN, RST, SYN, Segment, TcpEnd
@@ -36,12 +37,36 @@ class TcpPiece:
 
 @dataclass(slots=True)
 class _Direction:
-    """One direction: what is expected next, and what came too early."""
+    """One direction: what is expected next, and what came too early.
+
+    Attributes:
+        taken: octets in front of `next_seq`.
+        early: a heap, by the octets in front of each, the longer ones first; the number is their order.
+    """
 
     next_seq: int | None = None
-    early: dict[int, Segment] = field(default_factory=dict)
+    taken: int = 0
+    early: list[tuple[int, int, int, Segment]] = field(default_factory=list)
     fin_seq: int | None = None
     is_over: bool = False
+    _kept: int = 0
+
+    def expect(self, seq: int) -> None:
+        """Expect this octet next; it may come before the one expected so far."""
+        if self.next_seq is not None:
+            self.taken += _distance(self.next_seq, seq)
+        self.next_seq = seq
+
+    def keep(self, segment: Segment) -> None:
+        """Keep a segment until it is in order; `next_seq` is known."""
+        self._kept += 1
+        place = self.taken + _distance(self.next_seq or 0, segment.seq)
+        heappush(self.early, (place, -segment.length, self._kept, segment))
+
+    def skip(self, octets: int) -> None:
+        """Expect what comes behind so many octets."""
+        self.taken += octets
+        self.next_seq = ((self.next_seq or 0) + octets) % _MODULUS
 
 
 @dataclass(slots=True)
@@ -66,7 +91,7 @@ class TcpConnection:
         self._last_ns = segment.t_ns
         ours, theirs = (self._up, self._down) if is_up else (self._down, self._up)
         if segment.flags & SYN:
-            ours.next_seq = (segment.seq + 1) % _MODULUS
+            ours.expect((segment.seq + 1) % _MODULUS)
         elif not ours.is_over:
             self._data(segment, ours, is_up)
         if segment.flags & ACK and not segment.flags & RST:
@@ -81,26 +106,19 @@ class TcpConnection:
         if segment.length and way.next_seq is None:
             way.next_seq = segment.seq  # the capture began in the middle of it
         if segment.length:
-            kept = way.early.get(segment.seq)
-            if kept is None or kept.length < segment.length:
-                way.early[segment.seq] = segment
+            way.keep(segment)
         self._flush(way, segment.t_ns, is_up)
 
     def _flush(self, way: _Direction, t_ns: int, is_up: bool) -> None:
         """Take what is in order now."""
-        while way.next_seq is not None and not way.is_over:
-            fitting = [seq for seq in way.early if _is_before(seq, (way.next_seq + 1) % _MODULUS)]
-            if not fitting:
-                break
-            for seq in fitting:
-                segment = way.early.pop(seq)
-                known = (way.next_seq - seq) % _MODULUS
-                fresh = segment.data[known:]
-                if known < segment.length:
-                    self._add(TcpPiece(t_ns, is_up, fresh))
-                    lost = segment.length - max(known, len(segment.data))
-                    self._add(TcpPiece(t_ns, is_up, missing=lost))  # the capture kept only the first octets
-                    way.next_seq = (seq + segment.length) % _MODULUS
+        while way.early and way.early[0][0] <= way.taken and not way.is_over:
+            place, _, _, segment = heappop(way.early)
+            known = way.taken - place
+            if known < segment.length:
+                self._add(TcpPiece(t_ns, is_up, segment.data[known:]))
+                lost = segment.length - max(known, len(segment.data))
+                self._add(TcpPiece(t_ns, is_up, missing=lost))  # the capture kept only the first octets
+                way.skip(segment.length - known)
         if way.fin_seq is not None and way.next_seq in (way.fin_seq, None) and not way.is_over:
             way.is_over = True
             self.pieces.append(TcpPiece(t_ns, is_up, end="FIN"))
@@ -114,30 +132,26 @@ class TcpConnection:
         if way.next_seq is None or way.is_over:
             return
         limit = segment.ack if way.fin_seq is None or segment.ack != (way.fin_seq + 1) % _MODULUS else way.fin_seq
-        while _is_before(way.next_seq, limit):
-            place = min(
-                (seq for seq in way.early if _is_before(way.next_seq, seq)),
-                key=lambda seq: (seq - (way.next_seq or 0)) % _MODULUS,
-                default=limit,
-            )
-            place = place if _is_before(place, limit) else limit
-            self._add(TcpPiece(segment.t_ns, is_up, missing=(place - way.next_seq) % _MODULUS))
-            way.next_seq = place
-            self._flush(way, segment.t_ns, is_up)
+        while (lacking := _distance(way.next_seq, limit)) > 0:
+            self._miss(way, segment.t_ns, is_up, lacking)
+
+    def _miss(self, way: _Direction, t_ns: int, is_up: bool, most: int = _MODULUS) -> None:
+        """Give up what is lacking in front of the octets that came too early, so many at most."""
+        missing = min([most] + [early[0] - way.taken for early in way.early[:1] if not way.is_over])
+        self._add(TcpPiece(t_ns, is_up, missing=missing))
+        way.skip(missing)
+        self._flush(way, t_ns, is_up)
 
     def end(self) -> None:
         """Take what is left at the end of the capture: octets behind a gap."""
         for way, is_up in ((self._up, True), (self._down, False)):
-            while way.early and way.next_seq is not None and not way.is_over:
-                place = min(way.early, key=lambda seq, after=way.next_seq: (seq - after) % _MODULUS)  # type: ignore[misc]
-                self._add(TcpPiece(self._last_ns, is_up, missing=(place - way.next_seq) % _MODULUS))
-                way.next_seq = place
-                self._flush(way, self._last_ns, is_up)
+            while way.early and not way.is_over:
+                self._miss(way, self._last_ns, is_up)
 
 
-def _is_before(a: int, b: int) -> bool:
-    """Say whether a sequence number comes before another (RFC 9293 §3.4: arithmetic modulo 2^32)."""
-    return a != b and (b - a) % _MODULUS < _HALF
+def _distance(a: int, b: int) -> int:
+    """Return how many octets b is behind a, negative where it is in front (RFC 9293 §3.4: modulo 2^32)."""
+    return (b - a + _HALF) % _MODULUS - _HALF
 
 
 def read_connections(segments: Iterable[Segment]) -> list[TcpConnection]:
