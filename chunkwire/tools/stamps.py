@@ -77,7 +77,7 @@ class ContentReader:
         self.octets = 0
         self._decoder = ContentDecoder(coding)
         self._is_lost = False
-        self._line = b""
+        self._line = bytearray()
         self._has_data = False
         self._skips = False
 
@@ -95,9 +95,13 @@ class ContentReader:
     def _read(self, octets: bytes, stamps: list[Stamp]) -> int:
         """Add the stamps of the lines that decoded content completes, and return how many events it completes."""
         self.octets += len(octets)
-        *lines, self._line = (self._line + octets).split(b"\n")
+        self._line += octets
+        lines: list[bytes] = []
+        if b"\n" in octets:  # else what is there of a long line would be copied for each of its pieces
+            *lines, rest = bytes(self._line).split(b"\n")
+            self._line = bytearray(rest)
         if len(self._line) > _MAX_LINE_OCTETS:
-            self._line, self._skips = b"", True
+            self._line, self._skips = bytearray(), True
         events = 0
         for line in lines:
             if self._skips:
@@ -114,5 +118,5 @@ class ContentReader:
 
     def lose(self) -> None:
         """Take note that octets are missing here: the line they were in is skipped, a coding cannot be read on."""
-        self._line, self._skips = b"", True
+        self._line, self._skips = bytearray(), True
         self._is_lost = self._is_lost or bool(self._decoder.codings)

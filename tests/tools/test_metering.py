@@ -3,11 +3,13 @@
 import select
 import socket
 import threading
+from typing import Any
 
 import pytest
 import trio
 
-from chunkwire.tools.bench.loop import Loop
+from chunkwire.net.connection import READ_OCTETS
+from chunkwire.tools.bench.loop import MAX_BACKLOG_OCTETS, READ_WEIGHT, Loop, Waiting
 
 
 class AfterOneTurn(threading.Event):
@@ -35,3 +37,40 @@ async def test_a_stream_is_forgotten_once() -> None:
     loop = Loop(trio.lowlevel.current_trio_token())
     assert not loop.forget(3)
     loop.poll.close()
+
+
+class Flood:
+    """A set, a socket that is always ready and full, and a stream that takes what comes; over after 100 turns."""
+
+    def __init__(self) -> None:
+        self.turns = self.taken = self.most = 0
+        self.loop: Loop | None = None
+
+    def is_set(self) -> bool:
+        self.turns += 1
+        return self.turns > 100
+
+    def poll(self, _: float) -> list[tuple[int, int]]:
+        return [(0, select.EPOLLIN)]
+
+    def recv(self, size: int) -> bytes:
+        return bytes(size)
+
+    def take(self, _: int, octets: bytes, __: int) -> bool:
+        assert self.loop is not None
+        self.most = max(self.most, self.loop.backlog_octets)
+        self.taken += len(octets)
+        return True
+
+    def close(self) -> None:
+        self.loop = None
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
+async def test_what_waits_to_be_scanned_is_bounded_in_octets() -> None:
+    flood: Any = Flood()
+    flood.loop = Loop(trio.lowlevel.current_trio_token(), poll=flood, is_over=flood)
+    flood.loop.waiting[0] = Waiting(flood, flood, trio.Event())
+    flood.loop.run()
+    assert flood.taken == 100 * READ_OCTETS
+    assert flood.most <= MAX_BACKLOG_OCTETS + READ_OCTETS + READ_WEIGHT

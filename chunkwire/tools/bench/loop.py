@@ -26,8 +26,10 @@ from chunkwire.tools.bench.samples import StreamSampler
 POLL_SECONDS: Final = 0.02
 """How often the loop looks up while nothing arrives, to learn that it is over."""
 
-MAX_BACKLOG: Final = 1024
-"""Reads that may wait to be scanned while sockets are ready: more than come at once, and 64 MiB at most."""
+MAX_BACKLOG_OCTETS: Final = 1 << 20
+"""Octets that may wait to be scanned while sockets are ready: of the smallest chunks 175,000, a few s of work."""
+READ_WEIGHT: Final = 256
+"""Octets that a read counts beside its own: what it takes of memory."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Loop:
     poll: select.epoll = field(default_factory=lambda: select.epoll())
     waiting: dict[int, Waiting] = field(default_factory=dict)
     backlog: deque[tuple[Waiting, int, bytes | None, int]] = field(default_factory=deque)
+    backlog_octets: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
     waited: float = 0.0
@@ -68,12 +71,12 @@ class Loop:
             ready = self.poll.poll(0.0) if self.backlog else self._wait()
             for fd, _ in ready:
                 self._receive(fd)
-            while self.backlog and (not ready or len(self.backlog) > MAX_BACKLOG):
-                self._scan(*self.backlog.popleft())
+            while self.backlog and (not ready or self.backlog_octets > MAX_BACKLOG_OCTETS):
+                self._scan_next()
                 if not ready:
                     break
         while self.backlog:
-            self._scan(*self.backlog.popleft())
+            self._scan_next()
         self.poll.close()
 
     def _wait(self) -> list[tuple[int, int]]:
@@ -102,6 +105,7 @@ class Loop:
             return
         arrived_ns = arrival_of(ancillary) if octets and len(octets) < READ_OCTETS else 0
         self.backlog.append((waiting, now_ns, octets, arrived_ns))
+        self.backlog_octets += len(octets or b"") + READ_WEIGHT
 
     def forget(self, fd: int) -> bool:
         """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
@@ -111,7 +115,9 @@ class Loop:
             self.poll.unregister(fd)
             return True
 
-    def _scan(self, waiting: Waiting, now_ns: int, octets: bytes | None, arrived_ns: int) -> None:
+    def _scan_next(self) -> None:
+        waiting, now_ns, octets, arrived_ns = self.backlog.popleft()
+        self.backlog_octets -= len(octets or b"") + READ_WEIGHT
         if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets, arrived_ns):
             return
         self.forget(waiting.sock.fileno())
