@@ -40,22 +40,25 @@ class ServerTls:
 
     def __init__(self, cert: str, key: str | None = None) -> None:
         self._cert, self._key = cert, key
-        self.context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self.reload()
+        self.context = self._load()
 
     def reload(self) -> None:
         """Read the files again, for later handshakes; where that raises, as the constructor does, nothing changes.
 
         A certificate that is not valid today is used, and logged.
         """
-        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        for context in (trial, self.context):
-            try:
-                context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
-            except OSError as error:
-                raise LocalError(f"expected a PEM certificate and its key: {self._mistake(error)}") from error
-        if reason := self._refusal():
+        self.context = self._load()
+
+    def _load(self) -> ssl.SSLContext:
+        """Return a context of its own: one that was used before keeps its certificate of another type of key."""
+        context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        try:
+            context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
+        except OSError as error:
+            raise LocalError(f"expected a PEM certificate and its key: {self._mistake(error)}") from error
+        if reason := self._refusal(context):
             logger.warning("clients refuse the certificate in %s: %s", self._cert, reason)
+        return context
 
     def _mistake(self, error: OSError) -> str:
         """Return which file is at fault, and why."""
@@ -73,7 +76,7 @@ class ServerTls:
             return f"the key in {key} is not that of the first certificate in {self._cert}"
         return f"{key}: {reason}" if "passphrase" in reason else f"{self._cert}: {reason}"
 
-    def _refusal(self) -> str | None:
+    def _refusal(self, context: ssl.SSLContext) -> str | None:
         """Return why a client that trusts this certificate refuses it: that it has expired, for example."""
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
@@ -81,7 +84,7 @@ class ServerTls:
         client.load_verify_locations(self._cert)
         to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         asking = client.wrap_bio(to_client, to_server)
-        answering = self.context.wrap_bio(to_server, to_client, server_side=True)
+        answering = context.wrap_bio(to_server, to_client, server_side=True)
         try:
             for end in (asking, answering, asking):
                 with suppress(ssl.SSLWantReadError):

@@ -3,6 +3,7 @@
 import datetime
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,14 @@ def write(folder: Path, issued: trustme.LeafCert) -> tuple[Path, Path]:
     return cert, key
 
 
-def as_der(path: Path) -> None:
+def first_in(path: Path) -> bytes:
+    """Return the first certificate in a file, in DER."""
     first, end, _ = path.read_text("ascii").partition("-----END CERTIFICATE-----\n")
-    path.write_bytes(ssl.PEM_cert_to_DER_cert(first + end))
+    return ssl.PEM_cert_to_DER_cert(first + end)
+
+
+def as_der(path: Path) -> None:
+    path.write_bytes(first_in(path))
 
 
 def with_passphrase(path: Path) -> None:
@@ -73,3 +79,25 @@ def test_a_certificate_that_is_not_valid_today_is_taken_and_logged(
     ServerTls(str(cert), str(key))
     assert said in caplog.text
     assert bool(caplog.records) is bool(said)
+
+
+def served_by(tls: ServerTls) -> bytes | None:
+    """Return the certificate, in DER, that a client with the library's defaults is given."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(to_client, to_server)
+    for end in (client, tls.context.wrap_bio(to_server, to_client, server_side=True), client):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    return client.getpeercert(binary_form=True)
+
+
+def test_a_certificate_read_again_replaces_one_of_another_type_of_key(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    cert, key = write(tmp_path, ca.issue_cert("localhost"))
+    tls = ServerTls(str(cert), str(key))
+    for kind in (trustme.KeyType.RSA, trustme.KeyType.ECDSA, trustme.KeyType.RSA):
+        write(tmp_path, ca.issue_cert("localhost", key_type=kind))
+        tls.reload()
+        assert served_by(tls) == first_in(cert)

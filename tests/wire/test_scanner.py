@@ -127,6 +127,13 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
     assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hint}"
 
 
+def test_a_cut_in_chunk_data_counts_what_the_hexadecimal_size_said() -> None:
+    scanner = ChunkedScanner()
+    scanner.scan(b"1F;a\r\nhel", 9)
+    with pytest.raises(IncompleteBody, match=r": the size line said 1F, 3 of 31 octets came$"):
+        scanner.end_of_input()
+
+
 def test_end_of_input_after_the_final_crlf_is_no_error() -> None:
     relay(BODY).scanner.end_of_input()
 

@@ -140,7 +140,8 @@ class _Way:
             self._held += octets
             place = find_head(self._held)
             if place is None:
-                self._held = self._held[max(0, self._held.rfind(b"\n")) :][-_MAX_LINE_OCTETS:]  # a line begins behind LF
+                line = max(0, self._held.rfind(b"\n"))  # the LF in front of it is kept: a head begins behind one
+                self._held = self._held[line:][-_MAX_LINE_OCTETS:]
                 return
             octets, self._held, self._is_lost = self._held[place:], b"", False
             self.messages.begin("")
