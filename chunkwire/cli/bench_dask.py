@@ -52,17 +52,26 @@ async def run(options: argparse.Namespace, requirements: Sequence[Requirement]) 
     if not options.quiet:
         say(f"connecting to {options.dask}")
     try:
-        client = await trio.to_thread.run_sync(
-            lambda: distributed.Client(options.dask, timeout=CONNECT_SECONDS, set_as_default=False)
-        )
-    except (OSError, ValueError) as error:
-        say(f"no Dask scheduler at {options.dask}: {' '.join(str(error).split())[:200]}")
+        client = await trio.to_thread.run_sync(_connect, distributed, options.dask)
+    except (OSError, ValueError, MemoryError) as error:  # the last of a server whose first octets are a huge length
+        reason = " ".join(str(error).split())[:200] or "what answers is none"
+        say(f"no Dask scheduler at {options.dask}: {reason}")
         return ExitCode.NO_CONNECTION
     try:
         ends = await trio.to_thread.run_sync(_run_agents, client, options, abandon_on_cancel=True)
     finally:
         client.close(timeout=2)
     return _conclude(options, requirements, ends)
+
+
+def _connect(distributed: Any, address: str) -> Any:
+    client = distributed.Client.__new__(distributed.Client)
+    try:
+        client.__init__(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except ValueError:
+        client.status = "closed"  # else its finalizer waits 20 s for a loop that does not run, and prints a traceback
+        raise
+    return client
 
 
 def _conclude(options: argparse.Namespace, requirements: Sequence[Requirement], ends: Sequence[AgentEnd]) -> int:

@@ -55,6 +55,7 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
     "words, said, code",
     [
         (("--dask", "127.0.0.1:1"), "no Dask scheduler at 127.0.0.1:1", 7),
+        (("--dask", "nonsense"), "no Dask scheduler at nonsense: missing port", 7),
         (("--agents", "2"), "--agents without --dask", 2),
         (("--dask", "127.0.0.1:1", "--csv", "x.csv"), "--dask and --csv", 2),
         (("--dask", "127.0.0.1:1", "--hop", ":2"), "--dask and --hop: segments compare clocks of one machine", 2),
