@@ -32,6 +32,8 @@ ROUNDS = 10
 """Turns that a target and its baseline take, unless --until asks for more: the difference is resampled from them."""
 MAX_UNTIL_SECONDS = 120.0
 """How long --until samples a target at most, where -z does not say."""
+SILENT_TURNS = 3
+"""Turns without a frame after which a bench of several ends, where streams may fail; else after the first."""
 FRAMES_MARGIN_SECONDS = 30.0
 """How much longer than the bench our origin is asked to stream: for the opening and the warm-up of many streams."""
 OPENING_SECONDS = 0.1
@@ -128,7 +130,7 @@ async def _turns(made: Bench) -> None:
             if target is None or total is None:
                 continue
             await _turn(made, target, total, turn)
-            if not total.has_seen("first"):
+            if not total.has_seen("first") and (made.must_open or turn + 1 >= SILENT_TURNS):
                 return
         if turn + 1 >= ROUNDS and made.base is not None and made.is_sure:
             return

@@ -100,6 +100,11 @@ def test_a_stream_that_failed_is_replaced_by_the_next() -> None:
     assert (asked.requests, told["streams"], told["failed"]) == (6, 6, 3)
 
 
+def test_a_turn_whose_only_stream_fails_does_not_end_a_bench_whose_streams_may_fail() -> None:
+    with broken_server(in_turn(send(), WHOLE)) as asked, broken_server(WHOLE) as base:
+        assert benched(asked.url, "-n", "2", "--baseline", base.url, "--limit", "errors=50%")[0] == 0
+
+
 def test_an_answer_that_is_over_at_once_is_not_asked_for_as_often_as_it_will_go() -> None:
     with broken_server(WHOLE) as asked:
         code, told, _ = benched(asked.url, *SOON)
