@@ -27,6 +27,9 @@ from chunkwire.wire.errors import LocalError
         ("http://h/{a|b}?c[]=^`\\%", Url("http", "h", 80, b"/%7Ba%7Cb%7D?c%5B%5D=%5E%60%5C%25")),
         ("http://h/a\r\nX: y", Url("http", "h", 80, b"/a%0D%0AX:%20y")),
         ("http://h:65535/", Url("http", "h", 65535, b"/")),
+        ("unix:/run/a.sock", Url("http", "/run/a.sock", 80, b"/")),
+        ("http+unix://%2Frun%2Fa.sock", Url("http", "/run/a.sock", 80, b"/")),
+        ("http+unix://%2Frun%2Fa.sock/p?q", Url("http", "/run/a.sock", 80, b"/p?q")),
     ],
 )
 def test_a_url_is_taken_apart(text: str, url: Url) -> None:
