@@ -30,7 +30,9 @@ pytestmark = [
 def capturing(path: Path, *ports: int) -> Generator[None, None, None]:
     """Capture these ports of the loopback interface; all is in the file once the block is left."""
     filters = " or ".join(f"tcp port {port}" for port in ports)
-    words = [program("tcpdump"), "-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-w", "-"]
+    # Each packet takes a snap length of the buffer: by default (2 MiB, 256 KiB) a busy machine loses packets.
+    words = [program("tcpdump"), "-i", "lo", "--immediate-mode", "-B", "65536", "-s", "70000"]
+    words += ["-U", "-Z", "root", "-w", "-"]
     held, grown = bytearray(), threading.Condition()
     with started([*words, filters]) as process:
         reader = Reader(process.stderr, whose="tcpdump")
