@@ -49,13 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the demo to its end."""
     import logging
+    from functools import partial
 
-    import trio
+    from chunkwire.cli.stopping import run_until_stopped
 
     flags.tcp_address("--admin", options.admin)
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the servers' access logs would cut the picture
-    return trio.run(show, options)
+    return run_until_stopped(partial(show, options))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from chunkwire.cli import flags
 
@@ -60,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve the lab until Ctrl-C."""
     import logging
+    from functools import partial
 
-    import trio
-
+    from chunkwire.cli.stopping import run_until_stopped
     from chunkwire.net.triosleep import SleeperClock
     from chunkwire.wire.errors import LocalError
 
@@ -75,11 +75,10 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError(f"without --class the lab stays on loopback, got {host}")
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)
-    trio.run(_serve, options, clock=SleeperClock())
-    return 0
+    return run_until_stopped(partial(_serve, options), clock=SleeperClock())
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def _serve(options: argparse.Namespace) -> NoReturn:
     import trio
 
     from chunkwire.lab.guard import Guard

@@ -183,15 +183,17 @@ def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
 
 def teach(options: argparse.Namespace, number: int) -> int:
     """Run one lesson to its end."""
-    import trio
+    from functools import partial
 
     from chunkwire.cli.handing_in import HandInFile
+    from chunkwire.cli.stopping import run_until_stopped
     from chunkwire.lab.lessons.netcats import of_kind
     from chunkwire.lab.lessons.table import LESSONS
 
     with HandInFile(options.save, options.name) as book:
-        trio.run(_teach, options, LESSONS[number - 1], of_kind(options.nc), learner_view(options), book)
-    return ExitCode.OK
+        return run_until_stopped(
+            partial(_teach, options, LESSONS[number - 1], of_kind(options.nc), learner_view(options), book)
+        )
 
 
 def learner_view(options: argparse.Namespace) -> LessonView:
@@ -208,7 +210,7 @@ def learner_view(options: argparse.Namespace) -> LessonView:
 
 async def _teach(
     options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInFile
-) -> None:
+) -> int:
     """Show the steps one after the other until the last one is done."""
     from chunkwire.lab.lessons.judgement import Judgement
     from chunkwire.lab.lessons.session import LessonSession
@@ -229,6 +231,7 @@ async def _teach(
         book.begin()
         await session.done.wait()
     view.done(lesson, next((one.title for one in LESSONS if one.number == lesson.number + 1), None))
+    return ExitCode.OK
 
 
 @asynccontextmanager

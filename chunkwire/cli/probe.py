@@ -109,9 +109,10 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Probe the hops, judge them, and print the result."""
-    import trio
+    from functools import partial
 
     from chunkwire.cli.probe_run import check_flags, probe
+    from chunkwire.cli.stopping import run_until_stopped
 
     check_flags(options)
-    return trio.run(probe, options)
+    return run_until_stopped(partial(probe, options))

@@ -45,17 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Set the puzzle, and judge answers until one is right."""
     import random
-
-    import trio
+    from functools import partial
 
     from chunkwire.cli.handing_in import HandInFile
+    from chunkwire.cli.stopping import run_until_stopped
     from chunkwire.lab.puzzles import KINDS, MAX_SEED, make_puzzle
 
     number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
     with HandInFile(options.save, options.name) as book:
-        return trio.run(_play, options, puzzle, number, learner_view(options), book)
+        return run_until_stopped(partial(_play, options, puzzle, number, learner_view(options), book))
 
 
 async def _play(

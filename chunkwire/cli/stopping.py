@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Awaitable, Callable
 from types import FrameType, TracebackType
 from typing import Any
 
 import trio
+from trio.abc import Clock
 
 from chunkwire.cli.exits import ExitCode
 
@@ -50,3 +52,17 @@ class StopSignal:
             raise KeyboardInterrupt
         self.code = _CODES[signal.Signals(number)]
         self._token.run_sync_soon(self._scope.cancel, idempotent=True)
+
+
+def run_until_stopped(main: Callable[[], Awaitable[int]], *, clock: Clock | None = None) -> int:
+    """Run a trio program to its end, or to SIGINT or SIGTERM; return its exit code, or that of the signal.
+
+    The signal cancels the program: a KeyboardInterrupt that is raised while a nursery opens would break trio's state.
+    """
+
+    async def stoppable() -> int:
+        with StopSignal() as stop:
+            return await main()
+        return stop.code
+
+    return trio.run(stoppable, clock=clock)

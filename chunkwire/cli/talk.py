@@ -37,13 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Talk until the other side has ended."""
-    import trio
+    from functools import partial
 
+    from chunkwire.cli.stopping import run_until_stopped
     from chunkwire.wire.errors import LocalError
 
     if (options.address is None) == (options.listen is None):
         raise LocalError("expected HOST:PORT to connect to, or -l ADDR to listen on")
-    return trio.run(_talk, options)
+    return run_until_stopped(partial(_talk, options))
 
 
 async def _talk(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
 
 POST = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+_LEAVING_SECONDS = 5.0  # a program that has not ended by then, as nc of Hobbit sometimes, is killed
 # `chunkwire` of this very tree, whatever is on PATH.
 SHELL = f'chunkwire() {{ {" ".join(CHUNKWIRE)} "$@"; }}; '
 
@@ -94,13 +95,14 @@ class Learner:
                     await self._wait(lambda connection: until in connection.response_octets)
                 # Ctrl-C, which telnet takes for something to send.
                 os.killpg(process.pid, signal.SIGTERM if shown.run.startswith("telnet") else signal.SIGINT)
-                await process.wait()
-            return judgement or await self.judgement()
+                with trio.move_on_after(_LEAVING_SECONDS):
+                    await process.wait()
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.stdin.aclose()
             await process.wait()
+        return judgement or await self.judgement()
 
     async def _ask_until_served(self) -> None:
         """Ask the learner's server as soon as it listens."""
