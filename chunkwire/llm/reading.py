@@ -69,7 +69,7 @@ ENDINGS: Final[Mapping[str, AnswerEnding]] = {
 """By the name of the dialect. A body of JSON has no terminal event: it ends with its finish and its last bracket."""
 
 
-class Interpreter:
+class Interpreter(ABC):
     """The meaning of a dialect's events; the state of one answer.
 
     Attributes:
@@ -84,6 +84,7 @@ class Interpreter:
         self.is_complete = False
         self.is_finished = False
 
+    @abstractmethod
     def take(self, name: str, payload: dict[str, object]) -> Iterable[AnswerEvent]:
         """Return what an event, or a whole answer (`name` is ""), means; nothing for an unknown one.
 
@@ -92,7 +93,6 @@ class Interpreter:
         Raises:
             ValueError: it is broken.
         """
-        raise NotImplementedError
 
     def done(self) -> None:
         """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect; elsewhere it ends nothing."""
