@@ -94,7 +94,7 @@ class Interpreter(ABC):
             ValueError: it is broken.
         """
 
-    def done(self) -> None:
+    def done(self) -> None:  # noqa: B027  (a default, not a duty)
         """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect; elsewhere it ends nothing."""
 
 
