@@ -111,9 +111,12 @@ class AnswerChannel:
             while self._written_at + patience > trio.current_time():
                 with trio.move_on_at(self._written_at + patience):
                     return await self._receive.receive()
+            # Octets may have been left over since the deadline passed; nothing may be written in front of them.
+            return self._receive.receive_nowait()
+        except trio.WouldBlock:
+            return None
         finally:
             self._write_nowait = None
-        return None
 
     def _keep(self, item: Content) -> int:
         """Keep the text of an item where it is wanted; return its length in characters."""

@@ -87,3 +87,16 @@ async def test_items_that_were_there_when_an_answer_was_cancelled_are_given() ->
         scope.cancel()
         await channel.next(1.0)
     assert scope.cancelled_caught
+
+
+async def test_octets_left_over_as_the_patience_ends_come_before_a_comment(mock_clock: MockClock) -> None:
+    for _ in range(30):  # in half of them the reading task is resumed before the writing one
+        async with waiting() as caller:
+            caller.is_full = True
+            mock_clock.jump(10.0)
+            await trio.lowlevel.checkpoint()
+            before = len(caller.batches)
+            assert caller.channel.put_nowait([Text("a")]) == []
+            mock_clock.jump(10.0)
+            await wait_all_tasks_blocked()
+            assert caller.batches[before] == [Unsent(trio.lowlevel.checkpoint)]
