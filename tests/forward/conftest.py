@@ -1,12 +1,5 @@
 """What the tests of this room share: each mover in turn."""
 
-import pytest
+from tests.net.carry import make_mover
 
-from tests.net.carry import MakeMover, mover_makers
-
-
-@pytest.fixture(params=[*mover_makers()], ids=lambda make: make.__name__)
-def make_mover(request: pytest.FixtureRequest) -> MakeMover:
-    """Give what makes a mover: every test of bodies is a test of each of them."""
-    made: MakeMover = request.param
-    return made
+__all__ = ["make_mover"]

@@ -4,7 +4,6 @@ Each request is followed by another one on its connection: what would be smuggle
 """
 
 import pytest
-import trio
 
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
@@ -23,33 +22,9 @@ from tests.forward.wire import (
     values_of,
 )
 from tests.net.carry import MakeMover
-from tests.patience import PATIENCE
-from tests.server.peer import serving
 
 POST = b"POST"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-TE_TE = {
-    b"Transfer-Encoding: ,chunked": 501,
-    b"Transfer-Encoding: xchunked": 501,
-    b"Transfer-Encoding:\x0bchunked": 400,
-    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity": 400,
-    b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked": 501,
-    b"Transfer-Encoding : chunked": 400,
-    b"Transfer-Encoding:\r\n chunked": 400,
-    b"Transfer_Encoding: chunked": 400,
-    b"Transfer-Encoding: chunked\x00": 400,
-    b'Transfer-Encoding: "chunked"': 501,
-    b"Transfer-Encoding: chunked;q=1": 501,
-}
-
-
-@pytest.mark.parametrize("lines", TE_TE)
-async def test_te_te_is_refused(lines: bytes) -> None:
-    """Attack TE.TE. Fails where a coding is looked for in the value: one hop would find it and the other not."""
-    status = await refuse_request(get(lines, b"Content-Length: 4", method=POST) + b"0\r\n\r\n")
-    assert status in (400, TE_TE[lines])
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
@@ -69,7 +44,7 @@ async def test_cl_0_never_meets_the_next_request(method: bytes) -> None:
 @pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"DELETE"])
 @pytest.mark.parametrize("framing", [CHUNKED, b"Content-Length: %d" % len(TEXT + END)])
 async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, framing: bytes) -> None:
-    """Attack TE.0 (and CL.0). Fails where an upstream is kept that may have taken the body for the next request."""
+    """Attack TE.0. Fails where an upstream is kept that may have taken the body for the next request."""
     async with forwarding(make_mover) as gateway:
         async with gateway.connect(get(framing, method=method) + TEXT + END) as client:
             async with gateway.accept() as upstream:
@@ -82,46 +57,10 @@ async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, fram
             assert (await upstream.read_head()).startswith(b"GET /next ")
 
 
-async def test_an_h2_preface_is_no_request() -> None:
-    """Attack H2 downgrade: there is no HTTP/2 here. Fails where `PRI *` is relayed as a request with a body."""
-    assert await refuse_request(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") in (400, 505)
-
-
-LINE_ENDS = [
-    b"Transfer-Encoding: chunked\rX: y",
-    b"Transfer-Encoding:\r\n\tchunked",
-    b"X: y\r\rTransfer-Encoding: chunked",
-    b"X: y\rTransfer-Encoding: chunked",
-    b"X: y\nTransfer-Encoding: chunked",
-    b"X: y\r\n\rTransfer-Encoding: chunked",
-]
-
-
-@pytest.mark.parametrize("lines", LINE_ENDS)
-async def test_no_head_line_ends_in_anything_but_crlf(lines: bytes) -> None:
-    """Attack llhttp CVE-2022-32213 and its kin. Fails where CR alone ends a line, or a folded coding is joined."""
-    assert await refuse_request(get(lines, b"Content-Length: 5", method=POST) + b"hello") == 400
-    assert await refuse_response(answer(lines) + END) == 502
-
-
-@pytest.mark.parametrize("coding", [b"gzip", b"identity", b"chunked, identity", b"chunked\r\nTransfer-Encoding: gzip"])
-async def test_an_unknown_or_repeated_coding_is_never_ignored(coding: bytes) -> None:
-    """Attack gunicorn CVE-2024-1135. Fails where an unknown coding is passed over and the length used."""
-    line = b"Transfer-Encoding: " + coding
-    assert await refuse_request(get(line, b"Content-Length: 5", method=POST) + b"hello") in (400, 501)
-    assert await refuse_response(answer(line, b"Content-Length: 5") + b"hello") == 502
-
-
-@pytest.mark.parametrize("lines", [(CHUNKED,), (CHUNKED, b"Content-Length: 5"), (b"Transfer-Encoding: gzip",)])
-async def test_http_1_0_with_a_coding_is_refused(lines: tuple[bytes, ...]) -> None:
-    """Attack Pingora CVE-2026-2835. Fails where such a body is taken as delimited by close."""
-    assert await refuse_request(get(*lines, method=POST, version=b"1.0") + END) in (400, 501)
-
-
 @pytest.mark.parametrize("name", [b"Transfer_Encoding", b"content_length", b"Transfer_encoding"])
 @pytest.mark.parametrize("framing", [b"X: y", CHUNKED])
 async def test_a_framing_name_with_an_underscore_is_refused(name: bytes, framing: bytes) -> None:
-    """Attack header names `_`. Fails where it goes on: a CGI-like backend takes `_` for `-`."""
+    """Attack header names with _. Fails where it goes on: a CGI-like backend takes `_` for `-`."""
     body = END if framing is CHUNKED else b""
     assert await refuse_request(get(framing, name + b": 5", method=POST) + body) == 400
 
@@ -185,12 +124,3 @@ async def test_control_octets_reach_no_log(octets: bytes, caplog: pytest.LogCapt
             log_text("client", request, report, DEFAULT_GATEWAY_SETTINGS)
     assert caplog.text.count(" client ") == len(gateway.ended) == 3
     assert not set("\x1b\x07\r") & set(caplog.text)
-
-
-async def test_the_origin_refuses_two_framings_too() -> None:
-    """Attack CL.TE at the origin. Fails where what follows a refused head is run."""
-    async with serving() as origin:
-        with trio.fail_after(PATIENCE):
-            got = await origin.ask(get(CHUNKED, b"Content-Length: 6", method=POST) + END + SMUGGLED)
-    assert status_of(got) == 400
-    assert got.count(b"HTTP/1.1 ") == 1

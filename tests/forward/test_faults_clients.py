@@ -11,12 +11,10 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     END,
     TEXT,
-    Wire,
     answer,
     chunked,
     forwarding,
     get,
-    refuse_request,
     status_of,
 )
 from tests.net.carry import MakeMover
@@ -24,30 +22,6 @@ from tests.patience import PATIENCE
 
 BRIEF = 0.1  # s; a deadline that must pass: nothing here rests on how soon it does
 OK = answer(b"Content-Length: 2") + b"ok"
-
-
-async def send_until_it_blocks(upstream: Wire) -> int:
-    """Send frames until none is taken any more; return how many octets were."""
-    frame, sent = b"1000\r\n" + 4096 * b"x" + b"\r\n", 0
-    with suppress(trio.TooSlowError):
-        while sent < 100_000_000:
-            with trio.fail_after(0.5):
-                await upstream.send(frame)
-            sent += len(frame)
-    return sent
-
-
-async def test_a_slow_client_blocks_its_upstream_and_gets_every_octet(make_mover: MakeMover) -> None:
-    """Fault 8. Fails where the gateway takes what the client does not: it would take all of 100 MB."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(chunked(b""))
-        sent = await send_until_it_blocks(upstream)
-        assert sent < 50_000_000
-        await client.read_head()
-        with trio.fail_after(PATIENCE):
-            while len(client.received) < sent:
-                client.received += await client.stream.receive_some(1 << 20)
 
 
 EVENTS = b"Content-Type: text/event-stream; charset=utf-8"
@@ -135,16 +109,20 @@ async def test_a_client_that_leaves_is_read_out_where_that_is_wanted(make_mover:
             assert (await gateway.wait_ended()).verdict == "client-gone"
 
 
-async def test_a_client_that_takes_nothing_ends_at_a_deadline(make_mover: MakeMover) -> None:
-    """Fault 11, while frames come. Fails where a client that vanished holds its upstream for ever."""
-    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=1.0)
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()), gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(chunked(b""))
-        with suppress(trio.BrokenResourceError):
-            while True:
-                await upstream.send(b"1000\r\n" + 4096 * b"x" + b"\r\n")
-        assert (await gateway.wait_ended()).verdict == "timeout"
+async def test_octets_held_when_the_client_left_are_read_out_with_what_follows(make_mover: MakeMover) -> None:
+    """Beside fault 10. Fails where a mover forgets what the scanner has not approved: `a` begins the next line."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain")
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(b""))
+            await client.read_head()
+            client.reset()
+            await upstream.send(TEXT + b"a")
+            for _ in range(100):
+                await upstream.send(b"\r\n0123456789\r\na")
+            await upstream.send(b"\r\n0123456789\r\n0\r\n\r\n")
+            assert (await gateway.wait_ended()).verdict == "client-gone"
 
 
 async def test_a_client_that_vanished_is_looked_for_by_the_kernel() -> None:
@@ -163,19 +141,6 @@ async def test_a_head_that_does_not_end_is_a_408_or_a_close(octets: bytes) -> No
     async with forwarding(settings=settings) as gateway, gateway.connect(octets) as client:
         got = await client.read_all()
     assert status_of(got) == 408 if octets else got == b""
-
-
-@pytest.mark.parametrize("octets, status", [(4000, 200), (5000, 431)])
-async def test_a_huge_head_from_a_client_is_a_431(octets: int, status: int) -> None:
-    """Fault 13. Fails where only incomplete heads are counted, as h11 does: this one comes in one read."""
-    limits = replace(DEFAULT_GATEWAY_SETTINGS.head_limits, max_head_octets=4500)
-    settings = replace(DEFAULT_GATEWAY_SETTINGS, head_limits=limits)
-    request = get(b"Connection: close", b"X: " + octets * b"x")
-    if status == 431:
-        assert await refuse_request(request, settings) == status
-        return
-    async with forwarding(settings=settings) as gateway:
-        assert status_of((await gateway.relay(request, OK))[1]) == status
 
 
 async def test_both_sides_may_leave_at_once(make_mover: MakeMover) -> None:

@@ -129,9 +129,7 @@ async def test_a_method_that_looks_like_head_gets_content(server: str, method: b
 
 
 HOSTS = {
-    b"a%zz": 400, b"a%41": 200, b"[::::1]": 400, b"[::1]": 200, b"[1.2.3.4]": 400, b"[::1.2.3.4]": 200,
-    b"[12345::]": 400, b"[1234::]": 200, b"[v1.a]": 200, b"[v1]": 400, b"a:65536": 400, b"a:65535": 200,
-    b"[fe80::1%25e]": 400, b"u@a": 400, b":80": 400,
+    b"a%zz": 400, b"a%41": 200, b"[::::1]": 400, b"[::1]": 200, b"a:65536": 400, b"a:65535": 200,
 }  # fmt: skip
 
 
@@ -153,23 +151,7 @@ async def test_a_target_of_another_scheme_gets_421(server: str) -> None:
     assert status_of(await served(server, get(b"Connection: close", target=b"http://x/x"))) == 200
 
 
-TARGETS = [
-    b'/x?"',
-    b"/x?<",
-    b"/x?>",
-    b"/x?\\",
-    b"/x?^",
-    b"/x?`",
-    b"/x?{",
-    b"/x?|",
-    b"/x?}",
-    b"/x?%",
-    b"/x?%4",
-    b"/x?%gg",
-]
-
-
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [b'/x?"', b"/x?{", b"/x?%4", b"/x?%gg"])
 @each_server
 async def test_a_target_out_of_the_grammar_gets_400(server: str, target: bytes) -> None:
     """Suites: target octets. Fails where what a browser encodes is taken raw (RFC 9112 §3.2)."""

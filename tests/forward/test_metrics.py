@@ -12,6 +12,7 @@ from chunkwire.wire.frames import Event
 from chunkwire.wire.lines import Buffer
 from chunkwire.wire.scanner import NO_LIMIT, ChunkedScanner
 from tests.forward.wire import chunked, forwarding, get
+from tests.net.carry import MakeMover
 
 FRAME = b"5;a=1\r\nhello\r\n"
 END = b"0\r\n\r\n"
@@ -25,9 +26,9 @@ class UnwatchedScanner(ChunkedScanner):
         return super().scan(buffer, end, None, most)
 
 
-async def test_metrics_alone_build_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_alone_build_no_event(make_mover: MakeMover, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "ChunkedScanner", UnwatchedScanner)
-    async with forwarding() as gateway:
+    async with forwarding(make_mover) as gateway:
         _, got = await gateway.relay(get(), chunked(FRAME + FRAME + END))
         assert got.endswith(FRAME + FRAME + END)
         await gateway.wait_ended()

@@ -14,7 +14,7 @@ from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.origin.scenarios import FAULTS, Ending
-from chunkwire.record.values import FrameRecord
+from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
 from tests.net.carry import MakeMover
@@ -38,14 +38,17 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_mode_makes_its_frames_of_one_read(make_mover: MakeMover, mode: str) -> None:
-    """Fails where a mode loses data or trailers, or where `exact` writes anything anew."""
-    async with forwarding(make_mover, settings_of(mode)) as gateway, gateway.connect(get()) as client:
+async def test_a_mode_makes_its_frames_of_one_read_and_records_them(make_mover: MakeMover, mode: str) -> None:
+    """Fails where a mode loses data or trailers, `exact` writes anything anew, or other frames are recorded as sent."""
+    async with forwarding(make_mover, settings_of(mode), record=True) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
             await upstream.send(chunked(BODY + TRAILED))
             head = await client.read_head()
             await client.expect(MODES[mode])
+            await gateway.wait_ended()
+    sent = [each.line for each in gateway.records if isinstance(each, FrameRecord) and each.point == "gateway.sent"]
+    assert sent == [frame.line.decode() for frame in chunkwire.decode(MODES[mode])]
     assert values_of(head, b"chunkwire-mode") == ([] if mode == "exact" else [mode.encode()])
 
 
@@ -113,18 +116,22 @@ async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, cap
     """Fails where a fault ends as a complete body that it should not, or runs without saying so."""
     caplog.set_level(logging.INFO, "chunkwire.access")
     settings = settings_of(fault=f"{name}=1")
-    async with forwarding(make_mover, settings) as gateway:
+    async with forwarding(make_mover, settings, record=True) as gateway:
         async with gateway.connect(get()) as client, gateway.accept() as upstream:
             await upstream.read_head()
             await upstream.send(chunked(TEXT + TEXT + END))
             head = await client.read_head()
             body = await client.read_end() if name != "tiny" else await client.read_until(END)
         report = await gateway.wait_ended()
+        end = gateway.records[-1]
         log_text("client", gateway.ended[-1][0], report, settings)
     assert values_of(head, b"chunkwire-fault") == [f"{name}=1".encode()]
     assert f"fault={name}=1" in caplog.text
-    is_whole = FAULTS[name].is_framed
-    assert is_decodable(body) == is_whole
+    assert is_decodable(body) == FAULTS[name].is_framed
+    assert isinstance(end, EndRecord)
+    if name == "bad-size":  # what is no frame stands in the end
+        assert (end.chunks, (end.data or b"")[:4]) == (1, b"zz\r\n")
+        assert str(end.error).startswith("expected 1*HEXDIG as chunk-size")
 
 
 @pytest.mark.parametrize("mode, fault", [("slice=2", ""), ("reframe", ""), ("exact", "cut=0")])

@@ -147,7 +147,7 @@ async def test_a_101_that_was_asked_for_goes_down() -> None:
     [get(), get(b"Upgrade: other"), get(*ASKS, version=b"1.0"), get(b"Upgrade: h2c", b"Connection: Upgrade")],
 )
 async def test_a_101_that_was_not_asked_for_is_refused(request_octets: bytes) -> None:
-    """Row 67, the twin. Fails where any 101 makes a tunnel, as in nginx 1.22, or where 1.0 may upgrade."""
+    """Row 67, fault 18. Fails where any 101 makes a tunnel, as in nginx 1.22, or where 1.0 may upgrade."""
     assert await refuse_response(SWITCH + b"raw", request_octets) == 502
 
 
@@ -195,7 +195,7 @@ HINTS = answer(b"Link: </a>", b"X-A: 1", status=b"103 Early Hints")
 
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_a_1xx_goes_down_but_not_to_http_1_0(version: bytes) -> None:
-    """Row 69. Fails where a 1xx is dropped, taken for the answer, or sent to a client that knows none."""
+    """Row 69, attack 1xx as a response. Fails where it is dropped, taken for the answer, or sent to HTTP/1.0."""
     _, got = await relay_heads(get(version=version), HINTS + HINTS + chunked(TEXT + END))
     count = 2 if version == b"1.1" else 0
     assert got.count(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-A: 1\r\n\r\n") == count

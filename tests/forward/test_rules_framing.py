@@ -21,6 +21,7 @@ from tests.net.carry import MakeMover
 
 FRAMING = (b"transfer-encoding", b"content-length")
 LENGTH = b"Content-Length: 5"
+GZIP = b"Transfer-Encoding: gzip"
 
 
 def framing_fields(head: bytes) -> list[bytes]:
@@ -52,7 +53,7 @@ async def test_a_204_goes_down_without_framing_and_a_1xx_with_it_is_refused(line
 
 @pytest.mark.parametrize("lines", [(), (CHUNKED,), (b"Content-Length: 0",)])
 async def test_connect_is_refused_before_any_upstream_is_asked(lines: tuple[bytes, ...]) -> None:
-    """Row 21 (and 67). Fails where CONNECT is relayed as any method: its 2xx has no body, whatever its fields say."""
+    """Rows 21 and 67. Fails where CONNECT is relayed as any method: its 2xx has no body, whatever its fields say."""
     assert await refuse_request(get(*lines, target=b"x:80", method=b"CONNECT")) == 501
 
 
@@ -62,9 +63,11 @@ async def test_an_unknown_coding_in_a_request_gets_501(coding: bytes) -> None:
     assert await refuse_request(get(b"Transfer-Encoding: " + coding, method=b"POST") + END) == 501
 
 
-@pytest.mark.parametrize("lines", [(LENGTH, CHUNKED), (CHUNKED, LENGTH), (b"content-length: 0", CHUNKED)])
+@pytest.mark.parametrize(
+    "lines", [(LENGTH, CHUNKED), (CHUNKED, LENGTH), (b"content-length: 0", CHUNKED), (GZIP, LENGTH)]
+)
 async def test_a_length_beside_a_coding_is_refused(lines: tuple[bytes, ...]) -> None:
-    """Row 24, attacks CL.TE and TE.CL. Fails where h11's view is sent on: it keeps both. One alone is served."""
+    """Row 24, fault 17, attacks CL.TE, TE.CL and gunicorn CVE-2024-1135. Fails where h11 judges: it keeps both."""
     assert await refuse_request(get(*lines, method=b"POST") + END) == 400
     assert await refuse_response(answer(*lines) + END) == 502
     async with forwarding() as gateway:
@@ -73,7 +76,7 @@ async def test_a_length_beside_a_coding_is_refused(lines: tuple[bytes, ...]) -> 
 
 
 async def test_a_coding_in_an_http_1_0_message_is_refused() -> None:
-    """Row 25. Fails where h11 judges: it reads the body as chunked and keeps the connection."""
+    """Row 25, attack HTTP/1.0 with Transfer-Encoding. Fails where h11 judges: it keeps the connection."""
     assert await refuse_request(get(CHUNKED, method=b"POST", version=b"1.0") + END) == 400
     assert await refuse_response(answer(CHUNKED, version=b"1.0") + END) == 502
 
@@ -112,7 +115,7 @@ async def test_no_head_is_sent_with_both_framings(method: bytes, response: bytes
     ],
 )
 async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, response: bytes) -> None:
-    """Row 27. Fails where the framing fields are believed: TEXT would be waited for, or be the next response."""
+    """Row 27, fault 19. Fails where the framing fields are believed: TEXT would be waited for, or answer the next."""
     async with forwarding() as gateway, gateway.connect(get(method=method)) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
@@ -149,7 +152,7 @@ async def test_octets_after_a_1xx_are_its_successor_and_no_body() -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"chunked, gzip", b"identity", b"xchunked", b"", b",chunked"])
 async def test_a_coding_that_does_not_end_in_chunked_is_refused(coding: bytes) -> None:
-    """Rows 28 and 29. Fails where it is taken for chunked, for none, or for a body delimited by close."""
+    """Rows 28 and 29, attack TE.TE. Fails where it is taken for chunked, for none, or for a body delimited by close."""
     line = b"Transfer-Encoding: " + coding
     assert await refuse_response(answer(line) + END) == 502
     assert await refuse_request(get(line, method=b"POST") + END) == 400

@@ -42,9 +42,11 @@ async def test_octets_beyond_ascii_survive_in_values(octet: int) -> None:
     assert values_of(await serve_response(answer(NOTHING, b"X-A: " + value)), b"x-a") == [value]
 
 
-@pytest.mark.parametrize("line", [b"X-A: a\rb", b"X-A: a\r", b"X-\rA: a", b"X-A: a\r\r"])
+@pytest.mark.parametrize(
+    "line", [b"X-A: a\rb", b"X-A: a\r", b"X-\rA: a", b"X-A: a\r\r", b"X: y\r\n\rTransfer-Encoding: chunked"]
+)
 async def test_a_bare_cr_in_a_head_is_refused(line: bytes) -> None:
-    """Row 4. Fails where CR is taken for white space, or for the end of a line."""
+    """Row 4, attack llhttp CVE-2022-32213. Fails where CR is taken for white space, or for the end of a line."""
     assert await refuse_request(get(line)) == 400
     assert await refuse_response(answer(NOTHING, line)) == 502
 
@@ -91,7 +93,8 @@ async def test_http_1_9_is_handled_as_1_1() -> None:
 
 @pytest.mark.parametrize("version", [b"2.0", b"9.9", b"0.9"])
 async def test_another_major_version_is_answered_505(version: bytes) -> None:
-    """Row 9. Fails where h11 judges: it lets 2.0 and 9.9 through."""
+    """Row 9, attack H2 downgrade. Fails where h11 judges: it lets 2.0 and 9.9 through."""
+    assert await refuse_request(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == 505
     assert await refuse_request(get(version=version)) == 505
     assert await refuse_response(answer(NOTHING, version=version)) == 502
 
@@ -120,7 +123,7 @@ async def test_a_method_longer_than_any_gets_501(octets: int, status: int) -> No
     "line", [b"GET /a b HTTP/1.1", b"GET  / HTTP/1.1", b"GET / HTTP/1.1 ", b"GET /", b"GET\t/\tHTTP/1.1"]
 )
 async def test_a_broken_request_line_gets_400_and_no_repair(line: bytes) -> None:
-    """Row 12. Fails where a request-line is split at white space and put together again."""
+    """Row 12, fault 22. Fails where a request-line is split at white space and put together again."""
     assert await refuse_request(line + b"\r\nHost: x\r\n\r\n") == 400
 
 
@@ -149,14 +152,14 @@ async def test_a_status_without_a_reason_keeps_its_space(line: bytes) -> None:
     "line", [b"X-A : 1", b"X-A\t: 1", b"Transfer-Encoding : chunked", b"Content-Length : 5", b"no colon"]
 )
 async def test_a_blank_before_the_colon_is_refused(line: bytes) -> None:
-    """Row 16, llhttp CVE-2021-22959. Fails where the name is trimmed: the field then frames a body to one hop only."""
+    """Row 16, attack llhttp CVE-2021-22959. Fails where the name is trimmed: the field frames for one hop only."""
     assert await refuse_request(get(line)) == 400
     assert await refuse_response(answer(line)) == 502
 
 
 @pytest.mark.parametrize("lines", [[b"X-A: 1", b" 2"], [b"X-A: 1", b"\t2"], [b"Transfer-Encoding:", b" chunked"]])
 async def test_a_folded_line_is_refused(lines: list[bytes]) -> None:
-    """Row 18. Fails where h11 joins the lines; nginx answers 502 too, HAProxy 2.6 passes them on."""
+    """Row 18, fault 23. Fails where h11 joins the lines; nginx answers 502 too, HAProxy 2.6 passes them on."""
     assert await refuse_request(get(*lines)) == 400
     assert await refuse_response(answer(*lines)) == 502
 
@@ -182,7 +185,7 @@ async def test_a_control_octet_in_a_value_is_refused(octet: int) -> None:
 
 @pytest.mark.parametrize("octets, status", [(65536, 200), (65537, 431)])
 async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431(octets: int, status: int) -> None:
-    """Row 62. Fails where the limit is looked at only while a head is incomplete: h11 takes it all in one read."""
+    """Row 62, fault 13. Fails where only incomplete heads are counted: h11 takes it all in one read."""
     lines = 7 * [b"X-A: " + 9000 * b"a"]
     rest = octets - len(get(*lines, b"X-B: "))
     request = get(*lines, b"X-B: " + rest * b"b")

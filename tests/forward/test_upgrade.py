@@ -79,6 +79,18 @@ async def test_a_tunnel_passes_each_half_close_on() -> None:
             assert await client.read_all() == b""
 
 
+async def test_the_last_octets_of_a_tunnel_arrive() -> None:
+    """Fails where an upstream is reset after a tunnel that both sides ended: what is on its way is lost."""
+    async with forwarding() as gateway, gateway.connect(get(*UPGRADE, KEY)) as client, gateway.accept() as upstream:
+        await open_tunnel(client, upstream)
+        await upstream.send_eof()
+        assert await client.read_all() == b""
+        await client.send(b"last words")
+        await client.send_eof()
+        await gateway.wait_ended()
+        assert await upstream.read_all() == b"last words"
+
+
 @pytest.mark.parametrize("who", ["client", "upstream"])
 async def test_a_reset_in_a_tunnel_reaches_the_other_side(who: str) -> None:
     """Fails where a reset becomes a FIN, or nothing: what came would look whole."""

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 
-from tests.net.carry import MakeMover, mover_makers
+from tests.net.carry import make_mover
+
+__all__ = ["fuzz", "make_mover"]
 
 SECONDS = float(os.environ.get("CHUNKWIRE_FUZZ_SECONDS", "0"))
 FEW = settings(settings.get_profile("fixed"), max_examples=60, stateful_step_count=20)
@@ -22,13 +24,6 @@ def fuzz(run: Callable[[settings], None], *, share: float = 1.0) -> None:
     end = time.monotonic() + SECONDS * share
     while time.monotonic() < end:
         run(MANY)
-
-
-@pytest.fixture(params=[*mover_makers()], ids=lambda make: make.__name__)
-def make_mover(request: pytest.FixtureRequest) -> MakeMover:
-    """Give what makes a mover, each in turn."""
-    made: MakeMover = request.param
-    return made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

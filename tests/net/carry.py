@@ -28,8 +28,8 @@ FRAME: Final = b"5;a=1\r\nhello\r\n"
 END: Final = b"0;z\r\nX-Sum: 1\r\n\r\n"
 
 
-def mover_makers() -> Iterator[MakeMover]:
-    """Return what makes each mover of this platform."""
+def mover_makers(*, in_each_form: bool = False) -> Iterator[MakeMover]:
+    """Return what makes each mover of this platform; in each form, also one whose sleeper is in the plain form."""
     yield PlainMover
     if sys.platform == "linux":
         from chunkwire.net.fastmover import FastMover  # its epoll exists on Linux only
@@ -43,7 +43,18 @@ def mover_makers() -> Iterator[MakeMover]:
                 await super().run()
 
         yield FastMover
-        yield PlainSleepingFastMover
+        if in_each_form:
+            yield PlainSleepingFastMover
+
+
+@pytest.fixture(params=[*mover_makers()], ids=lambda make: make.__name__)
+def make_mover(request: pytest.FixtureRequest) -> MakeMover:
+    """Give what makes a mover, each in turn: what is passed on does not depend on the form of the sleeper."""
+    made: MakeMover = request.param
+    return made
+
+
+each_mover = pytest.mark.parametrize("make_mover", [*mover_makers()], ids=lambda make: make.__name__)
 
 
 @contextmanager

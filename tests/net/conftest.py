@@ -5,7 +5,7 @@ import pytest
 from tests.net.carry import MakeMover, mover_makers
 
 
-@pytest.fixture(params=[*mover_makers()], ids=lambda make: make.__name__)
+@pytest.fixture(params=[*mover_makers(in_each_form=True)], ids=lambda make: make.__name__)
 def make_mover(request: pytest.FixtureRequest) -> MakeMover:
     """Give what makes a mover: every test of movers is a test of each of them."""
     made: MakeMover = request.param

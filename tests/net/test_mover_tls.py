@@ -15,11 +15,12 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
 from tests.conformance.vectors import Vector, load
-from tests.net.carry import END, FRAME, MakeMover, running
+from tests.net.carry import END, FRAME, MakeMover, each_mover, running
 from tests.net.peer import SMALL
 from tests.net.secured import FarEnd, secured_pair
 from tests.patience import PATIENCE
 
+pytestmark = each_mover
 ENDS = {"accept": type(None), "reject": FramingError, "incomplete": IncompleteBody}
 
 

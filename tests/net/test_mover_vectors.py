@@ -9,21 +9,14 @@ import trio.testing
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.conformance.vectors import Vector, load
-from tests.net.carry import MakeMover, carry_pieces, mover_makers, open_carried, running
+from tests.net.carry import MakeMover, carry_pieces, each_mover, open_carried, running
 
 MORE = b"\r\n0\r\n\r\n" * 146  # 1 KiB that would look like an end, if anything were passed on after an error
 OCTETWISE = [vector for vector in load() if len(vector.octets) <= 300]
 SPLIT = [vector for vector in load() if len(vector.octets) <= 40]  # at every point; `tests/wire` splits the longer ones
 
-MAKERS = [make for make in mover_makers() if not make.__name__.startswith("Waiting")]
+pytestmark = each_mover
 ENDS = {"accept": type(None), "reject": FramingError, "incomplete": IncompleteBody}
-
-
-@pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
-def make_mover(request: pytest.FixtureRequest) -> MakeMover:
-    """Give what makes a mover; how a fast mover waits is nothing to what it passes on."""
-    made: MakeMover = request.param
-    return made
 
 
 async def judge(make_mover: MakeMover, vector: Vector, pieces: list[bytes]) -> None:

@@ -11,9 +11,8 @@ from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.feed import TURN_OCTETS, WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd, Event
-from chunkwire.wire.lines import Buffer
 from chunkwire.wire.pattern import MAX_EXT_OCTETS
-from chunkwire.wire.scanner import NO_LIMIT, ChunkedScanner
+from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, MakeMover, Watcher, as_blocking, carrying, open_carried, running
 from tests.net.peer import SMALL, reset
 from tests.patience import PATIENCE
@@ -167,22 +166,6 @@ async def test_a_shaper_sees_what_a_receive_completed_in_one_call(make_mover: Ma
         await carried.send(END)
         assert await carried.read_rest() == b"0\n"
     assert watcher.calls.count("received") > watcher.calls.count("sent") == 2
-
-
-async def test_nothing_builds_events_where_only_counts_are_noted(make_mover: MakeMover) -> None:
-    class Unwatched(ChunkedScanner):
-        def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None, most: int = NO_LIMIT) -> int:
-            assert events is None
-            return super().scan(buffer, end, None, most)
-
-    counts: list[int] = []
-    scanner = Unwatched()
-    options = MoveOptions(note_counts=lambda read: counts.append(scanner.chunks))
-    async with carrying(make_mover, scanner, options) as carried:
-        await carried.send(FRAME + FRAME + END)
-        assert await carried.read_rest() == FRAME + FRAME + END
-        assert await carried.wait_error() is None
-    assert counts[-1] == 2
 
 
 async def test_a_sink_that_goes_between_two_turns_leaves_the_rest_to_be_dropped(make_mover: MakeMover) -> None:

@@ -48,6 +48,7 @@ class Source:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_slow_reader_of_one_gibibyte_costs_the_gateway_no_memory() -> None:
+    """Fault 8. Fails where the gateway takes what its client does not."""
     with upstream() as server, serving("forward", server.url()) as gateway:
         source = Source(server)
         thread = threading.Thread(target=source.run, name="source")

@@ -37,7 +37,7 @@ async def test_a_connection_serves_one_request_after_another() -> None:
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
-    """Row 55. Fails where what follows a head, or a body, is dropped with it."""
+    """Row 55, fault 21. Fails where what follows a head, or a body, is dropped with it."""
     body = b"1\r\nx\r\n0\r\n\r\n"
     async with serving() as running:
         bodiless = get("/stream-bytes/1?seed=1") + get("/trailers?X-A=1") + get("/nowhere")
@@ -69,7 +69,7 @@ async def test_connection_close_is_honoured_and_nothing_runs_after_it() -> None:
 
 
 async def test_a_half_close_is_no_loss_of_interest() -> None:
-    """Row 59. Fails where a FIN cancels the responder."""
+    """Row 59, fault 9. Fails where a FIN cancels the responder."""
     pacer = GatePacer()
     async with serving(pacer=pacer) as running, connect(running.port) as client:
         await client.send(get("/frames?plan=1@0,1@10,0@20"))
@@ -82,7 +82,7 @@ async def test_a_half_close_is_no_loss_of_interest() -> None:
 
 
 async def test_http_1_0_gets_raw_content_until_close() -> None:
-    """Row 23: no Transfer-Encoding to a client that said HTTP/1.0. Fails where only HTTP/1.1 is thought of."""
+    """Row 23, fault 28: no Transfer-Encoding to HTTP/1.0. Fails where only HTTP/1.1 is thought of."""
     async with serving(resource(two_chunks)) as running:
         answer = await running.ask(b"GET /x HTTP/1.0\r\n\r\n")
     head, _, content = answer.partition(b"\r\n\r\n")

@@ -37,7 +37,7 @@ ALONE = ("a head that is cut", "a TLS hello")
 
 @pytest.mark.parametrize("name", UNREADABLE_HEADS)
 async def test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection(name: str) -> None:
-    """Rows 7, 9, 12, 13, 16, 22, 24, 25, 29, 31. Fails where the connection goes on: the GET would be run."""
+    """Rows 7, 9, 12, 13, 16, 22, 24, 25, 29, 31, fault 22, attack CL.TE. Fails where the GET behind it is run."""
     head, status, taught = UNREADABLE_HEADS[name]
     async with serving(resource(two_chunks)) as running:
         answer = await running.ask(head + (b"" if name in ALONE else get("/x")))
@@ -78,7 +78,7 @@ async def test_an_empty_line_before_the_request_is_ignored() -> None:
 
 
 async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431() -> None:
-    """Row 62. Fails where only a head that is still incomplete is measured."""
+    """Row 62, fault 13. Fails where only a head that is still incomplete is measured."""
     room = len(get("/x", b"A: "))
     settings = ServerSettings(head_limits=HeadLimits(max_head_octets=room + 50))
     async with serving(resource(two_chunks), settings=settings) as running:

@@ -191,7 +191,7 @@ async def test_the_write_after_the_first_that_meets_a_closed_socket_ends_the_res
 
 
 async def test_a_reset_ends_a_responder_that_waits() -> None:
-    """Row 56. Fails where only a write can find out: this one never writes again."""
+    """Row 56, fault 10. Fails where only a write can find out: this one never writes again."""
     cancelled = trio.Event()
 
     async def waits(_: IncomingRequest, response: Responder) -> None:
