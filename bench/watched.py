@@ -27,7 +27,7 @@ READERS: dict[str, list[str] | None] = {"alone": None, "unwatched": [], "watched
 
 def watched(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each workload of the neighbour."""
-    for name in plan.choose(BESIDE_WORKLOADS):
+    for name in plan.choose((*BESIDE_WORKLOADS, "bulk1k")):
         workload = WORKLOADS[name]
         measures: dict[str, Callable[[], Round]] = {
             each: partial(_measure, plan, workshop, workload, reader) for each, reader in READERS.items()

@@ -1,9 +1,12 @@
 """The bench's chains and its table of fixes on versions: what they call right."""
 
+import pytest
 import trio
 
+from bench import barriers
 from bench.chains import chain
 from bench.rows import FixRow, is_right, nginx_with
+from bench.workshop import open_workshop
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.peers.command import serving
 from tests.real_probe.corpus import SETTINGS
@@ -30,3 +33,10 @@ def test_a_row_is_right_where_its_change_is_offered_and_frees_the_hop_or_is_not_
     assert not is_right(row, HOLDS, HOLDS)
     assert not is_right(row, SILENT, STREAMS)
     assert not is_right(row, STREAMS, HOLDS)
+
+
+@pytest.mark.needs("nginx")
+def test_a_hop_of_each_kind_is_judged_right_by_a_barrier() -> None:
+    with open_workshop() as workshop, barriers.hops(workshop) as ports:
+        found = trio.run(barriers.many, ports, len(barriers.HOLDS))
+    assert found == {(name, "right"): 1 for name in barriers.HOLDS}
