@@ -206,32 +206,6 @@ async def test_a_body_that_is_no_question_is_refused_by_what_is_wrong(body: byte
     assert (status_of(response), culprit in response) == (400, True)
 
 
-async def test_pages_of_allowed_origins_may_read_answers() -> None:
-    page = b"Origin: https://app.example"
-    async with asking(limits=ServerSettings(cors=frozenset({"https://app.example"}))) as asked:
-        allowed = await asked.ask("hi", "", page)
-        preflight = await asked.send(
-            b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccess-Control-Request-Method: POST\r\n"
-            + page
-            + b"\r\n\r\n"
-        )
-    assert b"Access-Control-Allow-Origin: https://app.example\r\n" in allowed
-    assert b"Vary: Origin\r\n" in allowed
-    assert status_of(preflight) == 204
-    assert b"Access-Control-Allow-Methods: GET, POST, HEAD, OPTIONS\r\n" in preflight
-
-
-async def test_cors_for_all_and_for_none() -> None:
-    async with asking(limits=ServerSettings(cors=frozenset({"*"}))) as asked:
-        assert b"Access-Control-Allow-Origin: *\r\n" in await asked.ask("hi")
-    async with asking() as asked:
-        assert b"Access-Control" not in await asked.ask("hi")
-        options = b"OPTIONS /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        preflight = await asked.send(options)
-    assert b"Allow: GET, POST, HEAD, OPTIONS\r\n" in preflight
-    assert b"Access-Control" not in preflight
-
-
 FOREIGN = [
     (b"Origin: https://evil.example",),
     (b"Origin: null",),
@@ -252,12 +226,6 @@ async def test_a_page_that_is_not_allowed_spends_no_tokens(lines: tuple[bytes, .
 async def test_a_page_of_the_endpoints_own_origin_may_ask() -> None:
     async with asking() as asked:
         assert status_of(await asked.ask("hi", "", b"Origin: http://x", b"Sec-Fetch-Site: same-origin")) == 200
-
-
-async def test_a_page_can_read_why_its_question_was_refused() -> None:
-    async with asking(limits=ServerSettings(cors=frozenset({"*"}))) as asked:
-        response = await asked.ask("", "", b"Origin: https://app.example")
-    assert (status_of(response), b"Access-Control-Allow-Origin: *\r\n" in response) == (400, True)
 
 
 async def test_an_answer_too_long_for_one_body_is_refused_and_streams() -> None:

@@ -2,8 +2,6 @@
 
 import json
 import math
-import time
-from email.utils import formatdate
 
 import pytest
 import trio
@@ -33,13 +31,6 @@ async def test_a_retry_after_opens_the_breaker_for_so_long_and_no_longer(value: 
     assert 0 < wait <= most
 
 
-async def test_a_date_to_wait_for_is_understood() -> None:
-    then = formatdate(time.time() + 100, usegmt=True).encode()
-    async with asking(Fake(responder=Script((503, LATER, (b"Retry-After", then))))) as asked:
-        await asked.ask("hi")
-        assert 90 < (await asked.providers())[0]["opens_in_s"] <= 101
-
-
 FILTERED = b'{"error": {"message": "content management policy", "type": null, "code": "content_filter"}}'
 
 
@@ -56,7 +47,9 @@ async def test_questions_at_fault_close_the_service_for_nobody(status: int, body
 
 
 @pytest.mark.parametrize("how", ["cut", "never ends"])
-async def test_the_status_of_an_error_counts_though_its_body_breaks_off(how: str) -> None:
+async def test_the_status_of_an_error_counts_though_its_body_breaks_off(
+    how: str, autojump_clock: trio.testing.MockClock
+) -> None:
     async def breaks_off(request: IncomingRequest, response: Responder) -> None:
         await request.read_body(1 << 20)
         async with response.chunked(429) as body:

@@ -41,6 +41,7 @@ async def test_a_trials_first_token_lets_in_everybody_who_waited_for_it() -> Non
     held = Held((503, b"not yet"))
     async with asking(Fake(responder=held, failures=1, cooldown=0.0)) as asked, trio.open_nursery() as nursery:
         assert status_of(await asked.ask("hi")) == 503
+        assert (await asked.providers())[0]["state"] == "half-open"
         answers: list[bytes] = []
 
         async def one() -> None:

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 import trio
-from wsproto import ConnectionType
-from wsproto.connection import Connection
-from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
-from chunkwire.ask.attempt import Patience
+from chunkwire.ask.answering import AskSettings
 from chunkwire.ask.channel import CHANNEL_ITEMS
 from chunkwire.origin.mock.settings import MockSettings, WordSource
 from chunkwire.server.journal import Ended
@@ -19,6 +17,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.settings import ServerSettings
 from tests.ask.endpoint import Asked, Fake, asking, chat, delta, events_of, text_of
+from tests.origin.websocket import Peer, socket
 from tests.patience import PATIENCE
 from tests.server.peer import Client, GatePacer, connect, get
 
@@ -50,24 +49,19 @@ async def in_mid_answer(pacer: GatePacer) -> AsyncIterator[tuple[Asked, Client]]
         yield asked, client
 
 
-async def test_a_reset_in_mid_answer_ends_the_providers_stream_before_its_next_token() -> None:
-    """No gate is opened: fails where the provider is told only when a token of its meets a dead caller."""
+@pytest.mark.parametrize("how", ["reset", "fin"])
+async def test_leaving_in_mid_answer_ends_the_providers_stream_before_its_next_token(how: str) -> None:
+    """No gate is opened: fails where the provider's stream is ended only when its next token finds no caller."""
     async with in_mid_answer(GatePacer()) as (asked, client):
-        client.reset()
+        if how == "fin":
+            await client.stream.send_eof()
+        else:
+            client.reset()
         assert await asked.running.wait_ended() is Ended.CLIENT_GONE
         assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
         assert asked.behind[0].ended[0].chunks == 3
         (line,) = asked.audit
     assert (line["ended"], line["tokens"], line["error"]) == ("client-gone", 2, None)
-
-
-async def test_a_fin_in_mid_answer_does_too() -> None:
-    async with in_mid_answer(GatePacer()) as (asked, client):
-        await client.stream.send_eof()
-        assert await asked.running.wait_ended() is Ended.CLIENT_GONE
-        assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
-        assert asked.behind[0].ended[0].chunks == 3
-    assert [line["ended"] for line in asked.audit] == ["client-gone"]
 
 
 async def test_a_caller_that_leaves_before_the_first_token_ends_the_stream_as_well() -> None:
@@ -100,7 +94,7 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
         nonlocal octets
         await request.read_body(1 << 20)
         async with response.chunked(fields=(EVENT_STREAM,)) as body:
-            for _ in range(1000):
+            for _ in range(500):
                 await body.send_chunk(delta(word))
                 octets += len(word)
             await body.send_chunk(b"data: [DONE]\n\n")
@@ -112,8 +106,8 @@ async def test_a_caller_that_takes_nothing_makes_the_provider_wait() -> None:
                 await trio.lowlevel.checkpoint()
         held = octets
         response = await client.read_all()
-        assert text_of(events_of(response)) == word * 1000
-    assert held < 1000 * len(word)
+        assert text_of(events_of(response)) == word * 500
+    assert held < 500 * len(word)
     assert asked.audit[0]["waits"] > 0
     assert CHANNEL_ITEMS == 100
 
@@ -128,9 +122,10 @@ async def test_a_caller_that_takes_nothing_for_too_long_is_reset() -> None:
     assert [line["ended"] for line in asked.audit] == ["client-gone"]
 
 
-async def test_a_server_that_stops_cuts_its_answers_and_ends_their_providers() -> None:
-    pacer = GatePacer()
-    async with in_mid_answer(pacer) as (asked, client):
+async def test_a_server_that_stops_cuts_its_answers_and_ends_their_providers(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with in_mid_answer(GatePacer()) as (asked, client):
         asked.running.drain.start()
         assert b"event: done" not in await client.read_all()
         assert await asked.running.wait_ended() is Ended.CUT
@@ -138,70 +133,35 @@ async def test_a_server_that_stops_cuts_its_answers_and_ends_their_providers() -
     assert [line["ended"] for line in asked.audit] == ["cut"]
 
 
-UPGRADE = (
-    b"Upgrade: websocket",
-    b"Connection: Upgrade",
-    b"Sec-WebSocket-Version: 13",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)
-
-
-class Talk:
-    """The caller's end of a WebSocket."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.frames = Connection(ConnectionType.CLIENT)
-        self.frames.receive_data(bytes(client.received))
-        self._events = list(self.frames.events())
-
-    async def send(self, event: Event) -> None:
-        await self.client.send(self.frames.send(event))
-
-    async def next(self) -> Event:
-        with trio.fail_after(PATIENCE):
-            while not self._events:
-                self.frames.receive_data(await self.client.stream.receive_some())
-                self._events.extend(self.frames.events())
-        return self._events.pop(0)
-
-    async def answer(self) -> list[dict[str, Any]]:
-        """Return the messages up to the end of one answer."""
-        found: list[dict[str, Any]] = []
-        while not found or "t" in found[-1]:
-            event = await self.next()
-            assert isinstance(event, TextMessage), event
-            found.append(json.loads(event.data))
-        return found
-
-
-@asynccontextmanager
-async def talking(asked: Asked, query: str = "") -> AsyncIterator[Talk]:
-    async with connect(asked.running.port) as client:
-        await client.send(get(f"/ask{query}", *UPGRADE))
-        assert b" 101 " in await client.read_until(b"\r\n\r\n")
-        yield Talk(client)
+async def answer_of(peer: Peer) -> list[dict[str, Any]]:
+    """Return the messages up to the end of one answer."""
+    found: list[dict[str, Any]] = []
+    while not found or "t" in found[-1]:
+        event = await peer.next()
+        assert isinstance(event, TextMessage), event
+        found.append(json.loads(event.data))
+    return found
 
 
 async def test_each_message_of_a_websocket_is_a_question() -> None:
-    async with asking() as asked, talking(asked, "?q=first+one&session=s") as talk:
-        assert [told.get("t") for told in await talk.answer()] == ["first", " one", None]
-        await talk.send(TextMessage("and ", message_finished=False))
-        await talk.send(TextMessage("another"))
-        answer = await talk.answer()
+    async with asking() as asked, socket(asked.running.port, "/ask?q=first+one&session=s") as peer:
+        assert [told.get("t") for told in await answer_of(peer)] == ["first", " one", None]
+        await peer.send(TextMessage("and ", message_finished=False))
+        await peer.send(TextMessage("another"))
+        answer = await answer_of(peer)
         assert [told.get("t") for told in answer] == ["and", " another", None]
         assert answer[-1]["done"]["usage"]["input_tokens"] == 6  # what was said before is sent along
-        await talk.send(CloseConnection(1000))
-        assert isinstance(await talk.next(), CloseConnection)
+        await peer.send(CloseConnection(1000))
+        assert await peer.next() == CloseConnection(1000, "")
         assert await asked.running.wait_ended() is Ended.COMPLETE
     assert [line["form"] for line in asked.audit] == ["websocket"] * 2
 
 
 async def test_an_error_is_a_message_and_the_conversation_goes_on() -> None:
-    async with asking(Fake(port=1)) as asked, talking(asked) as talk:
+    async with asking(Fake(port=1)) as asked, socket(asked.running.port, "/ask") as peer:
         for _ in range(2):
-            await talk.send(TextMessage("hi"))
-            assert (await talk.answer())[-1]["error"]["kind"] == "unreachable"
+            await peer.send(TextMessage("hi"))
+            assert (await answer_of(peer))[-1]["error"]["kind"] == "unreachable"
 
 
 @pytest.mark.parametrize(
@@ -215,12 +175,12 @@ async def test_an_error_is_a_message_and_the_conversation_goes_on() -> None:
 async def test_a_message_that_is_no_question_gets_an_error_and_the_next_one_an_answer(
     message: Event, culprit: str
 ) -> None:
-    async with asking() as asked, talking(asked) as talk:
-        await talk.send(message)
-        await talk.send(TextMessage("hi"))
-        (refused,) = await talk.answer()
+    async with asking() as asked, socket(asked.running.port, "/ask") as peer:
+        await peer.send(message)
+        await peer.send(TextMessage("hi"))
+        (refused,) = await answer_of(peer)
         assert (refused["error"]["kind"], refused["error"]["message"]) == ("bad-request", culprit)
-        assert [told.get("t") for told in await talk.answer()] == ["hi", None]
+        assert [told.get("t") for told in await answer_of(peer)] == ["hi", None]
     assert [line["ended"] for line in asked.audit] == ["refused", "complete"]
 
 
@@ -228,26 +188,33 @@ async def test_a_message_that_is_no_question_gets_an_error_and_the_next_one_an_a
 async def test_leaving_a_websocket_ends_the_providers_stream(how: str) -> None:
     pacer = GatePacer()
     mock = MockSettings(0, 1.0, source=WordSource.LOREM, tokens=TOKENS)
-    async with asking(Fake(mock, pacer=pacer)) as asked, talking(asked, "?q=x") as talk:
+    async with asking(Fake(mock, pacer=pacer)) as asked, socket(asked.running.port, "/ask?q=x") as peer:
         for _ in range(2):
             await open_gate(pacer)
-        assert isinstance(await talk.next(), TextMessage)
+        assert isinstance(await peer.next(), TextMessage)
         await wait_at_gate(pacer)
         if how == "close":
-            await talk.send(CloseConnection(1001))
+            await peer.send(CloseConnection(1001))
         elif how == "fin":
-            await talk.client.stream.send_eof()
+            await peer.client.stream.send_eof()
         else:
-            talk.client.reset()
+            peer.client.reset()
         assert await asked.behind[0].wait_ended() is Ended.CLIENT_GONE
         await asked.running.wait_ended()
     assert [line["ended"] for line in asked.audit] == ["client-gone"]
 
 
-async def test_a_websocket_is_pinged_in_the_silence_and_a_long_question_is_refused() -> None:
-    async with asking(patience=Patience(attempts=1)) as asked, talking(asked) as talk:
+async def test_a_websocket_is_pinged_while_its_provider_is_silent() -> None:
+    fake = Fake(MockSettings(0, 0), pacer=GatePacer())
+    async with asking(fake, settings=AskSettings(keep_alive=0.01)) as asked:
+        async with socket(asked.running.port, "/ask?q=x") as peer:
+            assert [type(await peer.next()) for _ in range(2)] == [Ping, Ping]
+
+
+async def test_a_question_that_is_too_long_for_a_websocket_closes_it() -> None:
+    async with asking() as asked, socket(asked.running.port, "/ask") as peer:
         for _ in range(17):
-            await talk.send(TextMessage("x" * 65_536, message_finished=False))
-        event = await talk.next()
+            await peer.send(TextMessage("x" * 65_536, message_finished=False))
+        event = await peer.next()
         assert isinstance(event, CloseConnection)
         assert event.code == 1009

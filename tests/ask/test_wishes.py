@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from chunkwire.ask.answering import AskSettings
 from chunkwire.origin.mock.settings import MockSettings
@@ -23,7 +24,7 @@ from tests.ask.endpoint import (
     last_of,
     text_of,
 )
-from tests.server.peer import status_of
+from tests.server.peer import connect, get, status_of
 
 JSON = b"Content-Type: application/json"
 FORM = b"Content-Type: application/x-www-form-urlencoded"
@@ -240,11 +241,15 @@ async def stalls(request: IncomingRequest, response: Responder) -> None:
 
 
 @pytest.mark.parametrize("query", ["&max_time=300ms", "&max_time=0.3"])
-async def test_an_answer_has_a_deadline_of_its_own_which_is_no_failure_of_the_provider(query: str) -> None:
-    async with asking(Fake(responder=stalls, failures=1)) as asked:
-        response = await asked.ask("x", query)
+async def test_an_answer_has_a_deadline_of_its_own_which_is_no_failure_of_the_provider(
+    query: str, mock_clock: trio.testing.MockClock
+) -> None:
+    async with asking(Fake(responder=stalls, failures=1)) as asked, connect(asked.running.port) as client:
+        await client.send(get(f"/ask?q=x{query}", b"Connection: close"))
+        begun = await client.read_until(b"half")
+        mock_clock.jump(0.3)
+        events = events_of(begun + await client.read_all())
         (told,) = await asked.providers()
-    events = events_of(response)
     assert [event.event for event in events] == ["message", "error"]
     error = json.loads(events[-1].data)
     assert (error["kind"], error["message"]) == ("timeout", "expected the whole answer within 0.3 s")

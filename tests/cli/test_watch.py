@@ -1,6 +1,5 @@
 """`chunkwire watch URL` as a process, against a server that the test writes octet by octet."""
 
-import signal
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -99,18 +98,6 @@ def test_the_time_limit_ends_a_silent_stream() -> None:
         code, _, err = ended(process)
     assert code == ExitCode.TIMEOUT
     assert "* timeout: 1 chunk" in err
-
-
-def test_ctrl_c_resets_the_stream_and_sums_up() -> None:
-    with watching() as (process, wire):
-        wire.read_head()
-        wire.send(CHUNKED_HEAD + HELLO)
-        Reader(process.stdout, whose="watch").until(b"hello")
-        process.send_signal(signal.SIGINT)
-        code, _, err = ended(process)
-        assert wire.read_rest() == (b"", True)
-    assert code == ExitCode.INTERRUPTED
-    assert err.splitlines()[-1].startswith("* stopped: 1 chunk")
 
 
 def test_a_reader_that_leaves_ends_the_stream_without_a_word() -> None:

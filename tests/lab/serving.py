@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
 
 from chunkwire.lab.laboratory import Lab
+from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
@@ -42,10 +44,25 @@ async def answer(where: Address, request: bytes, content: bytes = b"") -> bytes:
     return bytes(octets)
 
 
+async def take_seat(lab: Lab, where: Address, host: str = "127.0.0.1") -> Seat:
+    """Take a seat in a class as a browser does."""
+    taken = await answer(where, get("/seat", host=host, method="POST"))
+    found = re.search(rb"\r\nLocation: (/c/[\w-]{22})/\r\n", taken)
+    assert (status_of(taken), bool(found)) == (303, True), taken
+    seat, _ = lab.seats.find(found[1])  # type: ignore[index]
+    assert seat is not None
+    return seat
+
+
 def get(target: str, *fields: str, host: str = "127.0.0.1", method: str = "GET") -> bytes:
     """Return a request's head, without the empty line."""
     lines = (f"{method} {target} HTTP/1.1", f"Host: {host}", *fields)
     return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def act(lab: Lab, target: str, *fields: str) -> bytes:
+    """Return the head of a POST as the page sends it, with its token."""
+    return get(target, f"Chunkwire-Token: {lab.seat.token}", *fields, method="POST")
 
 
 def status_of(response: bytes) -> int:

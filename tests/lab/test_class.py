@@ -1,7 +1,6 @@
 """A class on one machine: each learner has a seat, and what is done in it reaches no other."""
 
 import json
-import re
 
 import pytest
 import trio
@@ -9,10 +8,10 @@ import trio.lowlevel
 
 from chunkwire.lab.guard import Guard
 from chunkwire.lab.laboratory import Lab
-from chunkwire.lab.seat import MAX_SEATS, Seats
+from chunkwire.lab.seat import MAX_SEATS, Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
-from tests.lab.serving import answer, content_of, get, lab_running, status_of
+from tests.lab.serving import answer, content_of, get, lab_running, status_of, take_seat
 
 HOST = "lab.uni.example:8000"
 
@@ -21,23 +20,16 @@ def class_lab() -> Lab:
     return Lab(origin_resources(), seats=Seats(is_class=True), guard=Guard(frozenset({"lab.uni.example"})))
 
 
-async def take_seat(where: Address) -> tuple[str, str]:
-    """Return the path of a new seat, and the token of its page."""
-    taken = await answer(where, get("/seat", host=HOST, method="POST"))
-    found = re.search(rb"\r\nLocation: (/c/[\w-]{22})/\r\n", taken)
-    assert status_of(taken) == 303
-    assert found
-    path = found[1].decode()
-    return path, json.loads(content_of(await answer(where, get(f"{path}/lab/config", host=HOST))))["token"]
-
-
-async def typed(where: Address, path: str, token: str, octets: bytes) -> bytes:
-    return await answer(where, get(f"{path}/lab/type", f"Chunkwire-Token: {token}", host=HOST, method="POST"), octets)
+async def typed(where: Address, seat: Seat, octets: bytes, *, token: str = "") -> bytes:
+    head = get(f"{seat.path}/lab/type", f"Chunkwire-Token: {token or seat.token}", host=HOST, method="POST")
+    return await answer(where, head, octets)
 
 
 async def test_a_learner_takes_a_seat_and_streams_through_any_mode() -> None:
-    async with lab_running(class_lab()) as (_, where):
-        path, _ = await take_seat(where)
+    async with lab_running(class_lab()) as (lab, where):
+        seat = await take_seat(lab, where, HOST)
+        path = seat.path
+        assert json.loads(content_of(await answer(where, get(f"{path}/lab/config", host=HOST))))["token"] == seat.token
         assert b"Take a seat" in await answer(where, get("/", host=HOST))
         assert b"The ladder" in await answer(where, get(f"{path}/", host=HOST))
         relayed = await answer(where, get(f"{path}/via/buffer/frames?plan=2@0,1@1,0@2&text=abc", host=HOST))
@@ -75,37 +67,35 @@ async def test_a_foreign_page_takes_no_seat() -> None:
 
 async def test_of_60_learners_each_has_what_that_one_typed() -> None:
     async with lab_running(class_lab()) as (lab, where):
-        seats = [await take_seat(where) for _ in range(60)]
-        assert len(set(seats)) == 60
+        seats = [await take_seat(lab, where, HOST) for _ in range(60)]
+        assert len({seat.token for seat in seats}) == 60
         had: dict[str, bytes] = {}
 
         async def learn(path: str) -> None:
             had[path] = content_of(await answer(where, get(f"{path}/via/exact/hand", host=HOST)))
 
         async with trio.open_nursery() as nursery:
-            for path, _ in seats:
-                nursery.start_soon(learn, path, name=path)
-            for number, (path, token) in enumerate(seats):
-                seat, _ = lab.seats.find(path.encode() + b"/")
-                assert seat is not None
+            for seat in seats:
+                nursery.start_soon(learn, seat.path, name=seat.path)
+            for number, seat in enumerate(seats):
                 while not len(seat.hands):
                     await trio.lowlevel.checkpoint()
-                assert status_of(await typed(where, path, seats[number - 1][1], b"0\r\n\r\n")) == 403
-                said = json.loads(content_of(await typed(where, path, token, b"4\r\n%04d\r\n0\r\n\r\n" % number)))
+                assert status_of(await typed(where, seat, b"0\r\n\r\n", token=seats[number - 1].token)) == 403
+                said = json.loads(content_of(await typed(where, seat, b"4\r\n%04d\r\n0\r\n\r\n" % number)))
                 assert said["streams"] == 1
-        assert had == {path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, (path, _) in enumerate(seats)}
+        assert had == {seat.path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, seat in enumerate(seats)}
 
 
 async def test_no_journal_tells_of_everybodys_exchanges() -> None:
-    async with lab_running(class_lab()) as (_, where):
-        path, _ = await take_seat(where)
+    async with lab_running(class_lab()) as (lab, where):
+        path = (await take_seat(lab, where, HOST)).path
         for target in ("/direct/journal", "/via/exact/journal"):
             assert status_of(await answer(where, get(path + target, host=HOST))) == 404
 
 
 async def test_a_learners_feed_tells_of_no_other() -> None:
-    async with lab_running(class_lab()) as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
-        (mine, _), (other, _) = await take_seat(where), await take_seat(where)
+    async with lab_running(class_lab()) as (lab, where), await trio.open_tcp_stream(where.host, where.port) as feed:
+        mine, other = [(await take_seat(lab, where, HOST)).path for _ in range(2)]
         await feed.send_all(get(f"{mine}/lab/feed", host=HOST) + b"\r\n")
         seen = b""
         while b"hello" not in seen:

@@ -17,7 +17,7 @@ from chunkwire.lab.seat import Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
-from tests.lab.serving import answer, content_of, get, status_of
+from tests.lab.serving import answer, content_of, get, status_of, take_seat
 from tests.lab.test_lesson_events import begun, send
 from tests.patience import PATIENCE
 
@@ -40,16 +40,6 @@ async def class_running() -> AsyncIterator[tuple[Lab, Address]]:
             nursery.cancel_scope.cancel()
 
 
-async def seat_of(lab: Lab, where: Address) -> Seat:
-    """Take a seat as a browser does."""
-    said = await answer(where, get("/seat", method="POST"))
-    found = re.search(rb"Location: (/c/[\w-]+)/\r\n", said)
-    assert found, said
-    seat, _ = lab.seats.find(found[1])
-    assert seat is not None
-    return seat
-
-
 async def nc(where: Address, octets: str) -> None:
     """Send octets with a real nc that half-closes."""
     command = ["nc", "-N", where.host, str(where.port)]
@@ -58,7 +48,7 @@ async def nc(where: Address, octets: str) -> None:
 
 async def learn(lab: Lab, where: Address, number: int) -> list[dict[str, Any]]:
     """Try two steps of lesson 2 with a real nc, the second one marked; return all that the page was sent."""
-    seat = await seat_of(lab, where)
+    seat = await take_seat(lab, where)
     path = f"{seat.path}/lesson"
     async with begun(where, seat, 2) as page:
         step = await page.event("step")
@@ -88,7 +78,7 @@ async def test_sixty_learners_at_once_see_only_what_they_did_themselves() -> Non
 
 async def test_a_token_of_one_learner_is_refused_on_the_path_of_another() -> None:
     async with class_running() as (lab, where):
-        ada, bob = await seat_of(lab, where), await seat_of(lab, where)
+        ada, bob = await take_seat(lab, where), await take_seat(lab, where)
         for target in ("/lab/lesson/1?nc=openbsd", "/lab/answer?text=third"):
             head = get(bob.path + target, f"Chunkwire-Token: {ada.token}", method="POST")
             assert status_of(await answer(where, head)) == 403
@@ -106,7 +96,7 @@ async def test_a_token_of_one_learner_is_refused_on_the_path_of_another() -> Non
 
 async def test_a_hop_of_a_lesson_is_behind_the_same_address() -> None:
     async with class_running() as (lab, where):
-        seat = await seat_of(lab, where)
+        seat = await take_seat(lab, where)
         async with begun(where, seat, 7) as page:
             step = await page.event("step")
             looks = [command["run"] for command in step["commands"]]
@@ -121,7 +111,7 @@ async def test_a_hop_of_a_lesson_is_behind_the_same_address() -> None:
 
 async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs() -> None:
     async with class_running() as (lab, where):
-        seat = await seat_of(lab, where)
+        seat = await take_seat(lab, where)
         head = get(f"{seat.path}/lab/lesson/8", f"Chunkwire-Token: {seat.token}", method="POST")
         said = await answer(where, head)
         assert status_of(said) == 400

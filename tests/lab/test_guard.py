@@ -3,9 +3,8 @@
 import json
 
 import pytest
-import trio
 
-from tests.lab.serving import answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
 
 
 @pytest.mark.parametrize(
@@ -48,9 +47,7 @@ async def test_a_rebound_name_sees_no_stream(target: str) -> None:
 )
 async def test_what_acts_is_asked_for_by_the_page_itself(fields: tuple[str, ...], status: int) -> None:
     async with lab_running() as (lab, where):
-        token = f"Chunkwire-Token: {lab.seat.token}"
-        request = get("/lab/type", token, *fields, method="POST")
-        assert status_of(await answer(where, request, b"0\r\n\r\n")) == status
+        assert status_of(await answer(where, act(lab, "/lab/type", *fields), b"0\r\n\r\n")) == status
 
 
 @pytest.mark.parametrize("field", ["X: 1", "Chunkwire-Token: ", "Chunkwire-Token: guess"])
@@ -87,4 +84,3 @@ async def test_nothing_else_is_served() -> None:
     async with lab_running() as (_, where):
         for target in ("/static/../laboratory.py", "/static/%2e%2e%2flaboratory.py", "/lab", "/generate"):
             assert status_of(await answer(where, get(target))) == 404, target
-        await trio.lowlevel.checkpoint()

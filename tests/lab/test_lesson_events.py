@@ -16,15 +16,11 @@ from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.sse import SseEvent
-from tests.lab.serving import answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
 
 
 def lab_with_lessons() -> Lab:
     return Lab(origin_resources(), others=PageLessons().resources)
-
-
-def token_of(lab: Lab) -> str:
-    return f"Chunkwire-Token: {lab.seat.token}"
 
 
 class Page:
@@ -72,7 +68,7 @@ async def test_a_lesson_is_begun_with_the_pages_token_alone() -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         for target in ("/lab/lesson/1", "/lab/answer?text=x"):
             assert status_of(await answer(where, get(target, method="POST"))) == 403
-            foreign = get(target, token_of(lab), "Origin: http://evil.example", method="POST")
+            foreign = act(lab, target, "Origin: http://evil.example")
             assert status_of(await answer(where, foreign)) == 403
             assert status_of(await answer(where, get(target))) == 405
 
@@ -80,8 +76,8 @@ async def test_a_lesson_is_begun_with_the_pages_token_alone() -> None:
 @pytest.mark.parametrize("target", ["/lab/lesson/0", "/lab/lesson/11", "/lab/lesson/x", "/lab/lesson/1?nc=socat"])
 async def test_a_lesson_that_is_none_is_refused(target: str) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
-        assert status_of(await answer(where, get(target, token_of(lab), method="POST"))) == 400
-        assert status_of(await answer(where, get("/lab/answer?text=x", token_of(lab), method="POST"))) == 409
+        assert status_of(await answer(where, act(lab, target))) == 400
+        assert status_of(await answer(where, act(lab, "/lab/answer?text=x"))) == 409
 
 
 async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> None:
@@ -104,7 +100,7 @@ async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() 
     async with lab_running(lab_with_lessons()) as (lab, where):
         async with begun(where, lab.seat, 4) as first:
             assert (await first.event("step"))["asks"] is True
-            said = await answer(where, get("/lab/answer?text=third", token_of(lab), method="POST"))
+            said = await answer(where, act(lab, "/lab/answer?text=third"))
             assert "you have not fetched /first" in json.loads(content_of(said))["said"]
             assert (await first.event("judged"))["right"] is False
             async with begun(where, lab.seat, 1) as second:
@@ -125,7 +121,7 @@ async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.L
 async def test_a_page_that_leaves_with_a_fin_is_found_out_by_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         page = await trio.open_tcp_stream(where.host, where.port)
-        head = get("/lab/lesson/1?nc=openbsd", token_of(lab), "Content-Length: 0", method="POST")
+        head = act(lab, "/lab/lesson/1?nc=openbsd", "Content-Length: 0")
         await page.send_all(head + b"\r\n")
         octets = b""
         while b"nc -C " not in octets:

@@ -8,11 +8,10 @@ import trio
 import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
-from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.watching import MAX_KEPT, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord, RequestRecord
-from tests.lab.serving import answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
 from tests.server.peer import TrioPacer
 
 
@@ -45,17 +44,13 @@ async def test_typed_octets_are_on_the_wire_as_typed() -> None:
         assert (await stream.receive_some()).endswith(b"\r\n\r\n")
         verdicts = []
         for typed in (b"5;a=1\r\nhello\r\n", b"4\r\nwrong\n"):
-            said = json.loads(content_of(await answer(where, typing(lab), typed)))
+            said = json.loads(content_of(await answer(where, act(lab, "/lab/type"), typed)))
             assert (said["streams"], said["octets"]) == (1, len(typed))
             assert await stream.receive_some() == typed
             verdicts.append((said["verdict"]["state"], said["verdict"]["offset"]))
         assert verdicts == [("valid", None), ("malformed", 14 + 7)]
-        await answer(where, typing(lab, "?end=fin"))
+        await answer(where, act(lab, "/lab/type?end=fin"))
         assert await stream.receive_some() == b""
-
-
-def typing(lab: Lab, query: str = "") -> bytes:
-    return get(f"/lab/type{query}", f"Chunkwire-Token: {lab.seat.token}", method="POST")
 
 
 async def test_a_typed_last_chunk_ends_the_stream() -> None:
@@ -69,7 +64,7 @@ async def test_a_typed_last_chunk_ends_the_stream() -> None:
             nursery.start_soon(read, name="reader")
             while not len(lab.seat.hands):
                 await trio.lowlevel.checkpoint()
-            said = await answer(where, typing(lab), b"0\r\n\r\n")
+            said = await answer(where, act(lab, "/lab/type"), b"0\r\n\r\n")
             assert json.loads(content_of(said))["verdict"]["state"] == "complete"
             assert await receiver.receive() == b"0\r\n\r\n"
 

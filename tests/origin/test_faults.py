@@ -4,7 +4,7 @@ import pytest
 import trio
 
 import chunkwire
-from chunkwire.origin.scenarios import FAULTS, Ending
+from chunkwire.origin.scenarios import FAULTS
 from chunkwire.server.journal import Ended
 from tests.server.peer import GatePacer, body_of, connect, get, serving
 
@@ -90,30 +90,6 @@ def test_a_fault_says_truly_whether_the_framing_is_complete(name: str) -> None:
     assert (verdict_of(BODIES[name]) == "complete") == FAULTS[name].is_framed
 
 
-@pytest.mark.parametrize(
-    "name, rule",
-    [
-        ("bad-size", "chunk-size"),
-        ("no-size", "chunk-size"),
-        ("negative-size", "chunk-size"),
-        ("prefixed-size", "chunk-size"),
-        ("underscored-size", "chunk-size"),
-        ("missing-crlf", "chunk-data-end"),
-        ("long-data", "chunk-data-end"),
-        ("giant-size", "chunk-size-value"),
-        ("wrapped-size", "chunk-size-digits"),
-    ],
-)
-def test_a_broken_fault_breaks_the_rule_it_names(name: str, rule: str) -> None:
-    assert verdict_of(BODIES[name]) == rule
-
-
-async def test_the_connection_goes_on_after_a_fault_that_ends_the_body() -> None:
-    async with serving() as running:
-        answer = await running.ask(get("/fault/early-end?n=0") + get("/fault/tiny?n=0"))
-    assert answer.count(b"HTTP/1.1 200 OK") == 2
-
-
 async def test_a_fault_can_be_played_at_once_or_after_everything() -> None:
     async with serving() as running:
         assert body_of(await running.get("/fault/cut?n=2&at=0")) == b"10\r\nhalf of "
@@ -137,24 +113,6 @@ async def test_a_stall_ends_when_the_client_resets() -> None:
         await client.read_until(b"\r\n\r\n")
         client.reset()
         assert await running.wait_ended() is Ended.CLIENT_GONE
-
-
-async def test_faults_are_refused_to_http_1_0() -> None:
-    async with serving() as running:
-        answer = await running.ask(b"GET /fault/cut HTTP/1.0\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ")
-
-
-async def test_head_of_a_fault_is_its_head_alone() -> None:
-    async with serving() as running:
-        answer = await running.ask(b"HEAD /fault/bad-size HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert answer.endswith(b"\r\n\r\n")
-    assert b"zz" not in answer
-
-
-def test_an_ending_by_silence_or_reset_is_never_framed() -> None:
-    for fault in FAULTS.values():
-        assert fault.is_framed == (fault.ending is Ending.KEEP)
 
 
 async def test_a_stalled_client_that_half_closed_still_gets_the_fin(autojump_clock: trio.abc.Clock) -> None:

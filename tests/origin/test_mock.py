@@ -9,17 +9,15 @@ from random import Random
 import pytest
 import trio
 
-import chunkwire
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, StopReason
 from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.llm.reading import ENDINGS
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.resources import mock_resources
-from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure
+from chunkwire.origin.mock.settings import MockSettings, WordSource
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.journal import Ended
-from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from tests.llm.answers import read, started, told
@@ -228,18 +226,6 @@ async def test_framing_and_answer_end_apart(
     assert (is_complete, reader.is_complete) == (is_framed, has_terminal)
 
 
-async def test_a_cut_body_is_an_incomplete_body() -> None:
-    async with serving() as running:
-        response = await asked(running, "openai", "x-chunkwire-fault: cut=2")
-    with pytest.raises(IncompleteBody):
-        chunkwire.decode(body_of(response))
-
-
-async def test_no_answer_at_all() -> None:
-    async with serving() as running:
-        assert await asked(running, "openai", "x-chunkwire-fault: empty") == b""
-
-
 @dialects
 @pytest.mark.parametrize("wish, kind", [("overloaded", ErrorKind.OVERLOADED), ("429", ErrorKind.RATE_LIMIT)])
 async def test_an_error_before_the_stream_has_the_providers_form(name: str, wish: str, kind: ErrorKind) -> None:
@@ -366,7 +352,3 @@ def test_a_schema_without_bottom_is_left_alone() -> None:
     question = replace(ASKED, tools=(Tool("t", schema),))
     answer = compose(question, MockSettings(), DIALECTS["openai"], chance=Random(1), created=0)
     assert '"again":null' in "".join(answer.tool_calls[0].arguments)
-
-
-def test_errors_that_are_wished_for_have_a_kind() -> None:
-    assert parse_failure("529@3").error == ProviderError(ErrorKind.OVERLOADED, "the mock is set to answer 529", 529)

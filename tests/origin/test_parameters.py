@@ -85,14 +85,6 @@ async def test_a_bad_parameter_is_named_in_one_line(target: str) -> None:
     assert text.endswith("\n")
 
 
-async def test_an_unknown_fault_gets_a_404_that_lists_them() -> None:
-    async with serving() as running:
-        answer = await running.get("/fault/magic")
-    assert status_of(answer) == 404
-    assert b"expected one of cut, early-end, " in body_of(answer)
-    assert b", got 'magic'" in body_of(answer)
-
-
 async def test_a_refused_parameter_leaves_the_connection_usable() -> None:
     async with serving() as running:
         one, two = b"GET /generate?n=x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /stream-bytes/0 HTTP/1.1\r\nHost: x\r\n\r\n"

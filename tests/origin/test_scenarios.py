@@ -1,22 +1,13 @@
-"""Each scenario writes what it says; our own client takes the legal ones for whole and no broken one."""
-
-import zlib
+"""Each scenario writes what it says; `tests/check` has what clients make of it."""
 
 import pytest
 
-from chunkwire.client import open as open_stream
 from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending, Scenario, find_scenario
 from chunkwire.server.journal import Ended
-from chunkwire.wire.errors import ChunkwireError, LocalError
-from tests.server.peer import connect, get, serving
+from chunkwire.wire.errors import LocalError
+from tests.server.peer import body_of, connect, get, serving, status_of
 
 WITH_FIN = [each for each in SCENARIOS.values() if each.ending not in (Ending.HOLD, Ending.RESET)]
-GZIP_WINDOW = 31
-
-
-async def content_of(port: int, target: str) -> bytes:
-    async with open_stream("GET", f"http://127.0.0.1:{port}{target}") as stream:
-        return await stream.read()
 
 
 @pytest.mark.parametrize("scenario", WITH_FIN, ids=str)
@@ -30,28 +21,6 @@ async def test_a_scenario_that_ends_in_a_reset_ends_so(name: str) -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/scenario/{name}"))
         assert await running.wait_ended() is Ended.RESET
-
-
-@pytest.mark.parametrize("scenario", LEGAL, ids=str)
-async def test_our_client_takes_a_legal_one_for_whole(scenario: Scenario) -> None:
-    async with serving() as running:
-        content = await content_of(running.port, f"/scenario/{scenario}")
-    assert (zlib.decompress(content, GZIP_WINDOW) if scenario.name == "gzip" else content) == scenario.content
-
-
-@pytest.mark.parametrize("scenario", [each for each in BROKEN if not each.is_framed], ids=str)
-async def test_our_client_takes_no_broken_one_for_whole(scenario: Scenario) -> None:
-    async with serving() as running:
-        with pytest.raises(ChunkwireError):
-            await content_of(running.port, f"/scenario/{scenario}?duration=10ms")
-
-
-@pytest.mark.parametrize("scenario", [each for each in BROKEN if each.is_framed], ids=str)
-async def test_a_broken_one_whose_framing_is_whole_lacks_content(scenario: Scenario) -> None:
-    async with serving() as running:
-        await content_of(running.port, f"/scenario/{scenario}")
-    assert not scenario.content.endswith(EVENTS[-1])
-    assert b"".join(EVENTS).startswith(scenario.content)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=str)
@@ -71,19 +40,22 @@ def test_content_that_is_no_event_stream_keeps_its_form() -> None:
 
 async def test_a_connection_goes_on_after_a_scenario_that_keeps_it() -> None:
     async with serving() as running:
-        assert (await running.ask(get("/scenario/gzip") + get("/scenario/tiny"))).count(b"200 OK") == 2
+        targets = ("/scenario/gzip", "/fault/early-end?n=0", "/scenario/tiny")
+        assert (await running.ask(b"".join(map(get, targets)))).count(b"200 OK") == 3
 
 
 async def test_only_chunks_are_refused_to_http_1_0() -> None:
     async with serving() as running:
-        assert (await running.ask(b"GET /scenario/tiny HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        for target in (b"/scenario/tiny", b"/fault/cut"):
+            assert status_of(await running.ask(b"GET %b HTTP/1.0\r\n\r\n" % target)) == 400
         assert await running.ask(b"GET /scenario/content-length HTTP/1.0\r\n\r\n") == SCENARIOS["content-length"].octets
 
 
 async def test_head_of_a_scenario_is_its_head_alone() -> None:
     async with serving() as running:
         answer = await running.ask(b"HEAD /scenario/trailers HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert answer == SCENARIOS["trailers"].head
+        fault = await running.ask(b"HEAD /fault/bad-size HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (answer, body_of(fault)) == (SCENARIOS["trailers"].head, b"")
 
 
 def test_an_unknown_name_brings_the_nearest() -> None:
@@ -92,14 +64,15 @@ def test_an_unknown_name_brings_the_nearest() -> None:
     assert find_scenario("split-utf8").is_legal
 
 
-async def test_an_unknown_name_is_404() -> None:
+@pytest.mark.parametrize("name, said", [("cutt", b"did you mean cut?"), ("magic", b"expected one of cut, early-end, ")])
+async def test_an_unknown_name_is_404_with_those_there_are(name: str, said: bytes) -> None:
     async with serving() as running:
-        answer = await running.get("/fault/cutt")
-    assert answer.startswith(b"HTTP/1.1 404 ")
-    assert b"did you mean cut?" in answer
+        answer = await running.get(f"/fault/{name}")
+    assert (status_of(answer), said in answer) == (404, True)
 
 
 def test_each_table_has_its_kind_and_no_name_stands_twice() -> None:
     assert {each.is_legal for each in LEGAL} == {True}
     assert {each.is_legal for each in BROKEN} == {False}
+    assert not any(each.content.endswith(EVENTS[-1]) for each in BROKEN if each.is_framed)
     assert len({*(each.name for each in (*LEGAL, *BROKEN))}) == len(LEGAL) + len(BROKEN)

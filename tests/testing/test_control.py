@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.peers.command import CHUNKWIRE, serving
+from tests.testing.test_runs import fetch
 
 DOCUMENT = Path(__file__).resolve().parents[2].joinpath("chunkwire/testing/README.md").read_text("utf-8")
 SERVE = [*CHUNKWIRE, "serve", "-q", "-l", ":0"]
@@ -44,12 +45,6 @@ def begin(control: str, **message: object) -> tuple[str, str]:
     status, run = ask(f"{control}/runs", message)
     assert status == 201, run
     return run["url"], f"{control}/runs/{run['id']}"
-
-
-def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as response:
-        content: bytes = response.read()
-    return content
 
 
 def test_a_run_is_begun_looked_at_and_ended(control: str) -> None:

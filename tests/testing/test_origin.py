@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import threading
-import urllib.request
 
 import pytest
 import trio
@@ -11,18 +10,13 @@ import trio
 from chunkwire.testing import Origin, OriginRun, RunFailed, cut, stall
 from chunkwire.testing.thread import TrioThread
 from chunkwire.wire.errors import LocalError
+from tests.testing.test_runs import fetch
 
 ORIGIN_THREAD = "chunkwire origin"
 
 
 def is_running() -> bool:
     return any(thread.name == ORIGIN_THREAD for thread in threading.enumerate())
-
-
-def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as response:
-        content: bytes = response.read()
-    return content
 
 
 def test_it_serves_runs_and_its_own_resources() -> None:

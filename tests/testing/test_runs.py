@@ -10,8 +10,6 @@ import pytest
 
 from chunkwire.client import open as open_stream
 from chunkwire.testing import (
-    BROKEN,
-    LEGAL,
     QUIRKS,
     Origin,
     RunFailed,
@@ -104,25 +102,6 @@ def test_without_responses_there_is_one_sample(origin: Origin, kind: str) -> Non
     run = getattr(origin, kind)()
     path, body = ("/v1/chat/completions", CHAT) if kind == "openai" else ("", None)
     assert "世界" in fetch(run.url + path, body).decode()
-    run.end()
-
-
-@pytest.mark.parametrize("scenario", [each for each in LEGAL if each.name != "gzip"], ids=str)
-async def test_an_answer_is_whole_in_every_legal_framing(origin: Origin, scenario: Any) -> None:
-    run = origin.openai("Grüße, 世界!", framing=scenario)
-    stream = await read(f"{run.url}/v1/chat/completions", CHAT)
-    assert "".join(deltas(stream)) == "Grüße, 世界!"
-    assert b"[DONE]" in stream
-    run.end()
-
-
-@pytest.mark.parametrize(
-    "scenario", [each for each in BROKEN if not each.is_framed and "stall" not in each.name], ids=str
-)
-async def test_no_answer_is_whole_in_a_broken_one(origin: Origin, scenario: Any) -> None:
-    run = origin.text([["a", "b", "c", "d"]], framing=scenario.name)
-    with pytest.raises(ChunkwireError):
-        await read(run.url)
     run.end()
 
 

@@ -5,14 +5,15 @@ import json
 import urllib.request
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 import trio
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Message, Request, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset
 from chunkwire.wire.errors import LocalError
+from tests.origin.websocket import Peer, socket
 from tests.testing.test_runs import CHAT, fetch
 
 
@@ -22,43 +23,11 @@ def origin() -> Generator[Origin, None, None]:
         yield made
 
 
-class Client:
-    """A WebSocket client that sees how the connection ends."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
-        self.frames = WSConnection(ConnectionType.CLIENT)
-        self.pending: list[Event] = []
-
-    async def send(self, event: Event) -> None:
-        await self.stream.send_all(self.frames.send(event))
-
-    async def event(self) -> Event:
-        while not self.pending:
-            self.frames.receive_data(await self.stream.receive_some() or None)
-            self.pending += self.frames.events()
-        return self.pending.pop(0)
-
-    async def to_its_end(self) -> list[str | int | None]:
-        """Return the texts that come, and the code of a Close frame: 1006 where none comes."""
-        seen: list[str | int | None] = []
-        while True:
-            event = await self.event()
-            if isinstance(event, Message):
-                seen.append(event.data)
-            elif isinstance(event, CloseConnection):
-                return [*seen, event.code]
-
-
 @asynccontextmanager
-async def opened(run: OriginRun) -> AsyncIterator[Client]:
-    host, _, path = run.ws_url.removeprefix("ws://").partition("/")
-    name, _, port = host.partition(":")
-    async with await trio.open_tcp_stream(name, int(port)) as stream:
-        client = Client(stream)
-        await client.send(Request(host=host, target=f"/{path}"))
-        assert isinstance(await client.event(), AcceptConnection)
-        yield client
+async def opened(run: OriginRun) -> AsyncIterator[Peer]:
+    where = urlsplit(run.ws_url)
+    async with socket(where.port or 0, where.path) as peer:
+        yield peer
 
 
 async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) -> None:
@@ -68,7 +37,7 @@ async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) ->
         await client.send(BytesMessage(b"\xff"))
         run.send_event("Grüße")
         run.send_frame(b"\x00")
-        assert [await client.event(), await client.event()] == [TextMessage("Grüße"), BytesMessage(b"\x00")]
+        assert [await client.next(), await client.next()] == [TextMessage("Grüße"), BytesMessage(b"\x00")]
         await client.send(CloseConnection(1000))
         await run.wait_client_gone_async()
     assert run.requests[0].messages == ["hello", b"\xff"]
@@ -78,17 +47,18 @@ async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) ->
 async def test_planned_messages_end_in_a_close_frame(origin: Origin) -> None:
     run = origin.websocket([["one", "two"]])
     async with opened(run) as client:
-        assert await client.to_its_end() == ["one", "two", 1000]
+        events = [await client.next() for _ in range(3)]
+        assert events == [TextMessage("one"), TextMessage("two"), CloseConnection(1000, "")]
     run.end()
 
 
 async def test_a_cut_has_no_close_frame(origin: Origin) -> None:
     run = origin.websocket([cut(["one", "two"], after_events=1), reset(["one"], after_events=0)])
     async with opened(run) as client:
-        assert await client.to_its_end() == ["one", 1006]
+        assert [await client.next(), await client.next()] == [TextMessage("one"), CloseConnection(1006)]
     async with opened(run) as client:
         with pytest.raises(trio.BrokenResourceError):
-            await client.event()
+            await client.next()
     run.end()
 
 
