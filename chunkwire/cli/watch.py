@@ -201,7 +201,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
             for batch in batches(stream):
                 sink.show(batch)
             codes.append(recorded(sink))
-        return next((code for code in codes if code), ExitCode.OK)
+        return next((code for code in codes if code), ExitCode.OK) if found else recorded(sink)
     held, octets = b"", first
     while octets:
         *lines, held = (held + octets).split(b"\n")

@@ -1,17 +1,21 @@
-"""`chunkwire watch URL` as a process, against a server that the test writes octet by octet."""
+"""`chunkwire watch URL` against a server that the test writes octet by octet; a process where it is watched live."""
 
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from threading import Thread
 
 import pytest
 
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import main
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
 from tests.peers.plain import CHUNKED_HEAD, Wire, upstream
-from tests.peers.process import Reader, free_port, started
+from tests.peers.process import Reader, started
 
 HELLO, LAST = b"5\r\nhello\r\n", b"0\r\n\r\n"
 
@@ -30,13 +34,43 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+def printed(*words: str) -> tuple[int, str, str]:
+    """Run a command line in this process; return its exit code, standard output and standard error."""
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(list(words))
+    texts = []
+    for file in (out, err):
+        file.seek(0)
+        texts.append(file.read())
+    assert "Traceback" not in texts[1], texts[1]
+    return code, texts[0], texts[1]
+
+
+def watched(octets: bytes, *words: str) -> tuple[int, str, str]:
+    """Return how a watch of a file of these octets ends."""
+    with NamedTemporaryFile() as file:
+        file.write(octets)
+        file.flush()
+        return printed("watch", *words, file.name)
+
+
 def answered(octets: bytes, *words: str) -> tuple[int, str, str]:
     """Return how a watch of these octets, and then a FIN, ends."""
-    with watching(*words) as (process, wire):
-        wire.read_head()
-        wire.send(octets)
-        wire.close()
-        return ended(process)
+    with upstream() as server:
+
+        def serve() -> None:
+            wire = server.accept()
+            wire.read_head()
+            wire.send(octets)
+            wire.close()
+
+        thread = Thread(target=serve, name="upstream")
+        thread.start()
+        try:
+            return printed("watch", server.url("/"), *words)
+        finally:
+            thread.join()
 
 
 def test_each_frame_is_shown_before_the_next_one_is_sent() -> None:
@@ -112,20 +146,10 @@ def test_a_reader_that_leaves_ends_the_stream_without_a_word() -> None:
         assert process.stderr.read() == b""
 
 
-def test_a_refused_connection_is_one_line() -> None:
-    with started([*CHUNKWIRE, "watch", f":{free_port()}/"]) as process:
-        code, out, err = ended(process)
-    assert (code, out) == (ExitCode.NO_CONNECTION, "")
-    assert len(err.splitlines()) == 1
-    assert "refused" in err
-
-
-def test_a_host_without_an_address_is_one_line() -> None:
-    with started([*CHUNKWIRE, "watch", "http://nowhere.invalid/"]) as process:
-        code, _, err = ended(process)
-    assert code == ExitCode.NO_CONNECTION
-    assert len(err.splitlines()) == 1
-    assert "nowhere.invalid" in err
+@pytest.mark.parametrize("url, words", [(":1/", "refused"), ("http://nowhere.invalid/", "nowhere.invalid")])
+def test_a_server_that_cannot_be_reached_is_one_line(url: str, words: str) -> None:
+    code, out, err = printed("watch", url)
+    assert (code, out, err.count("\n"), words in err) == (ExitCode.NO_CONNECTION, "", 1, True)
 
 
 def test_the_request_flags_make_the_request(tmp_path: Path) -> None:
