@@ -195,8 +195,8 @@ class WholeToolCall:
 
     @property
     def json(self) -> str:
-        """The JSON text of the arguments."""
-        return "".join(self.arguments)
+        """The JSON text of the arguments: an empty object where no piece came, as some providers send a bare call."""
+        return "".join(self.arguments) or "{}"
 
 
 @dataclass(frozen=True, slots=True)

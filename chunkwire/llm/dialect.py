@@ -69,7 +69,7 @@ class Reader(Protocol):
 
 def arguments_of(call: WholeToolCall) -> dict[str, object]:
     """Return the arguments of a call as an object."""
-    return load_object(call.json or "{}")
+    return load_object(call.json)
 
 
 def json_reply(body: object, status: int = 200, *fields: Field) -> Reply:

@@ -75,13 +75,6 @@ def test_half_an_event_is_an_event_stream_all_the_same(name: str, half: bytes, i
     assert (error.kind, "in the middle of event 1" in error.message) == (ErrorKind.INCOMPLETE, is_inside)
 
 
-@dialects
-def test_nothing_at_all_is_incomplete(dialect: Dialect) -> None:
-    (error,) = read(dialect.reader(), b"")
-    assert isinstance(error, ProviderError)
-    assert error.kind is ErrorKind.INCOMPLETE
-
-
 @sse_dialects
 @pytest.mark.parametrize("broken", ['{"choices":[{"delta"', "hello", "5", "[1]", "[" * 100_000])
 def test_an_event_that_is_no_json_object_ends_the_reading_and_is_numbered(name: str, broken: str) -> None:
@@ -192,40 +185,38 @@ def test_azures_first_chunk_of_filter_results_starts_nothing() -> None:
     assert reader.feed(data({"id": "c", "model": "m", "choices": [{"delta": {}}]})) == [Started("c", "m")]
 
 
-def test_a_second_choice_is_not_mixed_into_the_first() -> None:
-    choices = [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]
-    assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [Text("A")]
+SLOW = {"code": "slow_down", "message": "later"}
+UNMODELLED = {":message-type": "error", ":error-code": "InternalError", ":error-message": "An internal error"}
 
 
 @pytest.mark.parametrize(
-    "error, kind, message",
+    "name, octets, kind, message",
     [
-        ({"message": "boom", "type": "server_error", "code": None}, ErrorKind.SERVER, "boom"),
-        ({"message": "slow", "code": "rate_limit_exceeded"}, ErrorKind.RATE_LIMIT, "slow"),
-        ({"code": 503, "message": "later", "status": "UNAVAILABLE"}, ErrorKind.OVERLOADED, "later"),
-        ({"code": 429, "message": "later"}, ErrorKind.RATE_LIMIT, "later"),
-        ({"type": "strange"}, ErrorKind.SERVER, "strange"),
-        ({}, ErrorKind.SERVER, "the provider gave no reason"),
-        ("plain words", ErrorKind.SERVER, "plain words"),
+        ("openai", data({"error": {"message": "boom", "type": "server_error", "code": None}}), "server", "boom"),
+        ("openai", data({"error": {"message": "slow", "code": "rate_limit_exceeded"}}), "rate-limit", "slow"),
+        ("openai", data({"error": {"code": 503, "message": "later"}}), "overloaded", "later"),
+        ("openai", data({"error": {"code": 429, "message": "later"}}), "rate-limit", "later"),
+        ("openai", data({"error": {"type": "strange"}}), "server", "strange"),
+        ("openai", data({"error": {}}), "server", "the provider gave no reason"),
+        ("openai", data({"error": "plain words"}), "server", "plain words"),
+        ("openai-responses", data({"type": "error", **SLOW, "param": None}), "overloaded", "later"),
+        ("openai-responses", data({"type": "error", "error": {"type": "x", **SLOW}}), "overloaded", "later"),
+        ("openai-responses", data({"type": "response.failed", "response": {"error": SLOW}}), "overloaded", "later"),
+        ("anthropic", data({"type": "error"}), "server", "the provider gave no reason"),
+        ("bedrock", encode_message(UNMODELLED, b""), "server", "An internal error"),
     ],
 )
-def test_an_error_member_in_a_chat_stream_is_an_error(error: object, kind: ErrorKind, message: str) -> None:
-    (event,) = DIALECTS["openai"].reader().feed(data({"error": error}))
+def test_an_error_in_a_stream_is_read_in_each_of_its_shapes(name: str, octets: bytes, kind: str, message: str) -> None:
+    (event,) = DIALECTS[name].reader().feed(octets)
     assert isinstance(event, ProviderError)
     assert (event.kind, event.message) == (kind, message)
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"type": "error", "code": "slow_down", "message": "later", "param": None},
-        {"type": "error", "error": {"type": "x", "code": "slow_down", "message": "later"}},
-        {"type": "response.failed", "response": {"error": {"code": "slow_down", "message": "later"}}},
-    ],
-)
-def test_an_error_in_a_responses_stream_is_read_in_each_of_its_shapes(payload: object) -> None:
-    (event,) = DIALECTS["openai-responses"].reader().feed(data(payload))
-    assert event == ProviderError(ErrorKind.OVERLOADED, "later")
+def test_text_of_the_first_choice_alone_is_read_and_text_that_opens_a_block() -> None:
+    choices = [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]
+    assert DIALECTS["openai"].reader().feed(data({"choices": choices}))[1:] == [Text("A")]
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
+    assert DIALECTS["anthropic"].reader().feed(data(block)) == [Text("Hi")]
 
 
 def test_responses_that_were_cut_short_by_a_limit_are_complete() -> None:
@@ -252,16 +243,6 @@ def test_geminis_blocked_prompt_and_thoughts() -> None:
     ]
 
 
-def test_anthropics_block_may_begin_with_its_text() -> None:
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
-    assert DIALECTS["anthropic"].reader().feed(data(block)) == [Text("Hi")]
-
-
-def test_anthropics_error_event_without_an_error_is_an_error() -> None:
-    (event,) = DIALECTS["anthropic"].reader().feed(data({"type": "error"}))
-    assert event == ProviderError(ErrorKind.SERVER, "the provider gave no reason")
-
-
 def test_anthropics_later_input_count_replaces_the_first() -> None:
     reader = DIALECTS["anthropic"].reader()
     reader.feed(data({"type": "message_start", "message": {"usage": {"input_tokens": 5}}}))
@@ -276,12 +257,6 @@ def test_more_tool_calls_than_anybody_allows_are_broken() -> None:
     assert len(calls) == 1024
     assert isinstance(error, ProviderError)
     assert "at most 1024 tool calls" in error.message
-
-
-def test_bedrocks_unmodelled_error_has_its_words_in_headers() -> None:
-    headers = {":message-type": "error", ":error-code": "InternalError", ":error-message": "An internal error"}
-    (event,) = DIALECTS["bedrock"].reader().feed(encode_message(headers, b""))
-    assert event == ProviderError(ErrorKind.SERVER, "An internal error")
 
 
 def test_bedrocks_payload_that_is_no_json_is_broken() -> None:

@@ -1,13 +1,14 @@
 """Whole responses: answers in one JSON body, and errors before any stream."""
 
 import json
+import re
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import ErrorKind, ProviderError, StopReason
+from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import Dialect
 from tests.llm.answers import ASKED, CALL, CALLING, FAILING, HELLO
 
@@ -52,11 +53,6 @@ def test_a_whole_response() -> None:
     assert found["status"] == "completed"
 
 
-def test_a_whole_response_cut_by_a_limit_is_incomplete() -> None:
-    found = body("openai-responses", replace(HELLO, stop=StopReason.LENGTH))
-    assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
-
-
 @pytest.mark.parametrize("name, form", [("anthropic", ""), ("bedrock", "invoke")])
 def test_a_whole_message(name: str, form: str) -> None:
     found = body(name, BOTH, form)
@@ -85,7 +81,8 @@ def test_a_whole_converse() -> None:
 @dialects
 def test_a_call_without_arguments_has_an_empty_object(dialect: Dialect) -> None:
     bare = replace(CALLING, tool_calls=(replace(CALL, arguments=()),))
-    assert dialect.write_whole(bare, WHOLE).status == 200
+    body = dialect.write_whole(bare, WHOLE).body
+    assert re.search(rb'"(arguments|input|args)":"?\{\}', body), body
 
 
 @dialects
@@ -111,14 +108,12 @@ def test_an_error_response_is_read_as_it_was_written(dialect: Dialect, kind: Err
 
 
 @pytest.mark.parametrize(
-    "name, status", [("openai", 401), ("azure", 401), ("anthropic", 401), ("gemini", 400), ("bedrock", 403)]
+    "name, wrong_key, overloaded",
+    [("openai", 401, 503), ("azure", 401, 503), ("anthropic", 401, 529), ("gemini", 400, 503), ("bedrock", 403, 503)],
 )
-def test_a_wrong_key_has_each_providers_status(name: str, status: int) -> None:
-    assert DIALECTS[name].write_error(ProviderError(ErrorKind.WRONG_KEY, "no")).status == status
-
-
-def test_anthropic_is_overloaded_with_529() -> None:
-    assert DIALECTS["anthropic"].write_error(ProviderError(ErrorKind.OVERLOADED, "no")).status == 529
+def test_an_error_has_each_providers_status(name: str, wrong_key: int, overloaded: int) -> None:
+    for kind, status in ((ErrorKind.WRONG_KEY, wrong_key), (ErrorKind.OVERLOADED, overloaded)):
+        assert DIALECTS[name].write_error(ProviderError(kind, "no")).status == status
 
 
 @dialects
@@ -157,14 +152,6 @@ def test_retry_after_is_read_in_each_of_its_forms(
 def test_a_date_to_retry_after_is_counted_from_the_moment_given_where_the_response_has_no_date() -> None:
     moment = parsedate_to_datetime(LATER.decode()).timestamp()
     assert DIALECTS["openai"].read_error(429, ((b"retry-after", LATER),), b"", moment - 5).retry_after == 5.0
-
-
-@dialects
-def test_the_text_of_an_error_page_is_quoted(dialect: Dialect) -> None:
-    page = b"<html><head><title>502</title><style>p{color:red}</style></head><body><p>Bad gateway</p></body></html>"
-    error = dialect.read_error(502, (), page)
-    assert (error.kind, error.status) == (ErrorKind.SERVER, 502)
-    assert error.message == "status 502 with a page of HTML: '502 Bad gateway'"
 
 
 @pytest.mark.parametrize(

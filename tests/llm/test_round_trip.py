@@ -18,10 +18,11 @@ ERROR_KINDS = [
     ErrorKind.SERVER,
     ErrorKind.OVERLOADED,
 ]
+TALKING = replace(CALLING, text=("One ", "moment."))
 dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 samples = pytest.mark.parametrize(
     "answer",
-    [HELLO, replace(HELLO, text=()), CALLING, replace(CALLING, text=("One ", "moment.")), FAILING],
+    [HELLO, replace(HELLO, text=()), CALLING, TALKING, FAILING],
     ids=["text", "empty", "call", "text and call", "error"],
 )
 
@@ -38,20 +39,22 @@ def stream(dialect: Dialect, answer: Answer, form: str = "") -> bytes:
 
 @dialects
 @samples
-def test_an_answer_is_read_as_it_was_written(dialect: Dialect, answer: Answer) -> None:
-    for form in forms(dialect):
-        assert told(read(dialect.reader(), stream(dialect, answer, form))) == expected(answer)
-
-
-@dialects
-@samples
-def test_an_answer_means_the_same_octet_by_octet_and_at_every_cut(dialect: Dialect, answer: Answer) -> None:
+def test_an_answer_is_read_as_it_was_written_whole_and_octet_by_octet(dialect: Dialect, answer: Answer) -> None:
     for form in forms(dialect):
         octets = stream(dialect, answer, form)
         whole = read(dialect.reader(), octets)
+        assert told(whole) == expected(answer)
         assert read(dialect.reader(), octets, range(len(octets))) == whole
-        for cut in range(len(octets)):
-            assert read(dialect.reader(), octets, [cut]) == whole
+
+
+@pytest.mark.parametrize("name", [name for name in DIALECTS if name != "azure"])  # which has the reader of openai
+def test_an_answer_means_the_same_at_every_cut(name: str) -> None:
+    for answer in (TALKING, FAILING):
+        for form in forms(DIALECTS[name]):
+            octets = stream(DIALECTS[name], answer, form)
+            whole = read(DIALECTS[name].reader(), octets)
+            for cut in range(len(octets)):
+                assert read(DIALECTS[name].reader(), octets, [cut]) == whole
 
 
 @given(answers, st.sampled_from(sorted(DIALECTS)), st.lists(st.integers(0, 4000), max_size=6))
