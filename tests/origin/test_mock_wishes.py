@@ -95,47 +95,12 @@ async def test_reasoning_is_sent_before_the_text(name: str) -> None:
     assert usage.reasoning == (2 if name in ("openai", "azure", "openai-responses", "gemini") else 0)
 
 
-@pytest.mark.parametrize(
-    "target, body, line",
-    [
-        ("/v1/responses", {"model": "m", "input": "Hi", "reasoning": {"summary": "auto"}}, "x: y"),
-        ("/v1/messages", {"model": "m", "max_tokens": 9, "messages": USER, "thinking": {"type": "enabled"}},
-         "anthropic-version: 2023-06-01"),
-        ("/v1beta/models/m:generateContent", {"contents": [{"parts": [{"text": "Hi"}]}],
-         "generationConfig": {"thinkingConfig": {"includeThoughts": True}}}, "x: y"),
-        ("/model/m/converse", {"messages": [{"role": "user", "content": [{"text": "Hi"}]}],
-         "additionalModelRequestFields": {"thinking": {"type": "enabled"}}}, "x: y"),
-    ],
-)  # fmt: skip
-async def test_reasoning_that_a_request_asks_for_is_sent(target: str, body: dict[str, object], line: str) -> None:
-    async with serving() as running:
-        assert "They ask: " in json.dumps(await answered(running, target, body, line))
-        without = {
-            key: value for key, value in body.items() if key in ("model", "input", "max_tokens", "messages", "contents")
-        }
-        assert "They ask: " not in json.dumps(await answered(running, target, without, line))
-
-
 @dialects
 async def test_a_refusal_is_told_from_an_answer(name: str) -> None:
     async with serving() as running:
         found = told(await events(running, name, asking(name, "x-chunkwire-refusal: I cannot.")))
     assert found.text == "I cannot."
     assert found.stop is (StopReason.REFUSAL if name in ("openai", "azure", "openai-responses") else StopReason.FILTER)
-
-
-async def test_choices_say_the_same_and_are_all_counted() -> None:
-    async with serving() as running:
-        whole = await answered(running, "/v1/chat/completions", {"model": "m", "messages": USER, "n": 3})
-        contents = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"candidateCount": 2}}
-        found = await answered(running, "/v1beta/models/m:generateContent", contents)
-        body = json.dumps({"model": "m", "messages": USER, "n": 2, "stream": True}).encode()
-        stream = b"".join(frames_of(await running.ask(posted("/v1/chat/completions", body)))[0])
-    assert isinstance(whole["choices"], list)
-    assert [choice["message"]["content"] for choice in whole["choices"]] == ["Say hello"] * 3
-    assert whole["usage"]["completion_tokens"] == 6  # type: ignore[index]
-    assert [candidate["index"] for candidate in found["candidates"]] == [0, 1]  # type: ignore[attr-defined]
-    assert stream.count(b'"content":" hello"') == stream.count(b'"finish_reason":"stop"') == 2
 
 
 async def test_log_probabilities_are_of_each_token() -> None:

@@ -1,1 +1,1 @@
-"""The providers' own SDKs, pointed at the mock: directly, and through the gateway."""
+"""The providers' own SDKs, pointed at the mock through the gateway."""

@@ -1,6 +1,7 @@
 """Every dialect relayed octet for octet, under every framing; and a client that leaves just after its end."""
 
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.question import Message, Question
 from chunkwire.testing import Origin, OriginRun
-from tests.peers.command import serving
+from tests.peers.command import Served, serving
 from tests.sdk.wishes import PROMPT
 
 ASKED = Question("m", (Message("user", PROMPT),))
@@ -33,13 +34,19 @@ def begun(origin: Origin, name: str, scenario: str) -> OriginRun:
     return getattr(origin, kind)(PROMPT, framing=scenario, repeats=True)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_is_relayed_octet_for_octet(name: str) -> None:
+@pytest.fixture(scope="module")
+def hops() -> Iterator[tuple[Origin, Served]]:
     with Origin() as origin, serving("forward", origin.url, "--on-client-fin", "cancel") as gateway:
-        for scenario in ("event-per-chunk", "one-chunk", "across-events", "tiny"):
-            run = begun(origin, name, scenario)
-            direct = ask(name, run.url)
-            through = ask(name, gateway.url(f"/{run.served.id}"), f"traceparent: {scenario}")
-            assert direct.partition(b"\r\n\r\n")[2] == through.partition(b"\r\n\r\n")[2]
-            assert b"\r\nVia: " in through
-            assert gateway.wait_log(f"traceparent={scenario}").endswith(" complete")
+        yield origin, gateway
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_is_relayed_octet_for_octet(name: str, hops: tuple[Origin, Served]) -> None:
+    origin, gateway = hops
+    for scenario in ("event-per-chunk", "one-chunk", "across-events", "tiny"):
+        run = begun(origin, name, scenario)
+        direct = ask(name, run.url)
+        through = ask(name, gateway.url(f"/{run.served.id}"), f"traceparent: {name}-{scenario}")
+        assert direct.partition(b"\r\n\r\n")[2] == through.partition(b"\r\n\r\n")[2]
+        assert b"\r\nVia: " in through
+        assert gateway.wait_log(f"traceparent={name}-{scenario} ").endswith(" complete")

@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire.tools.probe.judge import Hop, judge_hop
-from chunkwire.tools.probe.verdict import HOLDING, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.tools.synthesis import (
     Holding,
     Path,
@@ -25,20 +25,22 @@ def judged(path: Path, *probes: Probe, inner: Hop | None = None, repeat: int = 1
     return judge_hop(hop_of(path, *probes, repeat=repeat, clock="here"), inner=inner)
 
 
-def test_events_that_arrive_when_they_were_written_stream() -> None:
-    verdict = judged(Path())
+def stall(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+    """Hold what comes while the machine stands still, once."""
+    return [(max(t, 0.42) if 0.28 < t < 0.42 else t, octets) for t, octets in writes]
+
+
+def halve(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+    """Split each event."""
+    return [(t + k * 1e-6, octets[k * 40 : k * 40 + 40]) for t, octets in writes for k in range(len(octets) // 40 + 1)]
+
+
+@pytest.mark.parametrize("path", [Path(), Path(jitter=0.015), Path(hold=stall), Path(coding="gzip", is_lazy=False)])
+def test_what_arrives_when_it_was_written_streams_and_jitter_one_stall_and_flushed_codings_are_no_hold(
+    path: Path,
+) -> None:
+    verdict = judged(path)
     assert (verdict.kind, verdict.line) == (Kind.STREAMS, "streams")
-
-
-def test_jitter_below_a_hold_still_streams() -> None:
-    assert judged(Path(jitter=0.015)).kind is Kind.STREAMS
-
-
-def test_one_stall_of_the_machine_accuses_nobody() -> None:
-    def stall(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
-        return [(max(t, 0.42) if 0.28 < t < 0.42 else t, octets) for t, octets in writes]
-
-    assert judged(Path(hold=stall)).kind is Kind.STREAMS
 
 
 def test_what_is_held_to_the_end_is_said_to_be() -> None:
@@ -77,9 +79,6 @@ def test_a_constant_hold_shows_against_the_hop_before() -> None:
     assert judged(Path(hold=later(0.04)), inner=inner).kind is Kind.FOR_TIME
     assert judged(Path(hold=later(0.04))).kind is Kind.STREAMS
     assert judged(Path(hold=later(0.015)), inner=inner).kind is Kind.STREAMS
-
-
-def test_a_constant_hold_on_another_clock_proves_nothing() -> None:
     assert judged(Path(hold=later(0.04)), inner=hop_of(Path(), clock="there")).kind is Kind.STREAMS
 
 
@@ -97,10 +96,6 @@ def test_a_lazy_coding_that_the_hop_added_is_named(coding: str) -> None:
     verdict = judged(Path(coding=coding), inner=hop_of(Path()))
     assert verdict.kind is Kind.COMPRESSED
     assert verdict.line.startswith(f"COMPRESSED ({coding}), and then HOLDS to the end")
-
-
-def test_a_coding_that_is_flushed_streams() -> None:
-    assert judged(Path(coding="gzip", is_lazy=False)).kind is Kind.STREAMS
 
 
 def test_a_hop_that_holds_without_a_coding_too_is_not_put_down_to_it() -> None:
@@ -138,19 +133,11 @@ def test_a_head_that_was_held_before_is_not_this_hops_doing() -> None:
         (Path(keeps_marks=False), "streams; re-framed: extensions lost, trailer lost"),
         (Path(chunks=False), "streams; re-framed: no longer chunked"),
         (Path(hold=close_behind(0.0)), "streams"),
+        (Path(hold=halve, keeps_marks=False), "streams; re-framed: 20 chunks became 60, extensions lost, trailer lost"),
     ],
 )
 def test_what_the_framing_lost_is_said_though_it_streams(path: Path, expected: str) -> None:
     assert judged(path, Probe(), Probe(n=3, interval=0.02, mark=True)).line == expected
-
-
-def test_split_chunks_are_reframed() -> None:
-    def halve(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
-        return [
-            (t + k * 1e-6, octets[k * 40 : k * 40 + 40]) for t, octets in writes for k in range(len(octets) // 40 + 1)
-        ]
-
-    assert judged(Path(hold=halve)).kind is Kind.REFRAMED
 
 
 def test_what_was_lost_further_in_is_not_lost_here() -> None:
@@ -164,21 +151,19 @@ def test_an_origin_that_writes_late_is_accused_itself() -> None:
     assert (verdict.kind, verdict.line) == (Kind.ORIGIN_BURSTS, "the origin itself bursts")
 
 
-@pytest.mark.parametrize("hold", [to_end, to_octets(600), for_time(0.2)])
-def test_a_run_that_disagrees_with_the_others_leaves_it_unsure(hold: Holding) -> None:
-    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (hold, on_time, on_time))
-    verdict = judge_hop(Hop("hop", runs))
-    assert (verdict.kind, verdict.line) == (Kind.UNSURE, "unsure: held in 1 of 3 runs")
-
-
-def test_half_of_the_runs_are_not_enough() -> None:
-    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (to_end, on_time))
-    assert judge_hop(Hop("hop", runs)).line == "unsure: held in 1 of 2 runs"
-
-
-def test_two_of_three_runs_are_enough() -> None:
-    runs = tuple(run_of(Probe(), Path(hold=each)) for each in (to_end, on_time, to_end))
-    assert judge_hop(Hop("hop", runs)).kind in HOLDING
+@pytest.mark.parametrize(
+    "holds, line",
+    [
+        ((to_end, on_time, on_time), "unsure: held in 1 of 3 runs"),
+        ((to_octets(600), on_time, on_time), "unsure: held in 1 of 3 runs"),
+        ((for_time(0.2), on_time, on_time), "unsure: held in 1 of 3 runs"),
+        ((to_end, on_time), "unsure: held in 1 of 2 runs"),
+        ((to_end, on_time, to_end), "HOLDS to the end; 20 chunks became 1"),
+    ],
+)
+def test_more_than_half_of_the_runs_must_agree(holds: tuple[Holding, ...], line: str) -> None:
+    runs = tuple(run_of(Probe(), Path(hold=hold)) for hold in holds)
+    assert judge_hop(Hop("hop", runs)).line == line
 
 
 def test_holds_while_our_own_timer_was_late_do_not_count() -> None:
