@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import trio
 
-Changes = tuple[tuple[bytes, bytes], ...]
+from tests.check.variants import Changes, changed
+
 Whole = Callable[[bytes], bytes]
 END = b"0\r\n\r\n"
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -73,12 +74,6 @@ def is_over(octets: bytes) -> bool:
     if length:
         return len(rest) >= int(length[1])
     return octets.endswith(END) or bool(found and head.startswith(b"GET"))
-
-
-def changed(octets: bytes, changes: Changes) -> bytes:
-    for pattern, replacement in changes:
-        octets = re.sub(pattern, replacement, octets, flags=re.DOTALL)
-    return octets
 
 
 async def receive(stream: trio.SocketStream, within: float = math.inf) -> bytes:

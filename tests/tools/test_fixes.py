@@ -30,27 +30,25 @@ def changes(kind: Kind, *, software: str = "", seconds: float | None = None, arr
 
 
 @pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
-def test_each_row_stands_on_a_test_that_exists_or_on_a_source(fix: Fix) -> None:
+def test_each_row_has_its_proof_its_date_and_the_lines_or_the_field_that_it_changes(fix: Fix) -> None:
     assert bool(fix.proof) != bool(fix.source)
     if fix.proof:
         file, name = fix.proof.split("::")
-        tree = ast.parse((PROOFS / file).read_bytes())
-        assert name in {
-            node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
+        nodes = ast.walk(ast.parse((PROOFS / file).read_bytes()))
+        assert name in {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert fix.checked.year >= 2026
+    assert fix.kinds
+    assert replace(fix, kinds=frozenset()).applies(HopVerdict(hop="", kind=Kind.TO_END)) is False
+    assert fix.tried in ("", POST, ACCEL, NO_TRANSFORM, INCREMENTAL, HTTP_1_0)
+    assert (": " in fix.sets) == (fix.sets != "") == ("in the response" in fix.change)
+    assert fix.sets or fix.before != fix.after != ""
+    assert bool(fix.sets) != bool(fix.before and fix.after)
 
 
-def test_what_a_hop_says_of_itself_chooses_the_rows() -> None:
+def test_what_a_hop_says_of_itself_its_name_and_the_version_it_asks_with_choose_the_rows() -> None:
     assert changes(Kind.TO_END, software="nginx/1.22.1")[0] == "proxy_buffering off;"
     assert "proxy_buffering off;" not in changes(Kind.TO_END, software="Caddy")
-
-
-def test_the_name_of_a_host_may_say_it_too() -> None:
-    verdict = HopVerdict(hop="nginx:8080", kind=Kind.TO_END)
-    assert offered(verdict, Basis.NAMED)[0] == "proxy_buffering off;"
-
-
-def test_the_version_that_the_origin_saw_adds_a_row() -> None:
+    assert offered(HopVerdict(hop="nginx:8080", kind=Kind.TO_END), Basis.NAMED)[0] == "proxy_buffering off;"
     row = "proxy_http_version 1.1; for frames below 4 KiB"
     assert row in changes(Kind.TO_END, software="nginx", arrived="HTTP/1.0, Connection: close")
     assert row not in changes(Kind.TO_END, software="nginx", arrived="HTTP/1.1")
@@ -71,19 +69,6 @@ def test_software_that_says_nothing_is_offered_the_fields_of_a_response(kind: Ki
 @pytest.mark.parametrize("kind", [Kind.STREAMS, Kind.REFRAMED, Kind.UNSURE, Kind.NOT_JUDGED, Kind.UNREACHABLE])
 def test_what_is_not_wrong_is_not_mended(kind: Kind) -> None:
     assert changes(kind, software="nginx") == []
-
-
-def test_every_row_has_a_date_and_applies_to_something() -> None:
-    for fix in all_fixes():
-        assert fix.checked.year >= 2026
-        assert fix.kinds
-        assert replace(fix, kinds=frozenset()).applies(HopVerdict(hop="", kind=Kind.TO_END)) is False
-
-
-@pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
-def test_what_a_row_counts_as_tried_is_a_change_that_is_tried(fix: Fix) -> None:
-    assert fix.tried in ("", POST, ACCEL, NO_TRANSFORM, INCREMENTAL, HTTP_1_0)
-    assert bool(fix.sets) != bool(fix.before and fix.after)
 
 
 def after_why(verdict: HopVerdict, *freeing: str, in_vain: tuple[str, ...] = ()) -> HopVerdict:
@@ -184,15 +169,6 @@ def test_what_mends_any_software_is_no_guess(kind: Kind) -> None:
 def test_our_gateway_is_known_by_its_mode_not_by_a_via_that_any_exact_one_writes() -> None:
     assert offered(replace(HELD, software="1.1 chunkwire, Chunkwire-Mode: buffer")) == ["--mode exact"]
     assert "--mode exact" not in offered(replace(HELD, software="1.1 chunkwire"))
-
-
-@pytest.mark.parametrize("fix", all_fixes(), ids=lambda fix: f"{fix.software}: {fix.change}")
-def test_each_row_has_the_lines_before_and_after_or_the_field_that_it_sets(fix: Fix) -> None:
-    if fix.sets:
-        assert ": " in fix.sets
-    else:
-        assert fix.before != fix.after != ""
-    assert bool(fix.sets) is ("in the response" in fix.change)
 
 
 @pytest.mark.parametrize("software", ["", "Express"])

@@ -138,9 +138,7 @@ def application(frames: list[bytes], coding: bytes = b"identity") -> Run:
     got.head(0.0, b"HTTP/1.1 200 OK", ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", coding)))
     scanner = ChunkedScanner()
     for k, frame in enumerate(frames, 1):
-        octets, found = encode_chunk(frame), list[Event]()
-        scanner.scan(octets, len(octets), found)
-        got.body(k / 10, found, k)
+        _arrive(got, scanner, k / 10, [frame], k - 1)
         records.append(AckRecord(1, "client.received", k / 10, k, 0, len(frame), k, True))
     got.end(1.0, "complete")
     return read_runs(records, hop="app", clock="here")[0]
@@ -204,9 +202,7 @@ def test_what_was_there_before_the_recording_began_came_at_no_known_time(read: i
     got = Recorder(records.append, stream=1, point="client.received")
     got.head(0.0, b"HTTP/1.1 200 OK", ())
     for number in range(10):
-        frame, events = encode_chunk(b"%d" % number), list[Event]()
-        ChunkedScanner().scan(frame, len(frame), events)
-        got.body(0.5, events, read)
+        _arrive(got, ChunkedScanner(), 0.5, [b"%d" % number], read - 1)
     got.end(0.5, "complete")
     verdict = judge_hop(Hop("hop", tuple(read_runs(records, hop="hop"))))
     assert verdict.kind is kind
