@@ -1,7 +1,6 @@
 """Answers of the endpoint: each form, each dialect behind it, sessions, and requests that are refused."""
 
 import json
-from urllib.parse import quote
 
 import pytest
 import trio
@@ -164,13 +163,6 @@ async def test_head_asks_nobody() -> None:
         assert (await asked.providers())[0]["asked"] == 0
 
 
-async def test_several_questions_of_one_connection_are_answered_in_turn() -> None:
-    async with asking() as asked, connect(asked.running.port) as client:
-        for question in ("one", "two"):
-            await client.send(get(f"/ask?q={question}"))
-            assert question.encode() in await client.read_until(b"0\r\n\r\n")
-
-
 @pytest.mark.parametrize(
     "query, lines, culprit",
     [
@@ -236,14 +228,6 @@ async def test_an_answer_too_long_for_one_body_is_refused_and_streams() -> None:
         assert len(asked.answers.sessions) == 0
     assert (status_of(whole), b"stream it" in whole) == (502, True)
     assert len(text_of(events_of(streamed))) == 5_000_000
-
-
-async def test_an_http_1_0_client_is_answered_until_close() -> None:
-    async with asking() as asked:
-        response = await asked.send(f"GET /ask?q={quote('one two')} HTTP/1.0\r\n\r\n".encode())
-    assert b"chunked" not in response
-    assert b'data: {"t":"one"}\n\n' in response
-    assert b"event: done\n" in body_of(response)
 
 
 async def test_an_answer_without_a_word_is_an_error_of_its_own() -> None:

@@ -107,14 +107,6 @@ async def test_a_stall_holds_for_its_duration() -> None:
     assert pacer.moments == [1000.0, 1007.0]
 
 
-async def test_a_stall_ends_when_the_client_resets() -> None:
-    async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
-        await client.send(get("/fault/stall?at=0"))
-        await client.read_until(b"\r\n\r\n")
-        client.reset()
-        assert await running.wait_ended() is Ended.CLIENT_GONE
-
-
 async def test_a_stalled_client_that_half_closed_still_gets_the_fin(autojump_clock: trio.abc.Clock) -> None:
     async with serving() as running:
         assert body_of(await running.ask(get("/fault/stall?n=2&at=1&duration=1m"))) == b"d\r\nChunk 1 of 2\n\r\n"

@@ -85,13 +85,6 @@ async def test_a_bad_parameter_is_named_in_one_line(target: str) -> None:
     assert text.endswith("\n")
 
 
-async def test_a_refused_parameter_leaves_the_connection_usable() -> None:
-    async with serving() as running:
-        one, two = b"GET /generate?n=x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /stream-bytes/0 HTTP/1.1\r\nHost: x\r\n\r\n"
-        answer = await running.ask(one + two)
-    assert answer.endswith(b"0\r\n\r\n")
-
-
 async def test_the_caps_are_settings() -> None:
     async with serving(settings=OriginSettings(max_chunks=3, max_octets=10, max_duration=1.0)) as running:
         assert status_of(await running.get("/generate?n=3&interval=0")) == 200

@@ -6,14 +6,9 @@ import zlib
 import pytest
 import trio
 
-import chunkwire
-from chunkwire.wire.frames import Chunk
+from tests.origin.test_resources import chunks_of
 from tests.patience import PATIENCE
-from tests.server.peer import body_of, connect, get, serving
-
-
-def chunks_of(response: bytes) -> list[bytes]:
-    return [frame.data for frame in chunkwire.decode(body_of(response)) if isinstance(frame, Chunk)]
+from tests.server.peer import connect, get, serving
 
 
 async def test_bursts_share_their_planned_moment() -> None:

@@ -152,12 +152,6 @@ async def test_nothing_is_served_after_a_cut() -> None:
     assert len(running.ended) == 1
 
 
-async def test_a_cut_to_http_1_0_is_a_reset() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(b"GET /frames?plan=3@0 HTTP/1.0\r\n\r\n")
-        await client.read_until_reset()
-
-
 async def test_the_text_of_a_plan_repeats_and_counts_octets() -> None:
     async with serving() as running:
         body = body_of(await running.get("/frames?plan=3@0,4@0,0@0&text=%C3%A9!"))
@@ -211,14 +205,6 @@ async def test_echo_of_nothing_is_nothing() -> None:
     async with serving() as running:
         answer = await running.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")
     assert body_of(answer) == b"0\r\n\r\n"
-
-
-async def test_echo_invites_a_body_that_waits_for_100() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(post("/echo", b"", b"Expect: 100-continue"))
-        assert await client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        await client.send(b"1\r\nx\r\n0\r\n\r\n")
-        await client.read_until(b"1\r\nx\r\n0\r\n\r\n")
 
 
 async def test_probe_events_carry_number_nonce_and_both_times() -> None:

@@ -8,8 +8,6 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record, from_json, to_json
 from chunkwire.tools.paint import Paint, columns, fitted
 from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, is_lenient_line, streams
-from chunkwire.wire.limits import LENIENT_LIMITS
-from chunkwire.wire.scanner import ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
 from tests.tools.seen import seen
 
@@ -210,14 +208,6 @@ def test_what_was_there_before_watch_started_has_neither_time_nor_read() -> None
     assert third.split()[0] == "7.0"
     assert len(first) == len(second) == len(third)
     assert "; 2 chunks were there before watch started" in lines_of(early)[-1]
-
-
-def test_a_padded_size_is_shown_as_lenient() -> None:
-    scanner = ChunkedScanner(LENIENT_LIMITS)
-    lines = lines_of(seen([(1, b" 5 \r\nhello\r\n5\r\nhello\r\n" + LAST)], scanner=scanner))
-    assert lines[4].endswith('5 lenient: " 5 "  hello')
-    assert lines[5].endswith(" 5  hello")
-    assert lines[-1].startswith("* lenient: 1 size line taken")
 
 
 @pytest.mark.parametrize(
