@@ -149,14 +149,14 @@ async def test_a_browsers_event_source_gets_its_head_before_any_token() -> None:
         assert b"event: error" in await client.read_all()
 
 
-async def test_a_client_that_reconnects_after_its_answer_is_told_that_there_is_no_more() -> None:
+async def test_a_reconnect_after_a_whole_answer_gets_204() -> None:
     async with asking() as asked:
         response = await asked.ask("hi", "", b"Last-Event-ID: 0123456789abcdef")
         assert status_of(response) == 204
         assert (await asked.providers())[0]["asked"] == 0
 
 
-async def test_head_asks_nobody() -> None:
+async def test_head_asks_no_provider() -> None:
     async with asking() as asked:
         head = b"HEAD /ask?q=hi HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         assert status_of(await asked.send(head)) == 200
@@ -176,7 +176,9 @@ async def test_head_asks_nobody() -> None:
         ("q=a&model=m", (), b"model: not a parameter of /ask"),
     ],
 )
-async def test_a_question_that_is_none_is_refused_by_name(query: str, lines: tuple[bytes, ...], culprit: bytes) -> None:
+async def test_a_bad_question_is_refused_by_the_name_of_its_parameter(
+    query: str, lines: tuple[bytes, ...], culprit: bytes
+) -> None:
     async with asking() as asked:
         response = await asked.send(get(f"/ask?{query}", b"Connection: close", *lines))
         assert (status_of(response), culprit in response) == (400, True)
@@ -230,7 +232,7 @@ async def test_an_answer_too_long_for_one_body_is_refused_and_streams() -> None:
     assert len(text_of(events_of(streamed))) == 5_000_000
 
 
-async def test_an_answer_without_a_word_is_an_error_of_its_own() -> None:
+async def test_an_empty_answer_is_a_502() -> None:
     async with asking(Fake(responder=chat(b"data: [DONE]\n\n"))) as asked:
         response = await asked.ask("hi")
     assert (status_of(response), json.loads(body_of(response))["error"]["kind"]) == (502, "empty")

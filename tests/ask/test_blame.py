@@ -37,7 +37,7 @@ FILTERED = b'{"error": {"message": "content management policy", "type": null, "c
 @pytest.mark.parametrize(
     "status, body", [(400, FILTERED), (400, b'{"error": "no such thing"}'), (422, b'{"detail": "no"}')]
 )
-async def test_questions_at_fault_close_the_service_for_nobody(status: int, body: bytes) -> None:
+async def test_bad_requests_do_not_open_the_breaker(status: int, body: bytes) -> None:
     script = Script((status, body))
     async with asking(Fake(responder=script, failures=1), patience=Patience(attempts=3)) as asked:
         for _ in range(3):
@@ -95,7 +95,7 @@ async def test_the_limit_of_tokens_gets_its_older_name() -> None:
     "message, status, asked_for",
     [("Unsupported parameter: temperature", 200, [True, False]), ("temperature: expected at most 1", 400, [True])],
 )
-async def test_a_callers_wish_is_left_out_where_it_is_unknown_and_not_where_it_is_wrong(
+async def test_a_parameter_that_a_provider_does_not_know_is_dropped_and_one_with_a_bad_value_is_not(
     message: str, status: int, asked_for: list[bool]
 ) -> None:
     refusal = json.dumps({"error": {"message": message, "param": "temperature"}}).encode()

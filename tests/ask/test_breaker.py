@@ -28,7 +28,7 @@ def test_it_opens_at_the_nth_failure_in_a_row_and_not_before() -> None:
     assert breaker.try_pass(0) is None
 
 
-def test_a_success_between_failures_begins_the_count_anew() -> None:
+def test_a_success_resets_the_count_of_failures() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     must_pass(breaker, 0).fail(0)
     must_pass(breaker, 0).succeed()
@@ -44,20 +44,20 @@ def test_it_stays_open_for_its_cooldown_and_is_then_half_open() -> None:
     assert breaker.state(10) is BreakerState.HALF_OPEN
 
 
-def test_half_open_it_lets_one_question_pass_at_a_time() -> None:
+def test_a_half_open_breaker_passes_one_question_at_a_time() -> None:
     breaker = opened()
     must_pass(breaker, 10)
     assert breaker.try_pass(10) is None
 
 
-def test_a_trial_that_gives_a_whole_answer_closes_it() -> None:
+def test_a_whole_answer_to_a_trial_closes_the_breaker() -> None:
     breaker = opened()
     must_pass(breaker, 10).succeed()
     assert breaker.state(10) is BreakerState.CLOSED
     assert breaker.failures == 0
 
 
-def test_a_trial_closes_it_with_its_first_token() -> None:
+def test_the_first_token_of_a_trial_closes_the_breaker() -> None:
     breaker = opened()
     trial = must_pass(breaker, 10)
     trial.note_first_token()
@@ -65,7 +65,7 @@ def test_a_trial_closes_it_with_its_first_token() -> None:
     assert [breaker.try_pass(10) is None for _ in range(3)] == [False] * 3
 
 
-def test_the_first_token_of_an_answer_ends_a_row_of_failures() -> None:
+def test_a_first_token_resets_the_count_of_failures() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     lasting = must_pass(breaker, 0)
     must_pass(breaker, 0).fail(0)
@@ -74,7 +74,7 @@ def test_the_first_token_of_an_answer_ends_a_row_of_failures() -> None:
     assert (breaker.failures, breaker.state(0)) == (1, BreakerState.CLOSED)
 
 
-def test_a_row_of_broken_answers_goes_on_through_a_trials_first_token_until_one_is_whole() -> None:
+def test_broken_answers_are_counted_across_a_trial_until_one_is_whole() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     for now in (0, 0, 10):
         assert breaker.state(now) is not BreakerState.OPEN
@@ -86,7 +86,7 @@ def test_a_row_of_broken_answers_goes_on_through_a_trials_first_token_until_one_
     assert breaker.failures == 0
 
 
-def test_a_trial_that_fails_opens_it_again() -> None:
+def test_a_failed_trial_opens_the_breaker_again() -> None:
     breaker = opened()
     must_pass(breaker, 10).fail(11)
     assert breaker.state(20.9) is BreakerState.OPEN
@@ -94,13 +94,13 @@ def test_a_trial_that_fails_opens_it_again() -> None:
     assert breaker.try_pass(21) is not None
 
 
-def test_a_question_that_is_given_up_while_closed_says_nothing() -> None:
+def test_a_pass_that_is_given_up_while_closed_changes_nothing() -> None:
     breaker = Breaker(failures=1)
     must_pass(breaker, 0).give_up()
     assert breaker.state(0) is BreakerState.CLOSED
 
 
-def test_a_pass_from_before_the_state_changed_says_nothing() -> None:
+def test_a_pass_from_before_a_change_of_state_is_ignored() -> None:
     breaker = Breaker(failures=1, cooldown=10)
     late, later, failing = (must_pass(breaker, 0) for _ in range(3))
     failing.fail(0)
@@ -112,7 +112,7 @@ def test_a_pass_from_before_the_state_changed_says_nothing() -> None:
     assert breaker.state(10) is BreakerState.CLOSED
 
 
-def test_a_second_word_about_a_pass_is_not_heard() -> None:
+def test_only_the_first_result_of_a_pass_counts() -> None:
     breaker = Breaker(failures=1, cooldown=10)
     permit = must_pass(breaker, 0)
     permit.succeed()
@@ -121,7 +121,7 @@ def test_a_second_word_about_a_pass_is_not_heard() -> None:
 
 
 @pytest.mark.parametrize("wait", [0.5, 1, 30])
-def test_a_provider_that_asks_to_be_left_alone_is_left_alone_so_long_and_no_longer(wait: float) -> None:
+def test_a_retry_after_opens_the_breaker_for_exactly_that_time(wait: float) -> None:
     breaker = Breaker(failures=5, cooldown=10)
     must_pass(breaker, 0).fail(0, wait=wait)
     assert breaker.opens_in(0) == wait
@@ -129,7 +129,7 @@ def test_a_provider_that_asks_to_be_left_alone_is_left_alone_so_long_and_no_long
     assert breaker.opens_in(wait) == wait
 
 
-def test_a_wish_for_no_wait_at_all_is_a_failure_as_any() -> None:
+def test_a_retry_after_of_0_counts_as_a_plain_failure() -> None:
     breaker = Breaker(failures=2, cooldown=10)
     must_pass(breaker, 0).fail(0, wait=0)
     assert breaker.state(0) is BreakerState.CLOSED
@@ -137,7 +137,7 @@ def test_a_wish_for_no_wait_at_all_is_a_failure_as_any() -> None:
     assert breaker.opens_in(0) == 10
 
 
-def test_but_never_for_hours() -> None:
+def test_a_retry_after_is_capped() -> None:
     breaker = Breaker()
     must_pass(breaker, 0).fail(0, wait=86_400)
     assert breaker.opens_in(0) == MAX_COOLDOWN_S

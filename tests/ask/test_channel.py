@@ -59,7 +59,7 @@ async def test_items_behind_octets_that_the_socket_did_not_take_wait_in_the_chan
     assert caller.channel.text == "abc"
 
 
-async def test_the_channel_holds_so_many_items_and_no_more() -> None:
+async def test_the_channel_holds_items_up_to_its_limit() -> None:
     channel = AnswerChannel(keeps_text=False)
     items: list[Content] = [Text("x")] * CHANNEL_ITEMS
     assert channel.put_nowait([*items, Text("one more")]) == [Text("one more")]

@@ -75,7 +75,7 @@ async def test_tool_calls_in_both_forms() -> None:
     assert json.loads(events[-2].data)["choices"][0]["finish_reason"] == "tool_calls"
 
 
-async def test_members_that_are_not_known_here_go_to_who_speaks_the_form() -> None:
+async def test_unknown_members_are_passed_to_a_provider_of_the_same_dialect() -> None:
     script = Script((delta("x"), DONE))
     async with asking(Fake(responder=script)) as asked:
         await whole(asked, seed=7, response_format={"type": "json_object"}, user=None)

@@ -37,7 +37,7 @@ class Held:
             await body.send_chunk(DONE)
 
 
-async def test_a_trials_first_token_lets_in_everybody_who_waited_for_it() -> None:
+async def test_the_first_token_of_a_trial_admits_all_waiters() -> None:
     held = Held((503, b"not yet"))
     async with asking(Fake(responder=held, failures=1, cooldown=0.0)) as asked, trio.open_nursery() as nursery:
         assert status_of(await asked.ask("hi")) == 503
@@ -63,7 +63,7 @@ async def test_a_trials_first_token_lets_in_everybody_who_waited_for_it() -> Non
 
 
 @pytest.mark.parametrize("waiting", [0, 1])
-async def test_who_finds_a_provider_full_waits_or_is_told_so(waiting: int) -> None:
+async def test_a_question_to_a_full_provider_queues_and_is_503_beyond_the_queue(waiting: int) -> None:
     held = Held()
     async with asking(Fake(responder=held, most=1, most_waiting=waiting)) as asked, trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask, "one", name="one")
@@ -92,7 +92,7 @@ async def test_a_full_provider_gives_its_questions_to_the_next() -> None:
         held.last.release()
 
 
-async def test_waiting_for_room_has_an_end() -> None:
+async def test_waiting_for_a_full_provider_has_a_timeout() -> None:
     held = Held()
     patience = Patience(attempts=1, queue=0.05)
     async with asking(Fake(responder=held, most=1), patience=patience) as asked, trio.open_nursery() as nursery:
@@ -117,7 +117,7 @@ async def test_a_budget_bounds_the_repeats_of_all_questions(mock_clock: trio.tes
     assert "chunkwire_ask_retries_refused_total" in text
 
 
-async def test_the_metrics_tell_providers_retries_and_how_far_broken_answers_came() -> None:
+async def test_the_metrics_count_providers_retries_and_the_length_of_broken_answers() -> None:
     async with asking(Fake(responder=chat(delta("a"), delta("b"))), Fake()) as asked:
         await asked.ask("hi")
         lines = AskMetrics(asked.answers.relay).to_text().splitlines()

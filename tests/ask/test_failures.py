@@ -88,7 +88,7 @@ async def test_a_provider_that_sends_no_token_in_time_is_a_504() -> None:
         (Fake(responder=chat(delta("Say"), delta(" hello"), b"data: oops\n\n")), "broken"),
     ],
 )
-async def test_after_the_first_token_nobody_else_is_asked_and_the_error_is_an_event(fake: Fake, kind: str) -> None:
+async def test_after_the_first_token_there_is_no_failover_and_the_error_is_an_event(fake: Fake, kind: str) -> None:
     async with asking(fake, Fake()) as asked:
         response = await asked.ask("Say hello again")
         whole = await asked.ask("Say hello again", "&stream=false")
@@ -106,7 +106,7 @@ async def test_a_terminal_event_is_enough_whatever_becomes_of_the_framing() -> N
         assert last_of(await asked.ask("Say hello"))[0] == "done"
 
 
-async def test_a_provider_that_keeps_its_connection_open_after_the_end_keeps_nobody_waiting() -> None:
+async def test_an_answer_ends_at_its_terminal_event_though_the_provider_stays_connected() -> None:
     async def lingers(request: IncomingRequest, response: Responder) -> None:
         await request.read_body(1 << 20)
         async with response.chunked(fields=(EVENT_STREAM,)) as body:
@@ -117,7 +117,7 @@ async def test_a_provider_that_keeps_its_connection_open_after_the_end_keeps_nob
         assert last_of(await asked.ask("x"))[0] == "done"
 
 
-async def test_a_question_that_is_itself_at_fault_is_asked_of_nobody_else() -> None:
+async def test_a_bad_request_is_not_retried_at_another_provider() -> None:
     async with asking(Fake(failing("400")), Fake()) as asked:
         response = await asked.ask("hi")
         told = await asked.providers()
@@ -143,7 +143,7 @@ async def test_a_breaker_opens_after_failures_in_a_row_and_its_provider_is_skipp
     assert [attempt["error"] for attempt in asked.audit[2]["attempts"] if "error" in attempt] == ["skipped"]
 
 
-async def test_when_every_breaker_is_open_the_caller_is_told_how_long() -> None:
+async def test_a_503_of_open_breakers_has_a_retry_after() -> None:
     async with asking(Fake(failing("503"), failures=1), Fake(failing("503"), failures=1, cooldown=7)) as asked:
         await asked.ask("hi")
         response = await asked.ask("hi")

@@ -23,7 +23,7 @@ async def waited(waiter: Waiter) -> Admission | None:
         return await waiter.wait(0.0)
 
 
-def test_a_gate_lets_in_so_many_and_no_more() -> None:
+def test_a_gate_admits_up_to_its_limit() -> None:
     full = gate(most=2)
     entries = [must_enter(full), must_enter(full)]
     assert full.try_enter(0) is None
@@ -32,7 +32,7 @@ def test_a_gate_lets_in_so_many_and_no_more() -> None:
     assert full.running == 2
 
 
-async def test_who_waits_is_let_in_in_order_and_before_who_comes_then() -> None:
+async def test_waiters_are_admitted_in_order_and_before_newcomers() -> None:
     full = gate()
     entry = must_enter(full)
     first, second = Waiter([full]), Waiter([full])
@@ -46,7 +46,7 @@ async def test_who_waits_is_let_in_in_order_and_before_who_comes_then() -> None:
     assert full.waiting == 0
 
 
-async def test_a_queue_has_so_many_places_and_no_more() -> None:
+async def test_a_queue_has_places_up_to_its_limit() -> None:
     full = gate(most_waiting=2)
     Waiter([full])
     assert full.has_place
@@ -54,7 +54,7 @@ async def test_a_queue_has_so_many_places_and_no_more() -> None:
     assert not full.has_place
 
 
-async def test_who_waits_at_two_gates_takes_the_first_that_opens_and_leaves_the_other() -> None:
+async def test_a_waiter_at_two_gates_takes_the_first_that_opens_and_leaves_the_other() -> None:
     one, other = gate(), gate()
     must_enter(one)
     entry = must_enter(other)
@@ -66,14 +66,14 @@ async def test_who_waits_at_two_gates_takes_the_first_that_opens_and_leaves_the_
     assert (one.waiting, other.waiting) == (0, 0)
 
 
-async def test_waiting_has_an_end(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_waiter_gives_up_at_its_timeout(autojump_clock: trio.testing.MockClock) -> None:
     full = gate()
     must_enter(full)
     assert await Waiter([full]).wait(5.0) is None
     assert (trio.current_time(), full.waiting) == (5.0, 0)
 
 
-async def test_who_leaves_while_it_is_let_in_gives_the_place_back() -> None:
+async def test_a_waiter_cancelled_while_it_is_admitted_gives_its_place_back() -> None:
     full = gate()
     entry = must_enter(full)
     waiter = Waiter([full])
@@ -84,7 +84,7 @@ async def test_who_leaves_while_it_is_let_in_gives_the_place_back() -> None:
     assert (full.running, full.waiting) == (0, 0)
 
 
-async def test_during_a_trial_others_wait_and_its_first_token_lets_them_in() -> None:
+async def test_waiters_of_a_trial_are_admitted_at_its_first_token() -> None:
     tried = gate(most=3)
     failed = must_enter(tried)
     failed.permit.fail(0)
@@ -98,7 +98,7 @@ async def test_during_a_trial_others_wait_and_its_first_token_lets_them_in() -> 
     assert await waited(waiters[1]) is not None
 
 
-async def test_a_trial_that_fails_sends_away_who_waits_there_and_only_there() -> None:
+async def test_a_failed_trial_rejects_the_waiters_of_its_gate_alone() -> None:
     tried, full = gate(), gate()
     must_enter(full)
     failed = must_enter(tried)
@@ -113,7 +113,7 @@ async def test_a_trial_that_fails_sends_away_who_waits_there_and_only_there() ->
     assert await waited(both) is None
 
 
-async def test_a_trial_that_is_given_up_lets_the_next_one_try() -> None:
+async def test_a_trial_that_is_given_up_makes_the_next_waiter_the_trial() -> None:
     tried = gate()
     failed = must_enter(tried)
     failed.permit.fail(0)
@@ -127,14 +127,14 @@ async def test_a_trial_that_is_given_up_lets_the_next_one_try() -> None:
     assert await waited(second) is None
 
 
-def test_an_idle_process_may_make_a_few_retries_and_regains_them() -> None:
+def test_an_idle_budget_has_its_floor_of_retries_and_regains_them() -> None:
     budget = RetryBudget()
     assert [budget.try_spend(0) for _ in range(int(RETRY_FLOOR) + 1)] == [True] * int(RETRY_FLOOR) + [False]
     assert [budget.try_spend(1), budget.try_spend(1)] == [True, False]
     assert (budget.spent, budget.refused) == (int(RETRY_FLOOR) + 1, 2)
 
 
-def test_each_question_earns_its_share_of_a_retry() -> None:
+def test_each_question_earns_a_share_of_a_retry() -> None:
     budget = RetryBudget(share=0.5)
     while budget.try_spend(0):
         pass
@@ -150,7 +150,7 @@ def test_what_is_earned_is_bounded() -> None:
     assert budget.left(0) == 100
 
 
-def test_a_share_of_nothing_is_no_retry_ever() -> None:
+def test_a_share_of_0_allows_no_retry() -> None:
     budget = RetryBudget(share=0)
     budget.earn(0)
     assert not budget.try_spend(1000)

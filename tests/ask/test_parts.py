@@ -90,7 +90,7 @@ def test_a_key_loses_its_newline_and_must_be_one_word() -> None:
         assert key not in str(caught.value)
 
 
-def test_a_key_is_told_nowhere() -> None:
+def test_a_key_is_in_neither_repr_nor_json() -> None:
     made = provider("a=openai:http://x#m", A_API_KEY="secret")
     assert "secret" not in repr(made) + json.dumps(made.to_json(0))
 
@@ -105,7 +105,7 @@ def test_a_key_is_told_nowhere() -> None:
         ("a=openai:http://x", "a: expected a model"),
     ],
 )
-def test_a_spec_that_is_none_is_refused_by_what_is_wrong(spec: str, culprit: str) -> None:
+def test_a_broken_spec_is_refused_by_what_is_wrong(spec: str, culprit: str) -> None:
     with pytest.raises(LocalError) as caught:
         provider(spec)
     assert culprit in str(caught.value)

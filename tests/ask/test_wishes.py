@@ -88,7 +88,7 @@ async def test_invalid_utf_8_in_a_query_is_refused_and_its_replacement_is_not() 
         assert status_of(await asked.ask("\ufffd")) == 200
 
 
-async def test_every_wish_reaches_the_provider() -> None:
+async def test_every_parameter_reaches_the_provider() -> None:
     script = Script(HELLO)
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     told = [
@@ -185,7 +185,7 @@ async def test_a_model_that_a_provider_has_asks_that_one_first_and_the_others_fo
     assert ([body["model"] for body in failing.bodies], script.bodies[0]["model"]) == (["m-b"], "m-a")
 
 
-async def test_a_model_that_nobody_has_is_its_callers_mistake_and_no_failure() -> None:
+async def test_an_unknown_model_is_a_404_and_no_failure_of_a_provider() -> None:
     unknown = (404, b'{"error": {"message": "no such model", "code": "model_not_found"}}')
     async with asking(Fake(responder=Script(unknown), failures=1), Fake(responder=Script(unknown))) as asked:
         response = await asked.post("/ask", {**ASK_HI, "model": "gpt-0"}, JSON)

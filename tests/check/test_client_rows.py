@@ -158,7 +158,7 @@ async def test_chunks_do_not_apply_to_http_1_0_nor_gzip_to_who_does_not_ask_for_
     "value, takes",
     [("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("identity", False), ("", False)],
 )
-def test_gzip_is_for_those_who_ask(value: str, takes: bool) -> None:
+def test_gzip_is_accepted_by_name_unless_its_weight_is_0(value: str, takes: bool) -> None:
     assert takes_gzip(Request(b"GET", b"/", fields=((b"Accept-Encoding", value.encode()),))) is takes
 
 

@@ -55,7 +55,7 @@ def test_a_pipe_is_annotated_as_it_comes() -> None:
         (b"\xff\x00\x1b[31m", ExitCode.BROKEN, "malformed"),
     ],
 )
-def test_garbage_is_told_in_words(octets: bytes, code: ExitCode, words: str) -> None:
+def test_garbage_has_its_exit_code_and_a_message(octets: bytes, code: ExitCode, words: str) -> None:
     returned, out, err = watched(octets)
     assert (returned, words in err, "\x1b" in out + err) == (code, True, False), err
 

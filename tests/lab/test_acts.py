@@ -38,7 +38,7 @@ async def test_what_is_not_installed_has_its_recorded_answer(monkeypatch: pytest
         assert go["detail"].endswith("recorded: unexpected EOF (Go 1.19.8)")
 
 
-async def test_a_trial_that_is_none_is_refused() -> None:
+async def test_an_unknown_trial_is_404() -> None:
     async with lab_running() as (_, where):
         assert status_of(await answer(where, get("/direct/trial/none"))) == 404
 
@@ -60,7 +60,7 @@ async def test_a_capture_is_read_as_watch_reads_it() -> None:
 
 
 @pytest.mark.parametrize("file", [b"", b'{"v":2}\n', b'{"a":1}', b"{\xff"])
-async def test_a_file_that_is_none_is_refused_in_a_line(file: bytes) -> None:
+async def test_a_file_that_is_no_recording_is_refused_in_one_line(file: bytes) -> None:
     async with lab_running() as (lab, where):
         response = await answer(where, act(lab, "/lab/load"), file)
         assert status_of(response) == 400

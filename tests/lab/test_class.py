@@ -53,7 +53,7 @@ async def test_a_class_is_reached_by_its_name(host: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/c/guess", "/c/", "/c/AAAAAAAAAAAAAAAAAAAAAA"])
-async def test_a_seat_that_nobody_took_is_none(path: str) -> None:
+async def test_an_unknown_seat_is_404(path: str) -> None:
     async with lab_running(class_lab()) as (_, where):
         for target in ("/", "/lab/config", "/direct/generate?n=1"):
             assert status_of(await answer(where, get(path + target, host=HOST))) == 404
@@ -86,14 +86,14 @@ async def test_of_60_learners_each_has_what_that_one_typed() -> None:
         assert had == {seat.path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, seat in enumerate(seats)}
 
 
-async def test_no_journal_tells_of_everybodys_exchanges() -> None:
+async def test_a_class_has_no_journal() -> None:
     async with lab_running(class_lab()) as (lab, where):
         path = (await take_seat(lab, where, HOST)).path
         for target in ("/direct/journal", "/via/exact/journal"):
             assert status_of(await answer(where, get(path + target, host=HOST))) == 404
 
 
-async def test_a_learners_feed_tells_of_no_other() -> None:
+async def test_a_learners_feed_has_no_exchange_of_another_learner() -> None:
     async with lab_running(class_lab()) as (lab, where), await trio.open_tcp_stream(where.host, where.port) as feed:
         mine, other = [(await take_seat(lab, where, HOST)).path for _ in range(2)]
         await feed.send_all(get(f"{mine}/lab/feed", host=HOST) + b"\r\n")

@@ -59,7 +59,7 @@ async def test_what_acts_needs_the_token(field: str, target: str) -> None:
         assert b"load it again" in response
 
 
-async def test_the_token_is_told_to_the_page_and_not_to_others() -> None:
+async def test_the_token_is_given_to_the_page_and_to_no_other() -> None:
     async with lab_running() as (lab, where):
         own = await answer(where, get("/lab/config", "Sec-Fetch-Site: same-origin"))
         foreign = await answer(where, get("/lab/config", "Origin: http://evil.example"))

@@ -42,7 +42,7 @@ def test_a_line_is_read_as_it_was_written() -> None:
         (changed(who="a" * MAX_LINE), "a JSON object"),
     ],
 )
-def test_a_line_that_is_none_says_what_was_expected(text: str, said: str) -> None:
+def test_a_broken_hand_in_line_says_what_was_expected(text: str, said: str) -> None:
     with pytest.raises(LocalError, match="expected") as caught:
         parse_line(text)
     assert said in str(caught.value)

@@ -30,7 +30,7 @@ def test_the_list_has_ten_lessons_and_what_to_type(capsys: pytest.CaptureFixture
     assert "chunkwire lesson 1 " in shown
 
 
-async def test_who_stands_still_in_the_middle_gets_a_hint_and_who_has_begun_nothing_none(
+async def test_an_idle_learner_gets_a_hint_in_mid_request_and_none_before(
     autojump_clock: MockClock,
 ) -> None:
     hints: list[str] = []

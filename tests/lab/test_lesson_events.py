@@ -74,7 +74,7 @@ async def test_a_lesson_is_begun_with_the_pages_token_alone() -> None:
 
 
 @pytest.mark.parametrize("target", ["/lab/lesson/0", "/lab/lesson/11", "/lab/lesson/x", "/lab/lesson/1?nc=socat"])
-async def test_a_lesson_that_is_none_is_refused(target: str) -> None:
+async def test_an_unknown_lesson_is_refused(target: str) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         assert status_of(await answer(where, act(lab, target))) == 400
         assert status_of(await answer(where, act(lab, "/lab/answer?text=x"))) == 409

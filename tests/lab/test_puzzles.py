@@ -26,7 +26,7 @@ def test_each_setting_of_a_puzzle_is_one_of_the_gateway_and_leaves_no_mark(setti
 
 
 @pytest.mark.parametrize("setting", ["", "nonsense", "slice=0", "buffer=3", "cut=x", "exact=1"])
-def test_a_setting_that_is_none_is_refused_in_one_line(setting: str) -> None:
+def test_an_unknown_setting_is_refused_in_one_line(setting: str) -> None:
     with pytest.raises(LocalError, match="expected"):
         hop_settings(setting)
 
@@ -68,13 +68,13 @@ async def test_a_wrong_setting_is_refuted_by_a_hop_that_has_it() -> None:
     assert not exact.is_right
 
 
-async def test_a_setting_that_nobody_could_tell_apart_is_right() -> None:
+async def test_an_equivalent_setting_is_right() -> None:
     same, other = await judged(puzzle(3, "tiny=0"), (3, "slice=1"), (3, "slice=2"))
     assert same.is_right
     assert not other.is_right
 
 
-async def test_a_hop_that_is_none_is_refused() -> None:
+async def test_a_hop_number_out_of_range_is_refused() -> None:
     with pytest.raises(LocalError, match="from 1 to 3"):
         await judge_answer(puzzle(1, "buffer"), (), 4, "buffer")
 
@@ -89,7 +89,7 @@ def test_the_command_asks_until_an_answer_is_right() -> None:
     assert f"✓ Yes: hop {made.hop} has {made.setting}" in shown
 
 
-def test_an_answer_of_a_script_is_judged_and_who_gives_up_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_answer_judges_a_guess_and_end_of_input_gives_the_solution(capsys: pytest.CaptureFixture[str]) -> None:
     made = make_puzzle(2, 7)
     assert main(["puzzle", "2", "--seed", "7", "--answer", str(made.hop), "exact"]) == 1
     assert f"Hop {made.hop} is not sound" in capsys.readouterr().out

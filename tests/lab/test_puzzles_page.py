@@ -35,7 +35,7 @@ def test_a_puzzle_is_set_and_answers_are_judged(sight: Sight, width: int) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_who_gives_up_gets_the_answer(sight: Sight) -> None:
+def test_giving_up_shows_the_solution(sight: Sight) -> None:
     page = sight.page()
     page.select_option("#puzzle-which", "1")
     page.fill("#puzzle-seed", str(SEED))

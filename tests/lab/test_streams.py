@@ -103,7 +103,7 @@ async def test_a_change_of_pace_holds_at_once(autojump_clock: trio.testing.MockC
     assert trio.current_time() - began == pytest.approx(6.0)
 
 
-async def test_the_feed_tells_what_origin_and_gateway_sent() -> None:
+async def test_the_feed_has_what_origin_and_gateway_sent() -> None:
     async with lab_running() as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
         await feed.send_all(get("/lab/feed") + b"\r\n")
         await _until(feed, b"event: hello")
@@ -141,7 +141,7 @@ async def test_what_a_slow_page_does_not_take_is_dropped_and_counted(beyond: int
     assert b"dropped" not in watcher.take()
 
 
-async def test_records_that_nobody_waits_for_are_made_at_once() -> None:
+async def test_records_are_made_at_once_where_no_page_waits() -> None:
     done: list[int] = []
     watchers = Watchers()
     watchers._watchers.add(Watcher())

@@ -83,9 +83,7 @@ def test_a_reset_is_told_from_an_end() -> None:
         (("1",), 7),
     ],
 )
-def test_an_address_that_is_none_gets_one_line(
-    words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_address_gets_one_line(words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["talk", "-q", *words]) == code
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -210,7 +210,7 @@ CONVERSE: dict[str, Any] = {
         ("bedrock", CONVERSE),
     ],
 )
-def test_every_wish_stands_in_the_members_of_the_dialect(dialect: str, body: dict[str, Any]) -> None:
+def test_every_parameter_has_the_dialects_own_member(dialect: str, body: dict[str, Any]) -> None:
     assert body_of(dialect) == body
 
 
@@ -242,7 +242,7 @@ def test_bedrock_has_no_way_to_forbid_tools_but_to_name_none() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_without_a_wish_nothing_stands_in_the_body(dialect: str) -> None:
+def test_a_bare_question_has_no_optional_member(dialect: str) -> None:
     text = json.dumps(body_of(dialect, Question("m", (Message("user", "Hi"),))))
     for word in ("tool", "emperature", "top", "stop", "Config", "seed", "null"):
         assert word not in text.replace("stream_options", "")

@@ -97,6 +97,6 @@ def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
 
 
 @pytest.mark.parametrize("header", [b"\1", b"\1n", b"\1n\x0a", b"\1n\7\0\5abc", b"\1n\7\0", b"\1n\4\0", b"\5n"])
-def test_a_header_that_is_none_is_refused(header: bytes) -> None:
+def test_a_broken_header_is_refused(header: bytes) -> None:
     with pytest.raises(BrokenMessage, match="header"):
         decode(seal(header))

@@ -147,7 +147,7 @@ def test_openai_chat_is_written_without_event_types_and_ends_with_usage_then_don
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
 
 
-def test_openai_chat_tells_no_usage_unless_asked() -> None:
+def test_openai_chat_sends_no_usage_unless_asked() -> None:
     silent = ASKED.__class__("m", (), wants_usage=False)
     octets = b"".join(piece.octets for piece in DIALECTS["openai"].write(HELLO, silent))
     assert b"usage" not in octets

@@ -51,7 +51,7 @@ def test_a_path_names_its_dialect(path: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/messages/batches", "/model/m/else", "/models/g:embedContent"])
-def test_another_path_names_none(path: str) -> None:
+def test_another_path_has_no_dialect(path: str) -> None:
     assert route(path) is None
 
 

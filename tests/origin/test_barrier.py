@@ -52,7 +52,7 @@ async def test_the_first_event_may_wait_for_the_head_too() -> None:
             await client.read_until(b'"n":1,')
 
 
-async def test_an_acknowledgement_out_of_order_is_refused_and_one_of_nobody_not_found() -> None:
+async def test_an_acknowledgement_out_of_order_is_409_and_one_without_a_barrier_404() -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(get(f"/probe?n=3&barrier={ID}"))
         with trio.fail_after(PATIENCE):
@@ -84,7 +84,7 @@ async def test_an_id_has_16_to_64_characters(name: str, is_taken: bool) -> None:
         raise AssertionError("it was taken")
 
 
-async def test_so_many_are_open_at_once_and_not_one_more() -> None:
+async def test_barriers_are_open_up_to_their_limit() -> None:
     barriers = Barriers()
     async with trio.open_nursery() as nursery:
 
@@ -101,7 +101,9 @@ async def test_so_many_are_open_at_once_and_not_one_more() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_barrier_that_nobody_acknowledges_is_cut_and_forgotten(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_barrier_without_an_acknowledgement_is_cut_at_its_idle_timeout(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     barriers = Barriers()
     with barriers.opened(ID) as barrier:
         barrier.note_written(10)
@@ -113,7 +115,7 @@ async def test_a_barrier_that_nobody_acknowledges_is_cut_and_forgotten(autojump_
         barriers.acknowledge(Query(f"barrier={ID}&n=1".encode()))
 
 
-async def test_who_asks_for_the_state_beyond_a_frame_is_answered_when_it_is_written() -> None:
+async def test_the_state_beyond_a_frame_is_answered_when_that_frame_is_written() -> None:
     barriers = Barriers()
     with barriers.opened(ID) as barrier, trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:

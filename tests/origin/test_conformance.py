@@ -68,7 +68,7 @@ async def test_a_body_in_two_reads_comes_back_only_as_far_as_it_is_valid(vector:
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
-async def test_no_request_hides_in_a_body_that_is_refused(vector: Vector) -> None:
+async def test_no_request_is_smuggled_in_a_body_that_is_refused(vector: Vector) -> None:
     """Attacks §2.1: whatever another parser makes of the body, here the connection is over."""
     origin = Server(RESOURCES, pacer=TrioPacer())
     await converse(origin, post("/echo", vector.octets), get("/generate?n=1&interval=0"))
@@ -76,7 +76,7 @@ async def test_no_request_hides_in_a_body_that_is_refused(vector: Vector) -> Non
 
 
 @pytest.mark.parametrize("vector", [vector for vector in load() if vector.verdict == "reject"], ids=str)
-async def test_no_request_hides_in_a_refused_body_that_nobody_reads(vector: Vector) -> None:
+async def test_no_request_is_smuggled_in_a_refused_body_that_is_not_read(vector: Vector) -> None:
     origin = Server(RESOURCES, pacer=TrioPacer())
     answer = await converse(origin, post("/", vector.octets) + get("/generate?n=1&interval=0"))
     assert status_of(answer) == 405

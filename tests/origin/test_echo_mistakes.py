@@ -64,7 +64,7 @@ async def test_a_client_that_waits_for_the_head_gets_it(
         await client.read_until(b"5\r\nhello\r\n")
 
 
-async def test_head_takes_now_alone() -> None:
+async def test_head_takes_only_now() -> None:
     async with serving() as running:
         answer = await running.ask(get("/echo?head=later").replace(b"GET", b"POST", 1))
     assert (status_of(answer), b"head: expected now" in answer) == (400, True)

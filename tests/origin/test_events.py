@@ -45,7 +45,7 @@ async def test_one_event_needs_no_pause() -> None:
     assert len(await sse("/sse?count=1")) == 1
 
 
-async def test_retry_is_told_once_in_milliseconds() -> None:
+async def test_retry_is_sent_once_in_milliseconds() -> None:
     assert [event.retry for event in await sse("/sse?count=2&retry=1.5s")] == [1500, None]
     assert [event.retry for event in await sse("/sse?count=2&retry=0")] == [0, None]
     assert [event.retry for event in await sse("/sse?count=2")] == [None, None]
@@ -60,17 +60,17 @@ async def test_heartbeats_are_comments_in_the_silence() -> None:
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.4, 0.5, 0.9, 1.3, 1.5]
 
 
-async def test_last_event_id_takes_the_stream_up_behind_it() -> None:
+async def test_last_event_id_resumes_the_stream_after_that_event() -> None:
     events = await sse("/sse?count=5", b"Last-Event-ID: 3")
     assert [event.id for event in events] == ["4", "5"]
 
 
-async def test_an_empty_last_event_id_is_none() -> None:
+async def test_an_empty_last_event_id_begins_at_the_start() -> None:
     assert len(await sse("/sse?count=2", b"Last-Event-ID:")) == 2
 
 
 @pytest.mark.parametrize("last", [b"5", b"6"])
-async def test_a_client_that_has_had_them_all_gets_a_204_which_ends_its_reconnecting(last: bytes) -> None:
+async def test_a_client_with_all_events_gets_204_which_stops_its_reconnects(last: bytes) -> None:
     async with serving() as running:
         assert status_of(await running.ask(get("/sse?count=5", b"Last-Event-ID: " + last, b"Connection: close"))) == 204
 
@@ -81,7 +81,7 @@ async def test_an_id_that_was_never_given_is_refused_by_name() -> None:
     assert (status_of(response), b"Last-Event-ID: expected a number" in response) == (400, True)
 
 
-async def test_a_cut_stream_can_be_taken_up_to_its_end() -> None:
+async def test_a_cut_stream_can_be_resumed_to_its_end() -> None:
     async with serving() as running:
         first = items_of(await running.get("/sse?count=5&cut=3"))
         assert await running.wait_ended() is Ended.CUT

@@ -135,7 +135,7 @@ async def test_jitter_and_latin_are_drawn_from_the_seed() -> None:
         ("x-chunkwire-tokens: 0", ""),
     ],
 )
-async def test_words_come_from_where_they_were_wished_for(line: str, text: str) -> None:
+async def test_the_text_is_the_one_that_a_header_asks_for(line: str, text: str) -> None:
     async with serving() as running:
         assert told(events_of("anthropic", await asked(running, "anthropic", line))).text == text
 
@@ -182,7 +182,7 @@ async def frames_with(framing: str, name: str = "openai") -> list[bytes]:
     return frames
 
 
-async def test_events_can_be_joined_and_split() -> None:
+async def test_events_can_be_joined_into_a_frame_and_split_over_frames() -> None:
     events = await frames_with("event")
     assert all(frame.count(b"\n\n") == 1 for frame in events)
     whole = b"".join(events)
@@ -211,7 +211,7 @@ async def test_a_binary_message_can_straddle_frames() -> None:
     ],
 )
 @dialects
-async def test_framing_and_answer_end_apart(
+async def test_a_fault_ends_the_framing_and_the_answer_independently(
     name: str, fault: str, is_framed: bool, is_whole: bool, ended: Ended
 ) -> None:
     async with serving() as running, connect(running.port) as client:
@@ -239,7 +239,7 @@ async def test_an_error_before_the_stream_has_the_providers_form(name: str, wish
 
 
 @dialects
-async def test_an_error_in_mid_stream_comes_after_so_many_tokens(name: str) -> None:
+async def test_an_error_in_mid_stream_comes_after_the_given_number_of_tokens(name: str) -> None:
     async with serving() as running:
         response = await asked(running, name, "x-chunkwire-error: overloaded@2")
     answer = told(events_of(name, response))
@@ -272,7 +272,7 @@ async def test_keep_alives_fill_the_silence_where_the_dialect_has_them() -> None
         ("x-chunkwire-wish: 1", "x-chunkwire-wish: expected one of x-chunkwire-ttft"),
     ],
 )
-async def test_a_wish_that_cannot_be_understood_is_refused_by_name(line: str, message: str) -> None:
+async def test_a_broken_header_of_the_mock_is_refused_by_its_name(line: str, message: str) -> None:
     async with serving() as running:
         response = await asked(running, "openai", line)
     assert status_of(response) == 400

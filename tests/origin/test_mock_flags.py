@@ -21,7 +21,7 @@ def test_without_flags_the_defaults_hold() -> None:
     assert settings() == DEFAULT_MOCK
 
 
-def test_every_flag_is_heard() -> None:
+def test_every_flag_sets_its_setting() -> None:
     given = settings(
         *["--time-to-first-token", "1s", "--inter-token-latency", "5ms", "--llm-keep-alive", "2s"],
         *["--llm-jitter", "0.5", "--llm-seed", "3", "--llm-answer", "lorem", "--llm-tokens", "4"],

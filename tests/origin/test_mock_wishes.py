@@ -96,7 +96,7 @@ async def test_reasoning_is_sent_before_the_text(name: str) -> None:
 
 
 @dialects
-async def test_a_refusal_is_told_from_an_answer(name: str) -> None:
+async def test_a_refusal_has_its_own_stop_reason(name: str) -> None:
     async with serving() as running:
         found = told(await events(running, name, asking(name, "x-chunkwire-refusal: I cannot.")))
     assert found.text == "I cannot."

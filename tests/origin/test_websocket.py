@@ -41,7 +41,7 @@ async def test_a_close_is_answered_and_ends_the_connection() -> None:
         assert await running.wait_ended() is Ended.COMPLETE
 
 
-async def test_n_messages_are_told_at_their_moments_and_then_it_closes() -> None:
+async def test_n_messages_are_sent_at_their_moments_and_then_it_closes() -> None:
     pacer = LeapPacer()
     async with serving(pacer=pacer) as running, socket(running.port, "/ws?n=3&interval=1s") as peer:
         told = [await peer.next() for _ in range(4)]
@@ -55,7 +55,7 @@ async def test_n_messages_are_told_at_their_moments_and_then_it_closes() -> None
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.0, 1.0, 2.0]
 
 
-async def test_a_client_that_breaks_the_protocol_is_told_so() -> None:
+async def test_a_protocol_error_is_answered_by_a_close_of_code_1002() -> None:
     async with serving() as running, socket(running.port) as peer:
         await peer.client.send(b"\xff\xff")  # reserved bits set
         event = await peer.next()
@@ -104,7 +104,7 @@ async def test_a_client_that_just_leaves_ends_the_exchange() -> None:
         ((*UPGRADE, b"Sec-WebSocket-Key: ?"), 400, b"Sec-WebSocket-Key: expected 16 octets"),
     ],
 )
-async def test_a_handshake_that_is_none_is_refused(lines: tuple[bytes, ...], status: int, answer: bytes) -> None:
+async def test_a_broken_handshake_is_refused(lines: tuple[bytes, ...], status: int, answer: bytes) -> None:
     async with serving() as running:
         response = await running.ask(get("/ws", *lines))
     assert (status_of(response), answer in response) == (status, True)

@@ -235,7 +235,7 @@ def test_a_response_that_is_wrong_is_one_line(origin: Origin, kind: str, respons
     assert "\n" not in str(caught.value)
 
 
-def test_a_framing_applies_to_the_answers_that_name_none(origin: Origin) -> None:
+def test_the_framing_of_a_run_applies_to_answers_without_their_own(origin: Origin) -> None:
     run = origin.text(["a", framed("b", "padded-sizes"), status(204)], framing="content-length")
     assert [fetch(run.url) for _ in range(3)] == [b"a", b"b", b""]
     assert [str(step) for step in run.served.steps] == [

@@ -88,7 +88,7 @@ def test_what_cannot_repeat_is_one_line(origin: Origin, responses: list[object])
     "accepted, is_coded",
     [("gzip", True), ("*", True), ("br, gzip;q=0.5", True), ("identity", False), ("gzip;q=0", False)],
 )
-def test_gzip_is_sent_only_to_who_accepts_it(origin: Origin, accepted: str, is_coded: bool) -> None:
+def test_gzip_is_sent_only_where_the_request_accepts_it(origin: Origin, accepted: str, is_coded: bool) -> None:
     run = origin.text("Hello", framing="gzip")
     request = urllib.request.Request(run.url, headers={"Accept-Encoding": accepted})
     with urllib.request.urlopen(request, timeout=30) as response:

@@ -258,7 +258,7 @@ def test_frames_of_two_captures_are_matched_by_their_octets(
     assert lines[2].split()[:3] == ["1", "9", "0.0"]
 
 
-def test_another_stream_is_none_of_the_chain() -> None:
+def test_a_capture_of_another_stream_is_refused() -> None:
     a, _ = at_two_places(lambda _, t: t)
     one = [captured_hop(each, "a") for each in load_exchanges(a, "a")]
     other = [captured_hop(each, "b") for each in load_exchanges(pcap(talk().packets), "b")]
@@ -271,7 +271,7 @@ def test_another_stream_is_none_of_the_chain() -> None:
     assert one_stream([*one, replace(other[0], exchange=replace(other[0].exchange, n=2))], chosen=2)[0].source == "b"
 
 
-def test_a_file_that_is_called_like_a_capture_and_is_none_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_file_named_pcap_that_is_no_capture_is_refused(tmp_path: Path) -> None:
     for name, octets, got in (
         ("a.pcap", b"text", "begins with 74 65 78 74"),
         ("b.pcapng", b"\x1f\x8b\x08", "gzip file"),

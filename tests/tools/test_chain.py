@@ -31,7 +31,7 @@ def test_a_stream_that_comes_through_is_said_to_whatever_holds_further_in() -> N
     assert lines(to_end, on_time)[1] == "streams; though hop0 holds: another way, or not always"
 
 
-def test_another_answer_behind_a_holder_is_still_told() -> None:
+def test_another_answer_behind_a_hop_that_holds_is_still_reported() -> None:
     lost = hop_of(Path(status_line=b"HTTP/1.1 502 Bad Gateway"), name="outer")
     verdicts = judge_chain([hop_of(Path(hold=to_end)), lost])
     assert verdicts[1].kind is Kind.NOT_THE_STREAM

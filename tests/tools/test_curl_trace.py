@@ -64,7 +64,7 @@ def test_frames_that_shared_a_read_share_its_number() -> None:
     assert (run.chunks, run.reads, run.trailers) == (2, 1, ("X-T",))
 
 
-def test_the_connect_is_told() -> None:
+def test_the_time_of_the_connect_is_read() -> None:
     assert read_trace(trace(LAST)).connect == pytest.approx(0.00025)
 
 

@@ -67,7 +67,7 @@ def test_software_that_says_nothing_is_offered_the_fields_of_a_response(kind: Ki
 
 
 @pytest.mark.parametrize("kind", [Kind.STREAMS, Kind.REFRAMED, Kind.UNSURE, Kind.NOT_JUDGED, Kind.UNREACHABLE])
-def test_what_is_not_wrong_is_not_mended(kind: Kind) -> None:
+def test_a_verdict_without_a_fault_has_no_fix(kind: Kind) -> None:
     assert changes(kind, software="nginx") == []
 
 
@@ -87,7 +87,7 @@ AT_ONCE = HopVerdict(hop="hop", kind=Kind.SUSPECT, reason="all of it at once, af
 HEAD_FIELDS = [ACCEL, NO_TRANSFORM, "Incremental: ?1 in the response"]
 
 
-def test_what_was_tried_in_vain_is_not_offered_by_anybody() -> None:
+def test_a_change_that_was_tried_in_vain_is_not_offered() -> None:
     tried = (ACCEL, NO_TRANSFORM, INCREMENTAL, POST)
     guesses = ["--set stream_large_bodies=1, if this is mitmproxy"]
     guesses.append("no buffering middleware on this router, if this is Traefik")
@@ -97,7 +97,7 @@ def test_what_was_tried_in_vain_is_not_offered_by_anybody() -> None:
 
 
 @pytest.mark.parametrize("freeing", [POST, HTTP_1_0, ACCEL, INCREMENTAL])
-def test_what_a_guess_would_hold_as_well_disproves_it(freeing: str) -> None:
+def test_a_guess_is_dropped_where_a_change_that_it_contradicts_frees_the_stream(freeing: str) -> None:
     assert any("mitmproxy" in change for change in offered(HELD))
     assert not any("mitmproxy" in change for change in offered(after_why(HELD, freeing)))
 

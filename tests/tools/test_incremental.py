@@ -50,7 +50,7 @@ def test_every_form_says_whether_the_field_allows_it(bound: str) -> None:
         assert said in text
 
 
-def test_the_field_may_allow_all_of_it_or_be_none() -> None:
+def test_the_field_may_allow_any_hold_or_be_broken() -> None:
     assert with_field(BOUNDS["none"], "?0").line.endswith("Incremental: ?0 allows that (RFC 10036)")
     assert with_field(BOUNDS["none"], '"?1"').is_conforming is None
     assert with_field(BOUNDS["none"], "?1;a=1").is_conforming is False

@@ -117,7 +117,7 @@ def test_frames_that_come_with_later_ones_are_held_to_a_size(size: int) -> None:
 
 
 @pytest.mark.parametrize("answered, shape", [(ORDER_REQUESTS - 1, Shape.UNDECIDED), (ORDER_REQUESTS, Shape.TO_END)])
-def test_so_many_requests_must_be_answered_and_not_one_less(answered: int, shape: Shape) -> None:
+def test_a_hold_needs_the_full_number_of_answered_requests(answered: int, shape: Shape) -> None:
     assert look_at(ordered(lambda k, _: (0, answered if k < 4 else 0))).shape is shape
 
 

@@ -48,7 +48,7 @@ def test_a_long_name_widens_its_column() -> None:
     assert heading.index("verdict") == row.index("streams")
 
 
-def test_a_hop_that_nobody_reached_has_no_figures() -> None:
+def test_an_unreachable_hop_has_no_figures() -> None:
     _, row = lines_of(result_on(HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")))
     assert row.split() == ["hop", "-", "-", "-", "-", "no", "answer:", "refused"]
 

@@ -29,14 +29,14 @@ def noise() -> list[DurationHistogram]:
     return in_rounds(delays())
 
 
-def test_an_origin_that_falls_behind_its_plan_is_told() -> None:
+def test_an_origin_that_falls_behind_its_plan_is_reported() -> None:
     (line,) = warnings([trend_of(rising(4.0), noise(), seconds=4.0)])
     assert line.startswith("saturated: the origin writes ever later than planned")
     assert "at the end frames were 3.6 s late" in line
 
 
 @pytest.mark.parametrize("late", [[], rising(2.0)])
-def test_frames_that_arrive_ever_later_after_their_write_are_told(late: list[DurationHistogram]) -> None:
+def test_frames_that_arrive_ever_later_after_their_write_are_reported(late: list[DurationHistogram]) -> None:
     (line,) = warnings([trend_of(late, rising(2.0), seconds=4.0)])
     assert "ever later after their write" in line
 

@@ -24,7 +24,7 @@ def test_a_probe_event_bears_a_stamp() -> None:
     ],
     ids=["no number", "endless", "a word", "deep"],
 )
-def test_what_only_looks_like_a_stamp_is_none(line: bytes) -> None:
+def test_a_broken_stamp_is_ignored(line: bytes) -> None:
     assert read_stamp(line) is None
 
 

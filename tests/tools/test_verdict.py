@@ -146,7 +146,7 @@ def test_what_was_lost_further_in_is_not_lost_here() -> None:
     assert judged(Path(keeps_marks=False), Probe(), marked, inner=inner).kind is Kind.STREAMS
 
 
-def test_an_origin_that_writes_late_is_accused_itself() -> None:
+def test_an_origin_that_writes_late_is_named_as_the_cause() -> None:
     verdict = judged(Path(lateness=lambda k: 0.25 - k % 5 * 0.05))
     assert (verdict.kind, verdict.line) == (Kind.ORIGIN_BURSTS, "the origin itself bursts")
 

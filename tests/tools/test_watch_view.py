@@ -145,7 +145,7 @@ def test_a_redirect_is_shown_with_where_it_leads() -> None:
 
 
 @pytest.mark.parametrize("application, words", [("complete", "answer is complete"), ("incomplete", "never came")])
-def test_the_applications_own_end_is_told(application: str, words: str) -> None:
+def test_the_applications_own_end_is_shown(application: str, words: str) -> None:
     assert words in lines_of(seen([(1, LAST)], application=application))[-1]
 
 

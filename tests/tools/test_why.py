@@ -28,7 +28,7 @@ from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_e
         ),
     ],
 )
-def test_a_change_is_told_in_the_words_of_a_verdict(path: Path, outcome: str, frees: bool) -> None:
+def test_a_finding_has_the_words_of_a_verdict(path: Path, outcome: str, frees: bool) -> None:
     finding = finding_of("a change", run_of(Probe(), path))
     assert (finding.outcome, finding.frees) == (outcome, frees)
 
@@ -46,7 +46,7 @@ def test_findings_stand_in_two_columns() -> None:
     assert list(lines_of(result_on())) == [heading]
 
 
-def test_the_journal_tells_how_a_request_arrived_in_one_line() -> None:
+def test_the_journal_describes_how_a_request_arrived() -> None:
     entry: dict[str, object] = {"version": "1.0", "fields": [["Host", "x"], ["Connection", "close"], ["Via", "1.1 a"]]}
     assert describe_arrival(entry) == "HTTP/1.0, Connection: close, Via: 1.1 a"
 
