@@ -9,7 +9,7 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from tests.forward.wire import Wire, answer, forwarding, get, status_of, values_of
-from tests.origin.test_websocket import KEY, UPGRADE, Peer
+from tests.origin.websocket import KEY, UPGRADE, Peer
 from tests.server.peer import connect, serving
 
 SWITCHING = answer(b"Connection: Upgrade", b"Upgrade: websocket", status=b"101 Switching Protocols")
