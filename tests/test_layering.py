@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_style import nodes
+
 PACKAGE = Path(__file__).resolve().parent.parent / "chunkwire"
 
 # In the order of the design: a room imports only from itself and from rooms above it.
@@ -47,7 +49,7 @@ def named(path: Path) -> str:
 def imports(path: Path) -> Iterator[str]:
     """Yield each module that a file imports, at its top or inside a function, as an absolute dotted name."""
     package = ("chunkwire", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,7 +94,7 @@ def test_a_pure_room_imports_neither_io_nor_clock(room: str) -> None:
 
 def modules_imported(path: Path) -> Iterator[str]:
     """Yield each module of the package that a file imports; a name that is no module counts for the one it is in."""
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
             yield node.module
@@ -113,7 +115,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_no_two_classes_share_a_name() -> None:
     named_so: dict[str, list[str]] = {}
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 named_so.setdefault(node.name, []).append(named(path))
     assert {name: files for name, files in named_so.items() if len(files) > 1} == {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
@@ -11,46 +9,26 @@ from typing import TypeVar
 import trio
 
 from tests.patience import PATIENCE
+from tests.server.peer import Client
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
 
 
-class Peer:
+class Peer(Client):
     """The server's end of one connection."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
-        self.held = b""
-
-    async def until(self, mark: bytes) -> bytes:
-        """Return what comes up to and including a mark."""
-        while mark not in self.held:
-            octets = await self.stream.receive_some()
-            assert octets, f"expected {mark!r}, got the end after {self.held!r}"
-            self.held += bytes(octets)
-        before, _, self.held = self.held.partition(mark)
-        return before + mark
-
     async def head(self) -> bytes:
-        return await self.until(b"\r\n\r\n")
-
-    async def send(self, octets: bytes) -> None:
-        await self.stream.send_all(octets)
+        return await self.read_until(b"\r\n\r\n")
 
     async def ending(self) -> str:
         """Wait for the client to leave: `fin` or `reset`."""
         try:
-            while await self.stream.receive_some():
-                pass  # what it still sends does not matter here
+            await self.read_all()
         except trio.BrokenResourceError:
             return "reset"
         return "fin"
-
-    async def reset(self) -> None:
-        self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        await trio.aclose_forcefully(self.stream)
 
 
 T = TypeVar("T")

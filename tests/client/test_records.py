@@ -29,7 +29,7 @@ async def test_the_records_of_a_stream_tell_it_from_request_to_end() -> None:
 
 async def test_the_chunks_of_a_request_are_recorded_on_their_way_up() -> None:
     async def takes(peer: Peer) -> None:
-        await peer.until(LAST)
+        await peer.read_until(LAST)
         await peer.send(CHUNKED + LAST)
 
     records: list[Record] = []

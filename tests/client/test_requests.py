@@ -18,7 +18,7 @@ def takes(heads: list[bytes], mark: bytes) -> Script:
     """Return a script: note everything up to a mark, and answer."""
 
     async def script(peer: Peer) -> None:
-        heads.append(await peer.until(mark))
+        heads.append(await peer.read_until(mark))
         await peer.send(OK)
 
     return script
@@ -98,7 +98,7 @@ async def test_each_item_of_a_streamed_body_is_one_chunk_both_ways_at_once() -> 
         await peer.head()
         await peer.send(CHUNKED)
         for chunk in (b"3\r\none\r\n", b"5\r\nthree\r\n", LAST):
-            await peer.send(await peer.until(chunk))
+            await peer.send(await peer.read_until(chunk))
 
     seen = []
     async with scripted(echo) as server, client.open("POST", server.url(), body=items()) as stream:
@@ -132,7 +132,7 @@ async def test_an_answer_before_the_end_of_the_body_ends_the_upload() -> None:
             closed.set()
 
     async def refuses(peer: Peer) -> None:
-        await peer.until(b"more")
+        await peer.read_until(b"more")
         await peer.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
         await peer.ending()
 

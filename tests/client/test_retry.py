@@ -36,7 +36,7 @@ async def test_the_last_attempt_gives_its_status_whatever_it_is(origin: Origin) 
 
 async def test_a_post_that_may_have_arrived_is_not_repeated() -> None:
     async def takes(peer: Peer) -> None:
-        await peer.until(b"\r\n\r\nx")
+        await peer.read_until(b"\r\n\r\nx")
 
     async with scripted(takes) as server:
         with pytest.raises(client.IncompleteHead):
@@ -49,7 +49,7 @@ async def test_a_post_is_repeated_when_the_caller_promises_that_it_may_be() -> N
     bodies: list[bytes] = []
 
     async def takes(peer: Peer) -> None:
-        bodies.append((await peer.until(b"\r\n\r\nx"))[-1:])
+        bodies.append((await peer.read_until(b"\r\n\r\nx"))[-1:])
         await peer.send(CHUNKED + LAST)
 
     promise = client.Retry(attempts=2, first=0.0, is_repeatable=True)

@@ -103,9 +103,6 @@ async def opened() -> AsyncIterator[Asleep]:
         nursery.cancel_scope.cancel()
 
 
-# ---- moments -----------------------------------------------------------------------------------------------
-
-
 async def test_where_nobody_waits_trio_sleeps_by_itself(asleep: Asleep) -> None:
     assert not asleep.sleeper.sleep(FAR)
     assert asleep.set.waits == []
@@ -238,9 +235,6 @@ async def test_no_sleep_is_longer_than_a_system_call_takes(asleep: Asleep) -> No
     assert asleep.set.slept() == [("poll", 24 * 3600)]
 
 
-# ---- what is watched ---------------------------------------------------------------------------------------
-
-
 async def test_what_becomes_ready_is_served_in_the_same_sleep_while_a_moment_is_waited_for(asleep: Asleep) -> None:
     await asleep.plan(10)
     served: list[float] = []
@@ -281,9 +275,6 @@ async def test_a_sleep_within_a_sleep_does_nothing(asleep: Asleep) -> None:
     await asleep.sleep(1)
     assert slept == [False]
     assert asleep.sleeper.sleep(1)
-
-
-# ---- polling -----------------------------------------------------------------------------------------------
 
 
 async def begins_with_poll(asleep: Asleep) -> bool:

@@ -195,19 +195,6 @@ async def test_a_staged_close_gives_a_fast_peer_one_window_where_it_may_not_ling
         assert await send_each_second(far, 2 * LINGER_WINDOW_OCTETS) - began <= 3 * LINGER_WINDOW_SECONDS
 
 
-async def test_a_staged_close_outlasts_200_mb() -> None:
-    near, far = await tcp_pair()
-    async with far, trio.open_nursery() as nursery:
-        connection = Connection(near)
-        await connection.send_all(b"answer")
-        nursery.start_soon(connection.close, name="close")
-        block = memoryview(bytes(1 << 20))
-        for _ in range(200):
-            await far.send_all(block)
-        assert await read_to_end(far) == b"answer"
-        await far.send_eof()
-
-
 async def test_a_staged_close_of_a_gone_peer_just_closes() -> None:
     near, far = await tcp_pair()
     reset(far)
@@ -248,15 +235,6 @@ async def test_a_reset_ends_a_receive_that_waits() -> None:
         nursery.start_soon(receive, name="receive")
         await trio.testing.wait_all_tasks_blocked()
         connection.reset()
-
-
-async def test_a_small_write_is_one_send_and_leaves_at_once() -> None:
-    near, far = await tcp_pair()
-    async with near, far:
-        assert near.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-        for octets in (b"1\r\na\r\n", b"1\r\nb\r\n"):
-            await Connection(near).send_all(octets)
-            assert await read_exactly(far, len(octets)) == octets
 
 
 def test_runs_of_trio_in_two_threads_receive_into_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

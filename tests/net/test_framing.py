@@ -99,10 +99,12 @@ async def test_a_request_with_a_length_has_that_many_octets() -> None:
     assert (none, none.is_empty) == (Framing(BodyKind.LENGTH, 0), True)
 
 
-@pytest.mark.parametrize("status", [100, 103, 199, 204, 304])
-def test_a_status_without_a_body_has_none_whatever_its_fields(status: int) -> None:
+@pytest.mark.parametrize(
+    "status, method", [(100, b"GET"), (103, b"GET"), (199, b"GET"), (204, b"GET"), (304, b"GET"), (200, b"HEAD")]
+)
+def test_a_response_without_a_body_has_none_whatever_its_fields(status: int, method: bytes) -> None:
     for fields in ((), ((b"Content-Length", b"5"),)):
-        assert response_framing(Response(status, fields=fields), b"GET") == Framing(BodyKind.NONE)
+        assert response_framing(Response(status, fields=fields), method) == Framing(BodyKind.NONE)
 
 
 CODINGS = [b"chunked", b"identity", b"gzip", b"chunked, gzip", b"", b"?"]
@@ -117,11 +119,6 @@ async def test_no_coding_makes_a_body_where_there_is_none(coding: bytes, status:
     assert len(response.fields) == 2
     if status >= 400:  # the same to a GET has a body, and its end would be a guess
         assert await refuse_response(octets) in ("unknown-coding", "chunked-twice")
-
-
-@pytest.mark.parametrize("fields", [(), ((b"Content-Length", b"5"),)])
-def test_a_response_to_head_has_no_body(fields: tuple[tuple[bytes, bytes], ...]) -> None:
-    assert response_framing(Response(200, fields=fields), b"HEAD") == Framing(BodyKind.NONE)
 
 
 def test_the_method_is_compared_as_it_is() -> None:

@@ -74,11 +74,6 @@ async def test_a_bad_start_line_is_refused_before_the_head_ends(octets: bytes, r
     assert caught.value.rule == rule
 
 
-async def test_a_request_without_a_version_is_refused_with_that_reason() -> None:
-    with pytest.raises(HeadError, match="the version is missing"):
-        await receive_request(b"GET /\r\n")
-
-
 @pytest.mark.parametrize("octets", [TLS_HELLO, b"SSH-2.0-x\r\n", b"ICY 200 OK\r\n", b"\r\n", b"HTTP/1.1 099 x\r\n"])
 async def test_a_response_that_is_none_is_refused_at_once(octets: bytes) -> None:
     ours, theirs = await tcp_pair()

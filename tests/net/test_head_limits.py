@@ -64,6 +64,9 @@ async def test_a_status_line_has_the_same_limit() -> None:
 async def test_a_head_may_have_as_many_octets_as_the_limit_says() -> None:
     await accept_request(head_of(400), limits=SMALL)
     assert await refuse_request(head_of(401), limits=SMALL) == (431, "large-head")
+    rest = 400 - len(ok(b"A: "))
+    await receive_response(ok(b"A: " + b"x" * rest), limits=SMALL)
+    assert await refuse_response(ok(b"A: " + b"x" * (rest + 1)), limits=SMALL) == "large-head"
 
 
 async def test_a_head_of_65536_octets_is_the_largest_by_default() -> None:

@@ -65,27 +65,6 @@ async def test_a_reset_right_behind_octets_does_not_eat_them(make_mover: MakeMov
             assert isinstance(await carried.wait_error(), SourceGone)
 
 
-@pytest.mark.parametrize(
-    "broken, prefix, rule",
-    [
-        (b"x", b"", "chunk-size"),
-        (b"5\nhello", b"", "bare-lf"),
-        (b"5\r\nhelloXX", b"5\r\nhello", "chunk-data-end"),
-        (b"5\r\nhello\n", b"5\r\nhello", "bare-lf"),
-        (b"0\r\nno colon\r\n\r\n", b"", "trailer-field"),
-        (b"0\r\nHost: x\r\n\r\n", b"", "trailer-forbidden"),
-        (b"5\r\nhello\r\n0\r\n\rX", b"5\r\nhello\r\n", "bare-cr"),
-    ],
-)
-async def test_a_broken_body_ends_after_its_valid_prefix(
-    make_mover: MakeMover, broken: bytes, prefix: bytes, rule: str
-) -> None:
-    async with carrying(make_mover) as carried:
-        await carried.send(FRAME + broken + END)
-        assert await carried.read_rest() == FRAME + prefix
-        assert rule_of(await carried.wait_error()) == rule
-
-
 async def test_a_broken_body_that_came_with_the_head_ends_the_same(make_mover: MakeMover) -> None:
     async with carrying(make_mover, leftover=FRAME + b"x") as carried:
         assert await carried.read_rest() == FRAME

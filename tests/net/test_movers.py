@@ -17,13 +17,6 @@ BODY = b'5\r\nhello\r\n0005;a=1;b="q\\""\r\nhello\r\nA\r\n\x00\r\n\xff456789\r\n
 CONTENT = bytes(range(256)) * 1000
 
 
-async def test_a_chunked_body_arrives_to_the_octet(make_mover: MakeMover) -> None:
-    async with carrying(make_mover) as carried:
-        await carried.send(BODY)
-        assert await carried.read_rest() == BODY
-        assert await carried.wait_error() is None
-
-
 async def test_a_body_of_a_known_length_arrives_to_the_octet(make_mover: MakeMover) -> None:
     async with carrying(make_mover, LengthScanner(len(CONTENT))) as carried:
         await carried.send(CONTENT[:1])
@@ -180,14 +173,6 @@ async def test_two_movers_of_one_process_serve_each_their_own(make_mover: MakeMo
     async with carrying(make_mover) as one, carrying(make_mover) as other:
         for carried in (one, other, one, other):
             await trio.to_thread.run_sync(rally, carried, [FRAME] * 10)
-
-
-async def test_what_one_mover_has_carried_another_may_go_on_with(make_mover: MakeMover) -> None:
-    async with carrying(make_mover) as carried:
-        await carried.send(BODY + b"hello")
-        await carried.expect(BODY)
-        assert await carried.wait_error() is None
-    assert bytes(carried.source.leftover) == b"hello"
 
 
 async def test_a_cancelled_body_leaves_the_mover_as_it_was(make_mover: MakeMover) -> None:

@@ -125,9 +125,6 @@ def test_the_offset_of_the_clocks_is_measured_to_microseconds() -> None:
     assert min(abs(clock_offset_ns() - clock_offset_ns()) for _ in range(20)) < 10_000
 
 
-# ---- bodies ------------------------------------------------------------------------------------------------------
-
-
 async def _stamped() -> Carried:
     carried = await open_carried()
     for connection in (carried.source, carried.sink):

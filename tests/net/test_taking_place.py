@@ -31,9 +31,6 @@ async def form_of_this_run() -> Form:
         return (await current_sleeper()).form
 
 
-# ---- hooked once -------------------------------------------------------------------------------------------
-
-
 def test_a_sleeper_that_is_trios_clock_is_no_instrument(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(Sleeper, "before_io_wait", lambda _, seconds: slept.append(seconds))
@@ -177,9 +174,6 @@ async def test_a_task_that_asks_for_the_time_serves_nothing() -> None:
     assert sleeper.slept == []
 
 
-# ---- which set is trio's -----------------------------------------------------------------------------------
-
-
 @contextmanager
 def stale_epoll() -> Iterator[None]:
     """Have an epoll set that lists, for each number given to descriptors next, another file that had it before."""
@@ -229,9 +223,6 @@ def test_where_the_set_cannot_be_known_all_is_as_trio_does_it(caplog: pytest.Log
 
 async def test_a_clock_that_is_not_trios_own_is_followed(mock_clock: trio.testing.MockClock) -> None:
     assert await form_of_this_run() is Form.PLAIN
-
-
-# ---- guest mode --------------------------------------------------------------------------------------------
 
 
 def run_as_guest(guest: Callable[[trio.Event], Awaitable[None]]) -> list[str]:

@@ -1,5 +1,8 @@
 """Watching for a peer that leaves while nothing is read from it."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 import trio.testing
@@ -32,46 +35,41 @@ class Watch:
         return self.all
 
 
-async def test_a_half_close_is_reported_once(make_mover: MakeMover) -> None:
-    near, far = await tcp_pair()
-    async with near, far, running(make_mover) as (mover, _):
-        watch = Watch(mover, Connection(near))
+Send = Callable[[bytes], Awaitable[None]]
+
+
+@asynccontextmanager
+async def ends(*, is_secured: bool) -> AsyncIterator[tuple[Connection, trio.SocketStream, Send]]:
+    """Give our end of a connection, in the clear or over TLS, the peer's socket, and what sends content from there."""
+    if is_secured:
+        near, far = await secured_pair(is_server=True)
+        async with near, far.transport:
+            yield Connection(near), far.transport, far.send
+    else:
+        plain, peer = await tcp_pair()
+        async with plain, peer:
+            yield Connection(plain), peer, peer.send_all
+
+
+@pytest.mark.parametrize("is_secured", [False, True], ids=["cleartext", "TLS"])
+@pytest.mark.parametrize("leaves_first", [False, True])
+@pytest.mark.parametrize("how", [Leaving.FIN, Leaving.GONE])
+async def test_a_peer_that_leaves_is_reported_once_whether_it_was_watched_then_or_not(
+    make_mover: MakeMover, how: Leaving, leaves_first: bool, is_secured: bool
+) -> None:
+    async with ends(is_secured=is_secured) as (connection, peer, _), running(make_mover) as (mover, _):
+        before = None if leaves_first else Watch(mover, connection)
         await trio.testing.wait_all_tasks_blocked()
-        assert watch.all == []
-        await far.send_eof()
-        assert await watch.wait() == [Leaving.FIN]
+        assert before is None or before.all == []
+        await peer.send_eof() if how is Leaving.FIN else reset(peer)
+        assert await (before or Watch(mover, connection)).wait() == [how]
 
 
-async def test_a_half_close_before_the_watch_is_reported_too(make_mover: MakeMover) -> None:
-    near, far = await tcp_pair()
-    async with near, far, running(make_mover) as (mover, _):
-        await far.send_eof()
-        assert await Watch(mover, Connection(near)).wait() == [Leaving.FIN]
-
-
-async def test_a_reset_is_reported_as_gone(make_mover: MakeMover) -> None:
-    near, far = await tcp_pair()
-    async with near, running(make_mover) as (mover, _):
-        watch = Watch(mover, Connection(near))
-        await trio.testing.wait_all_tasks_blocked()
-        reset(far)
-        assert await watch.wait() == [Leaving.GONE]
-
-
-async def test_a_reset_before_the_watch_is_reported_too(make_mover: MakeMover) -> None:
-    near, far = await tcp_pair()
-    async with near, running(make_mover) as (mover, _):
-        reset(far)
-        await trio.lowlevel.wait_readable(near.socket)
-        assert await Watch(mover, Connection(near)).wait() == [Leaving.GONE]
-
-
-async def test_octets_that_come_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
-    near, far = await tcp_pair()
-    async with near, far, running(make_mover) as (mover, _):
-        connection = Connection(near)
+@pytest.mark.parametrize("is_secured", [False, True], ids=["cleartext", "TLS"])
+async def test_octets_that_come_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover, is_secured: bool) -> None:
+    async with ends(is_secured=is_secured) as (connection, _, send), running(make_mover) as (mover, _):
         watch = Watch(mover, connection)
-        await far.send_all(b"next request")
+        await send(b"next request")
         await trio.testing.wait_all_tasks_blocked()
         assert watch.all == []
         mover.unwatch(connection)
@@ -200,37 +198,13 @@ async def test_a_descriptor_that_was_at_rest_when_closed_is_watched_for_its_next
             assert await watch.wait() == [Leaving.FIN]
 
 
-@pytest.mark.parametrize("with_close_notify", [True, False])
-async def test_a_half_close_over_tls_is_reported(make_mover: MakeMover, with_close_notify: bool) -> None:
-    """Fails where close_notify is taken for octets of a next request."""
+async def test_close_notify_before_a_fin_is_no_octet_of_a_next_request(make_mover: MakeMover) -> None:
     near, far = await secured_pair(is_server=True)
     async with near, far.transport, running(make_mover) as (mover, _):
         watch = Watch(mover, Connection(near))
-        if with_close_notify:
-            await far.send_close_notify()
+        await far.send_close_notify()
         await far.transport.send_eof()
         assert await watch.wait() == [Leaving.FIN]
-
-
-async def test_a_reset_over_tls_is_reported_as_gone(make_mover: MakeMover) -> None:
-    near, far = await secured_pair(is_server=True)
-    async with near, running(make_mover) as (mover, _):
-        watch = Watch(mover, Connection(near))
-        await trio.testing.wait_all_tasks_blocked()
-        reset(far.transport)
-        assert await watch.wait() == [Leaving.GONE]
-
-
-async def test_octets_over_tls_are_no_leaving_and_stay_to_be_read(make_mover: MakeMover) -> None:
-    near, far = await secured_pair(is_server=True)
-    async with near, far.transport, running(make_mover) as (mover, _):
-        connection = Connection(near)
-        watch = Watch(mover, connection)
-        await far.send(b"next request")
-        await trio.testing.wait_all_tasks_blocked()
-        assert watch.all == []
-        mover.unwatch(connection)
-        assert await connection.receive_some() == b"next request"
 
 
 async def test_what_comes_after_our_half_close_over_tls_is_read_to_its_end() -> None:

@@ -1,14 +1,16 @@
 """chunkwire as its users run it: the command line in a process of its own, every warning an error there."""
 
+import io
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chunkwire.cli.main import main
 from tests.patience import PATIENCE
 from tests.peers.process import PeerTrouble, Reader, end, run, started
 
@@ -69,6 +71,16 @@ def serving(verb: str, *words: str) -> Generator[Served, None, None]:
             end(process)
             collector.join(PATIENCE)
     assert not [line for line in served.log if "Traceback" in line or "Warning" in line], "\n".join(served.log)
+
+
+def called(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a verb that soon ends in this process, which spares the start of another; a traceback is an error too."""
+    out, err = io.BytesIO(), io.BytesIO()
+    printed, said = (io.TextIOWrapper(octets, "utf-8", newline="", write_through=True) for octets in (out, err))
+    with redirect_stdout(printed), redirect_stderr(said):
+        code = main(words)
+    assert b"Traceback" not in err.getvalue(), err.getvalue().decode()
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def chunkwire(*words: str, octets: bytes = b"", within: float = PATIENCE) -> subprocess.CompletedProcess[bytes]:

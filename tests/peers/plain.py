@@ -5,7 +5,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from tests.patience import PATIENCE
@@ -38,18 +38,6 @@ class Wire:
 
     def send(self, octets: bytes) -> None:
         self.sock.sendall(octets)
-
-    def send_until_reset(self, octets: bytes, *, times: int = 500) -> bool:
-        """Send the same octets again and again, until a reset comes back; False when none came."""
-        for _ in range(times):
-            try:
-                self.sock.sendall(octets)
-                # An event, not a pause: a reset makes the socket readable at once.
-                if select.select([self.sock], [], [], 0.05)[0] and not self.sock.recv(1):
-                    return False  # a FIN
-            except (ConnectionResetError, BrokenPipeError):
-                return True
-        return False
 
     def close(self) -> None:
         """End the connection with a FIN (the kernel makes it a reset when something was left unread)."""
@@ -113,6 +101,27 @@ def dialled(port: int, octets: bytes = b"", *, receive_octets: int | None = None
         finally:
             if sock.fileno() >= 0:
                 wire.reset()
+
+
+@contextmanager
+def accepting(serve: Callable[[socket.socket], object], *, nodelay: bool = True) -> Generator[int, None, None]:
+    """Serve each connection in a thread of its own; give the port."""
+    with listening_socket() as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):  # the listener was shut down
+                while True:
+                    client, _ = listener.accept()
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+                    threading.Thread(target=serve, args=(client,), name="one client").start()
+
+        thread = threading.Thread(target=accept, name="accept")
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
 
 
 class Tee:

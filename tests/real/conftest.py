@@ -27,3 +27,9 @@ def gateway(origin: Served) -> Generator[Served, None, None]:
     """Run a gateway before that origin."""
     with serving("forward", origin.url("")) as served:
         yield served
+
+
+@pytest.fixture(params=["origin", "gateway"])
+def served(request: pytest.FixtureRequest, origin: Served, gateway: Served) -> Served:
+    """Return each of the two in turn."""
+    return origin if request.param == "origin" else gateway

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chunkwire.tools.bench.result import BenchResult
-from tests.peers.command import CHUNKWIRE, chunkwire, serving
+from tests.peers.command import CHUNKWIRE, called, chunkwire, serving
 from tests.peers.process import listening_socket, started
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -64,7 +64,7 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
     ],
 )
 def test_what_cannot_begin_is_one_line(words: tuple[str, ...], said: str, code: int) -> None:
-    result = chunkwire("bench", "-q", "http://127.0.0.1:1/", *words)
+    result = called("bench", "-q", "http://127.0.0.1:1/", *words)
     assert (result.returncode, result.stderr.count(b"\n"), result.stdout) == (code, 1, b""), result
     assert said in result.stderr.decode()
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tests.peers.command import CHUNKWIRE, Served, chunkwire
-from tests.peers.process import Reader, end, run, started
+from tests.peers.process import Reader, end, started
 
 
 def test_the_demo_ends_by_itself_and_says_that_the_octets_are_equal() -> None:
@@ -45,8 +45,3 @@ def test_a_recording_says_how_the_stream_ended(tmp_path: Path, gateway: Served) 
     replayed = chunkwire("watch", str(path))
     assert replayed.returncode == 0
     assert replayed.stdout.count(b"Chunk ") == 3
-
-
-def test_version_and_help_are_printed_at_once() -> None:
-    assert run([*CHUNKWIRE, "--version"]).stdout.startswith(b"chunkwire 0.")
-    assert b"watch" in run([*CHUNKWIRE, "--help"]).stdout

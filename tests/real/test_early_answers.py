@@ -12,16 +12,7 @@ from tests.peers.programs import program
 MANY = 200 << 20  # octets; far more than all buffers between a client and an upstream hold
 TARGET = "/v1/chat/completions"  # takes bodies of a few MiB
 
-both = pytest.mark.parametrize("server", ["origin", "gateway"])
 
-
-@pytest.fixture
-def served(server: str, origin: Served, gateway: Served) -> Served:
-    """Return the server that a test is run against."""
-    return origin if server == "origin" else gateway
-
-
-@both
 def test_a_413_survives_a_client_that_sends_200_mb_before_it_reads(served: Served) -> None:
     """Suites: an early answer to a long upload. Fails where a close waits for 1 MiB: a reset takes the answer."""
     host, _, port = served.url("").removeprefix("http://").partition(":")
@@ -38,7 +29,6 @@ def test_a_413_survives_a_client_that_sends_200_mb_before_it_reads(served: Serve
 
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("lines", [("Expect:",), ("Expect:", "Transfer-Encoding: chunked"), ()])
-@both
 def test_curl_gets_a_413_each_time(served: Served, lines: tuple[str, ...], tmp_path: Path) -> None:
     """Suites: an early answer to a long upload. Fails, a few times in a hundred, where a close waits for 1 MiB."""
     upload = tmp_path / "upload"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.command import BRIEF, CHUNKWIRE, chunkwire, serving
+from tests.peers.command import BRIEF, CHUNKWIRE, called, chunkwire, serving
 from tests.peers.process import Reader, run, started, workplace
 from tests.peers.programs import program
 from tests.peers.servers import nginx
@@ -95,7 +95,7 @@ def test_the_socket_of_a_server_that_has_gone_is_taken_over(tmp_path: Path) -> N
 def test_a_path_that_cannot_be_bound_is_one_line(path: Path, tmp_path: Path, where: str, said: str, code: int) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"kept")
-    result = chunkwire("serve", "-l", where.format(taken=path, file=file, folder=tmp_path))
+    result = called("serve", "-l", where.format(taken=path, file=file, folder=tmp_path))
     assert (result.returncode, result.stderr.count(b"\n")) == (code, 1), result
     assert said in result.stderr.decode()
     assert file.read_bytes() == b"kept"
@@ -109,14 +109,5 @@ def test_an_upstream_socket_that_is_not_there_is_a_502(tmp_path: Path) -> None:
 
 
 def test_several_workers_do_not_share_a_socket(tmp_path: Path) -> None:
-    result = chunkwire("serve", "-l", f"unix:{tmp_path}/o.sock", "--workers", "2")
+    result = called("serve", "-l", f"unix:{tmp_path}/o.sock", "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1), result
-
-
-def test_the_socket_of_another_server_at_the_same_path_is_left_there(tmp_path: Path) -> None:
-    path = tmp_path / "o.sock"
-    with serving_at(path):
-        path.unlink()
-        with socket.socket(socket.AF_UNIX) as other:
-            other.bind(str(path))
-    assert path.exists()

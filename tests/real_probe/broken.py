@@ -4,11 +4,12 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.patience import PATIENCE
-from tests.peers.process import LOOPBACK, listening_socket
+from tests.peers.plain import accepting
+from tests.peers.process import LOOPBACK
 
 Answer = Callable[[socket.socket, int], None]
 
@@ -20,7 +21,7 @@ FRAME = b"5\r\nhello\r\n"
 class Asked:
     """Where it listens, and the requests so far; `first` is set by the first of them."""
 
-    url: str
+    url: str = ""
     requests: int = 0
     first: threading.Event = field(default_factory=threading.Event)
 
@@ -69,34 +70,17 @@ def in_turn(*answers: Answer) -> Answer:
 @contextmanager
 def broken_server(answer: Answer) -> Generator[Asked, None, None]:
     """Run a server whose streams fail, a thread a connection."""
-    with listening_socket() as listener:
-        listener.settimeout(0.2)
-        asked, ended = Asked(f"http://{LOOPBACK}:{listener.getsockname()[1]}/"), threading.Event()
+    asked, counting = Asked(), threading.Lock()
 
-        def serve() -> None:
-            while not ended.is_set():
-                try:
-                    client, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                asked.requests += 1
-                asked.first.set()
-                threading.Thread(target=_one, args=(client, answer, asked.requests), name="one stream").start()
-
-        thread = threading.Thread(target=serve, name="broken server")
-        thread.start()
-        try:
-            yield asked
-        finally:
-            ended.set()
-            thread.join(PATIENCE)
-
-
-def _one(client: socket.socket, answer: Answer, number: int) -> None:
-    with client:
-        try:
+    def serve(client: socket.socket) -> None:
+        with counting:
+            number = asked.requests = asked.requests + 1
+        asked.first.set()
+        with client, suppress(OSError):  # the client left, as it may
             client.settimeout(PATIENCE)
             client.recv(65536)
             answer(client, number)
-        except OSError:
-            return  # the client left, as it may
+
+    with accepting(serve) as port:
+        asked.url = f"http://{LOOPBACK}:{port}/"
+        yield asked

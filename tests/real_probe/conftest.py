@@ -11,7 +11,8 @@ from chunkwire.tools.probe.judge import Hop, judge_hop
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.peers.command import Served, serving
-from tests.real_probe.proxies import GO, build_go, install_compression, install_mitmproxy
+from tests.peers.writers import build_go
+from tests.real_probe.proxies import GO, install_compression, install_mitmproxy
 
 Judge = Callable[..., Awaitable[HopVerdict]]
 TRIES = 5
@@ -55,7 +56,7 @@ def go_folder(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def go_binary(go_folder: Path) -> Path:
     """Return the Go proxy, compiled."""
-    return build_go(go_folder, "proxy", GO)
+    return build_go(go_folder, GO, "proxy")
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,27 @@
 """Proxies that the other peers have no helper for: Apache, Go, node with compression, mitmproxy, and Nagle."""
 
-import fcntl
 import shutil
 import socket
 import sys
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.patience import PATIENCE
+from tests.peers.plain import accepting
 from tests.peers.process import (
     LOOPBACK,
     Reader,
     free_port,
-    listening_socket,
     run,
     started,
     wait_listening,
     workplace,
 )
 from tests.peers.programs import program
+from tests.peers.writers import locked
 
 _APACHE_MODULES = Path("/usr/lib/apache2/modules")
 _ALWAYS = ("mpm_event", "authz_core", "proxy", "proxy_http")
@@ -94,23 +93,6 @@ def apache(site: str, *modules: str, path: str | None = None) -> Generator[str, 
             yield f"http://{LOOPBACK}:{port}"
 
 
-def build_go(folder: Path, name: str, text: str) -> Path:
-    """Compile a Go program in a folder that is kept, with the packages of others; nothing outside it is written."""
-    source, binary = folder / f"{name}.go", folder / name
-    with _installing(folder):  # one worker compiles the standard library
-        if not binary.exists() or source.read_text() != text:
-            source.write_text(text)
-            env = {
-                "GO111MODULE": "off",
-                "GOFLAGS": "",
-                "GOCACHE": str(folder / "cache"),
-                "GOPATH": str(folder / "path"),
-            }
-            build = run([program("go"), "build", "-o", binary, source], env={**env, "CGO_ENABLED": "0"}, within=300)
-            assert build.returncode == 0, build.stderr.decode()
-    return binary
-
-
 @contextmanager
 def go_proxy(binary: Path, upstream: str, *, flush: str = "0s") -> Generator[str, None, None]:
     """Run the Go proxy before an upstream; give its URL without a path."""
@@ -121,8 +103,7 @@ def go_proxy(binary: Path, upstream: str, *, flush: str = "0s") -> Generator[str
 @contextmanager
 def _installing(folder: Path) -> Generator[Path, None, None]:
     """Give a file that exists once the folder is complete; other workers of the same run wait meanwhile."""
-    with (folder / "lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         yield folder / "complete"
 
 
@@ -201,39 +182,14 @@ def holding_http_1_1(port: int) -> Generator[str, None, None]:
                     client.sendall(held)
                     held = b""
 
-    with _accepting(relay, nodelay=True) as own:
+    with accepting(relay) as own:
         yield f"http://{LOOPBACK}:{own}"
 
 
 @contextmanager
 def _relaying(port: int, *, split: bool, nodelay: bool) -> Generator[int, None, None]:
-    with _accepting(lambda client: _relay(client, port, split), nodelay=nodelay) as own:
+    with accepting(lambda client: _relay(client, port, split), nodelay=nodelay) as own:
         yield own
-
-
-@contextmanager
-def _accepting(relay: Callable[[socket.socket], None], *, nodelay: bool) -> Generator[int, None, None]:
-    """Accept connections, each relayed in a thread of its own; give the port."""
-    with listening_socket() as listener:
-        listener.settimeout(0.2)
-        ended = threading.Event()
-
-        def accept() -> None:
-            while not ended.is_set():
-                try:
-                    client, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
-                threading.Thread(target=relay, args=(client,), name="one client").start()
-
-        thread = threading.Thread(target=accept, name="three writes")
-        thread.start()
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            ended.set()
-            thread.join(PATIENCE)
 
 
 def _relay(client: socket.socket, port: int, split: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.peers.command import ROOT, chunkwire, serving
 from tests.peers.process import free_port, started, wait_listening
 from tests.peers.programs import program
-from tests.real_probe.proxies import build_go
+from tests.peers.writers import build_go
 
 README = ROOT.joinpath("bench", "README.md").read_text("utf-8")
 
@@ -49,4 +49,4 @@ def test_a_handler_of_express(node_modules: Path) -> None:
 
 @pytest.mark.needs("go")
 def test_a_handler_of_net_http(go_folder: Path) -> None:
-    check([build_go(go_folder, "handler", example("go"))], {})
+    check([build_go(go_folder, example("go"), "handler")], {})

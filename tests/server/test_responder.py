@@ -1,7 +1,5 @@
 """What a responder can do, what it cannot, and what becomes of the exchange when it fails."""
 
-import logging
-
 import pytest
 import trio
 
@@ -148,25 +146,6 @@ async def test_an_exception_ends_that_exchange_only(responder: object, caplog: p
         assert running.ended[0].ended_by is Ended.ERROR
         assert body_of(await running.get("/x")) == b"3\r\none\r\n"
     assert "the responder failed" in caplog.text
-
-
-async def test_an_exception_before_the_head_gets_500() -> None:
-    async def failing_at_once(_: IncomingRequest, response: Responder) -> None:
-        raise ValueError("a responder's own")
-
-    logging.getLogger("chunkwire.server.engine").setLevel(logging.CRITICAL)
-    async with serving(resource(failing_at_once)) as running:
-        assert status_of(await running.get("/x")) == 500
-    logging.getLogger("chunkwire.server.engine").setLevel(logging.NOTSET)
-
-
-async def test_a_responder_that_answers_nothing_gets_500(caplog: pytest.LogCaptureFixture) -> None:
-    async def silent(_: IncomingRequest, response: Responder) -> None:
-        """Do nothing."""
-
-    async with serving(resource(silent)) as running:
-        assert status_of(await running.get("/x")) == 500
-    assert "got none" in caplog.text
 
 
 async def test_an_exception_in_a_body_delimited_by_close_ends_in_a_reset(caplog: pytest.LogCaptureFixture) -> None:

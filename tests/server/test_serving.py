@@ -5,14 +5,12 @@ import signal
 import socket
 from pathlib import Path
 
-import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.listen import Address, ListenError
+from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import EndRecord, from_json
-from chunkwire.server.engine import Server
 from chunkwire.server.journal import Ended
 from chunkwire.server.serving import serve
 from tests.patience import PATIENCE
@@ -20,26 +18,15 @@ from tests.peers import command
 from tests.peers.process import run
 from tests.server.peer import (
     GatePacer,
-    TrioPacer,
     body_of,
     connect,
     get,
     resource,
     serving,
-    status_of,
     two_chunks,
 )
 
 LOOPBACK = Address("127.0.0.1", 0)
-
-
-async def test_serve_says_where_it_is_bound_once_it_accepts() -> None:
-    async with trio.open_nursery() as nursery:
-        bound = await nursery.start(serve, LOOPBACK, origin_resources())
-        async with connect(bound[0].port) as client:
-            await client.send(get("/stream-bytes/3", b"Connection: close"))
-            assert status_of(await client.read_all()) == 200
-        nursery.cancel_scope.cancel()
 
 
 async def test_frames_leave_at_real_moments_too() -> None:
@@ -50,11 +37,6 @@ async def test_frames_leave_at_real_moments_too() -> None:
             await client.send(get("/generate?n=30&interval=1ms", b"Connection: close"))
             assert (await client.read_all()).count(b"Chunk ") == 30
         nursery.cancel_scope.cancel()
-
-
-async def test_an_address_in_use_is_one_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError, match="address already in use"):
-        await serve(Address("127.0.0.1", taken.getsockname()[1]), ())
 
 
 async def test_a_drain_ends_an_idle_connection_at_once() -> None:
@@ -107,20 +89,6 @@ async def test_a_body_delimited_by_close_is_reset_when_the_grace_time_is_over(
         await client.read_until(b"\r\n\r\n")
         running.drain.start()
         assert await client.read_until_reset() == b""
-
-
-async def test_any_stream_of_octets_can_be_handled() -> None:
-    """The engine needs no socket: a pair in memory serves as well."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    async with trio.open_nursery() as nursery:
-        origin = Server((resource(two_chunks),), pacer=TrioPacer())
-        nursery.start_soon(origin.handle, theirs, name="origin")
-        await ours.send_all(get("/x", b"Connection: close"))
-        with trio.fail_after(PATIENCE):
-            octets = b""
-            while not octets.endswith(b"0\r\n\r\n"):
-                octets += await ours.receive_some()
-        await ours.aclose()
 
 
 def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
@@ -183,31 +151,6 @@ def test_serve_has_metrics_on_an_address_of_their_own() -> None:
         assert b"chunkwire_streams_open" in run(["curl", "-s", f"{admin}/metrics"]).stdout
         assert run(["curl", "-s", f"{admin}/healthz"]).stdout == b"ok\n"
         assert b"no resource" in run(["curl", "-s", served.url("/metrics")]).stdout
-
-
-@pytest.mark.parametrize(
-    "words, code, message",
-    [
-        (("-l", "99999"), 2, "expected HOST:PORT"),
-        (("-l", "nowhere.invalid:1"), 71, "cannot listen on nowhere.invalid:1"),
-        (("--max-chunks", "x"), 2, "--max-chunks"),
-        (("--max-duration", "soon"), 2, "--max-duration"),
-        (("--save", "/nowhere/at/all"), 2, "/nowhere/at/all"),
-        (("--colour",), 2, "unknown flag --colour"),
-    ],
-)
-def test_a_wrong_flag_is_one_line_and_a_code(words: tuple[str, ...], code: int, message: str) -> None:
-    result = command.chunkwire("serve", *words)
-    assert result.returncode == code
-    assert result.stderr.count(b"\n") == 1
-    assert message in result.stderr.decode()
-
-
-def test_a_port_in_use_exits_71() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        result = command.chunkwire("serve", "-l", str(taken.getsockname()[1]))
-    assert result.returncode == 71
-    assert b"address already in use" in result.stderr
 
 
 async def test_octets_of_a_body_are_not_the_next_request() -> None:

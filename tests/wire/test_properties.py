@@ -2,10 +2,8 @@
 
 from hypothesis import assume, given
 
-from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Chunk, LastChunk
 from chunkwire.wire.reader import FrameReader, decode
-from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, encode, encoded_bodies, reads, valid_bodies
 from tests.wire.relay import Relay, octet_by_octet, relay
 
@@ -65,23 +63,6 @@ def test_what_may_be_sent_on_is_a_prefix_of_some_valid_body(cut: list[bytes]) ->
         seen.show(octets)
         frames = decode(seen.sent + rest_of(seen.sent))
         assert b"".join(frame.raw for frame in frames).startswith(seen.sent)
-
-
-@given(any_octets)
-def test_nothing_but_the_two_errors_of_a_body_escapes(octets: bytes) -> None:
-    scanner = ChunkedScanner()
-    try:
-        scanner.scan(octets, len(octets))
-        scanner.end_of_input()
-    except (FramingError, IncompleteBody):
-        assert not scanner.is_complete
-    else:
-        assert scanner.is_complete
-
-
-@given(valid_bodies())
-def test_every_valid_body_is_taken(body: bytes) -> None:
-    assert relay(body).sent == body
 
 
 @given(encoded_bodies)

@@ -49,19 +49,10 @@ def test_reader_that_is_cut_gives_the_data_of_the_cut_chunk() -> None:
     assert (cut.value.offset, cut.value.received) == (13, b"hel")
 
 
-def test_decode_gives_the_frames_of_a_whole_body() -> None:
-    assert decode(BODY) == FRAMES
-
-
 def test_decode_of_a_cut_body_raises_with_all_its_content() -> None:
     with pytest.raises(IncompleteBody) as cut:
         decode(b"2\r\nab\r\n5\r\nhel")
     assert cut.value.received == b"abhel"
-
-
-def test_decode_of_a_broken_body_raises() -> None:
-    with pytest.raises(FramingError):
-        decode(b"zz\r\n")
 
 
 def test_decode_of_more_than_one_body_is_our_own_error() -> None:

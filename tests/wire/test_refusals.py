@@ -93,16 +93,11 @@ def test_limit_refuses_n_plus_1(rule: Rule, at_limit: bytes, over: bytes, offset
     assert (error.rule, error.offset) == (rule, offset)
 
 
-def test_overhead_allows_n() -> None:
+def test_overhead_allows_n_and_refuses_n_plus_1() -> None:
+    limits = Limits(max_overhead=20)
     # The line of 24 octets, its CRLF and that of the data, less 16, less twice one octet of data: 10.
-    limits = Limits(max_overhead=20)
-    costs_ten = b"1;" + b"a" * 22 + b"\r\nd\r\n"
-    assert relay(costs_ten * 2 + END, scanner=ChunkedScanner(limits)).verdict == "accept"
-
-
-def test_overhead_refuses_n_plus_1() -> None:
-    limits = Limits(max_overhead=20)
     costs_ten, costs_eleven = b"1;" + b"a" * 22 + b"\r\nd\r\n", b"1;" + b"a" * 23 + b"\r\nd\r\n"
+    assert relay(costs_ten * 2 + END, scanner=ChunkedScanner(limits)).verdict == "accept"
     error = refusal(costs_ten + costs_eleven, ChunkedScanner(limits))
     assert (error.rule, error.offset) == (Rule.OVERHEAD, len(costs_ten))
 

@@ -2,53 +2,13 @@
 
 import pytest
 
-from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
+from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import ChunkedScanner
-from tests.wire.relay import Relay, octet_by_octet, relay
+from tests.wire.relay import Relay, relay
 
 BODY = b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n"
-
-
-def test_size_line_goes_when_its_crlf_is_there() -> None:
-    slow = relay(b"5;a=b\r")
-    assert slow.sent == b""
-    slow.show(b"\n")
-    assert slow.sent == b"5;a=b\r\n"
-
-
-def test_chunk_data_goes_at_once() -> None:
-    assert relay(b"5\r\nh").sent == b"5\r\nh"
-
-
-def test_crlf_after_data_goes_as_a_pair() -> None:
-    slow = relay(b"5\r\nhello\r")
-    assert slow.sent == b"5\r\nhello"
-    slow.show(b"\n")
-    assert slow.sent == b"5\r\nhello\r\n"
-
-
-def test_end_of_the_body_goes_whole_or_not_at_all() -> None:
-    slow = relay(*octet_by_octet(b"0;a\r\nX-Sum: 1\r\n\r"))
-    assert slow.sent == b""
-    slow.show(b"\n")
-    assert slow.sent == b"0;a\r\nX-Sum: 1\r\n\r\n"
-
-
-def test_octets_after_the_body_are_not_of_it() -> None:
-    done = relay(BODY + b"HTTP/1.1 200 OK\r\n\r\n")
-    assert done.sent == BODY
-    assert done.scanner.scan(b"0\r\n\r\n", 5) == 0
-    assert done.scanner.wire_octets == len(BODY)
-
-
-def test_nothing_past_the_end_of_the_valid_octets_is_read() -> None:
-    memory = bytearray(BODY.ljust(4096, b"\xff"))
-    for end in range(len(BODY)):
-        scanner = ChunkedScanner()
-        assert scanner.scan(memory, end) <= end
-        assert not scanner.is_complete
 
 
 def test_bytes_and_bytearray_give_the_same() -> None:
@@ -100,12 +60,6 @@ def test_error_is_raised_again_and_the_valid_prefix_counted_once() -> None:
     assert (scanner.wire_octets, scanner.octets, scanner.chunks) == (10, 5, 1)
 
 
-def test_offset_of_an_error_counts_from_the_first_octet_of_the_body() -> None:
-    slow = relay(b"5\r\nhel", b"lo\r\n4;", b"=\r\n")
-    assert slow.error is not None
-    assert (slow.error.rule, slow.error.offset) == (Rule.CHUNK_EXT, 12)
-
-
 @pytest.mark.parametrize(
     "octets, section",
     [
@@ -134,28 +88,10 @@ def test_a_cut_in_chunk_data_counts_what_the_hexadecimal_size_said() -> None:
         scanner.end_of_input()
 
 
-def test_end_of_input_after_the_final_crlf_is_no_error() -> None:
-    relay(BODY).scanner.end_of_input()
-
-
 def test_more_size_lines_than_are_remembered_are_all_read() -> None:
     body = b"".join(b"%0*x\r\n%b\r\n" % (n % 10, n // 10, bytes(n // 10)) for n in range(10, 5000)) * 2 + b"0\r\n\r\n"
     done = relay(body)
     assert (done.sent, done.scanner.chunks) == (body, 9980)
-
-
-def test_plain_size_lines_repay_the_overhead() -> None:
-    costs_ten = b"1;" + b"a" * 22 + b"\r\nd\r\n"
-    body = b"8\r\n12345678\r\n" + costs_ten + b"8\r\n12345678\r\n" + costs_ten + b"0\r\n\r\n"
-    assert relay(body, scanner=ChunkedScanner(Limits(max_overhead=10))).verdict == "accept"
-
-
-def test_size_line_that_adds_to_the_overhead_is_counted_every_time() -> None:
-    # 16 digits, two CRLFs, less 16, less twice one octet: 2 a chunk.
-    costs_two = b"0000000000000001\r\nd\r\n"
-    limits = Limits(max_overhead=10)
-    assert relay(costs_two * 5 + b"0\r\n\r\n", scanner=ChunkedScanner(limits)).verdict == "accept"
-    assert relay(costs_two * 6, scanner=ChunkedScanner(limits)).verdict == "reject"
 
 
 def test_size_lines_that_one_stream_has_taken_are_no_leave_for_one_with_narrower_limits() -> None:

@@ -149,10 +149,6 @@ def test_an_empty_event_type_is_message() -> None:
     assert decode(b"event: a\nevent:\ndata: 1\n\n") == [SseEvent("message", "1")]
 
 
-def test_an_event_that_the_end_of_input_cuts_is_not_given() -> None:
-    assert SseDecoder().feed(b"data: 1\n\ndata: 2\n") == [SseEvent("message", "1")]
-
-
 def test_an_event_has_begun_with_its_first_octet_and_is_over_with_its_empty_line() -> None:
     decoder = SseDecoder()
     claims = []
