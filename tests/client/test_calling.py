@@ -14,6 +14,7 @@ import trio
 from chunkwire import client
 from chunkwire.wire.errors import LocalError
 from tests.client.server import scripted, sends
+from tests.patience import PATIENCE
 from tests.peers.command import ROOT
 from tests.server.peer import serving
 
@@ -118,10 +119,10 @@ def port() -> Iterator[int]:
 
     thread = threading.Thread(target=trio.run, args=(main,))
     thread.start()
-    ready.wait(30)
+    ready.wait(PATIENCE)
     yield ports[0]
     token[0].run_sync_soon(stop[0].cancel)
-    thread.join(30)
+    thread.join(PATIENCE)
 
 
 def test_anyio_with_its_trio_backend_runs_the_client(port: int) -> None:

@@ -15,14 +15,9 @@ from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, stat
 from tests.net.peer import unix_pair
 from tests.patience import PATIENCE
 from tests.peers import command, plain
-from tests.peers.process import run
+from tests.peers.readers import curl
 
 TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-def fetch(url: str) -> str:
-    """Return what curl gets, an octet a character."""
-    return run(["curl", "-s", "--max-time", "20", url]).stdout.decode("latin-1")
 
 
 def admin_of(served: command.Served) -> str:
@@ -70,8 +65,8 @@ def test_metrics_count_what_went_through() -> None:
         relay(served, upstream, chunked(TEXT))
         with plain.dialled(served.port, b"GET / HTTP/1.1\r\n\r\n") as client:
             client.read_rest()
-        text = fetch(admin_of(served) + "/metrics")
-        assert fetch(admin_of(served) + "/healthz") == "ok\n"
+        text = curl(admin_of(served) + "/metrics")[1].decode()
+        assert curl(admin_of(served) + "/healthz") == (0, b"ok\n")
     for pattern in (
         r"chunkwire_streams_open\{.*\} 0\b",
         r"chunkwire_chunks_total\{.*\} 3\b",
@@ -155,7 +150,7 @@ def test_a_command_says_how_it_sleeps(verb: str) -> None:
     words = ["http://127.0.0.1:9"] if verb == "forward" else []
     with command.serving(verb, *words, "-v", "--admin", "127.0.0.1:0") as served:
         assert "sleeper: clock" in served.log
-        assert 'form="clock"} 1\n' in fetch(admin_of(served) + "/metrics")
+        assert 'form="clock"} 1\n' in curl(admin_of(served) + "/metrics")[1].decode()
 
 
 @pytest.mark.needs("curl")
@@ -164,8 +159,8 @@ def test_workers_share_an_address_and_add_their_metrics_up() -> None:
     with command.serving("serve") as origin:
         with command.serving("forward", origin.url(), *WORKERS) as served:
             for _ in range(20):
-                assert fetch(served.url("/stream-bytes/3?seed=1")) == fetch(origin.url("/stream-bytes/3?seed=1"))
-            text = fetch(admin_of(served) + "/metrics")
+                assert curl(served.url("/stream-bytes/3?seed=1")) == curl(origin.url("/stream-bytes/3?seed=1"))
+            text = curl(admin_of(served) + "/metrics")[1].decode()
             assert re.search(r'\{.*"complete".*\} 20\b', text), text
             assert re.search(r'sleeper_info\{.*form="clock"\} 2\b', text), text
             before = children(served)
@@ -175,7 +170,7 @@ def test_workers_share_an_address_and_add_their_metrics_up() -> None:
             while len(set(children(served)) - {before[0]}) < 2:
                 """Wait for the new one to be started."""
             for _ in range(20):
-                assert fetch(served.url("/stream-bytes/3?seed=1"))
+                assert curl(served.url("/stream-bytes/3?seed=1"))[0] == 0
             served.process.send_signal(signal.SIGTERM)
             assert served.process.wait(PATIENCE) == 0
 

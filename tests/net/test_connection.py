@@ -23,6 +23,7 @@ from tests.net.peer import (
     reset,
     tcp_pair,
 )
+from tests.patience import PATIENCE
 
 BODY = b"5\r\nhello\r\n0\r\n\r\n"
 
@@ -243,7 +244,7 @@ def test_runs_of_trio_in_two_threads_receive_into_memory_of_their_own(monkeypatc
 
     def read(fileno: int, buffers: tuple[memoryview]) -> int:
         count = readv(fileno, buffers)
-        both.wait(30)
+        both.wait(PATIENCE)
         return count
 
     async def receive(octets: bytes) -> bytes:

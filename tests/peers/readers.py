@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.patience import PATIENCE
 from tests.peers.process import run
-from tests.peers.programs import find_program
+from tests.peers.programs import find_program, program
 from tests.peers.writers import build_go
 
 PYTHON: Final = """
@@ -76,6 +77,12 @@ class Reading:
     @property
     def is_whole(self) -> bool:
         return self.octets is not None
+
+
+def curl(*words: str | Path, octets: bytes = b"") -> tuple[int, bytes]:
+    """Return curl's exit code and what it prints, as it comes."""
+    result = run([program("curl"), "-sN", "--max-time", f"{PATIENCE:g}", *words], octets=octets)
+    return result.returncode, result.stdout
 
 
 def read_all(reader: str, urls: Sequence[str], folder: Path) -> list[Reading]:

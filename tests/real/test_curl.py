@@ -6,16 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.peers.command import Served
-from tests.peers.process import run
-from tests.peers.programs import program
+from tests.peers.readers import curl
 
 pytestmark = pytest.mark.needs("curl")
-
-
-def curl(*words: str, octets: bytes = b"") -> tuple[int, bytes]:
-    """Return curl's exit code and what it prints."""
-    result = run([program("curl"), "-sN", "--max-time", "20", *words], octets=octets)
-    return result.returncode, result.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.command import Served
 from tests.peers.process import run
 from tests.peers.programs import program
@@ -16,7 +17,7 @@ TARGET = "/v1/chat/completions"  # takes bodies of a few MiB
 def test_a_413_survives_a_client_that_sends_200_mb_before_it_reads(served: Served) -> None:
     """Suites: an early answer to a long upload. Fails where a close waits for 1 MiB: a reset takes the answer."""
     host, _, port = served.url("").removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port.rstrip("/"))), timeout=60) as client:
+    with socket.create_connection((host, int(port.rstrip("/"))), timeout=PATIENCE) as client:
         client.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (TARGET.encode(), MANY))
         block = bytes(1 << 20)
         for _ in range(MANY >> 20):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.patience import PATIENCE
 from tests.peers.command import chunkwire, serving
 from tests.peers.process import Reader, run, started
 from tests.peers.programs import program
@@ -50,7 +51,7 @@ def test_a_chain_with_another_proxy_passes_each_chunk_at_once(proxy: Proxy, orde
                 assert reader.exactly(len(data)) == data.encode()
             writer.tell(".")
             assert reader.rest() == b""
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE) == 0
 
 
 @contextmanager

@@ -8,32 +8,33 @@ import pytest
 
 from tests.peers.command import Served, serving
 from tests.peers.plain import tee
-from tests.peers.process import Reader, run, started
+from tests.peers.process import Reader, started
 from tests.peers.programs import program
+from tests.peers.readers import curl
 from tests.peers.servers import nginx
 from tests.peers.writers import Writer, go_writer, node_writer
 
 PLAN = "/frames?plan=5@0,6:a=1@10,1:b%3D%22q%22@10,0@20&trailer=X-T:1"
 
 
-def curl(url: str, *words: str) -> bytes:
-    """Return the body as `curl -sN --raw` prints it, not decoded."""
-    result = run([program("curl"), "-sN", "--raw", *words, url])
-    assert result.returncode == 0, result
-    return result.stdout
+def body_of(url: str) -> bytes:
+    """Return the body as curl prints it, not decoded."""
+    code, octets = curl("--raw", url)
+    assert code == 0
+    return octets
 
 
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("target", ["/stream-bytes/5000?seed=7&chunk_size=700", "/trailers?X-A=1", PLAN])
 def test_an_origin_resource_is_the_same_through_the_gateway(origin: Served, gateway: Served, target: str) -> None:
-    direct = curl(origin.url(target))
+    direct = body_of(origin.url(target))
     assert direct.endswith(b"\r\n\r\n")
-    assert curl(gateway.url(target)) == direct
+    assert body_of(gateway.url(target)) == direct
 
 
 @pytest.mark.needs("curl")
 def test_extensions_and_trailers_of_a_plan_stand_on_the_wire(gateway: Served) -> None:
-    frames = curl(gateway.url("/frames?plan=5@0,6:a=1@10,0@20&trailer=X-T:1&text=hello%20world"))
+    frames = body_of(gateway.url("/frames?plan=5@0,6:a=1@10,0@20&trailer=X-T:1&text=hello%20world"))
     assert frames == b"5\r\nhello\r\n6;a=1\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
 
 
@@ -41,7 +42,7 @@ def test_extensions_and_trailers_of_a_plan_stand_on_the_wire(gateway: Served) ->
 def test_a_timed_stream_leaves_the_gateway_as_the_origin_wrote_it(origin: Served) -> None:
     with tee(origin.port) as middle:
         with serving("forward", f"http://127.0.0.1:{middle.port}") as gateway:
-            body = curl(gateway.url("/generate?n=5&interval=10ms"))
+            body = body_of(gateway.url("/generate?n=5&interval=10ms"))
     assert body.count(b"Chunk ") == 5
     assert middle.answered.partition(b"\r\n\r\n")[2] == body
 
@@ -80,9 +81,9 @@ def test_a_chunked_response_of_nginx_passes_unchanged() -> None:
     text = b"<!--# echo var='request_uri' --> a line of nginx\n" * 2000
     with nginx("ssi on; ssi_types text/plain;", http="default_type text/plain;", files={"page": text}) as server:
         with serving("forward", server.url()) as gateway:
-            direct = curl(server.url("/page"))
+            direct = body_of(server.url("/page"))
             assert direct.endswith(b"\r\n0\r\n\r\n")
-            assert curl(gateway.url("/page")) == direct
+            assert body_of(gateway.url("/page")) == direct
 
 
 @pytest.mark.needs("curl", "nginx", "node")

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.peers.command import serving
 from tests.peers.plain import CHUNKED_HEAD, Upstream, dialled, upstream
 from tests.peers.servers import resident_octets
@@ -56,8 +57,8 @@ def test_a_slow_reader_of_one_gibibyte_costs_the_gateway_no_memory() -> None:
         with dialled(gateway.port, GET, receive_octets=65536) as client:
             client.read_head()
             client.reader.exactly(4 * MIB)
-            assert source.stalled.wait(30)  # the reader stops here, so the upstream must
+            assert source.stalled.wait(PATIENCE)  # the reader stops here, so the upstream must
             assert source.sent_octets < 64 * MIB
             client.reader.exactly(32 * MIB)  # and it goes on when the reader does
             assert resident_octets(gateway.process.pid) < 64 * MIB
-        thread.join(30)
+        thread.join(PATIENCE)

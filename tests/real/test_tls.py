@@ -105,7 +105,7 @@ def test_a_client_cannot_renegotiate(secured: Served) -> None:
 
 def test_http_in_the_clear_is_told_that_the_port_speaks_tls(secured: Served) -> None:
     with socket.create_connection((LOOPBACK, secured.port)) as sock:
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b"".join(iter(lambda: sock.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")

@@ -5,6 +5,7 @@ import pytest
 from tests.peers.command import Served, chunkwire
 from tests.peers.process import LOOPBACK, free_port, run, started, wait_listening
 from tests.peers.programs import program
+from tests.peers.readers import curl
 from tests.real.test_keyboard import GENERATE, nc
 
 TWO = GENERATE.replace(b"Connection: close\r\n", b"") + GENERATE
@@ -13,11 +14,6 @@ TWO = GENERATE.replace(b"Connection: close\r\n", b"") + GENERATE
 def watched(octets: bytes, *words: str) -> tuple[int, str, str]:
     result = chunkwire("watch", "-", *words, octets=octets)
     return result.returncode, result.stdout.decode(), result.stderr.decode()
-
-
-def curl(*words: str) -> bytes:
-    """Return what curl prints."""
-    return run([program("curl"), "-sN", *words]).stdout
 
 
 @pytest.mark.needs("nc")
@@ -32,7 +28,7 @@ def test_two_pipelined_requests_of_nc_give_two_responses(origin: Served) -> None
 def test_two_urls_of_curl_raw_give_two_bodies_with_and_without_heads(origin: Served) -> None:
     urls = [origin.url("/generate?n=2&interval=1ms"), origin.url("/generate?n=3&interval=1ms")]
     for flags in (["--raw"], ["--raw", "-i"]):
-        code, out, err = watched(curl(*flags, *urls))
+        code, out, err = watched(curl(*flags, *urls)[1])
         assert code == 0, err
         assert ("* complete: 2 chunks" in err, "* complete: 3 chunks" in err) == (True, True)
         assert (out.count("Chunk "), out.count("last-chunk")) == (5, 2)
@@ -40,20 +36,20 @@ def test_two_urls_of_curl_raw_give_two_bodies_with_and_without_heads(origin: Ser
 
 @pytest.mark.needs("curl")
 def test_curl_i_without_raw_is_told_how_to_keep_the_framing(origin: Served) -> None:
-    code, _, err = watched(curl("-i", origin.url("/generate?n=2&interval=1ms")))
+    code, _, err = watched(curl("-i", origin.url("/generate?n=2&interval=1ms"))[1])
     assert (code, "--raw" in err) == (56, True)
 
 
 @pytest.mark.needs("curl")
 def test_an_answer_to_head_needs_its_method(origin: Served) -> None:
-    said = curl("-I", origin.url("/generate"))
+    _, said = curl("-I", origin.url("/generate"))
     assert watched(said)[0] == 18
     assert watched(said, "-X", "HEAD")[0] == 0
 
 
 @pytest.mark.needs("curl")
 def test_a_100_continue_stands_before_its_response(origin: Served) -> None:
-    said = curl("-i", "--raw", "-H", "Expect: 100-continue", "-d", "hello", origin.url("/echo"))
+    _, said = curl("-i", "--raw", "-H", "Expect: 100-continue", "-d", "hello", origin.url("/echo"))
     code, _, err = watched(said)
     assert (code, "< HTTP/1.1 100" in err, "< HTTP/1.1 200 OK" in err) == (0, True, True), err
 
