@@ -11,7 +11,6 @@ from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     END,
     TEXT,
-    answer,
     chunked,
     forwarding,
     get,
@@ -21,9 +20,6 @@ from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
 
 BRIEF = 0.1  # s; a deadline that must pass: nothing here rests on how soon it does
-OK = answer(b"Content-Length: 2") + b"ok"
-
-
 EVENTS = b"Content-Type: text/event-stream; charset=utf-8"
 
 

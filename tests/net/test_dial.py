@@ -54,20 +54,11 @@ async def test_a_name_is_dialled_whichever_of_its_addresses_answers(host: str) -
             assert resolver.asked == ["upstream.test"]
 
 
-async def test_two_connections_are_two() -> None:
-    async with listening() as (_, port):
-        one, other = await dial("127.0.0.1", port), await dial("localhost", port)
-        async with one.stream, other.stream:
-            assert one.fileno() != other.fileno()
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 async def test_a_port_where_nobody_listens_refuses(host: str) -> None:
-    async with listening() as (_, port):
-        pass
-    error = await dial_error(host, port)
+    error = await dial_error(host, 1)
     assert error.kind == "refused"
-    assert f"{port} refused the connection" in str(error)
+    assert ":1 refused the connection" in str(error)
 
 
 async def test_a_name_without_an_address_is_said_so() -> None:

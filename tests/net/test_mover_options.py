@@ -146,26 +146,19 @@ async def test_nothing_is_a_limit_by_default_but_a_sink_that_takes_nothing(
     assert MoveOptions().send_timeout < math.inf
 
 
-async def test_an_observer_sees_each_part_before_it_leaves_and_when_it_has_left(make_mover: MakeMover) -> None:
-    watcher = Watcher()
+@pytest.mark.parametrize("takes_events", [True, False])
+async def test_an_observer_sees_each_part_before_it_leaves_and_when_it_has_left(
+    make_mover: MakeMover, takes_events: bool
+) -> None:
+    watcher = Watcher(takes_events=takes_events)
     async with carrying(make_mover, options=MoveOptions(observe=watcher)) as carried:
         await carried.send(FRAME)
         await carried.expect(FRAME)
         await carried.send(END)
         assert await carried.read_rest() == END
-    assert [type(event) for event in watcher.events] == [SizeLine, Data, DataEnd, LastChunk]
-    assert watcher.raw == FRAME + END
-    assert watcher.calls == ["received", "sent", "received", "sent"]
-
-
-async def test_an_observer_that_takes_no_events_gets_the_octets_alone(make_mover: MakeMover) -> None:
-    watcher = Watcher(takes_events=False)
-    async with carrying(make_mover, options=MoveOptions(observe=watcher)) as carried:
-        await carried.send(FRAME)
-        await carried.expect(FRAME)
-        await carried.send(END)
-        assert await carried.read_rest() == END
-    assert (watcher.octets, watcher.events) == (FRAME + END, [])
+    expected = [SizeLine, Data, DataEnd, LastChunk] if takes_events else []
+    assert [type(event) for event in watcher.events] == expected
+    assert watcher.octets == FRAME + END
     assert watcher.calls == ["received", "sent", "received", "sent"]
 
 
