@@ -1,4 +1,4 @@
-"""Captures of any number of messages: each is told with its own head, and nothing is left out without a word."""
+"""Captures of any number of messages: each is reported with its own head, and no octet is left out in silence."""
 
 import zlib
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @dataclass
-class Told:
-    """What a capture reader told, in a line each."""
+class Reports:
+    """What a capture reader reported, in a line each."""
 
     lines: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -57,17 +57,17 @@ class Told:
         return next(record for record in reversed(self.records) if isinstance(record, EndRecord))
 
 
-def read(octets: bytes, step: int = 1 << 20, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> Told:
-    told = Told()
-    reader = CaptureReader(told, method=method, limits=limits)
+def read(octets: bytes, step: int = 1 << 20, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> Reports:
+    seen = Reports()
+    reader = CaptureReader(seen, method=method, limits=limits)
     for n, at in enumerate(range(0, len(octets), step), 1):
         reader.feed(octets[at : at + step], t=float(n), read=n)
     reader.end(99.0)
-    return told
+    return seen
 
 
 def words(octets: bytes, **how: bytes) -> list[str]:
-    """Return what was told, the notes by their mark only."""
+    """Return what was reported, the notes by their mark only."""
     return ["note" if line[:4] == "note" else line for line in read(octets, **how).short]  # type: ignore[arg-type]
 
 
@@ -78,7 +78,7 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
 
 
 @pytest.mark.parametrize(
-    "octets, told",
+    "octets, reported",
     [
         (CHUNKED + SIZED, ["200", "complete 5", *NEXT, "complete 2"]),
         (SIZED + CHUNKED, ["200", "complete 2", *NEXT, "complete 5"]),
@@ -130,24 +130,24 @@ ASKED = ["request HEAD", "complete 0", "-- request 2", "request GET", "complete 
         (b"HTTP/1.1 101 Switching\r\n\r\n\x81\x02hi", ["101", "note", "complete 4"]),
     ],
 )
-def test_each_message_is_told_and_nothing_is_left_out_without_a_word(octets: bytes, told: list[str]) -> None:
-    assert words(octets) == told
+def test_each_message_is_reported_and_no_octet_is_left_out_in_silence(octets: bytes, reported: list[str]) -> None:
+    assert words(octets) == reported
     assert facts(read(octets, 1).records) == facts(read(octets).records)
 
 
 @pytest.mark.parametrize(
-    "octets, told",
+    "octets, reported",
     [
         (POST + WHOLE + CHUNKED, ["request POST", "complete 5", "-- response 1", "200", "complete 5"]),
         (HEAD + UNSENT + SIZED, ["request HEAD", "complete 0", "-- response 1", "200", "complete 0", *TWO]),
         (HEAD + GET + UNSENT + SIZED, [*ASKED, "-- response 1", "200", "complete 0", *TWO]),
     ],
 )
-def test_requests_say_what_the_responses_answer(octets: bytes, told: list[str]) -> None:
-    assert words(octets) == told
+def test_requests_say_what_the_responses_answer(octets: bytes, reported: list[str]) -> None:
+    assert words(octets) == reported
 
 
-def test_the_method_that_a_capture_does_not_show_can_be_said() -> None:
+def test_the_method_that_a_capture_does_not_show_can_be_given() -> None:
     assert words(UNSENT, method=b"HEAD") == ["200", "complete 0"]
     assert words(UNSENT) == ["200", "cut 0"]
     assert "-X HEAD" in str(read(UNSENT).last.error)
@@ -193,28 +193,28 @@ def test_padded_sizes_are_for_lenient_reading() -> None:
 
 
 def test_what_was_there_before_counts_as_no_read() -> None:
-    told = Told()
-    reader = CaptureReader(told)
+    seen = Reports()
+    reader = CaptureReader(seen)
     reader.feed(CODED + b"5\r\nhello\r\n", t=0.0, read=0)
     reader.feed(WHOLE, t=1.0, read=1)
     reader.end(2.0)
-    assert [record.read for record in told.records if isinstance(record, FrameRecord)] == [0, 1, 1]
-    assert told.last.reads == 1
+    assert [record.read for record in seen.records if isinstance(record, FrameRecord)] == [0, 1, 1]
+    assert seen.last.reads == 1
 
 
 def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have() -> None:
-    told = Told()
-    reader = CaptureReader(told)
+    seen = Reports()
+    reader = CaptureReader(seen)
     reader.feed(b"!\n" * (MAX_STRAY_OCTETS // 2), t=0.0, read=1)
-    assert told.records == []
+    assert seen.records == []
     reader.feed(b"!\n", t=0.0, read=2)
-    assert told.last.framing == "malformed"
+    assert seen.last.framing == "malformed"
 
 
 @pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])
 def test_a_head_in_data_is_held_up_to_a_limit_and_doubted_beyond_it(more: bytes, framing: str) -> None:
-    told = Told()
-    reader = CaptureReader(told)
+    seen = Reports()
+    reader = CaptureReader(seen)
     head = b"%sContent-Length: %d\r\n\r\nlog" % (OK, 3 + MAX_INNER_OCTETS + 2)
     held = SIZED.ljust(MAX_INNER_OCTETS, b".")
     assert reader.feed(head, t=0.0, read=1) == b"log"
@@ -222,22 +222,22 @@ def test_a_head_in_data_is_held_up_to_a_limit_and_doubted_beyond_it(more: bytes,
     assert reader.feed(b".", t=2.0, read=3) == held + b"."
     reader.feed(b"." + more, t=3.0, read=4)
     reader.end(4.0)
-    assert next(record for record in told.records if isinstance(record, EndRecord)).framing == framing
+    assert next(record for record in seen.records if isinstance(record, EndRecord)).framing == framing
 
 
 def test_a_chunk_that_ends_properly_is_shown_at_once_whatever_its_data() -> None:
-    reader = CaptureReader(Told())
+    reader = CaptureReader(Reports())
     assert reader.feed(CODED + b"2b\r\nlog" + SIZED, t=0.0, read=1) == b"2b\r\nlog"
     assert reader.feed(b"\r\n", t=1.0, read=2) == SIZED + b"\r\n"
 
 
 @pytest.mark.parametrize("octets, framing", [(CHUNKED[:-3], "stopped"), (OK, "stopped"), (CHUNKED, "complete")])
 def test_a_watch_that_is_stopped_ends_what_is_not_complete(octets: bytes, framing: str) -> None:
-    told = Told()
-    reader = CaptureReader(told)
+    seen = Reports()
+    reader = CaptureReader(seen)
     reader.feed(octets, t=0.0, read=1)
     reader.end(1.0, "stopped")
-    assert told.last.framing == framing
+    assert seen.last.framing == framing
 
 
 PIECES = st.sampled_from(
@@ -286,15 +286,15 @@ def facts(records: Sequence[Record]) -> list[tuple[object, ...]]:
 
 @given(st.lists(PIECES | st.binary(max_size=12), max_size=6).map(b"".join), st.integers(1, 9))
 def test_no_capture_makes_the_reader_raise_and_each_octet_is_accounted_for(octets: bytes, step: int) -> None:
-    told = read(octets, step)
-    assert not octets.strip() or told.lines
-    heads = sum(isinstance(record, HeadRecord | RequestRecord) for record in told.records)
-    ends = sum(isinstance(record, EndRecord) for record in told.records)
+    seen = read(octets, step)
+    assert not octets.strip() or seen.lines
+    heads = sum(isinstance(record, HeadRecord | RequestRecord) for record in seen.records)
+    ends = sum(isinstance(record, EndRecord) for record in seen.records)
     assert ends <= heads + len(octets)
-    whole = [record for record in told.records if isinstance(record, EndRecord)]
+    whole = [record for record in seen.records if isinstance(record, EndRecord)]
     assert all(record.framing in ("complete", "cut", "malformed") for record in whole)
 
 
 @given(st.lists(PIECES, max_size=5).map(b"".join), st.integers(1, 40))
-def test_how_a_capture_is_cut_into_reads_changes_nothing_that_is_told(octets: bytes, step: int) -> None:
+def test_how_a_capture_is_cut_into_reads_changes_no_report(octets: bytes, step: int) -> None:
     assert facts(read(octets, step).records) == facts(read(octets).records)

@@ -26,7 +26,7 @@ async def test_frames_before_a_cut_are_given_before_it_is_raised(answered: Answe
     assert [frame.raw for frame in seen] == [b"5\r\nhello\r\n"]
 
 
-async def test_a_reset_is_told_from_a_cut(answered: Answered) -> None:
+async def test_a_reset_is_another_error_than_a_cut(answered: Answered) -> None:
     async with answered(CHUNKED + b"5\r\nhello\r\n", end="reset") as stream:
         with pytest.raises(client.ResetBody) as caught:
             await stream.drain()

@@ -35,7 +35,7 @@ async def test_a_frame_cut_over_many_reads_is_given_once_and_whole() -> None:
     assert stream.trailers == ((b"X-T", b"1"),)
 
 
-async def test_counts_tell_frames_from_reads(answered: Answered) -> None:
+async def test_frames_and_reads_are_counted_apart(answered: Answered) -> None:
     async with answered(CHUNKED + b"1\r\na\r\n1\r\nb\r\n" + LAST) as stream:
         reads = [read async for read in stream.reads()]
     assert stream.counts == client.Counts(chunks=2, events=None, reads=1, octets=2, wire_octets=17)

@@ -11,7 +11,7 @@ from tests.client.server import CHUNKED, EVENTS, LAST, Peer, scripted, sends
 CHAT = b'data: {"object":"chat.completion.chunk","choices":[]}\n\n'
 
 
-async def test_the_records_of_a_stream_tell_it_from_request_to_end() -> None:
+async def test_a_stream_is_recorded_from_request_to_end() -> None:
     records: list[Record] = []
     async with scripted(sends(CHUNKED + encode_chunk(b"a") + LAST)) as server:
         async with client.open("GET", server.url("/x"), record_to=records.append) as stream:

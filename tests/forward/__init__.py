@@ -1,1 +1,1 @@
-"""The gateway, between the test's own hands on both sides."""
+"""Tests of the gateway; the test is its client and its upstream."""

@@ -61,7 +61,7 @@ async def test_a_fin_in_another_stream_is_not_logged(make_mover: MakeMover, capl
 
 
 async def test_a_half_close_ends_the_stream_where_that_is_wanted(make_mover: MakeMover) -> None:
-    """Fault 9, `--on-client-fin cancel`. Fails where the upstream is not told of it at once."""
+    """Fault 9, `--on-client-fin cancel`. Fails where the upstream is not reset at once."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_fin="cancel")
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:

@@ -57,7 +57,7 @@ def test_sigterm_lets_a_stream_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
-    """Fault 24. Fails where the way down writes a last-chunk, or ends in another code than 0."""
+    """Fault 24. Fails where the shutdown writes a last-chunk, or ends in another code than 0."""
     with streaming() as (served, client, upstream):
         served.process.send_signal(signal.SIGTERM)
         assert client.read_rest()[0] == b""
@@ -66,7 +66,7 @@ def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
 
 
 def test_a_second_sigterm_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fault 24. Fails where the second signal is one more wish to drain: the grace time is an hour here."""
+    """Fault 24. Fails where the second signal is taken for another drain: the grace time is an hour here."""
     monkeypatch.setattr(command, "BRIEF", ("--grace", "1h"))
     with streaming() as (served, client, _):
         served.process.send_signal(signal.SIGTERM)

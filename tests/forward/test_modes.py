@@ -108,10 +108,10 @@ async def test_no_mode_ends_a_body_that_was_cut(make_mover: MakeMover, mode: str
         assert (await gateway.wait_ended()).verdict == "cut"
 
 
-STRUCK = [name for name, fault in FAULTS.items() if not fault.breaks_head and fault.ending is not Ending.HOLD]
+PLAYED = [name for name, fault in FAULTS.items() if not fault.breaks_head and fault.ending is not Ending.HOLD]
 
 
-@pytest.mark.parametrize("name", STRUCK)
+@pytest.mark.parametrize("name", PLAYED)
 async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Fails where a fault ends as a complete body that it should not, or runs without saying so."""
     caplog.set_level(logging.INFO, "chunkwire.access")
@@ -204,7 +204,7 @@ async def test_another_incremental_is_no_wish(value: bytes) -> None:
 
 
 async def test_a_response_that_must_not_be_buffered_is_a_502_in_a_mode_that_does() -> None:
-    """Fails where the response's own wish is overlooked; in `exact` mode it goes through."""
+    """Fails where the field of the response is ignored; in `exact` mode it goes through."""
     response = answer(CHUNKED, b"Incremental: ?1") + TEXT + END
     async with forwarding(settings=settings_of("buffer")) as gateway:
         _, got = await gateway.relay(get(), response)

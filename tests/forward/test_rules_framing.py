@@ -165,7 +165,7 @@ async def test_a_bad_length_in_a_response_gets_502(length: bytes) -> None:
 
 
 @pytest.mark.parametrize("lines", [(b"Content-Length: 5, 5",), (LENGTH, LENGTH)])
-async def test_a_length_said_twice_is_refused_and_said_once_is_relayed(lines: tuple[bytes, ...]) -> None:
+async def test_two_lengths_are_refused_and_one_is_relayed(lines: tuple[bytes, ...]) -> None:
     """Row 31. Fails where h11 collapses the two."""
     assert await refuse_request(get(*lines, method=b"POST") + b"hello") == 400
     assert await refuse_response(answer(*lines) + b"hello") == 502

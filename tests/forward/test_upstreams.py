@@ -43,7 +43,7 @@ async def test_the_next_upstream_serves_where_one_cannot_be_reached(request_octe
 
 
 async def test_no_upstream_that_can_be_reached_is_a_502_at_once() -> None:
-    """Fails where the client waits, or where it is not told what happened."""
+    """Fails where the client waits, or gets no reason."""
     async with forwarding(upstreams=2) as gateway:
         for listener in gateway.listeners:
             listener.socket.close()

@@ -1,4 +1,4 @@
-"""A gateway on real sockets; the client and the upstream are the test's own hands, octet by octet.
+"""A gateway on real sockets; the test is the client and the upstream, octet by octet.
 
 async with forwarding(make_mover) as gateway, gateway.connect() as client:
     await client.send(get())
@@ -76,7 +76,7 @@ class Wire(Client):
 
 @dataclass
 class Running:
-    """A gateway that serves, the upstreams behind it, and what it told."""
+    """A gateway that serves, the upstreams behind it, and what it reported."""
 
     gateway: Gateway
     port: int

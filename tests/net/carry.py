@@ -1,4 +1,4 @@
-"""A body on its way through a mover: real sockets on both sides, the test's hands at both far ends."""
+"""A body that a mover carries between real sockets; the test is the peer on both sides."""
 
 from __future__ import annotations
 

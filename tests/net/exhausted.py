@@ -1,6 +1,6 @@
 """A program of its own for one test: a server in a process that has no descriptor left, on a clock that stands still.
 
-It says on stdout what happened. In the test's own process the limit would strike pytest as well.
+It says on stdout what happened. In the test's own process the limit would hold for pytest as well.
 """
 
 import logging

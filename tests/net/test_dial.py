@@ -61,14 +61,14 @@ async def test_a_port_where_nobody_listens_refuses(host: str) -> None:
     assert ":1 refused the connection" in str(error)
 
 
-async def test_a_name_without_an_address_is_said_so() -> None:
+async def test_a_name_without_an_address_is_a_dns_error() -> None:
     error = await dial_error("nosuch.invalid", 80)
     assert error.kind == "dns"
     assert "no address for 'nosuch.invalid'" in str(error)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".invalid"])
-async def test_a_name_that_cannot_be_one_is_said_so(host: str) -> None:
+async def test_a_name_that_cannot_be_one_is_a_dns_error(host: str) -> None:
     assert (await dial_error(host, 80)).kind == "dns"
 
 

@@ -162,7 +162,7 @@ def test_a_folder_is_no_file_of_certificates(tmp_path: Path) -> None:
         make_tls(str(tmp_path))
 
 
-def test_name_and_roots_are_checked_unless_told_otherwise() -> None:
+def test_name_and_roots_are_checked_by_default() -> None:
     checked, unchecked = make_tls(), make_tls(verify=False)
     assert (checked.check_hostname, checked.verify_mode) == (True, ssl.CERT_REQUIRED)
     assert (unchecked.check_hostname, unchecked.verify_mode) == (False, ssl.CERT_NONE)

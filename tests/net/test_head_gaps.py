@@ -115,7 +115,7 @@ async def test_gap_10_a_length_in_another_form_is_refused(value: bytes) -> None:
     assert await refuse_response(ok(b"Content-Length: " + value)) == "bad-length"
 
 
-async def test_gap_10_a_length_said_twice_is_refused_and_said_once_is_taken() -> None:
+async def test_gap_10_two_lengths_are_refused_and_one_is_taken() -> None:
     assert await refuse_request(get(b"Content-Length: 3", b"Content-Length: 3")) == (400, "two-lengths")
     assert await refuse_request(get(b"Content-Length: 3", b"content-length: 4")) == (400, "two-lengths")
     assert await refuse_response(ok(b"Content-Length: 3", b"Content-Length: 3")) == "two-lengths"

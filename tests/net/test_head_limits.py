@@ -23,7 +23,7 @@ def head_of(octets: int) -> bytes:
 
 
 async def refuse_dripped_request(octets: bytes, limits: HeadLimits = SMALL) -> tuple[str, int]:
-    """Return the rule, and how many octets had been read when it struck."""
+    """Return the rule, and how many octets had been read by then."""
     read = 0
 
     def drip() -> Iterator[bytes]:

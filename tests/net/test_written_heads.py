@@ -95,7 +95,7 @@ async def test_a_204_has_no_framing_field() -> None:
             (await asked()).head_octets(answer(field, status=204))
 
 
-async def test_no_coding_goes_to_an_http_1_0_client_or_to_one_that_said_nothing_legal() -> None:
+async def test_no_coding_goes_to_an_http_1_0_client_or_in_answer_to_a_head_that_was_refused() -> None:
     old = await asked(get(start=b"GET / HTTP/1.0", host=None))
     refused = ServerConnection(Pieces([b"\x00"]), bare_lf=True)
     with pytest.raises(HeadError):

@@ -28,7 +28,7 @@ def haproxy_before(port: int) -> AbstractContextManager[Server]:
 
 
 def caddy_before(port: int) -> AbstractContextManager[Server]:
-    """Run Caddy told to flush each write."""
+    """Run Caddy, set to flush each write."""
     return caddy(f"  reverse_proxy 127.0.0.1:{port} {{\n    flush_interval -1\n  }}")
 
 

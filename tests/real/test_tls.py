@@ -103,7 +103,7 @@ def test_a_client_cannot_renegotiate(secured: Served) -> None:
     assert b"no renegotiation" in told.stderr.lower() or b"NO_RENEGOTIATION" in told.stderr, told
 
 
-def test_http_in_the_clear_is_told_that_the_port_speaks_tls(secured: Served) -> None:
+def test_http_in_the_clear_gets_a_400_that_names_https(secured: Served) -> None:
     with socket.create_connection((LOOPBACK, secured.port)) as sock:
         sock.settimeout(PATIENCE)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -112,7 +112,7 @@ def test_http_in_the_clear_is_told_that_the_port_speaks_tls(secured: Served) -> 
     assert b"https://" in answer
 
 
-def test_tls_in_the_clear_is_told_so(origin: Served) -> None:
+def test_a_tls_handshake_on_a_port_in_the_clear_is_logged(origin: Served) -> None:
     with pytest.raises(ssl.SSLError):
         ssl.get_server_certificate((LOOPBACK, origin.port))
     origin.wait_log("TLS handshake")

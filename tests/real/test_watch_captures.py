@@ -35,7 +35,7 @@ def test_two_urls_of_curl_raw_give_two_bodies_with_and_without_heads(origin: Ser
 
 
 @pytest.mark.needs("curl")
-def test_curl_i_without_raw_is_told_how_to_keep_the_framing(origin: Served) -> None:
+def test_the_error_for_curl_i_without_raw_names_the_flag(origin: Served) -> None:
     code, _, err = watched(curl("-i", origin.url("/generate?n=2&interval=1ms"))[1])
     assert (code, "--raw" in err) == (56, True)
 

@@ -64,7 +64,7 @@ def test_a_frame_that_never_comes_ends_with_28_and_says_why(name: str) -> None:
     assert asked.requests <= 40  # three at once, each waiting longer after each failure
 
 
-def test_streams_that_are_reset_are_told_from_cut_ones() -> None:
+def test_streams_that_are_reset_are_counted_apart_from_cut_ones() -> None:
     with broken_server(reset_after(HEAD, FRAME)) as asked:
         code, told, _ = benched(asked.url, *SOON)
     assert code == 1

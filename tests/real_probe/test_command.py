@@ -42,7 +42,7 @@ def test_the_exit_code_says_what_was_found(origin: Served, target: str, code: in
     assert words in result.stdout.decode()
 
 
-def test_a_hop_that_nobody_answers_for_is_told_and_the_others_judged(origin: Served) -> None:
+def test_a_hop_that_refuses_is_reported_and_the_others_are_judged(origin: Served) -> None:
     result = chunkwire("probe", origin.url("/probe"), "http://127.0.0.1:1/probe")
     assert result.returncode == 7
     assert "streams" in result.stdout.decode()
@@ -98,7 +98,7 @@ def test_a_page_of_several_hops_that_bear_no_stamps_names_the_one_that_holds(ori
     assert "chunkwire forward ORIGIN --mode exact" in page.read_text()
 
 
-def test_the_outermost_hop_alone_is_told_how_to_learn_more(origin: Served) -> None:
+def test_the_outermost_hop_alone_gets_advice_how_to_learn_more(origin: Served) -> None:
     with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
         url = gateway.url("/generate?n=10&interval=50ms")
         lax, strict = chunkwire("probe", url), chunkwire("probe", url, "--strict")
@@ -120,7 +120,7 @@ def test_why_shows_that_http_1_0_frees_a_hop(origin: Served) -> None:
 
 
 @pytest.mark.needs("nginx")
-def test_a_stream_that_comes_through_uncompressed_is_said_to_be_held_by_compression(origin: Served) -> None:
+def test_a_stream_that_comes_through_uncompressed_is_reported_as_held_by_compression(origin: Served) -> None:
     site = f"location / {{ proxy_pass http://127.0.0.1:{origin.port}; proxy_http_version 1.1; }}"
     coder = "gzip on; gzip_proxied any; gzip_types text/plain;"
     with nginx(site, http=coder) as server:

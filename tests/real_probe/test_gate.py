@@ -54,7 +54,7 @@ def test_a_hop_that_treats_clients_differently_is_a_finding(origin: Served) -> N
     assert "to curl: streams" in said
 
 
-def test_a_hop_that_would_speak_http_2_to_a_browser_is_said_to(origin: Served, tmp_path: Path) -> None:
+def test_a_hop_that_offers_http_2_to_browsers_is_reported(origin: Served, tmp_path: Path) -> None:
     pem = tmp_path / "both.pem"
     trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
     certificate = f"ssl_certificate {pem}; ssl_certificate_key {pem};"

@@ -18,7 +18,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("mode", ROWS)
-async def test_each_mode_is_told_for_what_it_is(origin: Served, judge: Judge, mode: str) -> None:
+async def test_each_mode_gets_its_verdict_and_the_fix(origin: Served, judge: Judge, mode: str) -> None:
     with serving("forward", origin.url(""), "--mode", mode) as gateway:
         verdict = await judge(gateway.url(""))
     assert verdict.kind in ROWS[mode]

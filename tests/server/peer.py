@@ -1,4 +1,4 @@
-"""The other end of the tests: an origin on a real socket, a raw client, and pacers that a test turns by hand."""
+"""The other end of the tests: an origin on a real socket, a raw client, and pacers that a test controls."""
 
 from __future__ import annotations
 

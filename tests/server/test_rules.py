@@ -90,7 +90,7 @@ async def test_every_final_response_has_a_date(target: str) -> None:
 async def test_an_upgrade_that_was_not_asked_for_is_refused(
     request_octets: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 67. Fails where a responder's wish is enough for a 101."""
+    """Row 67. Fails where a responder may send a 101 to any request."""
 
     async def shout(_: IncomingRequest, response: Responder) -> None:
         await response.switch_protocols(b"shout")

@@ -1,4 +1,4 @@
-"""The origin on its address: drain, deadlines of the way down, admin; and `chunkwire serve` as its users run it."""
+"""The origin on its address: drain, grace time, admin; and `chunkwire serve` as its users run it."""
 
 import json
 import signal
@@ -72,7 +72,7 @@ async def test_a_response_that_begins_in_a_drain_closes() -> None:
 
 
 async def test_a_stream_is_cut_when_the_grace_time_is_over(autojump_clock: trio.abc.Clock) -> None:
-    """Fault 24. Fails where the way down writes a last-chunk."""
+    """Fault 24. Fails where the shutdown writes a last-chunk."""
     async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
         await client.send(get("/frames?plan=1@0,0@10"))
         await client.read_until(b"\r\n\r\n")

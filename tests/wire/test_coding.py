@@ -65,14 +65,14 @@ def test_a_bomb_comes_in_bounded_pieces() -> None:
 
 
 @pytest.mark.parametrize("name, octets", CODED[:5])
-def test_a_coding_that_is_cut_is_said(name: str, octets: bytes) -> None:
+def test_a_coding_that_is_cut_is_an_error(name: str, octets: bytes) -> None:
     decoder = ContentDecoder(name)
     decoded(decoder, octets[:-1], len(octets))
     decoder.end_of_input()
     assert "is cut" in str(decoder.error)
 
 
-def test_what_is_no_gzip_is_said_once_and_ends_the_decoding() -> None:
+def test_data_that_is_no_gzip_is_one_error_and_ends_the_decoding() -> None:
     decoder = ContentDecoder("gzip")
     assert list(decoder.feed(b"hello world")) == []
     assert decoder.error == "the gzip data is broken: incorrect header check"

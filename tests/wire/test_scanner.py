@@ -81,7 +81,7 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
     assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hint}"
 
 
-def test_a_cut_in_chunk_data_counts_what_the_hexadecimal_size_said() -> None:
+def test_a_cut_in_chunk_data_reports_how_much_of_the_chunk_size_came() -> None:
     scanner = ChunkedScanner()
     scanner.scan(b"1F;a\r\nhel", 9)
     with pytest.raises(IncompleteBody, match=r": the size line said 1F, 3 of 31 octets came$"):
