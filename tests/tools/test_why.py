@@ -10,7 +10,7 @@ from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.verdict import Finding
 from chunkwire.tools.probe.view import lines_of
 from chunkwire.tools.probe.why import ask_1_0, finding_of
-from tests.client.test_tls import secured
+from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end
 
@@ -53,9 +53,10 @@ def test_the_journal_describes_how_a_request_arrived() -> None:
 
 async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
     authority = trustme.CA()
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     with authority.cert_pem.tempfile() as cafile:
-        async with secured(authority, "127.0.0.1") as url:
-            ask = Ask(url=parse_url(url))
+        async with serving_tls(server_tls(authority), answer=answer) as port:
+            ask = Ask(url=parse_url(f"https://localhost:{port}/"))
             run = await ask_1_0(Prober(tls=make_tls(cafile), max_time=PATIENCE), "hop", ask)
     assert (run.status, run.octets) == (200, 2)
     assert run.end is not None
