@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import trio
+
 from chunkwire.ask.answering import Answers, AskSettings
 from chunkwire.ask.attempt import Patience
 from chunkwire.ask.breaker import Breaker
@@ -132,14 +134,16 @@ async def _provider(fake: Fake) -> AsyncIterator[Running]:
         yield running
 
 
-def chat(*pieces: bytes) -> ResponderFunction:
-    """Return a responder of a chat completion that sends these octets, a chunk each, and ends in good framing."""
+def chat(*pieces: bytes, is_endless: bool = False) -> ResponderFunction:
+    """Return a responder of chat completions that sends these octets, a chunk each, and ends properly or never."""
 
     async def respond(request: IncomingRequest, response: Responder) -> None:
         await request.read_body(1 << 20)
         async with response.chunked(fields=(EVENT_STREAM,)) as body:
             for piece in pieces:
                 await body.send_chunk(piece)
+            if is_endless:
+                await trio.sleep_forever()
 
     return respond
 

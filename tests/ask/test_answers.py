@@ -18,11 +18,6 @@ from tests.server.peer import body_of, connect, get, status_of
 QUESTION = "Say hello\nto the 🚂, event: done"
 
 
-def posted(body: bytes, *lines: bytes) -> bytes:
-    head = [b"POST /ask HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body), b"Connection: close", *lines]
-    return b"\r\n".join([*head, b"", b""]) + body
-
-
 async def whole(asked: Asked, question: str, query: str = "") -> dict[str, object]:
     response = await asked.ask(question, f"&stream=false{query}")
     assert status_of(response) == 200, response
@@ -92,9 +87,9 @@ async def test_one_body_on_request() -> None:
 
 async def test_a_question_may_be_posted_as_text_or_as_json() -> None:
     async with asking() as asked:
-        as_text = await asked.send(posted(QUESTION.encode()))
+        as_text = await asked.post("/ask", QUESTION.encode())
         body = json.dumps({"q": QUESTION, "stream": False}).encode()
-        as_json = await asked.send(posted(body, b"Content-Type: application/json; charset=utf-8"))
+        as_json = await asked.post("/ask", body, b"Content-Type: application/json; charset=utf-8")
     assert text_of(events_of(as_text)) == QUESTION
     assert json.loads(as_json.partition(b"\r\n\r\n")[2])["text"] == QUESTION
 
@@ -196,7 +191,7 @@ async def test_a_bad_question_is_refused_by_the_name_of_its_parameter(
 )
 async def test_a_body_that_is_no_question_is_refused_by_what_is_wrong(body: bytes, culprit: bytes) -> None:
     async with asking() as asked:
-        response = await asked.send(posted(body, b"Content-Type: application/json"))
+        response = await asked.post("/ask", body, b"Content-Type: application/json")
     assert (status_of(response), culprit in response) == (400, True)
 
 

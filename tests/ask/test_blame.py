@@ -9,7 +9,7 @@ import trio
 from chunkwire.ask.answering import AskSettings
 from chunkwire.ask.attempt import Patience
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
 from tests.ask.endpoint import DONE, Fake, Script, asking, chat, delta, error_of, events_of, last_of, text_of
 from tests.server.peer import TrioPacer, connect, get, serving, status_of
@@ -143,12 +143,7 @@ async def test_a_key_in_an_error_reaches_neither_caller_nor_audit(body: bytes) -
 
 
 async def test_the_audit_has_attempts_that_were_cancelled_with_their_tokens() -> None:
-    async def endless(request: IncomingRequest, response: Responder) -> None:
-        await request.read_body(1 << 20)
-        async with response.chunked(fields=(EVENT_STREAM,)) as body:
-            await body.send_chunk(delta("a") + delta("b"))
-            await trio.sleep_forever()
-
+    endless = chat(delta("a") + delta("b"), is_endless=True)
     async with asking(Fake(responder=endless)) as asked, connect(asked.running.port) as client:
         await client.send(get("/ask?q=x"))
         await client.read_until(b'{"t":"b"}')

@@ -10,8 +10,8 @@ from chunkwire.ask.attempt import Patience
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.origin.mock.settings import MockSettings, WordSource, parse_failure, parse_fault
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, Responder
-from tests.ask.endpoint import FAST, Asked, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
+from chunkwire.server.responder import Responder
+from tests.ask.endpoint import DONE, FAST, Asked, Fake, asking, chat, delta, error_of, events_of, last_of, text_of
 from tests.patience import PATIENCE
 from tests.server.peer import LeapPacer, body_of, connect, get, status_of
 
@@ -26,13 +26,6 @@ def striking(what: str) -> MockSettings:
 
 async def html(_: IncomingRequest, response: Responder) -> None:
     await response.fixed(200, ((b"Content-Type", b"text/html"),), b"<!DOCTYPE html><h1>Sign in</h1>")
-
-
-async def silent(request: IncomingRequest, response: Responder) -> None:
-    await request.read_body(1 << 20)
-    async with response.chunked(fields=(EVENT_STREAM,)) as body:
-        await body.send_chunk(b": still here\n\n")
-        await trio.sleep_forever()
 
 
 NOBODY = 1  # the port of tcpmux, where nothing has listened for decades
@@ -73,7 +66,9 @@ async def test_a_failure_before_the_first_token_has_a_status_unless_the_next_pro
 
 
 async def test_a_provider_that_sends_no_token_in_time_is_a_504() -> None:
-    async with asking(Fake(responder=silent), patience=Patience(first_token=0.1, attempts=1)) as asked:
+    async with asking(
+        Fake(responder=chat(b": still here\n\n", is_endless=True)), patience=Patience(first_token=0.1, attempts=1)
+    ) as asked:
         response = await asked.ask("hi")
     assert (status_of(response), error_of(response)["kind"]) == (504, "timeout")
 
@@ -107,13 +102,7 @@ async def test_a_terminal_event_is_enough_whatever_becomes_of_the_framing() -> N
 
 
 async def test_an_answer_ends_at_its_terminal_event_though_the_provider_stays_connected() -> None:
-    async def lingers(request: IncomingRequest, response: Responder) -> None:
-        await request.read_body(1 << 20)
-        async with response.chunked(fields=(EVENT_STREAM,)) as body:
-            await body.send_chunk(delta("hi") + b"data: [DONE]\n\n")
-            await trio.sleep_forever()
-
-    async with asking(Fake(responder=lingers)) as asked:
+    async with asking(Fake(responder=chat(delta("hi") + DONE, is_endless=True))) as asked:
         assert last_of(await asked.ask("x"))[0] == "done"
 
 

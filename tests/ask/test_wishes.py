@@ -9,8 +9,6 @@ import trio.testing
 
 from chunkwire.ask.answering import AskSettings
 from chunkwire.origin.mock.settings import MockSettings
-from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, Responder
 from tests.ask.endpoint import (
     DONE,
     Asked,
@@ -233,18 +231,14 @@ async def test_reasoning_is_passed_on_and_counted_apart_or_only_counted() -> Non
         assert [(line["tokens"], line["reasoning"]) for line in asked.audit] == [(1, 2)] * 2
 
 
-async def stalls(request: IncomingRequest, response: Responder) -> None:
-    await request.read_body(1 << 20)
-    async with response.chunked(fields=(EVENT_STREAM,)) as body:
-        await body.send_chunk(delta("half"))
-        await trio.sleep_forever()
-
-
 @pytest.mark.parametrize("query", ["&max_time=300ms", "&max_time=0.3"])
 async def test_an_answer_has_a_deadline_of_its_own_which_is_no_failure_of_the_provider(
     query: str, mock_clock: trio.testing.MockClock
 ) -> None:
-    async with asking(Fake(responder=stalls, failures=1)) as asked, connect(asked.running.port) as client:
+    async with (
+        asking(Fake(responder=chat(delta("half"), is_endless=True), failures=1)) as asked,
+        connect(asked.running.port) as client,
+    ):
         await client.send(get(f"/ask?q=x{query}", b"Connection: close"))
         begun = await client.read_until(b"half")
         mock_clock.jump(0.3)

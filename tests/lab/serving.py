@@ -14,6 +14,7 @@ from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
 from tests.patience import PATIENCE
+from tests.server.peer import status_of
 
 
 @asynccontextmanager
@@ -63,13 +64,3 @@ def get(target: str, *fields: str, host: str = "127.0.0.1", method: str = "GET")
 def act(lab: Lab, target: str, *fields: str) -> bytes:
     """Return the head of a POST as the page sends it, with its token."""
     return get(target, f"Chunkwire-Token: {lab.seat.token}", *fields, method="POST")
-
-
-def status_of(response: bytes) -> int:
-    """Return the status of a response."""
-    return int(response.split(b" ", 2)[1])
-
-
-def content_of(response: bytes) -> bytes:
-    """Return what follows the head."""
-    return response.partition(b"\r\n\r\n")[2]

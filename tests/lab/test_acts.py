@@ -6,7 +6,8 @@ import pytest
 
 from chunkwire.lab.loading import MAX_FILE_OCTETS
 from chunkwire.lab.pages import PAGES
-from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, get, lab_running
+from tests.server.peer import body_of, status_of
 
 BODY = b"5\r\nhello\r\n"
 
@@ -22,17 +23,17 @@ BODY = b"5\r\nhello\r\n"
 )
 async def test_clients_read_the_typed_octets(octets: bytes, state: str, told: tuple[str, ...]) -> None:
     async with lab_running() as (lab, where):
-        said = json.loads(content_of(await answer(where, act(lab, "/lab/try"), octets)))
+        said = json.loads(body_of(await answer(where, act(lab, "/lab/try"), octets)))
         assert [each["client"] for each in said["clients"]] == ["curl", "http.client", "Go net/http"]
         assert all(words in each["detail"] for each, words in zip(said["clients"], told, strict=True)), said
         assert said["verdict"]["state"] == state
-        assert content_of(await answer(where, get(f"/direct/trial/{said['trial']}"))) == octets
+        assert body_of(await answer(where, get(f"/direct/trial/{said['trial']}"))) == octets
 
 
 async def test_what_is_not_installed_has_its_recorded_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chunkwire.lab.trying.shutil.which", lambda _: None)
     async with lab_running() as (lab, where):
-        said = json.loads(content_of(await answer(where, act(lab, "/lab/try"), BODY)))
+        said = json.loads(body_of(await answer(where, act(lab, "/lab/try"), BODY)))
         curl, _, go = said["clients"]
         assert (curl["outcome"], curl["detail"]) == ("absent", "not installed here; recorded: exit 18 (curl 7.88.1)")
         assert go["detail"].endswith("recorded: unexpected EOF (Go 1.19.8)")
@@ -47,14 +48,14 @@ async def test_a_recording_is_read_into_its_records() -> None:
     record = {"v": 1, "kind": "frame", "stream": 1, "point": "client.received", "way": "response", "t": 0.1, "n": 1}
     record |= {"gap": None, "read": 1, "offset": 0, "line": "2", "size": 2, "data": "hi"}
     async with lab_running() as (lab, where):
-        said = json.loads(content_of(await answer(where, act(lab, "/lab/load"), json.dumps(record).encode())))
+        said = json.loads(body_of(await answer(where, act(lab, "/lab/load"), json.dumps(record).encode())))
         assert [(each["line"], each["data"]) for each in said["records"]] == [("2", "hi")]
 
 
 async def test_a_capture_is_read_as_watch_reads_it() -> None:
     capture = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + BODY + b"0\r\n\r\n"
     async with lab_running() as (lab, where):
-        said = json.loads(content_of(await answer(where, act(lab, "/lab/load"), capture)))
+        said = json.loads(body_of(await answer(where, act(lab, "/lab/load"), capture)))
         assert [each["kind"] for each in said["records"]] == ["head", "frame", "frame", "end"]
         assert "no times" in said["notes"][0]
 
@@ -64,7 +65,7 @@ async def test_a_file_that_is_no_recording_is_refused_in_one_line(file: bytes) -
     async with lab_running() as (lab, where):
         response = await answer(where, act(lab, "/lab/load"), file)
         assert status_of(response) == 400
-        assert content_of(response).count(b"\n") == 1
+        assert body_of(response).count(b"\n") == 1
 
 
 @pytest.mark.parametrize("more, status", [(0, 400), (1, 413)])
@@ -84,6 +85,6 @@ async def test_a_run_is_paced_within_bounds(query: str, status: int) -> None:
 
 async def test_the_protocols_are_served_as_help_prints_them() -> None:
     async with lab_running() as (_, where):
-        assert content_of(await answer(where, get("/help/barrier"))) == PAGES["barrier"].text().encode()
-        assert content_of(await answer(where, get("/help/probe"))) == PAGES["/probe"].text().encode()
+        assert body_of(await answer(where, get("/help/barrier"))) == PAGES["barrier"].text().encode()
+        assert body_of(await answer(where, get("/help/probe"))) == PAGES["/probe"].text().encode()
         assert status_of(await answer(where, get("/help/nothing"))) == 404

@@ -11,7 +11,8 @@ from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.seat import MAX_SEATS, Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
-from tests.lab.serving import answer, content_of, get, lab_running, status_of, take_seat
+from tests.lab.serving import answer, get, lab_running, take_seat
+from tests.server.peer import body_of, status_of
 
 HOST = "lab.uni.example:8000"
 
@@ -29,11 +30,11 @@ async def test_a_learner_takes_a_seat_and_streams_through_any_mode() -> None:
     async with lab_running(class_lab()) as (lab, where):
         seat = await take_seat(lab, where, HOST)
         path = seat.path
-        assert json.loads(content_of(await answer(where, get(f"{path}/lab/config", host=HOST))))["token"] == seat.token
+        assert json.loads(body_of(await answer(where, get(f"{path}/lab/config", host=HOST))))["token"] == seat.token
         assert b"Take a seat" in await answer(where, get("/", host=HOST))
         assert b"The ladder" in await answer(where, get(f"{path}/", host=HOST))
         relayed = await answer(where, get(f"{path}/via/buffer/frames?plan=2@0,1@1,0@2&text=abc", host=HOST))
-        assert content_of(relayed) == b"3\r\nabc\r\n0\r\n\r\n"
+        assert body_of(relayed) == b"3\r\nabc\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ async def test_of_60_learners_each_has_what_that_one_typed() -> None:
         had: dict[str, bytes] = {}
 
         async def learn(path: str) -> None:
-            had[path] = content_of(await answer(where, get(f"{path}/via/exact/hand", host=HOST)))
+            had[path] = body_of(await answer(where, get(f"{path}/via/exact/hand", host=HOST)))
 
         async with trio.open_nursery() as nursery:
             for seat in seats:
@@ -81,7 +82,7 @@ async def test_of_60_learners_each_has_what_that_one_typed() -> None:
                 while not len(seat.hands):
                     await trio.lowlevel.checkpoint()
                 assert status_of(await typed(where, seat, b"0\r\n\r\n", token=seats[number - 1].token)) == 403
-                said = json.loads(content_of(await typed(where, seat, b"4\r\n%04d\r\n0\r\n\r\n" % number)))
+                said = json.loads(body_of(await typed(where, seat, b"4\r\n%04d\r\n0\r\n\r\n" % number)))
                 assert said["streams"] == 1
         assert had == {seat.path: b"4\r\n%04d\r\n0\r\n\r\n" % number for number, seat in enumerate(seats)}
 

@@ -17,9 +17,10 @@ from chunkwire.lab.seat import Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server.serving import serve
-from tests.lab.serving import answer, content_of, get, status_of, take_seat
+from tests.lab.serving import answer, get, take_seat
 from tests.lab.test_lesson_events import begun, send
 from tests.patience import PATIENCE
+from tests.server.peer import body_of, status_of
 
 LEARNERS = 60
 CHUNKED = "Host: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
@@ -115,7 +116,7 @@ async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs()
         head = get(f"{seat.path}/lab/lesson/8", f"Chunkwire-Token: {seat.token}", method="POST")
         said = await answer(where, head)
         assert status_of(said) == 400
-        assert b"on your own machine" in content_of(said)
+        assert b"on your own machine" in body_of(said)
 
 
 @pytest.mark.parametrize("name", ["[::1]", "::1"])

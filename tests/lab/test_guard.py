@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, get, lab_running
+from tests.server.peer import body_of, status_of
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ async def test_the_token_is_given_to_the_page_and_to_no_other() -> None:
     async with lab_running() as (lab, where):
         own = await answer(where, get("/lab/config", "Sec-Fetch-Site: same-origin"))
         foreign = await answer(where, get("/lab/config", "Origin: http://evil.example"))
-        assert json.loads(content_of(own))["token"] == lab.seat.token
+        assert json.loads(body_of(own))["token"] == lab.seat.token
         assert lab.seat.token.encode() not in foreign
         assert b"Access-Control" not in own
 

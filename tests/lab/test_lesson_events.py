@@ -16,7 +16,8 @@ from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.sse import SseEvent
-from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
+from tests.lab.serving import act, answer, get, lab_running
+from tests.server.peer import body_of, status_of
 
 
 def lab_with_lessons() -> Lab:
@@ -59,7 +60,7 @@ async def send(where: str, octets: bytes) -> bytes:
 
 async def test_the_page_gets_every_lesson_and_every_kind_of_nc() -> None:
     async with lab_running(lab_with_lessons()) as (_, where):
-        said = json.loads(content_of(await answer(where, get("/lab/lessons"))))
+        said = json.loads(body_of(await answer(where, get("/lab/lessons"))))
     assert [each["number"] for each in said["lessons"]] == list(range(1, 11))
     assert said["here"] in {each["kind"] for each in said["kinds"]}
 
@@ -101,7 +102,7 @@ async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() 
         async with begun(where, lab.seat, 4) as first:
             assert (await first.event("step"))["asks"] is True
             said = await answer(where, act(lab, "/lab/answer?text=third"))
-            assert "you have not fetched /first" in json.loads(content_of(said))["said"]
+            assert "you have not fetched /first" in json.loads(body_of(said))["said"]
             assert (await first.event("judged"))["right"] is False
             async with begun(where, lab.seat, 1) as second:
                 await second.event("step")

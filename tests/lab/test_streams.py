@@ -11,8 +11,8 @@ from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.watching import MAX_KEPT, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord, RequestRecord
-from tests.lab.serving import act, answer, content_of, get, lab_running, status_of
-from tests.server.peer import TrioPacer
+from tests.lab.serving import act, answer, get, lab_running
+from tests.server.peer import TrioPacer, body_of, status_of
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from tests.server.peer import TrioPacer
 async def test_a_path_names_the_mode_that_a_stream_is_relayed_in(mode: str, body: bytes) -> None:
     async with lab_running() as (_, where):
         target = f"/via/{mode}/frames?plan=2@0,1:x=1@1,0@2&text=abc&trailer=X-T:1"
-        assert content_of(await answer(where, get(target))) == body
+        assert body_of(await answer(where, get(target))) == body
 
 
 @pytest.mark.parametrize("mode", ["wrong", "slice=0", "exact,fault=none-such"])
@@ -35,7 +35,7 @@ async def test_a_wrong_mode_is_refused_in_a_line(mode: str) -> None:
     async with lab_running() as (_, where):
         response = await answer(where, get(f"/via/{mode}/generate"))
         assert status_of(response) == 400
-        assert content_of(response).count(b"\n") == 1
+        assert body_of(response).count(b"\n") == 1
 
 
 async def test_typed_octets_are_on_the_wire_as_typed() -> None:
@@ -44,7 +44,7 @@ async def test_typed_octets_are_on_the_wire_as_typed() -> None:
         assert (await stream.receive_some()).endswith(b"\r\n\r\n")
         verdicts = []
         for typed in (b"5;a=1\r\nhello\r\n", b"4\r\nwrong\n"):
-            said = json.loads(content_of(await answer(where, act(lab, "/lab/type"), typed)))
+            said = json.loads(body_of(await answer(where, act(lab, "/lab/type"), typed)))
             assert (said["streams"], said["octets"]) == (1, len(typed))
             assert await stream.receive_some() == typed
             verdicts.append((said["verdict"]["state"], said["verdict"]["offset"]))
@@ -59,13 +59,13 @@ async def test_a_typed_last_chunk_ends_the_stream() -> None:
             sender, receiver = trio.open_memory_channel[bytes](1)
 
             async def read() -> None:
-                await sender.send(content_of(await answer(where, get("/via/exact/hand"))))
+                await sender.send(body_of(await answer(where, get("/via/exact/hand"))))
 
             nursery.start_soon(read, name="reader")
             while not len(lab.seat.hands):
                 await trio.lowlevel.checkpoint()
             said = await answer(where, act(lab, "/lab/type"), b"0\r\n\r\n")
-            assert json.loads(content_of(said))["verdict"]["state"] == "complete"
+            assert json.loads(body_of(said))["verdict"]["state"] == "complete"
             assert await receiver.receive() == b"0\r\n\r\n"
 
 
