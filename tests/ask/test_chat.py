@@ -112,11 +112,8 @@ async def test_a_failure_after_it_is_an_event_without_a_done() -> None:
 
 BAD: list[tuple[object, str | None, str]] = [
     (b"{", None, "body: expected JSON"),
-    (b"\xff", None, "body: expected JSON"),
-    (b"", None, "body: expected JSON"),
     (b"[]", None, "body: expected a JSON object"),
     ({"model": "m"}, "messages", "messages: expected a list of at least one"),
-    ({**HI, "messages": "x"}, "messages", "messages: expected a list"),
     ({**HI, "n": 2}, "n", "n: expected 1"),
     ({**HI, "n": 10**30}, "n", "n: expected 1"),
     ({**HI, "n": True}, "n", "n: expected 1"),
@@ -125,7 +122,6 @@ BAD: list[tuple[object, str | None, str]] = [
     ({**HI, "stream": True, "stream_options": {"include_usage": 1}}, "include_usage", "expected true or false"),
     ({**HI, "functions": [{"name": "f"}]}, "functions", "functions: expected tools in its place"),
     ({**HI, "logprobs": True}, "logprobs", "logprobs: expected none"),
-    ({**HI, "temperature": -1}, "temperature", "temperature: expected a number from 0 to 2"),
     ({**HI, "messages": [{"role": "x"}]}, "messages[0].role", "expected one of"),
     (b"x" * ((4 << 20) + 1), None, "at most 4194304 octets"),
 ]

@@ -53,7 +53,6 @@ def test_captures_at_two_hops_name_the_one_that_holds(tmp_path: Path, capsys: py
 BAD = {
     "no capture": (b"hello world", 2, "expected a packet capture (pcap or pcapng), got a file that begins with 68 65"),
     "empty": (b"", 52, "got an empty input"),
-    "no packet": (pcap([]), 2, "expected an HTTP/1.1 exchange, got a capture without a packet"),
     "missing octets": (pcap([each for each in talk().packets if each.data != FRAMES[1]]), 1, "11 octets are not"),
 }
 

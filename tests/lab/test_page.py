@@ -119,15 +119,6 @@ def test_a_recording_loads_and_hostile_content_stays_text(sight: Sight, tmp_path
     assert page.evaluate(f"[window.struck, document.images.length, {inline}]") == [None, 0, 0]
 
 
-def test_a_file_that_is_neither_is_refused_in_a_line(sight: Sight, tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text('{"a":1}\n')
-    page = sight.page()
-    page.set_input_files("#file", file)
-    wait_text(page, "#predict-help", "notes.txt: the recording, line 1: expected a record")
-    sight.errors.clear()  # Chromium itself logs the status 400
-
-
 def test_the_keyboard_alone_does_it(sight: Sight) -> None:
     page = sight.page()
     page.focus("#count")

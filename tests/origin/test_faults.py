@@ -33,7 +33,10 @@ BODIES = {
     "underscored-size": TWO + b"0_7\r\nnot hex\r\n0\r\n\r\n",
     "wrapped-size": TWO + b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
     "long-data": TWO + b"5\r\nabcdefg\r\n0\r\n\r\n",
+    "tiny": b"".join(b"1\r\n%c\r\n" % octet for n in (1, 2, 3, 4) for octet in b"Chunk %d of 4\n" % n) + b"0\r\n\r\n",
 }
+# What is broken off before the end of its head, as a whole.
+HEADS = {"empty": b"", "cut-in-head": b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"}
 
 
 def verdict_of(body: bytes) -> str:
@@ -65,24 +68,14 @@ async def test_reset_ends_with_a_reset() -> None:
         assert await running.wait_ended() is Ended.RESET
 
 
-async def test_empty_ends_before_any_octet() -> None:
+@pytest.mark.parametrize("name", HEADS)
+async def test_a_fault_in_the_head_ends_there(name: str) -> None:
     async with serving() as running:
-        assert await running.get("/fault/empty") == b""
-
-
-async def test_cut_in_head_ends_inside_the_head() -> None:
-    async with serving() as running:
-        assert await running.get("/fault/cut-in-head") == b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"
-
-
-async def test_tiny_sends_every_octet_in_a_chunk_of_its_own() -> None:
-    async with serving() as running:
-        body = body_of(await running.get("/fault/tiny?n=1"))
-    assert body == b"".join(b"1\r\n%c\r\n" % octet for octet in b"Chunk 1 of 1\n") + b"0\r\n\r\n"
+        assert await running.get(f"/fault/{name}") == HEADS[name]
 
 
 async def test_every_fault_is_documented_here() -> None:
-    assert {*BODIES, "empty", "cut-in-head", "tiny"} == set(FAULTS)
+    assert {*BODIES, *HEADS} == set(FAULTS)
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -158,7 +158,6 @@ def test_a_schema_that_branches_without_end_has_an_end() -> None:
     assert len(json.dumps(value_of(wide, "p"))) < 1_000_000
 
 
-THINKING = ("reasoning", "thinking", "generationConfig", "additionalModelRequestFields")
 QUIRKED = [(quirk, name) for quirk in QUIRKS.values() for name in quirk.dialects]
 
 

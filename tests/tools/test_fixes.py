@@ -84,7 +84,6 @@ def offered(verdict: HopVerdict, basis: Basis | None = None) -> list[str]:
 HELD = HopVerdict(hop="hop", kind=Kind.TO_END)
 NGINX = replace(HELD, software="nginx/1.22.1")
 AT_ONCE = HopVerdict(hop="hop", kind=Kind.SUSPECT, reason="all of it at once, after 950 ms")
-HEAD_FIELDS = [ACCEL, NO_TRANSFORM, "Incremental: ?1 in the response"]
 
 
 def test_a_change_that_was_tried_in_vain_is_not_offered() -> None:

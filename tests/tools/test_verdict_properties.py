@@ -17,7 +17,6 @@ from tests.tools.synthesis import Path, Probe, for_time, hop_of, later, to_end, 
 
 LARGER = tuple(Probe(size=size) for size in (512, 2048, 8192, 16384))
 TRIED_OCTETS = 20 * 16384
-FIRST_OCTETS = 20 * 120
 
 
 @given(size=st.integers(600, TRIED_OCTETS))
