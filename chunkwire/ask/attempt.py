@@ -23,6 +23,7 @@ from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
 from chunkwire.client.answers import as_provider_error
 from chunkwire.client.pool import Pool
+from chunkwire.client.retry import Retry
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
 from chunkwire.llm.answer import (
@@ -43,6 +44,7 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 _ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the beginning of a page
 _ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
 _IDLE_SLACK: Final = 0.1  # share of `Patience.idle` by which a stream may be idle for longer
+_ONCE_MORE: Final = Retry(attempts=1, is_repeatable=True)  # where a kept connection ends without an answer
 _GRACE_S: Final = 0.2  # after a terminal event, for Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
@@ -130,6 +132,7 @@ class OneAttempt:
                 tls=options.tls if provider.url.scheme == "https" else None,
                 judges_content=False,
                 pool=options.pool,
+                retry=_ONCE_MORE,
             ) as stream:
                 if not 200 <= stream.head.status < 300:
                     head, octets = stream.head, await _some_of(stream)

@@ -112,7 +112,7 @@ def _encoded(response: Responder, pieces: list[bytes]) -> bytes:
 async def gather(channel: AnswerChannel, entry: AuditEntry) -> list[WholeToolCall]:
     """Read a whole answer; its text is in `channel.text`, and an error in the audit entry. Return its tool calls."""
     channel.keeps_text = True
-    calls: dict[int, WholeToolCall] = {}
+    calls: dict[int, list[ToolCall]] = {}
     is_over = False
     while not is_over and channel.keeps_text:
         for item in await channel.next(float("inf")):
@@ -120,11 +120,15 @@ async def gather(channel: AnswerChannel, entry: AuditEntry) -> list[WholeToolCal
             if not is_over:
                 entry.note_token(trio.current_time())
             if isinstance(item, ToolCall):
-                known = calls.get(item.index, WholeToolCall("", "", ()))
-                more = (*known.arguments, item.arguments)
-                calls[item.index] = WholeToolCall(known.id or item.id, known.name or item.name, more)
+                calls.setdefault(item.index, []).append(item)
     if not channel.keeps_text:
         expected = f"expected an answer of at most {MAX_WHOLE_CHARACTERS} characters in one body"
         entry.error = ProviderError(ErrorKind.BROKEN, f"{expected}, got more; stream it", is_ours=True)
         entry.is_whole = False
-    return [calls[index] for index in sorted(calls)]
+    return [_whole(calls[index]) for index in sorted(calls)]
+
+
+def _whole(pieces: list[ToolCall]) -> WholeToolCall:
+    call_id = next((piece.id for piece in pieces if piece.id), "")
+    name = next((piece.name for piece in pieces if piece.name), "")
+    return WholeToolCall(call_id, name, tuple(piece.arguments for piece in pieces))

@@ -52,9 +52,10 @@ async def _talk(options: argparse.Namespace) -> int:
     from chunkwire.lab.talking import accepted, connected, talk
 
     paint, width = paint_of(options), width_of(sys.stdout)
-    where = flags.tcp_address("talk" if options.address else "-l", options.address or options.listen)
+    is_client = options.address is not None
+    where = flags.tcp_address("talk" if is_client else "-l", options.address if is_client else options.listen)
     note = (lambda text: None) if options.quiet else _note
-    stream = await (connected(where, note) if options.address else accepted(where, note))
+    stream = await (connected(where, note) if is_client else accepted(where, note))
     is_whole = await talk(stream, sys.stdin.fileno(), lambda line: _show(line, paint, width), note, as_is=options.as_is)
     return ExitCode.OK if is_whole else ExitCode.BROKEN
 

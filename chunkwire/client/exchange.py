@@ -32,6 +32,7 @@ from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 POINT = "client.received"
 _SHORT_OCTETS: Final = 16384  # of a body that goes up with its head; what a socket's buffer takes at once
+_MAX_INFORMATIONAL: Final = 100  # 1xx heads before a final one; a 102 may come every few seconds (Go's client: 5)
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
     (PeerGone, "reset"),
     (Deadline, "timeout"),
@@ -159,7 +160,7 @@ class ClientExchange:
         )
 
     async def _receive_heads(self) -> None:
-        while True:
+        for _ in range(_MAX_INFORMATIONAL + 1):
             head = await self.connection.receive_response()
             if self._recorder is not None:
                 octets = self.connection.latest_head
@@ -168,6 +169,8 @@ class ClientExchange:
                 self.head = head
                 return
             self.informational = (*self.informational, head)
+        expected = f"expected at most {_MAX_INFORMATIONAL} 1xx responses before the final one, got more"
+        raise HeadError(502, "informational", expected)
 
     def _failed(self, error: ChunkwireError) -> ChunkwireError:
         if self._recorder is not None:

@@ -77,7 +77,8 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         record_to: called with each record (`chunkwire.record.recorder`), points `client.sent` and `client.received`.
         judges_content: False reads no events: `verdict.application` is "unknown", and an event costs less.
         pool: connections are taken from it and given back to it; the request then lacks `Connection: close`, and is
-            sent once more where a kept connection ends without one octet of a response. None: one a request.
+            sent once more where a kept connection ends without one octet of a response, if its method is idempotent or
+            `retry.is_repeatable`. None: one a request.
 
     Raises:
         LocalError: the URL, a field, the body is none; or no trio runs here, and the message says what to do.
@@ -91,7 +92,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         url=where,
         request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None),
         body=sent,
-        tls=(tls or make_tls()) if where.scheme == "https" else None,
+        tls=(tls or (make_tls() if pool is None else pool.tls)) if where.scheme == "https" else None,
         connect_timeout=connect_timeout,
         head_timeout=head_timeout,
         idle_timeout=idle_timeout,
@@ -180,7 +181,7 @@ class Opener:
         for attempt in range(1, policy.attempts + 1):
             is_last = attempt == policy.attempts
             try:
-                exchange = await self._begin_kept(order) or await self._begin(order)
+                exchange = await self._begin_kept(order, policy) or await self._begin(order)
             except (DialError, PeerGone, IncompleteHead, Deadline) as error:
                 if is_last or not self._may_repeat(error, policy):
                     raise
@@ -198,14 +199,14 @@ class Opener:
         self._number += 1
         return await begin_exchange(order, self._nursery, self._number, kept=kept)
 
-    async def _begin_kept(self, order: Order) -> ClientExchange | None:
-        """Return an exchange on a kept connection; None without one, or where it ended before any response octet."""
+    async def _begin_kept(self, order: Order, policy: Retry) -> ClientExchange | None:
+        """Return an exchange on a kept connection; None without one, or where another one may be tried."""
         if (kept := order.take_kept()) is None:
             return None
         try:
             return await self._begin(order, kept)
         except (PeerGone, IncompleteHead):
-            if kept.has_answered:
+            if kept.has_answered or not self._is_replayable(policy):
                 raise
         return None
 

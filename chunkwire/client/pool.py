@@ -2,19 +2,22 @@
 
 The rule here: a kept connection may have been closed by its server at any moment. One on which anything can be read is
 dropped, since no response is due; and a request that meets the close all the same, without one octet of a response, is
-sent once more on a fresh connection (RFC 9112 §9.3.1, `opening`). What this module must not know: heads and bodies.
+sent once more on a fresh connection where a repeat is harmless (RFC 9110 §9.2.2, `opening`). What this module must not
+know: heads and bodies.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections import deque
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import trio
 
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.tls import make_tls
 
 PER_SERVER: Final = 128  # that wait for a request at once; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
 IDLE_S: Final = 30.0  # without a request, until one is not used again (node closes after 5 s, nginx after 75 s)
@@ -41,6 +44,11 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """The context for https where a request names none: connections are found again by their context."""
+        return make_tls()
 
     def __len__(self) -> int:
         return sum(map(len, self._kept.values()))

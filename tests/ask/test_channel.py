@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from chunkwire.ask.channel import CHANNEL_ITEMS, AnswerChannel, Content, Item, Unsent
-from chunkwire.llm.answer import Reasoning, Text
+from chunkwire.ask.audit import AuditEntry
+from chunkwire.ask.channel import CHANNEL_ITEMS, AnswerChannel, Content, End, Item, Unsent, WriteNowait
+from chunkwire.ask.responses import gather
+from chunkwire.llm.answer import Reasoning, Text, ToolCall
 
 
 class Caller:
@@ -100,3 +102,21 @@ async def test_octets_left_over_as_the_patience_ends_come_before_a_comment(mock_
             mock_clock.jump(10.0)
             await wait_all_tasks_blocked()
             assert caller.batches[before] == [Unsent(trio.lowlevel.checkpoint)]
+
+
+class Prepared(AnswerChannel):
+    """A channel whose items are all there."""
+
+    def __init__(self, *items: Item) -> None:
+        super().__init__(keeps_text=True)
+        self.items = items
+
+    async def next(self, patience: float, write_nowait: WriteNowait | None = None) -> list[Item]:
+        return list(self.items)
+
+
+async def test_a_tool_call_of_many_pieces_is_gathered_in_one_pass() -> None:
+    pieces = [ToolCall(0, "", "", "x")] * 200_000
+    channel = Prepared(ToolCall(0, "id", "name", "{"), *pieces, End())
+    (call,) = await gather(channel, AuditEntry("1", "-", "json", 0.0, ""))
+    assert (call.id, call.name, len(call.json)) == ("id", "name", 200_001)

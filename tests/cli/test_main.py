@@ -89,6 +89,7 @@ def test_no_words_give_the_help(capsys: Captured) -> None:
         (["lab", "-l", "unix:/x"], "unix:/x", ""),
         (["lesson", "1", "-l", "unix:/x"], "unix:/x", ""),
         (["talk", "unix:/x"], "unix:/x", ""),
+        (["talk", ""], "HOST:PORT", ""),
         (["talk", "-l", "unix:/x"], "unix:/x", ""),
         (["demo", "--interval", "-1"], "--interval", ""),
     ],

@@ -1,6 +1,11 @@
 """Frames, reads, counts and trailers of a response, as they arrive."""
 
+from contextlib import nullcontext
+
+import pytest
+
 from chunkwire import Chunk, Data, LastChunk, client
+from chunkwire.net.heads import HeadError
 from chunkwire.testing import Origin, octets
 from tests.client.conftest import Answered
 from tests.client.server import CHUNKED, LAST, scripted, sends
@@ -82,3 +87,11 @@ async def test_a_view_left_half_way_goes_on_where_it_was(answered: Answered) -> 
             break
         rest = [frame async for frame in stream.frames()]
     assert [frame.raw for frame in rest] == [b"1\r\nb\r\n", LAST]
+
+
+@pytest.mark.parametrize("count", [100, 101])
+async def test_informational_heads_without_end_are_refused(answered: Answered, count: int) -> None:
+    heads = b"HTTP/1.1 102 Processing\r\n\r\n" * count
+    with pytest.raises(HeadError) if count > 100 else nullcontext():
+        async with answered(heads + CHUNKED + LAST) as stream:
+            assert len(stream.informational) == count

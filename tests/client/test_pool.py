@@ -9,6 +9,7 @@ import trio
 
 from chunkwire import client
 from chunkwire.client.pool import Pool
+from chunkwire.client.retry import NO_RETRY, Retry
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
 from tests.patience import PATIENCE
@@ -33,9 +34,9 @@ async def pooling() -> AsyncIterator[Pool]:
         yield pool
 
 
-async def read(url: str, pool: Pool, method: str = "GET", body: bytes | None = None) -> bytes:
+async def read(url: str, pool: Pool, method: str = "GET", body: bytes | None = None, retry: Retry = NO_RETRY) -> bytes:
     with trio.fail_after(PATIENCE):
-        async with client.open(method, url, pool=pool, body=body) as stream:
+        async with client.open(method, url, pool=pool, body=body, retry=retry) as stream:
             return await stream.read()
 
 
@@ -96,15 +97,25 @@ async def test_a_kept_connection_that_its_server_has_closed_is_not_used() -> Non
         assert await read(server.url(), pool) == b"ok"
 
 
-async def test_a_request_that_a_kept_connection_gives_nothing_for_is_sent_once_more() -> None:
-    async def dies(peer: Peer) -> None:
-        await serves(SHORT)(peer)
-        await peer.head()
+async def dies(peer: Peer) -> None:
+    """Answer one request, and nothing to the next one."""
+    await serves(SHORT)(peer)
+    await peer.head()
 
+
+@pytest.mark.parametrize("method, retry", [("PUT", NO_RETRY), ("POST", Retry(attempts=1, is_repeatable=True))])
+async def test_a_request_that_a_kept_connection_gives_nothing_for_is_sent_once_more(method: str, retry: Retry) -> None:
     async with scripted(dies, serves(SHORT)) as server, pooling() as pool:
         await read(server.url(), pool)
-        assert await read(server.url(), pool, "POST", b"x") == b"ok"
+        assert await read(server.url(), pool, method, b"x", retry) == b"ok"
         assert server.connections == 2
+
+
+async def test_a_request_whose_repeat_may_do_harm_is_not_sent_once_more() -> None:
+    async with scripted(dies) as server, pooling() as pool:
+        await read(server.url(), pool)
+        with pytest.raises(IncompleteHead):
+            await read(server.url(), pool, "POST", b"x", Retry(attempts=3))
 
 
 @pytest.mark.parametrize("octets", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
@@ -112,7 +123,7 @@ async def test_one_octet_of_a_response_and_it_is_not_sent_again(octets: bytes) -
     async with scripted(serves(SHORT, octets)) as server, pooling() as pool:
         await read(server.url(), pool)
         with pytest.raises(IncompleteHead):
-            await read(server.url(), pool, "POST", b"x")
+            await read(server.url(), pool, "PUT", b"x")
 
 
 async def test_a_fresh_connection_that_gives_nothing_is_no_reason_to_send_again() -> None:
