@@ -15,7 +15,9 @@ from chunkwire.wire.abnf import TCHAR, TOKEN
 # A status-line; in data, only one with a short reason-phrase                                   RFC 9112 §4
 _REASON: Final = rb"[\t\x20-\x7e\x80-\xff]{0,400}+"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: " + _REASON + rb")?\r?\n")
-_ANY_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*+)?\r?\n")
+_ANY_STATUS_LINE: Final = re.compile(
+    rb"HTTP/1\.[01] [1-5]\d\d(?= |\r?\n)(?P<reason>[\t\x20-\x7e\x80-\xff]*+)(?P<end>\r?\n)?"
+)
 # The beginnings of a status-line.
 _CUT_STATUS_LINE: Final = (
     rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
@@ -116,7 +118,14 @@ def _find_cut(pattern: re.Pattern[bytes], octets: bytes, start: int) -> int:
 
 def find_head(octets: bytes, start: int = 0) -> int | None:
     """Return where a head, of either kind, begins among octets that are none; None where there is none yet."""
-    places = [
-        found.start() for pattern in (_ANY_STATUS_LINE, _REQUEST_LINE) if (found := pattern.search(octets, start))
-    ]
+    if octets.find(b"\n", start + 1) < 0:
+        return None  # a search that was in vain before the latest octets came is not repeated for each of them
+    places = []
+    if (request_line := _REQUEST_LINE.search(octets, start)) is not None:
+        places.append(request_line.start())
+    while (status_line := _ANY_STATUS_LINE.search(octets, start)) is not None:
+        if status_line["end"] is not None:
+            places.append(status_line.start())
+            break
+        start = status_line.end("reason")  # all that begin in front of that octet fail at it
     return min(places, default=None)

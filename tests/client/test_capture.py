@@ -211,6 +211,11 @@ def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have(
     assert seen.last.framing == "malformed"
 
 
+@pytest.mark.parametrize("octets, step", [(b"HTTP/1.1 200 " * 300_000, 1 << 16), (b"z" * 200_000, 1)])
+def test_what_begins_no_head_is_left_out_in_one_pass(octets: bytes, step: int) -> None:
+    assert read(SIZED + octets, step).lines[-1].startswith(f"note {len(octets)} octets of no message left out")
+
+
 @pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])
 def test_a_head_in_data_is_held_up_to_a_limit_and_doubted_beyond_it(more: bytes, framing: str) -> None:
     seen = Reports()

@@ -1,5 +1,6 @@
 """Packet captures: formats, link types, disorder and loss, keep-alive; and those that have no exchange."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,19 @@ def test_both_byte_orders_and_both_units_of_time_are_read(order: str, nano: bool
 def test_a_pcapng_may_have_several_interfaces(links: tuple[str, ...], nano: bool) -> None:
     [exchange] = read(pcapng(talk().packets, links=links, nano=nano))
     check(exchange)
+
+
+def test_options_of_an_interface_are_read_in_one_pass() -> None:
+    options = struct.pack("<HH", 1, 0) * 1_500_000
+    described = block(1, struct.pack("<HHI", 1, 0, 0) + options)
+    check(*read(pcapng(talk().packets).replace(block(1, struct.pack("<HHI", 1, 0, 0)), described)))
+
+
+def test_a_time_that_no_calendar_has_is_listed_as_none() -> None:
+    option = struct.pack("<HHB3x", 9, 1, 0)  # a tick a second
+    described = block(1, struct.pack("<HHI", 1, 0, 0) + option)
+    found = read(pcapng(talk().packets).replace(block(1, struct.pack("<HHI", 1, 0, 0)), described))
+    assert list(list_lines(found))[1].split()[:3] == ["1", "-", "10.0.0.2:8080"]
 
 
 def reordered(packets: list[Packet]) -> list[Packet]:

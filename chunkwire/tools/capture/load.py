@@ -86,7 +86,6 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
     yield f"  {'n':>3}  {'time':<12}  {'server':<21} {'frames':>6} {'octets':>8}  exchange"
     for exchange in exchanges:
         end, head, request = exchange.end, exchange.head, exchange.request
-        at = datetime.fromtimestamp(exchange.began_ns / 1e9).astimezone()
         asked = f"{request.method} {request.target}" if request is not None else "(request not captured)"
         status = head.status_line.split(" ", 2)[1] if head is not None else "-"
         framing = end.framing if end is not None else "no response"
@@ -94,6 +93,14 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
         octets = end.octets if end is not None else 0
         why = f": {end.error}" if end is not None and end.error else ""
         yield PLAIN.text(
-            f"  {exchange.n:>3}  {f'{at:%H:%M:%S.%f}'[:12]}  {exchange.hop:<21} {frames:>6} {octets:>8}"
+            f"  {exchange.n:>3}  {_time_of_day(exchange.began_ns):<12}  {exchange.hop:<21} {frames:>6} {octets:>8}"
             f"  {asked}  {status} {framing}{why}"
         )
+
+
+def _time_of_day(t_ns: int) -> str:
+    """Return a time of day to the ms, `-` for one that this platform's calendar lacks."""
+    try:
+        return f"{datetime.fromtimestamp(t_ns / 1e9).astimezone():%H:%M:%S.%f}"[:12]
+    except (OverflowError, ValueError, OSError):
+        return "-"

@@ -167,10 +167,11 @@ def _pcapng(file: BinaryIO, name: str) -> Iterator[_Packet]:
 def _interface(body: bytes, order: str) -> _Interface:
     """Return an interface from its description block; without an option its clock ticks in µs."""
     link_type = struct.unpack(order + "H", body[:2])[0]
-    ticks, offset, rest = 10**6, 0, body[8:]
-    while len(rest) >= 4:
-        code, length = struct.unpack(order + "HH", rest[:4])
-        value, rest = rest[4 : 4 + length], rest[4 + length + -length % 4 :]
+    ticks, offset, at = 10**6, 0, 8
+    while at + 4 <= len(body):
+        code, length = struct.unpack_from(order + "HH", body, at)
+        value = body[at + 4 : at + 4 + length]
+        at += 4 + length + -length % 4
         if code == 9 and length == 1:  # if_tsresol
             power = value[0] & 0x7F
             ticks = 1 << power if value[0] & 0x80 else 10 ** min(power, 18)

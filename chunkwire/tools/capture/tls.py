@@ -50,13 +50,15 @@ def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
         if piece.missing:
             return
         held += piece.octets
-        while len(held) >= _RECORD_HEAD:
-            size = int.from_bytes(held[3:5], "big")
-            if len(held) < _RECORD_HEAD + size:
+        at = 0
+        while len(held) >= at + _RECORD_HEAD:
+            size = int.from_bytes(held[at + 3 : at + 5], "big")
+            if len(held) < at + _RECORD_HEAD + size:
                 break
-            if held[0] == _APPLICATION_DATA:
+            if held[at] == _APPLICATION_DATA:
                 yield piece.t_ns, size
-            held = held[_RECORD_HEAD + size :]
+            at += _RECORD_HEAD + size
+        held = held[at:]
 
 
 def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> list[TcpConnection]:
