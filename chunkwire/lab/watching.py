@@ -24,6 +24,7 @@ from chunkwire.server.tap import RecordFor, Work
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_KEPT: Final = 20_000  # unsent records of a watcher: some 10 s of 1000 frames a second at two points
+MAX_KEPT_OCTETS: Final = 16 << 20  # the same in octets: records of large frames have some 6 KB
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
@@ -36,20 +37,28 @@ class Watcher:
     """One page's event stream: what it has not been sent yet."""
 
     def __init__(self) -> None:
-        self.kept: deque[str] = deque(maxlen=MAX_KEPT)
+        self.kept: deque[str] = deque()
+        self._octets = 0  # of them
         self.dropped = 0
         self.has_more = trio.Event()
 
     def note(self, line: str) -> None:
         """Keep a record until it is sent."""
-        if len(self.kept) == MAX_KEPT:
-            self.dropped += 1
         self.kept.append(line)
+        self._octets += len(line)
+        while len(self.kept) > MAX_KEPT or self._octets > MAX_KEPT_OCTETS:
+            self._pop()
+            self.dropped += 1
+
+    def _pop(self) -> str:
+        line = self.kept.popleft()
+        self._octets -= len(line)
+        return line
 
     def take(self) -> bytes:
         """Return some of what is kept as one event, preceded by what was dropped."""
         dropped, self.dropped = self.dropped, 0
-        lines = [self.kept.popleft() for _ in range(min(EVENT_RECORDS, len(self.kept)))]
+        lines = [self._pop() for _ in range(min(EVENT_RECORDS, len(self.kept)))]
         said = f"event: dropped\ndata: {dropped}\n\n" if dropped else ""
         return (said + "".join(f"data: {line}\n" for line in lines) + "\n").encode("ascii")
 

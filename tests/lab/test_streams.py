@@ -8,7 +8,7 @@ import trio
 import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
-from chunkwire.lab.watching import MAX_KEPT, Watcher, Watchers
+from chunkwire.lab.watching import MAX_KEPT, MAX_KEPT_OCTETS, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord, RequestRecord
 from tests.lab.serving import act, answer, get, lab_running
@@ -139,6 +139,16 @@ async def test_what_a_slow_page_does_not_take_is_dropped_and_counted(beyond: int
     said = b"event: dropped\ndata: 1\n\n" if beyond else b""
     assert watcher.take().startswith(said + b"data: %d\n" % beyond)
     assert b"dropped" not in watcher.take()
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_what_is_kept_for_a_slow_page_is_bounded_in_octets_too(beyond: int) -> None:
+    watcher = Watcher()
+    for _ in range(2):
+        for _ in range(16 + beyond):
+            watcher.note("x" * (MAX_KEPT_OCTETS // 16))
+        assert len(watcher.kept) == 16
+        assert (b"event: dropped\ndata: 1\n\n" in watcher.take()) == bool(beyond)
 
 
 async def test_records_are_made_at_once_where_no_page_waits() -> None:
