@@ -15,16 +15,17 @@ from chunkwire.wire.abnf import TCHAR, TOKEN
 # A status-line; in data, only one with a short reason-phrase                                   RFC 9112 §4
 _REASON: Final = rb"[\t\x20-\x7e\x80-\xff]{0,400}+"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: " + _REASON + rb")?\r?\n")
-_ANY_STATUS_LINE: Final = re.compile(
-    rb"HTTP/1\.[01] [1-5]\d\d(?= |\r?\n)(?P<reason>[\t\x20-\x7e\x80-\xff]*+)(?P<end>\r?\n)?"
-)
 # The beginnings of a status-line.
 _CUT_STATUS_LINE: Final = (
     rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:[1-5](?:\d(?:\d"
     rb"(?: " + _REASON + rb")?(?:\r(?:\n\r?)?|\n\r?)?)?)?)?)?)?)?)?)?)?)?)?"
 )
 # A request-line                                                                                       RFC 9112 §3
-_REQUEST_LINE: Final = re.compile(rb"(?:(?<=\n)|\A)[A-Z][A-Z\-]{2,31} [\x21-\x7e]++ HTTP/1\.[01]\r?\n")
+_REQUEST_LINE: Final = rb"(?:(?<=\n)|\A)[A-Z][A-Z\-]{2,31} [\x21-\x7e]++ HTTP/1\.[01]\r?\n"
+# Either line; `reason` may end at an octet that no status-line has, and then `end` is missing.
+_ANY_LINE: Final = re.compile(
+    _REQUEST_LINE + rb"|HTTP/1\.[01] [1-5]\d\d(?= |\r?\n)(?P<reason>[\t\x20-\x7e\x80-\xff]*+)(?P<end>\r?\n)?"
+)
 # The same in data, where fewer texts may be taken for one, and the beginnings of it.
 _METHOD: Final = rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)"
 _REQUEST_LINE_IN_DATA: Final = _METHOD + rb" /[\x21-\x7e]{0,400}+ HTTP/1\.[01]\r?\n"
@@ -120,12 +121,8 @@ def find_head(octets: bytes, start: int = 0) -> int | None:
     """Return where a head, of either kind, begins among octets that are none; None where there is none yet."""
     if octets.find(b"\n", start + 1) < 0:
         return None  # a search that was in vain before the latest octets came is not repeated for each of them
-    places = []
-    if (request_line := _REQUEST_LINE.search(octets, start)) is not None:
-        places.append(request_line.start())
-    while (status_line := _ANY_STATUS_LINE.search(octets, start)) is not None:
-        if status_line["end"] is not None:
-            places.append(status_line.start())
-            break
-        start = status_line.end("reason")  # all that begin in front of that octet fail at it
-    return min(places, default=None)
+    while (found := _ANY_LINE.search(octets, start)) is not None:
+        if found["reason"] is None or found["end"] is not None:
+            return found.start()
+        start = found.end()  # all status-lines that begin in front of that octet fail at it
+    return None

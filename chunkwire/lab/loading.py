@@ -17,6 +17,7 @@ from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # more frames than a page can usefully show
 MAX_RECORDS: Final = 100_000
+_PIECE_OCTETS: Final = 65536  # fed to the reader at once, which copies what it holds for each message
 
 
 @dataclass(slots=True)
@@ -64,7 +65,8 @@ def load(octets: bytes) -> Loaded:
             loaded.notes.extend(exchange.notes)
     elif octets:
         reader = CaptureReader(loaded)
-        reader.feed(octets, t=0.0, read=1)
+        for at in range(0, len(octets), _PIECE_OCTETS):
+            reader.feed(octets[at : at + _PIECE_OCTETS], t=0.0, read=1)
         reader.end(0.0)
         loaded.note("a capture has no times: all of it is shown at one moment")
     if not loaded.records:

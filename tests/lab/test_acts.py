@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chunkwire.lab.loading import MAX_FILE_OCTETS
+from chunkwire.lab.loading import MAX_FILE_OCTETS, load
 from chunkwire.lab.pages import PAGES
 from tests.lab.serving import act, answer, get, lab_running
 from tests.server.peer import body_of, status_of
@@ -88,3 +88,9 @@ async def test_the_protocols_are_served_as_help_prints_them() -> None:
         assert body_of(await answer(where, get("/help/barrier"))) == PAGES["barrier"].text().encode()
         assert body_of(await answer(where, get("/help/probe"))) == PAGES["/probe"].text().encode()
         assert status_of(await answer(where, get("/help/nothing"))) == 404
+
+
+def test_a_file_of_many_messages_among_other_octets_is_read_in_one_pass() -> None:
+    count = 40_000
+    loaded = load(b"junk\nHTTP/1.1 100 Continue\r\n\r\n" * count)
+    assert len(loaded.records) == 2 * count  # and each of the others is malformed
