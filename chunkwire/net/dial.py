@@ -7,6 +7,7 @@ The rule here: every way in which it can fail becomes one `DialError` with a kin
 from __future__ import annotations
 
 import errno
+import os
 import re
 import socket
 import ssl
@@ -192,7 +193,9 @@ def _dial_error(shown: str, error: OSError) -> DialError:
         return DialError("dns", f"no address for {shown}")
     if errno.ETIMEDOUT in numbers:
         return DialError("timeout", f"{shown} did not answer")
-    return DialError("unreachable", f"{shown} cannot be reached: {error.strerror or error}")
+    # Not the text of the error: that of trio's has the address as Python shows it.
+    reason = next((os.strerror(cause.errno) for cause in causes if cause.errno), error)
+    return DialError("unreachable", f"{shown} cannot be reached: {reason}")
 
 
 def _causes(error: OSError) -> list[OSError]:

@@ -1,6 +1,7 @@
 """Connections out: every way in which one can fail is one DialError with a kind and one line."""
 
 import errno
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -105,11 +106,13 @@ async def test_an_error_of_the_system_has_its_kind(
     monkeypatch: pytest.MonkeyPatch, host: str, number: int, kind: str
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(number, "no")
+        raise OSError(number, "Error connecting to ('127.0.0.1', 80)")
 
     monkeypatch.setattr(trio.socket, "socket", refuse)
     monkeypatch.setattr("trio._highlevel_open_tcp_stream.socket", refuse)
-    assert (await dial_error(host, 80)).kind == kind
+    error = await dial_error(host, 80)
+    assert error.kind == kind
+    assert kind != "unreachable" or str(error) == f"{host}:80 cannot be reached: {os.strerror(number)}"
 
 
 class FixedResolver(trio.abc.HostnameResolver):
