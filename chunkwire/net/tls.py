@@ -11,6 +11,7 @@ alone that is half the time, and for many it saves more than copying them once m
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from contextlib import suppress
@@ -29,6 +30,7 @@ HANDSHAKE_TYPE: Final = b"\x16"
 RECORD_OCTETS: Final = 16384  # the most content of a record (RFC 8446 §5.1)
 _READ_OCTETS: Final = 65536  # of content, where the caller does not say how many
 _RECEIVE_OCTETS: Final = 256 * 1024  # of records, by one receive at most: half of a core's L2, with the content of them
+_ANSWER_OCTETS: Final = 16384  # of records that answer the peer's (600 KeyUpdates, RFC 8446 §4.6.3) and wait for it
 _SLICE_OCTETS: Final = 65536  # encrypted at once: what the kernel does not take of them is kept for the stream
 
 
@@ -153,7 +155,13 @@ class TlsStream(trio.abc.Stream):
         """Receive records once, with about so many octets of content at most; False where there is nothing yet.
 
         What is not read of them is kept for the stream.
+
+        Raises:
+            OSError: the connection was reset, or the peer makes TLS answer and does not read the answers.
         """
+        # Content is encrypted only once all before it has gone: what waits behind unsent records is answers.
+        if self._outgoing.pending > _ANSWER_OCTETS and not self._flush() and self._outgoing.pending > _ANSWER_OCTETS:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "it does not read what TLS answers to its messages")
         try:
             octets = self.socket.recv(min(content + content // 16, _RECEIVE_OCTETS))
         except BlockingIOError:

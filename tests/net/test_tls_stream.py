@@ -2,13 +2,13 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.tls import TlsStream
+from chunkwire.net.tls import _ANSWER_OCTETS, TlsStream
 from tests.net.peer import SMALL, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
 from tests.patience import PATIENCE
@@ -80,6 +80,19 @@ async def test_a_write_that_the_kernel_takes_in_parts_says_so_octet_by_octet() -
         assert await far.read_to_end() == (octets, True)
         assert sum(parts) == len(octets)
         assert min(parts) < 65536
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_what_a_peer_makes_tls_answer_and_does_not_read_is_bounded(beyond: int) -> None:
+    memory = memoryview(bytearray(65536))
+    async with pair(buffer_octets=SMALL) as (near, far):
+        while near.write(memory):
+            pass
+        near._outgoing.write(bytes(_ANSWER_OCTETS + beyond))  # as to KeyUpdates, which Python's ssl cannot send
+        await far.send(b"x")
+        await near.wait_readable()
+        with pytest.raises(ConnectionAbortedError) if beyond else nullcontext():
+            assert near.read_into(memory) == 1
 
 
 async def test_a_request_right_behind_the_handshake_is_read() -> None:
