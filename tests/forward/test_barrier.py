@@ -113,6 +113,39 @@ async def test_a_client_that_leaves_ends_the_upstream_request(make_mover: MakeMo
             await upstream.read_reset()
 
 
+@pytest.mark.parametrize("ends_by, verdict", [("x\r\n", "malformed"), ("reset", "reset"), ("FIN", "cut")])
+async def test_a_held_body_that_fails_ends_after_its_whole_frames(
+    make_mover: MakeMover, ends_by: str, verdict: str
+) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST))
+            await client.read_head()
+            await client.expect(FIRST)
+            if ends_by == "reset":
+                upstream.reset()
+            elif ends_by == "FIN":
+                await upstream.send_eof()
+            else:
+                await upstream.send(ends_by.encode())
+            assert await client.read_end() == b""
+        assert (await gateway.wait_ended()).verdict == verdict
+
+
+async def test_a_client_that_acknowledges_nothing_is_reset(
+    make_mover: MakeMover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunkwire.origin.barrier.IDLE_SECONDS", 0.0)
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND))
+            await client.read_head()
+            assert await client.read_reset() == FIRST
+        assert (await gateway.wait_ended()).verdict == "timeout"
+
+
 def test_a_request_keeps_its_other_fields() -> None:
     request = Request(b"GET", b"/", fields=((b"Host", b"x"), (b"chunkwire-barrier", b"id"), (b"A", b"b")))
     name, kept = barrier_of(request)
