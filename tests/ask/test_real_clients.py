@@ -1,4 +1,4 @@
-"""`chunkwire ask` as a program, with curl, node's fetch and Chromium's EventSource and fetch in front of it."""
+"""`chunkwire ask` as a program, with curl and Chromium's EventSource and fetch in front of it."""
 
 import json
 import subprocess
@@ -56,20 +56,6 @@ def test_curl_gets_events_lines_one_body_and_a_400(endpoint: Served, audit: Path
     assert [line["ended"] for line in told[:4]] == ["complete", "complete", "complete", "refused"]
     assert [attempt["provider"] for attempt in told[0]["attempts"]] == ["down", "up"]
     assert "Say" not in audit.read_text("utf-8")
-
-
-@pytest.mark.needs("node")
-def test_nodes_fetch_reads_the_tokens(endpoint: Served) -> None:
-    script = """
-        const response = await fetch(process.argv[1]);
-        let held = "", tokens = [];
-        for await (const octets of response.body.pipeThrough(new TextDecoderStream())) held += octets;
-        for (const line of held.split("\\n"))
-            if (line.startsWith('data: {"t"')) tokens.push(JSON.parse(line.slice(6)).t);
-        console.log(JSON.stringify(tokens));
-    """
-    command = [program("node"), "--input-type=module", "-e", script, endpoint.url(f"/ask?{QUESTION}")]
-    assert json.loads(run(command).stdout) == TOKENS
 
 
 # A page of another origin: EventSource until `done`, which closes it, or until the browser has reconnected once and was

@@ -1,4 +1,4 @@
-"""The anthropic SDK: messages and its `.stream()` helper, sync and async under trio, and Bedrock's InvokeModel."""
+"""The anthropic SDK: messages and its `.stream()` helper, and Bedrock's InvokeModel."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,16 +106,6 @@ def test_sampling_parameters_are_refused_as_by_the_latest_version(origin: Origin
     extra = {"anthropic-version": "2026-10-21"}
     with client(origin.url) as made, pytest.raises(anthropic.BadRequestError, match="top_k: not supported"):
         made.messages.create(**ASKED, extra_body={"top_k": 1}, extra_headers=extra)
-
-
-async def test_under_trio_a_message_streams(origin: Origin) -> None:
-    run = origin.anthropic([PROMPT, status(429)])
-    async with anthropic.AsyncAnthropic(base_url=run.url, api_key="k", max_retries=0) as made:
-        async with made.messages.stream(**ASKED) as stream:
-            assert [text async for text in stream.text_stream] == TOKENS
-            assert (await stream.get_final_message()).usage.output_tokens == 8
-        with pytest.raises(anthropic.RateLimitError):
-            await made.messages.create(**ASKED, stream=True)
 
 
 def test_anthropics_own_bedrock_client_reads_invoke_model(origin: Origin) -> None:

@@ -1,4 +1,4 @@
-"""Google's SDK, sync: it takes nothing in a stream but data, so the mock sends nothing else."""
+"""Google's SDK: it takes nothing in a stream but data, so the mock sends nothing else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

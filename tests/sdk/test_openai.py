@@ -1,13 +1,13 @@
-"""The openai SDK: chat completions and responses, `.stream()` helpers, sync and async under trio."""
+"""The openai SDK: chat completions and responses, `.stream()` helpers."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from chunkwire.testing import BROKEN, LEGAL, Origin, Scenario, cut, failing, fault, status
+from chunkwire.testing import BROKEN, LEGAL, Origin, Scenario, failing, fault, status
 from tests.sdk.wishes import CALL, FAST, PROMPT, SCHEMA, TOKENS
 
 openai = pytest.importorskip("openai", reason="needs openai: pip install 'chunkwire[sdk]'")
@@ -22,12 +22,6 @@ USAGE: Any = {"include_usage": True}
 @contextmanager
 def client(base: str, **options: Any) -> Iterator[Any]:
     with openai.OpenAI(**{"base_url": base, "api_key": "k", "max_retries": 0, **options}) as made:
-        yield made
-
-
-@asynccontextmanager
-async def async_client(base: str) -> AsyncIterator[Any]:
-    async with openai.AsyncOpenAI(base_url=base, api_key="k", max_retries=0) as made:
         yield made
 
 
@@ -179,29 +173,6 @@ def test_each_word_is_there_before_the_next_is_sent(origin: Origin) -> None:
             assert text == word
         stream.close()
     run.wait_client_gone()
-
-
-# The SDK leaves its own async generators half-way at [DONE], for the garbage collector, and trio says so.
-leaves_generators = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@leaves_generators
-async def test_under_trio_a_chat_streams(origin: Origin) -> None:
-    async with async_client(origin.openai([PROMPT, cut(PROMPT)]).url) as made:
-        stream = await made.chat.completions.create(**CHAT, stream=True)
-        assert [text async for chunk in stream if (text := chunk.choices[0].delta.content)] == TOKENS
-        stream = await made.chat.completions.create(**CHAT, stream=True)
-        with pytest.raises(openai.APIConnectionError):
-            [chunk async for chunk in stream]
-
-
-@leaves_generators
-async def test_under_trio_the_stream_helpers_work(origin: Origin) -> None:
-    async with async_client(origin.openai([PROMPT, PROMPT]).url) as made:
-        async with made.chat.completions.stream(**CHAT) as stream:
-            assert (await stream.get_final_completion()).choices[0].message.content == PROMPT
-        async with made.responses.stream(**ASKED) as stream:
-            assert (await stream.get_final_response()).output_text == PROMPT
 
 
 def test_azures_client_finds_its_deployment(origin: Origin) -> None:
