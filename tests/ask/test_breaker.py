@@ -11,9 +11,9 @@ def must_pass(breaker: Breaker, now: float) -> Pass:
     return permit
 
 
-def opened(*, failures: int = 2) -> Breaker:
-    breaker = Breaker(failures=failures, cooldown=10)
-    for _ in range(failures):
+def opened() -> Breaker:
+    breaker = Breaker(failures=2, cooldown=10)
+    for _ in range(2):
         must_pass(breaker, 0).fail(0)
     return breaker
 

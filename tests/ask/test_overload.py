@@ -7,14 +7,21 @@ from chunkwire.ask.overload import RETRY_FLOOR, Admission, ProviderGate, RetryBu
 from tests.patience import PATIENCE
 
 
-def gate(*, most: int = 1, most_waiting: int = 10, failures: int = 1, cooldown: float = 10) -> ProviderGate:
-    return ProviderGate(Breaker(failures=failures, cooldown=cooldown), most=most, most_waiting=most_waiting)
+def gate(*, most: int = 1, most_waiting: int = 10) -> ProviderGate:
+    return ProviderGate(Breaker(failures=1, cooldown=10), most=most, most_waiting=most_waiting)
 
 
 def must_enter(gate: ProviderGate, now: float = 0.0) -> Admission:
     entry = gate.try_enter(now)
     assert entry is not None
     return entry
+
+
+def fail(gate: ProviderGate) -> None:
+    """Open the breaker of a gate; it is half-open 10 s later."""
+    failed = must_enter(gate)
+    failed.permit.fail(0)
+    failed.leave(0)
 
 
 async def waited(waiter: Waiter) -> Admission | None:
@@ -86,9 +93,7 @@ async def test_a_waiter_cancelled_while_it_is_admitted_gives_its_place_back() ->
 
 async def test_waiters_of_a_trial_are_admitted_at_its_first_token() -> None:
     tried = gate(most=3)
-    failed = must_enter(tried)
-    failed.permit.fail(0)
-    failed.leave(0)
+    fail(tried)
     assert tried.is_closed(0)
     trial = must_enter(tried, 10)
     waiters = [Waiter([tried]) for _ in range(3)]
@@ -101,9 +106,7 @@ async def test_waiters_of_a_trial_are_admitted_at_its_first_token() -> None:
 async def test_a_failed_trial_rejects_the_waiters_of_its_gate_alone() -> None:
     tried, full = gate(), gate()
     must_enter(full)
-    failed = must_enter(tried)
-    failed.permit.fail(0)
-    failed.leave(0)
+    fail(tried)
     trial = must_enter(tried, 10)
     here, both = Waiter([tried]), Waiter([tried, full])
     trial.permit.fail(10)
@@ -115,9 +118,7 @@ async def test_a_failed_trial_rejects_the_waiters_of_its_gate_alone() -> None:
 
 async def test_a_trial_that_is_given_up_makes_the_next_waiter_the_trial() -> None:
     tried = gate()
-    failed = must_enter(tried)
-    failed.permit.fail(0)
-    failed.leave(0)
+    fail(tried)
     trial = must_enter(tried, 10)
     first, second = Waiter([tried]), Waiter([tried])
     trial.leave(10)

@@ -124,7 +124,7 @@ def test_every_scenario_has_its_row_and_every_row_its_variant() -> None:
     assert len(ids) == len(set(ids))
 
 
-async def ruling(name: str, run: CommandRun, *targets: str, form: OutputForm = OutputForm.CONTENT) -> Ruling:
+async def ruling(name: str, run: CommandRun, *targets: str) -> Ruling:
     """Judge a run that asked for these targets of a scenario; `1.0` stands for a request in HTTP/1.0."""
     async with playing(client_cases()) as origin:
 
@@ -134,7 +134,7 @@ async def ruling(name: str, run: CommandRun, *targets: str, form: OutputForm = O
                 origin.asked(name).append(Request(b"GET", b"/", version))
             return run
 
-        return await CheckedClient(asks, origin, form).judge(CASES[name])
+        return await CheckedClient(asks, origin, OutputForm.CONTENT).judge(CASES[name])
 
 
 async def test_retries_are_counted() -> None:

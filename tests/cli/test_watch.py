@@ -21,9 +21,9 @@ HELLO, LAST = b"5\r\nhello\r\n", b"0\r\n\r\n"
 
 
 @contextmanager
-def watching(*words: str, target: str = "/") -> Generator[tuple[subprocess.Popen[bytes], Wire], None, None]:
+def watching(*words: str) -> Generator[tuple[subprocess.Popen[bytes], Wire], None, None]:
     """Run `chunkwire watch` on a server of the test; give the process and the server's end, the request unread."""
-    with upstream() as server, started([*CHUNKWIRE, "watch", server.url(target), *words]) as process:
+    with upstream() as server, started([*CHUNKWIRE, "watch", server.url(), *words]) as process:
         yield process, server.accept()
 
 
@@ -68,7 +68,7 @@ def answered(octets: bytes, *words: str) -> tuple[int, str, str]:
         thread = Thread(target=serve, name="upstream")
         thread.start()
         try:
-            return printed("watch", server.url("/"), *words)
+            return printed("watch", server.url(), *words)
         finally:
             thread.join()
 

@@ -61,9 +61,7 @@ def nginx(
 
 
 @contextmanager
-def haproxy(
-    backend: str, *, frontend: str = "", defaults: str = "", path: str | None = None
-) -> Generator[Server, None, None]:
+def haproxy(backend: str, *, defaults: str = "", path: str | None = None) -> Generator[Server, None, None]:
     """Run HAProxy with one frontend and one backend; each argument holds lines for its section."""
     path = path or program("haproxy")
     with workplace() as folder, listening_socket() as listener:
@@ -71,7 +69,7 @@ def haproxy(
         config.write_text(
             "global\n  maxconn 256\n"
             f"defaults\n  mode http\n  timeout connect 30s\n  timeout client 60s\n  timeout server 60s\n{defaults}\n"
-            f"frontend in\n  bind fd@{listener.fileno()}\n{frontend}\n  default_backend out\n"
+            f"frontend in\n  bind fd@{listener.fileno()}\n  default_backend out\n"
             f"backend out\n{backend}\n"
         )
         argv: list[str | Path] = [path, "-db", "-q", "-f", config]

@@ -53,12 +53,11 @@ class Talk:
         self.up += len(octets)
         return self
 
-    def answer(self, octets: bytes, at: float, *, acked: bool = True) -> "Talk":
+    def answer(self, octets: bytes, at: float) -> "Talk":
         self.t = at
         self.packets.append(Packet(at, False, self.down, self.up, PSH_ACK, octets))
         self.down = self.down + len(octets) & 0xFFFFFFFF
-        if acked:
-            self.packets.append(Packet(at, True, self.up, self.down, ACK))
+        self.packets.append(Packet(at, True, self.up, self.down, ACK))
         return self
 
     def close(self, flags: int = FIN | ACK) -> "Talk":
@@ -66,9 +65,9 @@ class Talk:
         return self
 
 
-def ip_packet(packet: Packet, *, v6: bool = False, ends: tuple[tuple[str, int], tuple[str, int]]) -> bytes:
+def ip_packet(packet: Packet, *, v6: bool = False) -> bytes:
     """Return the IP packet of a segment."""
-    source, target = ends if packet.is_up else ends[::-1]
+    source, target = (CLIENT, SERVER) if packet.is_up else (SERVER, CLIENT)
     tcp = struct.pack("!HHIIBBHHH", source[1], target[1], packet.seq, packet.ack, 0x50, packet.flags, 65535, 0, 0)
     tcp += packet.data
     if v6:
@@ -98,13 +97,12 @@ def pcap(
     nano: bool = False,
     order: str = "<",
     snap: int = 1 << 18,
-    ends: tuple[tuple[str, int], tuple[str, int]] = (CLIENT, SERVER),
 ) -> bytes:
     """Return a pcap file."""
     magic = 0xA1B23C4D if nano else 0xA1B2C3D4
     out = [struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snap, LINKS[link][0])]
     for packet in packets:
-        octets = linked(ip_packet(packet, v6=v6, ends=ends), link, v6=v6)
+        octets = linked(ip_packet(packet, v6=v6), link, v6=v6)
         t_ns = EPOCH_NS + round(packet.t * 1e9)
         fraction = t_ns % 10**9 // (1 if nano else 1000)
         out.append(struct.pack(order + "IIII", t_ns // 10**9, fraction, min(len(octets), snap), len(octets)))
@@ -119,7 +117,7 @@ def pcapng(packets: Iterable[Packet], *, links: tuple[str, ...] = ("EN10MB",), n
     out += [block(1, struct.pack("<HHI", LINKS[link][0], 0, 0) + option) for link in links]
     for number, packet in enumerate(packets):
         which = number % len(links)
-        octets = linked(ip_packet(packet, ends=(CLIENT, SERVER)), links[which], v6=False)
+        octets = linked(ip_packet(packet), links[which], v6=False)
         ticks = (EPOCH_NS + round(packet.t * 1e9)) // (1 if nano else 1000)
         head = struct.pack("<IIIII", which, ticks >> 32, ticks & 0xFFFFFFFF, len(octets), len(octets))
         out.append(block(6, head + octets + b"\0" * (-len(octets) % 4)))

@@ -112,14 +112,14 @@ def later(seconds: float) -> Holding:
     return lambda writes: [(t + seconds, octets) for t, octets in writes]
 
 
-def close_behind(seconds: float, *, within: float = 0.01) -> Holding:
+def close_behind(seconds: float) -> Holding:
     """Hold for so long what comes close behind something else: Nagle, and an ACK that is delayed."""
 
     def hold(writes: list[Octets]) -> list[Octets]:
         free = -1.0
         reads = []
         for t, octets in writes:
-            late = seconds if t - free < within else 0.0
+            late = seconds if t - free < 0.01 else 0.0
             free = t
             reads.append((t + late, octets))
         return reads
@@ -180,12 +180,12 @@ def _deflated(writes: list[Octets], *, wbits: int, is_lazy: bool) -> list[Octets
     return [write for write in coded if write[1]]
 
 
-def records_of(probe: Probe, path: Path, *, stream: int = 1, hop: str | None = None) -> list[Record]:
+def records_of(probe: Probe, path: Path) -> list[Record]:
     """Return what a client records of one run."""
     records: list[Record] = []
     reads = arrivals(probe, path)
-    sent = Recorder(records.append, stream=stream, point="client.sent", way="request", hop=hop)
-    got = Recorder(records.append, stream=stream, point="client.received", hop=hop)
+    sent = Recorder(records.append, stream=1, point="client.sent", way="request")
+    got = Recorder(records.append, stream=1, point="client.received")
     accept = ((b"Accept-Encoding", probe.accept),) if probe.accept else ()
     sent.request(0.0, probe.method, probe.target, ((b"Host", b"x"), *accept), EPOCH)
     coding = ((b"Content-Encoding", path.coding.encode()),) if path.coding else ()
@@ -221,10 +221,9 @@ def run_of(probe: Probe = Probe(), path: Path = Path(), *, clock: str | None = N
     return run
 
 
-def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", repeat: int = 1, clock: str | None = None) -> Hop:
-    """Return a hop with the runs of these probes, the first one repeated."""
-    first, *rest = probes or (Probe(),)
-    return Hop(name, tuple(run_of(probe, path, clock=clock) for probe in [first] * repeat + rest))
+def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", clock: str | None = None) -> Hop:
+    """Return a hop with the runs of these probes."""
+    return Hop(name, tuple(run_of(probe, path, clock=clock) for probe in probes or (Probe(),)))
 
 
 def fixes_for(verdict: HopVerdict) -> list[Fix]:

@@ -21,8 +21,8 @@ from tests.tools.synthesis import (
 LARGER = tuple(Probe(size=size) for size in (512, 2048, 8192, 16384))
 
 
-def judged(path: Path, *probes: Probe, inner: Hop | None = None, repeat: int = 1) -> HopVerdict:
-    return judge_hop(hop_of(path, *probes, repeat=repeat, clock="here"), inner=inner)
+def judged(path: Path, *probes: Probe, inner: Hop | None = None) -> HopVerdict:
+    return judge_hop(hop_of(path, *probes, clock="here"), inner=inner)
 
 
 def stall(writes: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
