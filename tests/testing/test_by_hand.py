@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import socket
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from chunkwire.llm.answer import Text
 from chunkwire.llm.question import Message, Question
 from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, status
 from chunkwire.wire.errors import LocalError
-
-
-@pytest.fixture(scope="module")
-def origin() -> Generator[Origin, None, None]:
-    with Origin() as made:
-        yield made
 
 
 def end_unasked(run: OriginRun) -> None:

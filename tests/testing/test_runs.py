@@ -55,12 +55,6 @@ def deltas(stream: bytes) -> list[str]:
     return [text for choice in choices if choice and (text := choice[0]["delta"].get("content"))]
 
 
-@pytest.fixture(scope="module")
-def origin() -> Any:
-    with Origin() as made:
-        yield made
-
-
 def test_responses_come_in_sequence_and_requests_are_kept(origin: Origin) -> None:
     run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello there"])
     assert refusal(f"{run.url}/v1/chat/completions", CHAT)[:2] == (429, "0")
@@ -88,7 +82,7 @@ def test_responses_come_in_sequence_and_requests_are_kept(origin: Origin) -> Non
         ("sse", "alone", b"data: alone\n\n"),
         ("ndjson", [[{"a": "ü"}, 2]], '{"a": "ü"}\n2\n'.encode()),
         ("text", [["Hel", "lo"]], b"Hello"),
-        ("frames", {"content": "5@0,6;a=1@0,0@0".replace(";", ":"), "text": "hello world"}, b"hello world"),
+        ("frames", {"content": "5@0,6:a=1@0,0@0", "text": "hello world"}, b"hello world"),
     ],
 )
 def test_each_kind_has_its_content(origin: Origin, kind: str, responses: Any, content: bytes) -> None:

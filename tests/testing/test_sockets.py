@@ -3,7 +3,7 @@
 import gzip
 import json
 import urllib.request
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -15,12 +15,6 @@ from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset
 from chunkwire.wire.errors import LocalError
 from tests.origin.websocket import Peer, socket
 from tests.testing.test_runs import CHAT, fetch
-
-
-@pytest.fixture(scope="module")
-def origin() -> Generator[Origin, None, None]:
-    with Origin() as made:
-        yield made
 
 
 @asynccontextmanager
