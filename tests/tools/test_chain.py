@@ -31,26 +31,29 @@ def test_a_stream_that_comes_through_is_said_to_whatever_holds_further_in() -> N
     assert lines(to_end, on_time)[1] == "streams; though hop0 holds: another way, or not always"
 
 
-def test_another_answer_behind_a_hop_that_holds_is_still_reported() -> None:
-    lost = hop_of(Path(status_line=b"HTTP/1.1 502 Bad Gateway"), name="outer")
-    verdicts = judge_chain([hop_of(Path(hold=to_end)), lost])
-    assert verdicts[1].kind is Kind.NOT_THE_STREAM
+LOST = Path(status_line=b"HTTP/1.1 502 Bad Gateway")
 
 
-def test_a_cut_is_put_down_to_the_first_hop_that_cuts() -> None:
-    verdicts = judge_chain([hop_of(Path()), hop_of(Path(cut=3)), hop_of(Path(cut=3))])
-    assert [verdict.kind for verdict in verdicts] == [Kind.STREAMS, Kind.CUT, Kind.NOT_JUDGED]
+@pytest.mark.parametrize(
+    "hops, kinds",
+    [
+        ([hop_of(Path(hold=to_end)), hop_of(LOST)], [Kind.TO_END, Kind.NOT_THE_STREAM]),
+        ([hop_of(), hop_of(Path(cut=3)), hop_of(Path(cut=3))], [Kind.STREAMS, Kind.CUT, Kind.NOT_JUDGED]),
+        (
+            [hop_of(), Hop("gone", error="refused"), hop_of(Path(hold=to_end))],
+            [Kind.STREAMS, Kind.UNREACHABLE, Kind.TO_END],
+        ),
+    ],
+    ids=["another answer behind a hop that holds", "the first hop that cuts", "behind a hop without answer"],
+)
+def test_a_hop_is_judged_by_what_comes_before_it(hops: list[Hop], kinds: list[Kind]) -> None:
+    assert [verdict.kind for verdict in judge_chain(hops)] == kinds
 
 
 def test_an_origin_that_bursts_is_named_once() -> None:
     late = Path(lateness=lambda k: 0.25 - k % 5 * 0.05)
     verdicts = judge_chain([hop_of(late), hop_of(late)])
     assert verdicts[1].line == "not judged: behind an origin that bursts"
-
-
-def test_a_hop_without_answer_does_not_hide_the_next() -> None:
-    verdicts = judge_chain([hop_of(Path()), Hop("gone", error="refused"), hop_of(Path(hold=to_end))])
-    assert [verdict.kind for verdict in verdicts] == [Kind.STREAMS, Kind.UNREACHABLE, Kind.TO_END]
 
 
 def test_what_a_hop_says_of_itself_is_not_what_it_passed_on() -> None:

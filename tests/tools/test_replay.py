@@ -36,16 +36,12 @@ def test_moments_count_from_the_head_at_the_speed_asked_for(speed: float, moment
     assert [step.t for step in replay.steps] == pytest.approx(moments)
 
 
-def test_a_body_that_broke_off_breaks_off_again() -> None:
-    replay = planned(seen([(10.0, FRAMES + b"10\r\nhalf of ")]))
-    assert replay.octets == FRAMES + b"10\r\nhalf of "
-    assert replay.ending == "cut"
-
-
-def test_what_a_scanner_refused_is_sent_all_the_same() -> None:
-    replay = planned(seen([(10.0, FRAMES + b"zz\r\nnot hex")]))
-    assert replay.octets.startswith(FRAMES)
-    assert replay.ending == "cut"
+@pytest.mark.parametrize(
+    "read, octets", [(b"10\r\nhalf of ", FRAMES + b"10\r\nhalf of "), (b"zz\r\nnot hex", FRAMES + b"zz\r\nnot hex")]
+)
+def test_a_body_that_broke_off_or_was_malformed_is_sent_as_it_was_and_cut(read: bytes, octets: bytes) -> None:
+    replay = planned(seen([(10.0, FRAMES + read)]))
+    assert (replay.octets, replay.ending) == (octets, "cut")
 
 
 def test_what_was_not_chunked_becomes_a_chunk_a_read() -> None:
@@ -61,21 +57,16 @@ def test_content_that_was_left_out_is_filled_with_dots() -> None:
     assert not replay.is_exact
 
 
-def test_a_frame_that_was_kept_in_part_cannot_be_replayed() -> None:
-    cut = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
-    with pytest.raises(LocalError, match="keeps no more"):
-        plan_replays(cut)
+CUT = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
 
 
-@pytest.mark.parametrize("speed", [0.0, -1.0])
-def test_a_speed_is_above_zero(speed: float) -> None:
-    with pytest.raises(LocalError, match="above 0"):
-        plan_replays(seen([(1.0, LAST)]), speed=speed)
-
-
-def test_a_recording_without_a_response_is_refused() -> None:
-    with pytest.raises(LocalError, match="got none"):
-        plan_replays([])
+@pytest.mark.parametrize(
+    "records, speed, why",
+    [(CUT, 1.0, "keeps no more"), (seen([(1.0, LAST)]), 0.0, "above 0"), (CUT, -1.0, "above 0"), ([], 1.0, "got none")],
+)
+def test_what_cannot_be_replayed_is_refused(records: list[Record], speed: float, why: str) -> None:
+    with pytest.raises(LocalError, match=why):
+        plan_replays(records, speed=speed)
 
 
 def test_fields_of_the_connection_are_left_out_and_the_others_kept() -> None:
