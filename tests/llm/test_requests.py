@@ -101,6 +101,7 @@ def test_a_chat_with_parts_tools_and_options_is_understood() -> None:
     assert question == Question("m", turns, (Tool("weather", SCHEMA),))
     assert question.prompt == "Is it wet?"
     assert parse(post("/v1/chat/completions", body | {"tool_choice": "none"})).tools == ()
+    assert [parse(post("/v1/chat/completions", body | {"n": n})).choices for n in (1, 128)] == [1, 128]
 
 
 def test_a_chat_stream_tells_usage_only_when_asked() -> None:

@@ -164,9 +164,10 @@ def test_exchanges_of_a_kept_connection_are_told_apart_and_a_hole_in_one_spares_
     assert [exchange.request and exchange.request.target for exchange in found] == ["/0", "/1", "/2"]
     assert [round(exchange.began_ns / 1e9 - 1.8e9, 3) for exchange in found] == [0.1, 1.1, 2.1]
     assert len(list(list_lines(found))) == 4
-    assert choose(found, 2, "a.pcap") == [found[1]]
-    with pytest.raises(CaptureFileError, match="an exchange from 1 to 3, got 4; --list"):
-        choose(found, 4, "a.pcap")
+    assert [choose(found, n, "a.pcap") for n in (1, 2, 3)] == [[each] for each in found]
+    for n in (0, 4):
+        with pytest.raises(CaptureFileError, match=f"an exchange from 1 to 3, got {n}; --list"):
+            choose(found, n, "a.pcap")
 
 
 def test_a_capture_that_began_in_the_middle_of_a_connection_shows_what_follows() -> None:
