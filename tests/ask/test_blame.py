@@ -18,7 +18,7 @@ LATER = b'{"error": {"message": "slow down", "type": "rate_limit_error"}}'
 
 
 @pytest.mark.parametrize("value, most", [(b"100", 100.0), (b"99.5", 99.5)])
-async def test_a_retry_after_opens_the_breaker_for_so_long_and_no_longer(value: bytes, most: float) -> None:
+async def test_a_retry_after_of_a_response_is_the_time_that_its_breaker_is_open(value: bytes, most: float) -> None:
     script = Script((429, LATER, (b"Retry-After", value)))
     async with asking(Fake(responder=script, cooldown=1000.0)) as asked:
         response = await asked.ask("hi")
@@ -119,7 +119,7 @@ async def test_a_provider_that_cannot_stream_is_asked_for_one_body() -> None:
     assert [body.get("stream") for body in script.bodies] == [True, None, None]
 
 
-async def test_one_body_in_answer_to_a_question_for_a_stream_is_an_answer() -> None:
+async def test_a_provider_may_answer_a_stream_request_with_one_body() -> None:
     async with asking(Fake(responder=Script((200, json.dumps(WHOLE).encode())))) as asked:
         assert text_of(events_of(await asked.ask("hi"))) == "all at once"
 

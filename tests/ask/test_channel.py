@@ -91,7 +91,7 @@ async def test_items_that_were_there_when_an_answer_was_cancelled_are_given() ->
     assert scope.cancelled_caught
 
 
-async def test_octets_left_over_as_the_patience_ends_come_before_a_comment(mock_clock: MockClock) -> None:
+async def test_left_over_octets_are_written_before_a_keep_alive_that_is_due(mock_clock: MockClock) -> None:
     for _ in range(30):  # in half of them the reading task is resumed before the writing one
         async with waiting() as caller:
             caller.is_full = True

@@ -96,7 +96,7 @@ async def test_a_failure_before_the_first_token_is_an_error_of_the_form(failure:
             assert (status_of(response), error["type"], bool(error["message"])) == (status, kind, True)
 
 
-async def test_a_failure_after_it_is_an_event_without_a_done() -> None:
+async def test_a_failure_after_the_first_token_is_an_event_without_a_done() -> None:
     async with asking(Fake(responder=chat(delta("half")))) as asked:
         first, last = await stream(asked)
     assert json.loads(first.data)["choices"][0]["delta"]["content"] == "half"
@@ -132,7 +132,7 @@ async def test_what_is_wrong_is_an_error_of_the_form_that_names_it() -> None:
         assert len(asked.audit) == len(BAD)
 
 
-async def test_the_models_are_those_of_the_providers() -> None:
+async def test_models_lists_the_models_of_the_providers() -> None:
     async with asking(Fake(), Fake()) as asked:
         told = json.loads(body_of(await asked.running.get("/v1/models")))
     assert (told["object"], [model["id"] for model in told["data"]]) == ("list", ["m-a", "m-b"])

@@ -96,7 +96,7 @@ async def test_after_the_first_token_there_is_no_failover_and_the_error_is_an_ev
     assert [line["ended"] for line in asked.audit] == ["error", "error"]
 
 
-async def test_a_terminal_event_is_enough_whatever_becomes_of_the_framing() -> None:
+async def test_a_terminal_event_completes_an_answer_whose_framing_is_cut() -> None:
     async with asking(Fake(striking("no-terminator"))) as asked:
         assert last_of(await asked.ask("Say hello"))[0] == "done"
 

@@ -43,7 +43,7 @@ def test_every_verb_has_help_with_examples(verb: str, capsys: Captured, monkeypa
     assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
-def test_no_words_give_the_help(capsys: Captured) -> None:
+def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
     assert main([]) == 0
     assert "chunkwire VERB" in capsys.readouterr().out
 
@@ -200,7 +200,7 @@ def test_a_bug_shows_its_traceback_when_asked_to(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), BaseExceptionGroup("group", [KeyboardInterrupt()])])
-def test_an_interrupt_is_130_without_a_word(
+def test_an_interrupt_exits_130_without_a_message(
     error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setattr(diff, "run", raising(error))

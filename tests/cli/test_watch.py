@@ -134,7 +134,7 @@ def test_the_time_limit_ends_a_silent_stream() -> None:
     assert "* timeout: 1 chunk" in err
 
 
-def test_a_reader_that_leaves_ends_the_stream_without_a_word() -> None:
+def test_a_closed_standard_output_ends_the_stream_without_a_message() -> None:
     with watching("-q") as (process, wire):
         wire.read_head()
         assert process.stdout is not None

@@ -81,7 +81,7 @@ async def test_an_unknown_lesson_is_refused(target: str) -> None:
         assert status_of(await answer(where, act(lab, "/lab/answer?text=x"))) == 409
 
 
-async def test_what_is_typed_is_shown_judged_and_followed_by_the_next_step() -> None:
+async def test_typed_octets_are_shown_and_judged_and_the_next_step_follows() -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         async with begun(where, lab.seat, 1) as page:
             step = await page.event("step")
@@ -110,7 +110,7 @@ async def test_the_page_answers_a_question_and_a_second_lesson_ends_the_first() 
                     await first.event("never")
 
 
-async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_ports_of_a_lesson_close_when_its_page_leaves(caplog: pytest.LogCaptureFixture) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         async with begun(where, lab.seat, 1) as page:
             [command] = (await page.event("step"))["commands"]
@@ -119,7 +119,7 @@ async def test_the_doors_of_a_lesson_close_when_its_page_leaves(caplog: pytest.L
     assert "error of ours" not in caplog.text
 
 
-async def test_a_page_that_leaves_with_a_fin_is_found_out_by_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_page_that_leaves_with_a_fin_is_noticed_at_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         page = await trio.open_tcp_stream(where.host, where.port)
         head = act(lab, "/lab/lesson/1?nc=openbsd", "Content-Length: 0")

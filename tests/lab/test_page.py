@@ -39,7 +39,7 @@ def test_the_page_fills_as_frames_arrive_and_a_held_stream_slopes(sight: Sight) 
     assert of_lane(page, "a", "stream.origin.end.sha256 === stream.gateway.end.sha256") is True
 
 
-def test_with_a_fixed_clock_the_octets_of_the_page_are_those_of_anybody(sight: Sight) -> None:
+def test_with_a_fixed_clock_a_raw_client_gets_the_octets_of_the_page(sight: Sight) -> None:
     page = sight.page()
     page.fill("#count", "2")
     page.click("#start")
@@ -119,7 +119,7 @@ def test_a_recording_loads_and_hostile_content_stays_text(sight: Sight, tmp_path
     assert page.evaluate(f"[window.struck, document.images.length, {inline}]") == [None, 0, 0]
 
 
-def test_the_keyboard_alone_does_it(sight: Sight) -> None:
+def test_the_page_works_by_keyboard_alone(sight: Sight) -> None:
     page = sight.page()
     page.focus("#count")
     page.keyboard.press("Control+a")
@@ -148,7 +148,7 @@ def test_an_address_links_to_an_octet(sight: Sight) -> None:
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark")])
-def test_nothing_stands_in_the_way_of_anybody(sight: Sight, width: int, scheme: str) -> None:
+def test_the_page_is_accessible_at_both_widths_and_in_both_schemes(sight: Sight, width: int, scheme: str) -> None:
     page = sight.page(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
     page.fill("#count", "2")
     page.click("#start")

@@ -346,7 +346,7 @@ async def test_every_example_of_the_list_streams_or_answers() -> None:
             assert said or "invoke-with" in resource.path  # which wraps its JSON in base64
 
 
-def test_a_schema_without_bottom_is_left_alone() -> None:
+def test_a_schema_that_contains_itself_ends_in_null() -> None:
     schema: dict[str, object] = {}
     schema |= {"type": "object", "properties": {"again": schema}}
     question = replace(ASKED, tools=(Tool("t", schema),))

@@ -153,7 +153,7 @@ def test_a_value_fits_its_schema(schema: object, value: object) -> None:
     assert value_of(schema, "p") == value
 
 
-def test_a_schema_that_branches_without_end_has_an_end() -> None:
+def test_the_value_of_a_schema_that_branches_into_itself_is_bounded() -> None:
     wide = {"type": "array", "minItems": 100, "items": {"$ref": "#"}}
     assert len(json.dumps(value_of(wide, "p"))) < 1_000_000
 
@@ -245,7 +245,7 @@ OPTS_IN = ASKS + ",anthropic-dangerous-direct-browser-access"
         ("/v1/messages", OPTS_IN, True),
     ],
 )
-async def test_a_page_may_ask_where_the_provider_lets_it(path: str, line: str, is_open: bool) -> None:
+async def test_a_preflight_is_granted_where_the_provider_grants_it(path: str, line: str, is_open: bool) -> None:
     async with serving() as running:
         head = await running.ask(f"{PREFLIGHT.format(path)}{line}\r\n\r\n".encode())
     names = line.partition(": ")[2].encode()
@@ -253,7 +253,7 @@ async def test_a_page_may_ask_where_the_provider_lets_it(path: str, line: str, i
     assert (b"Access-Control-Allow-Headers: " + names in head) == is_open
 
 
-async def test_an_answer_may_be_read_by_a_page_once() -> None:
+async def test_an_answer_has_its_cors_field_once() -> None:
     async with serving() as running:
         response = await running.ask(asking("openai", "Origin: https://a"))
         closed = await running.ask(asking("anthropic", "Origin: https://a"))

@@ -58,7 +58,7 @@ async def test_head_of_a_scenario_is_its_head_alone() -> None:
     assert (answer, body_of(fault)) == (SCENARIOS["trailers"].head, b"")
 
 
-def test_an_unknown_name_brings_the_nearest() -> None:
+def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(LocalError, match=r"^no scenario 'split-utf-8': did you mean split-utf8\?$"):
         find_scenario("split-utf-8")
     assert find_scenario("split-utf8").is_legal
@@ -71,7 +71,7 @@ async def test_an_unknown_name_is_404_with_those_there_are(name: str, said: byte
     assert (status_of(answer), said in answer) == (404, True)
 
 
-def test_each_table_has_its_kind_and_no_name_stands_twice() -> None:
+def test_the_tables_of_scenarios_are_of_one_kind_each_and_names_are_unique() -> None:
     assert {each.is_legal for each in LEGAL} == {True}
     assert {each.is_legal for each in BROKEN} == {False}
     assert not any(each.content.endswith(EVENTS[-1]) for each in BROKEN if each.is_framed)

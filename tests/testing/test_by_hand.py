@@ -75,7 +75,7 @@ def test_what_is_sent_before_the_request_comes_with_it(origin: Origin) -> None:
         assert peer.until(b"0\r\n\r\n") == b"b\r\ndata: one\n\n\r\n16\r\nevent: two\ndata: [2]\n\n\r\n0\r\n\r\n"
 
 
-def test_a_reset_by_hand_is_one(origin: Origin) -> None:
+def test_a_reset_by_hand_resets_the_connection(origin: Origin) -> None:
     run = origin.sse(by_hand=True)
     with Peer(run) as peer:
         peer.until(b"\r\n\r\n")

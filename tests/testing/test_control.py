@@ -117,7 +117,7 @@ def test_an_action_that_is_wrong_is_one_line(control: str) -> None:
         assert re.fullmatch(line, ask(run, message)[1]["error"])
 
 
-def test_it_is_bounded_and_closed_to_those_without_the_token(control: str) -> None:
+def test_the_control_path_is_bounded_and_needs_its_token(control: str) -> None:
     assert ask(f"{control}/runs", b" " * ((1 << 20) + 1))[0] == 413
     assert ask(f"{control}x/runs", {"kind": "sse"})[0] == 404
     assert ask(control.rpartition("/")[0] + "/", None)[0] == 404

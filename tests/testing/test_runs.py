@@ -120,7 +120,7 @@ async def test_events_frames_and_octets_are_counted_apart(origin: Origin, respon
     run.end()
 
 
-def test_a_reset_is_one(origin: Origin) -> None:
+def test_a_reset_response_resets_the_connection(origin: Origin) -> None:
     run = origin.sse([reset(["a", "b"], after_events=1)])
     with pytest.raises(ConnectionResetError):
         fetch(run.url)
@@ -142,7 +142,7 @@ def test_a_model_may_call_a_tool_or_fail_in_mid_stream(origin: Origin) -> None:
     run.end()
 
 
-async def test_a_quirk_is_sent_as_somebody_sends_it(origin: Origin) -> None:
+async def test_a_quirk_is_sent_as_its_row_has_it(origin: Origin) -> None:
     run = origin.openai([QUIRKS["no-done"], {"quirk": "cut-after-finish", "framing": "tiny"}])
     assert await read(f"{run.url}/chat/completions", CHAT) == QUIRKS["no-done"].content
     with pytest.raises(ChunkwireError) as caught:

@@ -85,7 +85,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
         assert sorted(" ".join(lines).split()) == sorted(" ".join(lines_of(result)).split())
 
 
-def test_a_lone_hop_is_told_how_to_learn_more() -> None:
+def test_a_lone_hop_gets_the_command_that_would_show_more() -> None:
     suspect = HopVerdict(hop="app.example", kind=Kind.SUSPECT, reason="x", software="nginx")
     told = "\n".join(list(lines_of(result_on(suspect)))[2:])
     assert told.startswith("app.example holds the stream, or the stream is written so.")
