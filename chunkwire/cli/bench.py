@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from chunkwire.tools.bench.limits import Requirement
     from chunkwire.tools.bench.load import Arrivals
 
-SUMMARY = "how late do frames arrive? many streams at once, percentiles, limits, a baseline"
+SUMMARY = "how late do frames arrive? many streams, percentiles, limits, a baseline"
 EPILOG = """\
-late and added compare the origin's clock with ours: they mean something on
-one machine. hold needs no common clock. A percentile (nearest rank) is blank
-where fewer than ten samples lie beyond it. Open loop: the origin's plan says
-when a frame is due, and a late one does not delay the next. A stream that
-ends or fails is followed by another; after a failure the next one waits for
-up to a second. With --rate, streams begin whatever has become of those before,
-and first is counted from the moment that one was to begin.
---until and --baseline resample rounds, never frames: 95 % for one figure,
-99.5 % for a difference, ~ where none is to be seen. Ctrl-C prints what was
-gathered so far. A FILE of - is standard output.
+late and added compare the origin's clock with ours, so both must be on one
+machine; hold needs no common clock. A percentile (nearest rank) is blank
+where fewer than ten samples are larger. The load is an open loop: the origin's
+plan says when a frame is due, and a late frame does not delay the next one.
+A stream that ends or fails is followed by another, after a failure with a
+pause of up to 1 s. With --rate, streams begin whether earlier ones have ended
+or not, and first counts from the planned beginning.
+--until and --baseline resample rounds, not frames: 95 % intervals for a
+figure, 99.5 % for a difference; ~ is a difference that is not significant.
+Ctrl-C prints the figures so far. A FILE of - is standard output.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
-  allows (0), --until was not reached, or this meter's own error decides the
-  result (--force), 7 no connection, 22 another status than 200, 28 no frame
-  came, 130 Ctrl-C
+  allows (0), --until or --rate was not reached, or a figure is mostly this
+  meter's own error (--force), 7 no connection, 22 another status than 200,
+  28 no frame arrived, 130 Ctrl-C
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
@@ -58,11 +58,11 @@ MEASURING = (
     "dask",
     "agents",
 )
-"""Flags that only a measurement has."""
+"""Flags that `merge` refuses."""
 
 
 def rate(text: str) -> float:
-    """Return beginnings a second: `20/s`, `90/m`, `0.5/s`; a bare number is a second's."""
+    """Return a rate per second: `20/s`, `90/m`, `0.5/s`; a number alone is per second."""
     import re
 
     found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(s|m|h))?", text.strip())
@@ -73,9 +73,9 @@ def rate(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the target and the flags."""
-    what = "a stream; one of /probe says when its frames were due. Or the word merge: add the results in FILE up"
+    what = "a stream; frames of /probe say when they were due. Or the word merge: add the results in FILE…"
     parser.add_argument("url", metavar="URL", help=what)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="of merge: what --json printed, or --hlog wrote")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="of merge: output of --json or --hlog")
     add_load(parser.add_argument_group("load"))
     add_timing(parser.add_argument_group("clocks"))
     add_results(parser.add_argument_group("results"))
@@ -83,48 +83,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load(group: argparse._ArgumentGroup) -> None:
-    """Add what a target is asked for."""
+    """Add the flags of the load."""
     add = group.add_argument
-    add("-c", "--streams", type=flags.count, metavar="N", help=f"open at once (default: {DEFAULT_STREAMS})")
-    add("--rate", type=rate, metavar="N/s", help="instead of -c: streams that begin a second, whatever becomes of them")
-    add("--arrivals", choices=("poisson", "even"), help="of --rate: at random (default), or at equal distances")
-    add(
-        "--open",
-        choices=("staggered", "together"),
-        help="of -c: one after another over an interval (default), or at once",
-    )
+    add("-c", "--streams", type=flags.count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
+    add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
+    add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
+    opening = "with -c: one after another over one interval of the stream (default), or all at once"
+    add("--open", choices=("staggered", "together"), help=opening)
     add("-n", "--total", type=flags.count, metavar="N", help="streams in all, instead of a time")
-    add(
-        "-z", "--duration", type=flags.duration, metavar="TIME", help="of sampling (default: 10s; with --until at most)"
-    )
-    add(
-        "--warmup",
-        type=flags.duration,
-        metavar="TIME",
-        help="left out at the beginning (default: found in the samples)",
-    )
-    add(
-        "--until",
-        metavar="FIGURE=P%",
-        help="go on until the figure is so sure, such as late.p99=5%% (at most 2m, or -z)",
-    )
-    add("--baseline", metavar="URL", help="run this one as well, in turns of random order, and print the difference")
+    sampling = "time of sampling (default: 10s), with --until the longest"
+    add("-z", "--duration", type=flags.duration, metavar="TIME", help=sampling)
+    warmup = "time to leave out at the beginning (default: found in the samples)"
+    add("--warmup", type=flags.duration, metavar="TIME", help=warmup)
+    until = "sample until half the interval of a figure is P%% of it, such as late.p99=5%% (at most 2m, or -z)"
+    add("--until", metavar="FIGURE=P%", help=until)
+    add("--baseline", metavar="URL", help="measure this one, too, in turns of random order; print the differences")
     add("--start-at", type=moment, metavar="MOMENT", help="begin then: 2026-11-27T09:30:00Z, or s since the epoch")
-    add(
-        "--dask", metavar="ADDRESS", help="run it on the workers of a Dask scheduler, and add the results (extra: dask)"
-    )
-    add("--agents", type=flags.count, metavar="N", help="of --dask: how many at once (default: one a worker)")
-    add("--clocks-agree", action="store_true", help="of several hosts: keep late and added, which compare clocks")
+    add("--dask", metavar="ADDRESS", help="run on the workers of a Dask scheduler, and add the results (extra: dask)")
+    add("--agents", type=flags.count, metavar="N", help="with --dask: number of runs (default: one a worker)")
+    add("--clocks-agree", action="store_true", help="results of several hosts: keep late and added; clocks are in sync")
 
 
 def moment(text: str) -> float:
-    """Return seconds since the epoch: a number of them, or a date and time with its zone (RFC 3339)."""
+    """Return seconds since the epoch, from such a number, or from a date and time with its zone (RFC 3339)."""
     from datetime import UTC, datetime
 
     try:
         return datetime.fromtimestamp(float(text), UTC).timestamp()
     except (ValueError, OverflowError):
-        pass  # it is no number, or no moment
+        pass  # not a number, or out of range
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -135,36 +122,35 @@ def moment(text: str) -> float:
 
 
 def add_timing(group: argparse._ArgumentGroup) -> None:
-    """Add who says when a frame came."""
+    """Add the flags of the clocks."""
     add = group.add_argument
-    add(
-        "--stamps",
-        choices=("kernel", "process"),
-        help="who says when a frame came: the kernel (default where it can: Linux, without TLS), or this process once "
-        "it is awake",
+    stamps = "a frame's arrival: its stamp by the kernel (default on Linux without TLS), or the clock after the read"
+    add("--stamps", choices=("kernel", "process"), help=stamps)
+    hop = (
+        "--admin address of a serve or forward --stamps on the way, the origin's first: print the time in each segment"
     )
-    hop = "--admin address of a serve or forward --stamps on the way, the origin's first: says where the time went"
     add("--hop", action="append", default=[], metavar="ADMIN", help=hop)
-    add("--force", action="store_true", help="print the figures also where this meter's own error decides them")
+    force = "print figures also where they are mostly this meter's own error, or the rate was not reached"
+    add("--force", action="store_true", help=force)
 
 
 def add_results(group: argparse._ArgumentGroup) -> None:
-    """Add what is made of the samples."""
+    """Add the flags of the output."""
     add = group.add_argument
     what = "such as hold.p99=5ms, ttft.p50=200ms, errors=0 or errors=1%%; exit 1 when missed"
     add("--limit", action="append", default=[], metavar="FIGURE=VALUE", help=what)
     add("--max-failed", metavar="N|P%", help="the same as --limit errors=N|P%% (default: 0)")
-    add("--format", choices=("text", "json", "go"), help="go: a Benchmark line a round, for benchstat")
-    add("--json", action="store_true", help="--format json: one object, which can be added to others")
+    add("--format", choices=("text", "json", "go"), help="go: lines for benchstat")
+    add("--json", action="store_true", help="--format json: one object, which merge can add to others")
     add("--html", metavar="FILE", help="write a page: percentile curves, percentiles over time, arrival against plan")
-    add("--csv", metavar="FILE", help="write a row a frame")
-    add("--hlog", metavar="FILE", help="write an HdrHistogram log, an interval a round (extra: bench)")
+    add("--csv", metavar="FILE", help="write a row for each frame")
+    add("--hlog", metavar="FILE", help="write an HdrHistogram log (extra: bench)")
     add("--junit", metavar="FILE", help="write the limits as JUnit tests")
     add("--save", metavar="FILE", help="write the records of every stream")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bench and print what it found."""
+    """Run the bench and print its result."""
     import trio
 
     from chunkwire.cli.exits import leaves
@@ -182,15 +168,15 @@ async def bench(options: argparse.Namespace) -> int:
     from chunkwire.cli import bench_dask, bench_files
     from chunkwire.cli.bench_output import report, result_of, say
     from chunkwire.cli.bench_timing import clocks_of
-    from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted
+    from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
     from chunkwire.cli.progress import progress
     from chunkwire.net.dial import parse_url
     from chunkwire.record.values import to_json
     from chunkwire.tools.bench.forms import CSV_HEADING, csv_line
-    from chunkwire.tools.bench.limits import parse_target
+    from chunkwire.tools.bench.limits import parse_precision
 
     requirements = requirements_of(options)
-    until = parse_target(options.until) if options.until else None
+    until = parse_precision(options.until) if options.until else None
     check(options)
     base = parse_url(options.baseline) if options.baseline else None
     made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
@@ -208,11 +194,12 @@ async def bench(options: argparse.Namespace) -> int:
             await run_until_interrupted(made)
     parts = (("", made.gathered), ("the baseline: ", made.baseline))
     complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
+    troubles += unknown_hops(made)
     return report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
 
 
 async def wait_start(start_at: float | None) -> None:
-    """Wait until a common start.
+    """Wait until a common start, s since the epoch; None: do not wait.
 
     Raises:
         LocalError: it is past.
@@ -231,7 +218,7 @@ async def wait_start(start_at: float | None) -> None:
 
 
 def is_asked(options: argparse.Namespace, flag: str) -> bool:
-    """Say whether a flag is on the command line: a default from the environment contradicts nothing."""
+    """Say whether a flag is on the command line; one from the environment is only a default."""
     from chunkwire.cli.main import environment_of
 
     return getattr(options, flag) is not None and environment_of("bench", flag) is None
@@ -246,7 +233,7 @@ def merge(options: argparse.Namespace) -> int:
     requirements = requirements_of(options)
     asked = [name for name in MEASURING if is_asked(options, name)]
     if asked or not options.files:
-        trouble = f"it measures nothing, so that --{asked[0]} has no meaning" if asked else "expected FILE…"
+        trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
     check(options)
     results = [read_result(path) for path in options.files]
@@ -254,25 +241,28 @@ def merge(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuse flags that contradict each other and files that cannot be written; set what is left open.
+    """Refuse contradictory flags and files that cannot be written; set defaults.
 
     Raises:
-        LocalError: that is so, or --hlog lacks its package.
+        LocalError: a flag or a file is refused, or --hlog lacks its package.
     """
     from chunkwire.cli import bench_files
-    from chunkwire.tools.bench.forms import require_hlog
+    from chunkwire.tools.bench.forms import hdr_histogram
     from chunkwire.wire.errors import LocalError
 
     contradictions = (
-        (options.url != "merge" and bool(options.files), f"one URL is measured, and {' '.join(options.files)} is more"),
-        (options.rate is not None and is_asked(options, "streams"), "--rate and -c: a rate opens as many as it brings"),
-        (options.rate is not None and is_asked(options, "open"), "--rate and --open: --arrivals says how they begin"),
+        (options.url != "merge" and bool(options.files), f"expected one URL, got {' '.join(options.files)}, too"),
+        (
+            options.rate is not None and is_asked(options, "streams"),
+            "--rate and -c: a rate sets no number of open streams",
+        ),
+        (options.rate is not None and is_asked(options, "open"), "--rate and --open: with a rate, use --arrivals"),
         (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
-        (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends when its streams do"),
+        (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends with its streams"),
         (options.agents is not None and options.dask is None, "--agents without --dask"),
-        (options.duration == 0, "-z 0: nothing is sampled"),
-        (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are the workers'"),
-        (options.dask is not None and options.save is not None, "--dask and --save: the records are the workers'"),
+        (options.duration == 0, "-z 0: nothing would be sampled"),
+        (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are on the workers"),
+        (options.dask is not None and options.save is not None, "--dask and --save: the records are on the workers"),
         (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
         (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
     )
@@ -283,14 +273,14 @@ def check(options: argparse.Namespace) -> None:
     options.streams = options.streams or DEFAULT_STREAMS
     bench_files.check(options)
     if options.hlog:
-        require_hlog()
+        hdr_histogram()
 
 
 def requirements_of(options: argparse.Namespace) -> list[Requirement]:
     """Return the limits; no stream may fail unless one of them says how many.
 
     Raises:
-        LocalError: one is none.
+        LocalError: a text is not a limit.
     """
     from chunkwire.tools.bench.limits import Allowance, parse_limit
 
@@ -301,14 +291,14 @@ def requirements_of(options: argparse.Namespace) -> list[Requirement]:
 
 
 def must_open(requirements: Sequence[Requirement]) -> bool:
-    """Say whether a target whose very first stream is refused ends the bench: where no stream may fail."""
+    """Say whether a first stream that is refused ends the bench: where no stream may fail."""
     from chunkwire.tools.bench.limits import Allowance
 
     return all(one.number == 0 for one in requirements if isinstance(one, Allowance))
 
 
 def arrivals_of(options: argparse.Namespace) -> Arrivals | None:
-    """Return how streams begin at a rate; None where so many are kept open."""
+    """Return the rate at which streams begin; None where their number is fixed."""
     from chunkwire.tools.bench.load import Arrivals, Spacing
 
     return None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))

@@ -1,7 +1,7 @@
-"""`bench --dask ADDRESS`: the same bench on the workers of a Dask cluster at once, and the sum of what they found.
+"""`bench --dask ADDRESS`: the same bench on the workers of a Dask cluster at once, and the sum of their results.
 
-The rule here: an agent that failed is named, and its share is missing from the result in plain sight. An agent runs
-`chunkwire bench --json` in a process of its own on its worker; it is never run twice.
+The rule here: an agent that failed is named, and the output says that its share is missing. An agent is a process
+`chunkwire bench --json` on a worker; it is never run twice.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from chunkwire.wire.errors import LocalError
 
 CONNECT_SECONDS = 10.0
 POLL_SECONDS = 0.5
-"""How often the workers are looked for: a task of one that has gone would wait for it without end."""
+"""Interval of asking for the workers: a task on a worker that has gone would never end."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentEnd:
-    """How an agent ended: what it printed, or why it failed."""
+    """How an agent ended: its output, or why it failed."""
 
     agent: str
     printed: str = ""
@@ -53,8 +53,8 @@ async def run(options: argparse.Namespace, requirements: Sequence[Requirement]) 
         say(f"connecting to {options.dask}")
     try:
         client = await trio.to_thread.run_sync(_connect, distributed, options.dask)
-    except (OSError, ValueError, MemoryError) as error:  # the last of a server whose first octets are a huge length
-        reason = " ".join(str(error).split())[:200] or "what answers is none"
+    except (OSError, ValueError, MemoryError) as error:  # MemoryError: another server's octets read as a huge length
+        reason = " ".join(str(error).split())[:200] or "another server answers"
         say(f"no Dask scheduler at {options.dask}: {reason}")
         return ExitCode.NO_CONNECTION
     try:
@@ -69,7 +69,7 @@ def _connect(distributed: Any, address: str) -> Any:
     try:
         client.__init__(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except ValueError:
-        client.status = "closed"  # else its finalizer waits 20 s for a loop that does not run, and prints a traceback
+        client.status = "closed"  # or its finalizer waits 20 s for a loop that does not run, and prints a traceback
         raise
     return client
 
@@ -80,7 +80,7 @@ def _conclude(options: argparse.Namespace, requirements: Sequence[Requirement], 
     for end in failed:
         say(f"{end.agent} failed: {end.trouble}")
     if failed:
-        say(f"its share is missing: the result has {len(results)} of {len(ends)} agents")
+        say(f"their share is missing: the result has {len(results)} of {len(ends)} agents")
     if not results:
         return ExitCode.TIMEOUT
     code = report(merged(results, clocks_agree=options.clocks_agree), options, requirements)
@@ -102,7 +102,7 @@ def _run_agents(client: Any, options: argparse.Namespace) -> list[AgentEnd]:
 
 
 def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd]:
-    """Yield how each agent ended, as it does."""
+    """Yield how each agent ended, in the order of their ends."""
     while running:
         for future in [one for one in running if one.done()]:
             yield _end_of(future, running.pop(future)[0])
@@ -114,7 +114,7 @@ def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd
 
 
 def _wait_first(client: Any, futures: list[Any]) -> None:
-    """Wait until an agent has ended, or it is time to look for the workers again."""
+    """Wait until an agent has ended, or for `POLL_SECONDS`."""
     import distributed
 
     if futures:
@@ -126,20 +126,20 @@ def _end_of(future: Any, agent: str) -> AgentEnd:
     if future.status != "finished":
         return AgentEnd(agent, trouble=" ".join(str(future.exception() or future.status).split())[:200])
     code, printed, said = future.result()
-    if code in (ExitCode.OK, ExitCode.FINDING):
+    if printed and code in (ExitCode.OK, ExitCode.FINDING):
         return AgentEnd(agent, printed)
     return AgentEnd(agent, trouble=f"exit code {code}: {' '.join(said.split())[-200:]}")
 
 
 def _check_versions(client: Any) -> None:
-    """Refuse workers with another version of chunkwire.
+    """Check that all workers have this version of chunkwire.
 
     Raises:
-        LocalError: there are such.
+        LocalError: one has another version, or cannot run chunkwire.
     """
     try:
         found = client.run(version)
-    except Exception as error:  # whatever a worker raises, chunkwire cannot run there
+    except Exception as error:  # a worker may raise anything
         raise LocalError(f"a worker cannot run chunkwire: {' '.join(str(error).split())[:200]}") from error
     others = [f"{worker} has {its}" for worker, its in found.items() if its != version()]
     if others:
@@ -147,19 +147,19 @@ def _check_versions(client: Any) -> None:
 
 
 def _workers(dask_scheduler: Any) -> list[str]:
-    """Return the addresses of the workers; the name of the parameter is Dask's."""
+    """Return the addresses of the workers. Dask fills in the parameter by its name."""
     return list(dask_scheduler.workers)
 
 
 def run_agent(words: Sequence[str], _number: int) -> tuple[int, str, str]:
-    """Run the bench on a worker; return its exit code, and what it printed and said."""
+    """Run the bench on a worker; return its exit code, standard output and standard error."""
     command = [sys.executable, "-m", "chunkwire", "bench", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
 def agent_words(options: argparse.Namespace) -> list[str]:
-    """Return the command line of an agent: that of the bench, without what is done with the sum."""
+    """Return the command line of an agent: that of this bench, without the flags for the sum."""
     words = [options.url, "--json", "-q", "--max-failed", "100%"]
     for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at", "stamps"):
         words += _flag(name, getattr(options, name))
@@ -167,7 +167,7 @@ def agent_words(options: argparse.Namespace) -> list[str]:
     words += [word for line in options.header for word in ("-H", line)]
     body = read_request(options).body
     if not isinstance(body, bytes | None):
-        raise LocalError("-d -: expected a body that can be sent again, since there are many agents")
+        raise LocalError("-d -: expected a body that can be sent again, to each agent")
     words += _flag("data", None if body is None else body.decode())
     for name in ("method", "cafile"):
         words += _flag(name, getattr(options, name))
@@ -176,7 +176,7 @@ def agent_words(options: argparse.Namespace) -> list[str]:
 
 
 def _flag(name: str, value: object) -> list[str]:
-    """Return a flag with its value; nothing for None. A number is in seconds, a rate is one a second."""
+    """Return a flag with its value; nothing for None. Numbers are in seconds, or per second."""
     if value is None:
         return []
     text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

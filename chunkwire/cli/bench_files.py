@@ -1,7 +1,7 @@
-"""The files that `bench` writes: checked before anything is measured, written when all is, and a failure is one line.
+"""The output files of `bench`: checked before the measurement, written after it.
 
-The rule here: what was measured is never lost to a file: each is written whatever became of the others, and a full disk
-ends no run. A whole file takes the place of an old one in one step; `-` is standard output.
+The rule here: a file that fails is one line of message, and neither ends the run nor keeps the other files from being
+written. A whole file replaces an old one atomically; `-` is standard output.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _check(name: str, path: str) -> None:
 
 
 def write_whole(name: str, path: str, text: str) -> str:
-    """Write a file in one step; return what went wrong, as a message, or nothing."""
+    """Write a file atomically; return an error message, empty where it was written."""
     try:
         if path == "-":
             print(text, end="", flush=True)
@@ -81,14 +81,15 @@ def _replace(path: str, text: str) -> None:
 
 
 class LineFile:
-    """A file that lines are written to while something is measured, by both threads of a bench.
+    """A file of lines that both threads of a bench write to during the measurement.
 
-    It is closed after the first failure, `trouble`.
+    Attributes:
+        trouble: message of the first error, after which the file is closed; empty without one.
     """
 
     def __init__(self, name: str, path: str) -> None:
         self.trouble = ""
-        self._lock = threading.Lock()  # two threads that write to one file of text break its buffer
+        self._lock = threading.Lock()  # text files are not thread-safe
         self._what = f"--{name} {path}"
         self._file: TextIO | None = sys.stdout if path == "-" else open(path, "w", encoding="utf-8")  # noqa: SIM115
 
@@ -102,7 +103,7 @@ class LineFile:
                     self._fail(error)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close it; standard output stays open."""
         file, self._file = self._file, None
         try:
             if file is sys.stdout:
@@ -124,7 +125,7 @@ class LineFile:
 def lines_to(
     name: str, path: str | None, form: Callable[[T], str], complaints: list[str], heading: str = ""
 ) -> Iterator[Callable[[T], None] | None]:
-    """Give what writes values to a file, a line each; None without a file. What went wrong is among the complaints."""
+    """Give a function that writes a value to a file as a line; None without a file. Adds errors to `complaints`."""
     if path is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What `bench` prints and writes of a result, what is wrong with it, and the conditions that it was taken under."""
+"""Prints and writes the result of `bench`, with its findings, exit code and conditions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.terminal import width_of
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
-from chunkwire.tools.bench.limits import Allowance, Requirement, Target, missed, streams_line
+from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed, streams_line
 from chunkwire.tools.bench.load import Opening
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
@@ -27,13 +27,13 @@ from chunkwire.tools.paint import PLAIN, wrapped
 
 
 def say(line: str) -> None:
-    """Print a message on standard error, on a terminal in lines of whole words."""
+    """Print a message on standard error; a terminal's lines break between words."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     print(*wrapped("chunkwire: ", PLAIN.text(line), width), sep="\n", file=sys.stderr, flush=True)
 
 
 def result_of(made: Bench) -> BenchResult:
-    """Return what a bench found."""
+    """Return the result of a bench that has run."""
     return BenchResult(
         url=made.options.url,
         gathered=made.gathered,
@@ -45,17 +45,17 @@ def result_of(made: Bench) -> BenchResult:
 
 
 def read_result(path: str) -> BenchResult:
-    """Return the result in a file: what --json printed, or a log that --hlog wrote; `-` is standard input.
+    """Return the result in a file that --json or --hlog has written; `-` is standard input.
 
     Raises:
-        LocalError: it is none.
+        LocalError: the file has no result.
         OSError: it cannot be read.
     """
     octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     if not octets.startswith((b"#", b'"Start', b"Tag=")):
         return BenchResult.from_json(octets, where=path)
     gathered = read_hlog(octets.decode("utf-8", "replace").splitlines(), where=path)
-    conditions = {"from": "an HdrHistogram log, which has no streams, frames and failures"}
+    conditions = {"from": "an HdrHistogram log, which has no numbers of streams, frames and failures"}
     return BenchResult(url=path, gathered=gathered, conditions=conditions)
 
 
@@ -64,15 +64,15 @@ def report(
     options: argparse.Namespace,
     requirements: Sequence[Requirement],
     *,
-    until: Target | None = None,
+    until: Precision | None = None,
     troubles: Sequence[str] = (),
     complaints: Sequence[str] = (),
 ) -> int:
-    """Print the figures, write the files, and say what is wrong; return the exit code.
+    """Print the figures, write the files, print the findings; return the exit code.
 
     Args:
-        troubles: with the files that were written while it measured.
-        complaints: why the figures are no measurement; they are shown then only with --force.
+        troubles: errors of files that were written during the measurement, and of flags.
+        complaints: why the figures are not a measurement of the target; then they are shown only with --force.
     """
     is_void = bool(complaints) and not options.force
     beginning, void_code = ("nothing was measured: ", ExitCode.FINDING) if is_void else ("", ExitCode.OK)
@@ -92,21 +92,21 @@ def report(
     return ExitCode.INTERRUPTED if result.is_partial and options.url != "merge" else code
 
 
-def show(result: BenchResult, options: argparse.Namespace, until: Target | None) -> None:
-    """Print the figures in the form that was asked for; none where a file is written to standard output."""
+def show(result: BenchResult, options: argparse.Namespace, until: Precision | None) -> None:
+    """Print the figures as --format says; nothing where a file goes to standard output."""
     if options.format == "json":
         print(to_json(result))
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
     elif "-" not in [getattr(options, name) for name in FLAGS]:
-        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
+        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
         print(*lines(result, width=width, until=until), sep="\n")
 
 
 def write_files(
     result: BenchResult, options: argparse.Namespace, requirements: Sequence[Requirement], nothing: Sequence[str]
 ) -> list[str]:
-    """Write the whole files; return what went wrong with them.
+    """Write the files of the whole result; return error messages.
 
     Args:
         nothing: why nothing was measured, for JUnit.
@@ -123,9 +123,9 @@ def write_files(
 
 
 def findings(
-    result: BenchResult, requirements: Sequence[Requirement], until: Target | None
+    result: BenchResult, requirements: Sequence[Requirement], until: Precision | None
 ) -> Iterator[tuple[str, ExitCode]]:
-    """Yield a line, and the exit code that it stands for, for each thing that is wrong."""
+    """Yield each finding as a line with its exit code."""
     allowances = [one for one in requirements if isinstance(one, Allowance)]
     limits = [one for one in requirements if one not in allowances]
     for name, gathered in (("", result.gathered), ("the baseline: ", result.baseline)):
@@ -135,12 +135,12 @@ def findings(
         if not gathered.has_seen("first"):
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
-            yield f"{name}nothing was measured, since no frame came: {streams}{hint}", nothing_code(gathered)
+            yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
             continue
         for line in missed(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
         if not gathered.frames:
-            yield f"{name}nothing was measured: no frame came while it sampled: {streams}", ExitCode.FINDING
+            yield f"{name}nothing was measured, no frame arrived while it sampled: {streams}", ExitCode.FINDING
         if until is not None and not result.is_partial and not until.is_reached(gathered):
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
     if result.gathered.has_seen("first"):
@@ -148,15 +148,15 @@ def findings(
             yield line, ExitCode.FINDING
 
 
-def not_reached(until: Target, gathered: Gathered) -> str:
-    """Return how far a bench came that ended before its figure was so sure."""
+def not_reached(until: Precision, gathered: Gathered) -> str:
+    """Return the finding that --until was not reached."""
     needed = until.needed(gathered)
     more = f"; about {needed:.2g} s might be enough (-z {needed:.0f}s)" if needed else ""
     return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
 
 
 def nothing_code(gathered: Gathered) -> ExitCode:
-    """Return the exit code of a bench whose streams all brought no frame."""
+    """Return the exit code of a bench in which no frame arrived."""
     for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
         if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
             return code
@@ -164,7 +164,7 @@ def nothing_code(gathered: Gathered) -> ExitCode:
 
 
 def conditions(made: Bench) -> dict[str, object]:
-    """Return what the figures were taken under."""
+    """Return the conditions of the measurement, by name."""
     options, seconds = made.options, made.seconds
     if made.arrivals is not None:
         load: dict[str, object] = {"rate": f"{made.arrivals.rate:g}/s ({made.arrivals.spacing})"}

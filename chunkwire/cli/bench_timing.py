@@ -1,4 +1,4 @@
-"""Who says when a frame of a bench came, and whether that can be believed."""
+"""The clocks of `bench`: kernel stamps or the process's clock, steps of the wall clock, and the meter's own error."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Clocks:
     """How frames are timed.
 
     Attributes:
-        why: this process times them, where it does.
-        has_stamps: the kernel's can be read at all.
-        hops: that say what they know of the target's bodies.
+        why: the reason for `Timing.PROCESS`; empty with kernel stamps.
+        has_stamps: kernel stamps of receives can be read.
+        hops: servers on the way that are asked for their stamps.
         offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC at the beginning of the first turn and at the end of the latest.
-        step_ns: by how much the wall clock was set during a turn: the largest so far.
+        step_ns: the largest step of the wall clock during a turn.
     """
 
     timing: Timing = Timing.PROCESS
@@ -38,25 +38,24 @@ class Clocks:
     offsets_ns: tuple[int, int] | None = None
     step_ns: int = 0
 
-    def applied(self, load: Load, *, is_baseline: bool) -> Load:
-        """Return a load that is timed so."""
-        hops = () if is_baseline else self.hops
-        return replace(load, timing=self.timing, has_stamps=self.has_stamps, hops=hops)
+    def applied(self, load: Load) -> Load:
+        """Return the load with these clocks."""
+        return replace(load, timing=self.timing, has_stamps=self.has_stamps, hops=self.hops)
 
     def note_offsets(self, began_ns: int, ended_ns: int) -> None:
-        """Take note of the wall clock less the monotonic one at both ends of a turn."""
+        """Add the offset between wall clock and monotonic clock at both ends of a turn."""
         self.offsets_ns = (self.offsets_ns[0] if self.offsets_ns else began_ns, ended_ns)
         self.step_ns = max(self.step_ns, ended_ns - began_ns, key=abs)
 
     def conditions(self) -> dict[str, object]:
-        """Return what a figure was taken under."""
+        """Return the conditions of the clocks, by name."""
         timed = f"{self.timing} ({self.why})" if self.why else str(self.timing)
         began, ended = (f"{ns / 1e9:.6f} s" for ns in self.offsets_ns or (0, 0))
-        clock = f"{began} before and {ended} after the run ahead of the monotonic one, {self.step_ns / 1e6:+.3f} ms"
+        clock = f"less monotonic {began} before and {ended} after the run, step {self.step_ns / 1e6:+.3f} ms"
         return {"stamps": timed, "wall clock": clock}
 
     def complaints(self, parts: Sequence[tuple[str, Gathered | None]], *, has_rate: bool) -> Iterator[str]:
-        """Yield why what was gathered is no measurement, by the name of the part."""
+        """Yield why the figures are not a measurement, prefixed with the name of target or baseline."""
         is_kernel = self.timing is Timing.KERNEL
         if line := step_line(self.step_ns):
             yield line
@@ -67,15 +66,15 @@ class Clocks:
 
 @contextmanager
 def clocks_of(options: argparse.Namespace, urls: Sequence[Url]) -> Iterator[Clocks]:
-    """Give how the frames of these targets are timed, as the flags say and this system can.
+    """Give the clocks for these targets: kernel stamps where they can be had, unless --stamps says otherwise.
 
     Raises:
-        LocalError: the kernel's stamps are asked for and cannot be had, or a hop is no address.
+        LocalError: --stamps kernel is not possible here, or a hop is not an address.
     """
     hops = tuple(parse_url(text) for text in options.hop)
     why = ""
     if any(url.scheme == "https" for url in urls):
-        why = "TLS: no stamp says which of its records came when"
+        why = "a TLS stream has no stamps for its records"
     elif any(url.is_unix for url in urls):
         why = "a Unix socket has no stamps"
     elif not has_epoll():

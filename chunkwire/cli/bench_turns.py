@@ -1,6 +1,6 @@
-"""The turns of a bench: what is asked of a target and of its baseline, in which order, and until when.
+"""The turns of a bench: the loads of target and baseline, their order, and the end of the run.
 
-The rule here: target and baseline meet the same machine: each round is a turn of both, in random order.
+The rule here: target and baseline take turns in random order, so that both run under the same conditions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chunkwire.cli.asking import read_request
 from chunkwire.cli.bench_timing import Clocks
 from chunkwire.net.dial import Url
 from chunkwire.record.values import Record
-from chunkwire.tools.bench.limits import Target
+from chunkwire.tools.bench.limits import Precision
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, Arrivals, Load, Opening
 from chunkwire.tools.bench.metering import Meter
 from chunkwire.tools.bench.rounds import Gathered
@@ -29,38 +29,40 @@ from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
 ROUNDS = 10
-"""Turns that a target and its baseline take, unless --until asks for more: the difference is resampled from them."""
+"""Turns of a target and of its baseline, at least with --until: the rounds that the difference is resampled from."""
 MAX_UNTIL_SECONDS = 120.0
-"""How long --until samples a target at most, where -z does not say."""
+"""The longest sampling of --until without -z."""
 SILENT_TURNS = 3
-"""Turns without a frame after which a bench of several ends, where streams may fail; else after the first."""
+"""A bench ends after so many turns without a frame; after the first, where no stream may fail."""
 FRAMES_MARGIN_SECONDS = 30.0
-"""How much longer than the bench our origin is asked to stream: for the opening and the warm-up of many streams."""
+"""Our origin is asked to stream so much longer than a turn: for opening and warm-up of many streams."""
 OPENING_SECONDS = 0.1
-"""What opening the streams of a turn takes, for the time that is said ahead."""
+"""Estimate of opening the streams of a turn, for the announced time."""
 MIN_PATIENCE_SECONDS = 1.0
-"""How long a stream may take to bring its first frame, at least, however short the time of sampling."""
+"""The shortest limit on the time to a stream's first frame, however short the sampling is."""
 
 
 @dataclass(slots=True)
 class Bench:
-    """One run of the verb: what is asked, and what was gathered so far.
+    """One run of the verb: the request, and the samples so far.
 
     Attributes:
-        base: the baseline, None without one; `baseline` is what it gathered.
-        must_open: the very first stream must be answered with 200, or the bench ends.
-        is_partial: Ctrl-C ended it.
+        base: URL of the baseline, None without one; `baseline` has its samples.
+        must_open: the bench ends if the first stream is not answered with 200.
+        is_partial: Ctrl-C interrupted it.
+        known_hops: hops that had stamps of a turn's streams.
     """
 
     options: argparse.Namespace
     url: Url
     base: Url | None
     arrivals: Arrivals | None = None
-    until: Target | None = None
+    until: Precision | None = None
     must_open: bool = True
     gathered: Gathered = field(default_factory=Gathered)
     baseline: Gathered | None = None
     is_partial: bool = False
+    known_hops: set[Url] = field(default_factory=set)
     record_to: Callable[[Record], None] | None = None
     report_frame: Callable[[FrameSample], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
@@ -71,7 +73,7 @@ class Bench:
 
     @property
     def turns(self) -> int:
-        """How many turns the target takes at most, and the baseline as many."""
+        """Turns of the target at most, and as many of the baseline."""
         if self.base is None:
             return 1
         if self.until is not None:
@@ -80,7 +82,7 @@ class Bench:
 
     @property
     def seconds(self) -> float:
-        """How long a target is sampled, s, at most with --until; inf: until the streams of -n have ended."""
+        """Sampling of a target, s, with --until the longest; inf: until the streams of -n have ended."""
         if self.options.duration is not None:
             return float(self.options.duration)
         if self.until is not None:
@@ -89,20 +91,20 @@ class Bench:
 
     @property
     def turn_seconds(self) -> float:
-        """How long a turn samples, s."""
+        """Sampling of a turn, s."""
         if self.base is None:
             return self.seconds
         return min(1.0, self.seconds / ROUNDS) if self.until is not None else self.seconds / self.turns
 
     @property
     def is_sure(self) -> bool:
-        """Say whether --until is reached, by the baseline, too."""
+        """Say whether --until is reached by the target and by the baseline."""
         parts = [self.gathered] if self.baseline is None else [self.gathered, self.baseline]
         return self.until is not None and all(self.until.is_reached(part) for part in parts)
 
 
 async def run_until_interrupted(made: Bench) -> None:
-    """Run the turns; the first Ctrl-C ends them early, a second one is as ever."""
+    """Run the turns; the first Ctrl-C ends them early, a second one interrupts the program."""
 
     async def wait_interrupt(
         scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -122,7 +124,7 @@ async def run_until_interrupted(made: Bench) -> None:
 
 
 async def _turns(made: Bench) -> None:
-    """Run every turn of the target and of the baseline; stop where no frame comes, or where --until is reached."""
+    """Run the turns of target and baseline, until no frame arrives or --until is reached."""
     for turn in range(made.turns):
         pair = [(made.url, made.gathered), (made.base, made.baseline)]
         random.shuffle(pair)
@@ -137,7 +139,7 @@ async def _turns(made: Bench) -> None:
 
 
 async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
-    load = made.clocks.applied(make_load(made, target, turn), is_baseline=total is made.baseline)
+    load = made.clocks.applied(make_load(made, target, turn))
     what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening streams of {target}"
     made.report_progress(what)
     meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
@@ -145,11 +147,20 @@ async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
         await meter.run()
     finally:
         made.clocks.note_offsets(*meter.offsets_ns)
+        made.known_hops |= meter.known_hops
         total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
 
 
+def unknown_hops(made: Bench) -> list[str]:
+    """Return a message for each hop without stamps of the streams, unless the bench was interrupted or had no frame."""
+    if made.is_partial or not made.gathered.frames:
+        return []
+    unknown = (hop for hop in made.clocks.hops if hop not in made.known_hops)
+    return [f"--hop {hop}: it has no stamps of these streams; is it on their way?" for hop in unknown]
+
+
 def live_line(gathered: Gathered) -> str:
-    """Return what the last frames were like, for the line on a terminal."""
+    """Return the progress line: numbers of frames and streams, and the latest median."""
     name = "added" if gathered.has("added") else "gap"
     recent = next((one.samples[name] for one in reversed(gathered.rounds) if name in one.samples), None)
     middle = "no frames yet"
@@ -160,7 +171,7 @@ def live_line(gathered: Gathered) -> str:
 
 
 def plan_line(made: Bench) -> str:
-    """Return how long a bench with a baseline or without a fixed time will take; nothing for any other."""
+    """Return how long the bench will take, where it has a baseline or --until; else nothing."""
     total, turns = made.options.total, made.turns
     each = f"{turns} turns of the target and {turns} of the baseline, each pair in random order"
     if made.until is not None:
@@ -176,11 +187,11 @@ def plan_line(made: Bench) -> str:
 
 
 def make_load(made: Bench, url: Url, turn: int) -> Load:
-    """Return one turn's load; our own origin is asked for streams that outlast it, unless they begin at a rate."""
+    """Return a turn's load. Streams of our origin are requested to be longer than the turn, unless there is a rate."""
     options = made.options
     asked = read_request(options)
     if not isinstance(asked.body, bytes | None):
-        raise LocalError("-d -: expected a body that can be sent again, since there are many streams")
+        raise LocalError("-d -: expected a body that can be sent again, with each stream")
     spread = 0.0
     if is_probe(url):
         interval = spread = parse_duration(parameters(url).get("interval", "50ms")) or 0.0

@@ -1,4 +1,4 @@
-"""A mover that lets the kernel's stamps of one response's body be kept."""
+"""A mover that adds the upstream connection's kernel stamps to the sheet of a response's body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StampingMover:
-    """Gives a sheet the upstream connection on which the body for the client comes; all else is another mover's."""
+    """Tells the sheet which upstream connection carries the response's body; the wrapped mover does the rest."""
 
     def __init__(self, mover: Mover, sheet: StampSheet, client: Connection) -> None:
         self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch

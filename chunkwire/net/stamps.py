@@ -1,17 +1,18 @@
-"""Kernel time stamps of the octets of a TCP connection: when their packet came, and when it left (Linux).
+"""Kernel time stamps of the octets of a TCP connection: when their packet arrived, and when it left (Linux).
 
-The rule here: a stamp belongs to an octet only where the kernel says so; what cannot be known is 0, never a guess.
-Software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestamping.rst), ns since the epoch:
+The rule here: only the kernel says which octet a stamp belongs to; an unknown stamp is 0, never a guess. These are
+software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestamping.rst), ns since the epoch:
 
-- *arrived*: a receive reports the stamp of the last packet that it took octets of. It is that of the receive's last
-  octet where the receive emptied the queue, so one that filled its buffer has none. Packets that a network card merges
-  (GRO) have one stamp; a FIN that is queued with the last octets of a connection may replace theirs. The kernel merges
-  packets in the receive queue, too, and keeps the last one's stamp: to peek at the octets between does not tell theirs.
+- *arrived*: a receive reports the stamp of the last packet that it took octets of. That is the stamp of the receive's
+  last octet if the receive emptied the queue, so a receive that filled its buffer has none. Packets that a network card
+  merges (GRO) have one stamp. A FIN that is queued with the last octets of a connection may replace theirs. The kernel
+  also merges packets in the receive queue and keeps the last one's stamp; peeking does not give the other stamps.
 - *left*: the driver got the packet with the last octet of a write; *queued*: the packet scheduler got it. With OPT_ID
-  a stamp names its octet, counted from when stamps were turned on. Where the kernel joins two writes to one packet,
-  only the later one has a stamp.
+  a stamp has the number of its octet, counted from when stamps were turned on. Where the kernel joins two writes to one
+  packet, only the later one has a stamp.
 
-A transmit stamp waits in the socket's error queue, which poll(2) reports as an error: `drain` first, then ask SO_ERROR.
+Transmit stamps are put into the socket's error queue, which poll(2) reports as an error. So `drain` the queue before
+reading SO_ERROR.
 """
 
 from __future__ import annotations
@@ -41,22 +42,22 @@ _EXTENDED_ERROR: Final = struct.Struct("@IBBBBII")  # struct sock_extended_err
 _RECEIVE_ERRORS: Final = ((socket.IPPROTO_IP, 11), (41, 25))  # IP_RECVERR; IPPROTO_IPV6, IPV6_RECVERR
 
 ANCILLARY_OCTETS: Final = 128
-"""Room for what a receive reports beside octets: one stamp takes 64."""
+"""Buffer for a receive's ancillary data: one stamp takes 64."""
 _ERROR_OCTETS: Final = 512
 
 MAX_ENTRIES: Final = 1 << 17
-"""Receives, and writes, of one body that are kept: 131072, 7 MB; an hour of a stream of 36 frames a second."""
+"""Receives of one body that are kept, and as many writes: 7 MB; an hour of a stream of 36 frames a second."""
 MAX_PENDING: Final = 4096
-"""Writes whose stamp has not come, of one connection: more than a socket has packets on their way."""
+"""Writes of one connection that wait for their stamp: more than a socket has packets in flight."""
 CHECK_SECONDS: Final = 2.0
 STEP_NS: Final = 10_000
-"""A change of the offset between the two clocks that only setting a clock makes; measuring it errs by 1 µs."""
+"""A larger change of the offset between the two clocks is a step of the wall clock. It is measured within 1 µs."""
 
 Ancillary: TypeAlias = Iterable[tuple[int, int, bytes]]
 
 
 def arrival_of(ancillary: Ancillary) -> int:
-    """Return the stamp of a receive, ns since the epoch; 0 where it has none."""
+    """Return the stamp of a receive from its ancillary data, ns since the epoch; 0 where it has none."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
             return _nanoseconds(data)
@@ -64,7 +65,7 @@ def arrival_of(ancillary: Ancillary) -> int:
 
 
 def departure_of(ancillary: Ancillary) -> tuple[int, int, int] | None:
-    """Return kind, octet and stamp of a message of the error queue; None where it is something else.
+    """Return kind, octet and stamp of a message of the error queue; None for another message.
 
     The octet is counted from 0, modulo 2**32; the kind is 0 for left, 1 for queued.
     """
@@ -95,12 +96,12 @@ def _turn(sock: socket.socket, flags: int) -> None:
 
 
 class OctetLog:
-    """When octets of one body came, or when they left: a row for each call, of as many numbers as `width`.
+    """The receives, or the writes, of one body: a row of `width` numbers for each call.
 
     Attributes:
-        numbers: the rows in a line. A receive: octets so far, arrived, read. A write: octets so far, written, left and
+        numbers: all rows in sequence. A receive: octets so far, arrived, read. A write: octets so far, written, left,
             queued.
-        body_from: octets in front of the body.
+        body_from: number of octets before the body.
     """
 
     __slots__ = ("body_from", "numbers", "width")
@@ -123,38 +124,38 @@ class OctetLog:
 
 
 class SocketStamps:
-    """The stamps of one TCP connection, while one body at a time goes over it.
+    """The stamps of one TCP connection, which carries one body at a time.
 
-    All octets of the connection must go through `read_into` and `write` from `start_*` on.
+    After `start_*`, all octets of the connection must go through `read_into` and `write`.
 
     Attributes:
-        received, sent: what is known since the latest `start_receiving` and `start_sending`.
+        received, sent: the calls since the latest `start_receiving` and `start_sending`.
     """
 
     __slots__ = ("_pending", "_received", "_sent", "_sock", "_turned_on", "received", "sent")
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
-        # The standard library's socket inside trio's, whose recvmsg would wait; a dup would keep the connection open.
+        # The standard library's socket inside trio's: trio's recvmsg waits, and a dup would keep the connection open.
         self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]
         self._received = self._sent = 0
-        self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its place in what was sent
+        self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its index in `sent.numbers`
         self._turned_on = 0
         self.received, self.sent = OctetLog(3), OctetLog(4)
 
     def start_receiving(self) -> None:
-        """Turn receive stamps on, before the octets come that are to have one."""
+        """Turn receive stamps on; octets that arrived before have none."""
         self.received, self._received = OctetLog(3), 0
         self._turn_on(_RX_SOFTWARE | _SOFTWARE)
 
     def start_sending(self, *, queued: bool = False) -> None:
-        """Turn transmit stamps on; `queued` asks for two a write."""
+        """Turn transmit stamps on; with `queued`, two for each write."""
         self.sent, self._sent = OctetLog(4), 0
         self._pending.clear()
-        self._turn_on(0)  # what was sent before is counted no more
+        self._turn_on(0)  # the kernel's count of octets starts again
         self._turn_on(_TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP | (_TX_SCHED if queued else 0))
 
     def stop(self) -> None:
-        """Turn all stamps off; what has come is kept."""
+        """Turn all stamps off; those so far are kept."""
         self.drain()
         self._turn_on(0)
 
@@ -163,14 +164,14 @@ class SocketStamps:
             _turn(self._sock, flags)
             self._turned_on = flags
         except OSError:
-            self._turned_on = 0  # closed, or a kernel without: no octet has a stamp
+            self._turned_on = 0  # the socket is closed, or the kernel has no stamps
 
     def begin_received_body(self, unread: int) -> None:
-        """Count the body's octets from here: so many have been received and not been read apart."""
+        """Count the body's octets from here; `unread` octets of it have been received already."""
         self.received.body_from = self._received - unread
 
     def begin_sent_body(self, ahead: int = 0) -> None:
-        """Count the body's octets from here, after so many more."""
+        """Count the body's octets from here, after `ahead` more octets."""
         self.sent.body_from = self._sent + ahead
 
     @property
@@ -215,7 +216,7 @@ class SocketStamps:
         return sent
 
     def drain(self) -> None:
-        """Take what stamps the error queue holds; does not wait, and never raises."""
+        """Take the stamps in the error queue; does not block and never raises."""
         while True:
             try:
                 _, ancillary, _, _ = self._sock.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
@@ -227,17 +228,17 @@ class SocketStamps:
             if place is not None:
                 self.sent.numbers[place] = found[2]
                 if not self._pending:
-                    return  # the queue is empty: one call less for each write
+                    return  # the queue is empty; this saves a call for each write
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
-        """Send as `write` does what the kernel takes, one octet or more; see `Connection.send_some`."""
+        """Send as many octets as the kernel takes, at least one, by `write`; see `Connection.send_some`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             try:
                 sent = self.write(octets)
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._sock)
-                self.drain()  # what trio was woken for, perhaps, and would be again
+                self.drain()  # a stamp in the error queue may have woken trio, and would wake it again
             else:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return sent
@@ -251,13 +252,13 @@ class SocketStamps:
                 return bool(self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
 
     def is_broken(self) -> bool:
-        """Say whether what poll(2) reports as an error is one, once the stamps are taken."""
+        """Say whether poll(2) reported a real error: take the stamps, then read SO_ERROR."""
         self.drain()
         return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 def clock_offset_ns() -> int:
-    """Return CLOCK_REALTIME less CLOCK_MONOTONIC; only setting the wall clock changes it by more than 1 µs."""
+    """Return CLOCK_REALTIME less CLOCK_MONOTONIC, within 1 µs."""
     tries = []
     for _ in range(16):
         before = time.monotonic_ns()
@@ -269,12 +270,13 @@ def clock_offset_ns() -> int:
 
 @contextmanager
 def stamping(*, transmit: bool = False) -> Iterator[None]:
-    """Check on a connection to ourselves that the kernel stamps what comes, and what leaves if so asked.
+    """Check on a loopback connection that the kernel stamps receives, and with `transmit` also writes.
 
-    In the with block it goes on doing so: what comes first after stamps are turned on anywhere may have none.
+    The connection stays open in the with block, so that stamps stay turned on in the kernel: after they are turned on,
+    the first packets may have none.
 
     Raises:
-        LocalError: in one line, why it does not.
+        LocalError: the reason why there are no stamps, in one line.
     """
     if not sys.platform.startswith("linux"):
         raise LocalError("kernel stamps: this system has none (Linux has: SO_TIMESTAMPING)")
@@ -298,7 +300,7 @@ def _require_of(near: socket.socket, far: socket.socket, *, transmit: bool) -> N
     far.settimeout(CHECK_SECONDS)
     give_up = time.monotonic() + CHECK_SECONDS
     is_stamped = False
-    while not is_stamped:  # the kernel turns stamps on a moment after it was asked to
+    while not is_stamped:  # the kernel turns stamps on with a delay
         near.sendall(b"x")
         is_stamped = bool(arrival_of(far.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
         if not is_stamped and time.monotonic() > give_up:

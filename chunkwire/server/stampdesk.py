@@ -1,16 +1,17 @@
-"""What a server knows of bodies by the kernel's stamps, and `/stamps` on its `--admin` address, which says it.
+"""Keeps the kernel's stamps of response bodies, and serves them as `/stamps` of the `--admin` address.
 
-The protocol: a request whose field `Chunkwire-Stamps` is an ID, `RUN-NUMBER` with a run of letters and digits and a
-whole number, asks each server with `--stamps` on its way to keep the stamps of its response's body.
-`GET /stamps?run=RUN` answers with a JSON line for each of these bodies:
+The protocol: the request field `Chunkwire-Stamps: RUN-NUMBER`, RUN of letters and digits, NUMBER a whole number, asks
+each server with `--stamps` on the way to keep the stamps of the response's body. `GET /stamps?run=RUN` answers with a
+JSON line for each of these bodies:
 
     {"v":1,"kind":"stamps","id":"RUN-1","point":"gateway","queued":false,"base_ns":1764…,
      "reads":[[END,ARRIVED,READ],…],"writes":[[END,WRITTEN,LEFT,QUEUED],…]}
 
-END is the octets of the body, as on the wire, up to the end of that receive or write. The rest are moments on
-CLOCK_REALTIME, ns after `base_ns`, null where they are not known. ARRIVED is the stamp of the receive's last octet,
-LEFT and QUEUED are those of the write's last octet (see `net.stamps`). READ and WRITTEN are this process's own, behind
-the receive and before the write. An origin has no reads. The octets of a body are the same at each hop.
+END is the number of octets of the body, as on the wire, up to the end of that receive or write. The others are moments
+on CLOCK_REALTIME, ns after `base_ns`, null where they are not known. ARRIVED is the kernel's stamp of the last octet of
+the receive, LEFT and QUEUED those of the last octet of the write (see `net.stamps`). READ and WRITTEN are readings of
+this process's clock, after the receive and before the write. An origin has no reads. The octets of a body are the same
+at each hop.
 
 Not guaranteed: that a body is there; the oldest are dropped.
 """
@@ -33,18 +34,18 @@ from chunkwire.server.routes import Resource
 STAMPS_PATH: Final = b"/stamps"
 STAMPS_FIELD: Final = b"chunkwire-stamps"
 MAX_BODIES: Final = 20_000
-"""Bodies whose stamps are kept: as many as connections are accepted at once."""
+"""Bodies whose stamps are kept: as many as a server accepts connections."""
 MAX_KEPT: Final = 4_000_000
-"""Receives and writes that are kept of all bodies that have ended: 120 MB."""
+"""Receives and writes of ended bodies that are kept: 120 MB."""
 NOTHING_RECEIVED: Final = OctetLog(3)
 _ID: Final = re.compile(rb"[0-9A-Za-z]{1,64}-[0-9]{1,9}")
 
 
 class StampSheet:
-    """The stamps of one response's body at this server, from before its head to its end.
+    """The stamps of one response's body at this server.
 
     Attributes:
-        kept: receives and writes, once the body has ended; before, 0.
+        kept: number of receives and writes; 0 until the body has ended.
     """
 
     def __init__(self, name: str, sink: SocketStamps, *, queued: bool) -> None:
@@ -56,17 +57,17 @@ class StampSheet:
         self._writes, self._reads = sink.sent, NOTHING_RECEIVED
 
     def receive_from(self, source: Connection) -> None:
-        """Take the stamps of the upstream connection that the body comes on."""
+        """Add the stamps of the upstream connection that carries the body."""
         if source.stamps is not None:
             self._reads = source.stamps.received
 
     def end(self) -> None:
-        """Stamp no more; what has come is kept."""
+        """Stop stamping; the stamps so far are kept."""
         self._sink.stop()
         self.kept = len(self._reads) + len(self._writes)
 
     def line(self, point: str) -> str:
-        """Return what is known so far as a line of JSON."""
+        """Return the stamps so far as a line of JSON."""
         if self._sink.sent is self._writes:
             self._sink.drain()
         reads, writes = list(self._reads.rows()), list(self._writes.rows())
@@ -81,11 +82,11 @@ def _relative(rows: Iterable[tuple[int, ...]], base: int) -> list[list[int | Non
 
 
 class StampDesk:
-    """Keeps the stamps of the bodies that were asked for.
+    """Keeps the sheets of the bodies that were asked for.
 
     Args:
         point: "origin" or "gateway".
-        queued: two transmit stamps a write: when it was queued, too.
+        queued: take two transmit stamps of a write, the second of its queueing.
     """
 
     def __init__(self, point: str, *, queued: bool = False) -> None:
@@ -95,7 +96,7 @@ class StampDesk:
         self._kept = 0
 
     def open(self, connection: Connection, request: Request) -> StampSheet | None:
-        """Return what takes the stamps of the response to a request; None where it asks for none, or has none."""
+        """Return the sheet of a request's response; None where none is asked for, or the connection has no stamps."""
         name = request.get(STAMPS_FIELD)
         if name is None or connection.stamps is None or not _ID.fullmatch(name):
             return None
@@ -108,7 +109,7 @@ class StampDesk:
         return sheet
 
     def close(self, sheet: StampSheet) -> None:
-        """End a body: its connection may be used for another one."""
+        """End a body's sheet; the connection may carry another body then."""
         sheet.end()
         if self._sheets.get(sheet.name) is sheet:
             self._kept += sheet.kept
@@ -117,13 +118,13 @@ class StampDesk:
         self._kept -= self._sheets.pop(name).kept
 
     def lines(self, run: str) -> Iterator[str]:
-        """Yield a line for each body of a run."""
+        """Yield a line of JSON for each body of a run."""
         for name, sheet in self._sheets.items():
             if name.startswith(f"{run}-"):
                 yield sheet.line(self._point)
 
     def resource(self) -> Resource:
-        """Return `/stamps`."""
+        """Return the resource `/stamps`."""
 
         async def stamps(request: IncomingRequest, response: Responder) -> None:
             run = request.query.text("run")
@@ -134,7 +135,7 @@ class StampDesk:
         return Resource(
             STAMPS_PATH.decode("ascii"),
             stamps,
-            "when the octets of a run's bodies arrived, were read, were written and left, by the kernel's stamps",
+            "when the octets of a run's bodies arrived, were read, written and left (kernel stamps)",
             "'{origin}/stamps?run=0123456789abcdef'",
             parameters=frozenset({"run"}),
         )

@@ -1,8 +1,8 @@
-"""What a stream says of its own time: the stamps inside the content, found as the octets come.
+"""The stamps inside the content of a stream: when each event was planned and written.
 
-The rule here: content in, lines and stamps out, whatever the framing and however it was cut. Two forms are read: the
-JSON of our `/probe`, and the `T` + 19 digits (then `P` + 19 digits: planned) of a meter's origin. Both are ns since the
-epoch on the origin's clock. What this module must not know: when octets arrived, and what a late one means.
+The rule here: content in, in pieces of any size, stamps out. Two forms are read: the JSON of our `/probe`, and the `T`
++ 19 digits (then `P` + 19 digits: planned) of a meter's origin. Both are ns since the epoch on the origin's clock.
+This module must not know when octets arrived.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Final
 
 from chunkwire.wire.coding import ContentDecoder
 
-_MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line bears no stamp
+_MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line is skipped
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What one event says of itself.
+    """The stamp of one event.
 
     Attributes:
         n: its number in the stream, from 1; None where it has none.
-        of: events in the stream; None where it does not say.
-        nonce: of the run; empty where there is none.
-        planned_ns: when it was due; None where it does not say.
+        of: number of events in the stream; None where it is not given.
+        nonce: of the run; empty where it is not given.
+        planned_ns: when it was due; None where it is not given.
         actual_ns: taken just before its write.
     """
 
@@ -38,7 +38,7 @@ class Stamp:
 
 
 def read_stamp(line: bytes) -> Stamp | None:
-    """Return the stamp that a line of content bears, None for any other line."""
+    """Return the stamp in a line of content; None in a line without one."""
     text = line.removeprefix(b"data:").strip()
     if text.startswith(b"{") and b'"actual_ns"' in text:
         return _read_json(text)
@@ -60,17 +60,17 @@ def _read_json(text: bytes) -> Stamp | None:
             int(about["actual_ns"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None  # some other JSON that has a member of that name
+        return None  # other JSON that has a member of that name
 
 
 class ContentReader:
-    """Content as it comes, to stamps and to the ends of events.
+    """Finds stamps and the ends of events in content, which is fed in pieces.
 
     Args:
         coding: the value of Content-Encoding, empty for none.
 
     Attributes:
-        octets: of content, decoded, that it has been given.
+        octets: octets of decoded content so far.
     """
 
     def __init__(self, coding: str = "") -> None:
@@ -83,21 +83,21 @@ class ContentReader:
 
     @property
     def is_readable(self) -> bool:
-        """Say whether the content can be read on: its coding is known, and no octet of it is wrong or missing."""
+        """Say whether further content can be decoded: its coding is known, and no octet of it is wrong or missing."""
         return self._decoder.error is None and not self._is_lost
 
     def feed(self, octets: bytes) -> tuple[list[Stamp], int]:
-        """Take content; return the stamps of the lines it completes, and how many events (SSE) it completes."""
+        """Take content; return the stamps of the lines, and the number of SSE events, that it completes."""
         stamps: list[Stamp] = []
         events = sum(self._read(piece, stamps) for piece in self._decoder.feed(octets)) if self.is_readable else 0
         return stamps, events
 
     def _read(self, octets: bytes, stamps: list[Stamp]) -> int:
-        """Add the stamps of the lines that decoded content completes, and return how many events it completes."""
+        """Take decoded content; add the stamps of the lines that it completes, return the number of events."""
         self.octets += len(octets)
         self._line += octets
         lines: list[bytes] = []
-        if b"\n" in octets:  # else what is there of a long line would be copied for each of its pieces
+        if b"\n" in octets:  # a long line is not copied again for each of its pieces
             *lines, rest = bytes(self._line).split(b"\n")
             self._line = bytearray(rest)
         if len(self._line) > _MAX_LINE_OCTETS:
@@ -117,6 +117,6 @@ class ContentReader:
         return events
 
     def lose(self) -> None:
-        """Take note that octets are missing here: the line they were in is skipped, a coding cannot be read on."""
+        """Handle missing octets: skip the rest of the line; content with a coding cannot be decoded any more."""
         self._line, self._skips = bytearray(), True
         self._is_lost = self._is_lost or bool(self._decoder.codings)

@@ -34,7 +34,7 @@ def refused(capsys: Captured, *words: str) -> str:
         (["--rate", "20/s", "--open", "together"], "contradictory flags: --rate and --open"),
         (["--start-at", "nan"], "expected a moment"),
         (["--start-at", "1e308"], "expected a moment"),
-        (["-z", "0s"], "-z 0: nothing is sampled"),
+        (["-z", "0s"], "-z 0: nothing would be sampled"),
         (["--arrivals", "even"], "contradictory flags: --arrivals without --rate"),
         (["--arrivals", "odd"], "--arrivals"),
         (["--until", "p99=5%", "-n", "5"], "contradictory flags: --until and -n"),
@@ -65,7 +65,7 @@ def test_the_wall_clock_is_shown_at_both_ends_of_a_run_and_a_step_in_any_turn_vo
     assert list(clocks.complaints((), has_rate=False)) == []
     clocks.note_offsets(1_000_000_500, 1_002_000_500)
     clocks.note_offsets(1_002_000_500, 1_002_000_000)
-    shown = "1.000000 s before and 1.002000 s after the run ahead of the monotonic one, +2.000 ms"
+    shown = "less monotonic 1.000000 s before and 1.002000 s after the run, step +2.000 ms"
     assert clocks.conditions()["wall clock"] == shown
     (line,) = clocks.complaints((), has_rate=False)
     assert "the wall clock was set during the run, by +2.000 ms" in line

@@ -70,6 +70,14 @@ def test_how_late_a_stream_begins_is_the_meter_s_own_error(origin: Served, capsy
     assert result.gathered.samples(TIMER).n > 1 / TIMER_SECONDS  # more than those that measure it and nothing else
 
 
+def test_a_rate_that_this_machine_cannot_reach_is_a_finding(origin: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--max-failed", "100%"]
+    assert main(["bench", origin.url("/probe?n=1"), *words]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "nothing was measured: the rate was not reached" in printed.err
+
+
 def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:
     with serving("forward", origin.url(""), "--mode", "coalesce=300ms") as gateway:
         words = (gateway.url("/probe"), "--baseline", origin.url("/probe"), "-c", "5", "-z", "4s", "--warmup", "0")

@@ -59,7 +59,7 @@ def test_a_frame_that_never_comes_ends_with_28_and_says_why(name: str) -> None:
     assert code == 28
     assert set(told["failures"]) == {kind}
     assert told["failed"] <= told["streams"]
-    assert said.startswith("chunkwire: nothing was measured, since no frame came: ")
+    assert said.startswith("chunkwire: nothing was measured, no frame arrived: ")
     assert kind in said
     assert asked.requests <= 40  # three at once, each waiting longer after each failure
 
@@ -169,7 +169,7 @@ def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:
     assert bench.returncode == (1 if told["quantities"]["first"]["n"] else 28)
     assert "no connection (refused)" in told["failures"]
     assert told["failed"] <= told["streams"]
-    assert b"streams failed" in err or b"no frame came" in err
+    assert b"streams failed" in err or b"no frame arrived" in err
 
 
 def test_ctrl_c_prints_what_was_gathered_and_marks_it() -> None:

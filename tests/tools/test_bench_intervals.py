@@ -71,6 +71,16 @@ def test_few_rounds_or_samples_have_no_interval() -> None:
     assert interval_of(Gathered(rounds), "late", 50.0) is None
 
 
+def test_a_quantity_of_which_too_little_is_known_has_no_interval_and_no_difference() -> None:
+    partly, whole = target(random.Random(1), [1.0] * ROUNDS), target(random.Random(2), [1.0] * ROUNDS)
+    partly.rounds[0].record_unknown("added", ROUNDS * FRAMES // 99 + 1)
+    assert interval_of(partly, "added", 50.0) is None
+    assert differences_of(partly, whole, "added")[50.0] is differences_of(whole, partly, "added")[50.0] is None
+    partly.rounds[0].unknown["added"] -= 1
+    assert interval_of(partly, "added", 50.0) is not None
+    assert differences_of(partly, whole, "added")[50.0] is not None
+
+
 def test_the_same_samples_give_the_same_interval() -> None:
     made = target(random.Random(1), [1.0, 1.1, 0.9, 1.0, 1.2])
     assert interval_of(made, "added", 50.0) == interval_of(made, "added", 50.0)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.limits import missed, parse_limit, parse_target
+from chunkwire.tools.bench.limits import missed, parse_limit, parse_precision
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.wire.errors import LocalError
 
@@ -34,7 +34,7 @@ def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
 
 def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
     (line,) = missed([parse_limit("hold.p99=1s")], gathered(100))
-    assert line.startswith("hold.p99=1s: cannot be judged")
+    assert line.startswith("hold.p99=1s: not judged")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_is_no_number_of_failures_is_refused(value: str) -> None:
 @pytest.mark.parametrize("text", ["p99=0%", "p99=0.0%", "late.p99=101%"])
 def test_a_share_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match="above 0 % and up to 100 %"):
-        parse_target(text)
+        parse_precision(text)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_share_that_cannot_be_is_refused(text: str) -> None:
 )
 def test_what_is_no_figure_to_be_sure_of_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match=r"such as late\.p99=5%"):
-        parse_target(text)
+        parse_precision(text)
 
 
 def noisy(rounds: int, spread: float) -> Gathered:
@@ -91,13 +91,13 @@ def noisy(rounds: int, spread: float) -> Gathered:
 
 
 def test_a_figure_is_sure_sooner_on_a_quiet_machine_than_on_a_noisy_one() -> None:
-    until = parse_target("p50=5%")
+    until = parse_precision("p50=5%")
     needed = [next(n for n in range(5, 65) if until.is_reached(noisy(n, spread))) for spread in (0.01, 0.1)]
     assert needed[0] < needed[1]
 
 
 def test_a_figure_that_is_not_sure_says_how_long_it_would_take() -> None:
-    until, found = parse_target("late.p50=1%"), noisy(10, 0.1)
+    until, found = parse_precision("late.p50=1%"), noisy(10, 0.1)
     assert not until.is_reached(found)
     needed = until.needed(found)
     assert needed is not None
@@ -107,7 +107,7 @@ def test_a_figure_that_is_not_sure_says_how_long_it_would_take() -> None:
 
 
 def test_too_few_rounds_have_no_interval() -> None:
-    until = parse_target("late.p50=50%")
+    until = parse_precision("late.p50=50%")
     assert until.is_reached(noisy(5, 0.01))
     assert not until.is_reached(noisy(4, 0.01))
     assert "has no interval" in until.line(noisy(4, 0.01))
@@ -115,7 +115,7 @@ def test_too_few_rounds_have_no_interval() -> None:
 
 
 def test_a_figure_that_is_not_above_zero_is_never_sure() -> None:
-    until = parse_target("late.p50=50%")
+    until = parse_precision("late.p50=50%")
     rounds = [Round(1.0, samples={"late": DurationHistogram([-5] * 100)}) for _ in range(8)]
     assert not until.is_reached(Gathered(rounds))
     assert "not above zero" in until.line(Gathered(rounds))

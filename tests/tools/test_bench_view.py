@@ -93,7 +93,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
     shown = list(lines(result(gathered(), baseline=gathered()), width=width))
     assert max(len(line) for line in shown) <= width
     words = " ".join(shown).split()
-    assert {"delayed", "frame,", "write", "complete"} <= set(words)
+    assert {"delayed", "frame", "write", "complete"} <= set(words)
 
 
 def test_failures_are_told_by_kind_the_most_frequent_first() -> None:

@@ -7,8 +7,9 @@ import pytest
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import FrameRecord, Record
+from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.own_error import deciding, own_line, step_line
-from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
 from chunkwire.tools.bench.view import segment_table
@@ -95,6 +96,28 @@ def test_a_body_that_a_hop_knows_nothing_of_is_unknown_there() -> None:
     assert found[WAKE] == (11, 1, 1)
 
 
+def test_a_hop_without_stamps_of_the_run_is_not_on_the_way_where_another_has_some() -> None:
+    gateway = stamps_line("gateway", reads=[[100, US, 2 * US]], writes=[[100, 3 * US, 4 * US, None]])
+    found = known(recorded(frame(arrived=9, read=20), hops=("", gateway)))
+    assert found["read gw1 → passed on gw1"] == (1, 1, 1)
+    assert not any("gw2" in name for name in found)
+
+
+def segment_rounds(*largest_us: int) -> Gathered:
+    """Return ten rounds of a segment: 1 to so many µs, in each of the rounds in turn."""
+    rounds = [Round(1.0, samples={WAKE: DurationHistogram(range(US, us * US, US))}) for us in largest_us]
+    return Gathered(rounds * (10 // len(rounds)))
+
+
+def test_a_segment_of_both_targets_has_its_difference_or_a_tilde() -> None:
+    rows = list(segment_table(segment_rounds(400), segment_rounds(200)))
+    assert [row.split()[0] for row in rows] == ["segment", "arrived", "base", "diff", "±"]
+    assert rows[3].split()[1].startswith("+")
+    equal = list(segment_table(segment_rounds(200, 400), segment_rounds(400, 200)))
+    assert equal[3].split()[:2] == ["diff", "~"]
+    assert len(list(segment_table(segment_rounds(200), recorded()))) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -107,7 +130,7 @@ def test_a_body_that_a_hop_knows_nothing_of_is_unknown_there() -> None:
     ],
 )
 def test_an_answer_that_is_no_stamps_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(LocalError, match=r"^--hop x: expected what /stamps of a --stamps server answers"):
+    with pytest.raises(LocalError, match=r"^--hop x: expected the answer of /stamps of a --stamps server"):
         parse_stamps(text, where="--hop x")
 
 
@@ -200,7 +223,7 @@ def measured(**names: int) -> Gathered:
 
 def test_a_wake_up_that_is_more_than_half_of_a_figure_decides_it_and_half_does_not() -> None:
     over, half = measured(added=100, wake=52), measured(added=100, wake=50)
-    assert "its wake-up decides" in next(deciding(over, is_kernel=False, has_rate=False))
+    assert "it reads so late" in next(deciding(over, is_kernel=False, has_rate=False))
     assert not list(deciding(half, is_kernel=False, has_rate=False))
     assert not list(deciding(over, is_kernel=True, has_rate=False))
 
@@ -212,7 +235,7 @@ def test_late_timers_decide_the_first_frame_of_streams_that_begin_at_a_rate() ->
 
 
 def test_without_the_kernels_stamps_late_timers_stand_for_the_wake_up() -> None:
-    assert "lateness of its timers" in next(deciding(measured(added=100, timer=90), is_kernel=False, has_rate=False))
+    assert "its timers are so late" in next(deciding(measured(added=100, timer=90), is_kernel=False, has_rate=False))
 
 
 def test_the_own_error_is_one_line_and_none_where_nothing_was_measured() -> None:

@@ -1,7 +1,7 @@
-"""Latencies as inline SVG, on a logarithmic axis: over percentile, and over time. Pure; no script, no outside request.
+"""Latency curves as inline SVG, over percentile or over time; the latency axis is logarithmic. Pure.
 
-Over percentile, the x axis is the share of the samples that are slower, so that each nine of a percentile gets the same
-room. A curve ends where its caller ends it: where fewer than ten samples lie beyond.
+Over percentile the x axis is logarithmic, too: 90, 99 and 99.9 are at equal distances. A drawing has no script and
+fetches nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class PercentileCurve:
     Attributes:
         points: (fraction of the samples, 0 to 1; latency in µs), ascending.
         colour: of CSS.
-        is_dashed: drawn so: a reference, not what is measured.
-        is_main: drawn wider: what the drawing is about.
+        is_dashed: for a reference.
+        is_main: drawn wider.
     """
 
     points: Sequence[tuple[float, float]]
@@ -43,7 +43,7 @@ def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: s
     """Return the drawing of curves by name, each with more than one point; "" where there is none.
 
     Args:
-        label: what the drawing shows, for who cannot see it.
+        label: what the drawing shows, for screen readers.
         of: what the percentiles are of, such as "frames".
     """
     if not curves:
@@ -54,10 +54,10 @@ def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: s
 
 
 def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: str) -> str:
-    """Return the drawing of curves by name, whose points are (s, latency in µs), as `percentile_chart` does.
+    """Return the drawing of curves by name, whose points are (s, latency in µs); "" where there is none.
 
     Args:
-        seconds: of the whole time.
+        seconds: length of the time axis.
     """
     if not curves:
         return ""
@@ -67,11 +67,11 @@ def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: 
 
 
 class _Axes:
-    """Where the points of curves lie in the drawing.
+    """The scales of a drawing, and its parts.
 
     Args:
-        x_most: the scaled place of the last one.
-        scale: a point's fraction or moment as a length on the x axis.
+        x_most: the largest scaled x.
+        scale: maps a point's fraction or moment to a scaled x.
     """
 
     def __init__(self, curves: Mapping[str, PercentileCurve], x_most: float, scale: Callable[[float], float]) -> None:
@@ -126,7 +126,7 @@ class _Axes:
         )
 
     def names(self) -> list[str]:
-        """Write each curve's name at its end; names that would overlap move apart."""
+        """Return each curve's name, at its end; one that would overlap another is moved down."""
         parts: list[str] = []
         lowest = float(_TOP)
         for name, curve in sorted(self._curves.items(), key=lambda item: -item[1].points[-1][1]):
@@ -149,5 +149,5 @@ def svg(height: int, parts: Sequence[str], label: str) -> str:
 
 
 def _nines(fraction: float) -> float:
-    """Return how many factors of ten fewer samples lie beyond a fraction."""
+    """Return -log10(1 - fraction): 1 for 0.9, 2 for 0.99."""
     return -math.log10(max(1 - fraction, 1e-9))

@@ -1,6 +1,6 @@
-"""A bench in the forms of other tools: Go benchmark lines, JUnit, CSV, HdrHistogram logs.
+"""A result of bench in the formats of other tools: Go benchmark lines, JUnit, CSV, HdrHistogram logs.
 
-The rule here: a result in, text out; each form as its own documentation has it.
+The rule here: pure; a result in, text out, as each format's own documentation says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
-from chunkwire.tools.bench.limits import MAX, NAMES, Requirement
+from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import FrameSample
@@ -19,7 +19,7 @@ from chunkwire.tools.bench.statistics import DEFINITIONS, summary_of
 from chunkwire.wire.errors import LocalError
 
 GO_ROUNDS: Final = 10
-"""Lines of a benchmark at most: benchstat wants about ten, and each needs samples of its own for its percentiles."""
+"""Lines of a benchmark at most: benchstat wants about ten, and each needs enough samples for its percentiles."""
 
 CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
@@ -27,10 +27,10 @@ HLOG_LONGEST_NS: Final = 3_600_000_000_000
 
 
 def go_lines(result: BenchResult) -> Iterator[str]:
-    """Yield the result in Go's benchmark format (proposal 14313): a line a round, whose frames are the iterations.
+    """Yield the result in Go's benchmark format (proposal 14313): a line a round; its iterations are the frames.
 
-    `benchstat old.txt new.txt` compares two such files. The conditions are comments: benchstat gives results whose
-    configuration lines differ a table each, and compares none of them.
+    `benchstat old.txt new.txt` compares two such files. The conditions are comments: benchstat does not compare
+    results whose configuration lines differ.
     """
     for name, value in {"url": result.url, **result.conditions}.items():
         yield f"# {name}: {value}"
@@ -45,19 +45,14 @@ def _go_rounds(name: str, gathered: Gathered) -> Iterator[str]:
     for one in gathered.in_rounds(GO_ROUNDS):
         cells = []
         for quantity in DEFINITIONS:
-            summary = summary_of(Gathered([one]).figure(quantity))
-            figures = {NAMES[percentage]: value for percentage, value in summary.percentiles.items()}
-            cells += [
-                f"{value} {quantity}-{figure}-ns"
-                for figure, value in {**figures, MAX: summary.largest}.items()
-                if value is not None
-            ]
+            summary = summary_of(one.figure(quantity))
+            cells += [f"{ns} {quantity}-{name}-ns" for name, ns in summary.figures.items() if ns is not None]
         if cells:
             yield f"{name} {one.frames or one.samples['first'].n} {' '.join(cells)}"
 
 
 def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: Sequence[str]) -> str:
-    """Return a JUnit file: a test a limit, and one of whether anything was measured.
+    """Return a JUnit file: one test for each limit, and one named `measured`.
 
     Args:
         complaints: why nothing was measured; empty where something was.
@@ -76,32 +71,28 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
 
 
 def csv_line(frame: FrameSample) -> str:
-    """Return the row of a frame, under `CSV_HEADING`; what is not known is empty."""
+    """Return the row of a frame, under `CSV_HEADING`; an unknown value is empty."""
     times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns)
     cells = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
     return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)}"
 
 
-def _hdrh() -> Any:
+def hdr_histogram() -> Any:
+    """Return the class `HdrHistogram` of the package hdrhistogram.
+
+    Raises:
+        LocalError: the package is missing.
+    """
     try:
         return import_module("hdrh.histogram").HdrHistogram
     except ImportError:
         raise LocalError("--hlog needs the package hdrhistogram: pip install 'chunkwire[bench]'") from None
 
 
-def require_hlog() -> None:
-    """Check that logs can be written.
-
-    Raises:
-        LocalError: the package that writes them is missing.
-    """
-    _hdrh()
-
-
 def hlog_lines(gathered: Gathered) -> Iterator[str]:
-    """Yield an HdrHistogram log: an interval a round and quantity, which is its tag; values in ns.
+    """Yield an HdrHistogram log: an interval for each round and quantity, tagged with the quantity; values in ns.
 
-    A log has no negative values: they are written as 0.
+    The format has no negative values: they are written as 0.
     """
     yield "#[Histogram log format version 1.3]"
     yield "#[StartTime: 0.000 (seconds since epoch)]"
@@ -116,7 +107,7 @@ def hlog_lines(gathered: Gathered) -> Iterator[str]:
 
 
 def _encoded(samples: DurationHistogram) -> bytes:
-    histogram = _hdrh()(1, HLOG_LONGEST_NS, 3)
+    histogram = hdr_histogram()(1, HLOG_LONGEST_NS, 3)
     for bucket, n in samples.counts():
         histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)
     encoded: bytes = histogram.encode()
@@ -124,10 +115,10 @@ def _encoded(samples: DurationHistogram) -> bytes:
 
 
 def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
-    """Return the rounds of an HdrHistogram log whose values are ns; an interval without a tag is one of `late`.
+    """Return the rounds of an HdrHistogram log whose values are ns; an interval without a tag counts as `late`.
 
     Raises:
-        LocalError: a line is none of a log, or a histogram that cannot be read.
+        LocalError: a line is not a log's, its histogram cannot be decoded, or no line has an interval.
     """
     rounds: dict[str, Round] = {}
     for number, line in enumerate(lines, 1):
@@ -149,7 +140,7 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
 
 
 def _decoded(payload: str) -> DurationHistogram:
-    samples, decoded = DurationHistogram(), _hdrh().decode(payload)
+    samples, decoded = DurationHistogram(), hdr_histogram().decode(payload)
     for index, n in enumerate(decoded.counts[: decoded.counts_len]):  # its iterator takes 0.1 s for each interval
         if n:
             value = decoded.get_highest_equivalent_value(decoded.get_value_from_index(index))

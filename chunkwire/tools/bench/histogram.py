@@ -1,8 +1,8 @@
-"""Counts of durations by size: bounded memory whatever the number of samples, and two of them add up.
+"""Histograms of durations: memory does not grow with the number of samples, and two histograms can be added.
 
-The rule here: whole ns in; what comes out is at most 1/1024 (0.1 %) above a sample that occurred. The buckets are those
-of HdrHistogram with three digits: below 2048 each value has its own, above it each factor of two has 1024. Negative
-values, which two clocks can give, are mirrored.
+The rule here: whole ns in; a value that is read is at most 1/1024 (0.1 %) above a sample. The buckets are those of
+HdrHistogram with three digits: one for each value below 2048, then 1024 for each power of two. Negative values, which
+differences between two clocks can have, use mirrored buckets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EMPTY: Final = bytes(8 * _PAGE)
 
 
 def bucket_of(value: int) -> int:
-    """Return the number of the bucket of a value; it rises with the value."""
+    """Return the number of a value's bucket; larger values have larger numbers."""
     if value < 0:
         return ~bucket_of(~value)
     shift = value.bit_length() - _BITS
@@ -77,7 +77,7 @@ class DurationHistogram:
             self.n += 1
 
     def count(self, bucket: int, n: int) -> None:
-        """Count samples of a bucket; the caller sees to `smallest` and `largest`."""
+        """Count samples of a bucket; the caller sets `smallest` and `largest`."""
         page = self._pages.get(bucket >> _PAGE_BITS)
         if page is None:
             page = self._pages[bucket >> _PAGE_BITS] = array("Q", _EMPTY)
@@ -85,7 +85,7 @@ class DurationHistogram:
         self.n += n
 
     def add(self, other: DurationHistogram) -> None:
-        """Take another's samples in."""
+        """Add another histogram's samples."""
         if other.n:
             self.smallest = min(self.smallest, other.smallest) if self.n else other.smallest
             self.largest = max(self.largest, other.largest) if self.n else other.largest
@@ -93,14 +93,14 @@ class DurationHistogram:
             self.count(bucket, n)
 
     def counts(self) -> Iterator[tuple[int, int]]:
-        """Yield (bucket, samples) of every bucket that has some, by rising value."""
+        """Yield (bucket, samples) of every bucket that is not empty, in rising order."""
         for number in sorted(self._pages):
             for place, n in enumerate(self._pages[number]):
                 if n:
                     yield number * _PAGE + place, n
 
     def at_rank(self, rank: int) -> int:
-        """Return the largest value of the bucket of the sample of a rank, from 1, or the largest sample."""
+        """Return the sample at a rank, from 1, rounded up to the end of its bucket, at most the largest sample."""
         seen = 0
         for number in sorted(self._pages):
             page = self._pages[number]

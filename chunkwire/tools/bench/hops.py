@@ -1,4 +1,4 @@
-"""Ask servers of ours what they know of a run's bodies (`server.stampdesk`)."""
+"""Fetch `/stamps` of our servers: the stamps of a run's bodies (`server.stampdesk`)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chunkwire.tools.bench.segments import HopStamps, parse_stamps
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 _SECONDS: Final = 30.0
-"""For an answer: some 60 octets a frame."""
+"""For an answer, which has some 60 octets a frame."""
 
 
 async def read_stamps(hop: Url, run_id: str) -> dict[int, HopStamps]:
-    """Return what a hop knows of a run's bodies, by the number of the stream.
+    """Return a hop's stamps of a run's bodies, by the number of the stream.
 
     Args:
         hop: its `--admin` address.
 
     Raises:
-        LocalError: it cannot be asked, or is no server that stamps.
+        LocalError: it does not answer, or not with stamps.
     """
     where = f"--hop {hop.authority.decode('ascii')}"
     url = replace(hop, target=b"%b?run=%b" % (STAMPS_PATH, run_id.encode("ascii")))

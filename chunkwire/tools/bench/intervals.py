@@ -1,9 +1,9 @@
-"""How sure a figure is: intervals by resampling rounds, differences of two targets, and warm-up. Pure.
+"""Confidence intervals of percentiles, of their difference between two targets, and the end of the warm-up. Pure.
 
-The rule here: frames of one stream, and of one moment, depend on each other, so whole rounds are drawn (a block
-bootstrap), never frames. Nor streams: a pause of the machine delays all of them at once, and drawing streams would
-count it as so many. Both targets of a comparison draw the same rounds, since they took turns. The spread of the figure
-over the draws is its standard error; an interval is Student's t of the number of rounds times that.
+The rule here: whole rounds are resampled (a block bootstrap), never frames, since frames of one stream or of one moment
+depend on each other. Streams are not resampled either: a pause of the machine delays all of them, and would count once
+for each. A difference draws the same rounds of both targets, since they took turns. The standard deviation of the
+figure over the draws is its standard error; half an interval is that times Student's t of the number of rounds.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
 CONFIDENCE: Final = 0.95
 """Of the interval of one figure."""
 DIFFERENCE_CONFIDENCE: Final = 0.995
-"""Of the interval of a difference: a table has twenty, and most tables of equal targets shall show none."""
+"""Of the interval of a difference: a table has twenty, and a table of equal targets should show none."""
 MIN_ROUNDS: Final = 5
-"""Fewer rounds say too little of their spread."""
+"""Fewer rounds give no standard error to rely on."""
 DRAWS: Final = 500
 
 WARMUP_ROUNDS: Final = 10
@@ -37,12 +37,12 @@ WARMUP_ROUNDS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and how sure it is, in ns.
+    """A figure and its confidence interval, in ns.
 
     Attributes:
-        half: half the width of its interval.
-        resolution: width of the histogram's bucket: no smaller difference can be seen.
-        rounds: it was resampled from so many.
+        half: half the width of the interval.
+        resolution: width of the histogram's bucket: a smaller difference is not measured.
+        rounds: how many it was resampled from.
     """
 
     value: float
@@ -57,12 +57,12 @@ class Interval:
 
     @property
     def is_seen(self) -> bool:
-        """Say of a difference whether it is one: its interval leaves zero out."""
+        """Say whether a difference is significant: its interval does not contain zero."""
         return abs(self.value) > max(self.half, self.resolution)
 
 
 class _Counts:
-    """Samples of rounds, counted so that the percentile of any draw of them is found by a few additions."""
+    """Cumulative counts of rounds, from which the percentile of any draw of rounds takes a few additions."""
 
     def __init__(self, rounds: Sequence[DurationHistogram]) -> None:
         counts = [dict(one.counts()) for one in rounds]
@@ -72,7 +72,7 @@ class _Counts:
         self._n = [one.n for one in rounds]
 
     def at(self, weights: Sequence[int], percentage: float) -> int:
-        """Return the percentile of a draw: how often each round is in it."""
+        """Return the percentile of a draw; `weights` says how often each round is in it."""
         n = sum(map(mul, weights, self._n))
         rank = nearest_rank(n, percentage)
         place = bisect_left(self._up_to, rank, key=lambda column: sum(map(mul, weights, column)))
@@ -82,13 +82,17 @@ class _Counts:
 def intervals_of(
     gathered: Gathered, name: str, percentages: Sequence[float] = PERCENTILES
 ) -> Mapping[float, Interval | None]:
-    """Return the intervals of a quantity's percentiles; None where rounds or samples are too few."""
+    """Return the intervals of a quantity's percentiles; None where rounds or known samples are too few."""
+    if not gathered.figure(name).is_known:
+        return dict.fromkeys(percentages)
     rounds = [one.samples[name] for one in gathered.rounds if name in one.samples]
     return _intervals([rounds], percentages, CONFIDENCE)
 
 
 def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping[float, Interval | None]:
-    """Return a target's percentiles less those of its baseline; None where rounds or samples are too few."""
+    """Return a target's percentiles less those of its baseline; None where rounds or known samples are too few."""
+    if not all(side.figure(name).is_known for side in (gathered, baseline)):
+        return dict.fromkeys(PERCENTILES)
     pairs = [
         (one.samples[name], other.samples[name])
         for one, other in zip(gathered.rounds, baseline.rounds, strict=False)
@@ -101,7 +105,7 @@ def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping
 def _intervals(
     sides: Sequence[Sequence[DurationHistogram]], percentages: Sequence[float], confidence: float
 ) -> dict[float, Interval | None]:
-    """Return the intervals of one side's percentiles, or of the first side's less the second's."""
+    """Return intervals of the percentiles of one target, or of the first target's less the second's."""
     rounds = len(sides[0])
     least = min(sum(one.n for one in side) for side in sides)
     wanted = [percentage for percentage in percentages if rank_of(least, percentage) is not None]
@@ -131,14 +135,14 @@ def _width(value: int) -> int:
 
 @lru_cache(maxsize=8)
 def _draws(rounds: int) -> list[list[int]]:
-    """Return how often each round is in each draw, the same for the same number of rounds."""
+    """Return how often each round is in each draw with repetition; the seed is the number of rounds."""
     chance = Random(rounds)
     counted = (Counter(chance.choices(range(rounds), k=rounds)) for _ in range(DRAWS))
     return [[one[number] for number in range(rounds)] for one in counted]
 
 
 def student(confidence: float, degrees: int) -> float:
-    """Return the two-sided quantile of Student's t, by Abramowitz & Stegun 26.7.5; within 1 % from four degrees on."""
+    """Return the two-sided quantile of Student's t (Abramowitz & Stegun 26.7.5), within 1 % from four degrees on."""
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     terms = (
         (z**3 + z) / 4,
@@ -150,10 +154,10 @@ def student(confidence: float, degrees: int) -> float:
 
 
 def warmup_rounds(rounds: Sequence[Round]) -> int:
-    """Return how many rounds at the beginning of a run are warm-up; at most half of them are.
+    """Return how many rounds at the beginning of a run are warm-up, at most half of them.
 
-    The second half of the run shows between which values the medians of its rounds lie, and half that range is added on
-    both sides. The rounds before the first whose median lies inside are warm-up.
+    The medians of the rounds in the second half span a range, which is widened by half of itself on both sides. The
+    rounds before the first one whose median lies in it are warm-up.
     """
     name = "added" if any("added" in one.samples for one in rounds) else "gap"
     samples = [one.samples.get(name) for one in rounds]

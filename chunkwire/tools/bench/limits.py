@@ -1,6 +1,6 @@
-"""What a bench is asked to hold or to reach: limits, how many streams may fail, how narrow an interval shall be.
+"""Limits of figures, limits of failures, and the precision that `--until` asks for.
 
-The rule here: a text of the command line is parsed before anything is measured, and judged when all is.
+The rule here: pure; texts of the command line are parsed before the measurement and judged after it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,21 @@ from typing import Final, TypeAlias
 from chunkwire.tools.bench.histogram import bounds, bucket_of
 from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, summary_of
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, NAMES, summary_of
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
-MAX: Final = "max"
-NAMES: Final = {percentage: f"p{percentage:g}" for percentage in PERCENTILES}
 _QUANTITIES: Final = {**{name: name for name in DEFINITIONS}, **{alias: name for alias, (name, _) in ALIASES.items()}}
 _PERCENTAGES: Final = {name: percentage for percentage, name in NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A figure that must not be larger than this.
+    """The largest value that a figure may have.
 
     Attributes:
         figure: "p50", "p90", "p99", "p99.9" or "max".
-        ns: the largest value that is still in order; a percentile in the same bucket is.
+        ns: the value; a percentile in the same bucket of the histogram passes, too.
     """
 
     quantity: str
@@ -39,10 +37,9 @@ class Limit:
 
     def missed(self, gathered: Gathered) -> str:
         """Return how it was missed; empty where it holds."""
-        summary = summary_of(gathered.figure(self.quantity))
-        value = summary.largest if self.figure == MAX else summary.percentiles[_PERCENTAGES[self.figure]]
+        value = summary_of(gathered.figure(self.quantity)).figures[self.figure]
         if value is None:
-            return f"{self.text}: cannot be judged, too few samples lie beyond; take a longer run or more streams"
+            return f"{self.text}: not judged, fewer than ten samples are larger; use a longer run or more streams"
         least = value if self.figure == MAX else bounds(bucket_of(value))[0]
         if least <= self.ns:
             return ""
@@ -51,7 +48,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many streams may fail: a number, or a share of all."""
+    """How many streams may fail: a number, or a percentage of all."""
 
     number: float
     is_percentage: bool
@@ -69,8 +66,8 @@ Requirement: TypeAlias = Limit | Allowance
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """How narrow the interval of a figure shall be.
+class Precision:
+    """How narrow the confidence interval of a figure must be.
 
     Attributes:
         quantity: None: `late` where the stream has it, else `added`, else `gap`.
@@ -83,11 +80,11 @@ class Target:
     text: str
 
     def name_in(self, gathered: Gathered) -> str:
-        """Return the quantity that is meant."""
+        """Return the quantity; by default the first of `late`, `added` and `gap` that the stream has."""
         return self.quantity or next((name for name in ("late", "added") if gathered.has(name)), "gap")
 
     def interval_in(self, gathered: Gathered) -> Interval | None:
-        """Return the figure and its interval."""
+        """Return the figure with its interval; None where rounds or samples are too few."""
         return intervals_of(gathered, self.name_in(gathered), [self.percentage])[self.percentage]
 
     def is_reached(self, gathered: Gathered) -> bool:
@@ -96,18 +93,18 @@ class Target:
         return interval is not None and interval.share is not None and interval.share <= self.share
 
     def line(self, gathered: Gathered) -> str:
-        """Return the figure, its interval and what it is made of."""
+        """Return the figure, its interval, and the number and length of the rounds."""
         what, interval = f"{self.name_in(gathered)}.{NAMES[self.percentage]}", self.interval_in(gathered)
         if interval is None:
-            return f"{what} has no interval, too few samples lie beyond it or too few rounds have some"
+            return f"{what} has no interval: too few samples are larger, or too few rounds have samples"
         seconds = sum(one.seconds for one in gathered.rounds)
         sure = f"the {CONFIDENCE * 100:g} % interval from {interval.rounds} rounds in {seconds:.3g} s"
         if interval.share is None:
-            return f"{what} is {interval.value / 1e6:.3g} ms, not above zero, so that no share of it can be reached"
+            return f"{what} is {interval.value / 1e6:.3g} ms, not above zero, so a share of it cannot be reached"
         return f"{what} is {interval.value / 1e6:.3g} ms ± {interval.share * 100:.2g} %, {sure}"
 
     def needed(self, gathered: Gathered) -> float | None:
-        """Return the s of sampling that would be enough, were it to go on as it did; None where nothing tells."""
+        """Return an estimate of the s of sampling that would be enough; None without an interval."""
         interval = self.interval_in(gathered)
         if interval is None or not interval.share:
             return None
@@ -118,7 +115,7 @@ def parse_limit(text: str) -> Limit | Allowance:
     """Return the limit of `hold.p99=5ms`, `errors=3` or `errors=0.5%`.
 
     Raises:
-        LocalError: it is none, or names no figure that a bench has.
+        LocalError: it is not of that form, or names an unknown figure.
     """
     name, _, value = text.strip().partition("=")
     if name == "errors":
@@ -142,11 +139,11 @@ def _parse_allowance(text: str, value: str) -> Allowance:
     return Allowance(float(found[1] or found[2]), found[2] is not None, text)
 
 
-def parse_target(text: str) -> Target:
-    """Return the target of `p99=5%` or `late.p99=5%`.
+def parse_precision(text: str) -> Precision:
+    """Return the precision of `p99=5%` or `late.p99=5%`.
 
     Raises:
-        LocalError: it is none, names no percentile that a bench has, or can never be reached.
+        LocalError: it is not of that form, names an unknown percentile, or can never be reached.
     """
     found = re.fullmatch(r"(?:([a-z]+)\.)?(p[\d.]+)=(\d{1,3}(?:\.\d+)?)%", text.strip())
     if not found or found[2] not in _PERCENTAGES or (found[1] or "gap") not in _QUANTITIES:
@@ -156,16 +153,16 @@ def parse_target(text: str) -> Target:
         )
     if not 0 < float(found[3]) <= 100:
         raise LocalError(f"--until: expected a share above 0 % and up to 100 %, got {text!r}")
-    return Target(_QUANTITIES[found[1]] if found[1] else None, _PERCENTAGES[found[2]], float(found[3]) / 100, text)
+    return Precision(_QUANTITIES[found[1]] if found[1] else None, _PERCENTAGES[found[2]], float(found[3]) / 100, text)
 
 
 def missed(requirements: Iterable[Requirement], gathered: Gathered) -> list[str]:
-    """Return a line for each that does not hold; one that cannot be judged does not."""
+    """Return a line for each requirement that does not hold; one that cannot be judged does not hold."""
     return [line for requirement in requirements if (line := requirement.missed(gathered))]
 
 
 def streams_line(gathered: Gathered) -> str:
-    """Return how many streams there were, and how many failed in which way, the most frequent first."""
+    """Return the number of streams and of failures, by kind, the most frequent first."""
     kinds = sorted(gathered.failures.items(), key=lambda failure: -failure[1])
     how = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if kinds else ""
     return f"{gathered.streams} streams, {gathered.failed} failed{how}"

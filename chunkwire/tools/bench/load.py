@@ -1,4 +1,4 @@
-"""What a bench puts on a target, and in which words a stream fails. Values only."""
+"""The load that a bench puts on a target, and the names of failures. Values only."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from chunkwire.wire.errors import ChunkwireError
 STALLED: Final = "stalled"
 
 MAX_PATIENCE_SECONDS: Final = 30.0
-"""How long a stream may take to bring its first frame, at most; and without a time of sampling, any next one."""
-
+"""The longest wait for a stream's first frame; where the time of sampling has no limit, for each later one, too."""
 
 MAX_ROUND_SECONDS: Final = 0.5
 MIN_ROUNDS: Final = 20
-"""A run is cut into at least so many rounds, each of so many s at most."""
+"""A run is cut into at least `MIN_ROUNDS` rounds of at most `MAX_ROUND_SECONDS`."""
 
 
 class NotOpened(ChunkwireError):
-    """The target does not answer with the stream; `status` is what it answered."""
+    """The target answered with another status than 200."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"expected 200 from the target, got {status} {reason}")
@@ -38,34 +37,35 @@ class NotOpened(ChunkwireError):
 
 
 class Opening(StrEnum):
-    """How the streams that are open at once begin."""
+    """How the first streams of `-c` are opened."""
 
     STAGGERED = "staggered"
-    """One after another, each once the one before has its head, over one interval of the stream: not due together."""
+    """One after another over one interval of the stream, so that their frames are due at different moments."""
     TOGETHER = "together"
-    """All at one moment: their frames are due at one moment, too."""
+    """All at once, so that their frames are due at the same moment."""
 
 
 class Spacing(StrEnum):
-    """How far the beginnings of streams at a rate are apart."""
+    """The distances between the beginnings of streams at a rate."""
 
     POISSON = "poisson"
-    """At random, independent of each other, as those of many users are."""
+    """Random and independent, as with many users (a Poisson process)."""
     EVEN = "even"
+    """All equal."""
 
 
 class Timing(StrEnum):
-    """Who says when a frame came."""
+    """Which clock reading is a frame's arrival."""
 
     KERNEL = "kernel"
-    """The kernel, for the packet that had its last octet; where it does not say, that is unknown."""
+    """The kernel's stamp of the packet with the frame's last octet; unknown where there is none."""
     PROCESS = "process"
-    """This process, once it was awake and had received it."""
+    """This process's clock, after its receive returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Streams that begin at a rate: so many a second."""
+    """Streams that begin at a rate, per second."""
 
     rate: float
     spacing: Spacing = Spacing.POISSON
@@ -80,20 +80,20 @@ class Load:
     """What a bench puts on a target.
 
     Attributes:
-        streams: open at once, each followed by another when it ends; not read where there is a rate.
-        arrivals: how streams begin at a rate, whether others have ended or not; None: `streams` are kept open.
-        total: streams in all; None: as many as the time takes.
-        seconds: of sampling; inf with a total: until all have ended.
-        warmup: s after every stream's first frame, before a sample counts; None: it is found in the samples.
-        patience: s that a stream may take to bring its first frame.
+        streams: kept open: one that ends is replaced; not read where `arrivals` is set.
+        arrivals: begin streams at a rate, whether others have ended or not; None: keep `streams` open.
+        total: streams in all; None: as many as the time allows.
+        seconds: of sampling; inf: until `total` streams have ended.
+        warmup: s between every stream's first frame and the first sample; None: found in the samples.
+        patience: s that a stream may take until its first frame.
         max_time: s that a stream may take in all.
         opening: how the first streams are opened.
-        spread: s over which staggered streams are opened, so that they are not due at one moment.
-        must_open: raise if the very first stream gets no connection, or a status that another try will not change.
-        timing: who says when a frame came.
-        has_stamps: the kernel stamps what comes, so that this process knows how late it reads.
-        hops: `--admin` addresses of servers of ours that stamp, from the origin on.
-        is_enough: asked between stretches of sampling whether to end before the time; sampling rests meanwhile.
+        spread: s over which staggered streams are opened.
+        must_open: raise if the first stream gets no connection, or a status that will not change.
+        timing: which clock reading is a frame's arrival.
+        has_stamps: receives are stamped by the kernel, so that the delay of this process's own reads is known.
+        hops: `--admin` addresses of our servers on the way, which stamp; the origin's first.
+        is_enough: called now and then while it samples; True ends the run. No frame counts during the call.
     """
 
     url: Url
@@ -125,14 +125,14 @@ class Load:
 
 
 def may_pass(error: ChunkwireError) -> bool:
-    """Say whether a first request that failed may do better later: where nobody listens, or nothing is, it does not."""
+    """Say whether a request that failed may succeed later: one without a connection, or with a 404, will not."""
     if isinstance(error, NotOpened):
         return error.status in (408, 425, 429) or error.status >= 500
     return not isinstance(error, DialError)
 
 
 def kind_of(error: ChunkwireError) -> str:
-    """Return in few words how a stream failed that brought no head."""
+    """Return the name of the failure of a stream that has no head."""
     if isinstance(error, DialError):
         return f"no connection ({error.kind})"
     if isinstance(error, NotOpened):

@@ -1,7 +1,7 @@
-"""The loop that times arrivals: in a thread of its own, all sockets at once, one receive and then the clock.
+"""The loop that times arrivals, in its own thread: one epoll set for all sockets, one receive, then the clock.
 
-The rule here: while a socket is ready it is received from; what came is scanned when none is, or when
-much has gathered.
+The rule here: ready sockets are received from first. What was received waits in a backlog, and is scanned when no
+socket is ready, or when the backlog is full.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from chunkwire.net.stamps import ANCILLARY_OCTETS, Ancillary, arrival_of
 from chunkwire.tools.bench.samples import StreamSampler
 
 POLL_SECONDS: Final = 0.02
-"""How often the loop looks up while nothing arrives, to learn that it is over."""
+"""Timeout of the poll, after which the loop tests whether it is over."""
 
 MAX_BACKLOG_OCTETS: Final = 1 << 20
-"""Octets that may wait to be scanned while sockets are ready: of the smallest chunks 175,000, a few s of work."""
+"""Octets in the backlog, at most, while sockets are ready: 175,000 of the smallest chunks, a few s of work."""
 READ_WEIGHT: Final = 256
-"""Octets that a read counts beside its own: what it takes of memory."""
+"""Octets that each entry of the backlog counts in addition: the memory of its objects."""
 
 
 @dataclass(slots=True)
 class Waiting:
-    """What the thread's loop holds of one stream."""
+    """A stream that the loop reads."""
 
     sock: socket.socket
     sampler: StreamSampler
@@ -44,10 +44,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Loop:
-    """The loop of the thread: sockets in, timed reads out to their samplers.
+    """Reads sockets and gives the timed reads to their samplers; `run` runs in a thread.
 
     Attributes:
-        waited: s in all that it waited for a socket, and nothing was left to do.
+        waited: s in all that it was blocked in its poll with an empty backlog.
     """
 
     token: trio.lowlevel.TrioToken
@@ -60,13 +60,13 @@ class Loop:
     waited: float = 0.0
 
     def add(self, waiting: Waiting) -> None:
-        """Watch a stream; may be called from another thread."""
+        """Start to read a stream; thread-safe."""
         with self.lock:
             self.waiting[waiting.sock.fileno()] = waiting
             self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
-        """Run until over; then read apart what is left."""
+        """Run until `is_over` is set; then scan the rest of the backlog."""
         while not self.is_over.is_set():
             ready = self.poll.poll(0.0) if self.backlog else self._wait()
             for fd, _ in ready:
@@ -108,7 +108,7 @@ class Loop:
         self.backlog_octets += len(octets or b"") + READ_WEIGHT
 
     def forget(self, fd: int) -> bool:
-        """Watch a stream no more, before its socket is closed; False if somebody did so already, in either thread."""
+        """Stop reading a stream, before its socket is closed; False if that was done already. Thread-safe."""
         with self.lock:
             if self.waiting.pop(fd, None) is None:
                 return False
@@ -126,7 +126,7 @@ class Loop:
 
 @contextmanager
 def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
-    """Let the loop read a connection; give the event that says that its body has ended."""
+    """Let the loop read a connection; give the event that is set when its body has ended."""
     fd = connection.fileno() if connection.tls is None else None
     assert fd is not None
     sock = socket.socket(fileno=socket.dup(fd))

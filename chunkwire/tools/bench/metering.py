@@ -1,12 +1,12 @@
-"""The clock of a bench: many open streams, each receive timed at once, and read apart only when nothing is waiting.
+"""Runs one load: opens streams, times what they receive, and gathers the samples.
 
-The rule here: between an arrival and the reading of the clock lies one receive and nothing else: a loop in a thread of
-its own sees to it (trio would add a task switch to each arrival). TLS streams, and systems without epoll, are read by
-trio's tasks instead: timed a little later.
+The rule here: only one receive lies between an arrival and the reading of the clock. So a loop in its own thread
+(`loop`) does both; a trio task would add a task switch to each arrival. TLS streams, and all streams of a system
+without epoll, are read by trio's tasks, and timed slightly later.
 
-Open loop: the origin's plan decides when frames are due, never what has arrived. Either so many streams are kept open:
-one that ends, or fails, is followed by another until the time is over. After a failure the next one waits, so that a
-broken target is not flooded. Or streams begin at a rate, whatever has become of those before.
+The load is an open loop: frames are due when the origin's plan says, whether earlier ones have arrived or not. Either
+a number of streams is kept open, and one that ends or fails is followed by another; after a failure the next one waits,
+so that a broken target is not flooded. Or streams begin at a rate, whether earlier ones have ended or not.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import trio
 
+from chunkwire.net.dial import Url
 from chunkwire.net.stamps import clock_offset_ns
 from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.hops import read_stamps
@@ -37,32 +39,32 @@ from chunkwire.tools.bench.streams import Slot, StreamRunner
 
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0
-"""Before the next stream after one that failed, doubled for each in a row: 10 slots ask a broken target 10 times a
-second in the end. After one that did not fail, no two begin closer than the first: an answer that is no stream, and
-over at once, is not asked for as often as it will go."""
+"""Pause after a stream that failed, doubled with each failure in a row: 10 slots then send a broken target 10 requests
+a second. Two streams of a slot also begin at least `MIN_PAUSE_SECONDS` apart after one that did not fail: a short
+answer, which is no stream, is not requested in a busy loop."""
 
 SWITCH_SECONDS: Final = 0.0001
-"""How long the loop's thread waits at most until another gives the interpreter up; Python's is 5 ms."""
+"""The interpreter's switch interval: how long the loop's thread waits for the other one. Python's default is 5 ms."""
 
 MAX_OPEN: Final = 10_000
-"""Streams that a rate may have open at once; one more is a failure, and is not begun."""
+"""Streams that may be open at once at a rate; a further one is not begun and counts as a failure."""
 
 TIMER_SECONDS: Final = 0.02
-"""Between two timers of this process whose lateness is measured."""
+"""Interval of the timers whose lateness is measured."""
 
 FIRST_LOOK_SECONDS: Final = 3.0
 LOOK_GROWTH: Final = 1.25
-"""When `is_enough` is asked: after so many s of sampling, and then each time that they have grown so much. Each look is
-one more chance to end on a lucky interval, so that there are few."""
+"""`is_enough` is called after so many s of sampling, and then each time that these have grown by this factor. Each call
+is one more chance to end on a lucky interval, so there are few."""
 
 
 def has_epoll() -> bool:
-    """Say whether streams can be read by one loop, which can read the kernel's stamps; else trio reads them."""
+    """Say whether the system has epoll, so that `loop` can read streams and their kernel stamps."""
     return hasattr(select, "epoll")
 
 
 class Meter:
-    """Runs one load, once; what it gathered is whole once `run` is over, also where that was cancelled.
+    """Runs one load, once; `gathered` is complete when `run` has ended, also where it was cancelled.
 
     Attributes:
         offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC, at the beginning and at the end.
@@ -82,23 +84,29 @@ class Meter:
         self._hop_stamps: list[dict[int, HopStamps]] = []
         self.offsets_ns = (0, 0)
         self._busy: float | None = None
+        self._due, self._behind = math.inf, 0.0  # of the latest stream at a rate: its planned beginning; s behind it
 
     @property
     def gathered(self) -> Gathered:
         """What was gathered so far."""
         return self._runner.gathered
 
+    @property
+    def known_hops(self) -> set[Url]:
+        """The hops that have stamps of this load's streams, once it has run."""
+        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=False) if stamps}
+
     async def run(self) -> None:
         """Open the streams, warm up and sample.
 
         Raises:
-            ChunkwireError: the very first stream could not be opened, where the load says that it must; or a hop says
-                nothing of stamps.
+            ChunkwireError: the first stream could not be opened although it must be; or a hop does not answer with
+                stamps.
         """
         for hop in self._load.hops:
             await read_stamps(hop, self._runner.run_id)
         was_collecting, interval = gc.isenabled(), sys.getswitchinterval()
-        gc.disable()  # a collection in the middle would be a pause of ours
+        gc.disable()  # a collection would delay the loop
         sys.setswitchinterval(SWITCH_SECONDS)
         began_ns = clock_offset_ns()
         try:
@@ -131,7 +139,7 @@ class Meter:
                 self._loop.is_over.set()
 
     async def _time_timers(self) -> None:
-        """Take note of how late this process is where it waits for a moment."""
+        """Measure how late this process's timers are."""
         while True:
             due = trio.current_time() + TIMER_SECONDS
             await trio.sleep_until(due)
@@ -142,7 +150,7 @@ class Meter:
             self._late_timers.record(round((trio.current_time() - due) * 1e9))
 
     async def _open(self, streams: trio.Nursery) -> bool:
-        """Open the first streams and wait for what becomes of them; at a rate, wait for nothing.
+        """Open the first streams and wait until each has a frame or has failed; at a rate, do not wait.
 
         Returns:
             False where no frame came in time.
@@ -161,19 +169,20 @@ class Meter:
                     await slot.answered.wait()
                     await trio.sleep(load.spread / load.streams)
         while trio.current_time() < give_up and not all(slot.is_settled for slot in self._slots):  # noqa: ASYNC110
-            await trio.sleep(POLL_SECONDS)  # what is waited for happens in the loop's thread
+            await trio.sleep(POLL_SECONDS)  # the loop's thread receives frames
         return trio.current_time() < give_up or self.gathered.has_seen("first")
 
     async def _begin_at_rate(self, arrivals: Arrivals, streams: trio.Nursery) -> None:
-        """Begin streams when they are due, whatever has become of those before."""
+        """Begin streams when they are due, whether earlier ones have ended or not."""
         chance, due = random.Random(), trio.current_time()
         offset_ns = time.time_ns() - round(due * 1e9)
         for begun in itertools.count():
             if begun == self._load.total:
                 break
-            due += arrivals.gap(chance)
+            due = self._due = due + arrivals.gap(chance)
             await trio.sleep_until(due)
-            self._note_timer(due)  # one that is more than it can begin is its own delay, not the target's
+            self._note_timer(due)  # `first` counts from `due`, so the lateness of this task is in it
+            self._behind = trio.current_time() - due
             if len(self._slots) < MAX_OPEN:
                 self._slots.append(slot := Slot())
                 streams.start_soon(self._run_once, slot, round(due * 1e9) + offset_ns, name="stream")
@@ -188,12 +197,12 @@ class Meter:
         self._slots.remove(slot)
 
     async def _sample(self) -> None:
-        """Warm up, and sample until the time is over or every stream that was asked for has ended."""
+        """Warm up, then sample until the time is over or all `total` streams have ended."""
         load = self._load
         await trio.sleep(load.warmup or 0.0)
         self._open_window()
         if math.isinf(load.seconds):
-            return  # until the last stream has ended
+            return  # the streams' nursery waits until the last one has ended
         began = trio.current_time()
         end, look = began + load.seconds, began + FIRST_LOOK_SECONDS
         while (now := trio.current_time()) < end and not self._is_over():
@@ -209,7 +218,7 @@ class Meter:
         return self._has_begun_all and all(slot.is_done for slot in self._slots)
 
     def _looks_enough(self, is_enough: Callable[[Gathered], bool]) -> bool:
-        """Ask while no frame counts: what is computed meanwhile would delay the loop."""
+        """Call `is_enough` while no frame counts, since its computation delays the loop."""
         self.window.closes_ns = time.time_ns()
         found = is_enough(self.gathered)
         if not found:
@@ -225,12 +234,14 @@ class Meter:
         if math.isfinite(self.window.closes_ns):
             return
         self.window.closes_ns = time.time_ns()
+        if not self._has_begun_all:
+            self._behind = max(self._behind, trio.current_time() - self._due)
         seconds = (self.window.closes_ns - self.window.began_ns) / 1e9
         if self._loop is not None and seconds > 0:
             self._busy = 1 - (self._loop.waited - self._waited) / seconds
 
     def _finish(self) -> None:
-        """Make the figures that only whole streams give, once nothing more is read."""
+        """Compute what needs whole streams, once nothing more is read."""
         self._runner.finish(self._slots, self.window.closes_ns)
         if self._runner.segments is not None:
             self._runner.segments.finish(self.gathered, self._hop_stamps or [{} for _ in self._load.hops])
@@ -243,10 +254,11 @@ class Meter:
             late, added = (
                 [one.samples[name] for one in self.gathered.rounds if name in one.samples] for name in ("late", "added")
             )
-            self.gathered.trends.append(trend_of(late, added, seconds=seconds, busy=self._busy))
+            trend = trend_of(late, added, seconds=seconds, busy=self._busy)
+            self.gathered.trends.append(replace(trend, behind_rate=self._behind))
 
     async def _keep_open(self, slot: Slot) -> None:
-        """Keep one stream open, and open another when it ends, as long as the load says."""
+        """Keep one stream open: open the next when one ends, until `total` streams have been opened."""
         pause = 0.0
         try:
             while self._load.total is None or self.gathered.streams < self._load.total:

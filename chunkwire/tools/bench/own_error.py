@@ -1,6 +1,6 @@
-"""The meter's own error, measured in the same run: how late its timers are, and how long it takes to wake up.
+"""The meter's own error, measured in the same run: the lateness of its timers, and the delay of its reads.
 
-The rule here: pure. Where this error would decide a figure, the run is no measurement, and a line says why.
+The rule here: pure. Where this error is most of a figure, the figure is not a measurement of the target.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from typing import Final
 
 from chunkwire.net.stamps import STEP_NS
 from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.saturation import rate_missed
 from chunkwire.tools.bench.segments import TIMER, WAKE
 from chunkwire.tools.bench.statistics import percentile_of
 
 DECIDING_SHARE: Final = 0.5
-"""A figure of which more than half is the meter's own says more of the meter than of the target."""
-OWN_ERROR: Final = {WAKE: "arrival to our receive", TIMER: "how late our timers were"}
+"""A figure of which more than this share is the meter's own error does not measure the target."""
+OWN_ERROR: Final = {WAKE: "arrival to our read", TIMER: "lateness of our timers"}
 _LOOKED_AT: Final = (50.0, 99.0)
 
 
 def own_line(gathered: Gathered) -> str:
-    """Return how large the meter's own error was; empty where it was not measured."""
+    """Return the meter's own error as a line; empty where it was not measured."""
     parts = []
     for name, text in ((WAKE, "it read frames {} ms after they arrived"), (TIMER, "its timers were {} ms late")):
         samples = gathered.samples(name)
@@ -34,33 +35,35 @@ def own_line(gathered: Gathered) -> str:
 
 
 def deciding(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
-    """Yield a line for each figure that the meter's own error decides.
+    """Yield why figures are not measurements of the target: a line for each that is mostly the meter's own error.
 
     Args:
-        is_kernel: frames are timed by the kernel, so that waking up late delays none.
-        has_rate: streams begin at moments, from which `first` is counted.
+        is_kernel: frames are timed by the kernel, so a late read does not count.
+        has_rate: streams begin at a rate, so `first` counts from their planned beginning.
     """
     if not is_kernel:
         own = WAKE if gathered.has(WAKE) else TIMER
         yield from _decided(gathered, "added" if gathered.has("added") else "first", own)
     if has_rate:
         yield from _decided(gathered, "first", TIMER)
+        if gathered.has_seen("first") and (line := rate_missed(gathered.trends)):
+            yield line
 
 
 def _decided(gathered: Gathered, name: str, own: str) -> Iterator[str]:
     for percentage in _LOOKED_AT:
         value, error = (percentile_of(gathered.samples(one), percentage) for one in (name, own))
         if value is not None and error is not None and error > max(0, value) * DECIDING_SHARE:
-            what = "its wake-up" if own == WAKE else "the lateness of its timers"
+            what = "it reads so late" if own == WAKE else "its timers are so late"
             yield (
-                f"{name} p{percentage:g} is {value / 1e6:.3f} ms, of which {error / 1e6:.3f} ms are this meter's own: "
-                f"{what} decides the result"
+                f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {error / 1e6:.3f} ms of it may be this meter's "
+                f"own error: {what}"
             )
             return
 
 
 def step_line(step_ns: int) -> str:
-    """Return why a run in which a clock was set is void; empty where none was."""
+    """Return why a run is void in which the wall clock was set; empty where it was not."""
     if abs(step_ns) <= STEP_NS:
         return ""
     return f"the wall clock was set during the run, by {step_ns / 1e6:+.3f} ms, and frames are timed by it"

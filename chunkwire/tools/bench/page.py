@@ -1,7 +1,6 @@
-"""One self-contained page about a bench: percentile curves, percentiles over time, and arrival against plan, where
-buffering shows as stairs.
+"""The HTML page of a bench: its figures, percentile curves, percentiles over time, and arrival against plan.
 
-The rule here: figures in, one page out, which fetches nothing and runs nothing.
+The rule here: pure; a result in, one page out, without scripts and without requests.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg, time_chart
-from chunkwire.tools.bench.limits import MAX, NAMES
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import DEFINITIONS, MIN_BEYOND, curve, summary_of
+from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve, summary_of
 from chunkwire.tools.bench.view import lines
 
 _COLUMNS: Final = 110  # of a fixed-width font: what fits 1000 px
@@ -37,8 +35,8 @@ _STYLE: Final = (
 )
 _ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
-    "Each point is a frame of one of the first streams: when it was due, and when it came. A stream that comes through"
-    " is a straight line; frames that were held and came together are a stair."
+    "Each point is a frame of one of the first streams: when it was due, and when it arrived. A stream that is not held"
+    " is a straight line; frames that were held and arrived together are a step."
 )
 
 
@@ -51,7 +49,7 @@ def page(result: BenchResult) -> str:
     body = [
         f"<h1>{title}</h1><pre>{html.escape(figures)}</pre>",
         "<h2>Percentile curves</h2>",
-        f"<p>Each curve ends where fewer than {MIN_BEYOND} samples lie beyond."
+        f"<p>Each curve ends where fewer than {MIN_BEYOND} samples are larger."
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
         _percentiles(gathered, baseline),
@@ -69,22 +67,22 @@ def page(result: BenchResult) -> str:
 
 
 def _over_time(gathered: Gathered) -> Iterator[str]:
-    """Yield the drawing and the table of the first quantity of late, added and gap that there is, a round a point."""
+    """Yield a chart and a table of the first of late, added and gap that has samples: a point a round."""
     name = next((name for name in ("late", "added", "gap") if gathered.has(name)), "")
     if len(gathered.rounds) < 2 or not name:
         return
     yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}, a point a round.</p>"
     seconds = sum(one.seconds for one in gathered.rounds)
     yield time_chart(_time_curves(gathered, name), seconds=seconds, label=f"percentiles of {name} over time")
-    heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *NAMES.values(), MAX))
+    heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):
-        summary = summary_of(Gathered([one]).figure(name))
-        values = (*summary.percentiles.values(), summary.largest)
-        cells = [f"{began:.2f}", str(summary.n), *("" if ns is None else f"{ns / 1e6:.2f}" for ns in values)]
+        summary = summary_of(one.figure(name))
+        shown = ("" if ns is None else f"{ns / 1e6:.2f}" for ns in summary.figures.values())
+        cells = [f"{began:.2f}", str(summary.n), *shown]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
-    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples lie beyond.</p>"
+    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples are larger.</p>"
     yield f"<table><tr>{heading}</tr>{''.join(rows)}</table>"
 
 
@@ -92,13 +90,11 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
     points: dict[str, list[tuple[float, float]]] = {}
     began = 0.0
     for one in gathered.rounds:
-        summary = summary_of(Gathered([one]).figure(name))
-        figures = {NAMES[percentage]: ns for percentage, ns in summary.percentiles.items()} | {MAX: summary.largest}
-        for figure, ns in figures.items():
+        for figure, ns in summary_of(one.figure(name)).figures.items():
             if ns is not None:
                 points.setdefault(figure, []).append((began + one.seconds / 2, ns / 1e3))
         began += one.seconds
-    colours = dict(zip((*NAMES.values(), MAX), ("late", "added", "gap", "hold", "first"), strict=True))
+    colours = dict(zip(FIGURES, ("late", "added", "gap", "hold", "first"), strict=True))
     return {
         figure: PercentileCurve(found, f"var(--{colours[figure]})")
         for figure, found in points.items()
@@ -107,9 +103,9 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
 
 
 def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
-    """Return the curves of all quantities but `gap` and `first`; those of a baseline are dashed.
+    """Return the curves of late, added and hold; those of a baseline are dashed.
 
-    Where a quantity has no curve, since the stream bears no stamps, those two are drawn.
+    A stream without stamps has none of these: the curves of `first` and `gap` are drawn.
     """
     curves = _curves(gathered, is_baseline=False)
     if baseline is not None:
@@ -129,7 +125,7 @@ def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, PercentileCur
 
 
 def stairs_chart(gathered: Gathered) -> str:
-    """Return arrivals over their plan; without a plan, the number of frames over their arrival."""
+    """Return a chart of arrival over planned moment; without a plan, of the number of frames over arrival."""
     shown = [points for points in gathered.shown if points]
     if not shown:
         return "<p>No frames came.</p>"

@@ -1,6 +1,6 @@
-"""What a bench found, as one value: its JSON form, read strictly, and the sum of several.
+"""The result of a bench: its JSON form, which is read strictly, and the sum of several results.
 
-The rule here: what is added must be of one version, and what differs otherwise is listed among the conditions.
+The rule here: pure; only results of one version of chunkwire are added. Conditions that differ are listed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ CLOCKS_COMPARED: Final = ("late", "added")
 """Quantities that compare the server's clock with the client's."""
 
 VERSION: Final = 2
-"""Of the JSON form. 1 had figures alone, which cannot be added."""
+"""Of the JSON form. Results of version 1 have no histograms, so they cannot be added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
-    """What a bench found, and how.
+    """The result of a bench.
 
     Attributes:
-        conditions: what the figures were taken under, by name.
+        conditions: of the measurement, by name.
         baseline, baseline_url: None without one.
-        is_partial: it was ended before its time.
+        is_partial: it was interrupted.
     """
 
     url: str
@@ -42,7 +42,7 @@ class BenchResult:
     is_partial: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """Return the members of a JSON object that `from_json` reads; `raw` holds what can be added."""
+        """Return the members of a JSON object that `from_json` reads; `raw` has the histograms."""
         return {
             "v": VERSION,
             "kind": "bench",
@@ -64,7 +64,7 @@ class BenchResult:
             where: the file's name, for the message.
 
         Raises:
-            LocalError: it is none, or one of another version.
+            LocalError: it is not a result, or of another version.
         """
         try:
             members = json.loads(text)
@@ -83,16 +83,16 @@ class BenchResult:
 
 
 def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> BenchResult:
-    """Return one result of one or more, by addition.
+    """Return the sum of one or more results.
 
-    Conditions that differ are listed; streams that were open at once are added. Of several hosts, what compares two
-    clocks is left out.
+    Conditions that differ are listed; numbers of streams that were open at once are added. Quantities that compare two
+    clocks are left out if the results are of several hosts.
 
     Args:
-        clocks_agree: the clocks of all hosts do, so that nothing is left out.
+        clocks_agree: the hosts' clocks are synchronized, so nothing is left out.
 
     Raises:
-        LocalError: they are of different versions of chunkwire, or only some have a baseline.
+        LocalError: their versions of chunkwire differ, or only some have a baseline.
     """
     versions = sorted({str(result.conditions["chunkwire"]) for result in results if "chunkwire" in result.conditions})
     if len(versions) > 1:
@@ -126,7 +126,7 @@ def _sum(parts: Sequence[Gathered], *, has_clocks: bool) -> Gathered:
 
 
 def _compares_clocks(name: str) -> bool:
-    """Say whether a quantity compares two clocks: a segment does where it ends with an arrival from another hop."""
+    """Say whether a quantity compares two clocks, as a segment does that ends with an arrival."""
     return name in CLOCKS_COMPARED or f"{ARROW}arrived" in name
 
 
@@ -244,7 +244,7 @@ def _counts(members: Mapping[str, object]) -> dict[str, int]:
 
 def _seconds(value: object) -> float:
     if not 0 <= _number(value) < 1e12:
-        raise ValueError(f"expected s, got {value!r}")
+        raise ValueError(f"expected seconds, got {value!r}")
     return _number(value)
 
 

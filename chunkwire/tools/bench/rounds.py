@@ -1,7 +1,6 @@
-"""What was gathered of one target: rounds of histograms and counts, which add up over turns, runs and machines.
+"""The samples of one target: rounds of histograms and counts, which can be added over turns, runs and machines.
 
-The rule here: pure, and nothing is judged. A round is a stretch of time. Frames of one stream, and of one moment,
-depend on each other, so that intervals are resampled from rounds, never from frames. Times are whole ns.
+The rule here: pure; nothing is judged. A round is an interval of the run. Times are whole ns.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
 from chunkwire.tools.bench.saturation import Trend
 
 MAX_ROUNDS: Final = 64
-"""Rounds of one target. When there would be more, neighbours are added in pairs: memory stays bounded over hours."""
+"""Rounds of one target, at most; beyond, neighbours are added in pairs, so that memory is bounded."""
 MIN_KNOWN: Final = 0.99
-"""Share of a figure's samples that must be known: what is missing is mostly late, so the rest would look too good."""
+"""Share of a figure's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
 PER_STREAM: Final = ("first", "ttft", "itl")
-"""Quantities of which each stream has one sample, whenever it began."""
+"""Quantities with one sample a stream; they count during warm-up, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Figure:
     """All samples of one quantity, in ns.
 
     Attributes:
-        known, of: samples whose value is known, out of all that there should be.
+        known, of: samples with a known value; all samples.
     """
 
     histogram: DurationHistogram
@@ -36,19 +35,19 @@ class Figure:
 
     @property
     def is_known(self) -> bool:
-        """Say whether enough samples are known for a percentile."""
+        """Say whether enough samples have a known value for a percentile."""
         return self.known >= MIN_KNOWN * self.of
 
 
 @dataclass(slots=True)
 class Round:
-    """What arrived in one stretch of time.
+    """The samples of one interval of a run.
 
     Attributes:
         seconds: its length.
-        frames, reads: that arrived in it.
+        frames, reads: how many arrived in it.
         samples: by the name of a quantity, in ns.
-        unknown: samples whose value could not be known, by the name of a quantity.
+        unknown: number of samples without a known value, by the name of a quantity.
     """
 
     seconds: float = 0.0
@@ -56,6 +55,11 @@ class Round:
     reads: int = 0
     samples: dict[str, DurationHistogram] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+
+    def figure(self, name: str) -> Figure:
+        """Return the samples of a quantity."""
+        histogram = self.samples.get(name) or DurationHistogram()
+        return Figure(histogram, histogram.n, histogram.n + self.unknown.get(name, 0))
 
     def record(self, name: str, value: int) -> None:
         """Count a sample of a quantity."""
@@ -65,11 +69,11 @@ class Round:
         histogram.record(value)
 
     def record_unknown(self, name: str, count: int = 1) -> None:
-        """Count samples of a quantity that have no value."""
+        """Count samples of a quantity without a known value."""
         self.unknown[name] = self.unknown.get(name, 0) + count
 
     def add(self, other: Round) -> None:
-        """Take another's in."""
+        """Add another round's samples."""
         self.seconds += other.seconds
         self.frames += other.frames
         self.reads += other.reads
@@ -81,15 +85,15 @@ class Round:
 
 @dataclass(slots=True)
 class Gathered:
-    """What was gathered of one target.
+    """The samples of one target.
 
     Attributes:
         rounds: in the order of time.
-        width: s of a round that is filled by `at`.
-        streams: that were asked for, whatever became of them.
-        failures: how many of them failed, by kind, such as "reset" or "status 503"; a stream fails once at most.
-        warmup: s at the beginning that are left out of the rounds.
-        trends: how much later frames became, one a run.
+        width: length of the rounds that `at` gives, s.
+        streams: number of streams that were begun, failed ones included.
+        failures: number of failed streams by kind, such as "reset" or "status 503".
+        warmup: s at the beginning that the rounds leave out.
+        trends: one a run.
         shown: (planned or None, arrived) of the first streams' frames, s since the stream's request; not in JSON.
     """
 
@@ -103,7 +107,7 @@ class Gathered:
 
     @property
     def failed(self) -> int:
-        """Streams that failed, of all kinds."""
+        """Number of failed streams."""
         return sum(self.failures.values())
 
     @property
@@ -125,21 +129,21 @@ class Gathered:
         return sum_of(one.samples[name] for one in list(self.rounds) if name in one.samples)
 
     def figure(self, name: str) -> Figure:
-        """Return all that there is of a quantity."""
+        """Return all samples of a quantity, and how many of them are known."""
         histogram = self.samples(name)
         unknown = sum(one.unknown.get(name, 0) for one in self.rounds)
         return Figure(histogram, histogram.n, histogram.n + unknown)
 
     def has(self, name: str) -> bool:
-        """Say whether a quantity has a sample whose value is known."""
+        """Say whether a quantity has a sample with a known value."""
         return any(name in one.samples for one in self.rounds)
 
     def has_seen(self, name: str) -> bool:
-        """Say whether a quantity has a sample, of a known value or not: whether what it is taken from came at all."""
+        """Say whether a quantity has a sample, known or not."""
         return any(name in one.samples or name in one.unknown for one in self.rounds)
 
     def at(self, seconds: float) -> Round:
-        """Return the round of a moment, s since sampling began; the first one for what was before."""
+        """Return the round of a moment, s since sampling began; the first round for a moment before."""
         index = max(0, int(seconds / self.width))
         if index < len(self.rounds):
             return self.rounds[index]
@@ -152,7 +156,7 @@ class Gathered:
         return self.rounds[index]
 
     def leave_out(self, count: int) -> None:
-        """Leave out the first rounds, as warm-up; what a stream has one of stays, in the round that follows."""
+        """Remove the first rounds, as warm-up; the samples of `PER_STREAM` are moved to the round that follows."""
         for one in self.rounds[:count]:
             self.warmup += one.seconds
             for name in PER_STREAM:
@@ -161,17 +165,17 @@ class Gathered:
         del self.rounds[:count]
 
     def in_rounds(self, count: int) -> list[Round]:
-        """Return so many rounds at most: neighbours added up."""
+        """Return at most so many rounds, by adding neighbours."""
         size = max(1, -(-len(self.rounds) // count))
         return [_added(self.rounds[k : k + size]) for k in range(0, len(self.rounds), size)]
 
     def as_one_round(self) -> Gathered:
-        """Return the same with all rounds added up: where one run of several is the round."""
+        """Return the same samples as one round: with a baseline, a turn is a round."""
         rounds = [_added(self.rounds)] if self.rounds else []
         return Gathered(rounds, self.width, self.streams, dict(self.failures), self.warmup, self.trends, self.shown)
 
     def add(self, other: Gathered) -> None:
-        """Take another run in: its rounds follow."""
+        """Add another run: its rounds follow."""
         self.rounds += other.rounds
         while len(self.rounds) > MAX_ROUNDS:
             self.rounds = _in_pairs(self.rounds)

@@ -1,8 +1,7 @@
-"""Reads of many streams to samples of a bench. Pure: given what arrived when.
+"""Turns the timed reads of streams into samples of the quantities of `statistics`. Pure.
 
-The rule here: a moment is taken by the receiver; here octets are scanned, frames separated, stamps found, and the
-quantities of `statistics` made. A frame arrives when its last octet does. Only frames inside the window count, but
-for `first`, of which each stream has one.
+The rule here: the receiver reads the clock; this module scans the octets, separates frames and finds stamps. A frame
+arrives when its last octet does. Frames count only inside the window, except for `PER_STREAM` quantities.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, DataEnd, Event
 
 SHOWN_STREAMS: Final = 3
-"""Streams whose arrivals are kept against their plan, for a chart."""
+"""Streams whose planned moments and arrivals are kept for a chart, and how many frames of each."""
 SHOWN_FRAMES: Final = 400
 
 STALL_NS: Final = 1_000_000_000
-"""A silence of an open stream that counts as a failure: at least so long,"""
+"""Silence after which an open stream counts as stalled: at least this long,"""
 STALL_GAPS: Final = 10
-"""and so many times its longest pause before."""
+"""and this many times its longest gap so far."""
 
 HOLD_FRAMES: Final = 512
-"""Frames of a stream whose `hold` waits for the least delayed one: over a longer stream it is the least one so far."""
+"""Frames of a stream that `hold` is computed for at a time, relative to the least delayed frame so far."""
 
 NO_FRAME: Final = "ended without a frame"
 
 
 @dataclass(slots=True)
 class Window:
-    """When samples count, ns on the receiver's clock; its owner opens and closes it.
+    """The interval in which samples count, ns on the receiver's clock; its owner opens and closes it.
 
     Attributes:
-        began_ns: when it was first opened; rounds are counted from here.
+        began_ns: when it was first opened: the beginning of the first round.
     """
 
     began_ns: float = math.inf
@@ -52,19 +51,20 @@ class Window:
     closes_ns: float = math.inf
 
     def seconds_of(self, now_ns: int) -> float:
-        """Return the place of a moment in the sampling, s; below zero before it began, its end for a later one."""
+        """Return a moment as s since the sampling began: below zero before it, its end for a later moment."""
         return (min(now_ns, self.closes_ns) - self.began_ns) / 1e9 if self.began_ns < math.inf else -1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """One frame, where somebody wants them one by one.
+    """One frame, for `--csv`.
 
     Attributes:
-        stream, number: from 1; of the frame in its stream.
-        arrived_ns: since the stream's request; None where that is not known.
-        late_ns, added_ns, gap_ns: None where it has none, or it is not known.
-        is_sampled: it came while the bench sampled.
+        stream: its number, from 1.
+        number: of the frame in its stream, from 1.
+        arrived_ns: since the stream's request; None where it is not known.
+        late_ns, added_ns, gap_ns: None where the frame has none, or it is not known.
+        is_sampled: it arrived inside the window.
     """
 
     stream: int
@@ -77,21 +77,21 @@ class FrameSample:
 
 
 class StreamSampler:
-    """One stream: what it brought, read after read.
+    """Takes the reads of one stream.
 
     Attributes:
         failure: how the stream failed; empty while it has not.
-        is_over: the body has come to an end, its own or another.
-        reads: receives that brought something.
+        is_over: the body has ended, or the stream has failed.
+        reads: number of receives that returned octets.
 
     Args:
-        sent_ns: when its request was sent, on the clock of `take`; the stamps' clock, where `late` is to mean anything.
-        reader: of the answer, where a language model gives one.
-        recorder: records what arrives, where somebody saves it.
-        report_frame: is given each frame, where somebody wants them one by one.
-        stream: its number, for them.
-        is_kernel: a frame comes when the kernel says so; where it does not, that is unknown.
-        segments: takes the moments of each frame that counts; None where no kernel stamps are read.
+        sent_ns: when its request was sent, on the clock of `take`. `late` and `added` need stamps on this clock.
+        reader: reads a language model's answer; None for another stream.
+        recorder: records what arrives; None without `--save`.
+        report_frame: is called with each frame; None without `--csv`.
+        stream: its number.
+        is_kernel: the kernel's stamp is a frame's arrival; without a stamp it is unknown.
+        segments: takes the moments of each frame that counts; None without kernel stamps.
     """
 
     failure = ""
@@ -100,7 +100,7 @@ class StreamSampler:
     _is_finished = False
     _received = 0  # octets, of the body unless more follow it
     _arrived_ns = _read_ns = 0  # of the latest receive
-    _is_known = _was_known = True  # when the frame came, and the one before
+    _is_known = _was_known = True  # is the arrival of the frame known, and of the one before
     _last_ns = 0
     _first_ns = 0
     _longest_gap_ns = 0
@@ -135,7 +135,7 @@ class StreamSampler:
         self._is_kernel = is_kernel
         self._segments = segments
         self._is_plain = framing.kind is not BodyKind.CHUNKED
-        self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not known, ns
+        self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not computed yet, ns
         self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
         if len(gathered.shown) < SHOWN_STREAMS:
@@ -144,18 +144,19 @@ class StreamSampler:
 
     @property
     def has_begun(self) -> bool:
-        """Say whether a frame has come."""
+        """Say whether a frame has arrived."""
         return self._frames > 0
 
     def is_stalled(self, now_ns: float) -> bool:
-        """Say whether an open stream has been silent for long, by its own pauses so far."""
+        """Say whether an open stream has been silent for much longer than its longest gap so far."""
         silent_ns = now_ns - self._last_ns
         return self.has_begun and not self.is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
     def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0) -> bool:
-        """Take what one receive returned at a moment; False once the stream is over, whole or broken.
+        """Take what one receive returned; False once the stream is over, complete or failed.
 
         Args:
+            now_ns: when it returned.
             octets: empty at the end of input, None at a reset.
             arrived_ns: the kernel's stamp of its last octet, 0 where it is not known.
         """
@@ -191,7 +192,7 @@ class StreamSampler:
         return not self._scanner.is_complete
 
     def finish(self) -> None:
-        """Count what only a whole stream shows, once, when nothing more is taken; an end that it takes does so."""
+        """Record what only a whole stream gives, once; `take` calls it at the end of the stream."""
         if self._is_finished:
             return
         self._is_finished = self.is_over = True

@@ -1,7 +1,7 @@
-"""Signs that a bench asked for more than somebody could do: then its figures show a queue, not a delay.
+"""Signs of saturation: origin, server or meter cannot keep up with the load, and latencies are those of a queue.
 
-The rule here: pure. Frames that arrive ever later while the plan goes on are such a sign; so is a meter that
-never waits.
+The rule here: pure. The signs: lateness that grows during the run, a meter that is never idle, and a rate that the
+meter cannot reach.
 """
 
 from __future__ import annotations
@@ -16,27 +16,30 @@ END_SHARE: Final = 0.2
 """Share of the samples at the beginning and at the end of a run that are compared."""
 
 LOW_SHARE: Final = 0.1
-"""They are compared by their tenth percentile: a queue delays every frame, a hop that holds only some."""
+"""They are compared by their tenth percentile: a queue delays all frames, a hop that holds only some."""
 
 MIN_SAMPLES: Final = 50
 MIN_GROWTH_SECONDS: Final = 0.05
-"""Growth below this may be a pause of the machine at the end of a run."""
+"""Smaller growth may be a pause of the machine at the end of the run."""
 MIN_GROWTH_SHARE: Final = 0.05
-"""Growth in s a second of sampling: at 0.05, one frame in twenty is more than somebody can do."""
+"""Growth in s a second of sampling: at 0.05, 5 % of the load is too much."""
+MIN_BEHIND_SECONDS: Final = 0.25
+"""A stream at a rate that begins less late than this may be so by a pause of the machine."""
 BUSY_SHARE: Final = 0.9
-"""A loop that waits for less than a tenth of its time has frames waiting for it in the kernel."""
+"""Above this busy share of the meter, frames wait for it in the kernel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """What became of one run's lateness between its beginning and its end.
+    """How lateness grew between the beginning and the end of one run.
 
     Attributes:
         seconds: of sampling.
-        written_later: s by which the origin fell further behind its plan.
-        arrived_later: s by which frames arrived further behind their writes.
-        behind: s, how late frames arrived in the end, against the plan; against the write where there is no plan.
-        busy: share of its time in which the meter did not wait; None where it was not measured.
+        written_later: s, growth of the delay from plan to write.
+        arrived_later: s, growth of the delay from write to arrival.
+        behind: s, how late frames arrived at the end, after the plan; after the write where there is no plan.
+        busy: share of the time in which the meter was not idle; None where it was not measured.
+        behind_rate: s by which the latest stream began after its planned beginning; 0 without a rate.
     """
 
     seconds: float
@@ -44,16 +47,22 @@ class Trend:
     arrived_later: float = 0.0
     behind: float = 0.0
     busy: float | None = None
+    behind_rate: float = 0.0
 
     @property
     def is_growing(self) -> bool:
-        """Frames came later and later."""
+        """Lateness grew during the run."""
         return self.written_later + self.arrived_later > max(MIN_GROWTH_SECONDS, MIN_GROWTH_SHARE * self.seconds)
 
     @property
     def is_meter_busy(self) -> bool:
-        """The meter hardly waited, so that frames waited for it."""
+        """The meter was hardly ever idle, so frames waited for it."""
         return self.busy is not None and self.busy > BUSY_SHARE
+
+    @property
+    def is_rate_missed(self) -> bool:
+        """The meter began streams more slowly than the rate."""
+        return self.behind_rate > max(MIN_BEHIND_SECONDS, MIN_GROWTH_SHARE * self.seconds)
 
 
 def trend_of(
@@ -88,16 +97,28 @@ def _low(samples: DurationHistogram) -> int:
 
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:
-    """Yield what most of the runs of one target show, a line each; nothing where nothing was saturated."""
+    """Yield a line for each sign of saturation of one target's runs; growth counts where most runs show it."""
     growing = [trend for trend in trends if trend.is_growing]
     if growing and 2 * len(growing) >= len(trends):
         worst = max(growing, key=lambda trend: trend.behind)
         if worst.written_later > worst.arrived_later:
-            culprit = "the origin writes ever later than planned, so it cannot keep up with this load"
+            cause = "the delay from plan to write grows, so the origin cannot keep up with this load"
         else:
-            culprit = "frames arrive ever later after their write, so the server, the way or this meter cannot keep up"
-        yield f"saturated: {culprit}; at the end frames were {worst.behind:.3g} s late, and the figures show a queue"
+            cause = "the delay from write to arrival grows, so the server, the path or this meter cannot keep up"
+        yield f"saturated: {cause}; at the end frames were {worst.behind:.3g} s late: the figures are those of a queue"
     busy = [trend.busy or 0.0 for trend in trends if trend.is_meter_busy]
     if busy:
         share = f"{max(busy) * 100:.0f} %"
-        yield f"saturated: this meter was busy for {share} of the time, so a part of late, added and gap is its own"
+        yield f"saturated: this meter was busy {share} of the time, so a part of late, added and gap is its own delay"
+    if line := rate_missed(trends):
+        yield line
+
+
+def rate_missed(trends: Sequence[Trend]) -> str:
+    """Return by how much the meter missed the rate of streams; empty where it did not."""
+    missed = [trend for trend in trends if trend.is_rate_missed]
+    if not missed:
+        return ""
+    worst = max(missed, key=lambda trend: trend.behind_rate)
+    behind = f"after {worst.seconds:.3g} s it was {worst.behind_rate:.3g} s behind"
+    return f"the rate was not reached: this meter cannot begin streams so fast, {behind}"

@@ -1,8 +1,9 @@
-"""Where a frame's time went: from the plan over each hop of ours to the read of the client, segment by segment.
+"""The segments of a frame's way: from its planned moment through each of our hops to the client's read.
 
-The rule here: pure. A segment lies between two moments in a row, and is known where both are. Hops say what they know
-by `/stamps` of their `--admin` address: see `server.stampdesk`, whose lines are read here. A hop is byte-exact, so that
-a frame is found in it by the offset of its last octet in the body. Moments at the first gateway end in `gw1`.
+The rule here: pure. A segment lies between two successive moments, and is known where both are. The moments at a hop
+come from `/stamps` of its `--admin` address (`server.stampdesk`), whose lines are parsed here. Hops are byte-exact, so
+a frame is identified at a hop by the offset of its last octet in the body. Names of moments at the first gateway end
+in `gw1`.
 """
 
 from __future__ import annotations
@@ -12,36 +13,36 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.wire.errors import LocalError
 
 ARROW: Final = " → "
 WAKE: Final = f"arrived{ARROW}read"
-"""From the packet's arrival to our receive: what this meter's own wake-up took."""
+"""From the packet's arrival to the return of our receive: the delay of this meter's own reads."""
 TIMER: Final = "timer"
-"""How late the timers of this meter were."""
+"""The lateness of this meter's timers."""
 
 STAMPS_FIELD: Final = "Chunkwire-Stamps"
-"""The request field whose value names a body in what the hops say: the run, a dash, the stream's number."""
+"""The request field that names a response's body to the hops: the run, a dash, the stream's number."""
 
 MAX_FRAMES: Final = 1_000_000
-"""Frames of one run that wait for what the hops know: 300 MB. What is beyond them is counted as unknown."""
+"""Frames of one run that are kept until the hops are asked: 300 MB. Further ones count as unknown."""
 
-# A moment has a name, and its ns since the epoch, 0 where that is not known.
-Moment = tuple[str, int]
+Moment: TypeAlias = tuple[str, int]
+"""A name, and ns since the epoch; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMoments:
-    """What the client knows of one frame; ns since the epoch, 0 where it is not known.
+    """The moments of one frame that the client knows, ns since the epoch, 0 where it is not known.
 
     Attributes:
-        second: of sampling, in which it came.
+        second: of its arrival, s since sampling began.
         stream: its number.
-        end: octets of the body up to its last one.
-        planned, written: as the frame says itself.
+        end: octets of the body up to the frame's last one.
+        planned, written: from the stamp in the frame.
         arrived, read: at the client.
     """
 
@@ -56,7 +57,7 @@ class FrameMoments:
 
 @dataclass(frozen=True, slots=True)
 class HopStamps:
-    """What one hop knows of one body: ends of its receives and writes in rising order, and the moments of each."""
+    """The stamps of one body at one hop: its receives and writes, in rising order of their ends."""
 
     point: str
     has_queued: bool
@@ -66,7 +67,7 @@ class HopStamps:
     write_ends: Sequence[int]
 
     def moments(self, end: int, suffix: str) -> list[Moment]:
-        """Return the moments of the frame that ends there, in their order."""
+        """Return the moments of the frame that ends at this octet, in the order of the way."""
         read, write = _at(self.reads, self.read_ends, end), _at(self.writes, self.write_ends, end)
         is_origin = self.point == "origin"
         found = [] if is_origin else [(f"arrived{suffix}", read[0]), (f"read{suffix}", read[1])]
@@ -80,7 +81,7 @@ _UNKNOWN: Final = HopStamps("gateway", has_queued=False, reads=(), writes=(), re
 
 
 def _at(rows: Sequence[Sequence[int]], ends: Sequence[int], end: int) -> Sequence[int]:
-    """Return the moments of the call that took the octet before `end`; a stamp only where the call ended there."""
+    """Return the moments of the call that carried the octet before `end`; a stamp only where the call ended there."""
     k = bisect_left(ends, end)
     if k == len(ends):
         return (0, 0, 0)
@@ -92,10 +93,10 @@ def _at(rows: Sequence[Sequence[int]], ends: Sequence[int], end: int) -> Sequenc
 
 @dataclass(slots=True)
 class Segments:
-    """The segments of one run; with hops they are known when the run is over.
+    """Records the segments of one run; with hops, when the run is over.
 
     Attributes:
-        hops: how many hops will say what they know, from the origin on.
+        hops: number of hops that will be asked.
     """
 
     hops: int = 0
@@ -103,7 +104,7 @@ class Segments:
     dropped: int = 0
 
     def take(self, one: Round, frame: FrameMoments) -> None:
-        """Take a frame that counts; `one` is its round."""
+        """Take a frame that counts, and its round."""
         if not self.hops:
             _record(one, [*_own(frame), *_client(frame)])
         elif len(self.frames) < MAX_FRAMES:
@@ -114,9 +115,12 @@ class Segments:
     def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]]) -> None:
         """Record the segments of all frames, once.
 
+        A hop without a stamp of the run is not on the way, where another hop has some.
+
         Args:
-            stamps: of each hop, by the number of the stream.
+            stamps: of each hop, the origin first, by the number of the stream.
         """
+        stamps = [hop for hop in stamps if hop] or stamps
         frames, self.frames = self.frames, []
         names: list[str] = []
         for frame in frames:
@@ -135,13 +139,13 @@ class Segments:
 
 
 def _stand_in(hop: dict[int, HopStamps]) -> HopStamps:
-    """Return what knows nothing, of the same point: so that its segments are counted as unknown."""
+    """Return stamps of the same point that know nothing, so that the segments count as unknown."""
     some = next(iter(hop.values()), _UNKNOWN)
     return HopStamps(some.point, some.has_queued, (), (), (), ())
 
 
 def _own(frame: FrameMoments) -> list[Moment]:
-    """Return what the frame says of itself; nothing where its origin writes no stamps."""
+    """Return the moments in the frame's stamp; none where it has no stamp."""
     if not frame.written:
         return []
     planned = [("planned", frame.planned)] if frame.planned else []
@@ -162,7 +166,7 @@ def _record(one: Round, moments: Iterable[Moment]) -> None:
 
 
 def names_of(gathered: Gathered) -> list[str]:
-    """Return the names of all segments, in the order of the way."""
+    """Return the names of all segments that have samples, in the order of the way."""
     found = dict.fromkeys(
         name for one in gathered.rounds for part in (one.samples, one.unknown) for name in part if ARROW in name
     )
@@ -178,15 +182,15 @@ def names_of(gathered: Gathered) -> list[str]:
 
 
 def parse_stamps(text: str, *, where: str) -> dict[int, HopStamps]:
-    """Return what a hop knows, by the number of the stream.
+    """Return a hop's stamps by the number of the stream, from the text that `/stamps` answers.
 
     Raises:
-        LocalError: it is not what `/stamps` answers.
+        LocalError: it has another form.
     """
     try:
         return dict(_parsed(json.loads(line)) for line in text.splitlines() if line)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise LocalError(f"{where}: expected what /stamps of a --stamps server answers, got something else") from error
+        raise LocalError(f"{where}: expected the answer of /stamps of a --stamps server, got something else") from error
 
 
 def _parsed(members: dict[str, Any]) -> tuple[int, HopStamps]:

@@ -1,8 +1,7 @@
-"""The one percentile of the package, and the quantities of a bench, each with its definition.
+"""The package's definition of a percentile, and the quantities of a bench with their definitions.
 
-The rule here: a percentile is the nearest rank (`QUANTILES` names it): of a list a sample that occurred, of a histogram
-at most 0.1 % above one. A percentile that fewer than ten samples lie beyond is left blank: it would show one bad
-moment, not the system.
+The rule here: a percentile is the nearest rank (`QUANTILES`): of a list it is a sample, of a histogram it is at most
+0.1 % above one. With fewer than ten larger samples it is blank, since it would show a single event.
 """
 
 from __future__ import annotations
@@ -18,25 +17,29 @@ from chunkwire.tools.bench.rounds import Figure
 
 QUANTILES: Final = "nearest rank (R type 1), to 0.1 %"
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
+MAX: Final = "max"
+NAMES: Final = {percentage: f"p{percentage:g}" for percentage in PERCENTILES}
+FIGURES: Final = (*NAMES.values(), MAX)
+"""The figures of a quantity, by name."""
 
 MIN_BEYOND: Final = 10
-"""Samples that must lie beyond a percentile. The same rule as the meter's that our figures are compared with."""
+"""Samples that must be larger than a percentile. `bench/meter` has the same rule."""
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "first": "request sent → first frame complete",
         "late": "arrival later than planned",
         "added": "arrival later than the actual write",
-        "hold": "arrival later than the stream's least delayed frame, by its write",
+        "hold": "added, less that of the stream's least delayed frame",
         "gap": "between frames",
     }
 )
-"""What each quantity is, as it is printed.
+"""The quantities, each with its definition as it is printed.
 
 - `first` and `gap` need only the client's clock.
-- `late` is arrival minus planned moment, `added` is arrival minus actual write: both compare two clocks, and mean
-  something only where the origin and the client share one (the same machine).
-- `hold` is `added` less the smallest `added` of its stream, so that any clock does, and a constant delay does not show.
+- `late` is arrival minus planned moment, `added` is arrival minus actual write. Both compare two clocks, so origin and
+  client must be on one machine.
+- `hold` is `added` minus the smallest `added` of its stream. It needs no common clock, and leaves out a constant delay.
 """
 
 ALIASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -47,10 +50,10 @@ ALIASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "tpot": ("itl", "time per output token: another name of itl"),
     }
 )
-"""TTFT, ITL and ICL as NVIDIA's AIPerf defines them (its Metrics Reference); other tools mean other things by them.
+"""TTFT, ITL and ICL as NVIDIA's AIPerf defines them (its Metrics Reference); other tools define them otherwise.
 
-A role alone is no content. Output tokens are the provider's usage, or, without one, the pieces of content. In a stream
-that is no answer of a language model every frame counts as content, and as one token.
+A role without text is not content. The number of output tokens is the provider's usage; without one, the number of
+pieces of content. In a stream that is not a language model's, each frame counts as content and as one token.
 """
 
 
@@ -60,7 +63,7 @@ class Summary:
 
     Attributes:
         n: samples.
-        percentiles: by percentage; None where fewer than `MIN_BEYOND` samples lie beyond.
+        percentiles: by percentage; None where fewer than `MIN_BEYOND` samples are larger.
         largest: None without samples.
     """
 
@@ -68,9 +71,14 @@ class Summary:
     percentiles: Mapping[float, int | None]
     largest: int | None
 
+    @property
+    def figures(self) -> dict[str, int | None]:
+        """All figures by their names, `FIGURES`."""
+        return {**{NAMES[percentage]: value for percentage, value in self.percentiles.items()}, MAX: self.largest}
+
 
 def rank_of(n: int, percentage: float) -> int | None:
-    """Return the rank, from 1, of a percentile of so many samples; None where too few samples lie beyond it.
+    """Return the rank, from 1, of a percentile of n samples; None where too few samples are larger.
 
     Args:
         percentage: 0 (the smallest sample) or more, below 100.
@@ -95,13 +103,13 @@ def percentile(ordered: Sequence[float], percentage: float) -> float | None:
 
 
 def percentile_of(samples: DurationHistogram, percentage: float) -> int | None:
-    """Return the percentile of a histogram; None where too few samples lie beyond."""
+    """Return the percentile of a histogram; None where too few samples are larger."""
     rank = rank_of(samples.n, percentage)
     return None if rank is None else samples.at_rank(rank)
 
 
 def summary_of(figure: Figure) -> Summary:
-    """Return the figures of a quantity; it has no percentile where too many of its samples are unknown."""
+    """Return the figures of a quantity; without percentiles where too many of its samples are unknown."""
     samples = figure.histogram
     percentiles = {
         percentage: percentile_of(samples, percentage) if figure.is_known else None for percentage in PERCENTILES
@@ -110,9 +118,9 @@ def summary_of(figure: Figure) -> Summary:
 
 
 def curve(samples: DurationHistogram, points: int = 200) -> list[tuple[float, int]]:
-    """Return the percentile curve of a quantity as (percentage, value), denser towards 100, blanks left out.
+    """Return the percentile curve of a quantity as (percentage, value), denser towards 100.
 
-    The points are those of a logarithmic axis: 50, 75, 87.5 …, with steps between, as far as samples lie beyond.
+    The points are at equal distances on a logarithmic axis, up to the last percentile that is not blank.
     """
     if samples.n <= MIN_BEYOND:
         return []

@@ -1,6 +1,6 @@
-"""One stream of a bench from the connection to the last frame, and how it failed.
+"""Runs one stream of a bench, from the connection to the last frame, and counts its failure.
 
-The rule here: whatever becomes of a stream, it is counted once, and another can follow.
+The rule here: a stream is counted once, however it ends, and another can follow.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ from chunkwire.wire.errors import ChunkwireError
 
 @dataclass(slots=True)
 class Slot:
-    """One of the streams that are open at once, and those that follow it; at a rate, none does.
+    """A place for one open stream, which later streams reuse; at a rate, each stream has its own slot.
 
     Attributes:
-        answered: the first of them has a head, or failed.
-        sampler: of the latest; None before its head.
-        number: of the latest, from 1 over all slots; 0 before any was asked for.
-        asked_ns: when that was asked for.
-        due_ns: when that was to begin; None where no plan says so.
-        is_done: none will follow.
+        answered: its first stream has a response head, or has failed.
+        sampler: of the latest stream; None before its head.
+        number: of the latest stream, from 1 over all slots; 0 before the first.
+        asked_ns: when the latest stream began to connect.
+        due_ns: its planned beginning; None without a rate.
+        has_failed: a stream of it has failed.
+        is_done: no stream will follow.
     """
 
     answered: trio.Event = field(default_factory=trio.Event)
@@ -54,13 +55,13 @@ class Slot:
 
     @property
     def is_settled(self) -> bool:
-        """Say whether a frame has come on it, or a stream of it has ended."""
+        """Say whether it has had a frame, or one of its streams has ended."""
         sampler = self.sampler
         return self.is_done or self.has_failed or (sampler is not None and (sampler.has_begun or sampler.is_over))
 
 
 class StreamRunner:
-    """Runs streams of one load, each by `run`; `finish` counts those that did not end on their own."""
+    """Runs the streams of one load, each by `run`; `finish` counts those that are still open at the end."""
 
     def __init__(self, load: Load, window: Window, loop: Loop | None) -> None:
         self.gathered = Gathered(width=load.round_seconds)
@@ -74,18 +75,18 @@ class StreamRunner:
 
     @property
     def no_frame(self) -> str:
-        """What a stream is called that brings none in time."""
+        """The failure of a stream without a frame in time."""
         return f"no frame within {self._load.patience:g} s"
 
     def fail(self, slot: Slot, kind: str) -> None:
-        """Count a failure, by the stream's own account where it has one already."""
+        """Count a failure; the sampler's own finding has precedence."""
         if slot.sampler is None:
             self.gathered.fail(kind)
         else:
             slot.sampler.failure = slot.sampler.failure or kind
 
     def finish(self, slots: Iterable[Slot], closes_ns: float) -> None:
-        """Judge and count the streams that are open still, once nothing more is read."""
+        """Judge and count the streams that are still open, once nothing more is read."""
         for slot in slots:
             if slot.is_done:
                 continue
@@ -102,13 +103,13 @@ class StreamRunner:
         """Run one stream, and count it.
 
         Args:
-            due_ns: when it was to begin, where a plan said so: `first` is counted from here.
+            due_ns: its planned beginning, from which `first` counts; None: from the request.
 
         Returns:
-            How it failed, empty for not.
+            How it failed, empty where it did not.
 
         Raises:
-            ChunkwireError: the very first stream could not be opened, where the load says that it must.
+            ChunkwireError: the first stream could not be opened although it must be.
         """
         self.gathered.streams += 1
         slot.number = self.gathered.streams
@@ -129,7 +130,7 @@ class StreamRunner:
         return kind
 
     def _keep_unfinished(self, slot: Slot) -> None:
-        """Let `finish` count a stream that was left open: the loop may have octets of it still."""
+        """Leave an open stream to `finish`, since the loop may still have octets of it."""
         if slot.sampler is not None and not slot.sampler.is_over:
             self._unfinished.append(slot.sampler)
 
@@ -162,7 +163,7 @@ class StreamRunner:
             return await self._until_over(ended.wait, sampler, give_up)
 
     async def _until_over(self, wait: Callable[[], Awaitable[None]], sampler: StreamSampler, give_up: float) -> str:
-        """Wait until a stream is over, or silent for longer than may be; return how it failed, empty for not."""
+        """Wait until a stream is over, or silent for too long; return how it failed, empty where it did not."""
         while True:
             seen = sampler.reads
             with trio.move_on_at(give_up):
@@ -171,7 +172,7 @@ class StreamRunner:
             if not sampler.has_begun:
                 return self.no_frame
             if math.isfinite(self._load.seconds):
-                give_up = math.inf  # a silence is judged when the time is over
+                give_up = math.inf  # `finish` judges a silence
             elif sampler.reads == seen:
                 return STALLED
             else:
@@ -207,7 +208,7 @@ class StreamRunner:
         )
 
     def _reader(self, response: Response) -> Reader | None:
-        """Return what reads the answer of a language model; None for another stream, or one that is coded."""
+        """Return the reader of a language model's answer; None for another stream, or with a Content-Encoding."""
         dialect = route(self._load.url.target.partition(b"?")[0].decode("latin-1"))
         if dialect is None or response.get(b"content-encoding"):
             return None

@@ -1,6 +1,7 @@
-"""When an answer of a language model has content, and what it makes of TTFT and ITL as AIPerf defines them. Pure.
+"""When the content of a language model's answer arrived, for TTFT and ITL as AIPerf defines them. Pure.
 
-The rule here: a frame counts where it completes text, reasoning or a tool call; a role, a ping or usage alone does not.
+The rule here: a frame has content where it completes text, reasoning or a part of a tool call; a role, a ping or usage
+is not content.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from chunkwire.llm.dialect import Reader
 
 
 class ContentTimes:
-    """When content came in one stream, and how many tokens it was.
+    """The moments of the first and the last content of one stream, and its number of tokens.
 
     Args:
-        reader: of the answer's dialect; None where every frame is content, and one token.
+        reader: of the answer's dialect; None where each frame counts as content and as one token.
     """
 
     def __init__(self, reader: Reader | None) -> None:
@@ -24,10 +25,10 @@ class ContentTimes:
         self._usage: int | None = None
 
     def take(self, now_ns: int, octets: bytes, *, is_known: bool = True) -> bool:
-        """Take octets of content, or a frame where there is no reader; say whether they are the first with content.
+        """Take octets, or without a reader a frame; say whether they are the first with content.
 
         Args:
-            is_known: `now_ns` is when they came, not only a moment behind it.
+            is_known: `now_ns` is their arrival; otherwise it is only later than that.
         """
         pieces = 1
         if self._reader is not None:
@@ -47,11 +48,11 @@ class ContentTimes:
 
     @property
     def is_known(self) -> bool:
-        """Say whether it is known when the first and the last content came."""
+        """Say whether the arrivals of the first and the last content are known."""
         return self._is_first_known and self._is_last_known
 
     @property
     def latency_ns(self) -> int | None:
-        """(Last content - first) / (tokens - 1), by the provider's usage where it says; None for fewer than two."""
+        """(Last content - first) / (tokens - 1), ns, by the provider's usage if there is one; None below two tokens."""
         tokens = self._usage or self._pieces
         return None if tokens < 2 else (self._last_ns - self._first_ns) // (tokens - 1)

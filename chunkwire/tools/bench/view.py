@@ -1,45 +1,41 @@
-"""The figures of a bench: a table, and a line of JSON.
+"""The result of a bench as a table, and as a line of JSON.
 
-The rule here: samples in, lines out. Nothing is shown without the number of its samples, and a percentile that too few
-samples lie beyond is left blank. Lines are of whole words and as wide as the caller says; None: as long as they are.
+The rule here: pure; a result in, lines out. Figures are shown with the number of their samples. Lines break between
+words, at the width that the caller gives; None: they do not break.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, differences_of, intervals_of
-from chunkwire.tools.bench.limits import MAX, NAMES, Target, streams_line
+from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
+from chunkwire.tools.bench.limits import Precision, streams_line
 from chunkwire.tools.bench.own_error import OWN_ERROR, own_line
 from chunkwire.tools.bench.result import BenchResult
-from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.rounds import Figure, Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.segments import names_of
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, PERCENTILES, QUANTILES, Summary, summary_of
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, NAMES, QUANTILES, Summary, summary_of
 from chunkwire.tools.paint import wrapped
 
 _COMPARED: Final = (
-    f"diff is the target less base, ± the {DIFFERENCE_CONFIDENCE * 100:g} % interval from resampling the rounds; "
-    "~ where no difference is to be seen"
+    f"diff is target less base, ± half its {DIFFERENCE_CONFIDENCE * 100:g} % interval by resampling rounds; ~ where it "
+    "is not significant"
 )
 
 SMALLEST_RATIO: Final = 1e-4
 """A smaller one is written with an exponent, or it would not fit its column."""
-
-
-def figures(summary: Summary) -> dict[str, int | None]:
-    """Return the figures of a quantity by their names, in ns."""
-    return {**{NAMES[percentage]: value for percentage, value in summary.percentiles.items()}, MAX: summary.largest}
+_SEGMENT_PERCENTILES: Final = (50.0, 99.0, 99.9)
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
-    """Yield the heading, a row for each quantity, and beside a baseline its row and the ratio."""
+    """Yield the heading and a row for each quantity; under it the baseline's row, the difference and the ratio."""
     if not any(gathered.has(quantity) for quantity in DEFINITIONS):
         return
-    yield " " * 8 + "".join(f"{NAMES[percentage]:>9}" for percentage in PERCENTILES) + f"{MAX:>9}"
+    yield " " * 8 + _cells(FIGURES)
     for quantity, definition in DEFINITIONS.items():
         summary = summary_of(gathered.figure(quantity))
         if not summary.n:
@@ -48,52 +44,66 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
         if baseline is not None:
             other = summary_of(baseline.figure(quantity))
             yield _row("    base", other)
-            yield from _differences(gathered, baseline, quantity)
+            found = differences_of(gathered, baseline, quantity).values()
+            for name, cells in _differences(list(found), 1e6, 2):
+                yield (name + cells).rstrip()
             yield _ratios(summary, other)
 
 
-def segment_table(gathered: Gathered) -> Iterator[str]:
-    """Yield the segments of the way in µs, each with how many of its frames are known; nothing where there are none."""
+def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
+    """Yield a row for each segment in µs, with its number of known frames; nothing where there are none.
+
+    Where the baseline has the segment, too, its row and the difference follow.
+    """
     names = names_of(gathered)
     if not names:
         return
-    yield f"  {'segment':<26}" + "".join(f"{NAMES[percentage]:>9}" for percentage in PERCENTILES[:1] + PERCENTILES[2:])
+    yield f"  {'segment':<26}" + _cells(NAMES[percentage] for percentage in _SEGMENT_PERCENTILES)
     for name in names:
-        figure = gathered.figure(name)
-        summary = summary_of(figure)
-        cells = (summary.percentiles[percentage] for percentage in PERCENTILES[:1] + PERCENTILES[2:])
-        shown = "".join(f"{'' if value is None else f'{value / 1e3:.1f}':>9}" for value in cells)
-        yield f"  {name:<26}{shown} µs  known {figure.known} of {figure.of}"
+        yield _segment_row(f"  {name}", gathered.figure(name))
+        if baseline is not None and baseline.has_seen(name):
+            yield _segment_row("    base", baseline.figure(name))
+            found = differences_of(gathered, baseline, name)
+            for mark, cells in _differences([found[percentage] for percentage in _SEGMENT_PERCENTILES], 1e3, 1):
+                yield f"{mark:<28}{cells}".rstrip()
+
+
+def _cells(cells: Iterable[str]) -> str:
+    return "".join(f"{cell:>9}" for cell in cells)
+
+
+def _segment_row(name: str, figure: Figure) -> str:
+    percentiles = summary_of(figure).percentiles
+    values = (percentiles[percentage] for percentage in _SEGMENT_PERCENTILES)
+    shown = _cells("" if value is None else f"{value / 1e3:.1f}" for value in values)
+    return f"{name:<28}{shown} µs  known {figure.known} of {figure.of}"
 
 
 def _row(name: str, summary: Summary) -> str:
     # Zero is added so that what rounds to zero has no sign.
-    cells = ("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in figures(summary).values())
-    return f"{name:<8}" + "".join(f"{cell:>9}" for cell in cells)
+    values = summary.figures.values()
+    return f"{name:<8}" + _cells("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in values)
 
 
-def _differences(gathered: Gathered, baseline: Gathered, quantity: str) -> Iterator[str]:
-    """Yield the target less its baseline, `~` where no difference is seen, and half the width of each interval."""
-    found = list(differences_of(gathered, baseline, quantity).values())
-    if not any(found):
-        return
-    shown = ("" if one is None else f"{one.value / 1e6:+.2f}" if one.is_seen else "~" for one in found)
-    yield ("    diff" + "".join(f"{cell:>9}" for cell in shown)).rstrip()
-    halves = ("" if one is None else f"{one.half / 1e6:.2f}" for one in found)
-    yield ("       ±" + "".join(f"{cell:>9}" for cell in halves)).rstrip()
+def _differences(found: Sequence[Interval | None], unit_ns: float, digits: int) -> Iterator[tuple[str, str]]:
+    """Yield the differences, `~` for one that is not significant, and half the width of each interval."""
+    if any(found):
+        values = ("" if one is None else f"{one.value / unit_ns:+.{digits}f}" if one.is_seen else "~" for one in found)
+        yield "    diff", _cells(values)
+        yield "       ±", _cells("" if one is None else f"{one.half / unit_ns:.{digits}f}" for one in found)
 
 
 def _ratios(summary: Summary, baseline: Summary) -> str:
-    cells = ("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in ratios(summary, baseline).values())
-    return ("       x" + "".join(f"{cell:>9}" for cell in cells)).rstrip()
+    found = ratios(summary, baseline).values()
+    return ("       x" + _cells("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in found)).rstrip()
 
 
 def ratios(summary: Summary, baseline: Summary) -> dict[str, float | None]:
     """Return each figure over that of the baseline; None where one is missing or not above zero."""
-    others = figures(baseline)
+    others = baseline.figures
     return {
         name: value / other if value is not None and value > 0 and (other := others[name]) and other > 0 else None
-        for name, value in figures(summary).items()
+        for name, value in summary.figures.items()
     }
 
 
@@ -105,19 +115,19 @@ def _three_digits(ratio: float) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
 
 
-def lines(result: BenchResult, *, width: int | None = None, until: Target | None = None) -> Iterator[str]:
-    """Yield the table, how many samples there are, what failed, and under what conditions they were taken."""
+def lines(result: BenchResult, *, width: int | None = None, until: Precision | None = None) -> Iterator[str]:
+    """Yield the tables, and notes: numbers of samples and failures, warnings, conditions."""
     if result.is_partial:
-        yield "* partial: ended by Ctrl-C; these are the figures until then"
+        yield "* partial: interrupted by Ctrl-C; these are the figures until then"
     yield from table(result.gathered, result.baseline, width=width)
-    yield from segment_table(result.gathered)
+    yield from segment_table(result.gathered, result.baseline)
     notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
-        notes += [f"base is {warning}" for warning in warnings(result.baseline.trends)]
+        notes += [f"base: {warning}" for warning in warnings(result.baseline.trends)]
         notes.append(_COMPARED)
     if "rate" in result.conditions:
-        notes.append("first is counted from the moment that a stream was to begin, its connection included")
+        notes.append("first counts from the planned beginning of the stream, so it includes the connection")
     if until is not None and result.gathered.has("first"):
         notes.insert(0, until.line(result.gathered))
     for note in notes:
@@ -134,7 +144,7 @@ def _notes(gathered: Gathered) -> Iterator[str]:
     if line := own_line(gathered):
         yield line
     if not gathered.has("added") and (gathered.has("first") or not gathered.streams):
-        yield "no stamps in the stream: late, added and hold need them (/probe has them)"
+        yield "the stream has no stamps, which late, added and hold need (/probe has them)"
 
 
 def _share(gathered: Gathered) -> float:
@@ -142,7 +152,7 @@ def _share(gathered: Gathered) -> float:
 
 
 def to_json(result: BenchResult) -> str:
-    """Return the result as one line of JSON: what can be added, and beside it its figures in ms, each with its rule."""
+    """Return the result as one line of JSON: the histograms, and the figures in ms, each with its definition."""
     gathered, baseline = result.gathered, result.baseline
     members: dict[str, object] = {
         **result.as_json(),
@@ -150,10 +160,7 @@ def to_json(result: BenchResult) -> str:
         "quantiles": QUANTILES,
         "quantities": {name: _quantity(gathered, name, rule) for name, rule in DEFINITIONS.items()},
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
-        "segments": {
-            name: {**_quantity(gathered, name, "from one moment to the next"), "of": gathered.figure(name).of}
-            for name in names_of(gathered)
-        },
+        "segments": _segments(gathered),
         "own_error": {name: _quantity(gathered, name, rule) for name, rule in OWN_ERROR.items() if gathered.has(name)},
         "intervals": {name: _intervals(gathered, name) for name in DEFINITIONS},
         "streams": gathered.streams,
@@ -172,7 +179,17 @@ def to_json(result: BenchResult) -> str:
         members["baseline_warnings"] = list(warnings(baseline.trends))
         members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
         members["differences"] = {name: _difference_members(gathered, baseline, name) for name in DEFINITIONS}
+        both = [name for name in names_of(gathered) if baseline.has_seen(name)]
+        members["baseline_segments"] = _segments(baseline)
+        members["segment_differences"] = {name: _difference_members(gathered, baseline, name) for name in both}
     return json.dumps(members, separators=(",", ":"))
+
+
+def _segments(gathered: Gathered) -> dict[str, dict[str, object]]:
+    return {
+        name: {**_quantity(gathered, name, "from one moment to the next"), "of": gathered.figure(name).of}
+        for name in names_of(gathered)
+    }
 
 
 def _intervals(gathered: Gathered, name: str) -> dict[str, list[float] | None]:
@@ -184,7 +201,7 @@ def _intervals(gathered: Gathered, name: str) -> dict[str, list[float] | None]:
 
 
 def _difference_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, dict[str, object] | None]:
-    """Return by figure the difference in ms, half the width of its interval, and whether a difference is seen."""
+    """Return by figure the difference in ms, half the width of its interval, and whether it is significant."""
     found = differences_of(gathered, baseline, name)
     return {
         NAMES[percentage]: None
@@ -201,5 +218,5 @@ def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[st
 
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
     summary = summary_of(gathered.figure(name))
-    values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in figures(summary).items()}
+    values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in summary.figures.items()}
     return {"n": summary.n, **values, "rule": rule}
