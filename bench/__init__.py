@@ -1,5 +1,5 @@
-"""The project's own harness: what a relay, an origin and the codec cost, measured beside other programs.
+"""The project's own benchmarks: cost of a relay, an origin and the codec, measured beside other programs.
 
-`python -m bench --help` tells what there is, README.md how it is measured. Nothing of chunkwire imports this
-package; it starts `python -m chunkwire` as anybody would.
+`python -m bench --help` lists the experiments; README.md has the method and the figures. chunkwire does not import
+this package, which runs `python -m chunkwire` as a user does.
 """

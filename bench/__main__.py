@@ -1,4 +1,4 @@
-"""The one entry point: `python -m bench EXPERIMENT … [--quick] [--json F] [--html F]`. See README.md for the method."""
+"""The command line: `python -m bench EXPERIMENT … [--quick] [--json F] [--html F]`. See README.md for the method."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Plan, Workshop], Iterator[Table]], str
     "relays": (relays, "what a relay adds to a chunk, and how many octets it moves"),
     "tls": (tls, "the same with an HTTPS upstream"),
     "admin": (admin, "what counting for /metrics costs a relay"),
-    "beside": (beside, "a relay beside a paced stream of an origin in the same run of trio"),
-    "watched": (watched, "a relay beside a stream of 1000 frames a second that the lab's page watches"),
-    "fairness": (fairness, "how long a stream waits beside frames that take long to judge"),
-    "polling": (polling, "CPU of a relay with nothing to do, and what polling starves"),
+    "beside": (beside, "a relay with a paced stream of an origin in the same run of trio"),
+    "watched": (watched, "a relay with a stream of 1000 frames a second that the lab's page watches"),
+    "fairness": (fairness, "how long a stream waits while another has frames that are slow to scan"),
+    "polling": (polling, "CPU of an idle relay, and time to a new response"),
     "setup": (setup, "short responses through a relay, with wrk"),
-    "origins": (origins, "how soon a chunk that a handler writes is at the client"),
+    "origins": (origins, "time from a handler's write of a chunk to its client"),
     "answers": (
         answers,
-        "first tokens of a language model through gateway and ask, and how soon it hears of a departure",
+        "first tokens of a language model through gateway and ask; time until its server sees that the reader left",
     ),
-    "memory": (memory, "what an open stream costs"),
-    "startup": (startup, "until a command has said its help, until a server listens"),
+    "memory": (memory, "memory of an open stream"),
+    "startup": (startup, "time until a command has printed its help; until a server listens"),
     "codec": (codec, "frames a second through the codec alone"),
     "writes": (writes, "ways to write a frame: TCP segments, CPU, latency"),
 }
 EPILOG = """examples:
-  python -m bench all --quick                           does everything run here? (no figure to compare)
+  python -m bench all --quick                           does everything run here? (do not compare figures)
   python -m bench relays --rounds 5 --json relays.json --html relays.html
   python -m bench relays --peers nginx,go --workloads one,many
   python -m bench relays --subject 'mine=./my-proxy --from {listen} --to {origin}' --peers none
@@ -60,7 +60,7 @@ EPILOG = """examples:
 
 
 def main(words: list[str]) -> int:
-    """Run the experiments named; return an exit code: 0 measured, 1 nothing could be, 2 usage."""
+    """Run experiments; return an exit code: 0 measured, 1 nothing was measured, 2 usage."""
     parser = _parser()
     options = parser.parse_args(words)
     if options.read:
@@ -177,18 +177,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("experiments", nargs="*", metavar="EXPERIMENT", help="one or more of the above")
-    add("--quick", action="store_true", help="tiny counts and one round: only to see that everything runs")
+    add("--quick", action="store_true", help="few samples and one round: only to see that everything runs")
     add("--rounds", type=int, metavar="N", help="how often each subject is measured (default 3)")
-    add("--peers", type=_peers, metavar="A,B", help="compare with these alone; 'none', or 'all' (default)")
-    add(
-        "--newest", action="store_true", help="relays and tls: the peers in their newest release as well (bench.newest)"
-    )
-    add("--variants", type=_variants, metavar="A,B", help=f"of our own relay: {', '.join(SUBJECTS)}; or 'none'")
+    add("--peers", type=_peers, metavar="A,B", help="compare with these only; 'none', or 'all' (default)")
+    add("--newest", action="store_true", help="relays and tls: also the newest releases of the peers (bench.newest)")
+    add("--variants", type=_variants, metavar="A,B", help=f"our relay as {', '.join(SUBJECTS)}; or 'none'")
     add("--subject", type=_subject, action="append", default=[], metavar="NAME=COMMAND", help="one more relay")
-    add("--workloads", metavar="A,B", help="only these of an experiment's tables, named after its slash")
-    add("--json", type=Path, metavar="FILE", help="write every figure of every round")
-    add("--html", type=Path, metavar="FILE", help="write one self-contained page with the percentile curves")
-    add("--from", dest="read", type=Path, metavar="FILE", help="measure nothing: show what --json wrote")
+    add("--workloads", metavar="A,B", help="only these tables, by the part of the name after the slash")
+    add("--json", type=Path, metavar="FILE", help="write all figures of all rounds")
+    add("--html", type=Path, metavar="FILE", help="write a page with the tables and percentile curves")
+    add("--from", dest="read", type=Path, metavar="FILE", help="show a file of --json instead of measuring")
     return parser
 
 

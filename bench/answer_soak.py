@@ -1,10 +1,10 @@
-"""A soak of the answer endpoint: answers come and go through it, callers leave, providers fail, all at random.
+"""A soak test of the answer endpoint: many answers at once, whose callers leave and whose providers fail at random.
 
-`python -m bench.answer_soak --minutes 10` runs `chunkwire ask` in front of two mocks, one of which lets a third of
-its requests fail, each in some other way, and the other a tenth. It is the callers, 200 at once, in every form.
-Afterwards it says what it found, and exits 1 for any of these: an answer that is neither whole nor clearly failed, a
-text that is not what was asked back, an audit line or a counter that says something else, a breaker that never opened
-or stayed open, more retries than the budget allows, a descriptor or a stream left behind, memory that grew.
+`python -m bench.answer_soak --minutes 10` runs `chunkwire ask` before two mocks, which fail 30 % and 10 % of their
+requests in different ways. It runs 200 callers at once, which ask in all forms. It prints its findings, and exits 1 for
+any of these: an answer that is neither whole nor clearly failed, a text that differs from the mock's, an audit line or
+a counter that disagrees, a breaker that never opened or stayed open, more retries than the budget, a descriptor or a
+stream left open, memory that grew.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from urllib.parse import quote
 import trio
 
 import chunkwire.client
-from bench.processes import ROOT, free_port
-from bench.soak import HOST, SETTLE_SECONDS, growth, metrics_of, resident_kib_of, streams_open, wait_listening
+from bench.processes import HOST, ROOT, free_port, resident_kib_of
+from bench.soak import SETTLE_SECONDS, growth, metrics_of, print_report, streams_open, wait_listening
 from chunkwire.ask.overload import FLOOR_REFILL_S, RETRY_FLOOR
 from chunkwire.client.pool import PER_SERVER
 from chunkwire.client.stream import Stream
@@ -44,11 +44,11 @@ WORDS: Final = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "d
 
 @dataclass
 class AnswerSoak:
-    """What is going on, and what was found.
+    """The state of a soak, and its findings.
 
     Attributes:
-        ended: by the id of an answer that was read to its end: complete or error.
-        breakers: how often each state of a provider's breaker was seen.
+        ended: "complete" or "error", by the id of an answer that was read to its end.
+        breakers: how often each state of a provider's breaker was sampled.
     """
 
     port: int
@@ -107,7 +107,7 @@ async def _ask(soak: AnswerSoak, form: str, question: str) -> None:
 
 
 async def _answer(stream: Stream, form: str) -> tuple[str, str, str]:
-    """Return the text of an answer, how it ended, and its id where it says it."""
+    """Return the text of an answer, how it ended, and its id, "" where it has none."""
     if stream.head.status != 200:
         body = await stream.json()
         is_error = isinstance(body.get("error"), dict) and bool(body["error"].get("message"))
@@ -159,11 +159,11 @@ def _bare(name: str) -> str:
     return name.removeprefix("chatcmpl-")
 
 
-# ---- the endpoint, watched ---------------------------------------------------------------------------------
+# ---- the endpoint -----------------------------------------------------------------------------------------
 
 
 async def run(minutes: float, callers: int, *, seed: int) -> int:
-    """Soak, and print what was found; return the exit code."""
+    """Run the soak and print its findings; return the exit code."""
     soak, admin = AnswerSoak(free_port(), random.Random(seed)), free_port()
     mocks = {name: free_port() for name in FAILING}
     with tempfile.TemporaryDirectory() as place:
@@ -201,7 +201,7 @@ async def _start(words: Sequence[str]) -> trio.Process:
 
 
 async def _load(soak: AnswerSoak, pid: int, minutes: float, callers: int) -> None:
-    """Keep so many callers busy for so long, sampling the endpoint's memory, descriptors and breakers."""
+    """Run so many callers for so long, and sample the endpoint's memory, descriptors and breakers."""
     async with trio.open_nursery() as nursery:
         for _ in range(callers):
             nursery.start_soon(be_caller, soak, name="caller")
@@ -221,7 +221,7 @@ async def _providers(soak: AnswerSoak) -> list[dict[str, Any]]:
 
 
 async def _at_rest(pid: int, admin: int) -> tuple[int, int]:
-    """Return the descriptors and open streams once no stream is open, or as they stay."""
+    """Wait until no stream is open; return the numbers of descriptors and streams, also after the timeout."""
     found = (0, 0)
     for _ in range(int(SETTLE_SECONDS)):
         await trio.sleep(1)
@@ -232,7 +232,7 @@ async def _at_rest(pid: int, admin: int) -> tuple[int, int]:
 
 
 async def _check_breakers_close(soak: AnswerSoak) -> None:
-    """Ask until every breaker is closed: the providers answer most of their questions."""
+    """Ask until every breaker is closed, since the providers answer most questions."""
     states: list[str] = []
     for _ in range(60):
         states = [provider["state"] for provider in await _providers(soak)]
@@ -241,7 +241,7 @@ async def _check_breakers_close(soak: AnswerSoak) -> None:
         await _ask(soak, "json", "still there?")
         soak.asked += 1
         await trio.sleep(COOLDOWN_SECONDS / 5)
-    soak.findings.append(f"breakers stayed {states} in front of providers that answer")
+    soak.findings.append(f"breakers stayed {', '.join(states)} although the providers answer")
 
 
 def _descriptors(pid: int) -> int:
@@ -252,18 +252,18 @@ def _descriptors(pid: int) -> int:
 
 
 def _judge_rest(soak: AnswerSoak, before: int, after: tuple[int, int]) -> None:
-    kept = PER_SERVER * len(FAILING)  # connections to providers that wait for the next question
+    kept = PER_SERVER * len(FAILING)  # idle connections to providers
     if after[0] > before + kept:
-        soak.findings.append(f"{after[0] - before} descriptors are left behind, and at most {kept} are kept on purpose")
+        soak.findings.append(f"{after[0] - before} descriptors are left open; at most {kept} idle connections are kept")
     if after[1]:
-        soak.findings.append(f"{after[1]} streams are open that no caller has")
+        soak.findings.append(f"{after[1]} streams are open without a caller")
     if not any(name.endswith(" open") for name in soak.breakers) and soak.asked > 1000:
         soak.findings.append("no breaker was seen open")
     soak.findings += growth(soak.resident_kib)
 
 
 def _judge_audit(soak: AnswerSoak, lines: list[dict[str, Any]], text: str) -> None:
-    """Hold the audit against what the callers saw, and the counters against the audit."""
+    """Compare the audit with what the callers saw, and the counters with the audit."""
     if len(lines) != soak.asked:
         soak.findings.append(f"{soak.asked} questions, {len(lines)} lines of the audit")
     by_id = {line["id"]: line for line in lines}
@@ -286,7 +286,7 @@ def _judge_retries(soak: AnswerSoak, text: str, seconds: float) -> None:
     floor = RETRY_FLOOR * (1 + seconds / FLOOR_REFILL_S)
     spent, most = _metric(text, "retries_total"), soak.asked * RETRY_SHARE + floor
     if spent > most:
-        soak.findings.append(f"{spent:.0f} retries, and the budget allows {most:.0f}")
+        soak.findings.append(f"{spent:.0f} retries; the budget is {most:.0f}")
 
 
 def _metric(text: str, name: str) -> float:
@@ -299,19 +299,16 @@ def _report(soak: AnswerSoak, before: int, after: tuple[int, int]) -> int:
     lines = [
         *(f"{count:8}  {what}" for what, count in sorted(soak.ends.items())),
         f"{soak.left:8}  callers left",
-        f"{soak.asked:8}  questions; each answer was whole or clearly failed but for the findings below",
+        f"{soak.asked:8}  questions; all answers were whole or clearly failed except for the findings below",
         f"breakers, as sampled: {dict(sorted(soak.breakers.items()))}",
         f"descriptors: {before} before, {', '.join(map(str, soak.descriptors[::4]))} under load, {after[0]} after",
         f"resident MB: {memory} under load; open streams: {after[1]} after",
-        *(f"FOUND {finding}" for finding in soak.findings[:50]),
-        f"{len(soak.findings)} findings",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 1 if soak.findings else 0
+    return print_report(lines, soak.findings)
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the soak that the command line asks for."""
+    """Run the soak of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.answer_soak", description="a soak of the answer endpoint")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--answers", type=int, default=200, metavar="N", help="at once (default: 200)")

@@ -1,8 +1,8 @@
-"""`answers`: how soon the first token of a language model is at its reader, and how soon the model hears that he left.
+"""`answers`: time to the first token of a language model, and time until its server sees that the reader has left.
 
-The model is the origin's mock, which plans its first token 100 ms after the question and one more every 20 ms. It is
-asked directly, through the gateway, and through `chunkwire ask`, one question at a time. Both ends are on one machine
-and read one clock: the reader here, the model in the origin's journal.
+The model is the origin's mock, which plans its first token 100 ms after the question, and one every 20 ms after it. It
+is asked directly, through the gateway, and through `chunkwire ask`. Both ends read the clock of one machine: this
+process the reader's, the origin's journal the model's.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to ask; `token` begins every token in the answer."""
+    """A server to ask: its request, and the octets that begin each token in the answer."""
 
     server: Running
     request: bytes
@@ -65,12 +65,12 @@ class Way:
 
     @property
     def port(self) -> int:
-        """Where it is asked."""
+        """The server's port."""
         return self.server.port
 
 
 def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table of first tokens, one of departures, and one of a crowd's first tokens."""
+    """Yield tables of first tokens, of readers that leave, of a crowd's first tokens, and of CPU."""
     with ExitStack() as servers:
         origin, ways = _start(servers, workshop.cores.server)
         if plan.choose(["first"]):
@@ -89,10 +89,12 @@ def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
                 for name, way in ways.items()
             }
             rows = interleave(measures, plan.rounds, what="answers/leaving")
-            shows = f"from a reader's leaving in mid-answer to the end of the model's stream, a token every {ITL_MS} ms"
+            shows = (
+                f"from a reader's leaving within an answer to the end of the model's stream, a token every {ITL_MS} ms"
+            )
             note = (
-                "reset: the reader's connection is reset. close: it is closed, and what the model writes next is "
-                "answered by a reset; only `ask` takes the FIN itself for a departure."
+                "reset: the reader resets its connection. close: it closes it, and the kernel answers the model's next "
+                "write with a reset; only `ask` ends at the FIN."
             )
             yield Table("answers/leaving", shows, LEAVING, rows, note=note)
     if plan.choose(["crowd"]):
@@ -103,18 +105,18 @@ def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def _crowd_table(plan: Plan) -> Table:
-    """Measure a crowd; each program has the cores that the kernel gives it, as it would have beside others."""
+    """Measure a crowd; the programs are not pinned to a core."""
     crowd = QUICK_CROWD if plan.is_quick else CROWD
     with ExitStack() as servers:
         _, ways = _start(servers, core=None)
         measures = {name: partial(_crowd, way, crowd) for name, way in ways.items()}
         rows = interleave(measures, plan.rounds, what="answers/crowd")
     shows = f"the same with {crowd} questions at once, each on a new connection, and {TOKENS} tokens to each of them"
-    return Table("answers/crowd", shows, FIRST, rows, note="no program is held to a core here")
+    return Table("answers/crowd", shows, FIRST, rows, note="the programs are not pinned to a core")
 
 
 def _cost_table(plan: Plan, name: str) -> Table:
-    """Measure what a token costs each program while so many paced answers run through it, each of them in whole."""
+    """Measure each program's CPU for a token, with many paced answers at once."""
     count, every_ms, tokens = (QUICK_CROWD, ITL_MS, TOKENS) if plan.is_quick else STREAMS[name]
     with ExitStack() as servers:
         _, ways = _start(servers, core=None, every_ms=every_ms, tokens=tokens)
@@ -123,13 +125,13 @@ def _cost_table(plan: Plan, name: str) -> Table:
     shows = (
         f"{count} answers at once, of {tokens} tokens each, one every {every_ms} ms: CPU of the program that is asked"
     )
-    return Table(f"answers/{name}", shows, COST, rows, note="no program is held to a core here")
+    return Table(f"answers/{name}", shows, COST, rows, note="the programs are not pinned to a core")
 
 
 def _start(
     servers: ExitStack, core: int | None, *, every_ms: int = ITL_MS, tokens: int = TOKENS
 ) -> tuple[int, dict[str, Way]]:
-    """Start the model and what stands before it; return its port, and the ways to ask it."""
+    """Start the model and the servers before it; return the model's port, and the ways to ask it."""
 
     def start(name: str, *words: str) -> Running:
         port = free_port()
@@ -151,7 +153,7 @@ def _start(
 
 
 def _first_tokens(way: Way, questions: int) -> Round:
-    """Ask one question after another; the first counts for nothing."""
+    """Ask one question after another; the first does not count."""
     samples: list[float] = []
     for _ in range(questions + 1):
         with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
@@ -159,12 +161,12 @@ def _first_tokens(way: Way, questions: int) -> Round:
             peer.sendall(way.request)
             _read_tokens(peer, way.token, 1)
             samples.append((time.perf_counter() - began) * 1000)
-            _read_tokens(peer, b"0\r\n\r\n", 1)  # its end: the next question finds idle servers
+            _read_tokens(peer, b"0\r\n\r\n", 1)  # the end, so that the servers are idle at the next question
     return Round(summary(samples[1:]), curve(samples[1:]))
 
 
 def _crowd(way: Way, count: int) -> Round:
-    """Ask so many questions at once, after as many that count for nothing; read every answer to its end."""
+    """Ask so many questions at once, after as many that do not count; read all answers to their ends."""
     _ask_at_once(way, count)
     samples = _ask_at_once(way, count)[0]
     return Round(summary(samples), curve(samples))
@@ -179,7 +181,7 @@ def _cost(way: Way, count: int) -> Round:
 
 
 def _ask_at_once(way: Way, count: int) -> tuple[list[float], int]:
-    """Return how many ms each first token took, and how many tokens came."""
+    """Return the times of the first tokens in ms, and the number of tokens."""
     tokens = 0
     samples: list[float] = []
     got: dict[socket.socket, bytes] = {}
@@ -223,7 +225,7 @@ def _departures(way: Way, origin: int, count: int) -> Round:
 
 
 def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
-    """Leave in mid-answer; return how many ms later the model's stream ended, and its tokens in that time."""
+    """Leave within an answer; return after how many ms the model's stream ended, and its tokens until then."""
     with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
         peer.sendall(way.request)
         _read_tokens(peer, way.token, READ_BEFORE_LEAVING)
@@ -235,17 +237,17 @@ def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
 
 
 def _read_tokens(peer: socket.socket, token: bytes, count: int) -> None:
-    """Read until so many tokens have begun."""
+    """Read the beginnings of so many tokens."""
     got = b""
     while got.count(token) < count:
         octets = peer.recv(65536)
         if not octets:
-            raise Trouble(f"expected {count} of {token!r}, got the end of the connection")
+            raise Trouble(f"expected {count} of {token.decode()}, got the end of the connection")
         got += octets
 
 
 def _end_of_stream(origin: int) -> tuple[int, int]:
-    """Return when the last stream of the model ended, ns since the epoch, and the frames it wrote."""
+    """Return when the model's last stream ended, ns since the epoch, and its number of frames."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with socket.create_connection((HOST, origin), _PATIENCE) as peer:

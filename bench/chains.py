@@ -1,18 +1,15 @@
-"""Chains of real proxies with random settings, probed hop by hop and from the outermost one alone.
+"""Chains of real proxies with random settings, probed hop by hop, and through the outermost hop alone.
 
-`python -m bench.chains 100 200` draws a chain for each of these seeds: 2 to 4 hops out of the programs of `bench.rows`,
-old and new, with settings whose values are drawn too. It makes the change that is offered first, probes again, and
-prints how often each was right. Every second chain is probed while other work keeps all cores busy. `--json FILE`
-keeps a line a chain.
+`python -m bench.chains 100 200` draws a chain for each of these seeds: 2 to 4 hops of the programs of `bench.rows`, old
+and new, with random settings. It makes the first suggested change, probes again, and prints how often each claim was
+right. Every second chain is probed on busy cores. `--json FILE` appends a line for each chain.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,8 +20,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from bench.newest import version_said
-from bench.processes import Trouble
+from bench.processes import Trouble, busy_cores
 from bench.rows import (
     PROGRAMS,
     Start,
@@ -36,7 +32,8 @@ from bench.rows import (
     nginx_with,
     traefik_with,
 )
-from bench.workshop import Workshop, open_workshop
+from bench.text import print_line
+from bench.workshop import Workshop, open_workshop, version_said
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.tools.probe.fixes import Basis, advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
@@ -77,7 +74,7 @@ def _started(start: Start, workshop: Workshop, path: str) -> Callable[[int], Abs
 
 
 def more_settings(workshop: Workshop, chance: random.Random) -> dict[str, Setting]:
-    """Return settings by name, on each version that can be had here, with values that are drawn."""
+    """Return settings by name, with random values, for each version of each program that is available."""
     found: dict[str, Setting] = {}
     for program, versions in PROGRAMS.items():
         for find, word in versions:
@@ -111,11 +108,11 @@ def _nginx(version: tuple[int, ...], start: Starter, chance: random.Random) -> d
         freed=streams,
         passes_1_0=True,
     )
-    as_it_comes = Setting(start(nginx_with("")))
+    default = Setting(start(nginx_with("")))
     if version < (1, 29):
-        as_it_comes = Setting(start(nginx_with("")), OCTETS, change=OFF, freed=freed, asks_1_0=True)
+        default = Setting(start(nginx_with("")), OCTETS, change=OFF, freed=freed, asks_1_0=True)
     return {
-        "as it comes": as_it_comes,
+        "default": default,
         sizes + old: Setting(start(nginx_with(sizes + old)), OCTETS, change=OFF, freed=freed, asks_1_0=True),
         OFF: Setting(start(nginx_with(OFF)), asks_1_0=version < (1, 29)),
         http_1_1 + sizes: Setting(start(nginx_with(http_1_1 + sizes))),
@@ -129,7 +126,7 @@ def _haproxy(version: tuple[int, ...], start: Starter, chance: random.Random) ->
     coder = f"{no_delay}  compression algo {chance.choice(['gzip', 'deflate'])}\n  compression type text/event-stream"
     holds = version < (3, 4)
     return {
-        "as it comes": Setting(start(haproxy_with("")), TIME if holds else frozenset(), passes_1_0=True),
+        "default": Setting(start(haproxy_with("")), TIME if holds else frozenset(), passes_1_0=True),
         "http-no-delay": Setting(start(haproxy_with(no_delay))),
         coder: Setting(start(haproxy_with(coder)), CODED if holds else frozenset(), codes=True, passes_1_0=True),
     }
@@ -138,7 +135,7 @@ def _haproxy(version: tuple[int, ...], start: Starter, chance: random.Random) ->
 def _apache(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
     level = f"SetOutputFilter DEFLATE\nDeflateCompressionLevel {chance.randint(1, 9)}"
     return {
-        "as it comes": Setting(start(apache_with(""))),
+        "default": Setting(start(apache_with(""))),
         level: Setting(start(apache_with(level, "filter", "deflate")), codes=True),
     }
 
@@ -149,7 +146,7 @@ def _caddy(version: tuple[int, ...], start: Starter, chance: random.Random) -> d
     buffers = "response_buffers unlimited" if version >= (2, 7) else "buffer_responses"
     holds = CODED if version < (2, 9) else frozenset[Kind]()
     return {
-        "as it comes": plain,
+        "default": plain,
         coder: Setting(start(caddy_with(coder)), holds, codes=True, change="encode {", freed=plain),
         buffers: Setting(
             start(caddy_with("", f"{{\n {buffers}\n}}")), OCTETS, change="reverse_proxy without", freed=plain
@@ -159,7 +156,7 @@ def _caddy(version: tuple[int, ...], start: Starter, chance: random.Random) -> d
 
 def _envoy(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
     return {
-        "as it comes": Setting(start(envoy_with())),
+        "default": Setting(start(envoy_with())),
         "compressor": Setting(start(envoy_with(compressor("text/event-stream"))), codes=True),
     }
 
@@ -167,7 +164,7 @@ def _envoy(version: tuple[int, ...], start: Starter, chance: random.Random) -> d
 def _traefik(version: tuple[int, ...], start: Starter, chance: random.Random) -> dict[str, Setting]:
     most = chance.choice([1 << 20, 1 << 24])
     return {
-        "as it comes": Setting(start(traefik_with())),
+        "default": Setting(start(traefik_with())),
         "compress": Setting(start(traefik_with({"compress": {}})), codes=True),
         "buffering": Setting(start(traefik_with({"buffering": {"maxResponseBodyBytes": most}})), OCTETS),
     }
@@ -224,7 +221,7 @@ async def _probed(origin: int, ports: Sequence[int]) -> list[HopVerdict]:
 
 
 async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Setting]) -> dict[str, object]:
-    """Return what came of a chain: its hops, the truth, the verdicts, and what was right."""
+    """Return a chain's hops, its first holding hop, the verdicts, and which claims were right."""
     hops = [settings[name] for name in names]
     place, kinds = truth(hops)
     stood = standing(origin, hops)
@@ -237,12 +234,12 @@ async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Settin
     lines = [verdict.proved_line for verdict in found]
     about: dict[str, object] = {"hops": names, "holds": place + 1, "verdicts": lines, "outer": outer.proved_line}
     if any(verdict.kind is Kind.UNREACHABLE for verdict in (*found, outer)):
-        return about  # a program has ended: nothing is claimed
+        return about  # a program has ended
     got = next((n for n, verdict in enumerate(found) if verdict.is_holding), -1)
     holds_outside = holds_from_outside(hops)
-    right = {"hop": got == place, "no false accusation": place >= 0 or got < 0}
+    right = {"hop": got == place, "no false positive": place >= 0 or got < 0}
     right["outermost alone"] = outer.is_holding == holds_outside or outer.kind in _UNKNOWN
-    right["outermost accuses nobody healthy"] = holds_outside or not outer.is_holding
+    right["no false positive, outermost alone"] = holds_outside or not outer.is_holding
     if place >= 0:
         right["kind"] = got == place and found[got].kind in kinds
         freed = hops[place].freed
@@ -253,12 +250,12 @@ async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Settin
 
 
 def _advised(verdict: HopVerdict, name: str, setting: Setting) -> dict[str, bool]:
-    """Say whether the first change is right where the hop says its name, and else not said to be more than a guess."""
+    """Say whether the first change is right; of a hop without a name, whether all are marked as guesses."""
     advice = advice_for(verdict)
     program = "chunkwire" if name in SETTINGS or name.startswith(("buffer", "coalesce")) else name.partition(" ")[0]
     if program in verdict.software.lower():
         return {"change": bool(advice) and advice[0].fix.change.startswith(setting.change)}
-    return {"only guesses of a hop without a name": all(each.basis is Basis.GUESS for each in advice)}
+    return {"hop without a name: only guesses": all(each.basis is Basis.GUESS for each in advice)}
 
 
 async def _is_freed(origin: int, hops: Sequence[Setting]) -> bool:
@@ -268,18 +265,6 @@ async def _is_freed(origin: int, hops: Sequence[Setting]) -> bool:
         return (await _probed(origin, ports))[-1].is_streaming
     finally:
         await trio.to_thread.run_sync(partial(stood.__exit__, None, None, None))
-
-
-@contextmanager
-def busy_cores() -> Generator[None, None, None]:
-    """Keep every core busy with other work."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
 
 
 async def chains(seeds: Sequence[int], workshop: Workshop, path: str | None) -> Counter[tuple[str, bool]]:
@@ -303,7 +288,7 @@ async def chains(seeds: Sequence[int], workshop: Workshop, path: str | None) -> 
 
 
 def main() -> int:
-    """Run it, and print a line a claim."""
+    """Probe the chains of the command line; print a line for each claim."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
@@ -311,12 +296,12 @@ def main() -> int:
     options = parser.parse_args()
     seeds = range(options.first, options.last)
     with open_workshop() as workshop:
-        more_settings(workshop, random.Random(0))  # fetches what is missing, once
+        more_settings(workshop, random.Random(0))  # downloads the programs before any chain
         counts = trio.run(chains, seeds[::2], workshop, options.json)
-        with busy_cores():
+        with busy_cores(1):
             counts += trio.run(chains, seeds[1::2], workshop, options.json)
     for name in dict.fromkeys(name for name, _ in counts):
-        sys.stdout.write(f"{name:<32} {counts[name, True]:>4} right  {counts[name, False]:>4} wrong\n")
+        print_line(f"{name:<35} {counts[name, True]:>4} right  {counts[name, False]:>4} wrong")
     return int(any(not value and count for (_, value), count in counts.items()))
 
 

@@ -1,12 +1,12 @@
-"""Does `chunkwire bench` keep what it claims? `python -m bench.claims agree`, `equal` or `rare`; root, Linux.
+"""Checks the claims of `chunkwire bench`: `python -m bench.claims agree`, `equal` or `rare`; root, Linux.
 
-agree: a capture (tcpdump) and a reader in C (`meter/stampreader.c`) have the same arrivals as bench: each frame's are
-compared, on the machine as it is and beside twice as many busy processes as cores.
+agree: bench, a reader in C (`meter/stampreader.c`) and a capture (tcpdump) have the same arrival of each frame, on the
+machine as it is, and beside twice as many busy processes as cores.
 equal: comparisons of two equal gateways show no difference.
-rare: a gateway that holds one frame in 200 for 1 ms is found, by p99.9 of `added` against an equal gateway that does
-not, and by its own segment, from its receive to the moment that the octets left.
+rare: a gateway that holds one frame in 200 for 1 ms is found, by p99.9 of `added` against a gateway that does not, and
+by the segment between its receive and its write.
 
-`--realtime` runs all programs under `chrt -f`, so that other work on the machine does not get in.
+`--realtime` runs all programs under `chrt -f`, with priority over other work of the machine.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.graders import at, captured, print_line
-from bench.processes import HOST, Trouble, end, free_port, need_program, running
+from bench.graders import at, captured
+from bench.processes import HOST, Trouble, busy_cores, free_port, need_program, running
+from bench.text import print_line
 from bench.workshop import Workshop, open_workshop
 from chunkwire.record.values import FrameRecord, RequestRecord, read_records
 from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.stamps import read_stamp
 
 INTERVALS_MS: Mapping[int, int] = {1: 5, 10: 20, 100: 50, 1000: 500}
-"""Between two frames of a stream, by the number of streams: at most 2000 frames a second."""
+"""Interval of a stream's frames by the number of streams: at most 2000 frames a second."""
 TOLERANCE_US = 10.0
 EVERY = 200
 HELD = "read gw1 → passed on gw1"
@@ -41,15 +42,15 @@ MIN_EQUAL = 0.85
 """Share of the comparisons of equal gateways that must show no difference: 17 of 20."""
 
 Arrivals = Mapping[int, int]
-"""When a frame arrived by when it was written, ns since the epoch; a moment at which two were written is left out."""
+"""Arrival of a frame by the moment of its write, ns since the epoch; without moments at which two were written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the command line asked for.
+    """The options of the command line.
 
     Attributes:
-        prefix: in front of each command.
+        prefix: before each command.
     """
 
     workshop: Workshop
@@ -64,10 +65,10 @@ class Claims:
         return [*self.prefix, sys.executable, "-m", "chunkwire", *words]
 
     def bench(self, *words: str) -> dict[str, Any]:
-        """Run bench; return what it printed.
+        """Run bench; return its JSON.
 
         Raises:
-            Trouble: it measured nothing.
+            Trouble: it printed none.
         """
         command = self.chunkwire("bench", *words, "--json", "-q", "--force", "--max-failed", "100%")
         done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)
@@ -95,18 +96,6 @@ def gateway(claims: Claims, stack: ExitStack, upstream: int, *, every: int = 0) 
     return port, admin
 
 
-@contextmanager
-def saturated(machine: str) -> Iterator[None]:
-    """Keep each core busy with two processes more, where that is the machine to be measured on."""
-    count = 2 * (os.cpu_count() or 1) if machine == "saturated" else 0
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            end(process)
-
-
 def agree(claims: Claims) -> bool:
     """Print a row for each number of streams on each machine; say whether all agree."""
     print_line(
@@ -116,7 +105,7 @@ def agree(claims: Claims) -> bool:
     holds = []
     for machine in claims.machines:
         for streams in claims.streams:
-            with saturated(machine):
+            with busy_cores(2 if machine == "saturated" else 0):
                 sides = _arrivals(claims, streams)
             capture = sides.pop("capture")
             for name, arrivals in sides.items():
@@ -133,7 +122,7 @@ def agree(claims: Claims) -> bool:
 
 
 def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
-    """Return the arrivals by bench and by the reader in C, which ran at the same time, and by a capture of both."""
+    """Return the arrivals by bench, by the reader in C at the same time, and by a capture of both."""
     folder, interval = claims.workshop.folder, INTERVALS_MS.get(streams, 500)
     reader = claims.workshop.c_program("stampreader")
     saved, listed, pcap = folder / "saved.jsonl", folder / "reader.txt", folder / "lo.pcap"
@@ -154,7 +143,7 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
 
 
 def _saved(path: Path) -> Arrivals:
-    """Return the arrivals of a recording, where the kernel said when."""
+    """Return the arrivals of a recording that have kernel stamps."""
     began: dict[int, float] = {}
     found = []
     with path.open("rb") as file:
@@ -179,14 +168,14 @@ def _written(record: FrameRecord) -> int:
 
 
 def unique(pairs: Iterable[tuple[int, int]]) -> Arrivals:
-    """Return when each frame arrived, of (written, arrived)."""
+    """Return arrivals from pairs (written, arrived)."""
     found = list(pairs)
     counts = Counter(written for written, _ in found)
     return {written: arrived for written, arrived in found if counts[written] == 1}
 
 
 def equal(claims: Claims) -> bool:
-    """Compare two equal gateways again and again; say whether enough tables show no difference."""
+    """Compare two equal gateways repeatedly; say whether enough tables show no difference."""
     without = 0
     with ExitStack() as stack:
         port, _ = stack.enter_context(origin(claims, stack))
@@ -209,7 +198,7 @@ def _seen(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def rare(claims: Claims) -> bool:
-    """Look for a gateway that holds few frames, again and again; say whether it was found each time in both ways."""
+    """Compare a gateway that holds few frames with one that does not; say whether each run found it in both ways."""
     print_line(f"{'':>3}  {'added p99.9: held, not':<24} {'difference':<22} {HELD + ' p99.9: held, not'}")
     found = Counter[str]()
     with ExitStack() as stack:
@@ -244,7 +233,7 @@ def _compared(claims: Claims, holding: int, plain: int) -> dict[str, Any]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one experiment; 0 where the claim holds, 1 where it does not."""
+    """Check one claim; return 0 where it holds, else 1."""
     claims = {"agree": agree, "equal": equal, "rare": rare}
     parser = argparse.ArgumentParser(prog="python -m bench.claims", description=__doc__.partition("\n\n")[0])
     parser.add_argument("claim", choices=claims)
@@ -252,7 +241,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--machine", default="idle,saturated", metavar="M,…", help="of agree (default: idle,saturated)")
     parser.add_argument("--seconds", type=int, default=10, metavar="N", help="of sampling a run (default: 10)")
     parser.add_argument("--times", type=int, default=20, metavar="N", help="of equal and rare (default: 20)")
-    parser.add_argument("--realtime", action="store_true", help="under chrt -f: other work does not get in")
+    parser.add_argument("--realtime", action="store_true", help="under chrt -f, with priority over other work")
     options = parser.parse_args(words)
     if not all(each.isdecimal() and int(each) > 0 for each in options.streams.split(",")):
         parser.error(f"expected numbers such as 1,100 after --streams, got {options.streams!r}")

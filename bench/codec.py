@@ -1,7 +1,7 @@
-"""`codec`: frames a second through the codec alone, by size and by mix. No socket, no relay: the running interpreter.
+"""`codec`: frames a second through the codec alone, for bodies of different chunk sizes. No socket, no relay.
 
-A body is shown to the scanner in reads of 64 KiB, as a mover would: what is not approved is shown again in front of
-the next read. h11's reader gets the same reads and stands beside it as what most Python servers run.
+The scanner is given a body in reads of 64 KiB, as by a mover: octets that it does not approve are given again before
+the next read. h11, which many Python servers use, is given the same reads.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Shape:
     """A kind of body.
 
     Attributes:
-        sizes: of chunk-data, one after another, over and over.
-        ext: of every chunk, with its `;`.
+        sizes: of chunk-data, repeated in this order.
+        ext: chunk-ext of each chunk, with its `;`.
     """
 
     shows: str
@@ -57,7 +57,7 @@ SHAPES: Mapping[str, Shape] = {
     "1k": Shape("chunks of 1 KiB", [1024]),
     "64k": Shape("chunks of 64 KiB", [65536]),
     "mix": Shape("chunks of 16 to 47 B, mixed", _mix(997, 16, 47)),
-    "wide": Shape("chunks of 1 B to 4 KiB, mixed: more sizes than anything can remember", _mix(9973, 1, 4096)),
+    "wide": Shape("chunks of 1 B to 4 KiB, mixed: more sizes than are cached", _mix(9973, 1, 4096)),
     "ext": Shape("chunks of 64 B, each with a chunk-ext", [64], b";t=4"),
 }
 Work: TypeAlias = Callable[["Body"], None]
@@ -65,7 +65,7 @@ Work: TypeAlias = Callable[["Body"], None]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body, its reads, and the data it is made of."""
+    """A body: its chunk-data, and its reads as on the wire."""
 
     data: Sequence[bytes]
     ext: bytes
@@ -87,7 +87,7 @@ def make_body(shape: Shape, octets: int) -> Body:
 
 
 class NoShortCut(ShortCut):
-    """Takes nothing, so that the scanner's plain loop takes every chunk."""
+    """Takes no chunk, so that the scanner's plain loop takes all of them."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ class NoShortCut(ShortCut):
 def scan_by_loop(body: Body) -> None:
     """Scan a body as a relay does, without the pattern."""
     scanner = ChunkedScanner()
-    scanner._short_cut = NoShortCut()  # the scanner has no switch for it: nobody but a measurement wants one
+    scanner._short_cut = NoShortCut()  # only this measurement needs it, so the scanner has no option
     _scan(scanner, body, None)
 
 
@@ -111,7 +111,7 @@ def scan(body: Body) -> None:
 
 
 def scan_watched(body: Body) -> None:
-    """Scan a body as a relay does that is watched: with an event for each part of each frame."""
+    """Scan a body as a watched relay does: with an event for each part of each frame."""
     _scan(ChunkedScanner(), body, [])
 
 
@@ -157,7 +157,7 @@ def read_with_h11(body: Body) -> None:
         while (event := connection.next_event()) is not h11.NEED_DATA:
             if isinstance(event, h11.EndOfMessage):
                 return
-    raise Trouble("h11 did not come to the end of the body")
+    raise Trouble("h11 did not reach the end of the body")
 
 
 WORKS: Mapping[str, Work] = {
@@ -186,7 +186,7 @@ def codec(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def _repeat(work: Work, body: Body, seconds: float) -> Round:
-    """Do a work for at least so long, once before unmeasured; CPU time is what counts."""
+    """Do the work once, then measure it for so many seconds of CPU time."""
     work(body)
     times, began = 0, time.process_time()
     while (took := time.process_time() - began) < seconds or not times:

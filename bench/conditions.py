@@ -1,4 +1,4 @@
-"""Where and how a run was measured: everything a reader needs to repeat it, or to doubt it."""
+"""The conditions of a run: what a reader needs to repeat it and to judge its figures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from bench.processes import ROOT, choose_cores, find_program
+from bench.processes import ROOT, Trouble, choose_cores, find_program
 from bench.rounds import Plan
+from bench.workshop import version_said
 
 SOCKET_OPTIONS = (
     "meter: TCP_NODELAY on both its ends; relays and servers: what each sets by itself; "
@@ -24,9 +25,9 @@ WARM_UP = (
     "a latency counts once every stream has had its first chunk and 500 ms more have passed (rally: 50 ms); "
     "bulk counts from the first request; wrk 1 s before; start-up one run before"
 )
-QUICK = "--quick: tiny counts, to see that everything runs; no figure here is to be compared"
+QUICK = "--quick: few samples, to see that everything runs; do not compare figures"
 
-# Program to the arguments that make it say its version.
+# Program to the arguments that print its version.
 _VERSIONS = {
     "nginx": ("-v",),
     "haproxy": ("-v",),
@@ -36,14 +37,13 @@ _VERSIONS = {
     "gcc": ("--version",),
     "wrk": ("-v",),
 }
-_NUMBER = re.compile(r"\d+\.\d+[\w.+-]*")
 _PACKAGES = ("chunkwire", "trio", "h11")
 
 
 def conditions(plan: Plan, command: Sequence[str]) -> dict[str, str]:
     """Return each condition by name, in the order to print them."""
     cores = choose_cores()
-    where = "one core for all: nothing here is to be compared"
+    where = "one core for all: do not compare figures"
     if cores.server is not None:
         where = f"meter on core {cores.meter}, relay or server on core {cores.server}"
     found = {
@@ -58,13 +58,13 @@ def conditions(plan: Plan, command: Sequence[str]) -> dict[str, str]:
         "load": f"{os.getloadavg()[0]:.2f} over the last minute when the run began",
         "sockets": _socket_options(),
         "warm-up": WARM_UP,
-        "rounds": f"{plan.rounds}, in each every subject once, in a random order; a figure is the median (least-most)",
+        "rounds": f"{plan.rounds}, each with every subject once, in random order; a figure is the median (least-most)",
     }
     return {**found, "not comparable": QUICK} if plan.is_quick else found
 
 
 def python_peers(python: str) -> str:
-    """Return the versions of what is compared in the Python peers' environment."""
+    """Return the versions of the packages in a Python peers' environment."""
     script = (
         "from importlib.metadata import version as v\n"
         "print(', '.join(f'{n} {v(n)}' for n in ('uvicorn','uvloop','httptools','httpx','hypercorn','aiohttp','trio')))"
@@ -88,9 +88,10 @@ def _package(name: str) -> str:
 
 
 def _version(program: str) -> str:
-    path = find_program(program)
-    found = _NUMBER.search(_output([path, *_VERSIONS[program]], and_stderr=True)) if path else None
-    return found[0] if found else ""
+    try:
+        return version_said([find_program(program) or program, *_VERSIONS[program]])
+    except Trouble:
+        return ""
 
 
 def _cpu_model() -> str:
@@ -114,23 +115,15 @@ def _text(path: str | Path) -> str:
         return ""
 
 
-def _output(argv: Sequence[str], *, and_stderr: bool = False) -> str:
-    """Return what a command prints; "" when there is no such command, or it fails."""
+def _output(argv: Sequence[str]) -> str:
+    """Return what a command prints; "" where it is missing or fails."""
     try:
-        done = subprocess.run(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if and_stderr else subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 or and_stderr else ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def command_line() -> list[str]:
-    """Return the command that runs, as somebody would type it."""
+    """Return the command of this run, as it was typed."""
     return [Path(sys.executable).name, "-m", "bench", *sys.argv[1:]]

@@ -1,10 +1,10 @@
-"""`setup`: short responses through a relay with wrk, so that an exchange's beginning and end are what costs.
+"""`setup`: short responses through a relay, by wrk: the cost of an exchange's beginning and end.
 
-Heads differ as those of real traffic do: several layouts, and a request id and a bearer token of its own in each (see
-`peers/heads.lua`). Equal heads are measured beside them: what is faster with those has been remembered somewhere.
+Heads differ like those of real traffic: several layouts, each with its own request id and bearer token
+(`peers/heads.lua`). Equal heads are measured, too: a relay that is faster with them has cached something.
 
-wrk is a closed loop: it sends when it has been answered, so what it says of latency leaves out what a stall held up.
-Only its rate is compared.
+wrk is a closed loop: it sends a request after the previous answer, so its latencies leave out requests that a stall
+delays. Only its rate is compared.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the client sends.
+    """The client's requests.
 
     Attributes:
-        closes: a connection for each exchange.
-        differs: each head is another one.
+        closes: each exchange has a connection of its own.
+        differs: all heads differ.
     """
 
     shows: str
@@ -46,9 +46,9 @@ class Kind:
 
 
 KINDS = {
-    "kept": Kind("the client keeps its connections, each head is another one"),
-    "equal": Kind("the client keeps its connections, all heads are equal", differs=False),
-    "new": Kind("a connection for each exchange (Connection: close), each head is another one", closes=True),
+    "kept": Kind("kept connections, all heads differ"),
+    "equal": Kind("kept connections, all heads are equal", differs=False),
+    "new": Kind("a connection for each exchange (Connection: close), all heads differ", closes=True),
 }
 CONNECTIONS = 32
 SECONDS, QUICK_SECONDS = 3, 1

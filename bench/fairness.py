@@ -1,8 +1,8 @@
-"""`fairness`: how long a stream waits while another one brings frames that take long to judge.
+"""`fairness`: how long a stream waits while another stream has frames that are slow to scan.
 
-A neighbour's stream has a chunk every 2 ms; beside it goes one body of chunks that each have a chunk-ext, in one
-piece, as fast as it is taken. What counts is by how much longer than 2 ms the neighbour waited for a chunk. Both ends
-are threads of this process: what a row without a relay shows is theirs.
+The neighbour's stream has a chunk every 2 ms. At the same time a load is sent as fast as it is received: a body of
+chunks that are slow to scan, such as chunks with a chunk-ext each. The figure is the neighbour's wait for a chunk, less
+2 ms. Both ends are threads of this process: the row `direct` shows their own delay.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ COLUMNS = (
     Column("samples", "n"),
 )
 INTERVAL = 0.002  # s between two chunks of the neighbour
-WARM_UP = 0.3  # s that the neighbour has alone
-_WITHIN = 60.0  # s; what a load may take
+WARM_UP = 0.3  # s of the neighbour alone
+_WITHIN = 60.0  # s; of a load
 _HEAD = b"%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%s\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + _CHUNKED + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """The body beside which the neighbour's stream goes.
+class SlowBody:
+    """The load beside the neighbour's stream.
 
     Attributes:
-        count: of its chunks; a tenth of them with `--quick`.
+        count: number of its chunks; a tenth of it with `--quick`.
     """
 
     shows: str
@@ -67,16 +67,18 @@ class Load:
 
 
 _EXT = encode_chunk(b"0123456789", b";t=1")
-LOADS: Mapping[str, Load] = {
-    "upload": Load("an upload of 600,000 chunks of 10 octets with a chunk-ext", b"POST /load", _EXT, 600_000),
-    "response": Load("a response of 600,000 chunks of 10 octets with a chunk-ext", b"GET /load", _EXT, 600_000),
-    "tiny": Load("an upload of 600,000 chunks of 1 octet", b"POST /load", encode_chunk(b"x"), 600_000),
-    "server": Load("an upload of 60,000 chunks of 10 octets with a chunk-ext to /echo", b"POST /echo", _EXT, 60_000),
+LOADS: Mapping[str, SlowBody] = {
+    "upload": SlowBody("an upload of 600,000 chunks of 10 octets with a chunk-ext", b"POST /load", _EXT, 600_000),
+    "response": SlowBody("a response of 600,000 chunks of 10 octets with a chunk-ext", b"GET /load", _EXT, 600_000),
+    "tiny": SlowBody("an upload of 600,000 chunks of 1 octet", b"POST /load", encode_chunk(b"x"), 600_000),
+    "server": SlowBody(
+        "an upload of 60,000 chunks of 10 octets with a chunk-ext to /echo", b"POST /echo", _EXT, 60_000
+    ),
 }
 
 
 def fairness(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each load through relays, and one for an upload to our own server."""
+    """Yield a table for each load through relays, and one of an upload to our own server."""
     commands = relay_commands(plan, WITHOUT_POLLING, own=["chunkwire"])
     for name in plan.choose(list(LOADS)):
         load = LOADS[name]
@@ -89,25 +91,25 @@ def fairness(plan: Plan, workshop: Workshop) -> Iterator[Table]:
         yield judged(Table(f"fairness/{name}", f"a chunk every 2 ms beside {load.shows}", COLUMNS, rows))
 
 
-def _direct(load: Load, body: bytes) -> Round:
+def _direct(load: SlowBody, body: bytes) -> Round:
     with Origin(free_port(), body) as origin:
         return _measure(origin.port, b"/neighbour", load, body)
 
 
-def _through(workshop: Workshop, name: str, command: Command, load: Load, body: bytes) -> Round:
+def _through(workshop: Workshop, name: str, command: Command, load: SlowBody, body: bytes) -> Round:
     with Origin(free_port(), body) as origin, relay(workshop, name, command, upstream=origin.port) as server:
         return _measure(server.port, b"/neighbour", load, body)
 
 
-def _server(workshop: Workshop, load: Load, body: bytes) -> Round:
+def _server(workshop: Workshop, load: SlowBody, body: bytes) -> Round:
     port = free_port()
     argv = [sys.executable, "-m", "chunkwire", "serve", "--listen", f"{HOST}:{port}", "-q"]
     with running("chunkwire", argv, port, core=workshop.cores.server):
         return _measure(port, b"/generate?n=10000&interval=2ms", load, body)
 
 
-def _measure(port: int, neighbour: bytes, load: Load, body: bytes) -> Round:
-    """Return how long the neighbour waited while the load went, at most `_WITHIN`."""
+def _measure(port: int, neighbour: bytes, load: SlowBody, body: bytes) -> Round:
+    """Return the neighbour's waits while the load was carried."""
     arrivals: list[float] = []
     with closing(_ask(port, b"GET " + neighbour)) as stream:
         reader = threading.Thread(target=_note_arrivals, args=(stream, arrivals), daemon=True)
@@ -140,11 +142,11 @@ def _note_arrivals(stream: socket.socket, arrivals: list[float]) -> None:
             arrivals.append(time.monotonic())
 
 
-def _carry(port: int, load: Load, body: bytes) -> None:
-    """Send the load, or ask for it, and read to the end.
+def _carry(port: int, load: SlowBody, body: bytes) -> None:
+    """Send the load, or request it, and read to the end.
 
     Raises:
-        Trouble: less came back than it should.
+        Trouble: too few octets were received.
     """
     with closing(_ask(port, load.request, _CHUNKED if load.is_upload else b"")) as sock:
         sender = threading.Thread(target=_send, args=(sock, body if load.is_upload else b""), daemon=True)

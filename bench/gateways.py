@@ -1,8 +1,7 @@
-"""The relays that are compared: how each is started between an origin's port and a port of its own.
+"""The relays that are compared: the command of each, between an origin's port and a port of its own.
 
-The rule here: a peer is set to stream at once, in the words of its own documentation, on one thread, without logs;
-no other setting is touched. What a peer cannot do it is not asked to. `path` is the program to run instead of the
-installed one (`bench.newest`).
+The rule here: a peer runs with the streaming settings of its own documentation, one thread and no logs, and otherwise
+its defaults. `path` is a program to run in place of the installed one (`bench.newest`).
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from bench.workshop import PEERS, Workshop
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a relay stands: it listens on `listen` and its origin on `origin`, both on 127.0.0.1.
+    """The ports of a relay and of its origin, both on 127.0.0.1.
 
     Attributes:
-        is_tls: the origin speaks HTTPS, with the workshop's certificate for `localhost`.
+        is_tls: the origin is HTTPS, with the workshop's certificate for `localhost`.
     """
 
     listen: int
@@ -39,7 +38,7 @@ class Route:
 
 
 Command: TypeAlias = Callable[[Workshop, Route], list[str]]
-"""Returns a relay's argv; raises Trouble where its program is missing."""
+"""Returns a relay's command; raises Trouble where its program is missing."""
 
 NGINX = """worker_processes 1; daemon off; pid {tmp}/nginx.pid; error_log {tmp}/nginx.err;
 events {{ worker_connections 30000; }}
@@ -105,7 +104,7 @@ def _ca(workshop: Workshop, route: Route) -> str:
 
 
 def copy(workshop: Workshop, route: Route) -> list[str]:
-    """Return the floor's command: a loop in C that copies and knows nothing of HTTP."""
+    """Return the command of the copying relay in C, the lower bound, which knows no HTTP."""
     if route.is_tls:
         raise Trouble("the copy relay speaks no TLS")
     return [workshop.c_program("copyrelay"), str(route.origin), str(route.listen)]
@@ -130,7 +129,7 @@ def haproxy(workshop: Workshop, route: Route, *, path: str | None = None, extra:
 
 
 def haproxy_busy(workshop: Workshop, route: Route, *, path: str | None = None) -> list[str]:
-    """Return the command of a HAProxy that polls and never sleeps."""
+    """Return the command of a HAProxy that polls without blocking."""
     return haproxy(workshop, route, path=path, extra="  busy-polling")
 
 
@@ -176,10 +175,10 @@ def envoy(
     filters: Sequence[Mapping[str, object]] = (),
     limits: Mapping[str, object] = MappingProxyType({"timeout": "0s"}),
 ) -> list[str]:
-    """Return Envoy's command; no timeout ends a stream, as its documentation advises for streaming routes.
+    """Return Envoy's command, without a stream timeout, as its documentation advises for streaming routes.
 
     Args:
-        filters: in front of the router.
+        filters: before the router.
         limits: members of the route.
     """
     manager = {
@@ -216,7 +215,7 @@ def _envoy_cluster(workshop: Workshop, route: Route) -> dict[str, object]:
         "name": "upstream",
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [upstream]}]},
-        # The least of its limits is 1024 connections, fewer than the streams of `crowd`.
+        # The default limit of 1024 connections is fewer than the streams of `crowd`.
         "circuit_breakers": {
             "thresholds": [{"max_connections": 9000, "max_pending_requests": 9000, "max_requests": 9000}]
         },
@@ -240,7 +239,7 @@ def _socket(port: int) -> dict[str, object]:
 def traefik(
     workshop: Workshop, route: Route, *, path: str | None = None, middleware: Mapping[str, object] | None = None
 ) -> list[str]:
-    """Return Traefik's command; `middleware` is one that the router has."""
+    """Return Traefik's command; `middleware` is one of its router."""
     service: dict[str, object] = {"servers": [{"url": route.origin_url}]}
     router: dict[str, object] = {"rule": "PathPrefix(`/`)", "service": "upstream", "entryPoints": ["web"]}
     dynamic: dict[str, object] = {
@@ -270,7 +269,7 @@ def node(workshop: Workshop, route: Route, *, path: str | None = None) -> list[s
 
 
 def python_proxy(module: str, *words: str) -> Command:
-    """Return what starts a Python proxy of `bench.peers`; `words` are its arguments between port and origin."""
+    """Return the command of a Python proxy of `bench.peers`; `words` are its arguments between port and origin."""
 
     def command(workshop: Workshop, route: Route) -> list[str]:
         if route.is_tls:
@@ -312,7 +311,7 @@ def check_subject(template: str) -> None:
     """Check a command line for `subject`.
 
     Raises:
-        ValueError: it has another placeholder, or a brace or a quote without its other half.
+        ValueError: it has an unknown placeholder, or an unpaired brace or quote.
     """
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     try:
@@ -326,10 +325,10 @@ def check_subject(template: str) -> None:
 
 
 def subject(template: str) -> Command:
-    """Return what starts a relay given as a command line.
+    """Return the command of a relay from a command line with placeholders.
 
-    `{listen}` and `{origin}` stand for ports, `{origin_url}` for the origin, `{tls}` for the flags that trust the
-    run's certificate (nothing without TLS), `{python}` for the running interpreter.
+    `{listen}` and `{origin}` are ports, `{origin_url}` is the origin, `{tls}` the flags that trust the run's
+    certificate (empty without TLS), `{python}` the running interpreter.
     """
 
     def command(workshop: Workshop, route: Route) -> list[str]:
@@ -346,6 +345,6 @@ def subject(template: str) -> Command:
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a peer of Debian can be started here."""
+    """Say whether the program of a Debian peer is installed."""
     programs = {"copy": "gcc", "haproxy-busy": "haproxy"}
     return find_program(programs.get(name, name)) is not None

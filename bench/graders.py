@@ -1,13 +1,13 @@
-"""How far are the latencies that benchmarks of language models report from the truth?
+"""The error of the latencies that benchmarks of language models report.
 
-`python -m bench.graders` runs aiperf, guidellm, inference-perf, locust and `chunkwire bench` against our mock, one
-after another, and captures the loopback interface meanwhile. The truth is the capture: the kernel's time of each
-packet, so neither the mock nor the reader is asked. On loopback a packet is sent and received in one step. What cannot
-be installed or started is named, with the reason.
+`python -m bench.graders` runs aiperf, guidellm, inference-perf, locust and `chunkwire bench` against our mock, in turn,
+and captures the loopback interface. The true latencies are those of the capture, which has the kernel's time of each
+packet; on loopback, sending and receiving are one step. A program that cannot be installed or started is named with the
+reason.
 
 Two figures, as AIPerf defines them. TTFT: from the request to the first token that is not empty. ITL: per request,
-(last token - first token) / (tokens - 1). locust has neither; its file (`peers/locustfile.py`) reports the gaps
-themselves, and is compared with them.
+(last token - first token) / (tokens - 1). locust has neither: its file (`peers/locustfile.py`) reports gaps, which are
+compared with the true gaps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import argparse
 import csv
 import json
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,15 +25,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.processes import HOST, Trouble, free_port, need_program, running
+from bench.text import print_line
 from bench.workshop import PEERS, Workshop, open_workshop, run_to_end
 from chunkwire.record.values import FrameRecord
+from chunkwire.tools.bench.statistics import nearest_rank
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
 
 TOKENS = 20
 FIRST, BETWEEN = "200ms", "100ms"  # 1000 streams are then 10,000 tokens a second
 PERCENTAGES = (50.0, 99.0)
-WITHIN = 600.0  # s; a run has some seconds of streams, and some of its starts take a minute
+WITHIN = 600.0  # s; of a run: some seconds of streams, and up to a minute to start
 QUESTION = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "one two three"}]}
 
 Figures = Mapping[str, Sequence[float]]
@@ -52,11 +53,11 @@ class Run:
     folder: Path
 
     def program(self, name: str) -> str:
-        """Return the path of a program that its package brought."""
+        """Return the path of a program of the package."""
         return str(Path(self.python).parent / name)
 
     def tokenizer(self) -> str:
-        """Return a folder with a tokenizer of words: theirs would be fetched from the internet."""
+        """Return a folder with a tokenizer of words; the programs would download one."""
         folder = self.folder / "tokenizer"
         run_to_end([self.python, "-c", _TOKENIZER, str(folder)])
         return str(folder)
@@ -67,10 +68,10 @@ class Grader:
     """A program that reports latencies of tokens.
 
     Attributes:
-        package: of Python's index; "" for ours.
-        run: runs it to its end: (workshop, python, URL of the mock, streams, requests, folder for its files).
-        read: what it reported.
-        is_by_gap: its ITL has a sample a gap, not one a request.
+        package: on PyPI; "" for ours.
+        run: runs it to its end.
+        read: returns its figures, from the folder of its files.
+        is_by_gap: its ITL has a sample for each gap, not for each request.
     """
 
     name: str
@@ -104,7 +105,7 @@ def run_aiperf(run: Run) -> None:
 
 
 def read_aiperf(folder: Path) -> Figures:
-    """Return what it exported."""
+    """Return AIPerf's figures."""
     found = json.loads((folder / "aiperf" / "profile_export_aiperf.json").read_text())
     names = {"ttft": "time_to_first_token", "itl": "inter_token_latency"}
     return {key: [found[name]["p50"], found[name]["p99"]] for key, name in names.items()}
@@ -120,7 +121,7 @@ def run_guidellm(run: Run) -> None:
 
 
 def read_guidellm(folder: Path) -> Figures:
-    """Return what it exported."""
+    """Return GuideLLM's figures."""
     [found] = json.loads((folder / "guidellm.json").read_text())["benchmarks"]
     names = {"ttft": "time_to_first_token_ms", "itl": "inter_token_latency_ms"}
     shares = {key: found["metrics"][name]["successful"]["percentiles"] for key, name in names.items()}
@@ -147,7 +148,7 @@ def run_inference_perf(run: Run) -> None:
 
 
 def read_inference_perf(folder: Path) -> Figures:
-    """Return what it exported, in ms."""
+    """Return inference-perf's figures, converted to ms."""
     [path] = folder.joinpath("inference-perf").rglob("summary_lifecycle_metrics.json")
     latency = json.loads(path.read_text())["successes"]["latency"]
     names = {"ttft": "time_to_first_token", "itl": "inter_token_latency"}
@@ -163,7 +164,7 @@ def run_locust(run: Run) -> None:
 
 
 def read_locust(folder: Path) -> Figures:
-    """Return the percentiles of its CSV, which has two digits that count."""
+    """Return locust's percentiles, which have two significant digits."""
     with (folder / "locust_stats.csv").open(newline="") as file:
         rows = {row["Name"]: row for row in csv.DictReader(file)}
     return {key: [float(rows[name][q]) for q in ("50%", "99%")] for key, name in {"ttft": "ttft", "itl": "gap"}.items()}
@@ -181,7 +182,7 @@ def run_ours(run: Run) -> None:
 
 
 def read_ours(folder: Path) -> Figures:
-    """Return what it printed; a percentile that it left blank is not a number."""
+    """Return our figures; NaN for a blank percentile."""
     found = json.loads((folder / "ours.json").read_text())["aliases"]
     return {key: [found[key][q] or math.nan for q in ("p50", "p99")] for key in ("ttft", "itl")}
 
@@ -196,7 +197,7 @@ GRADERS = (
 
 
 def true_figures(exchanges: Sequence[CapturedExchange], *, is_by_gap: bool) -> tuple[int, Figures]:
-    """Return how many whole answers a capture has, and their figures."""
+    """Return the number of whole answers in a capture, and their figures."""
     answers = [times for each in exchanges if len(times := token_times(each)) > 1]
     firsts = [1000 * times[0] for times in answers]
     gaps = [1000 * (b - a) for times in answers for a, b in pairwise(times)]
@@ -206,12 +207,12 @@ def true_figures(exchanges: Sequence[CapturedExchange], *, is_by_gap: bool) -> t
 
 
 def at(samples: Sequence[float], percentage: float) -> float:
-    """Return a percentile of all samples, however few."""
-    return sorted(samples)[max(0, math.ceil(len(samples) * percentage / 100) - 1)] if samples else math.nan
+    """Return a percentile by the nearest rank, also of few samples; NaN of none."""
+    return sorted(samples)[nearest_rank(len(samples), percentage) - 1] if samples else math.nan
 
 
 def token_times(exchange: CapturedExchange) -> list[float]:
-    """Return when each token that is not empty was there, in seconds since the request."""
+    """Return the arrival of each token that is not empty, s since the request."""
     frames = (each for each in exchange.records if isinstance(each, FrameRecord) and each.point == "client.received")
     return [each.t for each in frames if b'"content":"' in (data := each.data or b"") and b'"content":""' not in data]
 
@@ -228,7 +229,7 @@ def mock_served(tokens: int) -> Iterator[str]:
 
 @contextmanager
 def captured(url: str, path: Path) -> Iterator[None]:
-    """Capture what a port of loopback carries."""
+    """Capture a port of the loopback interface."""
     port = url.rpartition(":")[2]
     command = [
         need_program("tcpdump"),
@@ -255,10 +256,10 @@ def captured(url: str, path: Path) -> Iterator[None]:
 
 
 def graded(workshop: Workshop, grader: Grader, streams: int, requests: int) -> str:
-    """Run one grader, and return its line.
+    """Run one grader and return its line.
 
     Raises:
-        Trouble: it cannot be installed, started or read.
+        Trouble: it cannot be installed or started, or its figures cannot be read.
     """
     python = workshop.peer_python(f"requirements-{grader.package}.txt") if grader.package else sys.executable
     folder = workshop.folder / f"{grader.name.replace(' ', '-')}-{streams}"
@@ -281,7 +282,7 @@ def graded(workshop: Workshop, grader: Grader, streams: int, requests: int) -> s
 
 
 def heading() -> str:
-    """Return the heads of the table: for each figure what is reported, what is true, and the difference, in ms."""
+    """Return the heading of the table: for each figure the reported and the true value and the error, in ms."""
     columns = "  ".join(
         f"{name:>9} {'true':>9} {'error':>8}" for name in ("ttft p50", "ttft p99", "itl p50", "itl p99")
     )
@@ -289,7 +290,7 @@ def heading() -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Grade, print; 0 where at least one grader of somebody else was graded, 1 where none was."""
+    """Grade and print; return 0 where at least one was graded, else 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.graders", description=__doc__.partition("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="GRADER", help=f"of {', '.join(each.name for each in GRADERS)}")
     parser.add_argument("--streams", default="1,100,1000", metavar="N,…", help="at once (default: 1,100,1000)")
@@ -313,12 +314,6 @@ def main(words: Sequence[str] | None = None) -> int:
                 except (Trouble, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as error:
                     print_line(f"{streams:>7}  {grader.name:<16} not graded: {' '.join(str(error).split())[-200:]}")
     return 0 if count else 1
-
-
-def print_line(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(line + os.linesep)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

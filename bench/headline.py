@@ -1,9 +1,9 @@
-"""The eight rows of speed in README, written from `measured.json`, the run that was kept.
+"""Writes the eight rows of speed in the project's README from `measured.json`, a stored run.
 
     python -m bench relays --rounds 3 --json run.json && python -m bench.headline run.json
 
-measures anew, keeps the figures of that run without its curves, and writes the rows. The rule here: README has no
-figure of speed that is not in that file.
+measures, stores the figures of that run without its curves, and writes the rows. The rule here: all figures of speed in
+README are in that file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 
 from bench.processes import ROOT
 from bench.results import Report, Table
-from bench.scorecard_clients import put_between
-from bench.text import number
+from bench.text import number, put_between
 
 MEASURED = ROOT / "bench" / "measured.json"
 PEERS = {"nginx": "nginx", "HAProxy": "haproxy", "Go": "go"}
@@ -25,7 +24,7 @@ PEERS = {"nginx": "nginx", "HAProxy": "haproxy", "Go": "go"}
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A row: what people choose by, and where its figure is."""
+    """A row: its text, and its figure's table and key."""
 
     words: str
     table: str
@@ -47,7 +46,7 @@ HEADLINES = (
 
 
 def rows(report: Report) -> str:
-    """Return the table: our median with its spread, and the medians of others."""
+    """Return the table of the medians of our relay and of the peers."""
     tables = {table.name: table for table in report.tables}
     lines = ["| workload | chunkwire | " + " | ".join(PEERS) + " |", "| --- " * (2 + len(PEERS)) + "|"]
     lines += [line(each, tables) for each in HEADLINES]
@@ -62,19 +61,19 @@ def line(row: Headline, tables: Mapping[str, Table]) -> str:
 
 
 def figure(table: Table, name: str, row: Headline) -> str:
-    """Return the median of a subject over the rounds; a dash where there is none."""
+    """Return a subject's median over the rounds; a dash where there is none."""
     found = table.row(name)
     middle = found.median(row.key) if found else None
     return "–" if middle is None else number(middle * row.scale)
 
 
 def measured(path: Path = MEASURED) -> Report:
-    """Return the run that was kept."""
+    """Return the stored run."""
     return Report.from_json(json.loads(path.read_text("utf-8")))
 
 
 def keep(path: Path) -> None:
-    """Keep a run in place of the last one."""
+    """Store a run in place of the previous one."""
     tables = measured(path).to_json()
     for one in (one for table in tables["tables"] for row in table["rows"] for one in row["rounds"]):
         one["curve"] = ()
@@ -82,7 +81,7 @@ def keep(path: Path) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Keep the run that is named, if one is; write the rows into README."""
+    """Store the run in a file, if one is given; write the rows into README."""
     if words:
         keep(Path(words[0]))
     put_between(ROOT / "README.md", "speed", rows(measured()))

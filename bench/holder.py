@@ -1,6 +1,6 @@
-"""Many open streams that say nothing: each is asked for, answered with a head and one chunk, and then held.
+"""Many open, silent streams: each has had a request, a response head and one chunk.
 
-One thread and one selector play the client, and the origin too where one is wanted.
+One thread and one selector serve all clients and, if asked, the origin.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
 )
-_WITHIN = 30.0  # s; what all the streams together may take for their first chunk
-_AT_ONCE = 100  # streams that are opened before their first chunks are waited for
+_WITHIN = 30.0  # s; until all streams have their first chunk
+_AT_ONCE = 100  # streams that are opened before waiting for their first chunks
 
 
 class Holder:
-    """Streams to hold. A context manager: leaving it closes them all.
+    """Opens streams and holds them open. A context manager: leaving it closes all of them.
+
+    Attributes:
+        first_ms: of each stream, from connect to the first octet of the answer.
 
     Args:
-        origin_port: where to answer as the origin; None when the target is one.
+        origin_port: also be an origin, on this port; None: the target is one.
     """
 
     def __init__(self, origin_port: int | None = None) -> None:
@@ -52,12 +55,10 @@ class Holder:
         self._selector.close()
 
     def open(self, port: int, count: int, *, path: str = "/") -> None:
-        """Open streams to a port and return when each has had the first octets of its answer.
-
-        Their times, from connect to first octet, are added to `first_ms`.
+        """Open streams to a port, and wait for the first octets of each answer.
 
         Raises:
-            Trouble: not all of them had an answer in time, or one was cut.
+            Trouble: some had no answer in time, or were cut.
         """
         deadline = time.monotonic() + _WITHIN
         for opened in range(count):
@@ -106,7 +107,7 @@ class Holder:
 
 
 def _received(sock: socket.socket) -> bytes:
-    """Return what is there to read; nothing when the peer closed, whichever way."""
+    """Receive what is there; empty when the peer has closed or reset."""
     try:
         return sock.recv(65536)
     except ConnectionError:

@@ -1,8 +1,8 @@
-"""How much memory an hour of `chunkwire bench` takes, without the hour: `python -m bench.hour`.
+"""The memory of `chunkwire bench` over a simulated hour: `python -m bench.hour`.
 
-The recorder is fed with 1000 streams of 20 frames a second for 3600 s, 72 million samples, each with its stamps and a
-delay drawn from a heavy-tailed distribution, as fast as it takes them (about an hour of CPU). Printed: the peak
-resident memory of the process, after each simulated minute.
+The recorder is fed with 1000 streams of 20 frames a second for 3600 s: 72 million samples, with stamps, and delays
+from a heavy-tailed distribution, as fast as possible (about an hour of CPU). Prints the peak resident memory of the
+process after each simulated minute.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.graders import print_line
+from bench.text import print_line
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
@@ -28,7 +28,7 @@ WRITTEN_NS, READ_NS = 20_000, 30_000  # after the planned moment, and after the 
 
 
 def feed(streams: int, seconds: int, report: bool) -> tuple[Gathered, float]:
-    """Feed a recorder; return what it gathered and the peak of this process's resident memory, MB."""
+    """Feed a recorder; return its samples and this process's peak resident memory, MB."""
     gathered, window, segments = Gathered(), Window(BEGAN_NS, BEGAN_NS, BEGAN_NS + seconds * 10**9), Segments()
     framing = Framing(BodyKind.CHUNKED)
     samplers = [
@@ -55,12 +55,12 @@ def feed(streams: int, seconds: int, report: bool) -> tuple[Gathered, float]:
 
 
 def peak() -> float:
-    """Return the peak of this process's resident memory, MB."""
+    """Return this process's peak resident memory, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Feed and print; 0 where the peak is at most the limit."""
+    """Feed and print; return 0 where the peak is within the limit, else 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.hour", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--streams", type=int, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--seconds", type=int, default=3600, metavar="N", help="simulated (default: 3600)")

@@ -1,4 +1,4 @@
-"""A report as one page that needs nothing else: no script, no font, no image from outside. Pure."""
+"""A report as one self-contained HTML page, without scripts and without requests. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html import escape
 
 from bench.results import Column, Report, Row, Table, Verdict
 from bench.svg import bars, colours, curves
-from bench.text import number, ratios
+from bench.text import figure, ratios_text
 from chunkwire.tools.bench.chart import STYLE
 
 _STYLE = """
@@ -24,8 +24,8 @@ svg { margin: 1rem 0; } .spread { stroke: currentColor; stroke-width: 2; fill: n
 .pass { color: var(--good); } .miss { color: var(--bad); } ul { padding-left: 1.2rem; } nav a { margin-right: 1rem; }
 """
 _INTRODUCTION = """Each figure is the median of the rounds, under it the least and the most. Ratios within one run
-hold; absolute figures drift between runs and machines. The row <b>direct</b> has no program under test: what it shows
-is the machine's and the meter's own. A percentile with fewer than ten samples beyond it is left out."""
+hold; absolute figures differ between runs and machines. The row <b>direct</b> has no program under test: it measures
+the machine and the meter alone. A percentile with fewer than ten larger samples is left out."""
 _HOLDS = {True: ("pass", "pass"), False: ("miss", "MISS"), None: ("", "no figure")}
 
 
@@ -68,7 +68,7 @@ def _section(table: Table) -> str:
         f'<section id="{escape(table.name)}"><h2><code>{escape(table.name)}</code></h2>'
         f'<p class="shows">{escape(table.shows)}</p>{drawing}'
         f'<div class="scroll"><table><tr><th></th>{heads}</tr>{rows}</table></div>'
-        f"{failed}{note}{_ratios(table)}</section>"
+        f"{failed}{note}<p>{escape(ratios_text(table, 'chunkwire').strip())}</p></section>"
     )
 
 
@@ -78,23 +78,6 @@ def _failure(row: Row) -> str:
 
 def _row(row: Row, columns: tuple[Column, ...]) -> str:
     own = ' class="own"' if row.name == "chunkwire" else ""
-    cells = "".join(f"<td>{_cell(row, column)}</td>" for column in columns)
+    figures = (figure(row, column) for column in columns)
+    cells = "".join(f"<td>{middle}<small>{spread}</small></td>" for middle, spread in figures)
     return f"<tr{own}><td>{escape(row.name)}</td>{cells}</tr>"
-
-
-def _cell(row: Row, column: Column) -> str:
-    values, middle = row.values(column.key), row.median(column.key)
-    if middle is None:
-        return "–"
-    written = number(middle * column.scale)
-    if len(values) == 1 or min(values) == max(values):
-        return written
-    return f"{written}<small>{number(min(values) * column.scale)}–{number(max(values) * column.scale)}</small>"
-
-
-def _ratios(table: Table) -> str:
-    found = list(ratios(table, "chunkwire"))
-    if not found:
-        return ""
-    each = ", ".join(f"{escape(name)} {ratio:.2f}" for _, name, ratio in found)
-    return f"<p>chunkwire's {escape(found[0][0])} as a multiple of: {each}.</p>"

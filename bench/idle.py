@@ -1,7 +1,7 @@
-"""Idle connections held by the gateway: what each costs, and whether a new stream is still served at once.
+"""Idle connections at the gateway: the memory of each, and the time to a new stream beside them.
 
-`python -m bench.idle --connections 10000` runs `chunkwire forward`, opens so many connections that ask nothing,
-then as many that have had one answer and are kept, and asks for one more stream beside each crowd.
+`python -m bench.idle --connections 10000` runs `chunkwire forward`, and opens so many connections without a request,
+then as many that are kept after one answer. It requests one more stream beside each set.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from contextlib import suppress
 from typing import Final
 
 from bench.processes import HOST, Running, choose_cores, free_port, running
+from bench.text import print_line
 from chunkwire.net.listen import raise_file_limit
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 STREAM: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"
-WITHIN: Final = 30.0  # s; for any one answer
+WITHIN: Final = 30.0  # s; for each answer
 
 
 def serve(listener: socket.socket) -> None:
-    """Be the upstream: an answer to each request, on a connection at a time, until the listener is closed."""
+    """Serve as the upstream, one connection at a time, until the listener is closed."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -38,7 +39,7 @@ def serve(listener: socket.socket) -> None:
 
 
 def ask(client: socket.socket, request: bytes, end: bytes) -> None:
-    """Ask on a connection and read up to the end of the answer."""
+    """Send a request and read the answer to its end."""
     client.sendall(request)
     got = b""
     while not got.endswith(end):
@@ -48,7 +49,7 @@ def ask(client: socket.socket, request: bytes, end: bytes) -> None:
 
 
 def hold(server: Running, count: int, *, has_asked: bool) -> str:
-    """Open connections, ask for a stream beside them, and return a line of figures; they are closed after it."""
+    """Open connections, request a stream beside them, close them; return a line of figures."""
     before, began = server.resident_kib(), time.monotonic()
     clients: list[socket.socket] = []
     try:
@@ -66,7 +67,7 @@ def hold(server: Running, count: int, *, has_asked: bool) -> str:
     finally:
         for client in clients:
             client.close()
-    what = "kept after an answer" if has_asked else "that asked nothing  "
+    what = "kept after an answer" if has_asked else "without a request   "
     return (
         f"{count} connections {what}: {(full - before) / count:.1f} KiB each ({before / 1024:.0f} to "
         f"{full / 1024:.0f} MB), opened in {opened:.1f} s; a new stream served in {served * 1e3:.1f} ms"
@@ -86,7 +87,7 @@ def main(words: Sequence[str] | None = None) -> int:
             url = f"http://{HOST}:{listener.getsockname()[1]}"
             argv = [sys.executable, "-m", "chunkwire", "-q", "forward", url, "-l", f"{HOST}:{port}"]
             with running("chunkwire", [*argv, "--keep-alive-timeout", "1h"], port, core=core) as server:
-                sys.stdout.write(hold(server, options.connections, has_asked=has_asked) + "\n")
+                print_line(hold(server, options.connections, has_asked=has_asked))
     return 0
 
 

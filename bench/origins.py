@@ -1,7 +1,7 @@
-"""`origins`: how soon a chunk that a handler writes is at the client, and what it costs the server.
+"""`origins`: time from a handler's write of a chunk to its client, and the server's CPU.
 
-Every handler does the same (see `bench.peers.stamps`). The latency is from the stamp, taken just before the write,
-to the client's read; `late` is the arrival against the planned moment, so it holds the server's timers too.
+All handlers do the same (`bench.peers.stamps`). Latency is from the stamp, just before the write, to the client's read;
+`late` is from the planned moment, so it includes the lateness of the server's timers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bench.meter import measure
 from bench.processes import free_port, running
 from bench.results import Column, Round, Table
 from bench.rounds import DIRECT, Plan, interleave
-from bench.servers import OWN, SERVERS, is_installed
+from bench.servers import SERVERS, chosen_servers
 from bench.targets import judged
 from bench.workshop import Workshop
 
@@ -32,7 +32,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How many streams, and each one's chunks and interval."""
+    """Number of streams; chunks and interval of each."""
 
     streams: int
     chunks: int
@@ -46,7 +46,7 @@ QUICK = {"1": Crowd(1, 150, 2000, 20), "1000": Crowd(50, 12, 50000, 50)}
 
 def origins(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for one stream and one for a thousand."""
-    names = [name for name in SERVERS if name == OWN or (plan.takes(name) and is_installed(name))]
+    names = chosen_servers(plan)
     for name in plan.choose(list(CROWDS)):
         crowd = (QUICK if plan.is_quick else CROWDS)[name]
         measures = {DIRECT: _direct(workshop, crowd), **{each: _server(workshop, each, crowd) for each in names}}
@@ -68,7 +68,7 @@ def _arguments(crowd: Crowd) -> dict[str, str | int]:
 
 
 def _direct(workshop: Workshop, crowd: Crowd) -> Callable[[], Round]:
-    """Return what measures the meter's own origin: the floor, in C."""
+    """Return a measurement of the meter's own origin, in C: the lower bound."""
 
     def once() -> Round:
         port = free_port()

@@ -1,22 +1,22 @@
-"""The picture of README: one stream through a gateway that passes frames on, and through one that buffers.
+"""The picture in README: one stream through a gateway that relays each frame, and through one that buffers.
 
-`python -m bench.picture` runs both, keeps when each frame was where in `pictures/ladder.json`, and draws that file,
-light and dark; with `--draw` it draws alone.
+`python -m bench.picture` runs both, stores the times of the frames in `pictures/ladder.json`, and draws them, light and
+dark; with `--draw` it only draws.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 
 from chunkwire.record.values import EndRecord, FrameRecord, RequestRecord, read_records
+from tests.peers.command import chunkwire, serving
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 TARGET = "/generate?n=8&interval=150ms"
@@ -25,7 +25,7 @@ PLACES = ("origin wrote", "gateway passed on", "client received")
 
 WIDTH, HEIGHT, TOP, BOTTOM = 880, 400, 92, 28
 COLUMNS = ((96, 226, 356), (540, 670, 800))
-"""Where the three lines of each ladder stand."""
+"""The x of the three lines of each ladder."""
 PALETTES = {
     "light": {"ink": "#1f2328", "faint": "#d0d7de", "dim": "#59636e", "exact": "#0969da", "buffer": "#bc4c00"},
     "dark": {"ink": "#e6edf3", "faint": "#3d444d", "dim": "#9198a1", "exact": "#58a6ff", "buffer": "#f0883e"},
@@ -34,9 +34,9 @@ FONT = "ui-sans-serif,system-ui,sans-serif"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, keep, draw."""
+    """Run, store, draw."""
     parser = argparse.ArgumentParser(prog="python -m bench.picture", description=__doc__)
-    parser.add_argument("--draw", action="store_true", help="draw what was kept, and run nothing")
+    parser.add_argument("--draw", action="store_true", help="draw the stored run")
     kept = PICTURES / "ladder.json"
     if not parser.parse_args(arguments).draw:
         kept.write_text(json.dumps({mode: run_through(mode) for mode in MODES}, indent=1) + "\n")
@@ -46,36 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_through(mode: str) -> list[list[float]]:
-    """Return for each frame when it was written, passed on and received, in ms since the client's request."""
+    """Return when each frame was written, passed on and received, in ms since the client's request."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         origin = stack.enter_context(serving("serve", "--save", f"{folder}/origin"))
-        gateway = stack.enter_context(
-            serving("forward", f"http://{origin}", "--mode", mode, "--save", f"{folder}/gateway")
-        )
-        watch = [
-            sys.executable,
-            "-m",
-            "chunkwire",
-            "watch",
-            "-q",
-            f"http://{gateway}{TARGET}",
-            "--save",
-            f"{folder}/client",
-        ]
-        subprocess.run(watch, check=True, stdout=subprocess.DEVNULL)
+        words = ["--mode", mode, "--save", f"{folder}/gateway"]
+        gateway = stack.enter_context(serving("forward", origin.url(""), *words))
+        chunkwire("watch", "-q", gateway.url(TARGET), "--save", f"{folder}/client")
         stack.close()
         start, received = moments(folder / "client", "client.received")
         _, written = moments(folder / "origin", "origin.sent")
         _, passed = moments(folder / "gateway", "gateway.sent")
-        if mode == "buffer":  # one frame of the gateway's own has all of the data
+        if mode == "buffer":  # the gateway's one frame has all of the data
             passed = [passed[0]] * (len(written) - 1) + passed[-1:]
             received = [received[0]] * (len(written) - 1) + received[-1:]
         return [[round(1000 * (t - start), 2) for t in each] for each in zip(written, passed, received, strict=True)]
 
 
 def moments(path: Path, point: str) -> tuple[float, list[float]]:
-    """Return when the request and each frame were at a point of a recording, in seconds since the epoch."""
+    """Return the moments of the request and of each frame at a point of a recording, s since the epoch."""
     with path.open("rb") as file:
         records = list(read_records(file, path.name))
     request = next(each for each in records if isinstance(each, RequestRecord))
@@ -85,24 +74,8 @@ def moments(path: Path, point: str) -> tuple[float, list[float]]:
     return start, [start + each.t for each in records if isinstance(each, FrameRecord) and each.point == point]
 
 
-@contextmanager
-def serving(*words: str) -> Iterator[str]:
-    """Run a server on a free port; give its address."""
-    command = [sys.executable, "-m", "chunkwire", *words, "-l", "127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = ""
-        while "listening on http://" not in line:
-            line = process.stderr.readline()
-        try:
-            yield line.partition("listening on http://")[2].strip()
-        finally:
-            process.terminate()
-            process.stderr.read()
-
-
 def drawn(kept: dict[str, list[list[float]]], theme: str) -> str:
-    """Return the SVG of both ladders; time runs down, on the same scale."""
+    """Return the SVG of both ladders; the time axis points down."""
     colours = PALETTES[theme]
     last = max(t for frames in kept.values() for each in frames for t in each)
     scale = (HEIGHT - TOP - BOTTOM) / last
@@ -122,7 +95,7 @@ def drawn(kept: dict[str, list[list[float]]], theme: str) -> str:
 def ladder(
     mode: str, frames: list[list[float]], columns: tuple[int, int, int], scale: float, colours: dict[str, str]
 ) -> Iterator[str]:
-    """Yield one ladder: a line for each place, and a step for each frame."""
+    """Yield one ladder: a vertical line for each place, and a line across them for each frame."""
     first = columns[0]
     heading = {"exact": "each frame passed on at once", "buffer": "held to the end"}[mode]
     yield text(first - 20, 26, f"forward --mode {mode}", colours[mode], "start", 'font-weight="600" font-size="15"')
@@ -138,7 +111,7 @@ def ladder(
 
 
 def clock(last: float, scale: float, colours: dict[str, str]) -> Iterator[str]:
-    """Yield the marks of the time at the left."""
+    """Yield the labels of the time axis."""
     for t in range(0, int(last) + 1, 300):
         yield text(44, TOP + t * scale + 4, f"{t} ms", colours["dim"], "end", 'font-size="11"')
 

@@ -1,7 +1,7 @@
-"""`polling`: what a relay burns while there is little or nothing to do, and whether it still answers new exchanges.
+"""`polling`: CPU of a relay that is idle or nearly idle, and its time to a new response meanwhile.
 
 Three states: no stream; a thousand silent ones; fifty mixed ones (25 silent, 25 with 20 chunks/s each), while a new
-exchange begins every 50 ms. CPU is the relay's own, in hundredths of a core.
+exchange begins every 50 ms. CPU is the relay's own, in percent of a core.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench import stats
 from bench.gateways import PEERS_OF_DEBIAN, Command
 from bench.holder import Holder
 from bench.meter import meter_argv, to_round
-from bench.processes import Running, Trouble, end, free_port
+from bench.processes import Running, Trouble, end, free_port, start
 from bench.relays import relay, relay_commands
 from bench.results import Column, Round, Table
 from bench.rounds import Plan, interleave
@@ -34,15 +34,15 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """How long each state is watched, and how many silent streams there are."""
+class IdleStates:
+    """Seconds of each state, number of silent streams, chunks of each mixed stream."""
 
     seconds: float
     silent: int
     chunks: int
 
 
-FULL, QUICK = Load(3.0, 1000, 100), Load(0.3, 50, 30)
+FULL, QUICK = IdleStates(3.0, 1000, 100), IdleStates(0.3, 50, 30)
 MIXED = 25
 
 
@@ -52,18 +52,18 @@ def polling(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     commands = relay_commands(plan, PEERS_OF_DEBIAN)
     measures = {name: _measure(workshop, name, command, load) for name, command in commands.items()}
     rows = interleave(measures, plan.rounds, what="polling")
-    shows = f"a relay with nothing to do, with {load.silent} silent streams, with 50 mixed ones"
+    shows = f"a relay with no stream, with {load.silent} silent ones, with 50 mixed ones"
     yield Table("polling", shows, COLUMNS, rows)
 
 
-def _measure(workshop: Workshop, name: str, command: Command, load: Load) -> Callable[[], Round]:
+def _measure(workshop: Workshop, name: str, command: Command, load: IdleStates) -> Callable[[], Round]:
     def once() -> Round:
         return Round({**_silent(workshop, name, command, load), **_mixed(workshop, name, command, load)})
 
     return once
 
 
-def _silent(workshop: Workshop, name: str, command: Command, load: Load) -> dict[str, float]:
+def _silent(workshop: Workshop, name: str, command: Command, load: IdleStates) -> dict[str, float]:
     origin = free_port()
     with relay(workshop, name, command, upstream=origin) as server, Holder(origin) as holder:
         idle = _percent(server, load.seconds)
@@ -72,13 +72,13 @@ def _silent(workshop: Workshop, name: str, command: Command, load: Load) -> dict
 
 
 def _percent(server: Running, seconds: float) -> float:
-    """Return the CPU that a server uses from this moment on, in percent of a core."""
+    """Return the CPU that a server uses during the next seconds, in percent of a core."""
     began, used = time.monotonic(), server.cpu_seconds()
     time.sleep(seconds)
     return 100 * (server.cpu_seconds() - used) / (time.monotonic() - began)
 
 
-def _mixed(workshop: Workshop, name: str, command: Command, load: Load) -> dict[str, float]:
+def _mixed(workshop: Workshop, name: str, command: Command, load: IdleStates) -> dict[str, float]:
     origin = free_port()
     arguments: dict[str, str | int] = {
         "mode": "paced",
@@ -89,11 +89,9 @@ def _mixed(workshop: Workshop, name: str, command: Command, load: Load) -> dict[
     }
     with relay(workshop, name, command, upstream=origin) as server, Holder() as holder:
         argv = meter_argv(workshop, arguments, target=server.port, origin=origin)
-        meter = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-        )
+        meter = start(argv, None, stdout=subprocess.PIPE)
         try:
-            time.sleep(0.3)  # the meter's own streams first
+            time.sleep(0.3)  # until the meter has opened its streams
             holder.open(server.port, MIXED, path="/silent")
             holder.first_ms.clear()
             began, used = time.monotonic(), server.cpu_seconds()
@@ -108,7 +106,7 @@ def _mixed(workshop: Workshop, name: str, command: Command, load: Load) -> dict[
     return {"mixed_percent": percent, **_latencies(said, arguments), **_new_exchanges(holder.first_ms)}
 
 
-def _latencies(said: str, arguments: Mapping[str, str | int]) -> dict[str, float]:
+def _latencies(said: bytes, arguments: Mapping[str, str | int]) -> dict[str, float]:
     try:
         measured = to_round(json.loads(said), arguments)
     except ValueError as error:

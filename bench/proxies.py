@@ -1,7 +1,7 @@
-"""The proxies that `bench.scorecards` checks: how each is started in front of an upstream's port.
+"""The proxies that `bench.scorecards` checks: the command of each, before an upstream's port.
 
-The rule here: what a proxy's own documentation shows for a reverse proxy, and where it says how to stream, that too, as
-a subject of its own. No subject is tuned to a row.
+The rule here: a proxy runs as its own documentation shows a reverse proxy; where that says how to stream, a second
+subject runs so. No subject is tuned to a row.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.gateways import CHUNKWIRE, Command, Route, apache, caddy, envoy, go, haproxy, subject, traefik
-from bench.newest import packaged, version_said
+from bench.newest import packaged
 from bench.processes import need_program
-from bench.workshop import PEERS, Workshop
+from bench.workshop import PEERS, Workshop, version_said
 
 NPM: Final = ("http-proxy@1.18", "http-proxy-3@2")
 
@@ -37,9 +37,9 @@ class ProxySubject:
     """A proxy.
 
     Attributes:
-        version: what asks its program for its version; the first number of what it prints is taken.
-        setting: how it differs from another subject of the same program; empty for none.
-        is_short: it stands in the short table.
+        version: the command that prints its version.
+        setting: its difference from another subject of the same program; may be empty.
+        is_short: it is in the short table.
     """
 
     name: str
@@ -50,12 +50,12 @@ class ProxySubject:
 
     @property
     def label(self) -> str:
-        """Its name, with its setting."""
+        """Its name and setting."""
         return f"{self.name} ({self.setting})" if self.setting else self.name
 
 
 def debian(name: str) -> Callable[[Workshop], str]:
-    """Return what gives the path of an installed program."""
+    """Return a function that gives the path of an installed program."""
     return lambda workshop: need_program(name)
 
 
@@ -72,7 +72,7 @@ def _nginx(program: Callable[[Workshop], str], settings: str) -> Command:
 
 
 def _newer(command: Callable[..., list[str]], name: str) -> Command:
-    """Return the command of a peer with the program that a Python package brings."""
+    """Return the command of a peer, with the program from a Python package."""
     return lambda workshop, route: command(workshop, route, path=packaged(name)(workshop))
 
 
@@ -141,6 +141,6 @@ def version_of(proxy: ProxySubject, workshop: Workshop) -> str:
     """Return the version that a proxy prints.
 
     Raises:
-        Trouble: its program is not there, or prints none.
+        Trouble: its program is missing, or prints no version.
     """
     return version_said(proxy.version(workshop))

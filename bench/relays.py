@@ -1,5 +1,5 @@
-"""`relays`: what a relay adds to a chunk, and how many octets it moves; `tls`: the same with an HTTPS upstream;
-`admin`: the same with and without metrics; `beside`: beside paced streams in the same run of trio.
+"""`relays`: what a relay adds to a chunk, and octets per second; `tls`: the same with an HTTPS upstream;
+`admin`: with and without metrics; `beside`: with a paced stream in the same run of trio.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from bench.targets import judged
 from bench.workshop import Workshop
 
 TLS_WORKLOADS = ("rally", "one", "many", "bulk64k", "bulk1k", "bulk32")
-# Half as many chunks a second: what ends TLS shares the meter's core. More in all: 1000 handshakes come first.
+# Half as many chunks a second: the TLS terminator shares the meter's core. More in all: 1000 handshakes come first.
 TLS_MANY = paced(
     "many", "1000 streams, 10 chunks/s each", streams=1000, count=150, interval_us=100000, quick=WORKLOADS["many"].quick
 )
 BESIDE_WORKLOADS = ("rally", "one")
 ADMIN_WORKLOADS = ("bulk64k", "bulk1k", "bulk32", "bulkmix")
-# The clear frontend gives the row `direct`: the same hop without TLS.
+# The cleartext frontend is for the row `direct`: the same hop without TLS.
 TERMINATOR = """global
   nbthread 1
   maxconn 9000
@@ -46,9 +46,9 @@ backend b
 def relay_commands(
     plan: Plan, peers: Mapping[str, Command], *, own: Sequence[str] = tuple(SUBJECTS)
 ) -> dict[str, Command]:
-    """Return what starts each relay of a table: the project's own, those named by --subject, and the peers.
+    """Return the commands of a table's relays: our own, those of --subject, and the peers.
 
-    Those peers that were not asked for by name are left out where they are not installed.
+    Peers that are not installed are left out, unless --peers names them.
     """
     variants = own if plan.variants is None else [name for name in own if name in plan.variants]
     templates = {**{name: SUBJECTS[name] for name in variants}, **plan.subjects}
@@ -84,9 +84,9 @@ def relays(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each workload through relays whose upstream is HTTPS, on the meter's core.
+    """Yield a table for each workload through relays with an HTTPS upstream, which runs on the meter's core.
 
-    `direct` goes to the clear port of what speaks TLS there.
+    `direct` is the upstream's cleartext port.
 
     Raises:
         Trouble: HAProxy or openssl is missing.
@@ -112,7 +112,7 @@ def tls(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 def _https(
     plan: Plan, workshop: Workshop, workload: Workload, *, secure: int, clear: int, origin: int | None
 ) -> list[str]:
-    """Return the command of a HAProxy that ends TLS before the meter's origin, or of an origin that speaks it."""
+    """Return the command of the HTTPS upstream: HAProxy before the meter's origin, or an origin of its own."""
     both = workshop.certificate().both
     if origin is None:
         arguments = workload.of(is_quick=plan.is_quick)
@@ -123,7 +123,7 @@ def _https(
 
 
 def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each workload, through our relay alone: as it comes, and with --admin."""
+    """Yield a table for each workload through our relay, with its defaults and with --admin."""
     templates = {"chunkwire": CHUNKWIRE, "admin": CHUNKWIRE + " --admin 127.0.0.1:0", **plan.subjects}
     for name in plan.choose(ADMIN_WORKLOADS):
         workload, origin = WORKLOADS[name], free_port()
@@ -135,7 +135,7 @@ def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def beside(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each workload, through a gateway alone in its run of trio, and beside one paced stream."""
+    """Yield a table for each workload through a gateway alone in its run of trio, and with one paced stream."""
     shared = "{python} -m bench.peers.shared_run {listen} {origin_url} "
     templates = {"alone": shared + "0", "paced": shared + "1", **plan.subjects}
     for name in plan.choose(BESIDE_WORKLOADS):
@@ -168,7 +168,7 @@ def _through(
     origin: int | None,
     upstream: int,
 ) -> Callable[[], Round]:
-    """Return what starts a relay, measures once and ends it. `upstream` is the meter's `origin`, or else speaks TLS."""
+    """Return a measurement of a relay. `upstream` is the meter's `origin`, or another port, which is HTTPS."""
 
     def once() -> Round:
         with relay(workshop, name, command, upstream=upstream, is_tls=upstream != origin) as server:
@@ -180,7 +180,7 @@ def _through(
 
 @contextmanager
 def relay(workshop: Workshop, name: str, command: Command, *, upstream: int, is_tls: bool = False) -> Iterator[Running]:
-    """Run a relay, on a port of its own, in front of an upstream's port."""
+    """Run a relay before an upstream's port."""
     route = Route(free_port(), upstream, is_tls=is_tls)
     with running(name, command(workshop, route), route.listen, core=workshop.cores.server) as server:
         yield server

@@ -1,16 +1,17 @@
-"""What was measured, as values: rounds of figures, rows of rounds, tables of rows; and their JSON.
+"""The results as values: rounds of figures, rows of rounds, tables of rows; and their JSON.
 
-The rule here: nothing is computed when a figure is taken and nothing is thrown away. Medians and spreads are asked
-for by whoever prints. A figure that has too few samples is absent, never a number.
+The rule here: all figures of all rounds are kept; medians and spreads are computed for output. A figure with too few
+samples is absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
-from bench.stats import Curve, median
+from bench.stats import Curve
 
 JSON_VERSION = 1
 
@@ -21,7 +22,7 @@ class Column:
 
     Attributes:
         key: its name in a round.
-        scale: what a figure is multiplied by to be in `unit`.
+        scale: factor from the figure to `unit`.
     """
 
     key: str
@@ -35,9 +36,9 @@ class Round:
     """One measurement of one subject.
 
     Attributes:
-        figures: by name; those that could not be told are absent.
-        curve: latency in µs by fraction of the samples, for a plot; empty where none was taken.
-        error: why the round does not count, "" for one that does. It keeps what figures it has.
+        figures: by name; unknown ones are absent.
+        curve: (fraction of the samples, latency in µs), for a plot; may be empty.
+        error: why the round does not count; "" for one that does.
     """
 
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -59,12 +60,12 @@ class Row:
 
     @property
     def error(self) -> str:
-        """Why the first round that does not count does not; "" when all do."""
+        """The error of the first round that does not count; "" when all count."""
         return next((one.error for one in self.rounds if one.error), "")
 
     @property
     def failure(self) -> str:
-        """How many rounds do not count and why the first of them does not; "" when all do."""
+        """How many rounds do not count, and the error of the first; "" when all count."""
         lost = len(self.rounds) - len(self.counted)
         return f"{lost} of {len(self.rounds)} rounds do not count: {self.error}" if lost else ""
 
@@ -80,7 +81,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a target. `holds` is None where a row that it needs has no figure."""
+    """Whether a target was met; `holds` is None where a row that it needs has no figure."""
 
     target: str
     got: str
@@ -94,7 +95,7 @@ class Table:
     Attributes:
         name: `relays/many`.
         shows: what the workload is, in a line.
-        note: what a reader must know to read the figures.
+        note: for readers of the figures; may be empty.
     """
 
     name: str
@@ -111,7 +112,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run of the harness: where and how it was measured, and the tables."""
+    """A run: its conditions and its tables."""
 
     conditions: Mapping[str, str]
     tables: tuple[Table, ...]

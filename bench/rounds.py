@@ -1,7 +1,7 @@
-"""Rounds in a random order, and the options that every experiment takes.
+"""Rounds in random order, and the options of all experiments.
 
-The rule here: each round measures every subject once, in a fresh order, so that a drift of the machine hits all of
-them alike; and a subject that fails has a row that says why, while the others go on.
+The rule here: each round measures every subject once, in a new random order, so that changes of the machine affect all
+of them. A subject that fails has a row with the reason; the others go on.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from bench.processes import Trouble
 from bench.results import Round, Row
 
 DIRECT = "direct"
-"""The row without a program under test: what it shows is the machine's and the meter's own."""
+"""The row without a program under test: the machine and the meter alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asked for.
+    """The options of the command line.
 
     Attributes:
         rounds: how often each subject is measured.
-        is_quick: tiny counts, to see that everything runs.
-        peers: which to compare with; None for those that the experiment takes by itself.
-        variants: of the project's own relay, those to measure where they are told apart; None for all.
-        subjects: further relays by name, as command lines; see `bench.gateways.subject`.
-        workloads: of those an experiment has; None for all.
-        is_newest: the peers in their newest release as well, where relays are compared.
+        is_quick: few samples, to see that everything runs.
+        peers: to compare with; None for the experiment's default.
+        variants: of our own relay; None for all.
+        subjects: further relays by name, as command lines (`bench.gateways.subject`).
+        workloads: to measure; None for all.
+        is_newest: also compare relays with the newest releases of the peers.
     """
 
     rounds: int = 3
@@ -41,7 +41,7 @@ class Plan:
     is_newest: bool = False
 
     def choose(self, names: Sequence[str]) -> list[str]:
-        """Return those of an experiment's workloads that were asked for."""
+        """Return the names that --workloads selects."""
         return [name for name in names if self.workloads is None or name in self.workloads]
 
     def takes(self, peer: str) -> bool:
@@ -50,20 +50,20 @@ class Plan:
 
 
 def interleave(measures: Mapping[str, Callable[[], Round]], rounds: int, *, what: str) -> tuple[Row, ...]:
-    """Measure every subject in every round; `what` names the work on stderr, where somebody waits."""
+    """Measure every subject in every round; on a terminal, show progress on stderr under the name `what`."""
     taken: dict[str, list[Round]] = {name: [] for name in measures}
     for number in range(rounds):
         for place, name in enumerate(random.sample(list(measures), len(measures)), 1):
-            _tell(f"{what}: round {number + 1}/{rounds}, {place}/{len(measures)} {name}")
+            _show_progress(f"{what}: round {number + 1}/{rounds}, {place}/{len(measures)} {name}")
             try:
                 taken[name].append(measures[name]())
             except Trouble as trouble:
                 taken[name].append(Round(error=str(trouble)))
-    _tell("")
+    _show_progress("")
     return tuple(Row(name, tuple(each)) for name, each in taken.items())
 
 
-def _tell(line: str) -> None:
+def _show_progress(line: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{line}")
         sys.stderr.flush()

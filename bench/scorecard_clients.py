@@ -1,24 +1,23 @@
-"""What real clients make of every scenario: `chunkwire check client` on each, as tables for people.
+"""`chunkwire check client` on real clients, as tables.
 
-The rule here: what a client is and how its version is told stands in one table; the judging is the command's own. A
-client runs with its defaults but for a deadline of 5 s, wget's 20 attempts and curl's offer of gzip.
+The rule here: one table has the command and the version of each client; `chunkwire check` judges. A client runs with
+its defaults, except for a deadline of 5 s, one attempt of wget, and curl's offer of gzip.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from bench.processes import ROOT, Trouble, need_program
-from bench.workshop import PEERS, Workshop, open_workshop
+from bench.text import put_between
+from bench.workshop import PEERS, Workshop, open_workshop, version_said
 
 REQUIREMENTS: Final = "requirements-clients.txt"
 _PATIENCE: Final = "40s"  # of one run: three attempts of an SDK, on a busy machine
@@ -30,7 +29,7 @@ class ClientPeer:
     """One client.
 
     Attributes:
-        title: what its column is called, in front of its version.
+        title: heading of its column, before its version.
         argv: the command; `{url}` in it is replaced.
         version_argv: a command that prints its version.
         form: of the content: plain events, or a provider's stream.
@@ -44,7 +43,7 @@ class ClientPeer:
 
 @dataclass(frozen=True, slots=True)
 class ClientCard:
-    """What a client made of the scenarios; `card` is the JSON of the command."""
+    """A client's results; `card` is the JSON of the command."""
 
     title: str
     card: Mapping[str, Any]
@@ -65,7 +64,7 @@ def _program(name: str, *words: str) -> tuple[Callable[[Workshop], list[str]], C
 
 
 def _python(script: str, package: str) -> tuple[Callable[[Workshop], list[str]], Callable[[Workshop], list[str]]]:
-    """Return the commands of a script in the environment of the Python clients, whatever reads its last argument."""
+    """Return the commands of a script in the environment of the Python clients, and of its package's version."""
     show = f"import importlib.metadata as m; print(m.version({package!r}))"
     return (
         lambda workshop: [workshop.peer_python(REQUIREMENTS), str(PEERS / script), "{url}"],
@@ -105,36 +104,27 @@ CLIENTS: Final[Mapping[str, ClientPeer]] = {
 
 
 def judge_clients(workshop: Workshop, names: Sequence[str] = tuple(CLIENTS)) -> Iterator[ClientCard]:
-    """Judge each client, and yield its card; one that is not installed is left out, and named on standard error."""
+    """Judge each client and yield its card; a missing client is left out, and named on standard error."""
     for name in names:
         peer = CLIENTS[name]
         try:
-            yield ClientCard(f"{peer.title} {_version(peer.version_argv(workshop))}", _judge(peer, workshop))
+            yield ClientCard(f"{peer.title} {version_said(peer.version_argv(workshop))}", _judge(peer, workshop))
         except Trouble as trouble:
             sys.stderr.write(f"bench: {name}: {trouble}\n")
 
 
 def _judge(peer: ClientPeer, workshop: Workshop) -> Mapping[str, Any]:
     check = ["check", "client", "--as", peer.form, "--patience", _PATIENCE, "--json", "-", "-q", "--"]
-    done = _run([sys.executable, "-m", "chunkwire", *check, *peer.argv(workshop)])
+    argv = [sys.executable, "-m", "chunkwire", *check, *peer.argv(workshop)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_WITHIN, cwd=ROOT)
     if done.returncode not in (0, 1):
         raise Trouble((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
     card: Mapping[str, Any] = json.loads(done.stdout)
     return card
 
 
-def _version(argv: Sequence[str]) -> str:
-    done = _run(argv)
-    found = re.search(r"\d+\.\d+(?:\.\d+)*", done.stdout)
-    return found[0] if found else "?"
-
-
-def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_WITHIN, cwd=ROOT)
-
-
 def short_table(cards: Sequence[ClientCard]) -> str:
-    """Return a line a client: the scenarios of which it makes what it must not."""
+    """Return a line for each client: the scenarios that it fails."""
     lines = [
         "| client | `must` failed | what it takes for whole, or refuses although it is legal |",
         "| --- | --- | --- |",
@@ -159,7 +149,7 @@ def _fails_nothing(card: ClientCard) -> bool:
 
 
 def whole_table(cards: Sequence[ClientCard]) -> str:
-    """Return a line a scenario, with what each client makes of it."""
+    """Return a line for each scenario, with the result of each client."""
     lines = ["| row | scenario | " + " | ".join(card.title for card in cards) + " |", "| --- " * (len(cards) + 2) + "|"]
     for row in cards[0].rows if cards else ():
         cells = [_cell(other) for card in cards for other in card.rows if other["id"] == row["id"]]
@@ -168,7 +158,7 @@ def whole_table(cards: Sequence[ClientCard]) -> str:
 
 
 def _cell(row: Mapping[str, Any]) -> str:
-    """Return what a client did: a failure of a must in bold."""
+    """Return a client's result as a word; bold where it fails a must."""
     if row["outcome"] in ("undecided", "not applicable"):
         return {"undecided": "open", "not applicable": "–"}[row["outcome"]]
     if _is_broken(row):
@@ -179,22 +169,12 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 
 def _is_broken(row: Mapping[str, Any]) -> bool:
-    """Say whether a sound client refuses the scenario of a row."""
+    """Say whether a row's response is broken, so that a client should refuse it."""
     return str(row["title"]).startswith("refuses ")
 
 
-def put_between(path: Path, name: str, text: str) -> None:
-    """Put a text between the marks of this name in a Markdown file."""
-    start, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    before, found, rest = path.read_text("utf-8").partition(start)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise SystemExit(f"expected {start} … {end} in {path.name}")
-    path.write_text(f"{before}{start}\n{text}{end}{after}", "utf-8")
-
-
 def main(words: Sequence[str] | None = None) -> int:
-    """Judge the clients and print both tables, or write them; return an exit code."""
+    """Judge the clients, print or write both tables; return an exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.scorecard_clients", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="CLIENT", help=f"of {', '.join(CLIENTS)}; all without one")
     parser.add_argument("--write", action="store_true", help="write them into README.md and bench/README.md")

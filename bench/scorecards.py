@@ -1,8 +1,8 @@
-"""`chunkwire check proxy` on the proxies that people use: who streams, stops and fails as the RFCs say.
+"""`chunkwire check proxy` on widely used proxies: do they stream, stop and fail as the RFCs say?
 
-`python -m bench.scorecards` judges each and prints two tables, and then the clients of `scorecard_clients`; `--write`
-puts the short tables into README.md and the whole ones into bench/README.md, between their marks. A proxy that cannot
-be installed or started is named with the reason.
+`python -m bench.scorecards` judges them and prints two tables, then those of `scorecard_clients`. `--write` puts the
+short tables into README.md and the whole ones into bench/README.md, between their marks. A proxy that cannot be
+installed or started is named with the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench import scorecard_clients
 from bench.gateways import Route
 from bench.processes import ROOT, Trouble, free_port, running
 from bench.proxies import PROXIES, ProxySubject, version_of
-from bench.scorecard_clients import put_between
+from bench.text import put_between
 from bench.workshop import Workshop, open_workshop
 from chunkwire.cli.exits import leaves
 from chunkwire.net.dial import parse_url
@@ -31,10 +31,10 @@ from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, i
 from chunkwire.tools.check.running import RowRun
 from chunkwire.wire.errors import ChunkwireError
 
-PATIENCE: Final = 3.0  # s; the command's own
+PATIENCE: Final = 3.0  # s; the default of `chunkwire check proxy`
 JOBS: Final = 8
-READY_SECONDS: Final = 10.0  # for a proxy that accepts before it has read where to send requests
-# What a column of the short table asks, and the rows that answer it.
+READY_SECONDS: Final = 10.0  # for a proxy that accepts before it has read its routes
+# The headings of the short table, and the rows that decide them.
 QUESTIONS: Final = (
     ("response streams", ("9112/7.1/1", "9112/7.1/2")),
     ("request streams", ("9112/7.1/3",)),
@@ -46,7 +46,7 @@ WORDS: Final = {RowOutcome.NOT_APPLICABLE: "–", RowOutcome.UNDECIDED: "open"}
 
 @dataclass(frozen=True, slots=True)
 class JudgedProxy:
-    """A proxy and its results; without any, `trouble` says why."""
+    """A proxy and its results; `trouble` says why it has none."""
 
     subject: ProxySubject
     version: str
@@ -64,7 +64,7 @@ class JudgedProxy:
         return next(result for result in self.results if result.row.id == row.id)
 
     def count(self, outcome: RowOutcome, level: Level) -> int:
-        """Return how many rows of a level came out so."""
+        """Return the number of rows of a level with this outcome."""
         return sum(result.outcome is outcome and result.row.level is level for result in self.results)
 
 
@@ -85,7 +85,7 @@ def judge_proxies(workshop: Workshop, subjects: Sequence[ProxySubject]) -> Itera
 
 
 async def _judge(route: Route) -> tuple[RowResult, ...]:
-    """Return the results, once the proxy that listens already sends requests on."""
+    """Return the results; wait until the proxy forwards requests."""
     url, upstream = parse_url(f"http://127.0.0.1:{route.listen}"), Address("127.0.0.1", route.origin)
     deadline = trio.current_time() + READY_SECONDS
     while True:
@@ -105,7 +105,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
 
 
 def short_table(judged: Sequence[JudgedProxy]) -> str:
-    """Return a line a proxy."""
+    """Return a line for each proxy."""
     heads = ["proxy", *(question for question, _ in QUESTIONS), "`must` failed", "which"]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for proxy in judged:
@@ -132,7 +132,7 @@ def _is_broken(result: RowResult) -> bool:
     return result.outcome is RowOutcome.FAIL and result.row.level is Level.MUST
 
 
-# What the short table calls the rows that failed, by their titles.
+# The names of failed rows in the short table, by a pattern of their titles.
 FAMILIES: Final = (
     ("broken responses look whole", r"never whole to a client"),
     ("broken requests look whole", r"never whole to the upstream"),
@@ -159,7 +159,7 @@ def _families(failed: Sequence[RowResult]) -> str:
 
 
 def whole_table(judged: Sequence[JudgedProxy]) -> str:
-    """Return a line a row that does not come out the same everywhere, and the rows that all pass."""
+    """Return a line for each row that some proxy does not pass, and a list of the other rows."""
     shown = [proxy for proxy in judged if proxy.results]
     letters = [chr(ord("A") + number) for number in range(len(shown))]
     lines = [f"- {letter}: {proxy.title}" for letter, proxy in zip(letters, shown, strict=True)]
@@ -191,10 +191,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Judge the proxies and print both tables, or write them; return an exit code."""
+    """Judge the proxies, print or write both tables; return an exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.scorecards", description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "names", nargs="*", metavar="PROXY", help="a word of a name or setting; without one all, and then the clients"
+        "names", nargs="*", metavar="PROXY", help="a part of a name or setting; default: all, and then the clients"
     )
     parser.add_argument("--write", action="store_true", help="write them into README.md and bench/README.md")
     options = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""The origins that are compared: how each is started on a port of its own."""
+"""The origins that are compared: the command of each."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from bench.processes import find_program, need_program
+from bench.rounds import Plan
 from bench.workshop import PEERS, Workshop
 
 ServerCommand: TypeAlias = Callable[[Workshop, int], list[str]]
-"""Returns a server's argv for a port; raises Trouble where its program is missing."""
+"""Returns a server's command for a port; raises Trouble where its program is missing."""
 
 
 def go(workshop: Workshop, port: int) -> list[str]:
@@ -29,7 +30,7 @@ def chunkwire(workshop: Workshop, port: int) -> list[str]:
 
 
 def python_server(module: str, *words: str) -> ServerCommand:
-    """Return what starts a Python server of `bench.peers`."""
+    """Return the command of a Python server of `bench.peers`."""
     return lambda workshop, port: [workshop.peer_python(), "-m", f"bench.peers.{module}", str(port), *words]
 
 
@@ -46,5 +47,10 @@ OWN = "chunkwire"
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a server can be started here; of the Python ones only trying tells."""
+    """Say whether a server's program is installed; True for Python servers, which are installed on first use."""
     return name not in ("go", "node") or find_program(name) is not None
+
+
+def chosen_servers(plan: Plan) -> list[str]:
+    """Return the servers to measure: ours, and the peers that are selected and installed."""
+    return [name for name in SERVERS if name == OWN or (plan.takes(name) and is_installed(name))]

@@ -1,9 +1,9 @@
-"""A soak of the gateway: streams come and go through it, clients leave, upstreams are cut and reset, all at random.
+"""A soak test of the gateway: many streams at once, whose clients leave and whose upstreams fail at random.
 
-`python -m bench.soak --minutes 15` runs `chunkwire forward` as its users do, and is its clients and its upstream.
-Afterwards it says what it found, and exits 1 for any of these: a client whose verdict is not what its upstream did,
-an octet that nobody sent, an upstream that was not told that its client had left, a descriptor or an open stream
-left behind, memory that grew, an error of the gateway's own in its log.
+`python -m bench.soak --minutes 15` runs `chunkwire forward`, its clients and its upstream. It prints its findings, and
+exits 1 for any of these: a client took a response for complete or incomplete against what its upstream did; it received
+an octet that was not sent; an upstream request went on after its client had left; a descriptor or a stream was left
+open; memory grew; the gateway's log has an error of its own.
 """
 
 from __future__ import annotations
@@ -21,25 +21,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from typing import IO, Final
 
 import trio
 
-from bench.processes import ROOT, free_port
-from bench.soak_plan import Fate, Form, Plan, make_plan
+from bench.processes import HOST, ROOT, free_port, resident_kib_of
+from bench.soak_plan import Fate, Form, StreamPlan, make_plan
+from bench.text import print_line
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import LengthScanner
 
-HOST: Final = "127.0.0.1"
 IDLE_SECONDS: Final = 15.0  # the gateway's --idle-timeout: only a stall lasts as long, even on a busy machine
-NOTICE_SECONDS: Final = 60.0  # within which an upstream must learn that its client has left
-SETTLE_SECONDS: Final = 30.0  # within which the gateway must have put everything away
-GROWTH: Final = 1.15  # of resident memory, from the second quarter to the last one: more is a leak
-# What the gateway's log may say of each fate.
+NOTICE_SECONDS: Final = 60.0  # within which an upstream request must end after its client has left
+SETTLE_SECONDS: Final = 30.0  # within which the gateway must have closed everything
+GROWTH: Final = 1.15  # of resident memory, from the second quarter to the last one; more is a leak
+# The framings that the gateway's log may have for each fate.
 VERDICTS: Final = {
     Fate.COMPLETE: {"complete"},
     Fate.CUT: {"cut"},
@@ -53,7 +52,7 @@ VERDICTS: Final = {
 
 @dataclass
 class Soak:
-    """What is going on, and what was found."""
+    """The state of a soak, and its findings."""
 
     seed: int
     gateway_port: int
@@ -63,8 +62,8 @@ class Soak:
     findings: list[str] = field(default_factory=list)
     resident_kib: list[int] = field(default_factory=list)
 
-    def find(self, plan: Plan, what: str) -> None:
-        """Note a finding, with what it takes to see it again."""
+    def find(self, plan: StreamPlan, what: str) -> None:
+        """Add a finding, with what reproduces it."""
         self.findings.append(f"stream {plan.number} (seed {self.seed}; {plan.fate}, {plan.form}): {what}")
 
 
@@ -72,7 +71,7 @@ class Soak:
 
 
 async def serve_upstream(soak: Soak, stream: trio.SocketStream) -> None:
-    """Be the upstream on one connection, request after request, each as its plan says."""
+    """Serve as the upstream on one connection, each request by its plan."""
     held = bytearray()
     async with stream:
         try:
@@ -81,15 +80,15 @@ async def serve_upstream(soak: Soak, stream: trio.SocketStream) -> None:
                 del held[: held.index(b"\r\n\r\n") + 4]
                 plan = make_plan(number, seed=soak.seed)
                 if plan.upload and await _read_upload(stream, held) != b"".join(plan.upload) + b"0\r\n\r\n":
-                    soak.find(plan, "the request body came changed")
+                    soak.find(plan, "the request body was changed")
                 if not await _respond(soak, stream, plan):
                     return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # its client has left, or it was idle
 
 
-async def _respond(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
-    """Send a response and end it; False when the connection has ended."""
+async def _respond(soak: Soak, stream: trio.SocketStream, plan: StreamPlan) -> bool:
+    """Send a response and end it; say whether the connection goes on."""
     if plan.fate is Fate.NOTHING:
         return False
     await stream.send_all(plan.head)
@@ -101,7 +100,7 @@ async def _respond(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
             while True:
                 await trio.sleep(max(0.05, plan.gap))
                 await stream.send_all(plan.frames[0])
-        soak.find(plan, f"the upstream was not told within {NOTICE_SECONDS:.0f} s that its client had left")
+        soak.find(plan, f"the upstream request did not end within {NOTICE_SECONDS:.0f} s after its client had left")
     await stream.send_all(plan.ending)
     if plan.fate is Fate.STALL:
         await trio.sleep(2 * IDLE_SECONDS)
@@ -114,7 +113,7 @@ async def _respond(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
 
 
 async def be_client(soak: Soak) -> None:
-    """Open one stream after another, on a connection for as long as it lasts, until the soak is over."""
+    """Open one stream after another until the soak is over, on one connection while it lasts."""
     while not soak.is_over:
         async with await trio.open_tcp_stream(HOST, soak.gateway_port) as stream:
             while not soak.is_over:
@@ -123,8 +122,8 @@ async def be_client(soak: Soak) -> None:
                     break
 
 
-async def _ask(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
-    """Play one stream's client and judge what came; say whether the connection goes on."""
+async def _ask(soak: Soak, stream: trio.SocketStream, plan: StreamPlan) -> bool:
+    """Run one stream's client and judge the response; say whether the connection goes on."""
     await stream.send_all(plan.request)
     try:
         for frame in plan.upload:
@@ -132,11 +131,11 @@ async def _ask(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
         if plan.upload:
             await stream.send_all(b"0\r\n\r\n")
     except trio.BrokenResourceError:
-        pass  # an answer that came before the end of the upload; what it is will be read
+        pass  # answered before the end of the upload; the answer is read below
     held = bytearray()
     try:
         if not await _read_head(stream, held):
-            soak.find(plan, f"no response head, but {bytes(held)!r} and FIN")
+            soak.find(plan, f"expected a response head, got {len(held)} octets and FIN")
             return False
     except trio.BrokenResourceError:
         return _judge_no_head(soak, plan)
@@ -153,15 +152,15 @@ async def _ask(soak: Soak, stream: trio.SocketStream, plan: Plan) -> bool:
     return await _judge(soak, stream, plan, body) and b"\r\nConnection: close\r\n" not in head
 
 
-def _judge_no_head(soak: Soak, plan: Plan) -> bool:
-    """Judge a reset that came instead of a head: right only where a close would say that the body is whole."""
+def _judge_no_head(soak: Soak, plan: StreamPlan) -> bool:
+    """Judge a reset in place of a head: right only where a close would mean that the body is complete."""
     if plan.fate not in (Fate.RESET, Fate.CUT, Fate.MALFORMED) or not (plan.is_old or plan.form is Form.CLOSE):
         soak.find(plan, "a reset before any response head")
     return False
 
 
-async def _judge(soak: Soak, stream: trio.SocketStream, plan: Plan, body: bytearray) -> bool:
-    """Read a body to its end; hold what came, and how it ended, against what the upstream did."""
+async def _judge(soak: Soak, stream: trio.SocketStream, plan: StreamPlan, body: bytearray) -> bool:
+    """Read a body to its end; compare its octets and its end with what the upstream did."""
     by_close = plan.form is Form.CLOSE or (plan.is_old and plan.form is Form.CHUNKED)
     scanner: BodyScanner | None = None
     if not by_close:
@@ -184,25 +183,25 @@ async def _judge(soak: Soak, stream: trio.SocketStream, plan: Plan, body: bytear
     except trio.BrokenResourceError:
         was_reset = True
     except ChunkwireError as error:
-        soak.find(plan, f"the client got what is no body: {error}")
+        soak.find(plan, f"the client received a broken body: {error}")
     if is_complete != (plan.fate is Fate.COMPLETE):
         soak.find(plan, f"the client took it for {'complete' if is_complete else 'incomplete'} (reset: {was_reset})")
     allowed = _content(plan) if by_close and plan.form is Form.CHUNKED else plan.content
     if not allowed.startswith(body) or (plan.fate in (Fate.COMPLETE, Fate.CUT) and not was_reset and body != allowed):
-        soak.find(plan, f"{len(body)} octets came that are not the {len(allowed)} sent")
+        soak.find(plan, f"received {len(body)} octets that differ from the {len(allowed)} sent")
     return is_complete and not by_close and not plan.is_old
 
 
-async def _leave(stream: trio.SocketStream, plan: Plan) -> None:
-    """Stay for a while, then leave."""
+async def _leave(stream: trio.SocketStream, plan: StreamPlan) -> None:
+    """Read for a while, then leave."""
     with trio.move_on_after(plan.gap * 5):
         while await stream.receive_some(65536):
-            """It is endless."""
+            """Discard the octets."""
     if plan.leaves_by_reset:
         _reset(stream)
 
 
-def _content(plan: Plan) -> bytes:
+def _content(plan: StreamPlan) -> bytes:
     """Return the chunk-data of a plan's frames."""
     return b"".join(frame[frame.index(b"\r\n") + 2 : -2] for frame in plan.frames)
 
@@ -222,7 +221,7 @@ async def _read_head(stream: trio.SocketStream, held: bytearray) -> bool:
 
 
 async def _read_upload(stream: trio.SocketStream, held: bytearray) -> bytes:
-    """Return a request body as it came; what follows it stays held."""
+    """Return a request body as on the wire; octets after it stay in `held`."""
     feed, body, octets = Feed(ChunkedScanner()), bytearray(), bytes(held)
     while True:
         body += feed.take(octets)
@@ -236,11 +235,11 @@ async def _read_upload(stream: trio.SocketStream, held: bytearray) -> bytes:
             raise trio.BrokenResourceError
 
 
-# ---- the gateway, watched ----------------------------------------------------------------------------------
+# ---- the gateway ------------------------------------------------------------------------------------------
 
 
 async def run(minutes: float, clients: int, *, seed: int) -> int:
-    """Soak, and print what was found; return the exit code."""
+    """Run the soak and print its findings; return the exit code."""
     upstreams = await trio.open_tcp_listeners(0, host=HOST)
     soak, admin = Soak(seed, free_port()), free_port()
     with tempfile.TemporaryFile() as log:
@@ -269,7 +268,7 @@ async def run(minutes: float, clients: int, *, seed: int) -> int:
 
 
 async def _load(soak: Soak, pid: int, minutes: float, clients: int) -> None:
-    """Keep so many clients busy for so long, sampling the gateway's memory."""
+    """Run so many clients for so long, and sample the gateway's memory."""
     async with trio.open_nursery() as nursery:
         for _ in range(clients):
             nursery.start_soon(be_client, soak, name="client")
@@ -280,7 +279,7 @@ async def _load(soak: Soak, pid: int, minutes: float, clients: int) -> None:
 
 
 async def _at_rest(pid: int, admin: int, *, descriptors: int) -> tuple[int, int, int]:
-    """Return the gateway's descriptors, open streams and KiB once they are as few as they were, or stay too many."""
+    """Wait until descriptors and streams are as few as before; return them and KiB, also after the timeout."""
     found = (0, 0, 0)
     for _ in range(int(SETTLE_SECONDS) if descriptors else 2):
         await trio.sleep(1)
@@ -291,22 +290,16 @@ async def _at_rest(pid: int, admin: int, *, descriptors: int) -> tuple[int, int,
 
 
 async def streams_open(admin: int) -> int:
-    """Return how many streams a server's /metrics count as open."""
+    """Return the number of open streams in a server's /metrics."""
     (line,) = [line for line in (await metrics_of(admin)).splitlines() if line.startswith("chunkwire_streams_open{")]
     return int(line.split()[-1])
 
 
 async def metrics_of(admin: int) -> str:
-    """Return the text of a server's /metrics, its head before it."""
+    """Return a server's response to GET /metrics, head and body."""
     async with await trio.open_tcp_stream(HOST, admin) as stream:
         await stream.send_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return b"".join([octets async for octets in stream]).decode()
-
-
-def resident_kib_of(pid: int) -> int:
-    """Return a process's resident memory."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 async def wait_listening(port: int) -> None:
@@ -324,18 +317,18 @@ async def wait_listening(port: int) -> None:
 
 
 def _judge_rest(soak: Soak, before: tuple[int, int, int], after: tuple[int, int, int], code: int | None) -> None:
-    """Hold what is left against what was there at first."""
+    """Compare what is left open with the beginning."""
     if after[0] > before[0]:
-        soak.findings.append(f"{after[0] - before[0]} descriptors are left behind")
+        soak.findings.append(f"{after[0] - before[0]} descriptors are left open")
     if after[1]:
-        soak.findings.append(f"{after[1]} streams are open, and nobody has one")
+        soak.findings.append(f"{after[1]} streams are open without a client")
     if code:
         soak.findings.append(f"exit code {code} after SIGTERM")
     soak.findings += growth(soak.resident_kib)
 
 
 def growth(resident_kib: Sequence[int]) -> list[str]:
-    """Return a finding where memory grew under one load, from the second quarter of the samples to the last."""
+    """Return a finding where memory grew from the second quarter of the samples to the last one."""
     quarter = len(resident_kib) // 4
     early, late = (statistics.median(resident_kib[at : at + quarter]) for at in (quarter, 3 * quarter))
     if late <= early * GROWTH + 4096:
@@ -344,39 +337,43 @@ def growth(resident_kib: Sequence[int]) -> list[str]:
 
 
 def _judge_log(soak: Soak, log: IO[bytes]) -> None:
-    """Hold the gateway's access log against what the upstream did; nothing in it may be an error of its own."""
+    """Compare the gateway's access log with what the upstream did; other lines are findings."""
     log.seek(0)
     for line in log.read().decode().splitlines():
         if not line.startswith("{"):
             if "listening on" not in line and "admin on" not in line and "draining" not in line:
-                soak.findings.append(f"the log says: {line}")
+                soak.findings.append(f"the log has: {line}")
             continue
         entry = json.loads(line)
         target = entry["request"].split()[1]
         if not target[1:].isdecimal():
-            soak.findings.append(f"the log has a request that nobody sent: {line}")
+            soak.findings.append(f"the log has a request that was not sent: {line}")
             continue
         plan = make_plan(int(target[1:]), seed=soak.seed)
         if entry["framing"] not in VERDICTS[plan.fate]:
-            soak.find(plan, f"the log says {entry['framing']}: {entry['details']}")
+            soak.find(plan, f"the log has {entry['framing']}: {entry['details']}")
 
 
 def _report(soak: Soak, before: tuple[int, int, int], after: tuple[int, int, int]) -> int:
     samples = ", ".join(f"{kib / 1024:.0f}" for kib in soak.resident_kib[::4])
     lines = [
         *(f"{count:8}  {what}" for what, count in sorted(soak.streams.items())),
-        f"{soak.streams.total():8}  streams; each verdict was true but for the findings below",
+        f"{soak.streams.total():8}  streams; all verdicts were right except for the findings below",
         f"descriptors: {before[0]} before, {after[0]} after; open streams: {after[1]} after",
         f"resident MB: {before[2] / 1024:.0f} before, {samples} under load, {after[2] / 1024:.0f} after",
-        *(f"FOUND {finding}" for finding in soak.findings[:50]),
-        f"{len(soak.findings)} findings",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 1 if soak.findings else 0
+    return print_report(lines, soak.findings)
+
+
+def print_report(lines: Sequence[str], findings: Sequence[str]) -> int:
+    """Print the lines and the findings, at most 50; return the exit code."""
+    for line in (*lines, *(f"FOUND {finding}" for finding in findings[:50]), f"{len(findings)} findings"):
+        print_line(line)
+    return 1 if findings else 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a soak as the command line says."""
+    """Run the soak of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description="a soak of the gateway")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--streams", type=int, default=500, help="at once (default: 500)")

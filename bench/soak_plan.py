@@ -1,7 +1,7 @@
-"""What the two ends of a soak agree on: from a stream's number alone, what its upstream does and how its client acts.
+"""The plan of a soak's stream, made from its number alone: what the upstream does, and how the client acts.
 
-Pure. Both ends make the same plan from the number in the target, so neither has to tell the other anything, and the
-client knows which octets may come and which verdict is true.
+Pure. Both ends make the same plan from the number in the request's target, so they need not communicate, and the client
+knows which octets and which verdict are right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 END: Final = b"0\r\n\r\n"
 _BROKEN: Final = b"zz\r\n"  # no size line
-_STREAM_SECONDS: Final = 4.0  # how long a stream lasts on average, so that 500 of them are some 125 exchanges a second
+_STREAM_SECONDS: Final = 4.0  # mean length of a stream: 500 of them are some 125 exchanges a second
 
 
 class Fate(enum.StrEnum):
@@ -25,7 +25,7 @@ class Fate(enum.StrEnum):
     MALFORMED = "malformed"
     STALL = "stall"  # silent for longer than the gateway's --idle-timeout
     NOTHING = "nothing"  # closed before an octet of the response
-    ENDLESS = "endless"  # until somebody ends it: the client leaves
+    ENDLESS = "endless"  # until the client leaves
 
 
 class Form(enum.StrEnum):
@@ -37,15 +37,15 @@ class Form(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StreamPlan:
     """One stream.
 
     Attributes:
-        frames: the body's pieces as on the wire; for ENDLESS they are sent again and again.
+        frames: the body's pieces as on the wire; the first one repeats in an ENDLESS stream.
         gap: seconds between two of them.
-        upload: a chunked request body, whose end the upstream waits for; empty is a GET.
-        is_old: the client speaks HTTP/1.0.
-        leaves_by_reset: how the client of an ENDLESS stream leaves; otherwise it closes.
+        upload: a chunked request body, whose end the upstream waits for; empty for a GET.
+        is_old: the client is HTTP/1.0.
+        leaves_by_reset: the client of an ENDLESS stream leaves by a reset; otherwise it closes.
     """
 
     number: int
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def ending(self) -> bytes:
-        """Return what the upstream sends after the frames, before it does what the fate says."""
+        """Return the octets after the frames, before the end that the fate says."""
         if self.form is not Form.CHUNKED:
             return b""
         return {Fate.COMPLETE: END, Fate.MALFORMED: _BROKEN}.get(self.fate, b"")
@@ -84,12 +84,12 @@ class Plan:
 
     @property
     def content(self) -> bytes:
-        """Return what an HTTP/1.1 client may get of the body: all of it, or a part from its beginning."""
+        """Return the body of which an HTTP/1.1 client may receive all, or a prefix."""
         return b"".join(self.frames) + (self.ending if self.fate is Fate.COMPLETE else b"")
 
 
-def make_plan(number: int, *, seed: int) -> Plan:
-    """Return the plan of a stream; the same for the same number and seed."""
+def make_plan(number: int, *, seed: int) -> StreamPlan:
+    """Return the plan of a stream, which depends only on number and seed."""
     dice = random.Random(seed * 1_000_003 + number)
     form = dice.choices([Form.CHUNKED, Form.LENGTH, Form.CLOSE], [8, 1, 1])[0]
     fates = {Fate.COMPLETE: 50, Fate.RESET: 12, Fate.NOTHING: 4, Fate.ENDLESS: 15, Fate.STALL: 2}
@@ -105,7 +105,7 @@ def make_plan(number: int, *, seed: int) -> Plan:
     if fate is Fate.ENDLESS:
         pieces = pieces or [b"tick"]
     uploads = dice.random() < 0.1
-    return Plan(
+    return StreamPlan(
         number,
         fate,
         form,
@@ -118,6 +118,6 @@ def make_plan(number: int, *, seed: int) -> Plan:
 
 
 def _frame(data: bytes, dice: random.Random) -> bytes:
-    """Return one chunk, sometimes in a spelling of its own."""
+    """Return one chunk, sometimes with leading zeros or a chunk-ext."""
     ext = dice.choice((b"", b"", b"", b";a=1", b';q="x"'))
     return b"%b%x%b\r\n%b\r\n" % (b"0" * dice.choice((0, 0, 2)), len(data), ext, data)

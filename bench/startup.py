@@ -1,12 +1,11 @@
-"""`startup`: how long a command takes to say its help, and a server to listen.
+"""`startup`: time until a command has printed its help, and until a server listens.
 
-A fresh process a round, the order at random; what is timed is from the fork to the exit, or to the first connection
-that is accepted (tried every half a millisecond). One run of each before counts for nothing: it fills the caches.
+Each round is a new process, in random order. The time is from the fork to the exit, or to the first accepted connection
+(tried every 0.5 ms). The first run of each does not count: it fills the caches.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from bench.gateways import PEERS_OF_PYTHON, WITHOUT_POLLING, Route
-from bench.processes import ROOT, Trouble, end, free_port, is_listening, pinned
+from bench.processes import ROOT, Trouble, end, free_port, is_listening, pinned, start
 from bench.relays import relay_commands
 from bench.results import Column, Round, Row, Table
 from bench.rounds import Plan, interleave
-from bench.servers import OWN, SERVERS, is_installed
+from bench.servers import SERVERS, chosen_servers
 from bench.workshop import Workshop
 
 COLUMNS = (Column("ms", "time", "ms"),)
@@ -46,19 +45,22 @@ def startup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
         runs = QUICK_RUNS if plan.is_quick else RUNS
         rows = interleave(measures, runs + 1, what=f"startup/{kind}")
         warm = tuple(Row(row.name, row.rounds[1:]) for row in rows)
-        yield Table(f"startup/{kind}", shows, COLUMNS, warm, note=f"{runs} runs each, after one that does not count.")
+        yield Table(
+            f"startup/{kind}", shows, COLUMNS, warm, note=f"{runs} runs each, after a first one that does not count."
+        )
 
 
 def _servers(plan: Plan, workshop: Workshop) -> dict[str, Callable[[int], list[str]]]:
-    """Return what starts each relay and each origin on a port; nothing is behind the relays."""
+    """Return the commands of all relays and origins for a port; the relays' upstream does not exist."""
     upstream = free_port()
     peers = {**WITHOUT_POLLING, **PEERS_OF_PYTHON}
     relays = {
         f"{name}, relay": lambda port, command=command: command(workshop, Route(port, upstream))
         for name, command in relay_commands(plan, peers, own=["chunkwire"]).items()
     }
-    names = [name for name in SERVERS if name == OWN or (plan.takes(name) and is_installed(name))]
-    origins = {f"{name}, origin": lambda port, name=name: SERVERS[name](workshop, port) for name in names}
+    origins = {
+        f"{name}, origin": lambda port, name=name: SERVERS[name](workshop, port) for name in chosen_servers(plan)
+    }
 
     def serve(port: int) -> list[str]:
         return [sys.executable, "-m", "chunkwire", "serve", "--listen", f"127.0.0.1:{port}", "-q"]
@@ -67,7 +69,7 @@ def _servers(plan: Plan, workshop: Workshop) -> dict[str, Callable[[int], list[s
 
 
 def _exit_of(workshop: Workshop, argv: list[str]) -> Callable[[], Round]:
-    """Return what measures a command to its end."""
+    """Return a measurement of a command to its exit."""
 
     def once() -> Round:
         began = time.perf_counter()
@@ -84,22 +86,14 @@ def _exit_of(workshop: Workshop, argv: list[str]) -> Callable[[], Round]:
 
 
 def _listening(workshop: Workshop, argv_for: Callable[[int], list[str]]) -> Callable[[], Round]:
-    """Return what measures a server until it accepts."""
+    """Return a measurement of a server until it accepts."""
 
     def once() -> Round:
         port = free_port()
-        argv = pinned(argv_for(port), workshop.cores.server)
+        argv = argv_for(port)
         with tempfile.TemporaryFile() as log:
             began = time.perf_counter()
-            process = subprocess.Popen(
-                argv,
-                cwd=ROOT,
-                env={**os.environ, "GOMAXPROCS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
+            process = start(argv, workshop.cores.server, stderr=log)
             try:
                 while not is_listening(port):
                     if process.poll() is not None:

@@ -1,13 +1,13 @@
-"""Percentiles, medians and spreads of samples. Pure.
+"""Percentiles and percentile curves of samples. Pure.
 
-The rule here: a percentile is the one of `chunkwire bench`: the nearest rank, and None with fewer than ten samples
-beyond it. Nine samples can say where the slowest tenth of a hundred begins about as well as a coin can.
+The rule here: percentiles are those of `chunkwire bench`: the nearest rank, absent where fewer than ten samples are
+larger.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import TypeAlias
 
 from chunkwire.tools.bench.statistics import percentile
@@ -18,13 +18,8 @@ Curve: TypeAlias = tuple[tuple[float, float], ...]
 PERCENTILES: Mapping[str, float] = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median of at least one value."""
-    return statistics.median(values)
-
-
 def summary(samples: Sequence[float]) -> dict[str, float]:
-    """Return n, max and those percentiles that there are enough samples for."""
+    """Return n, max, and the percentiles that have enough samples."""
     ascending = sorted(samples)
     figures = {"samples": float(len(ascending))}
     for name, percentage in PERCENTILES.items():
@@ -37,7 +32,7 @@ def summary(samples: Sequence[float]) -> dict[str, float]:
 
 
 def curve(samples: Sequence[float]) -> Curve:
-    """Return the percentile curve: ten points for each factor of ten that fewer samples lie beyond."""
+    """Return the percentile curve: ten points from 0 to 90 %, ten to 99 %, and so on."""
     ascending = sorted(samples)
     points: list[tuple[float, float]] = []
     beyond = 1.0
@@ -48,5 +43,5 @@ def curve(samples: Sequence[float]) -> Curve:
 
 
 def middle_curve(curves: Sequence[Curve]) -> Curve:
-    """Return, point by point, the median of several rounds' curves, as far as all of them reach."""
+    """Return the median of several rounds' curves, point by point, up to the end of the shortest."""
     return tuple((points[0][0], median([value for _, value in points])) for points in zip(*curves, strict=False))

@@ -2,9 +2,8 @@
 
     python -m bench.strategies PORT STRATEGY FRAMES SPACING_US
 
-A strategy is how one frame goes to the kernel, and the socket options that it needs. NODELAY is set or cleared
-explicitly in each: trio's streams, for one, set it by themselves. With a spacing of -1 each frame answers a
-question, and a head goes before it in a send of its own, as a server does it that begins a response.
+A strategy is how one frame is written, with its socket options. Each sets or clears TCP_NODELAY. With a spacing of -1
+each frame answers a question, after a head in a send of its own, as a server begins a response.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bench.peers.stamps import stamped
+from bench.processes import HOST
 
-HOST = "127.0.0.1"
 Parts: TypeAlias = tuple[bytes, bytes, bytes]
 """size line, chunk-data, CRLF."""
 
@@ -37,9 +36,9 @@ class Strategy:
     """A way to write a frame.
 
     Attributes:
-        write: does it.
-        calls: system calls a frame.
-        is_nodelay: TCP_NODELAY is on.
+        write: writes the parts of a frame.
+        calls: system calls for a frame.
+        is_nodelay: TCP_NODELAY is set.
     """
 
     write: Callable[[socket.socket, Parts], None]
@@ -48,7 +47,7 @@ class Strategy:
 
 
 def one_send(stream: socket.socket, parts: Parts) -> None:
-    """Join the parts and send them at once."""
+    """Join the parts and send them in one call."""
     stream.sendall(b"".join(parts))
 
 
@@ -59,19 +58,19 @@ def three_sends(stream: socket.socket, parts: Parts) -> None:
 
 
 def one_vector(stream: socket.socket, parts: Parts) -> None:
-    """Hand the parts over in one call without joining them."""
+    """Send the parts in one call, without joining them."""
     stream.sendmsg(parts)
 
 
 def three_corked(stream: socket.socket, parts: Parts) -> None:
-    """Send the parts one by one between two settings of TCP_CORK."""
+    """Set TCP_CORK, send the parts one by one, clear it."""
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     three_sends(stream, parts)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 def three_more(stream: socket.socket, parts: Parts) -> None:
-    """Send the parts one by one and say of the first two that more will follow."""
+    """Send the parts one by one, the first two with MSG_MORE."""
     size_line, data, crlf = parts
     stream.sendall(size_line, socket.MSG_MORE)
     stream.sendall(data, socket.MSG_MORE)
@@ -79,7 +78,7 @@ def three_more(stream: socket.socket, parts: Parts) -> None:
 
 
 def always_corked(stream: socket.socket, parts: Parts) -> None:
-    """Send a frame at once into a cork that nobody pulls: the kernel does, 200 ms later."""
+    """Send a frame with TCP_CORK set and never cleared: the kernel sends it after 200 ms."""
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     one_send(stream, parts)
 
@@ -92,12 +91,12 @@ STRATEGIES: Mapping[str, Strategy] = {
     "three sends, Nagle": Strategy(three_sends, 3, is_nodelay=False),
     "three sends, MSG_MORE": Strategy(three_more, 3, is_nodelay=True),
     "three sends, CORK a frame": Strategy(three_corked, 5, is_nodelay=True),
-    "one send, CORK left in": Strategy(always_corked, 2, is_nodelay=True),
+    "one send, CORK kept set": Strategy(always_corked, 2, is_nodelay=True),
 }
 
 
 def main(name: str, port: int, frames: int, spacing_us: int) -> None:
-    """Send frames and print `segments` and `calls` a frame, and `cpu_us`, the CPU time of one."""
+    """Send frames; print `segments`, `calls` and `cpu_us` for a frame."""
     strategy = STRATEGIES[name]
     with socket.create_connection((HOST, port), 15) as stream:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(strategy.is_nodelay))
@@ -114,7 +113,7 @@ def main(name: str, port: int, frames: int, spacing_us: int) -> None:
             due_ns += spacing_us * 1000
         cpu = time.process_time() - cpu
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-        segments = data_segments(stream) - before - (frames if spacing_us == TURNS else 0)  # a head is one
+        segments = data_segments(stream) - before - (frames if spacing_us == TURNS else 0)  # each head is a segment
         stream.shutdown(socket.SHUT_WR)
         while stream.recv(4096):
             pass  # the last question has no answer

@@ -12,7 +12,7 @@ from chunkwire.tools.bench.chart import WIDTH, PercentileCurve, percentile_chart
 
 _BAR = 24
 _NAMES = 150
-# Okabe and Ito's palette and three more: told apart by colour-blind readers, and on black as on white.
+# Okabe and Ito's palette and three more: distinct for colour-blind readers, on black and on white.
 _COLOURS = (
     "#0072b2",
     "#e69f00",
@@ -29,7 +29,7 @@ _OWN_COLOURS = {"chunkwire": "#d55e00", "nopoll": "#f4a582", "always": "#b2182b"
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each name; the project's own rows have theirs in every drawing."""
+    """Return a colour for each name; our own rows have the same colours in every drawing."""
     own = {**_OWN_COLOURS, **{name: _OWN_COLOURS["chunkwire"] for name in names if name.startswith("chunkwire")}}
     others = [name for name in names if name not in own]
     return {**own, **{name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(others)}}
@@ -51,7 +51,7 @@ def curves(table: Table, colour: Mapping[str, str]) -> str:
 
 
 def bars(table: Table, colour: Mapping[str, str]) -> str:
-    """Return a bar for each row's first figure, with a mark from its least to its most; "" where none has one."""
+    """Return a bar for each row's first figure, with a line from its smallest to its largest round; "" without bars."""
     column = table.columns[0]
     rows = [row for row in table.rows if row.median(column.key) is not None]
     if not rows:

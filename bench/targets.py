@@ -1,4 +1,4 @@
-"""The targets that relays and origins are held to, and the verdicts on a table. Pure."""
+"""The targets of relays and origins, and whether a table meets them. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a subject's median must come to.
+    """A limit on a subject's median, absolute or relative to the best of some peers.
 
     Attributes:
         table: `relays/rally`.
-        factor: how much of the reference, or the limit itself where `against` is empty.
-        against: the peers whose best median is the reference.
+        factor: of the best peer's median; the limit itself where `against` is empty.
+        against: the peers.
         is_upper: at most; False for at least.
     """
 
@@ -38,7 +38,7 @@ class Target:
 
     @property
     def text(self) -> str:
-        """The target in a line."""
+        """The target as a line."""
         what = _WORDS.get(self.key, self.key)
         sign = "≤" if self.is_upper else "≥"
         if not self.against:
@@ -47,7 +47,7 @@ class Target:
         return f"{self.subject} {what} {sign} {self.factor:g} × {whose}"
 
     def judge(self, table: Table) -> Verdict:
-        """Return what became of it."""
+        """Return whether the table meets it."""
         row = table.row(self.subject)
         figure = None if row is None else _figure(row, self.key)
         against = {name: peer.median(self.key) for name in self.against if (peer := table.row(name))}
@@ -65,7 +65,7 @@ class Target:
 
 
 def _figure(row: Row, key: str) -> float | None:
-    """Return the median of the rounds that count; of `lost`, the worst of all rounds."""
+    """Return the median of the rounds that count; for `lost`, the largest of all rounds."""
     if key != "lost":
         return row.median(key)
     return max((one.figures["lost"] for one in row.rounds if "lost" in one.figures), default=None)

@@ -1,8 +1,11 @@
-"""Tables and conditions as plain text. Pure: it returns lines, others write them."""
+"""Tables and conditions as plain text, and writing it: to standard output, or between marks in a document."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
 
 from bench.results import Column, Row, Table, Verdict
 
@@ -29,17 +32,21 @@ def table_text(table: Table) -> str:
 
 def cell(row: Row, column: Column) -> str:
     """Return a row's figure with its spread, as `61.2 (60.1-63.9)`; `-` where there is none."""
+    middle, spread = figure(row, column)
+    return f"{middle} ({spread})" if spread else middle
+
+
+def figure(row: Row, column: Column) -> tuple[str, str]:
+    """Return a row's median, `-` where there is none, and its spread, "" where there is none."""
     values = [value * column.scale for value in row.values(column.key)]
-    middle = row.median(column.key)
-    if middle is None:
-        return "-"
-    if len(values) == 1 or min(values) == max(values):
-        return number(middle * column.scale)
-    return f"{number(middle * column.scale)} ({number(min(values))}-{number(max(values))})"
+    if not values:
+        return "-", ""
+    spread = f"{number(min(values))}-{number(max(values))}" if min(values) < max(values) else ""
+    return number(median(values)), spread
 
 
 def number(value: float) -> str:
-    """Return a number with three or four digits that count."""
+    """Return a number with three or four significant digits."""
     if value and abs(value) < 1e-3:
         return f"{value:.1e}"
     if abs(value) >= 1000 or value == int(value):
@@ -48,7 +55,7 @@ def number(value: float) -> str:
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """Return a target and what became of it."""
+    """Return a target, its verdict and its figure as a line."""
     return f"  {_HOLDS[verdict.holds]:<4}  {verdict.target}   got {verdict.got}"
 
 
@@ -70,6 +77,26 @@ def ratios_text(table: Table, subject: str) -> str:
     return f"  {subject} {found[0][0]} as a multiple of: " + ", ".join(
         f"{name} {ratio:.2f}" for _, name, ratio in found
     )
+
+
+def print_line(line: str) -> None:
+    """Print a line and flush."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def put_between(path: Path, name: str, text: str) -> None:
+    """Replace the text between the marks of this name in a Markdown file.
+
+    Raises:
+        SystemExit: the file has no such marks.
+    """
+    start, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = path.read_text("utf-8").partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"expected {start} … {end} in {path.name}")
+    path.write_text(f"{before}{start}\n{text}{end}{after}", "utf-8")
 
 
 def _line(cells: list[str], widths: list[int]) -> str:

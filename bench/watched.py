@@ -1,12 +1,11 @@
-"""`watched`: a relayed stream beside one of 1000 frames a second that the lab's page watches.
+"""`watched`: a relayed stream beside a stream of 1000 frames a second that the lab's page watches.
 
-All is one run of trio, as in `chunkwire lab`. `alone` has no other stream, `unwatched` has it without a page, `watched`
-has page and stream: the difference between the last two is what records and feed cost the neighbour.
+All of it is one run of trio, as in `chunkwire lab`. `alone` has no second stream, `unwatched` has it without a page,
+`watched` has stream and page. The difference between the last two is the cost of records and feed.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from functools import partial
 
 from bench.gateways import subject
 from bench.meter import WORKLOADS, Workload, measure
-from bench.processes import ROOT, end, free_port, pinned
+from bench.processes import end, free_port, start
 from bench.relays import BESIDE_WORKLOADS, relay
 from bench.results import Round, Table
 from bench.rounds import Plan, interleave
@@ -45,14 +44,11 @@ def _measure(plan: Plan, workshop: Workshop, workload: Workload, reader: list[st
 
 @contextmanager
 def _reading(workshop: Workshop, page: int, words: list[str] | None) -> Iterator[None]:
-    """Have the lab's stream read meanwhile, on the meter's core."""
+    """Run the reader of the lab's stream in the with block, on the meter's core; None: no reader."""
     if words is None:
         yield
         return
-    argv = pinned([sys.executable, "-m", "bench.peers.watched_run", str(page), *words], workshop.cores.meter)
-    process = subprocess.Popen(
-        argv, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = start([sys.executable, "-m", "bench.peers.watched_run", str(page), *words], workshop.cores.meter)
     try:
         yield
     finally:

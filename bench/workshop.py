@@ -1,13 +1,14 @@
-"""What every experiment needs made: compiled programs, configuration files, a certificate, the Python peers' packages.
+"""Builds what experiments need: compiled programs, configuration files, a certificate, the Python peers' packages.
 
-The rule here: what is slow to make is kept in the user's cache folder under the hash of what it was made from;
-what belongs to one run lies in a temporary folder and goes with it. Nothing is written into the clone.
+The rule here: what is slow to build is cached in the user's cache folder, under the hash of its sources. The files of
+one run are in a temporary folder, which is removed. Nothing is written into the clone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,18 +25,18 @@ PEERS = ROOT / "bench" / "peers"
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """A folder for this run, a folder that stays, and the cores."""
+    """This run's temporary folder, the cache folder, and the cores."""
 
     folder: Path
     cache: Path
     cores: Cores
     troubles: dict[str, str] = field(default_factory=dict)
-    """What could not be made, so that it is not tried again in each round."""
+    """Errors of what could not be built, by name, so that it is not tried again in each round."""
     pythons: set[str] = field(default_factory=set)
-    """The interpreters of the Python peers, once one has been asked for."""
+    """Interpreters of the Python peers' environments that this run uses."""
 
     def c_program(self, name: str, *sources: str) -> str:
-        """Return the path of a program made of C files in `meter/`; without sources, of the one that bears its name."""
+        """Return the path of a program compiled from C files in `meter/`; by default from the file of its name."""
         files = [METER / source for source in sources or (f"{name}.c",)]
         made_from = [*files, *sorted(METER.glob("*.h"))]
 
@@ -45,7 +46,7 @@ class Workshop:
         return self.kept(name, build, made_from)
 
     def go_program(self, name: str, *, go: str | None = None) -> str:
-        """Return the path of a program made of one Go file in `peers/`, by the installed Go or by another one."""
+        """Return the path of a program compiled from a Go file in `peers/`; `go` replaces the installed compiler."""
         source = PEERS / f"{name}.go"
         go_cache = self.cache / "go-cache"
 
@@ -87,10 +88,10 @@ class Workshop:
         return made
 
     def peer_python(self, requirements_name: str = "requirements.txt") -> str:
-        """Return the interpreter of the environment that these peers of Python's packages run in, made on first use.
+        """Return the interpreter of the environment with these packages, which is made on first use.
 
         Raises:
-            Trouble: it cannot be made here, and why.
+            Trouble: the environment cannot be made here.
         """
         requirements = PEERS / requirements_name
         home = self._peer_home(requirements)
@@ -114,32 +115,32 @@ class Workshop:
         return self.cache / f"python{version}-{_digest([requirements])}"
 
     def kept(self, name: str, build: Callable[[Path], None], made_from: Sequence[Path] = ()) -> str:
-        """Return the path of a file or folder in the cache, built on first use and named by its sources' hash."""
+        """Return the path of a file or folder in the cache, built on first use; its name has the sources' hash."""
         target = self.cache / (f"{name}-{_digest(made_from)}" if made_from else name)
         if not target.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
             unfinished = target.with_suffix(f".{os.getpid()}")
             build(unfinished)
-            unfinished.replace(target)  # two runs at once may both build it; each finds it whole
+            unfinished.replace(target)  # atomic: two runs may build it at the same time
         return str(target)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate that signs itself, and its key, both PEM."""
+    """A self-signed certificate and its key, both PEM."""
 
     file: Path
     key: Path
 
     @property
     def both(self) -> Path:
-        """The file that holds certificate and key."""
+        """The file with both certificate and key."""
         return self.file.with_name("both.pem")
 
 
 @contextmanager
 def open_workshop() -> Iterator[Workshop]:
-    """Give a workshop; its temporary folder is readable for daemons that change their user."""
+    """Give a workshop; its temporary folder is readable for daemons that run as another user."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     with tempfile.TemporaryDirectory(prefix="chunkwire-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -155,7 +156,7 @@ def run_to_end(argv: Sequence[str], *, env: Mapping[str, str] | None = None, wit
     """Run a command to its end.
 
     Raises:
-        Trouble: it failed; the message ends in its last words.
+        Trouble: it failed; the message has the last line of its output.
     """
     try:
         done = subprocess.run(
@@ -172,3 +173,20 @@ def run_to_end(argv: Sequence[str], *, env: Mapping[str, str] | None = None, wit
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise Trouble(f"{Path(argv[0]).name}: {last[0]}")
+
+
+def version_said(argv: Sequence[str]) -> str:
+    """Return the version that a program prints, such as 1.22.1.
+
+    Raises:
+        Trouble: the program is missing, or prints no version.
+    """
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Trouble(f"{Path(argv[0]).name}: {error}") from error
+    # Envoy also prints its path, which has the version of a Python in it.
+    found = re.search(r"(?<!python)(?<![\d.])\d+\.\d+(?:\.\d+)*", done.stdout + done.stderr)
+    if not found:
+        raise Trouble(f"{Path(argv[0]).name} prints no version")
+    return found[0]

@@ -1,7 +1,7 @@
-"""`writes`: the same frame written in different ways, and what becomes of it: TCP segments, calls, CPU, latency.
+"""`writes`: TCP segments, calls, CPU and latency of the same frame, written in different ways.
 
-Plain sockets and blocking calls, so that only the way of writing differs. The sender is a process on the servers'
-core, the reader is this one, on the meter's; the chunks are those of every other experiment.
+Plain sockets and blocking calls, so that only the way of writing differs. The sender is a process on the servers' core,
+the reader is this process, on the meter's core. The chunks are those of the other experiments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from bench import stats
-from bench.processes import HOST, ROOT, Trouble, end, free_port, pinned
+from bench.processes import HOST, Trouble, end, free_port, start
 from bench.results import Column, Round, Table
 from bench.rounds import Plan, interleave
 from bench.strategies import QUESTION, STRATEGIES, TURNS
@@ -36,11 +36,11 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """The frames of one kind of stream.
+class FramePlan:
+    """The frames of a stream.
 
     Attributes:
-        spacing_us: between planned moments; 0 for as fast as they go, TURNS for an answer to each question.
+        spacing_us: between planned moments; 0: as fast as possible; TURNS: an answer to each question.
     """
 
     shows: str
@@ -49,42 +49,35 @@ class Stream:
 
 
 STREAMS = {
-    "spaced": Stream("a 64-octet frame every 2 ms", 1500, 2000),
-    "turns": Stream("a question on a kept connection, a head, and a 64-octet frame in answer", 100, TURNS),
-    "dense": Stream("64-octet frames one after another", 20000, 0),
+    "spaced": FramePlan("a 64-octet frame every 2 ms", 1500, 2000),
+    "turns": FramePlan("a question on a kept connection, a head, and a 64-octet frame in answer", 100, TURNS),
+    "dense": FramePlan("64-octet frames one after another", 20000, 0),
 }
 QUICK_FRAMES = 40
 _STAMP = re.compile(rb"T(\d{19})[^\r]*\r\n")
 
 
 def writes(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table of frames with time between them, and one without."""
+    """Yield a table for each kind of stream."""
     for kind in plan.choose(list(STREAMS)):
         stream = STREAMS[kind]
         if plan.is_quick:
             stream = replace(stream, frames=QUICK_FRAMES)
         measures = {name: _measure(workshop, name, stream) for name in STRATEGIES}
         rows = interleave(measures, plan.rounds, what=f"writes/{kind}")
-        note = "" if stream.spacing_us else "A latency here is mostly the queue of the frames before."
+        note = "" if stream.spacing_us else "Latencies here are mostly those of a queue."
         yield Table(f"writes/{kind}", f"{stream.shows}, written in different ways", COLUMNS, rows, note=note)
 
 
-def _measure(workshop: Workshop, name: str, stream: Stream) -> Callable[[], Round]:
+def _measure(workshop: Workshop, name: str, stream: FramePlan) -> Callable[[], Round]:
     def once() -> Round:
         port = free_port()
         numbers = (stream.frames, stream.spacing_us)
         words = [str(port), name, *map(str, numbers)]
-        argv = pinned([sys.executable, "-m", "bench.strategies", *words], workshop.cores.server)
+        argv = [sys.executable, "-m", "bench.strategies", *words]
         with closing(socket.create_server((HOST, port))) as listener:
             listener.settimeout(15)
-            sender = subprocess.Popen(
-                argv,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            sender = start(argv, workshop.cores.server, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             try:
                 samples = _read_on_core(listener, workshop.cores.meter, asks=stream.spacing_us == TURNS)
                 said, complaint = sender.communicate(timeout=15)
@@ -101,7 +94,7 @@ def _measure(workshop: Workshop, name: str, stream: Stream) -> Callable[[], Roun
 
 
 def _read_on_core(listener: socket.socket, core: int | None, *, asks: bool) -> list[float]:
-    """Read a sender's frames to their end, on a core; return each one's latency in µs."""
+    """Read a sender's frames to their end on one core; return each frame's latency in µs."""
     before = os.sched_getaffinity(0)
     if core is not None:
         os.sched_setaffinity(0, {core})
@@ -114,7 +107,7 @@ def _read_on_core(listener: socket.socket, core: int | None, *, asks: bool) -> l
 
 
 def _read(stream: socket.socket, *, asks: bool) -> list[float]:
-    """Return each frame's latency in µs; with `asks`, ask for each of them."""
+    """Return each frame's latency in µs; with `asks`, send a question for each frame."""
     stream.settimeout(15)
     samples: list[float] = []
     held = b""

@@ -1,4 +1,4 @@
-/* The client of flushmeter: opens every stream, reads the clock after each read, and prints what it found. */
+/* The client of flushmeter: opens all streams, reads the clock after each read, and prints the figures. */
 #include "meter.h"
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* carry: an unfinished stamp, kept for the next read. tail: the newest octets, to see the last-chunk. */
+/* carry: the beginning of a stamp, kept for the next read. tail: the latest octets, to find the last-chunk. */
 struct reader { int fd, carried, has_begun; char carry[2 * STAMP], tail[8]; };
 
 enum { DEADLINE_S = 55 };
@@ -22,7 +22,7 @@ static uint64_t started_at, sample_from, sampled_ns;
 static double cpu_before, cpu_after;
 static long resident_kb;
 
-/* CPU seconds of a process, all threads, to the nanosecond. */
+/* CPU seconds of a process, all threads, with a resolution of 1 ns. */
 static double cpu_seconds(int pid) {
     char path[400];
     double total = 0;
@@ -31,7 +31,7 @@ static double cpu_seconds(int pid) {
     if (!tasks) return 0;
     for (struct dirent *task; (task = readdir(tasks));) {
         unsigned long long ns = 0;
-        if (task->d_name[0] == '.') continue; /* task/../schedstat is there too: the main thread's */
+        if (task->d_name[0] == '.') continue; /* skip task/../schedstat, the main thread's */
         snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, task->d_name);
         FILE *file = fopen(path, "r");
         if (!file) continue;
@@ -96,7 +96,7 @@ static void take_sample(struct reader *r, uint64_t arrived, uint64_t sent, uint6
     add_sample(&latency, (arrived - sent) / 1000.0);
     if (due) add_sample(&planned, ((double)arrived - (double)due) / 1000.0);
 }
-/* Find the stamps in what was read; what may be the front of one is carried over. Returns how many there were. */
+/* Find the stamps in the octets read; keep the possible beginning of one. Returns the number of stamps. */
 static int take_stamps(struct reader *r, char *end, uint64_t arrived) {
     int seen = 0;
     for (char *p = buffer; p < end;) {
@@ -156,7 +156,7 @@ static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
-/* Percentiles by name, and the curve: [fraction, microseconds] from even steps to ever finer ones near the end.
+/* Percentiles by name, and the curve: [fraction, microseconds] at equal steps on a logarithmic axis.
  * A percentile with fewer than ten samples beyond it is null, and no point of the curve. */
 static void print_percentiles(const char *prefix, struct samples *s) {
     static const struct { const char *name; double q; } row[] = {{"p50", .5}, {"p90", .9}, {"p99", .99}, {"p999", .999}};
@@ -168,7 +168,7 @@ static void print_percentiles(const char *prefix, struct samples *s) {
     if (s->count) printf("\"%smax\": %.1f, ", prefix, s->us[s->count - 1]);
     printf("\"%scurve\": [", prefix);
     const char *comma = "";
-    for (double beyond = 1; s->count * beyond >= 10; beyond *= 0.7943282347) { /* ten points a factor of ten */
+    for (double beyond = 1; s->count * beyond >= 10; beyond *= 0.7943282347) { /* ten points to 90 %, ten to 99 %, and so on */
         printf("%s[%.6f, %.1f]", comma, 1 - beyond, s->us[(size_t)((s->count - 1) * (1 - beyond))]);
         comma = ", ";
     }

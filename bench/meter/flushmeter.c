@@ -2,20 +2,19 @@
  *
  *   client --(GET)--> relay --> origin           origin --(chunks)--> relay --> client
  *
- * Each chunk carries "T" + 19 digits: CLOCK_REALTIME nanoseconds taken just before the origin's write. The client
- * reads the clock just after its read returns; the difference is the latency. Where a chunk was planned for a moment
- * (paced), "P" + 19 digits follow at once, and the difference to them is reported too: it holds whatever made a chunk
- * late, the sender itself not excepted, so nothing is omitted because something stalled.
- * Target the origin's own port for the floor (no relay at all).
+ * Each chunk has "T" + 19 digits: CLOCK_REALTIME nanoseconds, taken just before the origin's write. The client reads
+ * the clock just after its read returns; the difference is the latency. A paced chunk also has "P" + 19 digits, its
+ * planned moment. The difference to that is reported, too: it includes all delays, also the sender's own.
+ * With the origin's own port as target there is no relay: the lower bound.
  *
  * Modes
  *   paced     every stream sends one chunk each --interval microseconds (phases spread at random)
- *   pingpong  one stream; the next chunk leaves only after the last one arrived
- *   bulk      the origin writes chunks of --size bytes as fast as the relay takes them;
+ *   pingpong  one stream; a chunk is sent after the previous one has arrived
+ *   bulk      the origin writes chunks of --size bytes as fast as the relay reads them;
  *             --mix N varies the sizes over N values around it,
  *             --ext N gives each chunk an extension, `;t=` and a random number of N digits
- *   /silent   a stream of any other client that asks for this path gets one chunk and then nothing
- *   --external  no origin here: the target itself must send such chunks (to time a server)
+ *   /silent   another client's stream with this path gets one chunk and no more
+ *   --external  no origin here: the target sends such chunks itself (to measure a server)
  *
  * No sample counts before every stream has had its first chunk and --warmup milliseconds more have passed, so the
  * storm of connects is left out. origin_late is the actual write minus the planned moment: where it is large the

@@ -1,4 +1,4 @@
-/* What the parts of flushmeter share: its options, the one clock, and the sampled window. */
+/* Shared by the parts of flushmeter: the options, the clock, and the sampling window. */
 #ifndef METER_H
 #define METER_H
 #define _GNU_SOURCE
@@ -11,7 +11,7 @@ struct options {
     int paced, pingpong, bulk;
     const char *mode, *path;
 };
-/* Samples of one kind, in microseconds; beyond the capacity they are not kept. */
+/* Samples of one kind, in microseconds; those beyond the capacity are dropped. */
 struct samples { double *us; size_t count, capacity; };
 
 extern struct options options;

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* is_silent: asked for /silent; it got one chunk and gets no more. */
+/* is_silent: requested /silent: it gets one chunk and no more. */
 struct stream {
     int fd, is_started, is_silent, sent, request_len;
     uint64_t due;
@@ -19,14 +19,14 @@ struct stream {
 
 static const char HEAD[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
                            "X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n";
-enum { BLOCK = 1 << 18 }; /* octets of whole chunks that bulk writes over and over */
+enum { BLOCK = 1 << 18 }; /* octets of whole chunks that bulk writes repeatedly */
 
 static int poll_fd, listener, used, capacity, block_frames;
 static struct stream **all, *rally, go_marker;
 static char *frame, *block;
 static size_t block_len;
 
-/* Write one chunk into out: "T" and the moment of the write, "P" and the planned moment where there is one and room. */
+/* Write one chunk into out: "T" and the moment of the write; if there is one and room, "P" and the planned moment. */
 static int stamp_frame(char *out, uint64_t due) {
     char digits[40];
     int n = sprintf(out, "%x\r\n", options.size);
@@ -101,7 +101,7 @@ static void start(struct stream *s) {
     if (options.pingpong) { rally = s; send_one(s, 0); }
     if (options.bulk) watch(EPOLL_CTL_MOD, s->fd, EPOLLIN | EPOLLOUT, s);
 }
-/* Read what a client sent; 0 when it is gone, and the stream with it. */
+/* Read a client's octets; 0 when it has gone and its stream has ended. */
 static int take_request(struct stream *s) {
     int got = read(s->fd, s->request + s->request_len, sizeof s->request - 1 - s->request_len);
     if (got < 0 && errno == EAGAIN) return 1;
@@ -139,7 +139,7 @@ static void send_due(void) {
         s->due += (uint64_t)options.interval_us * 1000u;
     }
 }
-/* Until the soonest planned chunk; NULL when none is planned. */
+/* Time until the next planned chunk; NULL when none is planned. */
 static struct timespec *time_to_wait(struct timespec *wait) {
     uint64_t t = now_ns(), soonest = ~0ull;
     for (int i = 0; i < used; i++)
@@ -158,7 +158,7 @@ static void set_up(void) {
     if (bind(listener, (void *)&here, sizeof here)) { perror("origin bind"); exit(2); }
     listen(listener, 8192);
     prepare_socket(listener);
-    capacity = options.streams + 1088; /* room for silent ones of another client */
+    capacity = options.streams + 1088; /* and silent streams of another client */
     all = calloc(capacity, sizeof *all);
     frame = malloc(options.size + 64);
     if (options.bulk) make_block();

@@ -1,7 +1,7 @@
-/* shortorigin: answers each request with the same short chunked response (64 octets of data and the last-chunk), from
- * one epoll loop. It stands behind the relays of the `setup` experiment so that what is timed is a relay's exchange,
- * not its origin's. Requests have no body; one that asks for `Connection: close` ends its connection, and one with an
- * X-Request-Id is answered as applications answer, with a longer head in which the id stands.
+/* shortorigin: answers each request with the same short chunked response (64 octets of data and the last-chunk), in
+ * one epoll loop: a fast origin for the relays of the `setup` experiment. Requests have no body. A request with
+ * `Connection: close` ends its connection. A request with an X-Request-Id is answered with a longer head that has the
+ * id, as by an application.
  * Usage: shortorigin LISTEN_PORT (on 127.0.0.1) */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -2,9 +2,9 @@
  *
  *   stampreader PORT STREAMS FRAMES INTERVAL_MS
  *
- * Opens that many streams of /probe, and prints a line for each frame that ends a receive: the client's port, the ns
- * that the origin wrote into the frame just before its write, and ns from there to the packet's arrival, by
- * SO_TIMESTAMPING. A frame that shares a receive with a later one has no stamp of its own: nothing is printed for it.
+ * Opens that many streams of /probe, and prints a line for each frame that ends a receive: the client's port, the
+ * frame's stamp (ns, just before the origin's write), and the ns from there to the packet's arrival, by
+ * SO_TIMESTAMPING. A frame that shares a receive with a later one has no arrival: it has no line.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-"""What the harness compares with: relays, proxies and origins, each as its own documentation writes it.
+"""The programs that are compared: relays, proxies and origins, each written as its own documentation shows.
 
-Every program takes its ports as arguments and serves until it is ended. The Python ones run in an environment of
-their own (`bench.environment`) as `python -m bench.peers.NAME`; what they share with the harness is `stamps` alone.
+A program takes its ports as arguments and serves until it is ended. The Python ones run in an environment of their own
+(`bench.workshop`) as `python -m bench.peers.NAME`; of this project they import `stamps` only.
 """

@@ -1,6 +1,6 @@
-"""Print what a page in Chromium makes of a URL: with fetch, all of its text; with EventSource, the text of its events.
+"""Print what a page in Chromium reads from a URL: with fetch, all of its text; with EventSource, its events' text.
 
-The page writes its finding into itself, and Chromium prints the page.
+The page writes the result into its own DOM, which Chromium prints.
 """
 
 import html
@@ -33,5 +33,5 @@ with tempfile.TemporaryDirectory() as folder:
     dom = subprocess.run(argv, capture_output=True, timeout=60, check=False).stdout.decode("utf-8")
 found = re.search(r'data-verdict="(\w+)">(.*?)</pre>', dom, re.DOTALL)
 if found is None or found[1] != "ok":
-    sys.exit(found[2] if found else "the page found nothing")
+    sys.exit(found[2] if found else "the page has no result")
 sys.stdout.write(html.unescape(found[2]))

@@ -1,5 +1,5 @@
--- wrk.lua, with heads as real traffic sends them: the fields of four kinds of clients in turn, and in each request a request id and
--- a bearer token that no other request has. The origin answers with the request id in a head of its own.
+-- wrk.lua with heads like those of real traffic: the fields of four kinds of clients in turn, with a request id and a bearer token
+-- that differ in each request. The origin's response head has the request id.
 dofile(debug.getinfo(1, 'S').source:match('@(.*/)') .. 'wrk.lua')
 
 local layouts = {

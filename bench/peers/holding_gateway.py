@@ -1,6 +1,6 @@
 """A gateway that holds one frame in EVERY for 1 ms, at random: `python -m bench.peers.holding_gateway EVERY forward …`.
 
-What follows are the words of `chunkwire`. An EVERY of 0 holds none; both carry their octets in the same way.
+The rest is the command line of `chunkwire`. With an EVERY of 0 it holds none, and relays in the same way.
 """
 
 import random
@@ -19,7 +19,7 @@ HOLD_SECONDS = 0.001
 
 
 class HoldRarely:
-    """The body as it is; a few of its frames late."""
+    """Relays the body unchanged, and delays a few of its frames."""
 
     error: ChunkwireError | None = None
     due: float | None = None
@@ -29,7 +29,7 @@ class HoldRarely:
         self._kept = b""
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return these events' octets; nothing where they are held."""
+        """Return these events' octets; empty while they are held."""
         self._kept += b"".join(event.raw for event in events)
         is_end = any(isinstance(event, LastChunk) for event in events)
         frames = sum(isinstance(event, DataEnd) for event in events)
@@ -38,7 +38,7 @@ class HoldRarely:
         return b"" if self.due is not None and not is_end else self.flush()
 
     def flush(self) -> bytes:
-        """Return what is held."""
+        """Return the held octets."""
         kept, self._kept, self.due = self._kept, b"", None
         return kept
 

@@ -13,14 +13,14 @@ READING: set[object] = set()
 
 
 class TokenReader(HttpUser):  # type: ignore[misc]
-    """Asks until all requests are used up; the last one that ends ends locust."""
+    """Sends requests until all are used up; the last user ends locust."""
 
     def on_start(self) -> None:
         """Count this user."""
         READING.add(self)
 
     def on_stop(self) -> None:
-        """End locust after the last user, from a greenlet that is none of the users'."""
+        """End locust after the last user, in a greenlet of its own."""
         READING.discard(self)
         if not READING:
             gevent.spawn(self.environment.runner.quit)
@@ -41,7 +41,7 @@ class TokenReader(HttpUser):  # type: ignore[misc]
 
 
 def report(name: str, milliseconds: float) -> None:
-    """Hand locust one time."""
+    """Report one latency to locust."""
     events.request.fire(
         request_type="stream", name=name, response_time=milliseconds, response_length=0, exception=None, context={}
     )

@@ -1,8 +1,8 @@
 // Stamped chunks from node's http module. Usage: node origin.js LISTEN_PORT; GET /?n=COUNT&us=INTERVAL
 const padding = 'x'.repeat(23) + '\n'
 
-// Date.now() counts milliseconds: watch it change, to know CLOCK_REALTIME to about a microsecond. What interrupts the
-// watching makes an offset smaller, never larger.
+// Date.now() counts milliseconds. Polling it until it changes gives CLOCK_REALTIME to about a microsecond; an
+// interruption makes the offset smaller, never larger.
 function watchOnce () {
   const start = Date.now()
   let now = start

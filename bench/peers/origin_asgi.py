@@ -11,7 +11,7 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
 async def run_lifespan(receive: Receive, send: Send) -> None:
-    """Say yes to the server's start and to its end."""
+    """Confirm the server's start and end."""
     while True:
         asked = (await receive())["type"]
         await send({"type": f"{asked}.complete"})

@@ -1,7 +1,7 @@
-"""An HTTPS origin that sends equal chunks as fast as they go, the same in the clear on a second port.
+"""An HTTPS origin that sends equal chunks as fast as possible; a second port sends the same in cleartext.
 
-What ends TLS in front of the meter's origin would use more of the meter's core than the relay uses of its own, so that
-all relays would come out alike. Here 256 KiB are encrypted by one call, and nothing is received.
+A proxy that ends TLS before the meter's origin would use more of the meter's core than the relay uses of its own, so
+all relays would have the same figures. This origin encrypts 256 KiB in one call and receives only requests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def answer(accepted: socket.socket, context: ssl.SSLContext | None, block: bytes
                     client.sendall(block)
                 client.sendall(b"0\r\n\r\n")
     except OSError:
-        return  # who only looks whether somebody listens shakes no hands
+        return  # a test whether the port listens makes no handshake
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ async def stamp_chunks(request: web.Request) -> web.StreamResponse:
 
 
 async def relay(request: web.Request) -> web.StreamResponse:
-    """Pass on what the origin sends, as it comes."""
+    """Relay the origin's response as it arrives."""
     async with request.app[SESSION].get(request.app[ORIGIN_URL] + request.path) as upstream:
         response = web.StreamResponse(
             status=upstream.status, headers={"Content-Type": upstream.headers["Content-Type"]}
@@ -40,7 +40,7 @@ async def relay(request: web.Request) -> web.StreamResponse:
 
 
 async def open_session(app: web.Application) -> AsyncIterator[None]:
-    """Hold the client for as long as the server runs."""
+    """Keep one client session while the server runs."""
     async with ClientSession(
         connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None), auto_decompress=False
     ) as session:

@@ -1,7 +1,7 @@
 """uvicorn around a peer: `python -m bench.peers.run_uvicorn PORT LOOP HTTP [ORIGIN_URL]`.
 
-LOOP and HTTP are uvicorn's own words: `uvloop httptools` is what `uvicorn[standard]` takes, `asyncio h11` is what
-plain `uvicorn` takes. With an origin's URL it is a proxy, without one an origin.
+LOOP and HTTP are uvicorn's options: `uvicorn[standard]` uses `uvloop httptools`, plain `uvicorn` uses `asyncio h11`.
+With an origin's URL it is a proxy, without one an origin.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A gateway and an origin in one run of trio: `python -m bench.peers.shared_run PORT ORIGIN_URL STREAMS`.
 
-The gateway relays from ORIGIN_URL. Of the origin beside it a client reads so many streams of a chunk a second, which
-wait for their moments meanwhile.
+The gateway relays from ORIGIN_URL. A client reads so many streams of the other origin, each with a chunk a second, so
+that its tasks wait for planned moments.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The chunks that the meter reads: when each is due, and its 64 octets. Standard library only.
 
-What every handler does, in every language: from its request on, `n` chunks, one each `us` microseconds, the phase
-at random, each stamped with CLOCK_REALTIME just before its write.
+All handlers, in all languages, send `n` chunks, one each `us` microseconds, from a random moment after the request on.
+Each chunk has CLOCK_REALTIME just before its write.
 """
 
 import random
@@ -21,7 +21,7 @@ def planned_moments(query: str) -> Iterator[int]:
 
 
 def seconds_until(due_ns: int) -> float:
-    """Return how long a moment is away; 0 once it has passed."""
+    """Return the time until a moment; 0 once it has passed."""
     return max(0.0, (due_ns - time.time_ns()) / 1e9)
 
 

@@ -1,7 +1,7 @@
 """A gateway and a lab in one run of trio: `python -m bench.peers.watched_run PORT ORIGIN_URL LAB_PORT`.
 
-The gateway relays from ORIGIN_URL, and nobody watches that. `python -m bench.peers.watched_run LAB_PORT [feed]` reads
-a stream of 1000 frames a second that the lab's origin writes and its gateway relays; with `feed` it is watched, as the
+The gateway relays from ORIGIN_URL; that stream is not watched. `python -m bench.peers.watched_run LAB_PORT [feed]`
+reads a stream of 1000 frames a second from the lab's origin through its gateway; with `feed` it watches it, as the
 lab's page does.
 """
 
@@ -31,7 +31,7 @@ def read(port: int, target: bytes, has_begun: threading.Event) -> None:
 
 
 def read_lab(port: int, *, is_watched: bool) -> None:
-    """Read the stream, and perhaps the feed, until the lab ends."""
+    """Read the stream, and the feed if it is watched, until the lab ends."""
     has_begun = threading.Event()
     if is_watched:
         threading.Thread(target=read, args=(port, b"/lab/feed", has_begun), daemon=True).start()

@@ -1,4 +1,4 @@
--- Has wrk end with one line of JSON. Latencies are of a closed loop: they leave out what a stall held up.
+-- Makes wrk print one line of JSON at its end. wrk is a closed loop: its latencies leave out requests that a stall delays.
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

@@ -22,7 +22,7 @@ def test_a_chain_is_probed_hop_by_hop_and_from_outside() -> None:
     assert (found["hops"], found["holds"], found["outer"]) == (["gateway"], 0, "streams (proved)")
     judged = {name: value for name, value in found.items() if isinstance(value, bool)}
     assert judged == dict.fromkeys(
-        ("hop", "no false accusation", "outermost alone", "outermost accuses nobody healthy"), True
+        ("hop", "no false positive", "outermost alone", "no false positive, outermost alone"), True
     )
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from bench import newest
 from bench.gateways import Route
-from bench.newest import NewestPeer, newest_peers, version_said
+from bench.newest import NewestPeer, newest_peers
 from bench.processes import Trouble
-from bench.workshop import Workshop
+from bench.workshop import Workshop, version_said
 
 
 def _missing(workshop: Workshop) -> str:
