@@ -23,11 +23,11 @@ _LOOKED_AT: Final = (50.0, 99.0)
 def own_line(gathered: Gathered) -> str:
     """Return the meter's own error as a line; empty where it was not measured."""
     parts = []
-    for name, text in ((WAKE, "it read frames {} ms after they arrived"), (TIMER, "its timers were {} ms late")):
+    for name, text in ((WAKE, "it read frames {} after they arrived"), (TIMER, "its timers were {} late")):
         samples = gathered.samples(name)
         values = [percentile_of(samples, percentage) for percentage in _LOOKED_AT]
         shown = [
-            f"{value / 1e6:.3f} (p{p:g})" for value, p in zip(values, _LOOKED_AT, strict=True) if value is not None
+            f"{value / 1e6:.3f} ms (p{p:g})" for value, p in zip(values, _LOOKED_AT, strict=True) if value is not None
         ]
         if shown:
             parts.append(text.format(", ".join(shown)))
