@@ -1,1 +1,1 @@
-"""The harness runs, and its arithmetic is right. What it measures is no test's business."""
+"""The benchmarks run, and their arithmetic is right. Measured figures are not tested."""

@@ -1,4 +1,4 @@
-"""The bench of first tokens and departures runs from end to end with tiny counts; no value is asserted."""
+"""`answers` runs from end to end with few samples; no value is asserted."""
 
 from bench.answers import answers
 from bench.rounds import Plan

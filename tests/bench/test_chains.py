@@ -1,4 +1,4 @@
-"""The bench's chains and its table of fixes on versions: what they call right."""
+"""The chains and rows of bench: which results they count as right."""
 
 import pytest
 import trio
@@ -26,7 +26,7 @@ def test_a_chain_is_probed_hop_by_hop_and_from_outside() -> None:
     )
 
 
-def test_a_row_is_right_where_its_change_is_offered_and_frees_the_hop_or_is_not_needed() -> None:
+def test_a_row_is_right_where_its_change_is_suggested_and_frees_the_hop_or_is_not_needed() -> None:
     row = FixRow("nginx", "proxy_buffering off;", nginx_with(""), nginx_with("proxy_buffering off;"))
     assert is_right(row, HOLDS, STREAMS)
     assert is_right(row, STREAMS, STREAMS)

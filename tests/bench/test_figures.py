@@ -1,4 +1,4 @@
-"""The arithmetic of the harness: percentiles, verdicts, and what is written of them."""
+"""The arithmetic of the benchmarks: percentiles, verdicts, and their output."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def test_a_stream_lost_in_any_round_misses_the_target() -> None:
     assert Target("relays/crowd", "chunkwire", "lost", 0).judge(table(lossy)).holds is False
 
 
-def test_a_report_comes_back_from_its_json_as_it_was() -> None:
+def test_a_report_is_read_back_from_its_json() -> None:
     report = Report({"command": "python -m bench"}, (judged(table(row("chunkwire", 1.0, 2.0), row("nginx", 3.0))),))
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
 
@@ -107,14 +107,14 @@ def test_a_report_of_another_version_is_refused() -> None:
         Report.from_json({"version": 2})
 
 
-def test_a_page_asks_nothing_from_outside() -> None:
+def test_a_page_makes_no_request() -> None:
     page = report_html(Report({"command": "a < b & c"}, (judged(table(row("chunkwire", 1.0), row("nginx", 3.0))),)))
     assert re.findall(r"https?://|<script|<link|@import|url\(|src=", page) == []
     assert "a &lt; b &amp; c" in page
     assert page.count("<polyline") == 2
 
 
-def test_a_table_says_median_spread_and_verdict() -> None:
+def test_a_table_has_median_spread_and_verdict() -> None:
     text = table_text(judged(table(row("chunkwire", 10.0, 30.0, 20.0), row("nginx", 40.0))))
     assert "20 (10-30)" in text
     assert "pass  chunkwire p50 ≤ 1 × nginx   got 0.5" in text
@@ -127,7 +127,7 @@ def test_a_figure_that_is_absent_is_a_dash() -> None:
 @pytest.mark.parametrize(
     "value, written", [(0.0, "0"), (0.00012, "1.2e-04"), (0.5, "0.5"), (61.234, "61.2"), (1234.5, "1234")]
 )
-def test_a_number_is_written_with_the_digits_that_count(value: float, written: str) -> None:
+def test_a_number_has_three_or_four_significant_digits(value: float, written: str) -> None:
     assert number(value) == written
 
 
@@ -154,7 +154,7 @@ METERED = {
 }
 
 
-def test_figures_of_a_process_that_was_not_named_are_absent() -> None:
+def test_figures_of_a_process_that_was_not_measured_are_absent() -> None:
     assert "cpu_us_per_frame" not in to_round(METERED, {"mode": "paced"}).figures
 
 

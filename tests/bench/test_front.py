@@ -1,4 +1,4 @@
-"""What README shows of measured runs is what those runs left: the picture, and the rows of speed."""
+"""The picture and the rows of speed in README are those of the stored runs."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -19,7 +19,7 @@ def test_the_picture_is_drawn_from_the_run_that_was_kept(theme: str) -> None:
     assert f"bench/pictures/ladder-{theme}.svg" in ROOT.joinpath("README.md").read_text("utf-8")
 
 
-def test_the_picture_shows_what_its_words_say() -> None:
+def test_the_pictures_frames_are_relayed_at_once_or_held_to_the_end() -> None:
     for written, passed, received in KEPT["exact"]:
         assert written <= passed <= received < written + 100
     assert len({passed for _, passed, _ in KEPT["buffer"][:-1]}) == 1

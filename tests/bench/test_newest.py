@@ -1,4 +1,4 @@
-"""Peers in their newest release: named by their versions, and a row that says why where one cannot be had."""
+"""The newest releases of peers: named with their versions; a missing one raises Trouble."""
 
 import dataclasses
 import sys
@@ -16,7 +16,7 @@ def _missing(workshop: Workshop) -> str:
     raise Trouble("no network")
 
 
-def test_newest_peers_bear_their_versions(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_peers_have_their_versions_in_their_names(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     here = NewestPeer("python", lambda _: sys.executable, "--version", lambda *_, path: [path])
     missing = dataclasses.replace(here, name="lost", path=_missing)
     monkeypatch.setattr(newest, "PEERS", (here, missing))
@@ -29,6 +29,6 @@ def test_newest_peers_bear_their_versions(workshop: Workshop, monkeypatch: pytes
     assert set(newest_peers(workshop, ["python"])) == {name}
 
 
-def test_a_program_that_prints_no_version_is_a_trouble() -> None:
+def test_a_program_that_prints_no_version_raises_trouble() -> None:
     with pytest.raises(Trouble, match="prints no version"):
         version_said(["true"])

@@ -26,7 +26,7 @@ def cells(table: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
 
 
-def test_the_short_table_tells_what_is_taken_for_whole_from_what_is_refused() -> None:
+def test_the_short_table_separates_broken_responses_from_refused_legal_ones() -> None:
     bad = card("bad 2", cut="fail", tiny="fail", long_data="fail")
     assert cells(short_table([card("good 1"), bad])) == [
         ["bad 2", "2 of 2", "whole: `cut`; refused: `tiny`; (`should`: `long-data`)"],
@@ -34,7 +34,7 @@ def test_the_short_table_tells_what_is_taken_for_whole_from_what_is_refused() ->
     ]
 
 
-def test_the_whole_table_has_a_column_a_client_and_bold_for_what_must_not_be() -> None:
+def test_the_whole_table_has_a_column_for_each_client_and_failed_musts_in_bold() -> None:
     assert cells(whole_table([card("good 1"), card("bad 2", cut="fail", tiny="fail")])) == [
         ["1", "`tiny`", "ok", "**refused**"],
         ["2", "`cut`", "error", "**whole**"],

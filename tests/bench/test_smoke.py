@@ -1,4 +1,4 @@
-"""Each experiment runs from end to end with tiny counts. Figures exist; no value is asserted."""
+"""Each experiment runs from end to end with few samples. Figures exist; no value is asserted."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Flags and files of `bench` that cannot be: each is one line and exit 2, and nothing is connected to."""
+"""Wrong flags and files of `bench`: each is one line and exit 2, without a connection."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def refused(capsys: Captured, *words: str) -> str:
         (["--csv", "-", "--html", "-"], "one output for standard output"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(words: list[str], why: str, capsys: Captured) -> None:
+def test_wrong_flags_are_refused_in_one_line(words: list[str], why: str, capsys: Captured) -> None:
     assert why in refused(capsys, *words)
 
 
@@ -100,7 +100,7 @@ def test_a_full_disk_is_a_line_for_each_file_and_ends_nothing() -> None:
     assert complaints == ["--csv /dev/full: No space left on device"]
 
 
-def test_lines_are_there_when_their_block_was_left_by_an_interrupt(tmp_path: Path) -> None:
+def test_lines_are_written_when_an_interrupt_leaves_the_block(tmp_path: Path) -> None:
     complaints: list[str] = []
 
     def interrupted() -> None:

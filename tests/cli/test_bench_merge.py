@@ -1,4 +1,4 @@
-"""`bench merge`: results of several runs, added up from their files; what is none is one line."""
+"""`bench merge`: the sum of the results in files; a file without a result is one line."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_samples_of_several_files_add_up(name: str, tmp_path: Path, capsys: Capt
     assert told["quantities"]["late"]["p90"] == pytest.approx(1.0, rel=1e-3)
 
 
-def test_a_sum_can_be_added_again_and_keeps_to_limits(tmp_path: Path, capsys: Captured) -> None:
+def test_a_sum_can_be_added_again_and_is_checked_against_limits(tmp_path: Path, capsys: Captured) -> None:
     one, total = written(tmp_path / "a.json", failed=1), tmp_path / "sum.json"
     assert main(["bench", "merge", str(one), str(one), "--json", "--limit", "errors=2"]) == 0
     total.write_text(capsys.readouterr().out)
@@ -61,7 +61,7 @@ def test_results_of_different_versions_are_not_added(tmp_path: Path, capsys: Cap
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.hlog"])
-def test_a_file_that_was_cut_is_one_line_that_names_it(name: str, tmp_path: Path, capsys: Captured) -> None:
+def test_a_cut_file_is_named_in_one_line(name: str, tmp_path: Path, capsys: Captured) -> None:
     path = written(tmp_path / name)
     path.write_bytes(path.read_bytes()[:-30])
     assert main(["bench", "merge", str(path)]) == 2
@@ -72,6 +72,6 @@ def test_a_file_that_was_cut_is_one_line_that_names_it(name: str, tmp_path: Path
 @pytest.mark.parametrize(
     "words", [[], ["a", "-z", "3s"], ["a", "--until", "p99=5%"], ["a", "--csv", "x"], ["nix.json"]]
 )
-def test_what_cannot_be_merged_is_one_line(words: list[str], capsys: Captured) -> None:
+def test_a_wrong_merge_is_one_line(words: list[str], capsys: Captured) -> None:
     assert main(["bench", "merge", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

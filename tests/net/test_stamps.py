@@ -1,4 +1,4 @@
-"""Kernel stamps of octets: which octet has one, and an error queue that is no reset."""
+"""Kernel stamps of octets: which octet has a stamp, and an error queue that is not a reset."""
 
 import select
 import socket
@@ -88,7 +88,7 @@ async def test_offsets_are_those_of_the_body(pair: Pair) -> None:
     assert [end for end, *_ in pair.receiver.received.rows()] == [5, 11]
 
 
-async def test_a_second_body_on_the_connection_counts_from_nothing(pair: Pair) -> None:
+async def test_a_second_body_on_the_connection_counts_its_octets_from_zero(pair: Pair) -> None:
     for size in (7, 5):
         pair.sender.start_sending()
         pair.sender.write(b"x" * size)
@@ -97,7 +97,7 @@ async def test_a_second_body_on_the_connection_counts_from_nothing(pair: Pair) -
         assert [(end, left > 0) for end, _, left, _ in pair.sender.sent.rows()] == [(size, True)]
 
 
-def test_nothing_is_read_from_octets_that_are_no_stamp() -> None:
+def test_other_ancillary_data_is_not_read_as_a_stamp() -> None:
     level, kind = socket.SOL_SOCKET, 37
     extended = struct.pack("@IBBBBII", 42, 4, 0, 0, 0, 0, 99)
     stamp = struct.pack("@llllll", 5, 7, 0, 0, 0, 0)
@@ -109,7 +109,7 @@ def test_nothing_is_read_from_octets_that_are_no_stamp() -> None:
     assert departure_of([(0, 11, extended)]) is departure_of([(level, kind, stamp)]) is None
 
 
-def test_where_the_option_is_refused_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_option_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: socket.socket) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -166,7 +166,7 @@ async def _late_stamps(carried: Carried) -> None:
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
-async def test_only_an_error_behind_the_stamps_is_a_reset(make_mover: MakeMover, is_reset: bool) -> None:
+async def test_an_error_queue_with_stamps_only_is_not_a_reset(make_mover: MakeMover, is_reset: bool) -> None:
     async with running(make_mover) as (mover, nursery):
         carried = await _stamped()
         nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="body")
@@ -190,7 +190,7 @@ async def test_only_an_error_behind_the_stamps_is_a_reset(make_mover: MakeMover,
         await carried.aclose()
 
 
-async def test_a_reset_of_a_stamped_source_is_one(make_mover: MakeMover) -> None:
+async def test_a_reset_of_a_stamped_source_is_seen(make_mover: MakeMover) -> None:
     async with running(make_mover) as (mover, nursery):
         carried = await _stamped()
         nursery.start_soon(carried.carry, mover, ChunkedScanner(), name="body")
@@ -202,7 +202,7 @@ async def test_a_reset_of_a_stamped_source_is_one(make_mover: MakeMover) -> None
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
-async def test_a_watched_client_with_stamps_has_left_only_when_it_has(make_mover: MakeMover, is_reset: bool) -> None:
+async def test_stamps_of_a_watched_client_are_not_its_departure(make_mover: MakeMover, is_reset: bool) -> None:
     async with running(make_mover) as (mover, _):
         carried = await _stamped()
         saw, seen = trio.open_memory_channel[Leaving](2)
@@ -236,7 +236,7 @@ def _has_stamps(sock: socket.socket) -> bool:
     return bool(poller.poll(0))
 
 
-async def test_a_connection_that_is_not_tcp_carries_no_stamps() -> None:
+async def test_a_connection_other_than_tcp_has_no_stamps() -> None:
     for make, carries in ((tcp_pair, True), (unix_pair, False)):
         near, far = await make(buffer_octets=None)
         connection = Connection(near)

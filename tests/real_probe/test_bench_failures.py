@@ -1,4 +1,4 @@
-"""The bench against streams that fail: each kind is told, no target is flooded, and a run ends, never in success."""
+"""`bench` against streams that fail: kinds of failures, exit codes, and the number of requests."""
 
 import json
 import signal
@@ -87,7 +87,7 @@ ONE_OF_FOUR = in_turn(WHOLE, send(HEAD, FRAME), WHOLE, WHOLE)
 
 
 @pytest.mark.parametrize("allowed, code", [("0", 1), ("4", 1), ("5", 0), ("24%", 1), ("25%", 0)])
-def test_so_many_streams_may_fail_as_max_failed_says(allowed: str, code: int) -> None:
+def test_max_failed_limits_the_failed_streams(allowed: str, code: int) -> None:
     with broken_server(ONE_OF_FOUR) as asked:
         got, told, _ = benched(asked.url, "-c", "2", "-n", "20", "--max-failed", allowed)
     assert (told["streams"], told["failures"]) == (20, {"cut": 5})
@@ -105,7 +105,7 @@ def test_a_turn_whose_only_stream_fails_does_not_end_a_bench_whose_streams_may_f
         assert benched(asked.url, "-n", "2", "--baseline", base.url, "--limit", "errors=50%")[0] == 0
 
 
-def test_an_answer_that_is_over_at_once_is_not_asked_for_as_often_as_it_will_go() -> None:
+def test_a_short_answer_is_not_requested_in_a_busy_loop() -> None:
     with broken_server(WHOLE) as asked:
         code, told, _ = benched(asked.url, *SOON)
     assert (code, told["failed"]) == (0, 0)
@@ -122,7 +122,7 @@ BUSY = send(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
 
 
 @pytest.mark.parametrize("limit, code", [("errors=50%", 0), ("errors=1", 1)])
-def test_a_status_that_may_pass_ends_nothing_though_it_comes_first(limit: str, code: int) -> None:
+def test_a_temporary_status_does_not_end_the_bench_even_at_first(limit: str, code: int) -> None:
     with broken_server(in_turn(BUSY, WHOLE)) as asked:
         got, told, _ = benched(asked.url, "-c", "1", "-n", "4", "--limit", limit)
     assert (got, told["failures"]) == (code, {"status 429": 2})
@@ -142,7 +142,7 @@ def test_a_status_that_will_not_pass_ends_the_bench_at_once() -> None:
 
 
 @pytest.mark.parametrize("words", ["--rate 100/s --arrivals even", "--rate 100/s", "-c 4 --open together"])
-def test_streams_begin_though_none_has_an_answer(words: str) -> None:
+def test_streams_begin_before_any_has_an_answer(words: str) -> None:
     """No answer comes before the fourth request: a bench that waited for the first would never be over."""
     all_asked = threading.Barrier(4)
 

@@ -1,4 +1,4 @@
-"""Stamps of bodies on the way: an origin and a gateway keep them, and `/stamps` says them."""
+"""Stamps of bodies: origin and gateway keep them, and `/stamps` serves them."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -65,7 +65,7 @@ async def stamps_of(ports: tuple[int, int], run: str) -> list[dict[int, HopStamp
     return [await read_stamps(parse_url(f":{port}"), run) for port in ports]
 
 
-async def test_every_hop_knows_each_frame_at_the_same_offsets() -> None:
+async def test_all_hops_have_stamps_of_each_frame_at_the_same_offsets() -> None:
     async with stamped_way() as (port, admins):
         octets = await stream(port, "run1-7")
         origin, gateway = (found[7] for found in await stamps_of(admins, "run1"))
@@ -81,7 +81,7 @@ async def test_every_hop_knows_each_frame_at_the_same_offsets() -> None:
         assert len(known) == 7  # written, queued, left; arrived, read, passed on, left
 
 
-async def test_a_second_stream_on_the_same_connections_has_its_own() -> None:
+async def test_a_second_stream_on_the_same_connections_has_its_own_stamps() -> None:
     async with stamped_way() as (port, admins):
         with Pool() as pool:
             plans = ("30@0,0@10", "99@0,0@10")
@@ -91,7 +91,7 @@ async def test_a_second_stream_on_the_same_connections_has_its_own() -> None:
         assert [hop[n].write_ends[-1] for n in (0, 1)] == sizes
 
 
-async def test_a_stream_that_asks_for_none_or_by_no_id_has_none() -> None:
+async def test_a_stream_without_the_field_or_with_a_bad_id_has_no_stamps() -> None:
     async with stamped_way() as (port, admins):
         for name in (None, "run", "run-", "r_n-1", "run-1234567890"):
             await stream(port, name, "5@0,0@0")
@@ -114,7 +114,7 @@ async def test_a_hop_that_does_not_stamp_is_named() -> None:
             await read_stamps(parse_url(f":{port}"), "run")
 
 
-async def test_a_body_with_the_id_of_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_replaces_an_earlier_one_with_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stampdesk, "MAX_KEPT", 20)
     async with stamped_way() as (port, admins):
         for _ in range(20):

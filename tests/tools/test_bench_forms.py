@@ -1,4 +1,4 @@
-"""A bench in the forms of other tools, each read back by what reads it, or by the words of its documentation."""
+"""The output formats of other tools, each parsed as that tool or its documentation does."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -34,7 +34,7 @@ def result(conditions: Mapping[str, object] | None = None, *, has_baseline: bool
     return BenchResult(url="http://x/?a=<&>", gathered=gathered(), conditions=conditions or {}, baseline=baseline)
 
 
-def test_go_lines_are_a_benchmark_a_round_each_value_with_its_unit() -> None:
+def test_go_lines_have_a_benchmark_for_each_round_and_a_unit_for_each_value() -> None:
     lines = [line for line in go_lines(result({"streams": 5})) if line.startswith("Benchmark")]
     assert len(lines) == 10
     assert all(GO_LINE.fullmatch(line) for line in lines)
@@ -49,13 +49,13 @@ def test_a_baseline_is_a_benchmark_of_its_own() -> None:
     assert names == {"BenchmarkStream/rate=20-per-s-(even)", "BenchmarkBaseline/rate=20-per-s-(even)"}
 
 
-def test_conditions_are_no_configuration_of_go_benchmarks_which_would_keep_two_files_apart() -> None:
+def test_conditions_are_comments_and_not_go_configuration_lines() -> None:
     """A configuration line begins with a lower-case letter (benchfmt's reader)."""
     lines = list(go_lines(result({"streams": 5, "warm-up": "1 s"})))
     assert {line[:9] for line in lines} == {"# url: ht", "# streams", "# warm-up", "Benchmark"}
 
 
-def test_junit_has_a_test_a_limit_and_says_what_was_missed() -> None:
+def test_junit_has_a_test_for_each_limit_and_the_message_of_a_missed_one() -> None:
     requirements = [parse_limit("late.p50=1us"), parse_limit("late.p50=1s"), parse_limit("errors=0")]
     root = ET.fromstring(junit(requirements, result(), []))
     failed = {case.get("name"): case.find("failure") is not None for case in root.iter("testcase")}
@@ -77,7 +77,7 @@ def test_a_row_of_csv_leaves_empty_what_is_not_known() -> None:
     assert len(CSV_HEADING.split(",")) == len(csv_line(bare).split(","))
 
 
-def test_a_log_of_histograms_comes_back() -> None:
+def test_a_log_of_histograms_is_read_back() -> None:
     written = gathered(3)
     read = read_hlog(hlog_lines(written), where="a.hlog")
     assert [one.seconds for one in read.rounds] == [0.5] * 3

@@ -29,7 +29,7 @@ def target(chance: random.Random, drift: Sequence[float], *, share: float = 0.0)
     )
 
 
-def test_equal_targets_show_no_difference_though_the_machine_drifts() -> None:
+def test_equal_targets_show_no_difference_although_the_machine_drifts() -> None:
     chance, tables_with_one = random.Random(3), 0
     for _ in range(20):
         drift = [chance.lognormvariate(0.0, 0.3) for _ in range(ROUNDS)]
@@ -53,7 +53,7 @@ def test_a_delay_of_one_frame_in_200_shows_at_p999_and_not_at_p50() -> None:
     assert not middle.is_seen
 
 
-def test_a_difference_within_a_bucket_is_none() -> None:
+def test_a_difference_within_a_bucket_is_not_significant() -> None:
     ours, theirs = (
         Gathered([Round(1.0, samples={"gap": DurationHistogram([ns] * 100)})] * 5) for ns in (50_000_000, 50_020_000)
     )
@@ -116,7 +116,7 @@ def test_warm_up_ends_with_the_first_round_that_is_like_the_second_half(
     assert warmup_rounds(rounds_of(medians, name)) == expected
 
 
-def test_what_is_left_out_keeps_the_first_frame_of_each_stream() -> None:
+def test_the_first_frames_of_rounds_that_are_left_out_are_kept() -> None:
     gathered = Gathered(rounds_of([9.0, 1.0]))
     gathered.rounds[0].record("first", 5)
     gathered.leave_out(1)

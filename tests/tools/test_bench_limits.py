@@ -1,4 +1,4 @@
-"""Limits, how many streams may fail, and how sure a figure shall be: what is parsed, what holds, what is refused."""
+"""Limits of figures and failures, and precisions: what is parsed, what holds, what is refused."""
 
 import random
 
@@ -41,7 +41,7 @@ def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
     "text",
     ["hold.p99", "hold.p98=1ms", "nix.p99=1ms", "hold.p99=1", "hold.p99=-1ms", "", "=", "hold.p99=5%", ".p99=1ms"],
 )
-def test_what_is_no_limit_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_limit_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match=r"hold\.p99=5ms"):
         parse_limit(text)
 
@@ -50,18 +50,18 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
     "value, failed, allowed",
     [("0", 0, True), ("0", 1, False), ("2", 2, True), ("2", 3, False), ("5%", 10, True), ("5%", 11, False)],
 )
-def test_so_many_streams_may_fail(value: str, failed: int, allowed: bool) -> None:
+def test_the_number_or_share_of_failed_streams_is_limited(value: str, failed: int, allowed: bool) -> None:
     assert (missed([parse_limit(f"errors={value}")], gathered(failed=failed)) == []) is allowed
 
 
 @pytest.mark.parametrize("value", ["", "-1", "x", "1.5", "101%", "%", "1 %", "1ms"])
-def test_what_is_no_number_of_failures_is_refused(value: str) -> None:
+def test_a_text_that_is_not_a_number_of_failures_is_refused(value: str) -> None:
     with pytest.raises(LocalError, match="such as 3 or"):
         parse_limit(f"errors={value}")
 
 
 @pytest.mark.parametrize("text", ["p99=0%", "p99=0.0%", "late.p99=101%"])
-def test_a_share_that_cannot_be_is_refused(text: str) -> None:
+def test_a_share_outside_0_to_100_percent_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match="above 0 % and up to 100 %"):
         parse_precision(text)
 
@@ -69,7 +69,7 @@ def test_a_share_that_cannot_be_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["p99", "p99=5", "max=5%", "late.max=5%", "nix.p99=5%", "p98=5%", "late=5%", "p99=-5%"]
 )
-def test_what_is_no_figure_to_be_sure_of_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_precision_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match=r"such as late\.p99=5%"):
         parse_precision(text)
 
@@ -90,13 +90,13 @@ def noisy(rounds: int, spread: float) -> Gathered:
     return Gathered([one() for _ in range(rounds)])
 
 
-def test_a_figure_is_sure_sooner_on_a_quiet_machine_than_on_a_noisy_one() -> None:
+def test_a_precision_is_reached_sooner_on_a_quiet_machine_than_on_a_noisy_one() -> None:
     until = parse_precision("p50=5%")
     needed = [next(n for n in range(5, 65) if until.is_reached(noisy(n, spread))) for spread in (0.01, 0.1)]
     assert needed[0] < needed[1]
 
 
-def test_a_figure_that_is_not_sure_says_how_long_it_would_take() -> None:
+def test_a_precision_that_is_not_reached_has_an_estimate_of_the_time() -> None:
     until, found = parse_precision("late.p50=1%"), noisy(10, 0.1)
     assert not until.is_reached(found)
     needed = until.needed(found)
@@ -114,7 +114,7 @@ def test_too_few_rounds_have_no_interval() -> None:
     assert until.needed(noisy(4, 0.01)) is None
 
 
-def test_a_figure_that_is_not_above_zero_is_never_sure() -> None:
+def test_the_precision_of_a_figure_that_is_not_above_zero_is_never_reached() -> None:
     until = parse_precision("late.p50=50%")
     rounds = [Round(1.0, samples={"late": DurationHistogram([-5] * 100)}) for _ in range(8)]
     assert not until.is_reached(Gathered(rounds))

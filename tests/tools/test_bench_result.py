@@ -1,4 +1,4 @@
-"""What a bench found, as one value: rounds of bounded number, JSON there and back, addition, and what is refused."""
+"""Results of bench: JSON and back, addition, rounds of bounded number, and what is refused."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_results_add_up() -> None:
     assert total.gathered.figure("queued").of == 3
 
 
-def test_what_is_added_is_left_as_it_was() -> None:
+def test_addition_does_not_change_its_parts() -> None:
     parts = [made() for _ in range(MAX_ROUNDS + 1)]
     assert merged(parts).gathered.samples("late").n == 3 * len(parts)
     assert parts == [made()] * len(parts)
@@ -53,7 +53,9 @@ def test_what_is_added_is_left_as_it_was() -> None:
         ((made(), made(has_baseline=True)), "baseline"),
     ],
 )
-def test_results_that_do_not_fit_are_not_added(parts: tuple[BenchResult, ...], complaint: str) -> None:
+def test_results_of_two_versions_or_with_a_baseline_in_some_are_not_added(
+    parts: tuple[BenchResult, ...], complaint: str
+) -> None:
     with pytest.raises(LocalError, match=complaint):
         merged(parts)
 
@@ -70,14 +72,14 @@ COUNTS: list[object] = [[[5]], [["a", 1]], [[5, -1]], [[5, 1.5]], None, [[1 << 7
 
 
 @pytest.mark.parametrize("spoil", BROKEN)
-def test_another_object_is_no_result(spoil: Callable[[dict[str, object]], object]) -> None:
+def test_another_json_object_is_refused(spoil: Callable[[dict[str, object]], object]) -> None:
     with pytest.raises(LocalError, match=r"^a\.json: ") as error:
         BenchResult.from_json(json.dumps(spoil(made().as_json())), where="a.json")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("counts", COUNTS)
-def test_a_broken_histogram_is_no_result(counts: object) -> None:
+def test_a_broken_histogram_is_refused(counts: object) -> None:
     members = json.loads(json.dumps(made().as_json()))
     members["raw"]["target"]["rounds"][0]["ns"]["late"]["counts"] = counts
     with pytest.raises(LocalError, match=r"^a\.json: a broken result"):
@@ -85,7 +87,7 @@ def test_a_broken_histogram_is_no_result(counts: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "late p50", "[" * 100_000])
-def test_what_is_no_json_is_no_result(text: str) -> None:
+def test_a_text_that_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(LocalError, match=r"a\.json: expected what chunkwire bench --json prints, got no JSON"):
         BenchResult.from_json(text, where="a.json")
 
@@ -99,7 +101,7 @@ def test_rounds_are_added_in_pairs_when_there_are_too_many() -> None:
     assert (gathered.rounds[0].samples["late"].n, gathered.samples("late").n) == (2, MAX_ROUNDS + 1)
 
 
-def test_a_figure_that_is_hardly_known_says_so() -> None:
+def test_a_figure_is_known_with_99_percent_of_its_samples_and_not_with_98() -> None:
     one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown={"queued": 1})
     assert Gathered([one]).figure("queued").is_known
     one.record_unknown("queued")

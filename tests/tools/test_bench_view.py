@@ -38,7 +38,7 @@ def result(
     )
 
 
-def test_the_table_is_the_designs() -> None:
+def test_the_table_has_the_columns_and_widths_of_the_design() -> None:
     heading, _, late, *_ = table(gathered())
     assert heading == "              p50      p90      p99    p99.9      max"
     assert late == "  late       1.00     1.80     1.98     2.00     2.00   ms  arrival later than planned"
@@ -54,7 +54,7 @@ def test_a_quantity_without_samples_has_no_row() -> None:
     assert [row.split()[0] for row in rows[1:]] == ["first"]
 
 
-def test_a_baseline_stands_beneath_with_the_ratio() -> None:
+def test_a_baseline_is_in_the_rows_below_with_the_ratio() -> None:
     rows = list(table(gathered(factor=2.0), gathered()))
     place = next(n for n, row in enumerate(rows) if row.startswith("  late"))
     assert rows[place + 1].split() == ["base", "1.00", "1.80", "1.98", "2.00", "2.00"]
@@ -78,12 +78,12 @@ def test_a_ratio_has_three_significant_digits(value: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize("value, other", [(-0.001, 1.0), (1.0, 0.0), (1.0, -1.0)])
-def test_what_is_not_above_zero_has_no_ratio(value: float, other: float) -> None:
+def test_a_figure_that_is_not_above_zero_has_no_ratio(value: float, other: float) -> None:
     rows = list(table(found(added=[value]), found(added=[other])))
     assert rows[3].split() == ["x"]
 
 
-def test_what_rounds_to_zero_has_no_sign() -> None:
+def test_a_figure_that_rounds_to_zero_has_no_sign() -> None:
     _, row, *_ = table(found(added=[-0.000001]))
     assert row.split()[:2] == ["added", "0.00"]
 
@@ -96,7 +96,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
     assert {"delayed", "frame", "write", "complete"} <= set(words)
 
 
-def test_failures_are_told_by_kind_the_most_frequent_first() -> None:
+def test_failures_are_listed_by_kind_the_most_frequent_first() -> None:
     failing = Gathered(streams=9, failures={"cut": 1, "reset": 3})
     assert "9 streams, 4 failed (3 reset, 1 cut)" in " ".join(lines(result(failing)))
     assert json.loads(to_json(result(failing)))["failures"] == {"cut": 1, "reset": 3}
@@ -120,7 +120,7 @@ def test_json_has_the_rule_beside_each_alias() -> None:
     assert told["reads_a_chunk"] == 1.0
 
 
-def test_the_notes_tell_how_many_samples_there_are() -> None:
+def test_the_notes_have_the_numbers_of_samples() -> None:
     found = list(lines(result(gathered(100))))
     assert any(line.startswith("* n: first 50, late 100, added 100, hold 100, gap 100; ") for line in found)
     assert any("no stamps" in line for line in lines(result(Gathered())))
@@ -148,6 +148,6 @@ def test_a_page_without_stamps_has_curves_of_first_and_gap() -> None:
     assert page(result(found(gap=[k / 100 for k in range(100)]))).count("<polyline") == 1
 
 
-def test_what_was_ended_early_is_marked_partial() -> None:
+def test_an_interrupted_result_is_marked_partial() -> None:
     assert json.loads(to_json(result(gathered(), is_partial=True)))["partial"] is True
     assert "(partial)</title>" in page(result(gathered(), is_partial=True))

@@ -41,12 +41,12 @@ def test_frames_that_arrive_ever_later_after_their_write_are_reported(late: list
     assert "the delay from write to arrival grows" in line
 
 
-def test_a_delay_that_stays_is_no_saturation() -> None:
+def test_a_constant_delay_is_not_saturation() -> None:
     late = in_rounds([5.0 + sample for sample in delays()])
     assert list(warnings([trend_of(late, noise(), seconds=4.0)])) == []
 
 
-def test_a_hop_that_gathers_and_releases_is_no_saturation() -> None:
+def test_a_hop_that_gathers_and_releases_is_not_saturation() -> None:
     added = in_rounds([k * 21 % 100 / 100 for k in range(N)])
     assert list(warnings([trend_of([], added, seconds=4.0)])) == []
 

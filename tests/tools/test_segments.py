@@ -57,13 +57,13 @@ def test_a_frame_without_hops_has_three_segments_and_one_without_stamps_one() ->
     assert known(recorded(frame(arrived=9, read=20))) == {WAKE: (11, 1, 1)}
 
 
-def test_what_is_not_known_is_counted_and_never_guessed() -> None:
+def test_unknown_segments_are_counted() -> None:
     gathered = recorded(frame(written=5, read=20), frame(written=5, arrived=8, read=20))
     assert known(gathered) == {"written → arrived": (3, 1, 2), WAKE: (12, 1, 2)}
     assert [line.split("known")[1].strip() for line in segment_table(gathered) if "known" in line] == ["1 of 2"] * 2
 
 
-def test_hops_stand_between_the_plan_and_the_client_in_their_order() -> None:
+def test_segments_of_hops_lie_between_plan_and_client_in_their_order() -> None:
     origin = stamps_line("origin", writes=[[40, 0, 1000, None], [100, 6 * US, 7 * US, None]])
     gateway = stamps_line(
         "gateway", reads=[[100, 10 * US, 15 * US]], writes=[[100, 20 * US, 22 * US, 21 * US]], queued=True
@@ -82,7 +82,7 @@ def test_hops_stand_between_the_plan_and_the_client_in_their_order() -> None:
     }
 
 
-def test_a_stamp_of_a_call_that_ended_behind_the_frame_is_not_the_frames() -> None:
+def test_a_stamp_of_a_call_that_ended_after_the_frame_is_not_the_frames() -> None:
     for end, is_known in ((100, 1), (101, 0)):
         gateway = stamps_line("gateway", reads=[[end, US, 2 * US]], writes=[[end, 3 * US, 4 * US, None]])
         found = known(recorded(frame(arrived=9, read=20), hops=(gateway,)))
@@ -90,7 +90,7 @@ def test_a_stamp_of_a_call_that_ended_behind_the_frame_is_not_the_frames() -> No
         assert found["read gw1 → passed on gw1"] == (1, 1, 1)
 
 
-def test_a_body_that_a_hop_knows_nothing_of_is_unknown_there() -> None:
+def test_a_body_without_stamps_at_a_hop_is_unknown_there() -> None:
     found = known(recorded(frame(arrived=9, read=20), hops=("",)))
     assert found["passed on gw1 → left gw1"] == (None, 0, 1)
     assert found[WAKE] == (11, 1, 1)
@@ -129,7 +129,7 @@ def test_a_segment_of_both_targets_has_its_difference_or_a_tilde() -> None:
         stamps_line("origin").replace("run-1", "run"),
     ],
 )
-def test_an_answer_that_is_no_stamps_is_refused_in_one_line(text: str) -> None:
+def test_an_answer_without_stamps_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(LocalError, match=r"^--hop x: expected the answer of /stamps of a --stamps server"):
         parse_stamps(text, where="--hop x")
 
@@ -164,7 +164,7 @@ def figure(gathered: Gathered, name: str) -> tuple[int, int, int]:
     return one.histogram.largest // US, one.known, one.of
 
 
-def test_a_frame_came_when_the_kernel_says_so() -> None:
+def test_the_kernels_stamp_is_the_arrival_of_a_frame() -> None:
     reads = (50, stamped_chunk(10), 20), (150, stamped_chunk(100), 110)
     gathered = sampled(*reads)
     assert figure(gathered, "added") == figure(gathered, "late") == (10, 2, 2)
@@ -221,20 +221,20 @@ def measured(**names: int) -> Gathered:
     return gathered
 
 
-def test_a_wake_up_that_is_more_than_half_of_a_figure_decides_it_and_half_does_not() -> None:
+def test_a_late_read_of_more_than_half_of_a_figure_is_reported_and_half_is_not() -> None:
     over, half = measured(added=100, wake=52), measured(added=100, wake=50)
     assert "it reads so late" in next(deciding(over, is_kernel=False, has_rate=False))
     assert not list(deciding(half, is_kernel=False, has_rate=False))
     assert not list(deciding(over, is_kernel=True, has_rate=False))
 
 
-def test_late_timers_decide_the_first_frame_of_streams_that_begin_at_a_rate() -> None:
+def test_late_timers_are_reported_for_first_at_a_rate() -> None:
     gathered = measured(first=1000, added=100, timer=600)
     assert "first p50" in next(deciding(gathered, is_kernel=True, has_rate=True))
     assert not list(deciding(gathered, is_kernel=True, has_rate=False))
 
 
-def test_without_the_kernels_stamps_late_timers_stand_for_the_wake_up() -> None:
+def test_without_kernel_stamps_late_timers_are_reported() -> None:
     assert "its timers are so late" in next(deciding(measured(added=100, timer=90), is_kernel=False, has_rate=False))
 
 
