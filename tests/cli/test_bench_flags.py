@@ -1,13 +1,17 @@
 """Wrong flags and files of `bench`: each is one line and exit 2, without a connection."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from chunkwire.cli import bench_files
 from chunkwire.cli.bench_timing import Clocks
+from chunkwire.cli.bench_turns import Bench, unknown_hops
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import main
+from chunkwire.net.dial import parse_url
+from chunkwire.tools.bench.rounds import Round
 
 Captured = pytest.CaptureFixture[str]
 NOBODY = "http://127.0.0.1:1/"
@@ -69,6 +73,17 @@ def test_the_wall_clock_is_shown_at_both_ends_of_a_run_and_a_step_in_any_turn_vo
     assert clocks.conditions()["wall clock"] == shown
     (line,) = clocks.complaints((), has_rate=False)
     assert "the wall clock was set during the run, by +2.000 ms" in line
+
+
+def test_a_hop_without_stamps_of_the_streams_is_named_unless_the_bench_was_interrupted() -> None:
+    hops = parse_url("http://a:1"), parse_url("http://b:2")
+    made = Bench(Namespace(), hops[0], None, clocks=Clocks(hops=hops), known_hops={hops[0]})
+    assert unknown_hops(made) == []
+    made.gathered.rounds.append(Round(1.0, frames=1))
+    (line,) = unknown_hops(made)
+    assert line.startswith("--hop http://b:2")
+    made.is_partial = True
+    assert unknown_hops(made) == []
 
 
 def test_two_outputs_do_not_share_a_file(tmp_path: Path, capsys: Captured) -> None:

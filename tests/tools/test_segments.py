@@ -32,11 +32,11 @@ def stamps_line(point: str, reads: object = (), writes: object = (), *, queued: 
     return json.dumps({**about, "reads": reads, "writes": writes})
 
 
-def recorded(*frames: FrameMoments, hops: tuple[str, ...] = ()) -> Gathered:
+def recorded(*frames: FrameMoments, hops: tuple[str, ...] = (), is_asked: bool = True) -> Gathered:
     gathered, segments = Gathered(), Segments(len(hops))
     for one in frames:
         segments.take(gathered.at(0.0), one)
-    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops])
+    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops] if is_asked else None)
     return gathered
 
 
@@ -90,17 +90,23 @@ def test_a_stamp_of_a_call_that_ended_after_the_frame_is_not_the_frames() -> Non
         assert found["read gw1 → passed on gw1"] == (1, 1, 1)
 
 
-def test_a_body_without_stamps_at_a_hop_is_unknown_there() -> None:
-    found = known(recorded(frame(arrived=9, read=20), hops=("",)))
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_body_without_stamps_at_a_hop_is_unknown_there(is_asked: bool) -> None:
+    another = stamps_line("gateway").replace("run-1", "run-2")
+    found = known(recorded(frame(arrived=9, read=20), hops=(another,), is_asked=is_asked))
     assert found["passed on gw1 → left gw1"] == (None, 0, 1)
     assert found[WAKE] == (11, 1, 1)
 
 
-def test_a_hop_without_stamps_of_the_run_is_not_on_the_way_where_another_has_some() -> None:
+def test_a_hop_without_stamps_of_the_run_is_not_on_the_way() -> None:
     gateway = stamps_line("gateway", reads=[[100, US, 2 * US]], writes=[[100, 3 * US, 4 * US, None]])
     found = known(recorded(frame(arrived=9, read=20), hops=("", gateway)))
     assert found["read gw1 → passed on gw1"] == (1, 1, 1)
     assert not any("gw2" in name for name in found)
+    assert known(recorded(frame(written=5, arrived=9, read=20), hops=("",))) == {
+        "written → arrived": (4, 1, 1),
+        WAKE: (11, 1, 1),
+    }
 
 
 def segment_rounds(*largest_us: int) -> Gathered:

@@ -81,7 +81,7 @@ class Meter:
         self._has_begun_all = load.arrivals is None
         self._waited = 0.0
         self._late_timers = DurationHistogram()
-        self._hop_stamps: list[dict[int, HopStamps]] = []
+        self._hop_stamps: list[dict[int, HopStamps]] | None = None
         self.offsets_ns = (0, 0)
         self._busy: float | None = None
         self._due, self._behind = math.inf, 0.0  # of the latest stream at a rate: its planned beginning; s behind it
@@ -94,7 +94,7 @@ class Meter:
     @property
     def known_hops(self) -> set[Url]:
         """The hops that have stamps of this load's streams, once it has run."""
-        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=False) if stamps}
+        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps or (), strict=False) if stamps}
 
     async def run(self) -> None:
         """Open the streams, warm up and sample.
@@ -244,7 +244,7 @@ class Meter:
         """Compute what needs whole streams, once nothing more is read."""
         self._runner.finish(self._slots, self.window.closes_ns)
         if self._runner.segments is not None:
-            self._runner.segments.finish(self.gathered, self._hop_stamps or [{} for _ in self._load.hops])
+            self._runner.segments.finish(self.gathered, self._hop_stamps)
         if self._load.warmup is None:
             self.gathered.leave_out(warmup_rounds(self.gathered.rounds))
         if self.gathered.rounds and self._late_timers.n:

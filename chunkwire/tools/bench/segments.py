@@ -112,21 +112,21 @@ class Segments:
         else:
             self.dropped += 1
 
-    def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]]) -> None:
+    def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]] | None) -> None:
         """Record the segments of all frames, once.
 
-        A hop without a stamp of the run is not on the way, where another hop has some.
-
         Args:
-            stamps: of each hop, the origin first, by the number of the stream.
+            stamps: of each hop, the origin first, by the number of the stream; a hop without any is not on the way.
+                None where the hops were not asked: their segments are unknown.
         """
-        stamps = [hop for hop in stamps if hop] or stamps
+        on_way: list[dict[int, HopStamps]]
+        on_way = [{}] * self.hops if stamps is None else [hop for hop in stamps if hop]
         frames, self.frames = self.frames, []
         names: list[str] = []
         for frame in frames:
             moments = _own(frame)
             gateways = 0
-            for hop in stamps:
+            for hop in on_way:
                 known = hop.get(frame.stream) or _stand_in(hop)
                 gateways += known.point != "origin"
                 found = known.moments(frame.end, f" gw{gateways}" if gateways else "")
