@@ -1,7 +1,7 @@
-"""Is a verdict by barrier ever wrong on a busy machine? `python -m bench.barriers 10000` probes so many times.
+"""Counts wrong verdicts by barrier on busy cores: `python -m bench.barriers 10000` probes so many times.
 
-Our gateway (`exact` and `buffer`) and nginx (with and without `proxy_buffering`) are probed in turns, while other work
-keeps all cores busy. Which of them hold is known. Exits 1 where a verdict was wrong, or rested on time.
+Our gateway (`exact` and `buffer`) and nginx (with and without `proxy_buffering`) are probed in turn. It is known which
+of them hold. Exits 1 where a verdict was wrong, or used time in place of the barrier.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 
 import trio
 
-from bench.chains import busy_cores
-from bench.processes import HOST, free_port, need_program, running
+from bench.processes import HOST, busy_cores, free_port, need_program, running
 from bench.rows import nginx_with
+from bench.text import print_line
 from bench.workshop import Workshop, open_workshop
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.judge import Hop, judge_hop
@@ -30,7 +30,7 @@ HOLDS: Mapping[str, bool] = {"exact": False, "nginx off": False, "nginx on": Tru
 
 @contextmanager
 def hops(workshop: Workshop) -> Generator[Mapping[str, int], None, None]:
-    """Run the origin and a hop of each kind; give their ports."""
+    """Run the origin and the hops; give their ports."""
     with ExitStack() as stack:
 
         def started(verb: str, *words: str) -> int:
@@ -48,7 +48,7 @@ def hops(workshop: Workshop) -> Generator[Mapping[str, int], None, None]:
 
 
 async def judged(ports: Mapping[str, int], name: str) -> str:
-    """Probe one hop once; return what became of it."""
+    """Probe one hop once; return whether the verdict is right."""
     prober = Prober(origin=parse_url(f"http://{HOST}:{ports['origin']}/probe"))
     url = parse_url(f"http://{HOST}:{ports[name]}/probe")
     run = await prober.run(name, prober.plain_ask(url, ORDERED_PACE), settle=1.0)
@@ -62,7 +62,7 @@ async def judged(ports: Mapping[str, int], name: str) -> str:
 
 
 async def many(ports: Mapping[str, int], count: int) -> Counter[tuple[str, str]]:
-    """Probe the hops in turns; return how often each came to which end."""
+    """Probe the hops in turn; return the number of each result by hop."""
     found: Counter[tuple[str, str]] = Counter()
     names = list(HOLDS)
     turns = iter(range(count))
@@ -81,14 +81,14 @@ async def many(ports: Mapping[str, int], count: int) -> Counter[tuple[str, str]]
 
 
 def main() -> int:
-    """Run it, and print a line for each hop and end."""
+    """Probe the hops; print a line for each hop and result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     options = parser.parse_args()
-    with open_workshop() as workshop, hops(workshop) as ports, busy_cores():
+    with open_workshop() as workshop, hops(workshop) as ports, busy_cores(1):
         found = trio.run(many, ports, options.count)
     for (name, end), times in sorted(found.items()):
-        sys.stdout.write(f"{name:<10} {times:>6}  {end}\n")
+        print_line(f"{name:<10} {times:>6}  {end}")
     return int(any(end in ("wrong", "by time") for _, end in found))
 
 
