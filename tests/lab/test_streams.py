@@ -53,22 +53,6 @@ async def test_typed_octets_are_on_the_wire_as_typed() -> None:
         assert await stream.receive_some() == b""
 
 
-async def test_a_typed_last_chunk_ends_the_stream() -> None:
-    async with lab_running() as (lab, where):
-        async with trio.open_nursery() as nursery:
-            sender, receiver = trio.open_memory_channel[bytes](1)
-
-            async def read() -> None:
-                await sender.send(body_of(await answer(where, get("/via/exact/hand"))))
-
-            nursery.start_soon(read, name="reader")
-            while not len(lab.seat.hands):
-                await trio.lowlevel.checkpoint()
-            said = await answer(where, act(lab, "/lab/type"), b"0\r\n\r\n")
-            assert json.loads(body_of(said))["verdict"]["state"] == "complete"
-            assert await receiver.receive() == b"0\r\n\r\n"
-
-
 async def test_a_stepped_stream_goes_on_frame_by_frame(autojump_clock: trio.testing.MockClock) -> None:
     control = RunControl()
     control.set(is_paused=True)

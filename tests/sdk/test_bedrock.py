@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chunkwire.testing import Origin, Scenario, failing, fault, status
+from chunkwire.testing import Origin, Scenario, failing, status
 from tests.sdk.wishes import CALL, FRAMINGS, PROMPT, SCHEMA, TOKENS
 
 boto3 = pytest.importorskip("boto3", reason="needs boto3: pip install 'chunkwire[sdk]'")
@@ -46,12 +46,6 @@ def test_converse_streams_its_tokens_under_any_framing(origin: Origin, scenario:
     assert [next(iter(event)) for event in events[-3:]] == ["contentBlockStop", "messageStop", "metadata"]
     assert events[-2]["messageStop"]["stopReason"] == "end_turn"
     assert events[-1]["metadata"]["usage"] == {"inputTokens": 8, "outputTokens": 8, "totalTokens": 16}
-
-
-def test_boto3_takes_early_hints_for_an_answer_of_nothing(origin: Origin) -> None:
-    """RFC 9110 §15.2 is not in its HTTP client: a finding of the scenario, and why no origin should send them to it."""
-    with client(origin.bedrock(PROMPT, framing="early-hints").url) as made:
-        assert list(made.converse_stream(**ASKED)["stream"]) == []
 
 
 def test_converse_calls_a_tool(origin: Origin) -> None:
@@ -111,10 +105,3 @@ def test_an_error_in_mid_stream_is_raised_after_its_tokens(origin: Origin) -> No
         assert [next(events)["contentBlockDelta"]["delta"]["text"] for _ in range(2)] == TOKENS[:2]
         with pytest.raises(EventStreamError, match="throttlingException"):
             next(events)
-
-
-def test_an_answer_that_ends_early_in_good_framing_is_half_an_answer_to_boto3(origin: Origin) -> None:
-    """What boto3 does not tell, the dialect's reader does: no messageStop was seen."""
-    with client(origin.bedrock([fault("early-end", PROMPT, after_events=3)]).url) as made:
-        events = list(made.converse_stream(**ASKED)["stream"])
-    assert [next(iter(event)) for event in events] == ["messageStart", "contentBlockDelta", "contentBlockDelta"]

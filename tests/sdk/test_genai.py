@@ -81,9 +81,3 @@ def test_errors_are_the_sdks_own_before_the_stream_and_in_it(
         with pytest.raises(getattr(errors, error), match=r"the test (answers|fails)") as caught:
             next(chunks)
     assert caught.value.code == code
-
-
-def test_keep_alives_that_would_kill_the_sdk_are_not_sent(origin: Origin) -> None:
-    slow = {"x-chunkwire-ttft": "200ms", "x-chunkwire-keep-alive": "20ms"}
-    with client(origin.url, slow) as models:
-        assert "".join(chunk.text for chunk in models.generate_content_stream(**asked())) == PROMPT

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chunkwire.testing import BROKEN, LEGAL, Origin, Scenario, failing, fault, status
+from chunkwire.testing import BROKEN, LEGAL, Origin, Scenario, failing, status
 from tests.sdk.wishes import CALL, FAST, PROMPT, SCHEMA, TOKENS
 
 openai = pytest.importorskip("openai", reason="needs openai: pip install 'chunkwire[sdk]'")
@@ -148,18 +148,6 @@ def test_an_error_in_mid_response_is_an_event_and_a_failed_response(origin: Orig
         events = list(made.responses.create(**ASKED, stream=True))
     assert [event.type for event in events[-2:]] == ["error", "response.failed"]
     assert events[-1].response.error.message == "the test fails: server"
-
-
-def test_a_terminal_event_without_a_last_chunk_is_enough_for_a_chat(origin: Origin) -> None:
-    with client(origin.openai([fault("no-terminator", PROMPT, after_events=99)]).url) as made:
-        assert text_of(made.chat.completions.create(**CHAT, stream=True)) == PROMPT
-
-
-def test_the_sdk_asks_again_after_a_503_and_its_retry_after(origin: Origin) -> None:
-    run = origin.openai([status(503, retry_after=0), PROMPT])
-    with client(run.url, max_retries=1) as made:
-        assert text_of(made.chat.completions.create(**CHAT, stream=True)) == PROMPT
-    assert [request.headers["x-stainless-retry-count"] for request in run.requests] == ["0", "1"]
 
 
 def test_each_word_is_there_before_the_next_is_sent(origin: Origin) -> None:
