@@ -150,15 +150,15 @@ def wanted_upgrade(request: Request) -> bytes | None:
 
 
 def check_switch(request: Request, response: Response) -> None:
-    """Refuse a 101 that the client did not ask for (RFC 9110 §7.8); names of protocols have no case.
+    """Refuse a 101 to what the client did not ask for (RFC 9110 §7.8); names of protocols have no case.
+
+    One to a request that asked for no upgrade at all is refused by `net.seam`.
 
     Raises:
-        HeadError: the client asked for no upgrade, or the 101 names no protocol, or another one.
+        HeadError: the 101 names no protocol, or another one.
     """
-    asked = request.tokens(b"upgrade") if wanted_upgrade(request) is not None else []
+    asked = request.tokens(b"upgrade")
     named = response.tokens(b"upgrade") if response.has_token(b"connection", b"upgrade") else []
-    if not asked:
-        raise HeadError(400, "unsolicited-101", "expected no 101: the client asked for no upgrade")
     if not named or not set(named) <= set(asked):
         wanted, got = (quoted(b", ".join(names)) for names in (asked, named))
         raise HeadError(400, "unsolicited-101", f"expected a 101 that upgrades to one of {wanted}, got {got}")
