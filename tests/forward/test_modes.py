@@ -134,6 +134,16 @@ async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, cap
         assert str(end.error).startswith("expected 1*HEXDIG as chunk-size")
 
 
+async def test_a_fault_is_played_once_its_frames_have_come(make_mover: MakeMover) -> None:
+    """Fails where it waits for another frame, or for the end: neither comes before the client has the fault."""
+    async with forwarding(make_mover, settings_of(fault="cut=1")) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            await client.read_head()
+            assert await client.read_end() == TEXT + (FAULTS["cut"].tail or b"")
+
+
 @pytest.mark.parametrize("mode, fault", [("slice=2", ""), ("reframe", ""), ("exact", "cut=0")])
 @pytest.mark.parametrize(
     "version, response, names_it",
