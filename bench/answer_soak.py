@@ -201,7 +201,7 @@ async def _start(words: Sequence[str]) -> trio.Process:
 
 
 async def _load(soak: AnswerSoak, pid: int, minutes: float, callers: int) -> None:
-    """Run so many callers for so long, and sample the endpoint's memory, descriptors and breakers."""
+    """Run `callers` callers for `minutes`, and sample the endpoint's memory, descriptors and breakers."""
     async with trio.open_nursery() as nursery:
         for _ in range(callers):
             nursery.start_soon(be_caller, soak, name="caller")

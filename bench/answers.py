@@ -166,7 +166,7 @@ def _first_tokens(way: Way, questions: int) -> Round:
 
 
 def _crowd(way: Way, count: int) -> Round:
-    """Ask so many questions at once, after as many that do not count; read all answers to their ends."""
+    """Ask `count` questions at once, after as many that do not count; read all answers to their ends."""
     _ask_at_once(way, count)
     samples = _ask_at_once(way, count)[0]
     return Round(summary(samples), curve(samples))
@@ -237,7 +237,7 @@ def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
 
 
 def _read_tokens(peer: socket.socket, token: bytes, count: int) -> None:
-    """Read the beginnings of so many tokens."""
+    """Read until `count` tokens have begun."""
     got = b""
     while got.count(token) < count:
         octets = peer.recv(65536)

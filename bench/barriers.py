@@ -1,4 +1,4 @@
-"""Counts wrong verdicts by barrier on busy cores: `python -m bench.barriers 10000` probes so many times.
+"""Counts wrong verdicts by barrier on busy cores: `python -m bench.barriers 10000` probes 10,000 times.
 
 Our gateway (`exact` and `buffer`) and nginx (with and without `proxy_buffering`) are probed in turn. It is known which
 of them hold. Exits 1 where a verdict was wrong, or used time in place of the barrier.

@@ -74,7 +74,7 @@ class Body:
 
 
 def make_body(shape: Shape, octets: int) -> Body:
-    """Return a body of about so many octets."""
+    """Return a body of about `octets` octets."""
     data: list[bytes] = []
     left = octets
     while left > 0:
@@ -186,7 +186,7 @@ def codec(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def _repeat(work: Work, body: Body, seconds: float) -> Round:
-    """Do the work once, then measure it for so many seconds of CPU time."""
+    """Do the work once, then measure it for `seconds` of CPU time."""
     work(body)
     times, began = 0, time.process_time()
     while (took := time.process_time() - began) < seconds or not times:

@@ -1,6 +1,6 @@
 """Idle connections at the gateway: the memory of each, and the time to a new stream beside them.
 
-`python -m bench.idle --connections 10000` runs `chunkwire forward`, and opens so many connections without a request,
+`python -m bench.idle --connections 10000` runs `chunkwire forward`, and opens 10,000 connections without a request,
 then as many that are kept after one answer. It requests one more stream beside each set.
 """
 

@@ -142,7 +142,7 @@ def start(
 
 @contextmanager
 def busy_cores(processes: int) -> Iterator[None]:
-    """Run so many busy processes on each core."""
+    """Run `processes` busy processes for each core."""
     count = processes * (os.cpu_count() or 1)
     busy = [start([sys.executable, "-c", "while True: pass"], None) for _ in range(count)]
     try:

@@ -268,7 +268,7 @@ async def run(minutes: float, clients: int, *, seed: int) -> int:
 
 
 async def _load(soak: Soak, pid: int, minutes: float, clients: int) -> None:
-    """Run so many clients for so long, and sample the gateway's memory."""
+    """Run `clients` clients for `minutes`, and sample the gateway's memory."""
     async with trio.open_nursery() as nursery:
         for _ in range(clients):
             nursery.start_soon(be_client, soak, name="client")

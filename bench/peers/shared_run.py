@@ -1,6 +1,6 @@
 """A gateway and an origin in one run of trio: `python -m bench.peers.shared_run PORT ORIGIN_URL STREAMS`.
 
-The gateway relays from ORIGIN_URL. A client reads so many streams of the other origin, each with a chunk a second, so
+The gateway relays from ORIGIN_URL. A client reads STREAMS streams of the other origin, each with a chunk a second, so
 that its tasks wait for planned moments.
 """
 

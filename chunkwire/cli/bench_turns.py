@@ -33,7 +33,7 @@ ROUNDS = 10
 MAX_UNTIL_SECONDS = 120.0
 """The longest sampling of --until without -z."""
 SILENT_TURNS = 3
-"""A bench ends after so many turns without a frame; after the first, where no stream may fail."""
+"""Turns without a frame after which a bench ends; one turn, where no stream may fail."""
 FRAMES_MARGIN_SECONDS = 30.0
 """Our origin is asked to stream so much longer than a turn: for opening and warm-up of many streams."""
 OPENING_SECONDS = 0.1

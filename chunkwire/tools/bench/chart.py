@@ -143,7 +143,7 @@ class _Axes:
 
 
 def svg(height: int, parts: Sequence[str], label: str) -> str:
-    """Return a drawing of `WIDTH` by so many pixels that scales with the page."""
+    """Return a drawing of `WIDTH` by `height` px, which scales with the page."""
     opened = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label, quote=True)}">'
     return opened + "".join(parts) + "</svg>"
 

@@ -32,7 +32,7 @@ MIN_ROUNDS: Final = 5
 DRAWS: Final = 500
 
 WARMUP_ROUNDS: Final = 10
-"""Warm-up is looked for in a run of at least so many rounds."""
+"""Rounds of a run in which warm-up is searched, at least."""
 
 
 @dataclass(frozen=True, slots=True)

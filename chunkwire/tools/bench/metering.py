@@ -53,9 +53,9 @@ TIMER_SECONDS: Final = 0.02
 """Interval of the timers whose lateness is measured."""
 
 FIRST_LOOK_SECONDS: Final = 3.0
+"""Sampling before the first call of `is_enough`."""
 LOOK_GROWTH: Final = 1.25
-"""`is_enough` is called after so many s of sampling, and then each time that these have grown by this factor. Each call
-is one more chance to end on a lucky interval, so there are few."""
+"""Growth of the sampled time between two calls. Each call is a chance to end on a lucky interval, so few are made."""
 
 
 def has_epoll() -> bool:

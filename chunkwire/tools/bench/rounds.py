@@ -165,7 +165,7 @@ class Gathered:
         del self.rounds[:count]
 
     def in_rounds(self, count: int) -> list[Round]:
-        """Return at most so many rounds, by adding neighbours."""
+        """Return at most `count` rounds, by adding neighbours."""
         size = max(1, -(-len(self.rounds) // count))
         return [_added(self.rounds[k : k + size]) for k in range(0, len(self.rounds), size)]
 
