@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.question import ModelRequest, RequestRefused
-from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import Write
-from chunkwire.origin.scenarios.playing import play_written
+from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
@@ -25,7 +23,6 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
 _STALL_S: Final = 3600.0  # a stall that was asked for lasts until the client leaves, or the origin does
 _SCENARIO_STALL_S: Final = 1.0  # and one of a scenario ends in a FIN: a client without deadlines must not hang its test
-_NEVER: Final = re.compile(rb";q=0(?:\.0*)?$")
 _NOT_EXPECTED: Final = 400  # which no client repeats, as it might a 5xx
 
 
@@ -116,15 +113,7 @@ async def _write(
     elif isinstance(step, ByHand):
         await write_by_hand(run.hands[number], response, run.kind, asked)
     else:
-        answer = wire_answer(run.kind, step, asked, accepts_gzip=_accepts_gzip(request.head))
+        may_gzip = request.head.get(b"accept-encoding") is None or accepts_gzip(request.head)
+        answer = wire_answer(run.kind, step, asked, accepts_gzip=may_gzip)
         hold = _SCENARIO_STALL_S if step.fault is None else _STALL_S
         await play_written(response, answer.head, answer.writes, answer.ending, hold=hold)
-
-
-def _accepts_gzip(head: Request) -> bool:
-    """Say whether gzip may be sent: it is named without a weight of 0, or nothing is (RFC 9110 §12.5.3)."""
-    values = [value for name, value in head.fields if name.lower() == b"accept-encoding"]
-    codings = [coding.replace(b" ", b"").lower() for value in values for coding in value.split(b",")]
-    return not values or any(
-        coding.partition(b";")[0] in (b"gzip", b"*") and not _NEVER.search(coding) for coding in codings
-    )

@@ -21,7 +21,6 @@ from chunkwire.tools.check.client.judging import (
     OutputForm,
     learn_output,
     output_trouble,
-    takes_gzip,
 )
 from chunkwire.tools.check.client.playing import playing
 from chunkwire.tools.check.client.rows import FORMS, client_cases
@@ -152,14 +151,6 @@ async def test_chunks_do_not_apply_to_http_1_0_nor_gzip_to_who_does_not_ask_for_
     assert (await ruling("tiny", CommandRun(1, b"", b""), "1.0")).outcome is RowOutcome.NOT_APPLICABLE
     assert (await ruling("short-length", CommandRun(0, b"", b""), "1.0")).outcome is RowOutcome.FAIL
     assert (await ruling("gzip", CommandRun(0, b"", b""), "a")).outcome is RowOutcome.NOT_APPLICABLE
-
-
-@pytest.mark.parametrize(
-    "value, takes",
-    [("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("identity", False), ("", False)],
-)
-def test_gzip_is_accepted_by_name_unless_its_weight_is_0(value: str, takes: bool) -> None:
-    assert takes_gzip(Request(b"GET", b"/", fields=((b"Accept-Encoding", value.encode()),))) is takes
 
 
 async def test_the_form_of_the_output_is_learned_from_a_plain_response() -> None:

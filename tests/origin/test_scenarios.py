@@ -2,7 +2,9 @@
 
 import pytest
 
+from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending, Scenario, find_scenario
+from chunkwire.origin.scenarios.playing import accepts_gzip
 from chunkwire.server.journal import Ended
 from chunkwire.wire.errors import LocalError
 from tests.server.peer import body_of, connect, get, serving, status_of
@@ -56,6 +58,17 @@ async def test_head_of_a_scenario_is_its_head_alone() -> None:
         answer = await running.ask(b"HEAD /scenario/trailers HTTP/1.1\r\nHost: x\r\n\r\n")
         fault = await running.ask(b"HEAD /fault/bad-size HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (answer, body_of(fault)) == (SCENARIOS["trailers"].head, b"")
+
+
+@pytest.mark.parametrize(
+    "value, accepts",
+    [
+        *[("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("X-GZIP", True), ("gzip ; q=0.001", True)],
+        *[("gzip;q=0", False), ("gzip; q=0.000", False), ("identity", False), ("", False)],
+    ],
+)
+def test_gzip_is_accepted_by_name_unless_its_weight_is_0(value: str, accepts: bool) -> None:
+    assert accepts_gzip(Request(b"GET", b"/", fields=((b"Accept-Encoding", value.encode()),))) is accepts
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

@@ -78,10 +78,7 @@ def test_what_cannot_repeat_is_one_line(origin: Origin, responses: list[object])
         origin.text(responses, repeats=True)
 
 
-@pytest.mark.parametrize(
-    "accepted, is_coded",
-    [("gzip", True), ("*", True), ("br, gzip;q=0.5", True), ("identity", False), ("gzip;q=0", False)],
-)
+@pytest.mark.parametrize("accepted, is_coded", [("gzip", True), ("gzip;q=0", False)])
 def test_gzip_is_sent_only_where_the_request_accepts_it(origin: Origin, accepted: str, is_coded: bool) -> None:
     run = origin.text("Hello", framing="gzip")
     request = urllib.request.Request(run.url, headers={"Accept-Encoding": accepted})

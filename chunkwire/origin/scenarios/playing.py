@@ -5,9 +5,11 @@ The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import FAULTS, SCENARIOS, Ending, Scenario, Write, find_scenario
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
@@ -18,6 +20,7 @@ from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import LocalError
 
 HOLD_S: Final = 30.0  # how long a stall lasts by default
+_NEVER: Final = re.compile(rb"q=0(?:\.0*)?")
 
 
 async def _scenario(request: IncomingRequest, response: Responder) -> None:
@@ -51,6 +54,12 @@ def _found(request: IncomingRequest, among: Mapping[str, Scenario]) -> Scenario:
         return find_scenario(request.captures["name"], among)
     except LocalError as error:
         raise Refusal(404, "unknown-scenario", str(error)) from error
+
+
+def accepts_gzip(head: Request) -> bool:
+    """Say whether a request names gzip among its codings, with another weight than 0 (RFC 9110 §12.5.3)."""
+    codings = [coding.replace(b" ", b"").partition(b";") for coding in head.tokens(b"accept-encoding")]
+    return any(name in (b"gzip", b"x-gzip", b"*") and not _NEVER.fullmatch(weight) for name, _, weight in codings)
 
 
 def check_version(response: Responder, chosen: Scenario) -> None:

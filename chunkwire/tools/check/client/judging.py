@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import Scenario
+from chunkwire.origin.scenarios.playing import accepts_gzip
 from chunkwire.tools.check.client.command import PLACEHOLDER, URL_VARIABLE, CommandRun
 from chunkwire.tools.check.client.playing import ScenarioOrigin
 from chunkwire.tools.check.client.rows import WORDS, ClientCase
@@ -57,7 +58,7 @@ class CheckedClient:
     def _rule(self, scenario: Scenario, run: CommandRun, asked: Sequence[Request]) -> tuple[RowOutcome, str]:
         if not asked:
             return RowOutcome.UNDECIDED, f"{run.how} without asking"
-        if scenario.name in _GZIP_SCENARIOS and not any(map(takes_gzip, asked)):
+        if scenario.name in _GZIP_SCENARIOS and not any(map(accepts_gzip, asked)):
             return RowOutcome.NOT_APPLICABLE, "asked for no gzip"
         if scenario.is_chunked and all(request.version == b"1.0" for request in asked):
             return RowOutcome.NOT_APPLICABLE, "asked in HTTP/1.0, to which no chunks may be sent"
@@ -75,15 +76,6 @@ class CheckedClient:
 
 def _outputs(run: CommandRun) -> tuple[Shown, ...]:
     return tuple(Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text)
-
-
-def takes_gzip(request: Request) -> bool:
-    """Say whether a request asks for gzip (RFC 9110 §12.5.3)."""
-    for coding in request.tokens(b"accept-encoding"):
-        name, _, weight = coding.partition(b";")
-        if name.strip() in (b"gzip", b"x-gzip", b"*") and weight.replace(b" ", b"") not in (b"q=0", b"q=0.0"):
-            return True
-    return False
 
 
 def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
