@@ -8,7 +8,7 @@ import pytest
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import AnswerEvent, Reasoning, StopReason, Text
-from chunkwire.llm.question import Message, Question, Tool
+from chunkwire.llm.question import Message, Tool
 from chunkwire.origin.mock.schema import value_of
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.origin.scenarios.quirks import QUIRKS
@@ -101,36 +101,6 @@ async def test_a_refusal_has_its_own_stop_reason(name: str) -> None:
         found = told(await events(running, name, asking(name, "x-chunkwire-refusal: I cannot.")))
     assert found.text == "I cannot."
     assert found.stop is (StopReason.REFUSAL if name in ("openai", "azure", "openai-responses") else StopReason.FILTER)
-
-
-async def test_log_probabilities_are_of_each_token() -> None:
-    asked = {"model": "m", "messages": USER, "logprobs": True, "top_logprobs": 2}
-    include = {"include": ["message.output_text.logprobs"], "top_logprobs": 1}
-    async with serving() as running:
-        chat = await answered(running, "/v1/chat/completions", asked)
-        response = await answered(running, "/v1/responses", {"model": "m", "input": "Say hello", **include})
-    logprobs = chat["choices"][0]["logprobs"]["content"]  # type: ignore[index]
-    assert [each["token"] for each in logprobs] == ["Say", " hello"]
-    assert [len(each["top_logprobs"]) for each in logprobs] == [2, 2]
-    assert len(response["output"][0]["content"][0]["logprobs"]) == 2  # type: ignore[index]
-
-
-@pytest.mark.parametrize(
-    "name, more",
-    [
-        ("openai", {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}}),
-        ("openai-responses", {"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}),
-        ("anthropic", {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}),
-        ("gemini", {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}}),
-    ],
-)
-async def test_an_answer_fits_the_schema_that_is_asked_for(name: str, more: dict[str, object]) -> None:
-    request = DIALECTS[name].build_request(Question("m", (Message("user", "Oslo now"),)))
-    lines = [f"{key.decode()}: {value.decode()}" for key, value in request.fields]
-    body = json.dumps(json.loads(request.body) | more).encode()
-    async with serving() as running:
-        found = told(await events(running, name, posted(request.target.decode(), body, *lines)))
-    assert json.loads(found.text) == {"city": "Oslo now"}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,10 @@ def test_openai_has_choices_and_the_probabilities_of_tokens(base: str) -> None:
         assert [each.token for each in completion.choices[1].logprobs.content] == TOKENS
         assert len(completion.choices[0].logprobs.content[0].top_logprobs) == 3
     assert whole.usage.completion_tokens == 2 * len(TOKENS)
+    include: Any = {"include": ["message.output_text.logprobs"], "top_logprobs": 1}
+    with chat(base) as made:
+        (message,) = made.responses.create(model="m", input=PROMPT, **include).output
+    assert [each.token for each in message.content[0].logprobs] == TOKENS
 
 
 def test_openai_calls_the_tool_that_was_chosen_and_several_at_once(base: str) -> None:
@@ -123,6 +127,13 @@ def test_tokens_are_counted(base: str) -> None:
         assert made.messages.count_tokens(model="m", messages=USER).input_tokens == 8
     google = gemini(base)
     assert google.models.count_tokens(model="m", contents=PROMPT).total_tokens == 8
+
+
+def test_anthropic_answers_in_the_structure_that_is_asked_for(base: str) -> None:
+    structure = {"output_config": {"format": {"type": "json_schema", "schema": STRICT}}}
+    with claude(base) as made:
+        answer = made.messages.create(model="m", max_tokens=99, messages=USER, extra_body=structure)
+    assert json.loads(answer.content[0].text) == {"city": PROMPT}
 
 
 def test_anthropic_thinks_and_then_calls_the_tool_that_was_chosen(base: str) -> None:
