@@ -71,15 +71,6 @@ async def test_every_dialect_echoes_the_prompt_a_token_and_a_frame_an_event(name
 
 
 @dialects
-async def test_every_dialect_answers_in_one_body_too(name: str) -> None:
-    async with serving() as running:
-        response = await asked(running, name, question=replace(ASKED, is_stream=False))
-    assert status_of(response) == 200
-    assert PROMPT in json.dumps(json.loads(body_of(response)))
-    assert b"Content-Length: " in response
-
-
-@dialects
 async def test_the_answer_is_named_as_the_provider_names_its_own(name: str) -> None:
     async with serving() as running:
         response = await asked(running, name, question=replace(ASKED, model="m-7"))
@@ -138,39 +129,6 @@ async def test_jitter_and_latin_are_drawn_from_the_seed() -> None:
 async def test_the_text_is_the_one_that_a_header_asks_for(line: str, text: str) -> None:
     async with serving() as running:
         assert told(events_of("anthropic", await asked(running, "anthropic", line))).text == text
-
-
-async def test_a_limit_of_tokens_stops_the_answer() -> None:
-    async with serving() as running:
-        answer = told(events_of("openai", await asked(running, "openai", question=replace(ASKED, max_tokens=2))))
-    assert (answer.text, answer.stop) == ("Say hello", StopReason.LENGTH)
-
-
-TOOL = {
-    "type": "object",
-    "properties": {
-        "city": {"type": "string"},
-        "unit": {"type": "string", "enum": ["C", "F"]},
-        "days": {"type": "INTEGER"},
-        "exact": {"type": "boolean"},
-        "tags": {"type": "array"},
-        "what": {"type": "null"},
-    },
-}
-
-
-async def test_a_question_with_tools_is_answered_by_a_call_that_fits_the_schema() -> None:
-    function = {"type": "function", "function": {"name": "weather", "parameters": TOOL}}
-    chat = {"model": "m", "messages": [{"role": "user", "content": "Bern"}], "tools": [function], "stream": True}
-    async with serving() as running:
-        target = "/v1/chat/completions"
-        answer = told(events_of("openai", await running.ask(posted(target, json.dumps(chat).encode()))))
-        chat["messages"] = [{"role": "user", "content": "Bern"}, {"role": "tool", "content": "wet"}]
-        after = told(events_of("openai", await running.ask(posted(target, json.dumps(chat).encode()))))
-    ((name, call, arguments),) = [(name, id_, arguments) for id_, name, arguments in answer.calls]
-    assert (name, call[:5], answer.stop) == ("weather", "call_", StopReason.TOOL_CALLS)
-    assert arguments == {"city": "Bern", "unit": "C", "days": 1, "exact": True, "tags": [], "what": None}
-    assert (after.text, after.calls) == ("Bern", ())
 
 
 async def frames_with(framing: str, name: str = "openai") -> list[bytes]:

@@ -8,7 +8,7 @@ import pytest
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import AnswerEvent, Reasoning, StopReason, Text
-from chunkwire.llm.question import Message, Tool
+from chunkwire.llm.question import Message, PastCall, Tool
 from chunkwire.origin.mock.schema import value_of
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.origin.scenarios.quirks import QUIRKS
@@ -77,6 +77,16 @@ async def test_tools_are_called_one_by_one_where_that_is_asked(name: str, more: 
 
 
 @dialects
+async def test_a_question_that_ends_in_a_tools_result_is_answered_in_words(name: str) -> None:
+    call = Message("assistant", "", (PastCall("c", "b", "{}"),))
+    turns = (Message("user", "Use b."), call, Message("tool", "wet", call_id="c"))
+    async with serving() as running:
+        request = asking(name, question=replace(ASKED, tools=TOOLS, messages=turns))
+        found = told(await events(running, name, request))
+    assert (found.calls, found.stop) == ((), StopReason.STOP)
+
+
+@dialects
 async def test_a_tool_that_is_not_there_cannot_be_chosen(name: str) -> None:
     question = replace(ASKED, tools=TOOLS, tool_choice="required", named_tool="z")
     async with serving() as running:
@@ -115,6 +125,7 @@ async def test_a_refusal_has_its_own_stop_reason(name: str) -> None:
         ({"type": "string", "minLength": 3}, "p.."),
         ({"type": "number", "exclusiveMinimum": 1, "maximum": 9}, 2),
         ({"enum": ["b", "a"]}, "b"),
+        ({"properties": {"a": {"type": "INTEGER"}, "b": {"type": "array"}}}, {"a": 1, "b": []}),
         ({"$ref": "https://elsewhere/"}, None),
         ({"type": "null"}, None),
     ],
