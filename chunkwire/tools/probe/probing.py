@@ -19,7 +19,7 @@ import trio
 
 from chunkwire import client
 from chunkwire.net.dial import DialError, Url, dial
-from chunkwire.record.values import Record
+from chunkwire.record.values import DataRecord, FrameRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.barrier import PATIENCE_SECONDS, SETTLE_SECONDS, BarrierProbe
 from chunkwire.tools.probe.defects import defect_of
@@ -56,6 +56,10 @@ GRACE_SECONDS: Final = 15.0
 UNPLANNED_SECONDS: Final = 10.0
 """How long a stream is watched that says nothing of its length."""
 
+MAX_RECORDS: Final = 50_000
+MAX_OCTETS: Final = 4 << 20
+"""How much of a stream is watched: one without end must not fill the memory. Our largest run has 0.3 MB."""
+
 TICK_SECONDS: Final = 0.005
 """How often the lateness of our own timer is measured: a quarter of a hold."""
 
@@ -78,6 +82,25 @@ class Lateness:
             due = time.monotonic() + TICK_SECONDS
             await trio.sleep(TICK_SECONDS)
             self.worst = max(self.worst, time.monotonic() - due)
+
+
+class RunRecords(list[Record]):
+    """The records of one run; its scope is cancelled when there are too many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scope = trio.CancelScope()
+        self.is_full = False
+        self._octets = 0
+
+    def append(self, record: Record) -> None:
+        """Keep a record."""
+        super().append(record)
+        if isinstance(record, FrameRecord | DataRecord):
+            self._octets += record.size
+        if len(self) > MAX_RECORDS or self._octets > MAX_OCTETS:
+            self.is_full = True
+            self.scope.cancel()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,7 +178,7 @@ class Prober:
                 self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
         if runs[0].is_ordered and name in self.unproved:
             return
-        if is_probe(ask.url) and not is_behind:
+        if is_probe(ask.url) and not is_behind and runs[0].head is not None:
             entry = await self.journal(ask.url, runs[0].asked.get("nonce", ""))
             self.arrivals[name] = describe_arrival(entry) if entry is not None else ""
         if is_behind or defect_of(runs[0], None) is not None:
@@ -220,7 +243,7 @@ class Prober:
             DialError: there was no connection to ask on.
         """
         can_order = name not in self.unproved and (self.barrier_at is not None or is_probe(ask.url))
-        records, lateness = list[Record](), Lateness()
+        records, lateness = RunRecords(), Lateness()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lateness.measure, name="our timer")
             failed = None
@@ -239,12 +262,16 @@ class Prober:
         runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
         return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
 
-    async def _run_ordered(self, name: str, ask: Ask, settle: float, records: list[Record]) -> None:
+    async def _run_ordered(self, name: str, ask: Ask, settle: float, records: RunRecords) -> None:
         probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, records)
-        with trio.move_on_after(math.inf if self.max_time is None else self.max_time) as limit:
+        records.scope.deadline = math.inf if self.max_time is None else trio.current_time() + self.max_time
+        with records.scope as limit:
             await probe.run()
         if limit.cancelled_caught:
-            probe.undecided = f"the run took longer than {self.max_time:g} s"
+            late = f"the run took longer than {self.max_time:g} s"
+            probe.undecided = (
+                f"more than {MAX_OCTETS >> 20} MB or {MAX_RECORDS} frames came" if records.is_full else late
+            )
         if probe.undecided or not probe.is_barrier:
             self.unproved[name] = probe.undecided or "nothing behind it knows a barrier"
 
@@ -254,22 +281,23 @@ class Prober:
             return self.max_time
         return UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
 
-    async def _run_paced(self, ask: Ask, limit: float, records: list[Record]) -> None:
-        try:
-            async with client.open(
-                ask.method,
-                ask.url,
-                fields=ask.fields,
-                body=ask.body,
-                tls=self.tls,
-                total_timeout=limit,
-                record_to=records.append,
-            ) as stream:
-                await stream.drain()
-        except DialError:
-            raise
-        except ChunkwireError:
-            pass  # the records say how it ended
+    async def _run_paced(self, ask: Ask, limit: float, records: RunRecords) -> None:
+        with records.scope:
+            try:
+                async with client.open(
+                    ask.method,
+                    ask.url,
+                    fields=ask.fields,
+                    body=ask.body,
+                    tls=self.tls,
+                    total_timeout=limit,
+                    record_to=records.append,
+                ) as stream:
+                    await stream.drain()
+            except DialError:
+                raise
+            except ChunkwireError:
+                pass  # the records say how it ended
 
     def _pass_on(self, name: str, records: Sequence[Record]) -> None:
         self.streams += 1
@@ -279,8 +307,9 @@ class Prober:
 
     async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
         """Return the last entry about a run in the origin's journal, asked through the hop; None for none."""
+        limit = min(GRACE_SECONDS, math.inf if self.max_time is None else self.max_time)
         try:
-            async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=GRACE_SECONDS) as stream:
+            async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=limit) as stream:
                 if stream.head.status != 200:
                     return None
                 lines = (await stream.text()).splitlines()

@@ -223,7 +223,7 @@ def _not_here(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) ->
     if answer is None:
         got = "gave no response"
     elif answer.head is None:
-        got = f"ended the connection without a response ({answer.how})"
+        got = f"ended the connection without a response ({answer.how})" if answer.how else "sent no whole response head"
     else:
         got = f"answered {answer.status} by itself"
     return f"no request came to {where}: {url.authority.decode('ascii')} {got}; set {where} as its upstream"

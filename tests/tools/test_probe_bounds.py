@@ -1,0 +1,57 @@
+"""What a probe takes of a stream that never ends, and what it asks a hop that never answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from chunkwire.net.dial import parse_url
+from chunkwire.tools.probe.probing import MAX_OCTETS, MAX_RECORDS, Prober
+from chunkwire.tools.probe.requests import Ask
+from tests.patience import PATIENCE
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@asynccontextmanager
+async def repeating(head: bytes, octets: bytes, asked: list[bytes]) -> AsyncIterator[str]:
+    """Give the authority of a server that sends octets again and again behind a head; nothing where there are none.
+
+    Args:
+        asked: gets what each connection begins with.
+    """
+
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            asked.append(await stream.receive_some())
+            await stream.send_all(head)
+            while octets:
+                await stream.send_all(octets)
+            await trio.sleep_forever()
+        except trio.BrokenResourceError:
+            return
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        yield f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("path", ["/stream", "/probe"])
+@pytest.mark.parametrize("data", [b"x" * 60_000, b"x"])
+async def test_of_a_stream_without_end_a_run_takes_a_bounded_part(path: str, data: bytes) -> None:
+    async with repeating(HEAD, (b"%x\r\n%b\r\n" % (len(data), data)) * (100_000 // len(data)), []) as server:
+        with trio.fail_after(PATIENCE):
+            run = await Prober(max_time=PATIENCE).run("hop", Ask(url=parse_url(f"http://{server}{path}")))
+    assert run.octets < MAX_OCTETS + 100_000
+    assert run.chunks < MAX_RECORDS + 100_000
+
+
+async def test_a_hop_that_gives_no_head_is_not_asked_for_its_journal() -> None:
+    asked: list[bytes] = []
+    async with repeating(b"", b"", asked) as server:
+        with trio.fail_after(PATIENCE):
+            hop = await Prober(max_time=0.05).probe("hop", parse_url(f"http://{server}/probe"))
+    assert hop.runs[0].head is None
+    assert not [request for request in asked if request.startswith(b"GET /journal")]
