@@ -353,16 +353,25 @@ def place_of(error: BaseException) -> str:
 
 
 def report(line: str, code: ExitCode) -> ExitCode:
-    """Print one line on standard error; return the code."""
-    print(f"chunkwire: {line}", file=sys.stderr)
+    """Print one line on standard error; return the code, also where it cannot be printed."""
+    try:
+        print(f"chunkwire: {line}", file=sys.stderr)
+    except OSError:
+        silence()
     return code
 
 
 def reader_left() -> ExitCode:
     """End quietly: the reader of our standard output has what it wanted (`| head`)."""
-    # The interpreter flushes standard output once more on its way out, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    silence()
     return ExitCode.OK
+
+
+def silence() -> None:
+    """Let nothing more be printed: the interpreter flushes both streams once more on its way out, and may fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(null, stream.fileno())
 
 
 def flushed(ended: SystemExit) -> int:

@@ -5,6 +5,7 @@ The rule here: nothing is imported that the interpreter has not loaded by now, b
 
 from __future__ import annotations
 
+import os
 import sys
 
 from chunkwire.cli import early
@@ -12,9 +13,18 @@ from chunkwire.cli import early
 
 def main() -> int:
     """Run the command line and return its exit code; see `chunkwire.cli.main`."""
+    _open_closed_streams()
     words = sys.argv[1:]
     if "watch" in words and "-" in words:
         early.begin()
     from chunkwire.cli.main import main as run
 
     return run()
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that is closed: else the next socket would take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))

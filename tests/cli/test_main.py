@@ -250,3 +250,16 @@ def test_the_console_script_runs_as_a_module_too() -> None:
 def test_a_reader_that_leaves_is_no_error() -> None:
     result = run(["bash", "-o", "pipefail", "-c", '"$@" | head -n 1', "bash", *CHUNKWIRE, "--help"])
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "words, redirected, code",
+    [
+        ("help record", ">&-", ExitCode.OK),
+        ("watch http://127.0.0.1:1/", ">&- 2>&-", ExitCode.NO_CONNECTION),
+        ("watch http://127.0.0.1:1/", "2>/dev/full", ExitCode.NO_CONNECTION),
+    ],
+)
+def test_a_standard_stream_that_takes_nothing_changes_no_exit_code(words: str, redirected: str, code: ExitCode) -> None:
+    result = run(["bash", "-c", f'"$@" {redirected}', "bash", *CHUNKWIRE, *words.split()])
+    assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
