@@ -304,6 +304,8 @@ class Exchange:
             return
         if settings.fault is not None and settings.fault.fault.breaks_head:
             self.report.fault = settings.fault
+            if broken := settings.fault.fault.head:
+                await self._as_sink(self._client.send_all(broken))
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")

@@ -13,7 +13,7 @@ import chunkwire
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
-from chunkwire.origin.scenarios import FAULTS, Ending
+from chunkwire.origin.scenarios import FAULTS
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
@@ -108,12 +108,15 @@ async def test_no_mode_ends_a_body_that_was_cut(make_mover: MakeMover, mode: str
         assert (await gateway.wait_ended()).verdict == "cut"
 
 
-PLAYED = [name for name, fault in FAULTS.items() if not fault.breaks_head and fault.ending is not Ending.HOLD]
+PLAYED = [name for name, fault in FAULTS.items() if not fault.breaks_head]
 
 
 @pytest.mark.parametrize("name", PLAYED)
-async def test_a_fault_is_played_and_named(make_mover: MakeMover, name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_is_played_and_named(
+    make_mover: MakeMover, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fails where a fault ends as a complete body that it should not, or runs without saying so."""
+    monkeypatch.setattr("chunkwire.forward.exchange.HOLD_SECONDS", 0.0)
     caplog.set_level(logging.INFO, "chunkwire.access")
     settings = settings_of(fault=f"{name}=1")
     async with forwarding(make_mover, settings, record=True) as gateway:
@@ -142,6 +145,15 @@ async def test_a_fault_is_played_once_its_frames_have_come(make_mover: MakeMover
             await upstream.send(chunked(TEXT))
             await client.read_head()
             assert await client.read_end() == TEXT + (FAULTS["cut"].tail or b"")
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.breaks_head])
+async def test_a_fault_of_the_head_is_all_that_comes_down(name: str) -> None:
+    async with forwarding(settings=settings_of(fault=name)) as gateway:
+        _, got = await gateway.relay(get(), chunked(TEXT + END))
+        report = await gateway.wait_ended()
+    assert got == FAULTS[name].head
+    assert (report.verdict, str(report.fault)) == ("cut", f"{name}=3")
 
 
 @pytest.mark.parametrize("mode, fault", [("slice=2", ""), ("reframe", ""), ("exact", "cut=0")])
