@@ -6,9 +6,13 @@ from dataclasses import replace
 import pytest
 import trio
 
+import chunkwire
 from chunkwire.forward.barrier import barrier_of
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.forward.shape import parse_mode
+from chunkwire.forward.tap import SENT
 from chunkwire.net.heads import Request
+from chunkwire.record.values import EndRecord, FrameRecord
 from tests.forward.wire import END, Running, answer, chunked, forwarding, get
 from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
@@ -131,6 +135,45 @@ async def test_a_held_body_that_fails_ends_after_its_whole_frames(
                 await upstream.send(ends_by.encode())
             assert await client.read_end() == b""
         assert (await gateway.wait_ended()).verdict == verdict
+
+
+async def test_a_chunk_is_held_until_it_is_whole_and_a_long_one_goes_in_pieces(
+    make_mover: MakeMover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where three of four octets go down as a frame: then the fourth waits."""
+    monkeypatch.setattr("chunkwire.forward.barrier.MAX_HELD_OCTETS", 4)
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(b"9\r\nabc"))
+            await client.read_head()
+            await upstream.send(b"d")
+            await client.expect(b"9\r\nabcd")
+            await upstream.send(b"efghi\r\n")
+            assert b" 204 " in await acknowledge(gateway, 1)
+            await client.expect(b"efghi\r\n")
+
+
+@pytest.mark.parametrize(
+    "mode, frames", [("exact", [FIRST, SECOND]), ("slice=3", [b"3\r\nhel\r\n2\r\nlo\r\n", SECOND])]
+)
+async def test_frames_that_wait_go_through_modes_and_are_recorded(
+    make_mover: MakeMover, mode: str, frames: list[bytes]
+) -> None:
+    settings = replace(HELD, mode=parse_mode(mode))
+    async with forwarding(make_mover, settings, record=True) as gateway:
+        async with gateway.connect(get(NAMED, target=b"/")) as client, gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND + END))
+            await client.read_head()
+            for number, octets in enumerate(frames, 1):
+                await client.expect(octets)
+                assert b" 204 " in await acknowledge(gateway, number)
+            await client.expect(END)
+            while not isinstance(gateway.records[-1], EndRecord):
+                await gateway.wait_ended()
+    sent = [each.line for each in gateway.records if isinstance(each, FrameRecord) and each.point == SENT]
+    assert sent == [frame.line.decode() for frame in chunkwire.decode(b"".join(frames) + END)]
 
 
 async def test_a_client_that_acknowledges_nothing_is_reset(
