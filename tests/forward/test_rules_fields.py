@@ -1,13 +1,19 @@
 """Rules about single fields: what a gateway adds, drops and leaves alone (RFC 9110 §7.6, §15.2)."""
 
 import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from chunkwire.forward.rewrite import Gate, upstream_request
+from chunkwire.net.dial import parse_url
+from chunkwire.net.heads import BodyKind, Framing, Request
 from tests.forward.wire import (
     CHUNKED,
     END,
     TEXT,
+    GatewaySettings,
     answer,
     body_of,
     chunked,
@@ -19,6 +25,9 @@ from tests.forward.wire import (
     status_of,
     values_of,
 )
+
+if TYPE_CHECKING:
+    from chunkwire.net.ends import ServerConnection
 
 NOTHING = b"Content-Length: 0"
 
@@ -112,6 +121,35 @@ async def test_via_names_the_received_version_after_those_before(version: bytes)
     head, got = await relay_heads(get(b"Via: 1.1 a", version=version), answer(b"Via: 1.1 b", NOTHING, version=version))
     assert values_of(head, b"via") == [b"1.1 a", version + b" chunkwire"]
     assert values_of(got, b"via") == [b"1.1 b", version + b" chunkwire"]
+
+
+async def test_forwarded_and_its_older_forms_are_added_where_they_are_asked_for() -> None:
+    """RFC 7239 §4. Fails where a parameter is missing, or what hops before this one wrote is replaced."""
+    before = (b"Forwarded: for=a", b"X-Forwarded-For: a")
+    async with forwarding(settings=GatewaySettings(forwarded=True)) as gateway:
+        head, _ = await gateway.relay(get(*before), answer(NOTHING))
+        hostless, _ = await gateway.relay(b"GET / HTTP/1.0\r\n\r\n", answer(NOTHING))
+    assert values_of(head, b"forwarded") == [b"for=a", b'for=127.0.0.1;proto=http;host="x"']
+    assert values_of(head, b"x-forwarded-for") == [b"a", b"127.0.0.1"]
+    assert (values_of(head, b"x-forwarded-proto"), values_of(head, b"x-forwarded-host")) == ([b"http"], [b"x"])
+    assert values_of(hostless, b"forwarded") == [b"for=127.0.0.1;proto=http"]
+    assert (values_of(hostless, b"x-forwarded-proto"), values_of(hostless, b"x-forwarded-host")) == ([b"http"], [])
+    head, _ = await relay_heads(get(*before), answer(NOTHING))
+    assert values_of(head, b"forwarded") == [b"for=a"]
+    assert not {name for name, _ in fields_of(head)} & {b"x-forwarded-proto", b"x-forwarded-host"}
+
+
+@pytest.mark.parametrize(
+    "peer, node, plain",
+    [("[::1]:5", b'"[::1]"', b"::1"), ("192.0.2.1:5", b"192.0.2.1", b"192.0.2.1"), ("unix",) + (b"unknown",) * 2],
+)
+def test_forwarded_names_the_client_in_brackets_where_it_has_colons(peer: str, node: bytes, plain: bytes) -> None:
+    """RFC 7239 §6. Fails where an IPv6 address is not quoted, or where a Unix socket has one."""
+    client = cast("ServerConnection", SimpleNamespace(peer=peer, scheme=b"https"))
+    url, framing = parse_url("http://upstream"), Framing(BodyKind.NONE)
+    sent = upstream_request(Request(b"GET", b"/"), framing, url, Gate("gateway"), forwarded_for=client)
+    assert sent.lines(b"forwarded") == [b"for=%b;proto=https" % node]
+    assert sent.lines(b"x-forwarded-for") == [plain]
 
 
 @pytest.mark.parametrize(
