@@ -13,7 +13,7 @@ from chunkwire.forward.shape import parse_mode
 from chunkwire.forward.tap import SENT
 from chunkwire.net.heads import Request
 from chunkwire.record.values import EndRecord, FrameRecord
-from tests.forward.wire import END, Running, answer, chunked, forwarding, get
+from tests.forward.wire import END, Running, answer, chunked, count_answers, forwarding, get
 from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
 
@@ -100,6 +100,14 @@ async def test_a_barrier_that_is_none_is_refused_in_one_line(
         line, content = await ask(gateway, request_head)
     assert status in line
     assert content.startswith(b"barrier: ")
+
+
+async def test_a_connection_goes_on_after_an_answer_about_a_barrier_unless_a_body_follows() -> None:
+    about = b"/probe/state?barrier=ffffffffffffffff"
+    async with forwarding(settings=HELD) as gateway:
+        assert count_answers(await gateway.ask(get(target=about) * 2)) == 2
+        with_body = get(b"Content-Length: 1", target=about, method=b"POST") + b"x"
+        assert count_answers(await gateway.ask(with_body + get(target=about))) == 1
 
 
 @pytest.mark.parametrize("leaves_by", ["reset", "FIN"])
