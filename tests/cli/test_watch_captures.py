@@ -1,4 +1,4 @@
-"""`chunkwire watch -` and FILE as a process: captures of several messages, exit codes, stopping, what came early."""
+"""`chunkwire watch` of a file and of standard input: several messages, exit codes, stopping, what came early."""
 
 import array
 import fcntl

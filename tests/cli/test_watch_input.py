@@ -1,4 +1,4 @@
-"""`chunkwire watch FILE` and `-`, recordings saved and replayed, `diff` of two of them, and the demo."""
+"""`chunkwire watch` of a file or a pipe, recordings saved and replayed, `diff` of two of them, and the demo."""
 
 import json
 from pathlib import Path
