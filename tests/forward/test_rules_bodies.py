@@ -47,7 +47,7 @@ async def carry_up(gateway: Running, body: bytes) -> tuple[bytes, bytes]:
 async def take(gateway: Running, vector: Vector) -> None:
     """Hold the gateway to passing a body on both ways, and to a next request on the same connections."""
     body = vector.octets[: vector.consumed]
-    assert await carry_down(gateway, vector.octets) == (body, "complete")
+    assert await carry_down(gateway, vector.octets) == (body, "complete"), vector
     async with gateway.connect(post(body) + get(target=b"/next")) as client, gateway.accept() as upstream:
         for start, sent in ((b"POST / ", body), (b"GET /next ", b"")):
             assert (await upstream.read_head()).startswith(start)
@@ -63,13 +63,13 @@ async def refuse(gateway: Running, vector: Vector) -> None:
     async with gateway.connect(get()) as client, gateway.accept() as upstream:
         await upstream.read_head()
         await upstream.send(chunked(vector.octets))
-        assert body_of(await client.read_all()) == sent
+        assert body_of(await client.read_all()) == sent, vector
         assert (await gateway.wait_ended()).verdict == "malformed"
     async with gateway.connect(post(vector.octets) + get(target=b"/smuggled")) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
             got = await client.read_all()
-            assert (status_of(got), values_of(got, b"connection"), count_answers(got)) == (400, [b"close"], 1)
+            assert (status_of(got), values_of(got, b"connection"), count_answers(got)) == (400, [b"close"], 1), vector
             assert sent.startswith(await upstream.read_reset())  # which may overtake what was sent
     assert not gateway.is_asked()
 
@@ -77,9 +77,9 @@ async def refuse(gateway: Running, vector: Vector) -> None:
 async def cut(gateway: Running, vector: Vector) -> None:
     """Hold the gateway to making up no end: a request that a half-close cut would be run as if it were whole."""
     sent = vector.octets[: vector.forward_max]
-    assert await carry_down(gateway, vector.octets) == (sent, "cut")
+    assert await carry_down(gateway, vector.octets) == (sent, "cut"), vector
     went, got = await carry_up(gateway, vector.octets)
-    assert sent.startswith(went)
+    assert sent.startswith(went), vector
     assert status_of(got) == 400
     assert (await gateway.wait_ended()).verdict == "cut"
 
