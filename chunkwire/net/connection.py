@@ -261,7 +261,7 @@ class Connection:
                 await self.tls.end_sending()
         elif isinstance(self.stream, trio.SocketStream):
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-                await self.stream.send_eof()
+                self.stream.socket.shutdown(socket.SHUT_WR)
 
     async def close(self) -> None:
         """Close in stages: half-close, drain, close, so that no reset discards the last octets (RFC 9112 §9.6).
@@ -278,7 +278,9 @@ class Connection:
         except PeerGone:
             return
         finally:
-            await trio.aclose_forcefully(self.stream)
+            if self._socket is None:
+                await trio.aclose_forcefully(self.stream)
+            self._close_socket()
 
     async def _still_sends(self) -> bool:
         """Read and drop for one window; say whether the peer sent enough for another window."""

@@ -383,4 +383,4 @@ async def _run_one(
         logger.exception("a connection ended by an error of ours")
     finally:
         places.release_on_behalf_of(place)
-        await trio.aclose_forcefully(stream)
+        stream.socket.close()
