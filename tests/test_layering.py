@@ -168,7 +168,7 @@ def test_importing_the_package_loads_the_codec_alone() -> None:
 
 def test_the_first_step_of_the_command_line_loads_next_to_nothing() -> None:
     loaded = loaded_by("import chunkwire.cli.start") - loaded_by("import __future__, threading, select")
-    assert loaded == {"chunkwire", "chunkwire.cli", "chunkwire.cli.early", "chunkwire.cli.start"}
+    assert loaded == {"chunkwire", "chunkwire.cli", "chunkwire.cli.early_stdin", "chunkwire.cli.start"}
 
 
 def test_help_loads_neither_trio_nor_h11() -> None:

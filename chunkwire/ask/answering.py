@@ -32,19 +32,11 @@ KEEP_ALIVE_S: Final = 15.0  # without an octet; WHATWG HTML §9.2.7: "include a 
 
 @dataclass(frozen=True, slots=True)
 class AskSettings:
-    """How the endpoint answers.
+    """How the endpoint answers."""
 
-    Attributes:
-        system: the system message of every conversation; "" for none.
-        max_tokens: asked of a provider where the caller names no limit; None leaves it to the provider.
-        keep_alive: seconds without an octet until a sign of life.
-        passes_reasoning: pass on the reasoning of a model.
-    """
-
-    system: str = ""
-    max_tokens: int | None = None
-    keep_alive: float = KEEP_ALIVE_S
-    passes_reasoning: bool = True
+    system: str = ""  # the system message of every conversation; "" for none
+    max_tokens: int | None = None  # asked of a provider where the caller names no limit; None leaves it to the provider
+    keep_alive: float = KEEP_ALIVE_S  # seconds without an octet until a keep-alive is sent
 
 
 class Answers:
@@ -126,7 +118,7 @@ async def write_items(
     send_nowait: Callable[[list[bytes]], Unsent | None] | None = None,
     first: Sequence[Item] = (),
 ) -> None:
-    """Write an answer in its format, as it comes, with a sign of life after each `keep_alive` seconds.
+    """Write an answer in its format, as it comes, with a keep-alive after each `keep_alive` seconds without an octet.
 
     Args:
         send: takes pieces to write in one send, one or more, and whether they are the last.

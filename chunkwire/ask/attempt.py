@@ -43,48 +43,33 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 _ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the beginning of a page
 _ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
-_IDLE_SLACK: Final = 0.1  # share of `Patience.idle` by which a stream may be idle for longer
+_IDLE_SLACK: Final = 0.1  # share of `Patience.idle_timeout` by which a stream may be idle for longer
 _ONCE_MORE: Final = Retry(attempts=1, is_repeatable=True)  # where a kept connection ends without an answer
 _GRACE_S: Final = 0.2  # after a terminal event, for Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Timeouts of a question in seconds, and the number of attempts.
+    """Timeouts of a question in seconds, and the number of attempts."""
 
-    Attributes:
-        first_token: from the request to the first token, also of reasoning or of a tool call.
-        idle: between two receives after it.
-        attempts: with one provider, the first included.
-        backoff: first and longest wait between them.
-        queue: for room at a provider.
-        total: for a whole answer, all of this included.
-    """
-
-    connect: float = CONNECT_SECONDS
-    first_token: float = 60.0
-    idle: float = 60.0
-    attempts: int = 2
-    backoff: tuple[float, float] = (0.2, 2.0)
-    queue: float = 30.0
-    total: float = math.inf
+    connect_timeout: float = CONNECT_SECONDS
+    first_token_timeout: float = 60.0  # from the request to the first token, also of reasoning or of a tool call
+    idle_timeout: float = 60.0  # between two receives after it
+    attempts: int = 2  # with one provider, the first included
+    backoff: tuple[float, float] = (0.2, 2.0)  # first and longest wait between them
+    queue_timeout: float = 30.0  # for room at a provider
+    max_time: float = math.inf  # for a whole answer, all of this included
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOptions:
-    """Options of every attempt.
-
-    Attributes:
-        note_wait: called when a provider has to wait for its caller.
-        tls: for https providers.
-        passes_reasoning: reasoning goes to the caller; otherwise it is only counted.
-    """
+    """Options of every attempt."""
 
     patience: Patience
-    note_wait: Callable[[], None]
-    tls: ssl.SSLContext | None = None
+    note_wait: Callable[[], None]  # called when a provider has to wait for its caller
+    tls: ssl.SSLContext | None = None  # for https providers
     pool: Pool | None = None
-    passes_reasoning: bool = True
+    passes_reasoning: bool = True  # reasoning goes to the caller; otherwise it is only counted
 
 
 class OneAttempt:
@@ -113,10 +98,12 @@ class OneAttempt:
         Cancellation: the provider's stream is ended with a reset.
         """
         patience = self._options.patience
-        self._scope.deadline = trio.current_time() + patience.first_token
+        self._scope.deadline = trio.current_time() + patience.first_token_timeout
         with self._scope:
             return await self._exchange(request)
-        what, seconds = ("an octet", patience.idle) if self._has_begun else ("a first token", patience.first_token)
+        what, seconds = "a first token", patience.first_token_timeout
+        if self._has_begun:
+            what, seconds = "an octet", patience.idle_timeout
         late = ProviderError(ErrorKind.TIMEOUT, f"expected {what} within {seconds:g} s, got none", is_ours=True)
         return await self._take(self._reader.end_of_input(late))
 
@@ -128,7 +115,7 @@ class OneAttempt:
                 replace(provider.url, target=request.target),
                 fields=request.fields,
                 body=request.body,
-                connect_timeout=options.patience.connect,
+                connect_timeout=options.patience.connect_timeout,
                 tls=options.tls if provider.url.scheme == "https" else None,
                 judges_content=False,
                 pool=options.pool,
@@ -145,7 +132,7 @@ class OneAttempt:
         return await self._take(events)
 
     async def _read_on(self, stream: Stream) -> ProviderError | None:
-        reader, idle = self._reader, self._options.patience.idle
+        reader, idle = self._reader, self._options.patience.idle_timeout
         with trio.CancelScope() as grace:
             while (read := await stream.next_read()) is not None:
                 if (error := await self._take(reader.feed(content(read)))) is not None:

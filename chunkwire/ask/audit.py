@@ -19,18 +19,13 @@ logger = logging.getLogger("chunkwire.ask")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt with one provider.
-
-    Attributes:
-        error: None after a whole answer; "skipped" where it was not asked, "cancelled" where the caller left.
-        tokens: pieces of text that were passed on.
-    """
+    """One attempt with one provider."""
 
     provider: str
-    error: str | None
+    error: str | None  # None after a whole answer; "skipped" where it was not asked, "cancelled" where the caller left
     message: str
     seconds: float
-    tokens: int = 0
+    tokens: int = 0  # pieces of text that were passed on
 
     def to_json(self) -> dict[str, object]:
         """Return it as it stands in the audit line, and in the error that a caller gets."""
@@ -44,42 +39,29 @@ class Attempt:
 
 @dataclass(slots=True)
 class AuditEntry:
-    """What is known of one request, during and after it. Moments in seconds on one monotonic clock.
-
-    Attributes:
-        form: sse, jsonl, json, chat or websocket.
-        tokens: pieces of text that were passed on; providers count their own tokens in `usage`.
-        thoughts: pieces of reasoning that came, passed on or not.
-        passed: pieces of text, reasoning and tool calls that were passed on.
-        waits: how often the channel was full, so that the provider had to wait for the caller.
-        is_callers_model: the caller named the model, and it is no provider's own.
-        first_token: when the first piece was written to the caller.
-        is_whole: a provider's answer was whole.
-        is_ending, is_reported: the last event is being written, or has been.
-        ended: complete, error, client-gone, refused (a bad request), or cut (the server stopped).
-    """
+    """What is known of one request, during and after it. Moments in seconds on one monotonic clock."""
 
     id: str
     client: str
-    form: str
+    form: str  # sse, jsonl, json, chat or websocket
     began: float
     session: str = ""
     provider: str = ""
     model: str = ""
-    tokens: int = 0
-    thoughts: int = 0
-    passed: int = 0
-    waits: int = 0
+    tokens: int = 0  # pieces of text that were passed on; providers count their own tokens in `usage`
+    thoughts: int = 0  # pieces of reasoning that came, passed on or not
+    passed: int = 0  # pieces of text, reasoning and tool calls that were passed on
+    waits: int = 0  # how often the channel was full, so that the provider had to wait for the caller
     usage: Usage | None = None
     stop: StopReason | None = None
-    first_token: float | None = None
+    first_token: float | None = None  # when the first piece was written to the caller
     error: ProviderError | None = None
-    ended: str = "cut"
+    ended: str = "cut"  # complete, error, client-gone, refused (a bad request), or cut (the server stopped)
     attempts: list[Attempt] = field(default_factory=list)
-    is_callers_model: bool = False
-    is_whole: bool = False
-    is_ending: bool = False
-    is_reported: bool = False
+    is_callers_model: bool = False  # the caller named the model, and it is no provider's own
+    is_whole: bool = False  # a provider's answer was whole
+    is_ending: bool = False  # the last event is being written, or has been
+    is_reported: bool = False  # the last event has been written
 
     def begin(self, provider: str, model: str) -> None:
         """Note which provider is asked, for which model."""
@@ -87,7 +69,7 @@ class AuditEntry:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Note that the last event is being written, and on leaving that it has been."""
+        """Mark the last event as being written, and on leaving as written."""
         self.is_ending = True
         yield
         self.is_reported = True

@@ -91,17 +91,13 @@ class Breaker:
 
 
 class Pass:
-    """The permission to ask once. The first call of `succeed`, `fail` or `give_up` ends it; later ones are ignored.
-
-    Attributes:
-        is_trial: it was given in HALF_OPEN, and no token has come.
-    """
+    """The permission to ask once. The first call of `succeed`, `fail` or `give_up` ends it; later ones are ignored."""
 
     def __init__(self, breaker: Breaker, era: int, *, is_trial: bool) -> None:
         self._breaker: Breaker | None = breaker
         self._era = era
         self._has_token = False
-        self.is_trial = is_trial
+        self.is_trial = is_trial  # it was given in HALF_OPEN, and no token has come
 
     def note_first_token(self) -> None:
         """Report the first token."""

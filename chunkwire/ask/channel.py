@@ -39,14 +39,10 @@ WriteNowait: TypeAlias = Callable[[list[Content]], Unsent | None]
 
 
 class AnswerChannel:
-    """The items of one answer.
-
-    Attributes:
-        keeps_text: keep the text of the answer; becomes False when there is more than can be kept.
-    """
+    """The items of one answer."""
 
     def __init__(self, *, keeps_text: bool) -> None:
-        self.keeps_text = keeps_text
+        self.keeps_text = keeps_text  # keep the text of the answer; becomes False when there is more than can be kept
         self._send, self._receive = trio.open_memory_channel[Item](CHANNEL_ITEMS)
         self._write_nowait: WriteNowait | None = None  # set while the writing task waits and nothing is queued
         self._written_at = 0.0

@@ -118,6 +118,7 @@ class ChatFormat:
     """Chunks of a chat completion, and `[DONE]`; see `AnswerFormat`."""
 
     content_type = b"text/event-stream; charset=utf-8"
+    keep_alive = encode_comment("waiting")
 
     def __init__(self, entry: AuditEntry, *, wants_usage: bool) -> None:
         self._entry = entry
@@ -145,10 +146,6 @@ class ChatFormat:
         answer = _answer_of(entry, self._created)
         asked = Question("", (), wants_usage=self._wants_usage and entry.usage is not None)
         return [piece.octets for piece in _DIALECT.write(answer, asked)[1:]]  # without its first chunk
-
-    def keep_alive(self) -> bytes:
-        """Return a comment."""
-        return encode_comment("waiting")
 
     def _delta(self, delta: dict[str, object]) -> bytes:
         """Return a chunk; the first one has the role."""

@@ -49,15 +49,11 @@ async def converse(answers: Answers, request: IncomingRequest, response: Respond
 
 
 class _Talk:
-    """One WebSocket, and what its questions share.
-
-    Attributes:
-        left: the client has closed the WebSocket, or is gone.
-    """
+    """One WebSocket, and what its questions share."""
 
     def __init__(self, answers: Answers, request: IncomingRequest, socket: WebSocket, asked: AskRequest) -> None:
         self.socket = socket
-        self.left = trio.Event()
+        self.left = trio.Event()  # the client has closed the WebSocket, or is gone
         self._answers = answers
         self._request = request
         self._asked = asked

@@ -19,6 +19,7 @@ class AnswerFormat(Protocol):
     """The format of one streamed answer."""
 
     content_type: bytes
+    keep_alive: bytes  # octets that say nothing, for an idle connection
 
     def piece(self, item: Content) -> bytes:
         """Return a piece of text or reasoning, the beginning of a tool call, or more of its arguments."""
@@ -26,10 +27,6 @@ class AnswerFormat(Protocol):
 
     def end(self, entry: AuditEntry) -> list[bytes]:
         """Return the end of the stream: what is known of a whole answer, or its error."""
-        ...
-
-    def keep_alive(self) -> bytes:
-        """Return a sign of life."""
         ...
 
 
@@ -43,6 +40,7 @@ class SseFormat:
     """
 
     content_type = b"text/event-stream; charset=utf-8"
+    keep_alive = encode_comment("waiting")
 
     def __init__(self, request_id: str) -> None:
         self._id: str | None = request_id
@@ -63,22 +61,16 @@ class SseFormat:
             return [self._event(entry.summary(), "done")]
         return [self._event(entry.error_json(), "error")]
 
-    def keep_alive(self) -> bytes:
-        """Return a comment."""
-        return encode_comment("waiting")
-
     def _event(self, content: Mapping[str, object], event: str | None = None) -> bytes:
         request_id, self._id = self._id, None
         return encode_event(dump(content), event, id=request_id)
 
 
 class JsonLinesFormat:
-    """JSON Lines: `{"t":"Hel"}`, `{"reasoning":"…"}`, `{"tool_call":{…}}`, `{"error":{…}}`, `{"done":{…}}`.
-
-    A blank line is a sign of life.
-    """
+    """JSON Lines: `{"t":"Hel"}`, `{"reasoning":"…"}`, `{"tool_call":{…}}`, `{"error":{…}}`, `{"done":{…}}`."""
 
     content_type = b"application/x-ndjson"
+    keep_alive = b"\n"  # readers of JSON Lines skip an empty line
 
     def piece(self, item: Content) -> bytes:
         """Return one line."""
@@ -93,10 +85,6 @@ class JsonLinesFormat:
     def end(self, entry: AuditEntry) -> list[bytes]:
         """Return one line."""
         return [_line({"done": entry.summary()} if entry.error is None else {"error": entry.error_json()})]
-
-    def keep_alive(self) -> bytes:
-        """Return an empty line, which readers of JSON Lines skip."""
-        return b"\n"
 
 
 def _line(content: Mapping[str, object]) -> bytes:

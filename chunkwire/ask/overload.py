@@ -31,14 +31,11 @@ class RetryBudget:
 
     Args:
         share: of a retry, added by each question.
-
-    Attributes:
-        spent, refused: retries that were allowed, and that were not.
     """
 
     def __init__(self, share: float = RETRY_SHARE) -> None:
-        self.spent = 0
-        self.refused = 0
+        self.spent = 0  # retries that were allowed
+        self.refused = 0  # retries that were not
         self._share = share
         self._saved = RETRY_FLOOR if share else 0.0
         self._as_of = 0.0
@@ -71,17 +68,13 @@ class ProviderGate:
     Args:
         most: concurrent streams.
         most_waiting: questions in the queue.
-
-    Attributes:
-        running: streams.
-        turned_away: questions that found the queue full, or were not admitted in time.
     """
 
     def __init__(self, breaker: Breaker, *, most: int = MAX_STREAMS, most_waiting: int = MAX_WAITING) -> None:
         self.breaker = breaker
         self.most = most
-        self.running = 0
-        self.turned_away = 0
+        self.running = 0  # streams
+        self.turned_away = 0  # questions that found the queue full, or were not admitted in time
         self._most_waiting = most_waiting
         self._queue: deque[Waiter] = deque()
 

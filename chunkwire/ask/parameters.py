@@ -26,19 +26,13 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """One question, and the form of its answer: sse, jsonl, json for one body (`stream=false`), chat or websocket.
+    """One question, and the form of its answer: sse, jsonl, json for one body (`stream=false`), chat or websocket."""
 
-    Attributes:
-        text: of the parameter `q`; "" where `question` has messages instead.
-        question: without messages where `q` is given.
-        max_time: seconds for the whole answer.
-    """
-
-    text: str
+    text: str  # of the parameter `q`; "" where `question` has messages instead
     form: str
-    question: Question
+    question: Question  # without messages where `q` is given
     session: str = ""
-    max_time: float = math.inf
+    max_time: float = math.inf  # seconds for the whole answer
 
 
 async def read_request(request: IncomingRequest) -> AskRequest:

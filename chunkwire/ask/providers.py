@@ -2,28 +2,45 @@
 
 The rule here: a key is read from the environment and sent in requests, and goes nowhere else: not into a log, an error
 or `/providers`.
+
+A parameter that this endpoint adds itself (`stream_options`, the newer name of the limit of tokens, `stream`) is left
+out once the provider names it in a refusal. A caller's own parameter is left out only where the provider reports it as
+unknown or not supported: a wrong value is for the caller to correct.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chunkwire.ask.breaker import Breaker
-from chunkwire.ask.optional import STREAM, without
 from chunkwire.ask.overload import MAX_STREAMS, MAX_WAITING, ProviderGate
 from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import ProviderError
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import ModelRequest, Question
+from chunkwire.llm.shape import dump, load_object
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.wire.errors import LocalError
 
 _SPEC: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _KEY: Final = re.compile(r"[!-~]+")
 _MAX_MODELS: Final = 256  # whose refused parameters are kept, per provider; callers may name any model
+_STREAM: Final = "stream"
+_OURS: Final = frozenset({_STREAM, "stream_options", "max_completion_tokens"})
+_OLDER_NAMES: Final = {"max_completion_tokens": "max_tokens"}
+# Without these the question would be another one.
+_NEEDED: Final = frozenset(
+    {"model", "messages", "input", "contents", "system", "systemInstruction", "tools", "max_tokens"}
+)
+_NESTED: Final = ("generationConfig", "inferenceConfig")  # Gemini, Bedrock
+_UNSUPPORTED: Final = re.compile(
+    r"(?i)unsupported|unrecogni[sz]ed|unknown|unexpected|deprecated|extra (?:inputs|fields)|n['o]t support"
+    r"|not (?:\w+ )?(?:supported?|permitted|allowed|recogni[sz]ed|available)"
+)
 
 
 @dataclass(slots=True)
@@ -38,19 +55,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider.
-
-    Attributes:
-        url: its path is prefixed to the dialect's own, unless it is one of those already; its query is sent in each
-            request.
-        key: "" for none.
-    """
+    """One provider."""
 
     name: str
     dialect: Dialect
+    # its path is prefixed to the dialect's own, unless it is one of those already; its query is sent in each request
     url: Url
     model: str
-    key: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)  # "" for none
     gate: ProviderGate = field(default_factory=lambda: ProviderGate(Breaker()))
     tally: Tally = field(default_factory=Tally)
     _refused: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict, repr=False)
@@ -70,9 +82,9 @@ class Provider:
         """Return the request for a question, without these parameters."""
         path, _, query = self.url.target.partition(b"?")
         base = b"" if path == b"/" else path
-        question = replace(question, is_stream=STREAM not in left_out)
-        request = without(self.dialect.build_request(question, base=base, key=self.key), left_out)
-        is_whole = any(dialect.claims(path.decode("latin-1")) for dialect in (self.dialect, DIALECTS["openai"]))
+        question = replace(question, is_stream=_STREAM not in left_out)
+        request = _without(self.dialect.build_request(question, base=base, key=self.key), left_out)
+        is_whole = any(dialect.matches_path(path.decode("latin-1")) for dialect in (self.dialect, DIALECTS["openai"]))
         target = path if is_whole else request.target
         return replace(request, target=_with_query(target, query))
 
@@ -163,3 +175,32 @@ def check_names(providers: Sequence[Provider]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise LocalError(f"expected a name of its own for each provider, got {name!r} twice")
+
+
+def refused_parameter(error: ProviderError, request: ModelRequest) -> str:
+    """Return the refused parameter of a request that may be left out, "" for none."""
+    name = error.parameter.rpartition(".")[2]
+    if not error.is_callers_fault or not name or name in _NEEDED:
+        return ""
+    if name not in _OURS and not _UNSUPPORTED.search(error.message):
+        return ""
+    return name if name == _STREAM or any(name in members for members in _places(load_object(request.body))) else ""
+
+
+def _without(request: ModelRequest, names: Set[str]) -> ModelRequest:
+    """Return a request without these parameters; the limit of tokens is sent under its older name instead."""
+    if not names - {_STREAM}:
+        return request
+    body = load_object(request.body)
+    for members in _places(body):
+        for name in names & members.keys():
+            value = members.pop(name)
+            if name in _OLDER_NAMES:
+                members[_OLDER_NAMES[name]] = value
+    return replace(request, body=dump(body).encode("utf-8", "replace"))
+
+
+def _places(body: dict[str, object]) -> list[dict[str, object]]:
+    """Return the objects that may have a parameter."""
+    nested = (body.get(key) for key in _NESTED)
+    return [body, *(members for members in nested if isinstance(members, dict))]

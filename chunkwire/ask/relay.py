@@ -18,15 +18,13 @@ import trio
 from chunkwire.ask.attempt import AttemptOptions, OneAttempt, Patience
 from chunkwire.ask.audit import Attempt, AuditEntry
 from chunkwire.ask.channel import AnswerChannel, End
-from chunkwire.ask.optional import refused_parameter
 from chunkwire.ask.overload import Admission, RetryBudget, Waiter
-from chunkwire.ask.providers import Provider
+from chunkwire.ask.providers import Provider, refused_parameter
 from chunkwire.client.pool import Pool
 from chunkwire.client.retry import Retry
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import ModelRequest, Question
-from chunkwire.net.tls import make_tls
 from chunkwire.server.metrics import Histogram
 
 # Bounds of a histogram of an answer's pieces: a sentence has some 20, a long answer 3000.
@@ -34,12 +32,7 @@ _PIECES: Final = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 
 
 class Relay:
-    """Asks the providers.
-
-    Attributes:
-        waits: how often a provider had to wait for its caller.
-        broken_after: pieces passed on before an answer failed.
-    """
+    """Asks the providers."""
 
     def __init__(
         self,
@@ -51,13 +44,11 @@ class Relay:
         budget: RetryBudget | None = None,
         passes_reasoning: bool = True,
     ) -> None:
-        has_https = any(provider.url.scheme == "https" for provider in providers)
         self.providers = tuple(providers)
-        self.waits = 0
+        self.waits = 0  # how often a provider had to wait for its caller
         self.budget = budget or RetryBudget()
-        self.broken_after = Histogram(_PIECES)
+        self.broken_after = Histogram(_PIECES)  # pieces passed on before an answer failed
         self._patience = patience
-        tls = tls or (make_tls() if has_https else None)
         self._options = AttemptOptions(patience, self._note_wait, tls, pool, passes_reasoning)
         self._retry = Retry(first=patience.backoff[0], cap=patience.backoff[1])
         self._chance = random.Random()
@@ -72,7 +63,7 @@ class Relay:
 
         Cancellation: the provider's stream is ended with a reset.
         """
-        max_time = min(max_time, self._patience.total)
+        max_time = min(max_time, self._patience.max_time)
         error: ProviderError | None = None
         self.budget.earn(trio.current_time())
         with trio.move_on_at(entry.began + max_time) as limit:
@@ -137,7 +128,7 @@ class _Asking:
                 left.remove(provider)
                 self.entry.attempts.append(_skipped(provider, now))
         places = [provider.gate for provider in left if provider.gate.has_place]
-        admission = await Waiter(places).wait(self.relay._patience.queue) if places else None
+        admission = await Waiter(places).wait(self.relay._patience.queue_timeout) if places else None
         for provider in tuple(left):
             if admission is None:
                 provider.gate.turned_away += 1
@@ -163,7 +154,7 @@ class _Asking:
         return error
 
     async def _ask_admitted(self, provider: Provider, admission: Admission) -> ProviderError | None:
-        """Ask one provider, and at once again without a parameter that it refuses."""
+        """Ask one provider; where it refuses a parameter, ask again at once without it."""
         entry, question = self.entry, self.question
         if not entry.is_callers_model:
             question = replace(question, model=provider.model)

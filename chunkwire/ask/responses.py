@@ -79,7 +79,7 @@ async def write_stream(
             entry,
             keep_alive=keep_alive,
             send=partial(_send_events, response, body),
-            send_keep_alive=lambda: body.send_chunk(form.keep_alive()),
+            send_keep_alive=lambda: body.send_chunk(form.keep_alive),
             send_nowait=partial(_send_nowait, response),
             first=first,
         )

@@ -14,8 +14,8 @@ from chunkwire.cli.certificate import certificate_of
 from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
-    from chunkwire.ask.attempt import Patience
-    from chunkwire.ask.providers import Provider
+    from chunkwire.ask.relay import Relay
+    from chunkwire.client.pool import Pool
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
 
@@ -76,7 +76,7 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         ("max-time", "off", "for a whole answer; a request may ask for less (max_time)"),
         ("queue-timeout", "30s", "for room at a provider"),
         ("breaker-cooldown", "10s", "that a breaker stays open, where the provider asks for no other time"),
-        ("keep-alive", "15s", "without a token until a caller gets a sign of life"),
+        ("keep-alive", "15s", "without a token until a caller gets a keep-alive"),
         ("send-timeout", "30s", "without an octet taken by a caller"),
         ("grace", "10s", "for answers after SIGTERM"),
     )
@@ -105,60 +105,53 @@ def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     import trio
 
-    from chunkwire.ask.answering import AskSettings
-    from chunkwire.ask.overload import RetryBudget
-    from chunkwire.ask.server import serve_ask
+    from chunkwire.ask.answering import Answers, AskSettings
+    from chunkwire.ask.counts import AskMetrics
+    from chunkwire.ask.endpoint import ask_resources
+    from chunkwire.client.pool import Pool
     from chunkwire.net.listen import Address, parse_address
-    from chunkwire.net.tls import make_tls
+    from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
+    ask_settings = flags.settings_of(AskSettings, options)
     address = parse_address(options.listen, default_port=options.default_port)
-    providers = _providers(options)
     admin = parse_address(options.admin) if options.admin else None
-    has_https = any(provider.url.scheme == "https" for provider in providers)
-    tls = make_tls(options.cafile, verify=not options.insecure) if has_https else None
+    pool = Pool()
+    relay = _relay(options, pool)
 
-    async def serve(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
-        with _auditing(options.audit) as write_audit:
-            await serve_ask(
+    async def serve_ask(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+        with _auditing(options.audit) as write_audit, pool:
+            await serve(
                 address,
-                providers,
-                ask_settings=flags.settings_of(AskSettings, options),
-                patience=_patience(options),
+                ask_resources(Answers(relay, ask_settings, write_audit=write_audit)),
                 settings=settings,
-                budget=RetryBudget(options.retry_share),
-                tls=tls,
-                certificate=certificate,
-                write_audit=write_audit,
                 admin=admin,
+                metrics=AskMetrics(relay),
+                certificate=certificate,
                 handle_signals=True,
                 task_status=task_status,
             )
 
     with certificate_of(options) as certificate:
         scheme = "http" if certificate is None else "https"
-        trio.run(partial(announced, options, "ask", serve, scheme=scheme))
+        trio.run(partial(announced, options, "ask", serve_ask, scheme=scheme))
     return 0
 
 
-def _patience(options: argparse.Namespace) -> Patience:
+def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
+    """Return what asks the providers that the flags name.
+
+    Raises:
+        LocalError: a provider is wrong, or two have one name.
+    """
     from chunkwire.ask.attempt import Patience
-
-    return Patience(
-        connect=options.connect_timeout,
-        first_token=options.first_token_timeout,
-        idle=options.idle_timeout,
-        attempts=options.attempts,
-        queue=options.queue_timeout,
-        total=options.max_time,
-    )
-
-
-def _providers(options: argparse.Namespace) -> list[Provider]:
+    from chunkwire.ask.overload import RetryBudget
     from chunkwire.ask.providers import check_names, parse_provider
+    from chunkwire.ask.relay import Relay
+    from chunkwire.net.tls import make_tls
 
-    found = [
+    providers = [
         parse_provider(
             spec,
             os.environ,
@@ -170,8 +163,16 @@ def _providers(options: argparse.Namespace) -> list[Provider]:
         )
         for spec in options.providers
     ]
-    check_names(found)
-    return found
+    check_names(providers)
+    has_https = any(provider.url.scheme == "https" for provider in providers)
+    return Relay(
+        providers,
+        flags.settings_of(Patience, options),
+        budget=RetryBudget(options.retry_share),
+        tls=make_tls(options.cafile, verify=not options.insecure) if has_https else None,
+        pool=pool,
+        passes_reasoning=options.passes_reasoning,
+    )
 
 
 @contextmanager

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import trio
 
-from chunkwire.cli import early
-from chunkwire.cli.early import READ_OCTETS
+from chunkwire.cli import early_stdin
 from chunkwire.client.request import Body, checked
 from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import LocalError
@@ -70,20 +69,14 @@ def read_body(data: str | None) -> Body:
 
 
 class Input:
-    """A descriptor read as octets arrive: a pipe, a terminal or a file. As a request body each read is one chunk.
-
-    Attributes:
-        is_file: a regular file, whose octets come at no time of their own.
-        moment: of the latest read, on `time.monotonic`.
-        was_there: the octets of the latest read were there before the program began.
-    """
+    """A descriptor read as octets arrive: a pipe, a terminal or a file. As a request body each read is one chunk."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._early = deque(early.take() if fd == early.STDIN else ())
-        self.moment = 0.0
-        self.was_there = False
-        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self._early = deque(early_stdin.stop_reading() if fd == early_stdin.STDIN else ())
+        self.moment = 0.0  # of the latest read, on `time.monotonic`
+        self.was_there = False  # the octets of the latest read were there before the program began
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # a regular file, whose octets come at no time of their own
         self._is_pollable = not self.is_file
 
     async def receive(self) -> bytes:
@@ -105,7 +98,7 @@ class Input:
                 self._is_pollable = False  # /dev/null and its like are always readable, and epoll refuses them
         else:
             await trio.lowlevel.checkpoint()
-        octets = os.read(self._fd, READ_OCTETS)
+        octets = os.read(self._fd, early_stdin.READ_OCTETS)
         self.moment, self.was_there = time.monotonic(), False
         return octets
 

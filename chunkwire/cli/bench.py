@@ -169,7 +169,7 @@ async def bench(options: argparse.Namespace) -> int:
     from chunkwire.cli.bench_output import report, result_of, say
     from chunkwire.cli.bench_timing import clocks_of
     from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
-    from chunkwire.cli.progress import progress
+    from chunkwire.cli.terminal import progress
     from chunkwire.net.dial import parse_url
     from chunkwire.record.values import to_json
     from chunkwire.tools.bench.forms import CSV_HEADING, csv_line

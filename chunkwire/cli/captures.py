@@ -1,4 +1,4 @@
-"""Packet captures on the command line: which exchange of one is meant, and the list of them.
+"""Files on the command line: which source is one, and of a packet capture which exchange is meant.
 
 The rule here: a file is a capture by its first octets, or by its name; the flags are for captures alone.
 """
@@ -6,17 +6,30 @@ The rule here: a file is a capture by its first octets, or by its name; the flag
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.sources import is_path
 
 if TYPE_CHECKING:
     from chunkwire.cli.sink import Sink
     from chunkwire.tools.capture.exchanges import CapturedExchange
     from chunkwire.tools.probe.captures import CapturedHop
+
+# Usual names of files of octets or records: such a name that does not exist is a missing file, not a host.
+_SUFFIXES: Final = (
+    *(".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log"),
+    *(".pcap", ".pcapng", ".cap"),
+)
+
+
+def is_path(source: str) -> bool:
+    """Say whether a source is a file, existing or missing, and no URL."""
+    if "://" in source or source.startswith(":"):
+        return False
+    return os.path.exists(source) or source.startswith(("/", "./", "../")) or source.endswith(_SUFFIXES)
 
 
 def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> None:

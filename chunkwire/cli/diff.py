@@ -43,14 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and say by the exit code whether the streams are the same."""
-    from chunkwire.cli.terminal import is_coloured, width_of
+    from chunkwire.cli.terminal import paint_of, width_of
     from chunkwire.tools.diff.compare import compare, render
-    from chunkwire.tools.paint import Paint
 
     found = compare(load_file(options.a), load_file(options.b), gap_tolerance=options.gaps)
     if not options.quiet:
-        paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
-        for line in render(found, width=width_of(sys.stdout), paint=paint, is_whole=bool(options.verbose)):
+        for line in render(found, width=width_of(sys.stdout), paint=paint_of(options), is_whole=bool(options.verbose)):
             print(line)
     return ExitCode.OK if found.is_same else ExitCode.FINDING
 

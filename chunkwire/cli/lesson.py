@@ -61,7 +61,7 @@ def add_learner(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the lesson, or what else was asked for."""
-    from chunkwire.lab.lessons.table import LESSONS
+    from chunkwire.lab.lessons import all_lessons
     from chunkwire.wire.errors import LocalError
 
     asked = [name for name in ("number", "handout", "check") if getattr(options, name) is not None]
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     if options.number is None:
         print_list()
         return ExitCode.OK
-    return teach(options, number_of(options.number, "a lesson", len(LESSONS)))
+    return teach(options, number_of(options.number, "a lesson", len(all_lessons())))
 
 
 def number_of(text: str, what: str, most: int) -> int:
@@ -92,11 +92,11 @@ def number_of(text: str, what: str, most: int) -> int:
 
 def print_list() -> None:
     """Print the lessons' titles."""
+    from chunkwire.lab.lessons import all_lessons
     from chunkwire.lab.lessons.netcats import detected
-    from chunkwire.lab.lessons.table import LESSONS
 
     print("Ten lessons, of three minutes each. You need two terminals: one to watch, one to type.\n")
-    for lesson in LESSONS:
+    for lesson in all_lessons():
         print(f"  {lesson.number:>2}  {lesson.title}")
     print("\n  chunkwire lesson 1        begin")
     print("  chunkwire puzzle          then: which of three hops is broken, and how?")
@@ -120,8 +120,8 @@ def write_handout(path: str) -> int:
 
 def check(paths: Sequence[str]) -> int:
     """Print who did what; broken lines are named on standard error, and all others count."""
+    from chunkwire.lab.lessons import all_lessons
     from chunkwire.lab.lessons.handin import HONESTY, rows_of
-    from chunkwire.lab.lessons.table import LESSONS
     from chunkwire.tools.paint import PLAIN, columns
 
     code = ExitCode.OK
@@ -132,13 +132,13 @@ def check(paths: Sequence[str]) -> int:
             print(f"chunkwire: {line}", file=sys.stderr)
             code = ExitCode.FINDING
     lines = with_distinct_names(by_path)
-    rows = rows_of(lines, [len(lesson.steps) for lesson in LESSONS])
+    rows = rows_of(lines, [len(lesson.steps) for lesson in all_lessons()])
     width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
-    print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in LESSONS) + "  puzzles  lessons")
+    print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in all_lessons()) + "  puzzles  lessons")
     for row in rows:
         who = PLAIN.text(row.who)
         cells = "".join(cell.rjust(5) for cell in row.cells[:-1])
-        print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(LESSONS)}")
+        print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(all_lessons())}")
     if not rows:
         print("(nobody has done a step)")
     print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
@@ -187,12 +187,12 @@ def teach(options: argparse.Namespace, number: int) -> int:
 
     from chunkwire.cli.handing_in import HandInFile
     from chunkwire.cli.stopping import run_until_stopped
+    from chunkwire.lab.lessons import all_lessons
     from chunkwire.lab.lessons.netcats import of_kind
-    from chunkwire.lab.lessons.table import LESSONS
 
     with HandInFile(options.save, options.name) as book:
         return run_until_stopped(
-            partial(_teach, options, LESSONS[number - 1], of_kind(options.nc), learner_view(options), book)
+            partial(_teach, options, all_lessons()[number - 1], of_kind(options.nc), learner_view(options), book)
         )
 
 
@@ -212,9 +212,9 @@ async def _teach(
     options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInFile
 ) -> int:
     """Show the steps one after the other until the last one is done."""
+    from chunkwire.lab.lessons import all_lessons
     from chunkwire.lab.lessons.judgement import Judgement
     from chunkwire.lab.lessons.session import LessonSession
-    from chunkwire.lab.lessons.table import LESSONS
 
     def report(number: int, judgement: Judgement) -> None:
         view.judged(judgement, map(session.with_addresses, lesson.steps[number - 1].lesson_learned))
@@ -230,7 +230,7 @@ async def _teach(
         view.step(session, nc.netcat.title)
         book.begin()
         await session.done.wait()
-    view.done(lesson, next((one.title for one in LESSONS if one.number == lesson.number + 1), None))
+    view.done(lesson, next((one.title for one in all_lessons() if one.number == lesson.number + 1), None))
     return ExitCode.OK
 
 

@@ -35,14 +35,13 @@ class LessonView:
 
     def step(self, session: LessonSession, nc_title: str) -> None:
         """Print the current step."""
-        shown = session.shown_step()
-        lead = self._paint("mark", f"Step {shown.number} of {len(session.lesson.steps)}")
+        lead = self._paint("mark", f"Step {session.step} of {len(session.lesson.steps)}")
         self._print(f"\n{lead}")
-        self._paragraphs("  ", shown.task)
+        self._paragraphs("  ", map(session.with_addresses, session.current.task))
         self._print("")
-        for command in shown.commands:
+        for command in session.shown_commands():
             self._command(command)
-        if shown.number == 1:
+        if session.step == 1:
             where = f"Do it in a second terminal ({nc_title}). This one watches; Ctrl-C ends the lesson."
             self._print("")
             self._paragraphs("  ", (where,))

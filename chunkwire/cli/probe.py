@@ -86,7 +86,7 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
 
 def clients(text: str) -> list[str]:
     """Return names of clients from a list with commas."""
-    from chunkwire.tools.probe.agents import AGENTS
+    from chunkwire.tools.probe.requests import AGENTS
 
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in AGENTS]

@@ -14,27 +14,23 @@ import trio
 
 from chunkwire.cli import captures
 from chunkwire.cli.asking import read_request
+from chunkwire.cli.captures import is_path
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
-from chunkwire.cli.progress import progress
 from chunkwire.cli.serving import recording
-from chunkwire.cli.sources import is_path
-from chunkwire.cli.terminal import is_coloured, width_of
+from chunkwire.cli.terminal import paint_of, progress, width_of
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record
-from chunkwire.tools.paint import Paint
-from chunkwire.tools.probe.agents import AGENTS, differences
-from chunkwire.tools.probe.captures import frame_lines, hops_of
+from chunkwire.tools.probe.captures import frame_lines, hops_of, read_recording
 from chunkwire.tools.probe.document import to_html, to_markdown
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.page import page_of
 from chunkwire.tools.probe.probing import Prober
-from chunkwire.tools.probe.recordings import read_recording
-from chunkwire.tools.probe.requests import ACCEPT_ENCODING, is_probe
+from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, result_of
 from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind, Proof
-from chunkwire.tools.probe.view import lines_of
+from chunkwire.tools.probe.view import differences, lines_of
 from chunkwire.tools.probe.why import find_why
 from chunkwire.wire.errors import LocalError
 
@@ -200,9 +196,8 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
     elif options.gate:
         lines = iter([gate_line(result, is_passed=code == ExitCode.OK)])
     else:
-        paint = Paint(is_coloured(sys.stdout, no_color=options.no_color))
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-        lines = lines_of(result, paint, width=width, is_verbose=bool(options.verbose))
+        lines = lines_of(result, paint_of(options), width=width, is_verbose=bool(options.verbose))
     for line in lines:
         print(line)
 

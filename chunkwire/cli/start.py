@@ -1,6 +1,6 @@
 """The first step of the command line: what must happen before anything slow is loaded.
 
-The rule here: nothing is imported that the interpreter has not loaded by now, but `early`.
+The rule here: nothing is imported that the interpreter has not loaded by now, but `early_stdin`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from chunkwire.cli import early
+from chunkwire.cli import early_stdin
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     _open_closed_streams()
     words = sys.argv[1:]
     if "watch" in words and "-" in words:
-        early.begin()
+        early_stdin.start_reading()
     from chunkwire.cli.main import main as run
 
     return run()

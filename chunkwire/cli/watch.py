@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import captures, flags
 from chunkwire.cli.exits import ExitCode, exit_code_of
-from chunkwire.cli.sources import is_path
 
 if TYPE_CHECKING:
     from chunkwire.cli.asking import Input
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     source: str = options.source
     if source == "-":
         return trio.run(watch_octets, sys.stdin.fileno(), options)
-    if is_path(source):
+    if captures.is_path(source):
         with open(source, "rb", buffering=0) as file:
             return trio.run(watch_octets, file.fileno(), options)
     return trio.run(watch_url, options)

@@ -37,9 +37,10 @@ from chunkwire.llm.answer import (
     Usage,
     WholeToolCall,
 )
-from chunkwire.llm.dialect import Dialect, Reader
+from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import Message, Question
+from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
@@ -80,7 +81,7 @@ class TokenStream:
         id, model: as the provider names them, "" where it does not.
     """
 
-    def __init__(self, stream: Stream, reader: Reader, key: str) -> None:
+    def __init__(self, stream: Stream, reader: AnswerReader, key: str) -> None:
         self.usage: Usage | None = None
         self.stop: StopReason | None = None
         self.id = ""

@@ -13,9 +13,9 @@ from typing import Final
 
 from chunkwire.llm import DIALECTS, recognize, route
 from chunkwire.llm.answer import ErrorKind, ProviderError
-from chunkwire.llm.dialect import Reader
 from chunkwire.llm.elements import ElementDecoder
 from chunkwire.llm.errors import error_in
+from chunkwire.llm.reading import AnswerReader
 from chunkwire.llm.shape import load_values
 from chunkwire.net.heads import Request, Response, is_event_stream
 from chunkwire.wire.coding import ContentDecoder
@@ -47,7 +47,7 @@ class Completion:
         *,
         is_event_stream: bool = False,
         coding: str = "",
-        reader: Reader | None = None,
+        reader: AnswerReader | None = None,
         is_judged: bool = True,
     ) -> None:
         self._content = ContentDecoder(coding)

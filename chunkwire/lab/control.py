@@ -16,18 +16,12 @@ MAX_RATE: Final = 1000.0  # times as fast as planned; beyond it a pause is none
 
 
 class RunControl:
-    """The state that all streams of one run share.
-
-    Attributes:
-        rate: seconds of plan a second.
-        is_paused: time stands still.
-        steps: how many steps were asked for while paused.
-    """
+    """The state that all streams of one run share."""
 
     def __init__(self) -> None:
-        self.rate = 1.0
-        self.is_paused = False
-        self.steps = 0
+        self.rate = 1.0  # seconds of plan a second
+        self.is_paused = False  # time stands still
+        self.steps = 0  # how many steps were asked for while paused
         self._waits: set[trio.CancelScope] = set()
 
     def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
@@ -61,7 +55,7 @@ class RunPacer:
         self._plan_s = self._real_s = real.now()  # one moment on both clocks
         self._rate = control.rate
         self._is_paused = control.is_paused
-        self._steps = 0  # taken; of a run's two streams the one that began later takes those that it missed
+        self._steps = 0  # taken by this stream; one that began later takes those that it missed
 
     def now(self) -> float:
         """Return the time of the plan."""

@@ -46,7 +46,7 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 
 def page_fields(head: Request) -> tuple[Field, ...]:
-    """Return the fields of a page and of its files, for the Host that it is asked for by."""
+    """Return the response fields of a page and of its files, which depend on the Host of the request."""
     return (*PAGE_FIELDS, *_ISOLATED) if _name_of(head) in _LOOPBACK else PAGE_FIELDS
 
 
@@ -59,7 +59,7 @@ def _name_of(head: Request) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The hosts by whose names a lab answers: loopback's, and those of a class."""
+    """The host names under which a lab answers: those of loopback, and those of a class."""
 
     hosts: frozenset[str] = frozenset()
 

@@ -33,19 +33,13 @@ class HandEnd(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a strict reader makes of the octets typed so far.
+    """What a strict reader makes of the octets typed so far."""
 
-    Attributes:
-        state: "valid", "complete" or "malformed".
-        text: what is wrong, in one line; empty where nothing is.
-        offset: of the first wrong octet in the body; None where nothing is.
-    """
-
-    state: str
-    text: str = ""
+    state: str  # "valid", "complete" or "malformed"
+    text: str = ""  # what is wrong, in one line; empty where nothing is
     rule: str = ""
     section: str = ""
-    offset: int | None = None
+    offset: int | None = None  # of the first wrong octet in the body; None where nothing is
 
 
 def judge(feed: Feed) -> Verdict:

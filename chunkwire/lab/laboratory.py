@@ -43,20 +43,15 @@ _STREAMS: Final = ("/direct/", "/via/", "/up/")
 
 @dataclass(frozen=True, slots=True)
 class LabResource:
-    """A resource of a seat.
-
-    Attributes:
-        acts: it changes something: POST, with the page's token.
-        any_host: Host is not checked: a trial's clients, which this server starts, use other names.
-    """
+    """A resource of a seat."""
 
     path: str
     responder: SeatResponder
     summary: str
-    acts: bool = False
+    acts: bool = False  # it changes something: POST, with the page's token
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()
-    any_host: bool = False
+    any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, use other names
 
     @property
     def is_stream(self) -> bool:
@@ -108,8 +103,9 @@ class Lab:
         entry = (
             LabResource("/", _file("class.html"), "where a learner takes a seat"),
             LabResource("/static/{file}", _static, "its files"),
+            LabResource("/seat", self._take_seat, "take a seat", methods=("POST",)),
         )
-        return (*map(self._before_a_seat, entry), self._taking(), *of_a_seat)
+        return (*(self._guarded(each, needs_seat=False) for each in entry), *of_a_seat)
 
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
         """Return what takes the records of a stream: its seat's watchers; None for pages and files."""
@@ -149,13 +145,13 @@ class Lab:
                 "/direct" + stream.path, _controlled(stream), stream.summary, False, stream.methods, stream.parameters
             )
 
-    def _guarded(self, own: LabResource) -> Resource:
+    def _guarded(self, own: LabResource, *, needs_seat: bool = True) -> Resource:
         """Return a resource that checks the request by the guard, and finds the seat."""
 
         async def respond(request: IncomingRequest, response: Responder) -> None:
             if not own.any_host:
                 self.guard.check_host(request.head)
-            seat, _ = self.seats.find(request.head.target)
+            seat = self.seats.find(request.head.target)[0] if needs_seat else Seat()
             if seat is None:
                 raise Refusal(404, "seat", "no such seat in this class; its learners begin at /")
             if own.acts or own.path.startswith("/lab/") or request.head.method not in (b"GET", b"HEAD"):
@@ -166,27 +162,13 @@ class Lab:
             await own.responder(seat, request, response)
 
         methods = ("POST",) if own.acts else own.methods
-        return Resource(self.seats.pattern + own.path, respond, own.summary, "", methods, own.parameters)
+        pattern = self.seats.pattern if needs_seat else ""
+        return Resource(pattern + own.path, respond, own.summary, "", methods, own.parameters)
 
-    def _before_a_seat(self, own: LabResource) -> Resource:
-        async def respond(request: IncomingRequest, response: Responder) -> None:
-            self.guard.check_host(request.head)
-            response.always = page_fields(request.head)
-            await own.responder(Seat(), request, response)
-
-        return Resource(own.path, respond, own.summary)
-
-    def _taking(self) -> Resource:
-        """Return the resource that gives a learner a seat."""
-
-        async def respond(request: IncomingRequest, response: Responder) -> None:
-            self.guard.check_host(request.head)
-            self.guard.check_site(request.head)
-            response.always = page_fields(request.head)
-            location = (b"Location", f"{self.seats.take().path}/".encode())
-            await response.fixed(303, (location, (b"Cache-Control", b"no-store")))
-
-        return Resource("/seat", respond, "take a seat", methods=("POST",))
+    async def _take_seat(self, _: Seat, __: IncomingRequest, response: Responder) -> None:
+        """Give a learner a seat."""
+        location = (b"Location", f"{self.seats.take().path}/".encode())
+        await response.fixed(303, (location, (b"Cache-Control", b"no-store")))
 
     async def _config(self, seat: Seat, _: IncomingRequest, response: Responder) -> None:
         await _send_json(response, {**self.about, "token": seat.token, "path": seat.path})

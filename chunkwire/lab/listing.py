@@ -27,14 +27,10 @@ _PLAIN: Final = re.compile(r"(?:--raw |-i |-N )*'?\{origin\}(/[^' ]*)'?(?: -o -)
 
 @dataclass(slots=True)
 class Listing:
-    """The list of resources, as a resource at `/`.
-
-    Attributes:
-        lab: URL of the lab's page, where there is one.
-    """
+    """The list of resources, as a resource at `/`."""
 
     resources: Sequence[Resource]
-    lab: str | None = None
+    lab: str | None = None  # URL of the lab's page, where there is one
 
     @property
     def served(self) -> tuple[Resource, ...]:

@@ -42,8 +42,8 @@ STEP_SECONDS: Final = 0.3
 """Between the writes of the stream: a hop that holds is seen at a glance, and one look takes 1.2 s."""
 SILENCE_SECONDS: Final = 2.0
 """Without an octet, after which a measurement takes a stream for stalled: far above `STEP_SECONDS`."""
-MAX_LOOKS: Final = 3
-"""Looks at two hops that send the same octets: a busy machine may delay one of them once."""
+MAX_READINGS: Final = 3
+"""Of two hops that send the same octets: a busy machine may delay one of them once."""
 SAME_SECONDS: Final = 0.14
 """Times that differ by less look alike: half of `STEP_SECONDS`, which a busy machine does not reach by accident."""
 
@@ -133,22 +133,15 @@ async def _stream(request: IncomingRequest, response: Responder) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What a client saw of the stream at one place.
+class SeenStream:
+    """What a client saw of the stream at one place."""
 
-    Attributes:
-        frames: of each whole frame its size line and the second it came, from the request.
-        end: how the body ended, in the words of the wire record.
-        sha256: of its octets on the wire.
-        tail: the last of them, some `TAIL_OCTETS`.
-    """
+    frames: tuple[tuple[str, float], ...]  # of each whole frame its size line and the second it came, from the request
+    end: str  # how the body ended, in the words of the wire record
+    sha256: str  # of its octets on the wire
+    tail: bytes = b""  # the last of them, some `TAIL_OCTETS`
 
-    frames: tuple[tuple[str, float], ...]
-    end: str
-    sha256: str
-    tail: bytes = b""
-
-    def looks_like(self, other: Sight) -> bool:
+    def looks_equal_to(self, other: SeenStream) -> bool:
         """Say whether the two look equal to a client: the same octets, at about the same times."""
         if self.sha256 != other.sha256 or self.end != other.end or len(self.frames) != len(other.frames):
             return False
@@ -166,7 +159,7 @@ class Sight:
         return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}", f"{'':<9} ends …{ends}"
 
 
-async def look(where: Address) -> Sight:
+async def read_stream(where: Address) -> SeenStream:
     """Read the stream at a place, now."""
     frames: list[tuple[str, float]] = []
     octets = b""
@@ -180,7 +173,7 @@ async def look(where: Address) -> Sight:
                     lines = [frame.line for frame in read.frames if not isinstance(frame, Data)]
                     frames += [(line.decode("latin-1"), read.t) for line in lines]
             end = stream.verdict.framing or "unknown"
-    return Sight(tuple(frames), end, hashlib.sha256(octets).hexdigest(), octets[-TAIL_OCTETS:])
+    return SeenStream(tuple(frames), end, hashlib.sha256(octets).hexdigest(), octets[-TAIL_OCTETS:])
 
 
 @asynccontextmanager
@@ -201,22 +194,14 @@ async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class ShownPuzzle:
-    """A puzzle as it is set.
-
-    Attributes:
-        again: the command that sets it again.
-        path: the places from the client to the origin.
-        places: name and URL of each, the origin first.
-        commands: what to look with.
-        settings: the names that an answer may have.
-    """
+    """A puzzle as it is set."""
 
     title: str
-    again: str
-    path: str
-    places: tuple[tuple[str, str], ...]
-    commands: tuple[str, ...]
-    settings: tuple[str, ...]
+    again: str  # the command that sets it again
+    path: str  # the places from the client to the origin
+    places: tuple[tuple[str, str], ...]  # name and URL of each, the origin first
+    commands: tuple[str, ...]  # what to look with
+    settings: tuple[str, ...]  # the names that an answer may have
 
 
 def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: InstalledNetcat) -> ShownPuzzle:
@@ -263,43 +248,40 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
     if not 1 <= hop <= HOPS:
         raise LocalError(f"expected a hop from 1 to {HOPS}, got {hop}")
     claimed_settings = hop_settings(setting)
-    before, after = await _look_at(places[hop - 1], places[hop])
+    before, after = await _read_streams(places[hop - 1], places[hop])
     pair = (*before.lines(place_name(hop - 1)), *after.lines(place_name(hop)))
     if hop < puzzle.hop:
-        return wrong(f"Hop {hop} passes on what it gets, as it gets it:", b"", None, *pair)
+        return wrong(f"Hop {hop} passes on what it gets, as it gets it:", evidence=pair)
     if hop > puzzle.hop:
-        (origin,) = await _look_at(places[0])
+        (origin,) = await _read_streams(places[0])
         pair = (*origin.lines("origin"), *before.lines(place_name(hop - 1)))
-        return wrong(f"What hop {hop} gets is already not what the origin wrote:", b"", None, *pair)
+        return wrong(f"What hop {hop} gets is already not what the origin wrote:", evidence=pair)
     if setting in (puzzle.setting, puzzle.setting.partition("=")[0]):
         return right(f"Yes: hop {hop} has {puzzle.setting}.", *pair)
     if claimed_settings == UnmarkedSettings():
-        return wrong(f"Hop {hop} is not sound:", b"", None, *pair)
+        return wrong(f"Hop {hop} is not sound:", evidence=pair)
     async with trio.open_nursery() as nursery:
         claimed_hop = await start_hop(nursery, places[hop - 1], replace(claimed_settings, name="claimed"))
-        claimed, after = await _look_at(claimed_hop, places[hop])
-        for _ in range(MAX_LOOKS - 1):
-            if claimed.sha256 == after.sha256 and not claimed.looks_like(after):
-                claimed, after = await _look_at(claimed_hop, places[hop])
+        claimed, after = await _read_streams(claimed_hop, places[hop])
+        for _ in range(MAX_READINGS - 1):
+            if claimed.sha256 == after.sha256 and not claimed.looks_equal_to(after):
+                claimed, after = await _read_streams(claimed_hop, places[hop])
         nursery.cancel_scope.cancel()
-    if claimed.looks_like(after):
+    if claimed.looks_equal_to(after):
         return right(f"Yes: hop {hop}; it has {puzzle.setting}, which looks the same here.", *pair)
     evidence = (*after.lines(place_name(hop)), *claimed.lines("yours"))
     return wrong(
-        f"Hop {hop} it is, but not {setting}: a hop with that, tried now in its place, gives this:",
-        b"",
-        None,
-        *evidence,
+        f"Hop {hop} it is, but not {setting}: a hop with that, tried now in its place, gives this:", evidence=evidence
     )
 
 
-async def _look_at(*places: Address) -> tuple[Sight, ...]:
-    sights: dict[int, Sight] = {}
+async def _read_streams(*places: Address) -> tuple[SeenStream, ...]:
+    seen: dict[int, SeenStream] = {}
 
-    async def look_at(number: int) -> None:
-        sights[number] = await look(places[number])
+    async def read_one(number: int) -> None:
+        seen[number] = await read_stream(places[number])
 
     async with trio.open_nursery() as nursery:
         for number in range(len(places)):
-            nursery.start_soon(look_at, number, name=f"look at {places[number]}")
-    return tuple(sights[number] for number in range(len(places)))
+            nursery.start_soon(read_one, number, name=f"stream at {places[number]}")
+    return tuple(seen[number] for number in range(len(places)))

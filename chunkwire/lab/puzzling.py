@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import trio
 
 from chunkwire.lab.laboratory import JSON, LabResource
-from chunkwire.lab.lessons.on_page import HEARTBEAT_SECONDS, PageLessons, netcat_asked
+from chunkwire.lab.lessons.on_page import PageLessons, netcat_asked, send_events
 from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
@@ -24,9 +24,9 @@ from chunkwire.net.listen import Address
 from chunkwire.server.query import whole_number
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.sse import encode_comment, encode_event
+from chunkwire.wire.sse import encode_event
 
 MAX_ASKED_SEED: Final = 10**9  # far more than are drawn: any that somebody chose
 
@@ -57,17 +57,11 @@ class PagePuzzles:
         nc = await netcat_asked(request.query)
         puzzle = make_puzzle(number, seed)
         gone: PeerGone | None = None
+        sender, receiver = trio.open_memory_channel[bytes](1)
         async with set_up(puzzle) as places:
+            sender.send_nowait(encode_event(json.dumps(asdict(shown(puzzle, number, places, nc))), "puzzle"))
             with replacing(self._set, seat, (puzzle, places)):
-                try:
-                    async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
-                        text = asdict(shown(puzzle, number, places, nc))
-                        await body.send_chunk(encode_event(json.dumps(text), "puzzle"))
-                        while True:
-                            await trio.sleep(HEARTBEAT_SECONDS)
-                            await body.send_chunk(encode_comment("waiting"))
-                except PeerGone as error:  # a nursery would wrap it
-                    gone = error
+                gone = await send_events(receiver, trio.Event(), response)
         if gone is not None:
             raise gone
 

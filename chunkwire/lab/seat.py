@@ -25,20 +25,14 @@ MAX_TRIALS: Final = 32  # octets that clients may still ask for
 
 
 class Seat:
-    """One learner.
-
-    Attributes:
-        path: prefix of all paths of this learner: "" where there is one learner, else "/c/TOKEN".
-        token: what the page sends with each request that changes something.
-        trials: octets that clients are tried with, by name.
-    """
+    """One learner."""
 
     def __init__(self, path: str = "") -> None:
-        self.path = path
-        self.token = secrets.token_urlsafe(24)
+        self.path = path  # prefix of all paths of this learner: "" where there is one learner, else "/c/TOKEN"
+        self.token = secrets.token_urlsafe(24)  # what the page sends with each request that changes something
         self.watchers = Watchers()
         self.hands = Hands()
-        self.trials: OrderedDict[str, bytes] = OrderedDict()
+        self.trials: OrderedDict[str, bytes] = OrderedDict()  # octets that clients are tried with, by name
         self._runs: OrderedDict[str, RunControl] = OrderedDict()
 
     def keep_trial(self, octets: bytes) -> str:

@@ -22,18 +22,12 @@ Note = Callable[[str], None]
 
 
 class TalkLine(NamedTuple):
-    """One line of octets as it is shown.
+    """One line of octets as it is shown."""
 
-    Attributes:
-        t: seconds since the connection began, when its read returned.
-        is_first: of its read.
-        text: the octets, escaped.
-    """
-
-    t: float
+    t: float  # seconds since the connection began, when its read returned
     is_ours: bool
-    is_first: bool
-    text: str
+    is_first: bool  # of its read
+    text: str  # the octets, escaped
 
 
 async def connected(where: Address, note: Note) -> trio.SocketStream:

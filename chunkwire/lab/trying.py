@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -57,21 +58,6 @@ try:
     print("ok", len(connection.getresponse().read()), "octets of content")
 except Exception as error:
     print(f"{type(error).__name__}: {error}")
-"""
-_GO: Final = """
-package main
-
-import ("fmt"; "io"; "net/http"; "os")
-
-func main() {
-    response, err := http.Get("http://" + os.Args[1] + os.Args[2])
-    if err == nil {
-        var had int64
-        had, err = io.Copy(io.Discard, response.Body)
-        if err == nil { fmt.Println("ok", had, "octets of content"); return }
-    }
-    fmt.Println(err)
-}
 """
 
 
@@ -158,7 +144,7 @@ def _build_go() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="chunkwire-lab-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     source = folder / "client.go"
-    source.write_text(_GO)
+    source.write_text(resources.files("chunkwire.lab").joinpath("client.go").read_text("utf-8"), "utf-8")
     program = folder / "client"
     subprocess.run(
         ("go", "build", "-o", program, source), check=True, timeout=BUILD_SECONDS, capture_output=True, cwd=folder

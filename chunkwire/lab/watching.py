@@ -64,14 +64,10 @@ class Watcher:
 
 
 class Watched:
-    """Takes the records of one exchange.
-
-    Attributes:
-        later: queues work that makes records.
-    """
+    """Takes the records of one exchange."""
 
     def __init__(self, watchers: Watchers, number: int, place: str) -> None:
-        self.later = watchers.later
+        self.later = watchers.later  # queues work that makes records
         self._watchers = watchers
         self._where = f',"x":{number},"place":{json.dumps(place)},"at":'
         self._began = 0.0

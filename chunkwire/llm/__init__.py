@@ -34,7 +34,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect
 
 def route(path: str) -> Dialect | None:
     """Return the dialect of a POST to this path (encoded, without query), None for no dialect."""
-    return next((dialect for dialect in _ALL if dialect.claims(path)), None)
+    return next((dialect for dialect in _ALL if dialect.matches_path(path)), None)
 
 
 def recognize(payload: object, name: str = "") -> Dialect | None:
@@ -46,4 +46,4 @@ def recognize(payload: object, name: str = "") -> Dialect | None:
     if not isinstance(payload, dict):
         return None
     named = {"type": name, **payload}
-    return next((dialect for dialect in _ALL if dialect.speaks(named)), None)
+    return next((dialect for dialect in _ALL if dialect.matches_payload(named)), None)

@@ -27,20 +27,8 @@ from chunkwire.llm.answer import (
 from chunkwire.llm.asking import messages_body
 from chunkwire.llm.dialect import JSON, Dialect, Piece, arguments_of, json_request
 from chunkwire.llm.errors import STATUS_OF
-from chunkwire.llm.question import (
-    Field,
-    ModelRequest,
-    Question,
-    Tool,
-    body_of,
-    choose,
-    join_path,
-    refuse,
-    required,
-    stream_flag,
-    two_sided,
-)
-from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
+from chunkwire.llm.question import Field, ModelRequest, Question, Tool, refuse, required, stream_flag, two_sided
+from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
@@ -49,7 +37,7 @@ _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _FOREIGN: Final = ("n", "logprobs", "top_logprobs", "response_format")  # of OpenAI's form; the service refuses them
-_STOPS: Final[Mapping[str, StopReason]] = {
+STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
     "max_tokens": StopReason.LENGTH,
@@ -57,7 +45,7 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     "tool_use": StopReason.TOOL_CALLS,
     "refusal": StopReason.FILTER,
 }
-_STOP_REASON: Final[Mapping[StopReason, str]] = {
+STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "refusal",
@@ -81,12 +69,12 @@ _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
 class MessagesInterpreter(Interpreter):
     """The meaning of the events of a message."""
 
-    ending = ENDINGS["anthropic"]
+    terminal = "event: message_stop"
+    finish = "a stop_reason"
 
     def __init__(self) -> None:
         super().__init__()
         self._usage: dict[str, object] = {}
-        self._calls = ToolIndex()
         self._others: set[str] = set()  # the indexes of blocks that are no calls
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
@@ -117,9 +105,8 @@ class MessagesInterpreter(Interpreter):
     def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
-            given = at(
-                block, "input"
-            )  # {} in Anthropic's own streams; all of it from some proxies and in a whole message
+            # {} in Anthropic's own streams; all of it from some proxies and in a whole message
+            given = at(block, "input")
             arguments = dump(given) if given and isinstance(given, dict) else ""
             yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), arguments)
             return
@@ -141,7 +128,7 @@ class MessagesInterpreter(Interpreter):
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
         if reason := text_at(delta, "stop_reason"):
             self.is_finished = True
-            yield Stop(_STOPS.get(reason, StopReason.OTHER))
+            yield Stop(STOPS.get(reason, StopReason.OTHER))
         self._note_usage(usage)
         if number_at(usage, "output_tokens") is not None:
             yield Usage(
@@ -164,34 +151,31 @@ class AnthropicMessages(Dialect):
     id_prefix = "msg_"
     call_prefix = "toolu_"
     path = re.compile(r"/v1/messages\Z")
+    key_field = b"x-api-key"  # of the documentation; the SDK sends a bearer token
     request_id_field = b"request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.OVERLOADED: 529}
     keep_alive = encode_event('{"type":"ping"}', "ping")
     interpreter = MessagesInterpreter
 
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is an event of a message, or one."""
         kind = text_at(payload, "type")
         is_message = kind == "message" and isinstance(payload.get("content"), list) and "role" in payload
         return is_message or kind.startswith(_EVENTS)
-
-    def key_of(self, request: ModelRequest) -> str | None:
-        """Return the `x-api-key` of the documentation, or the bearer token that the SDK sends."""
-        return (request.get(b"x-api-key") or b"").decode("latin-1") or request.bearer or None
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         version = request.get(b"anthropic-version")
         if version is None:
             raise refuse("anthropic-version: header is required")
-        return parse_body(body_of(request), version=version)
+        return parse_body(request.body_object(), version=version)
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` has no /v1, as the SDK's base_url."""
         fields: list[Field] = [(b"accept", JSON), (b"anthropic-version", _VERSION)]
         if key:
-            fields.append((b"x-api-key", key.encode()))
-        return json_request(join_path(base, b"v1/messages"), messages_body(question), *fields)
+            fields.append((self.key_field, key.encode()))
+        return json_request(base, b"v1/messages", messages_body(question), *fields)
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, a piece an event; see `Dialect`."""
@@ -235,7 +219,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
         schema=next(filter(None, (at(body, *place, "schema") for place in _FORMATS)), None),
     )
     mode = text_at(body, "tool_choice", "type")
-    return choose(question, _CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
+    return question.choosing(_CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
 
 
 def refuse_foreign(body: object, before: str = "") -> None:
@@ -282,7 +266,7 @@ def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
         yield _error_payload(answer.error), False
         return
     yield {"type": "content_block_stop", "index": index}, False
-    delta = {"stop_reason": _STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
+    delta = {"stop_reason": STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
     yield {"type": "message_delta", "delta": delta, "usage": _usage(answer.usage)}, False
     yield {"type": "message_stop"}, False
 
@@ -304,7 +288,7 @@ def whole(answer: Answer) -> dict[str, object]:
         "role": "assistant",
         "model": answer.model,
         "content": content,
-        "stop_reason": _STOP_REASON.get(answer.stop, "end_turn"),
+        "stop_reason": STOP_REASON.get(answer.stop, "end_turn"),
         "stop_sequence": None,
         "usage": _usage(answer.usage),
     }

@@ -20,29 +20,16 @@ from typing import ClassVar, Final
 from chunkwire.llm import anthropic
 from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason
 from chunkwire.llm.asking import converse_body
-from chunkwire.llm.bedrock_reading import BedrockReader
-from chunkwire.llm.dialect import Dialect, Piece, Reader, Reply, arguments_of, json_request
+from chunkwire.llm.bedrock_reading import BedrockReader, ConverseInterpreter
+from chunkwire.llm.dialect import Dialect, Piece, Reply, arguments_of, json_request
 from chunkwire.llm.errors import STATUS_OF, read_error
 from chunkwire.llm.eventstream import encode_message
-from chunkwire.llm.question import (
-    Field,
-    ModelRequest,
-    Question,
-    Tool,
-    body_of,
-    choose,
-    join_path,
-    percent_decode,
-    percent_encode,
-    refuse,
-    two_sided,
-)
+from chunkwire.llm.question import Field, ModelRequest, Question, Tool, refuse, two_sided, url_decode, url_encode
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
 _STOP_REASON: Final[Mapping[StopReason, str]] = {
-    StopReason.LENGTH: "max_tokens",
-    StopReason.TOOL_CALLS: "tool_use",
+    **anthropic.STOP_REASON,
     StopReason.FILTER: "content_filtered",
     StopReason.REFUSAL: "content_filtered",
 }
@@ -70,8 +57,9 @@ class Bedrock(Dialect):
     request_id_field = b"x-amzn-requestid"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
     keep_alive = None  # the event stream has no message for it
+    interpreter = ConverseInterpreter
 
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a whole answer of Converse; the binary messages have a type of their own."""
         return "stopReason" in payload and isinstance(payload.get("output"), dict)
 
@@ -85,9 +73,9 @@ class Bedrock(Dialect):
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         rest, _, operation = request.path.rpartition("/")
-        model = percent_decode(rest.rpartition("/model/")[2].encode("latin-1"))
+        model = url_decode(rest.rpartition("/model/")[2].encode("latin-1"))
         is_stream = operation in ("converse-stream", "invoke-with-response-stream")
-        body = body_of(request)
+        body = request.body_object()
         paths = items_at(body, "additionalModelResponseFieldPaths")
         if operation.startswith("invoke"):
             if "anthropic_version" not in body:
@@ -113,16 +101,16 @@ class Bedrock(Dialect):
         )
         choice = at(body, "toolConfig", "toolChoice")
         named = text_at(choice, "tool", "name")
-        return choose(question, "required" if at(choice, "any") is not None or named else "auto", named)
+        return question.choosing("required" if at(choice, "any") is not None or named else "auto", named)
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request for a question, to Converse."""
         fields = [(b"authorization", b"Bearer " + key.encode())] if key else []
         operation = b"converse-stream" if question.is_stream else b"converse"
-        target = join_path(base, b"model/%s/%s" % (percent_encode(question.model), operation))
-        return json_request(target, converse_body(question), *fields)
+        path = b"model/%s/%s" % (url_encode(question.model), operation)
+        return json_request(base, path, converse_body(question), *fields)
 
-    def reader(self) -> Reader:
+    def reader(self) -> BedrockReader:
         """Return a reader for one answer."""
         return BedrockReader()
 

@@ -24,33 +24,30 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
-from chunkwire.llm.errors import NO_REASON, error_in, kind_of_status
+from chunkwire.llm.errors import NO_REASON, error_in, kind_of_name, kind_of_status
 from chunkwire.llm.eventstream import BinaryMessage as Frame
 from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder
-from chunkwire.llm.names import kind_of_name
-from chunkwire.llm.reading import ENDINGS, AnswerReader, Interpreter, ToolIndex
+from chunkwire.llm.reading import AnswerReader, Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 
 _STOPS: Final[Mapping[str, StopReason]] = {
-    "end_turn": StopReason.STOP,
-    "stop_sequence": StopReason.STOP,
-    "max_tokens": StopReason.LENGTH,
-    "model_context_window_exceeded": StopReason.LENGTH,
-    "tool_use": StopReason.TOOL_CALLS,
+    **anthropic.STOPS,
     "guardrail_intervened": StopReason.FILTER,
     "content_filtered": StopReason.FILTER,
 }
 
 
-class _ConverseInterpreter(Interpreter):
-    ending = ENDINGS["bedrock"]
+class ConverseInterpreter(Interpreter):
+    """The meaning of the messages of a stream, and of a whole answer."""
+
+    terminal = "messageStop"
 
     def __init__(self) -> None:
         super().__init__()
         self._inner = anthropic.MessagesInterpreter()
-        self._calls = ToolIndex()
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
+        """Return what a message means, by its event type."""
         block = number_at(payload, "contentBlockIndex")
         match name:
             case "":
@@ -110,17 +107,17 @@ class _ConverseInterpreter(Interpreter):
         return Stop(_STOPS.get(reason, StopReason.OTHER))
 
 
-class BedrockReader(AnswerReader[Frame]):
+class BedrockReader(AnswerReader):
     """Read an answer that comes as binary messages."""
 
     unit = "message"
 
     def __init__(self) -> None:
-        super().__init__(_ConverseInterpreter())
+        super().__init__(ConverseInterpreter())
         self._decoder = MessageDecoder()
 
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
-        if not self._units and self._is_other():
+        if not self._units and self._is_no_stream():
             return
         frames: list[Frame] = []
         broken: BrokenMessage | None = None
@@ -134,8 +131,8 @@ class BedrockReader(AnswerReader[Frame]):
         if broken is not None and not self.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(broken)))
 
-    def _is_other(self) -> bool:
-        """Say whether this is text: a message begins with the highest octet of its length, which is 0."""
+    def _is_no_stream(self) -> bool:
+        """Say whether the body is text; a message begins with the highest octet of its length, which is 0."""
         return self._head.lstrip()[:1] > b" "
 
     @property

@@ -1,21 +1,21 @@
 """The interface of a dialect: requests and answers of one provider, read and written.
 
 The rule here: what every dialect's file implements, and what most of them share. A dialect has no state; the state of
-one stream is in its `Reader`. What this module must not know: sockets, clocks, keys.
+one stream is in its `AnswerReader`. What this module must not know: sockets, clocks, keys.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, WholeToolCall
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, WholeToolCall
 from chunkwire.llm.errors import STATUS_OF, read_error, retry_fields
 from chunkwire.llm.question import Field, ModelRequest, Question
-from chunkwire.llm.reading import Interpreter, SseReader
+from chunkwire.llm.reading import AnswerReader, Interpreter, SseReader
 from chunkwire.llm.shape import dump, load_object
 from chunkwire.wire.sse import encode_comment
 
@@ -40,33 +40,6 @@ class Piece:
     is_token: bool = False
 
 
-class Reader(Protocol):
-    """The state of one answer being read. The same octets give the same events, however they are cut."""
-
-    @property
-    def is_complete(self) -> bool:
-        """The answer is whole, even if the body is cut from here on.
-
-        True after the dialect's terminal event, and after an `end_of_input` that returned no error.
-        """
-        ...
-
-    def feed(self, octets: bytes) -> list[AnswerEvent]:
-        """Return what these octets complete. A `ProviderError` is the last event; what is fed after it is ignored."""
-        ...
-
-    def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
-        """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or has no content.
-
-        Call it once: at the end of the body, or after `is_complete` when no more is read.
-
-        Args:
-            broken: what ended the body early: a cut, a timeout; returned where the answer is not whole. None for a
-                body that ended properly.
-        """
-        ...
-
-
 def arguments_of(call: WholeToolCall) -> dict[str, object]:
     """Return the arguments of a call as an object."""
     return load_object(call.json)
@@ -77,44 +50,40 @@ def json_reply(body: object, status: int = 200, *fields: Field) -> Reply:
     return Reply(status, ((b"content-type", JSON), *fields), dump(body).encode())
 
 
-def json_request(target: bytes, body: object, *fields: Field) -> ModelRequest:
-    """Return a request of one JSON body; `fields` come after its Content-Type."""
+def json_request(base: bytes, path: bytes, body: object, *fields: Field, default_base: bytes = b"") -> ModelRequest:
+    """Return a request of one JSON body to a path under a base, under `default_base` where the base is "" or "/".
+
+    `fields` come after its Content-Type.
+    """
+    target = (base.rstrip(b"/") or default_base) + b"/" + path
     return ModelRequest(b"POST", target, ((b"content-type", JSON), *fields), dump(body).encode("utf-8", "replace"))
 
 
 class Dialect(ABC):
-    """One provider's dialect; by default it streams server-sent events.
+    """One provider's dialect; by default it streams server-sent events."""
 
-    Attributes:
-        name: on the command line: "openai", "anthropic".
-        path: matches the (still encoded) paths of its requests.
-        id_prefix, call_prefix: what the ids of its answers, and of its tool calls, begin with.
-        request_id_field: the response field with the provider's id of the request.
-        statuses: of its error responses.
-        keep_alive: what it sends between events as a sign of life; None where its clients take none.
-        interpreter: gives its events their meaning.
-    """
-
-    name: ClassVar[str]
-    path: ClassVar[re.Pattern[str]]
-    id_prefix: ClassVar[str] = ""
-    call_prefix: ClassVar[str] = "call_"
-    request_id_field: ClassVar[bytes]
-    statuses: ClassVar[Mapping[ErrorKind, int]] = STATUS_OF
+    name: ClassVar[str]  # on the command line: "openai", "anthropic"
+    path: ClassVar[re.Pattern[str]]  # matches the (still encoded) paths of its requests
+    id_prefix: ClassVar[str] = ""  # what the ids of its answers begin with
+    call_prefix: ClassVar[str] = "call_"  # likewise of its tool calls
+    key_field: ClassVar[bytes]  # the request field with the key, where that is no bearer token (RFC 6750 §2.1)
+    request_id_field: ClassVar[bytes]  # the response field with the provider's id of the request
+    statuses: ClassVar[Mapping[ErrorKind, int]] = STATUS_OF  # of its error responses
+    # what it sends between events as a keep-alive; None where its clients take none
     keep_alive: ClassVar[bytes | None] = encode_comment("keep-alive")
-    interpreter: ClassVar[Callable[[], Interpreter]]
+    interpreter: ClassVar[type[Interpreter]]  # gives its events their meaning
 
-    def claims(self, path: str) -> bool:
+    def matches_path(self, path: str) -> bool:
         """Say whether a POST to this (still encoded) path is a request in this dialect."""
         return self.path.search(path) is not None
 
     @abstractmethod
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object belongs to this dialect's streams or whole answers, and to no other's."""
 
-    @abstractmethod
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the key in a request, None where there is none that can be read."""
+        return (request.get(self.key_field) or b"").decode("latin-1") or request.bearer or None
 
     @abstractmethod
     def parse_request(self, request: ModelRequest) -> Question:
@@ -128,9 +97,9 @@ class Dialect(ABC):
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request for a question; the dialect's own paths are appended to `base`."""
 
-    def reader(self) -> Reader:
+    def reader(self) -> AnswerReader:
         """Return a reader for one answer."""
-        return SseReader(type(self).interpreter())
+        return SseReader(self.interpreter())
 
     def read_error(
         self, status: int, fields: tuple[Field, ...], body: bytes, now: float | None = None

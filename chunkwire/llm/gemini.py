@@ -35,17 +35,14 @@ from chunkwire.llm.question import (
     Question,
     Role,
     Tool,
-    body_of,
-    choose,
     count_of,
-    join_path,
-    percent_decode,
-    percent_encode,
     refuse,
     required,
     text_of,
+    url_decode,
+    url_encode,
 )
-from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
+from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
@@ -59,25 +56,14 @@ _CALLERS: Final = frozenset(
 _STOPS: Final[Mapping[str, StopReason]] = {
     "STOP": StopReason.STOP,
     "MAX_TOKENS": StopReason.LENGTH,
-    "SAFETY": StopReason.FILTER,
-    "RECITATION": StopReason.FILTER,
-    "BLOCKLIST": StopReason.FILTER,
-    "PROHIBITED_CONTENT": StopReason.FILTER,
-    "SPII": StopReason.FILTER,
-    "IMAGE_SAFETY": StopReason.FILTER,
-    "IMAGE_PROHIBITED_CONTENT": StopReason.FILTER,
-    "IMAGE_RECITATION": StopReason.FILTER,
+    **dict.fromkeys(("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"), StopReason.FILTER),
+    **dict.fromkeys(("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"), StopReason.FILTER),
     "MODEL_ARMOR": StopReason.FILTER,
 }
 # The model made something, most often a call, that the service could not use and did not return.
 _FAILURES: Final = frozenset(
-    [
-        "MALFORMED_FUNCTION_CALL",
-        "MALFORMED_RESPONSE",
-        "MISSING_THOUGHT_SIGNATURE",
-        "TOO_MANY_TOOL_CALLS",
-        "UNEXPECTED_TOOL_CALL",
-    ]
+    {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"}
+    | {"TOO_MANY_TOOL_CALLS", "UNEXPECTED_TOOL_CALL"}
 )
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "MAX_TOKENS",
@@ -99,13 +85,11 @@ _STATUS: Final[Mapping[ErrorKind, str]] = {
 class GenerateContentInterpreter(Interpreter):
     """The meaning of the events of generated content; a whole answer has the form of one event."""
 
-    ending = ENDINGS["gemini"]
+    finish = "an event with a finishReason"
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_started = False
         self._index: int | None = None  # of the candidate that is the answer: the lowest
-        self._calls = ToolIndex()
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event means; the service sends no `event:` line."""
@@ -154,27 +138,28 @@ class Gemini(Dialect):
 
     name = "gemini"
     path = re.compile(r"/models/.*:(?:streamGenerateContent|generateContent)\Z")
+    key_field = b"x-goog-api-key"
     request_id_field = b"x-goog-request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 400, ErrorKind.TOO_LARGE: 400}
     keep_alive = None  # the SDK takes nothing but data
     interpreter = GenerateContentInterpreter
 
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a piece of generated content, or all of it."""
         return isinstance(payload.get("candidates"), list) or "promptFeedback" in payload
 
     def key_of(self, request: ModelRequest) -> str | None:
-        """Return the `x-goog-api-key`, or the `key` parameter."""
-        return (request.get(b"x-goog-api-key") or b"").decode("latin-1") or request.query("key") or None
+        """Return the key in a request, which may also be the parameter `key`."""
+        return super().key_of(request) or request.query("key") or None
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         model, _, method = request.path.rpartition("/models/")[2].rpartition(":")
-        body = _cased(body_of(request))
+        body = _cased(request.body_object())
         is_stream = method == "streamGenerateContent"
         config = at(body, "generationConfig")
         question = Question(
-            percent_decode(model.encode("latin-1")),
+            url_decode(model.encode("latin-1")),
             tuple(_messages(body)),
             tuple(_tools(body)),
             is_stream=is_stream,
@@ -188,14 +173,14 @@ class Gemini(Dialect):
         choice = at(body, "toolConfig", "functionCallingConfig")
         names = [name for name in items_at(choice, "allowedFunctionNames") if isinstance(name, str)]
         mode = text_at(choice, "mode").upper()
-        return choose(question, _CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
+        return question.choosing(_CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
-        fields = [(b"x-goog-api-key", key.encode())] if key else []
+        fields = [(self.key_field, key.encode())] if key else []
         method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
-        target = join_path(base, b"models/" + percent_encode(question.model) + method, default=b"/v1beta")
-        return json_request(target, gemini_body(question), *fields)
+        path = b"models/" + url_encode(question.model) + method
+        return json_request(base, path, gemini_body(question), *fields, default_base=b"/v1beta")
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the stream, or of the array."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import JSON, Dialect
-from chunkwire.llm.question import Field, Message, ModelRequest, Question, Role, refuse, text_of
+from chunkwire.llm.question import Field, Message, Question, Role, refuse, text_of
 from chunkwire.llm.shape import at, text_at
 
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
@@ -30,6 +30,7 @@ ROLES: Final[Mapping[str, Role]] = {
     "user": "user",
     "assistant": "assistant",
 }
+CHAT_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool", "function": "tool"}
 
 
 def error_object(error: ProviderError) -> dict[str, object]:
@@ -47,11 +48,8 @@ def code_of(error: ProviderError) -> str:
 class OpenAIDialect(Dialect):
     """The common part of both."""
 
+    key_field = b"api-key"  # Azure's
     request_id_field = b"x-request-id"
-
-    def key_of(self, request: ModelRequest) -> str | None:
-        """Return the bearer token (RFC 6750 §2.1), or Azure's `api-key`."""
-        return request.bearer or (request.get(b"api-key") or b"").decode("latin-1") or None
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
         """Return the body of a refusal."""
@@ -118,7 +116,8 @@ def logprob(rank: int) -> float:
     return -0.1 - rank
 
 
-def fields_for(key: str) -> tuple[Field, ...]:
-    """Return the fields of a request beside its Content-Type; "" is no key."""
+def fields_for(key: str, key_field: bytes = b"") -> tuple[Field, ...]:
+    """Return the fields beside Content-Type; "" is no key, and a key without a field is sent as a bearer token."""
     accept = (b"accept", JSON)
-    return (accept, (b"authorization", b"Bearer " + key.encode())) if key else (accept,)
+    key_line = (key_field, key.encode()) if key_field else (b"authorization", b"Bearer " + key.encode())
+    return (accept, key_line) if key else (accept,)

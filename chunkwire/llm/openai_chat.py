@@ -27,33 +27,17 @@ from chunkwire.llm.answer import (
     Usage,
 )
 from chunkwire.llm.asking import chat_body
-from chunkwire.llm.dialect import JSON, Piece, json_request
-from chunkwire.llm.errors import error_in
-from chunkwire.llm.names import kind_of_name
-from chunkwire.llm.openai import ROLES, OpenAIDialect, error_object, fields_for, logprobs_of, message_of, schema_of
-from chunkwire.llm.question import (
-    Field,
-    ModelRequest,
-    Question,
-    Role,
-    Tool,
-    body_of,
-    choose,
-    count_of,
-    join_path,
-    percent_decode,
-    percent_encode,
-    required,
-    stream_flag,
-)
-from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
+from chunkwire.llm.dialect import Piece, json_request
+from chunkwire.llm.errors import error_in, kind_of_name
+from chunkwire.llm.openai import CHAT_ROLES, OpenAIDialect, error_object, fields_for, logprobs_of, message_of, schema_of
+from chunkwire.llm.question import ModelRequest, Question, Tool, count_of, required, stream_flag, url_decode, url_encode
+from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 MAX_CHOICES: Final = 128  # as OpenAI
 _DONE: Final = "[DONE]"
 _AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
-_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool", "function": "tool"}
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "length",
     StopReason.TOOL_CALLS: "tool_calls",
@@ -89,18 +73,19 @@ _BESIDE_CONTENT: Final = frozenset(
 
 
 class _ChatInterpreter(Interpreter):
-    ending = ENDINGS["openai"]
+    terminal = "data: [DONE]"
+    finish = "a finish_reason"
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_started = False
         self._is_refusal = False
         self._has_deltas = False
         self._index: int | None = None  # of the choice that is the answer: the lowest
-        self._calls = ToolIndex()
         self._open: dict[object, tuple[str, str, int]] = {}  # id, name and number of the latest call by index
 
     def done(self) -> None:
+        # OpenAI documents `[DONE]` as the end of a stream. It ends an answer with content also without a finish:
+        # Gemini's OpenAI form and several bridges never send a reason to stop. No `Stop` is made up then.
         self.is_complete = True
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
@@ -251,19 +236,19 @@ class OpenAIChat(OpenAIDialect):
     id_prefix = "chatcmpl-"
     interpreter = _ChatInterpreter
 
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is a chunk, or a completion."""
         return isinstance(payload.get("choices"), list)
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
-        body = body_of(request)
+        body = request.body_object()
         model = _deployment(request.path) or str(required(body, "model", str))
         required(body, "messages", list)
         is_stream = stream_flag(body)
         question = Question(
             model,
-            tuple(message_of(item, f"messages[{n}]", _ROLES) for n, item in enumerate(items_at(body, "messages"))),
+            tuple(message_of(item, f"messages[{n}]", CHAT_ROLES) for n, item in enumerate(items_at(body, "messages"))),
             tuple(_tools(body)),
             is_stream=is_stream,
             wants_usage=not is_stream or at(body, "stream_options", "include_usage") is True,
@@ -275,12 +260,12 @@ class OpenAIChat(OpenAIDialect):
         )
         choice = at(body, "tool_choice")
         mode = text_at([choice], 0) or text_at(choice, "allowed_tools", "mode")
-        return choose(question, mode, text_at(choice, "function", "name"))
+        return question.choosing(mode, text_at(choice, "function", "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        target = join_path(base, b"chat/completions", default=b"/v1")
-        return json_request(target, chat_body(question), *fields_for(key))
+        body = chat_body(question)
+        return json_request(base, b"chat/completions", body, *fields_for(key), default_base=b"/v1")
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
@@ -336,14 +321,11 @@ class AzureChat(OpenAIChat):
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request for a question; its model is the deployment."""
-        target = b"openai/deployments/%s/chat/completions?api-version=%s" % (
-            percent_encode(question.model),
+        path = b"openai/deployments/%s/chat/completions?api-version=%s" % (
+            url_encode(question.model),
             _AZURE_API_VERSION,
         )
-        fields: list[Field] = [(b"accept", JSON)]
-        if key:
-            fields.append((b"api-key", key.encode()))
-        return json_request(join_path(base, target), chat_body(question), *fields)
+        return json_request(base, path, chat_body(question), *fields_for(key, self.key_field))
 
 
 def _tools(body: object) -> Iterator[Tool]:
@@ -355,7 +337,7 @@ def _tools(body: object) -> Iterator[Tool]:
 def _deployment(path: str) -> str:
     """Return Azure's deployment, which is the model, "" where the path names none."""
     before, found, after = path.partition("/deployments/")
-    return percent_decode(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
+    return url_decode(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
 
 
 def _chunk_head(answer: Answer) -> dict[str, object]:

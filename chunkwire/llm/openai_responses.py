@@ -31,42 +31,25 @@ from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece, json_request
 from chunkwire.llm.errors import NO_REASON, error_in, reason_in
 from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, message_of, schema_of, token_logprobs
-from chunkwire.llm.question import (
-    Message,
-    ModelRequest,
-    Question,
-    Tool,
-    body_of,
-    choose,
-    join_path,
-    required,
-    stream_flag,
-    text_of,
-)
-from chunkwire.llm.reading import ENDINGS, Interpreter, ToolIndex
+from chunkwire.llm.question import Message, ModelRequest, Question, Tool, required, stream_flag, text_of
+from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 _INCOMPLETE_REASON: Final = {StopReason.LENGTH: "max_output_tokens", StopReason.FILTER: "content_filter"}
-_INCOMPLETE: Final[Mapping[str, StopReason]] = {
-    "max_output_tokens": StopReason.LENGTH,
-    "content_filter": StopReason.FILTER,
-}
-
+_INCOMPLETE: Final = {text: reason for reason, text in _INCOMPLETE_REASON.items()}
 _CALLS: Final = ("function_call", "custom_tool_call")
 
 
 class _ResponsesInterpreter(Interpreter):
-    ending = ENDINGS["openai-responses"]
+    terminal = "event: response.completed"
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_started = False
         self._is_refusal = False
         self._with_content: set[int | None] = set()  # indexes of the items of which text or a call came
         self._with_reasoning: set[int | None] = set()  # of those of which reasoning came
         self._with_arguments: set[int | None] = set()  # of the calls of which arguments came
-        self._calls = ToolIndex()
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         kind = text_at(payload, "type") or name
@@ -187,13 +170,13 @@ class OpenAIResponses(OpenAIDialect):
     id_prefix = "resp_"
     interpreter = _ResponsesInterpreter
 
-    def speaks(self, payload: Mapping[str, object]) -> bool:
+    def matches_payload(self, payload: Mapping[str, object]) -> bool:
         """Say whether an object is an event of a response, or one."""
         return text_at(payload, "type").startswith("response.") or payload.get("object") == "response"
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
-        body = body_of(request)
+        body = request.body_object()
         model = str(required(body, "model", str))
         functions = [tool for tool in items_at(body, "tools") if text_at(tool, "type") == "function"]
         summary = text_at(body, "reasoning", "summary") or text_at(body, "reasoning", "generate_summary")
@@ -211,11 +194,11 @@ class OpenAIResponses(OpenAIDialect):
         )
         choice = at(body, "tool_choice")
         mode = text_at([choice], 0) or text_at(choice, "mode")
-        return choose(question, mode, text_at(choice, "name"))
+        return question.choosing(mode, text_at(choice, "name"))
 
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
         """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        return json_request(join_path(base, b"responses", default=b"/v1"), responses_body(question), *fields_for(key))
+        return json_request(base, b"responses", responses_body(question), *fields_for(key), default_base=b"/v1")
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""

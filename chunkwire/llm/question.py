@@ -45,8 +45,8 @@ class ModelRequest:
         """Return the decoded value of a query parameter, None where it is absent."""
         for pair in self.target.partition(b"?")[2].split(b"&"):
             key, _, value = pair.partition(b"=")
-            if percent_decode(key) == name:
-                return percent_decode(value)
+            if url_decode(key) == name:
+                return url_decode(value)
         return None
 
     def get(self, name: bytes) -> bytes | None:
@@ -58,6 +58,17 @@ class ModelRequest:
         """The bearer token (RFC 6750 §2.1), "" where there is none."""
         scheme, _, token = (self.get(b"authorization") or b"").partition(b" ")
         return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+    def body_object(self) -> dict[str, object]:
+        """Return the JSON object in the body.
+
+        Raises:
+            RequestRefused: there is none.
+        """
+        try:
+            return load_object(self.body)
+        except ValueError as error:
+            raise refuse(f"body: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,26 @@ class Question:
         """The text of the last user turn, "" where there is none."""
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
 
+    def choosing(self, mode: str, name: str = "") -> Question:
+        """Return the question with a request's choice of tools.
+
+        Args:
+            mode: in OpenAI's terms: auto, none or required; "" for auto.
+            name: of the tool that must be called, "" for any.
+
+        Raises:
+            RequestRefused: another mode, or a tool that the request does not have.
+        """
+        if mode not in ("", "auto", "none", "required"):
+            raise refuse(f"tool_choice: expected auto, none, required or a tool, got {mode!r:.60}")
+        if mode == "none":
+            return replace(self, tools=())
+        if mode == "required" and not self.tools:
+            raise refuse("tool_choice: expected tools beside it, got none")
+        if name and all(tool.name != name for tool in self.tools):
+            raise refuse(f"tool_choice: expected the name of one of the tools, got {name!r:.60}")
+        return replace(self, tool_choice="required" if mode == "required" or name else "auto", named_tool=name)
+
 
 class RequestRefused(ChunkwireError):
     """The dialect does not accept a request; its `write_error` gives the response."""
@@ -152,18 +183,6 @@ class RequestRefused(ChunkwireError):
 def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefused:
     """Return the exception to raise."""
     return RequestRefused(ProviderError(kind, message))
-
-
-def body_of(request: ModelRequest) -> dict[str, object]:
-    """Return the JSON object in a request's body.
-
-    Raises:
-        RequestRefused: there is none.
-    """
-    try:
-        return load_object(request.body)
-    except ValueError as error:
-        raise refuse(f"body: {error}") from error
 
 
 def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
@@ -193,40 +212,14 @@ def stream_flag(body: object) -> bool:
     return value is True
 
 
-def percent_decode(octets: bytes) -> str:
+def url_decode(octets: bytes) -> str:
     """Return the decoded text; a % that encodes nothing stays, what is not UTF-8 is replaced."""
     return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), octets).decode("utf-8", "replace")
 
 
-def percent_encode(text: str) -> bytes:
+def url_encode(text: str) -> bytes:
     """Return a text as one path segment or query value (RFC 3986 §2.3)."""
     return _RESERVED.sub(lambda match: b"%%%02X" % match[0][0], text.encode("utf-8", "replace"))
-
-
-def join_path(base: bytes, rest: bytes, *, default: bytes = b"") -> bytes:
-    """Return `rest` under a base path, with one slash between; under `default` where the base is "" or "/"."""
-    return (base.rstrip(b"/") or default) + b"/" + rest
-
-
-def choose(question: Question, mode: str, name: str = "") -> Question:
-    """Return the question with the request's choice of tools.
-
-    Args:
-        mode: in OpenAI's terms: auto, none or required; "" for auto.
-        name: of the tool that must be called, "" for any.
-
-    Raises:
-        RequestRefused: another mode, or a tool that the request does not have.
-    """
-    if mode not in ("", "auto", "none", "required"):
-        raise refuse(f"tool_choice: expected auto, none, required or a tool, got {mode!r:.60}")
-    if mode == "none":
-        return replace(question, tools=())
-    if mode == "required" and not question.tools:
-        raise refuse("tool_choice: expected tools beside it, got none")
-    if name and all(tool.name != name for tool in question.tools):
-        raise refuse(f"tool_choice: expected the name of one of the tools, got {name!r:.60}")
-    return replace(question, tool_choice="required" if mode == "required" or name else "auto", named_tool=name)
 
 
 def count_of(body: object, *path: str, most: int) -> int:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Final
 
 from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError, Stop, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.elements import ElementDecoder
@@ -25,7 +24,7 @@ _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
 _FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")  # the start of a line of an event stream
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
-_SIGNS_OF_LIFE: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
+_KEEP_ALIVE_WORDS: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
 # Names of the dialects' own events: only in these, data that is no JSON is an error.
 _ANY_DIALECTS: Final = frozenset({"message", "data", "chunk", "completion"})
 _NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
@@ -33,56 +32,22 @@ _NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
 _MAY_BE_EMPTY: Final = frozenset({StopReason.LENGTH, StopReason.FILTER, StopReason.REFUSAL})
 
 
-Unit = TypeVar("Unit")
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerEnding:
-    """How the answers of a dialect end.
-
-    Attributes:
-        terminal: the terminal event; "" for a dialect that has none.
-        finish: what reports that the model has stopped; "" where only the terminal event does.
-    """
-
-    terminal: str
-    finish: str
-
-    def __str__(self) -> str:
-        """Return what was expected, for an error message."""
-        return self.terminal or f"{self.finish} and the end of the body"
-
-
-# When an answer is whole: after the terminal event, even if the body is cut then; after a finish, only if the body ends
-# properly. With neither it is incomplete, even if the body ends properly. `[DONE]` ends an answer with content also
-# without a finish: OpenAI documents it as the end of a stream, and Gemini's OpenAI form and several bridges never send
-# a reason to stop. No `Stop` is made up then.
-_CHAT: Final = AnswerEnding("data: [DONE]", "a finish_reason")
-ENDINGS: Final[Mapping[str, AnswerEnding]] = {
-    "openai": _CHAT,
-    "azure": _CHAT,
-    "openai-responses": AnswerEnding("event: response.completed", ""),
-    "anthropic": AnswerEnding("event: message_stop", "a stop_reason"),
-    "gemini": AnswerEnding("", "an event with a finishReason"),
-    "bedrock": AnswerEnding("messageStop", ""),
-}
-"""By the name of the dialect. A body of JSON has no terminal event: it ends with its finish and its last bracket."""
-
-
 class Interpreter(ABC):
     """The meaning of a dialect's events; the state of one answer.
 
-    Attributes:
-        ending: the dialect's row in `ENDINGS`.
-        is_complete: the terminal event was seen.
-        is_finished: a reason to stop was seen: the answer is whole if the body ends here.
+    An answer is whole after the terminal event, even if the body is cut then; after a finish, only if the body ends
+    properly. With neither it is incomplete, even if the body ends properly. A body of JSON has no terminal event: it
+    ends with its finish and its last bracket.
     """
 
-    ending: ClassVar[AnswerEnding]
+    terminal: ClassVar[str] = ""  # the terminal event; "" for a dialect that has none
+    finish: ClassVar[str] = ""  # what reports that the model has stopped; "" where only the terminal event does
 
     def __init__(self) -> None:
-        self.is_complete = False
-        self.is_finished = False
+        self.is_complete = False  # the terminal event was seen
+        self.is_finished = False  # a reason to stop was seen
+        self._is_started = False
+        self._calls = ToolIndex()
 
     @abstractmethod
     def take(self, name: str, payload: dict[str, object]) -> Iterable[AnswerEvent]:
@@ -114,11 +79,12 @@ class ToolIndex:
         return self._ordinals.setdefault(key, len(self._ordinals))
 
 
-class AnswerReader(ABC, Generic[Unit]):
-    """Reads units (events or binary messages) one by one, until one is broken.
+class AnswerReader(ABC):
+    """Reads one answer, unit (event or binary message) by unit, until one is broken.
 
-    A body that begins as JSON is read as JSON: a provider that cannot stream answers with one whole object, Gemini
-    with an array, and many with an error under a status of 200.
+    The same octets give the same events, however they are cut. A body that begins as JSON is read as JSON: a provider
+    that cannot stream answers with one whole object, Gemini with an array, and many with an error under a status of
+    200.
     """
 
     unit: ClassVar[str]
@@ -138,11 +104,14 @@ class AnswerReader(ABC, Generic[Unit]):
 
     @property
     def is_complete(self) -> bool:
-        """The answer is whole; see `Reader`."""
+        """The answer is whole, even if the body is cut from here on.
+
+        True after the dialect's terminal event, and after an `end_of_input` that returned no error.
+        """
         return (self._is_whole or self._interpreter.is_complete) and not self._is_failed
 
     def feed(self, octets: bytes) -> list[AnswerEvent]:
-        """Return what these octets complete; see `Reader`."""
+        """Return what these octets complete. A `ProviderError` is the last event; what is fed after it is ignored."""
         found: list[AnswerEvent] = []
         if self._is_failed or self._is_whole or self._is_past_end:
             return found
@@ -155,31 +124,39 @@ class AnswerReader(ABC, Generic[Unit]):
             self._read_elements(self._elements, octets, found)
         elif (
             not self._units
-            and self._is_other()
+            and self._is_no_stream()
             and (len(self._head) >= HEAD_OCTETS or b"</html>" in self._head.lower())
         ):
-            found.append(self._no_stream())
+            found.append(self._no_stream_error())
         else:
             self._read(octets, found)
         return found
 
     def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
-        """Return what the end of the body completes, and last an error; see `Reader`."""
+        """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or has no content.
+
+        Call it once: at the end of the body, or after `is_complete` when no more is read.
+
+        Args:
+            broken: what ended the body early: a cut, a timeout; returned where the answer is not whole. None for a
+                body that ended properly.
+        """
         found: list[AnswerEvent] = []
         if self._is_failed or self._is_whole:
             return found
         if broken is None and self._elements is None and not self._read_last(found):
             return found
         found += self._joiner.flush()
-        if self._interpreter.is_complete or (broken is None and self._is_ended()):
+        is_ended = broken is None and self._interpreter.is_finished and not self._ends_inside
+        if self._interpreter.is_complete or is_ended:
             if self._has_content or self._stop in _MAY_BE_EMPTY:
                 self._is_whole = True
                 found += [ToolCall(index, "", "", "{}") for index in sorted(self._without_arguments)]
             else:
-                found.append(self._fail(ErrorKind.EMPTY, self._nothing()))
+                found.append(self._fail(ErrorKind.EMPTY, self._empty_message()))
             return found
         self._is_failed = True
-        found.append(broken or self._lack())
+        found.append(broken or self._incomplete_error())
         return found
 
     @abstractmethod
@@ -196,14 +173,14 @@ class AnswerReader(ABC, Generic[Unit]):
         """The input ends inside a unit."""
 
     @abstractmethod
-    def _is_other(self) -> bool:
+    def _is_no_stream(self) -> bool:
         """Say whether the body begins as something else than a stream."""
 
     @abstractmethod
-    def _meanings(self, unit: Unit) -> Iterable[AnswerEvent]:
+    def _meanings(self, unit: Any) -> Iterable[AnswerEvent]:
         """Return what a unit means; ValueError: it is broken."""
 
-    def _take(self, unit: Unit, found: list[AnswerEvent]) -> bool:
+    def _take(self, unit: Any, found: list[AnswerEvent]) -> bool:
         """Add what one unit means; return False after an error."""
         self._units += 1
         return self._add(self._meanings(unit), found, is_after=self._interpreter.is_complete)
@@ -275,34 +252,33 @@ class AnswerReader(ABC, Generic[Unit]):
         self._is_failed = True
         return ProviderError(kind, message, is_ours=True)
 
-    def _is_ended(self) -> bool:
-        is_inside = self._is_inside if self._elements is None else not self._elements.is_between
-        return self._interpreter.is_finished and not is_inside
+    @property
+    def _ends_inside(self) -> bool:
+        return self._is_inside if self._elements is None else not self._elements.is_between
 
-    def _no_stream(self) -> ProviderError:
+    def _no_stream_error(self) -> ProviderError:
         self._is_failed = True
         return read_error(200, (), self._head)
 
-    def _nothing(self) -> str:
+    def _empty_message(self) -> str:
         reason = "" if self._stop is None else f", and {self._stop.value!r} as the reason to stop"
         return f"expected text or a tool call, got the end of an answer without either{reason}"
 
-    def _lack(self) -> ProviderError:
-        if not self._units and self._is_other() and self._elements is None:
-            return self._no_stream()
-        is_inside = self._is_inside if self._elements is None else not self._elements.is_between
-        where = f", in the middle of {self._name_unit(self._units + 1)}" if is_inside else self._after()
-        ending = self._interpreter.ending if self._elements is None else "the end of the JSON"
+    def _incomplete_error(self) -> ProviderError:
+        if not self._units and self._is_no_stream() and self._elements is None:
+            return self._no_stream_error()
+        where = f" after {self._units} {self.unit if self._elements is None else 'object'}s"
+        if self._ends_inside:
+            where = f", in the middle of {self._name_unit(self._units + 1)}"
+        ending = self._interpreter.terminal or f"{self._interpreter.finish} and the end of the body"
+        ending = ending if self._elements is None else "the end of the JSON"
         return self._fail(ErrorKind.INCOMPLETE, f"expected {ending}, got the end of input{where}")
-
-    def _after(self) -> str:
-        return f" after {self._units} {self.unit if self._elements is None else 'object'}s"
 
     def _name_unit(self, number: int) -> str:
         return f"{self.unit if self._elements is None else 'object'} {number}"
 
 
-class SseReader(AnswerReader[SseEvent | SseComment]):
+class SseReader(AnswerReader):
     """Read an answer that comes as server-sent events."""
 
     unit = "event"
@@ -342,7 +318,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
     def _is_inside(self) -> bool:
         return self._is_cut
 
-    def _is_other(self) -> bool:
+    def _is_no_stream(self) -> bool:
         lines = self._head.splitlines()
         return bool(lines) and not any(map(_FIELD.match, lines))
 
@@ -355,7 +331,7 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
         if unit.event.lower() == "error":
             yield error_of_event(data)
             return
-        if not data.startswith("{") and _is_sign_of_life(unit.event, data):
+        if not data.startswith("{") and _is_keep_alive(unit.event, data):
             return
         for payload in self._payloads(data):
             if (error := error_in(payload)) is not None:
@@ -386,10 +362,10 @@ class SseReader(AnswerReader[SseEvent | SseComment]):
                     raise ValueError(f"expected a JSON object, got {glimpse(data)}")
 
 
-def _is_sign_of_life(name: str, data: str) -> bool:
+def _is_keep_alive(name: str, data: str) -> bool:
     """Say whether data that is no object is a proxy's keep-alive: `event: ping` with the time, `data: ping`."""
     is_foreign = name not in _ANY_DIALECTS and not name.startswith(_NAME_PREFIXES)
-    return (is_foreign and not data.startswith("[")) or data.strip(": ").lower() in _SIGNS_OF_LIFE
+    return (is_foreign and not data.startswith("[")) or data.strip(": ").lower() in _KEEP_ALIVE_WORDS
 
 
 def _is_done(data: str) -> bool:

@@ -9,50 +9,45 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import AnswerEvent, Reasoning, Text, ToolCall
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_Key: TypeAlias = type[Text] | type[Reasoning] | int
+"""A text of an answer: its own, its reasoning, or the arguments of a tool call, by index."""
 
 
 class SurrogateJoiner:
     """Pass events on, without lone surrogates in their texts."""
 
     def __init__(self) -> None:
-        self._held: dict[object, tuple[str, AnswerEvent]] = {}  # the first half, and its event
+        self._held: dict[_Key, str] = {}  # the first half of a pair, by the text that it is of
 
     def take(self, event: AnswerEvent, found: list[AnswerEvent]) -> None:
         """Add the event with its text joined; nothing where all of its text is held."""
         if isinstance(event, Text | Reasoning):
-            joined = self._join(type(event), event, event.text)
+            joined = self._join(type(event), event.text)
             if joined is event.text:
                 found.append(event)
             elif joined:
                 found.append(replace(event, text=joined))
         elif isinstance(event, ToolCall):
-            found.append(replace(event, arguments=self._join(event.index, event, event.arguments)))
+            found.append(replace(event, arguments=self._join(event.index, event.arguments)))
         else:
             found.append(event)
 
     def flush(self) -> Iterator[AnswerEvent]:
         """Yield what is held as U+FFFD."""
         held, self._held = self._held, {}
-        for _, event in held.values():
-            match event:
-                case Text():
-                    yield Text("\ufffd")
-                case Reasoning():
-                    yield Reasoning("\ufffd")
-                case ToolCall():
-                    yield ToolCall(event.index, "", "", "\ufffd")
+        for key in held:
+            yield ToolCall(key, "", "", "\ufffd") if isinstance(key, int) else key("\ufffd")
 
-    def _join(self, key: object, event: AnswerEvent, text: str) -> str:
+    def _join(self, key: _Key, text: str) -> str:
         if not self._held and _SURROGATE.search(text) is None:
             return text
-        first, _ = self._held.pop(key, ("", event))
-        text = first + text
+        text = self._held.pop(key, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
-            self._held[key] = (text[-1], event)
+            self._held[key] = text[-1]
             text = text[:-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -63,7 +63,7 @@ def understand(kind: str, request: ModelRequest) -> AskedModel | None:
     """
     for name, dialect in DIALECTS.items():
         family = "openai" if name == "azure" else name.partition("-")[0]
-        if family == kind and request.method == b"POST" and dialect.claims(request.path):
+        if family == kind and request.method == b"POST" and dialect.matches_path(request.path):
             return AskedModel(dialect, dialect.parse_request(request))
     return None
 

@@ -97,6 +97,7 @@ async def asking(
     patience: Patience = AT_ONCE,
     limits: ServerSettings | None = None,
     share: float = 1.0,
+    passes_reasoning: bool = True,
 ) -> AsyncIterator[Asked]:
     """Serve an endpoint in front of these providers, named a, b, c."""
     async with AsyncExitStack() as stack:
@@ -114,11 +115,8 @@ async def asking(
             providers.append(Provider(name, DIALECTS[fake.dialect], url, f"m-{name}", fake.key, gate))
         lines: list[str] = []
         pool = stack.enter_context(Pool())
-        settings = settings or AskSettings()
-        relay = Relay(
-            providers, patience, pool=pool, budget=RetryBudget(share), passes_reasoning=settings.passes_reasoning
-        )
-        answers = Answers(relay, settings, write_audit=lines.append)
+        relay = Relay(providers, patience, pool=pool, budget=RetryBudget(share), passes_reasoning=passes_reasoning)
+        answers = Answers(relay, settings or AskSettings(), write_audit=lines.append)
         running = await stack.enter_async_context(
             serving(*ask_resources(answers), pacer=TrioPacer(), settings=limits or ServerSettings())
         )

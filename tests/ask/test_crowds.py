@@ -94,7 +94,7 @@ async def test_a_full_provider_gives_its_questions_to_the_next() -> None:
 
 async def test_waiting_for_a_full_provider_has_a_timeout() -> None:
     held = Held()
-    patience = Patience(attempts=1, queue=0.05)
+    patience = Patience(attempts=1, queue_timeout=0.05)
     async with asking(Fake(responder=held, most=1), patience=patience) as asked, trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask, "one", name="one")
         with trio.fail_after(PATIENCE):

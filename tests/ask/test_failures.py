@@ -67,7 +67,8 @@ async def test_a_failure_before_the_first_token_has_a_status_unless_the_next_pro
 
 async def test_a_provider_that_sends_no_token_in_time_is_a_504() -> None:
     async with asking(
-        Fake(responder=chat(b": still here\n\n", is_endless=True)), patience=Patience(first_token=0.1, attempts=1)
+        Fake(responder=chat(b": still here\n\n", is_endless=True)),
+        patience=Patience(first_token_timeout=0.1, attempts=1),
     ) as asked:
         response = await asked.ask("hi")
     assert (status_of(response), error_of(response)["kind"]) == (504, "timeout")

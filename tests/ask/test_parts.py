@@ -131,7 +131,7 @@ def ended(error: ProviderError | None = None) -> AuditEntry:
 
 def test_the_first_event_alone_carries_the_id_which_stays() -> None:
     form, decoder = SseFormat("r1"), SseDecoder()
-    events = decoder.feed(form.piece(Text("a")) + form.keep_alive() + form.piece(Text("b")) + form.end(ended())[0])
+    events = decoder.feed(form.piece(Text("a")) + form.keep_alive + form.piece(Text("b")) + form.end(ended())[0])
     assert [event.id for event in events] == ["r1"] * 3
     assert b"id:" not in form.end(ended())[0]
 
@@ -139,7 +139,7 @@ def test_the_first_event_alone_carries_the_id_which_stays() -> None:
 @pytest.mark.parametrize("form", [SseFormat("r"), JsonLinesFormat()])
 def test_the_formats_distinguish_text_reasoning_tool_calls_ends_and_errors(form: SseFormat | JsonLinesFormat) -> None:
     calls = form.piece(ToolCall(0, "c", "f", "{")) + form.piece(ToolCall(0, "", "", "}"))
-    octets = form.piece(Text("a")) + form.keep_alive() + form.piece(Reasoning("b")) + calls
+    octets = form.piece(Text("a")) + form.keep_alive + form.piece(Reasoning("b")) + calls
     octets += b"".join(form.end(ended()) + form.end(ended(ProviderError(ErrorKind.SERVER, "no"))))
     if isinstance(form, SseFormat):
         found = [(event.event, json.loads(event.data)) for event in SseDecoder().feed(octets)]

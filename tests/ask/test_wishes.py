@@ -222,7 +222,7 @@ def thought(text: str) -> bytes:
 async def test_reasoning_is_passed_on_and_counted_apart_or_only_counted() -> None:
     pieces = (thought("hm"), thought("so"), delta("yes"), DONE)
     for passes in (True, False):
-        async with asking(Fake(responder=chat(*pieces)), settings=AskSettings(passes_reasoning=passes)) as asked:
+        async with asking(Fake(responder=chat(*pieces)), passes_reasoning=passes) as asked:
             response = await asked.ask("x")
             whole = json.loads((await asked.ask("x", "&stream=false")).partition(b"\r\n\r\n")[2])
         thoughts = [json.loads(event.data)["t"] for event in events_of(response) if event.event == "reasoning"]

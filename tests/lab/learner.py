@@ -11,11 +11,11 @@ from subprocess import DEVNULL, PIPE
 
 import trio
 
+from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.lessons.lesson import ShownCommand
 from chunkwire.lab.lessons.netcats import of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
-from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
@@ -46,8 +46,8 @@ class Learner:
         self.heard = trio.Event()
 
     @property
-    def commands(self) -> tuple[ShownCommand, ...]:
-        return self.session.shown_step().commands
+    def commands(self) -> list[ShownCommand]:
+        return self.session.shown_commands()
 
     async def judgement(self) -> Judgement:
         """Return the next one."""
@@ -134,7 +134,7 @@ async def learning(number: int, kind: str = "openbsd") -> AsyncIterator[Learner]
         learners[0].stir()
 
     session = LessonSession(
-        LESSONS[number - 1],
+        all_lessons()[number - 1],
         of_kind(kind),
         report=report,
         watched=lambda connection, *_: learners[0].saw(connection),

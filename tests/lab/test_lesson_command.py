@@ -10,11 +10,10 @@ import trio
 from trio.testing import MockClock
 
 from chunkwire.cli.main import main
-from chunkwire.lab.lessons import netcats
+from chunkwire.lab.lessons import all_lessons, netcats
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.netcats import NETCATS, InstalledNetcat, detected, printf_text
 from chunkwire.lab.lessons.session import HINT_SECONDS, LessonSession
-from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address
 from tests.peers.command import CHUNKWIRE
@@ -25,8 +24,8 @@ from tests.peers.programs import program
 def test_the_list_has_ten_lessons_and_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lesson"]) == 0
     shown = capsys.readouterr().out
-    assert [lesson.number for lesson in LESSONS] == list(range(1, 11))
-    assert all(f"{lesson.number:>2}  {lesson.title}\n" in shown for lesson in LESSONS)
+    assert [lesson.number for lesson in all_lessons()] == list(range(1, 11))
+    assert all(f"{lesson.number:>2}  {lesson.title}\n" in shown for lesson in all_lessons())
     assert "chunkwire lesson 1 " in shown
 
 
@@ -35,7 +34,7 @@ async def test_an_idle_learner_gets_a_hint_in_mid_request_and_none_before(
 ) -> None:
     hints: list[str] = []
     session = LessonSession(
-        LESSONS[0],
+        all_lessons()[0],
         InstalledNetcat(netcats.TALK, "nc"),
         report=lambda step, judgement: None,
         hint=lambda judgement: hints.append(judgement.sentence),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.judgement import CARET_COLUMNS, Judgement, with_caret
 from chunkwire.lab.lessons.reading import read_request, read_response
-from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -132,7 +132,7 @@ def test_the_caret_stands_under_its_octet_in_a_line_that_fits(octets: bytes, at:
     assert all(len(line) <= CARET_COLUMNS for line in lines)
 
 
-JUDGES = [step.judge for lesson in LESSONS for step in lesson.steps if step.judge is not None]
+JUDGES = [step.judge for lesson in all_lessons() for step in lesson.steps if step.judge is not None]
 PIECES = [
     b"GET ",
     b"POST ",
@@ -192,7 +192,7 @@ def check_judgement(judgement: Judgement | None) -> None:
 @settings(max_examples=25)
 @given(st.text(max_size=20))
 def test_no_answer_is_taken_without_a_look(given_answer: str) -> None:
-    for lesson in LESSONS:
+    for lesson in all_lessons():
         for step in lesson.steps:
             if step.answer is not None:
                 assert not step.answer(given_answer, ()).is_right

@@ -19,8 +19,8 @@ from chunkwire.llm.answer import (
     Usage,
     WholeToolCall,
 )
-from chunkwire.llm.dialect import Reader
 from chunkwire.llm.question import Message, Question
+from chunkwire.llm.reading import AnswerReader
 
 ASKED = Question("m-1", (Message("user", "hi"),))
 HELLO = Answer("id-1", "m-1", 1_700_000_000, ("Hel", "lo"), usage=Usage(1, 2))
@@ -80,7 +80,7 @@ def expected(answer: Answer) -> Told:
     return Told(text, calls, answer.usage, answer.stop, None)
 
 
-def read(reader: Reader, octets: bytes, cuts: Iterable[int] = ()) -> list[AnswerEvent]:
+def read(reader: AnswerReader, octets: bytes, cuts: Iterable[int] = ()) -> list[AnswerEvent]:
     """Feed octets cut at these places; a lack at the end of input comes last."""
     events: list[AnswerEvent] = []
     start = 0
@@ -90,7 +90,7 @@ def read(reader: Reader, octets: bytes, cuts: Iterable[int] = ()) -> list[Answer
     return [*events, *reader.end_of_input()]
 
 
-def lack_of(reader: Reader) -> ProviderError | None:
+def lack_of(reader: AnswerReader) -> ProviderError | None:
     """Return what is lacking at the end of input."""
     return next((event for event in reader.end_of_input() if isinstance(event, ProviderError)), None)
 

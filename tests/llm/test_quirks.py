@@ -15,8 +15,7 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
-from chunkwire.llm.dialect import Reader
-from chunkwire.llm.reading import ENDINGS
+from chunkwire.llm.reading import AnswerReader
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk, Said
 
 CUT = ProviderError(ErrorKind.INCOMPLETE, "cut")
@@ -50,7 +49,7 @@ def said(events: Iterable[AnswerEvent]) -> Said:
     return Said(text, reasoning, tuple(calls.values()), stop, usage, error)
 
 
-def read(reader: Reader, quirk: Quirk, size: int) -> list[AnswerEvent]:
+def read(reader: AnswerReader, quirk: Quirk, size: int) -> list[AnswerEvent]:
     events: list[AnswerEvent] = []
     for start in range(0, len(quirk.content), size):
         events += reader.feed(quirk.content[start : start + size])
@@ -78,5 +77,5 @@ def test_a_quirk_is_a_row_of_its_own_with_words_in_each_column() -> None:
         assert set(quirk.dialects) <= set(DIALECTS)
 
 
-def test_the_table_of_endings_has_a_row_a_dialect() -> None:
-    assert set(ENDINGS) == set(DIALECTS)
+def test_each_dialect_says_how_its_answers_end() -> None:
+    assert all(dialect.interpreter.terminal or dialect.interpreter.finish for dialect in DIALECTS.values())

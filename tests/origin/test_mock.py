@@ -12,7 +12,6 @@ import trio
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, AnswerEvent, ErrorKind, ProviderError, StopReason
 from chunkwire.llm.question import Message, Question, Tool
-from chunkwire.llm.reading import ENDINGS
 from chunkwire.origin.mock.composition import compose
 from chunkwire.origin.mock.resources import mock_resources
 from chunkwire.origin.mock.settings import MockSettings, WordSource
@@ -180,7 +179,7 @@ async def test_a_fault_ends_the_framing_and_the_answer_independently(
     data, is_complete = frames_of(response)
     reader.feed(b"".join(data))
     reader.end_of_input(None if is_complete else ProviderError(ErrorKind.INCOMPLETE, "cut"))
-    has_terminal = is_whole and ENDINGS[name].terminal != ""
+    has_terminal = is_whole and DIALECTS[name].interpreter.terminal != ""
     assert (is_complete, reader.is_complete) == (is_framed, has_terminal)
 
 

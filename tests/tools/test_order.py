@@ -10,7 +10,7 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import AckRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.exports import gate_line, github_lines, junit
-from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, look_at
+from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -118,7 +118,7 @@ def test_frames_that_come_with_later_ones_are_held_to_a_size(size: int) -> None:
 
 @pytest.mark.parametrize("answered, shape", [(ORDER_REQUESTS - 1, Shape.UNDECIDED), (ORDER_REQUESTS, Shape.TO_END)])
 def test_a_hold_needs_the_full_number_of_answered_requests(answered: int, shape: Shape) -> None:
-    assert look_at(ordered(lambda k, _: (0, answered if k < 4 else 0))).shape is shape
+    assert observe(ordered(lambda k, _: (0, answered if k < 4 else 0))).shape is shape
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_hold_needs_the_full_number_of_answered_requests(answered: int, shape:
     [(3, 10, Shape.IN_BURSTS), (2, 10, Shape.ON_TIME), (3, 6, Shape.UNDECIDED), (3, 2, Shape.ON_TIME)],
 )
 def test_a_few_answers_before_most_frames_show_a_short_hold(answered: int, frames: int, shape: Shape) -> None:
-    assert look_at(ordered(lambda k, _: (k, answered if k <= frames else 0))).shape is shape
+    assert observe(ordered(lambda k, _: (k, answered if k <= frames else 0))).shape is shape
 
 
 def application(frames: list[bytes], coding: bytes = b"identity") -> Run:

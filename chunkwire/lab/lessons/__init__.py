@@ -2,8 +2,8 @@
 
 What a maintainer must know of this room:
 
-- `lesson` has the values: a lesson, its steps, the commands that a step shows. `table` lists the lessons; texts and
-  judges are in the modules beside it, one a theme, and what judges share is in `typed`.
+- `lesson` has the values: a lesson, its steps, the commands that a step shows. Their texts are in `lessons.toml`, their
+  judges in `bodies` and `ends`, and what judges share is in `typed`.
 - `watched` is what one connection of a learner did, octets and ends. `judgement` is what is said about it: right, or
   one sentence with the octet that is wrong. `reading` finds that octet. All three are pure.
 - `netcats` knows the flags of each nc, and which one is installed.
@@ -13,3 +13,71 @@ What a maintainer must know of this room:
 
 A judge sees only octets, their order and the ends of a connection, so that any client of a learner's choice will do.
 """
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from itertools import zip_longest
+from typing import Any, Final
+
+from chunkwire.lab.lessons import bodies, ends
+from chunkwire.lab.lessons.lesson import (
+    AnswerJudge,
+    Command,
+    CurlCommand,
+    Judge,
+    Lesson,
+    LessonStep,
+    ListenCommand,
+    PipedCommand,
+    TypedCommand,
+)
+
+POST_HEAD: Final = ("POST /echo HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "")
+"""The head that begins every chunked body of the lessons."""
+
+# By a lesson's number, the judges of its steps: of connections, or of answers.
+_JUDGES: Final[Mapping[int, Sequence[Judge]]] = {
+    1: bodies.REQUEST_BY_HAND,
+    2: bodies.WHAT_THE_NUMBERS_ARE,
+    3: bodies.WHO_WRITES_ZERO,
+    5: bodies.FRAMES_ARE_NOT_MESSAGES,
+    6: bodies.FRAMES_ARE_NOT_READS,
+    8: ends.YOU_ARE_THE_SERVER,
+    9: bodies.CUT_INSIDE_UTF8,
+    10: ends.CLIENT_THAT_LEAVES,
+}
+_ANSWER_JUDGES: Final[Mapping[int, Sequence[AnswerJudge]]] = {4: ends.CUT_OR_EARLY_END, 7: ends.HOP_THAT_HOLDS}
+
+
+@cache
+def all_lessons() -> tuple[Lesson, ...]:
+    """Return the lessons, in their order."""
+    table = tomllib.loads(resources.files(__package__).joinpath("lessons.toml").read_text("utf-8"))
+    return tuple(_lesson(number, row) for number, row in enumerate(table["lessons"], 1))
+
+
+def _lesson(number: int, row: dict[str, Any]) -> Lesson:
+    judges, answers = _JUDGES.get(number, ()), _ANSWER_JUDGES.get(number, ())
+    steps = tuple(
+        LessonStep(tuple(step["task"]), tuple(map(_command, step["commands"])), tuple(step["learned"]), judge, answer)
+        for step, judge, answer in zip_longest(row["steps"], judges, answers)
+    )
+    is_served = row.get("is_served_by_learner", False)
+    return Lesson(number, row["title"], tuple(row["intro"]), steps, row.get("hops", {}), is_served)
+
+
+def _command(row: dict[str, Any]) -> Command:
+    match row:
+        case {"type": lines}:
+            return TypedCommand(tuple(lines))
+        case {"post": lines}:
+            return TypedCommand((*POST_HEAD, *lines))
+        case {"pipe": text}:
+            return PipedCommand(text.encode())
+        case {"listen": lines}:
+            return ListenCommand(tuple(lines))
+    return CurlCommand(row["curl"], row.get("note", ""))

@@ -1,4 +1,4 @@
-"""Lessons 4 and 10: a stream that is cut or ends early, and a client that leaves."""
+"""Judges of lessons 4, 7, 8 and 10: a cut or short stream, a hop that holds, a server, a client that leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
-from chunkwire.lab.lessons.lesson import CurlCommand, Lesson, LessonStep, PipedCommand, TypedCommand
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
 from chunkwire.lab.lessons.typed import answer_of, request, target_of, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
@@ -36,7 +35,7 @@ def _judge_answer(given: str, connections: Sequence[WatchedConnection], wanted: 
     if unseen is not None:
         return wrong(f"Look first: you have not fetched /{unseen} yet.")
     if answer != wanted:
-        return wrong(why[answer], b"", None, *_evidence(answer))
+        return wrong(why[answer], evidence=_evidence(answer))
     return right(why[wanted], *_evidence(wanted))
 
 
@@ -58,35 +57,7 @@ def _which_is_short(given: str, connections: Sequence[WatchedConnection]) -> Jud
     return _judge_answer(given, connections, "first", why)
 
 
-_FETCHES: Final = tuple(CurlCommand(f'--raw http://{{origin}}/{name}; echo "exit $?"') for name in _STREAMS)
-
-CUT_OR_EARLY_END: Final = Lesson(
-    number=4,
-    title="Cut, or an early end",
-    intro=("Three streams, each meant to have six lines. Two of them fall short, in different ways.",),
-    steps=(
-        LessonStep(
-            task=(
-                "Fetch all three and look at the end of each.",
-                "Which one was cut: its sender never wrote an end? Answer with a request: first, second or third.",
-            ),
-            commands=(*_FETCHES, CurlCommand("http://{origin}/answer/first", "to answer first")),
-            answer=_which_is_cut,
-            lesson_learned=(
-                "A cut can be seen: the last-chunk is missing. Every client must report it (RFC 9112 §8).",
-            ),
-        ),
-        LessonStep(
-            task=("And which one is too short, though no client can tell it by the framing?",),
-            commands=(CurlCommand("http://{origin}/answer/second", "to answer second"),),
-            answer=_which_is_short,
-            lesson_learned=(
-                "curl said exit 0 for it. The 0 says that the sender stopped, not that the content is whole.",
-                "So streams carry an end mark of their own: [DONE], event: done, a count. Look for it in your code.",
-            ),
-        ),
-    ),
-)
+CUT_OR_EARLY_END: Final = (_which_is_cut, _which_is_short)
 
 
 def _left(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -121,31 +92,111 @@ def _half_closed(message: ReadMessage, connection: WatchedConnection) -> Judgeme
     return right(f"Your FIN came at {when}; {count} more writes followed, and you read them all.")
 
 
-CLIENT_THAT_LEAVES: Final = Lesson(
-    number=10,
-    title="A client that leaves",
-    intro=(
-        "Somebody closes the browser while a language model still writes. When does the server know?",
-        "TCP has two signals: FIN says I send no more, RST says I want no more.",
-    ),
-    steps=(
-        LessonStep(
-            task=("Start an endless stream. After some lines leave: {leave}.",),
-            commands=(TypedCommand(("GET /endless HTTP/1.1", "Host: x", "")),),
-            judge=request(_left),
-            lesson_learned=(
-                "FIN alone did not stop the server. The reset that answered its next write did.",
-                "A server that is silent between two events finds out late, and pays for a reader that is not there.",
-            ),
-        ),
-        LessonStep(
-            task=("Now send FIN and stay: this command closes its own side at once, and reads on (a half-close).",),
-            commands=(PipedCommand(b"GET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),),
-            judge=request(_half_closed),
-            lesson_learned=(
-                "The same FIN, and a reader was there: FIN alone does not mean that a client left (RFC 9112 §9.6).",
-                "That is why chunkwire forward has a flag for it: --on-client-fin keep or cancel.",
-            ),
-        ),
-    ),
-)
+CLIENT_THAT_LEAVES: Final = (request(_left), request(_half_closed))
+
+
+_HOPS: Final = ("hop-a", "hop-b")
+_HELD: Final = "hop-b"
+
+
+def _whole_streams(connections: Sequence[WatchedConnection]) -> dict[str, WatchedConnection]:
+    """Return, for each place, the latest connection that read the stream to its end."""
+    return {
+        connection.place: connection
+        for connection in connections
+        if target_of(connection).startswith(b"/slow") and read_response(connection.response_octets).is_complete
+    }
+
+
+def _times(connection: WatchedConnection) -> str:
+    moments = [f"{read.t:.1f}" for read in connection.answered if not read.octets.startswith(b"HTTP/")]
+    return f"{connection.place}: data at {', '.join(moments) or '0.0'} s"
+
+
+def _unread(seen: dict[str, WatchedConnection]) -> Judgement | None:
+    missing = next((hop for hop in _HOPS if hop not in seen), None)
+    return wrong(f"Look first: you have not read /slow through {missing} to its end yet.") if missing else None
+
+
+def _which_holds(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
+    seen = _whole_streams(connections)
+    answer = answer_of(("hop-a", "hop-b", "origin"), given)
+    if answer is None:
+        return wrong("Answer with hop-a or hop-b.")
+    unseen = _unread(seen)
+    if unseen is not None:
+        return unseen
+    evidence = tuple(_times(seen[hop]) for hop in _HOPS)
+    if answer != _HELD:
+        return wrong(
+            f"What you saw yourself says otherwise: through {answer} the lines came one by one.", evidence=evidence
+        )
+    return right("Yes: hop-b kept everything until the stream had ended, and then sent it at once.", *evidence)
+
+
+def _how_many(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
+    unseen = _unread(_whole_streams(connections))
+    if unseen is not None:
+        return unseen
+    if given.strip() != "1":
+        return wrong("Look at the output of --raw: each size line begins a chunk. How many are there before the 0?")
+    return right("One: hop-b joined five chunks to a single one.")
+
+
+HOP_THAT_HOLDS: Final = (_which_holds, _how_many)
+
+
+NOBODY_LISTENS: Final = "Nobody listens there yet: start the first command, then curl."
+
+
+def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
+    """Return the learner's response while there is no mistake in it; None while it has none."""
+    if connection.is_refused:
+        return wrong(NOBODY_LISTENS)
+    octets = connection.response_octets
+    if not octets:
+        return wrong("The server ended without an octet of a response.") if connection.is_over else None
+    message = read_response(octets)
+    if message.mistake is not None:
+        return message.mistake
+    if message.body_at is None:
+        if connection.is_over:
+            return wrong(f"Your response is not finished: {message.missing} is missing.", octets, len(octets))
+        return None
+    if message.get(b"transfer-encoding") is None:
+        return wrong(
+            "Say before the empty line that chunks follow: Transfer-Encoding: chunked", octets, message.body_at - 1
+        )
+    return message
+
+
+def _served(connection: WatchedConnection) -> Judgement | None:
+    message = _response(connection)
+    if not isinstance(message, ReadMessage):
+        return message
+    if not message.is_complete:
+        over = connection.is_over or connection.client_end
+        sentence = "The client has gone, and your body was not finished: 0 and an empty line end it."
+        return message.wrong(sentence, len(message.octets)) if over else None
+    if not message.chunks:
+        return message.wrong("Your body ended without a chunk; send one before the 0.")
+    return right(
+        f"curl took your {len(message.octets)} octets for those of a web server, and ended when you wrote the end."
+    )
+
+
+def _cut_short(connection: WatchedConnection) -> Judgement | None:
+    message = _response(connection)
+    if not isinstance(message, ReadMessage):
+        return message
+    if message.is_complete:
+        last = message.ends_at - len(message.frames[-1].raw)
+        return message.wrong("You wrote the end here. This time leave before the 0 line.", last)
+    if not connection.is_over:
+        return None
+    if not message.chunks:
+        return message.wrong("The connection ended before your first chunk was whole.", len(message.octets))
+    return right("curl printed what had come, and took it for cut: exit 18.")
+
+
+YOU_ARE_THE_SERVER: Final = (_served, _cut_short)

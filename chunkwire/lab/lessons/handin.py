@@ -28,25 +28,16 @@ _WHOLE: Final = ("n", "step", "of", "tries")
 
 @dataclass(frozen=True, slots=True)
 class HandInLine:
-    """One step that was done.
+    """One step that was done."""
 
-    Attributes:
-        kind: "lesson" or "puzzle".
-        n: number of the lesson, or of the puzzle's kind.
-        step, of: which step of how many; a puzzle has one.
-        tries: attempts that were judged, the right one included.
-        seconds: from when the step was shown.
-        at: when it was done, ISO 8601 with its zone.
-    """
-
-    kind: str
+    kind: str  # "lesson" or "puzzle"
     who: str
-    n: int
-    step: int
-    of: int
-    tries: int
-    seconds: float
-    at: str
+    n: int  # number of the lesson, or of the puzzle's kind
+    step: int  # which step
+    of: int  # of how many; a puzzle has one
+    tries: int  # attempts that were judged, the right one included
+    seconds: float  # from when the step was shown
+    at: str  # when it was done, ISO 8601 with its zone
 
     def to_json(self) -> str:
         """Return the line, without its end."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from chunkwire.lab.assets import assets
+from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.lesson import (
     CurlCommand,
     Lesson,
@@ -21,7 +23,6 @@ from chunkwire.lab.lessons.lesson import (
     with_addresses,
 )
 from chunkwire.lab.lessons.netcats import NETCATS, TALK, InstalledNetcat, Netcat
-from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.net.listen import Address
 
 ADDRESSES: Final = {
@@ -30,33 +31,14 @@ ADDRESSES: Final = {
 }
 """The ports on paper; `chunkwire lesson` prints the real ones."""
 
-_STYLE: Final = """
-@page { size: A4; margin: 14mm 16mm; }
-* { box-sizing: border-box; }
-body { font: 10pt/1.35 system-ui, "Helvetica Neue", Arial, sans-serif; color: #111; margin: 0 auto; max-width: 180mm; }
-section { break-after: page; min-height: 250mm; display: flex; flex-direction: column; }
-section:last-of-type { break-after: auto; }
-header { display: flex; justify-content: space-between; border-bottom: 1.5pt solid #111; }
-h1 { font-size: 17pt; margin: 0 0 2mm; }
-h2 { font-size: 11.5pt; margin: 2.5mm 0 0.5mm; break-after: avoid; }
-p { margin: 0.7mm 0; }
-pre, code { font: 8.2pt/1.3 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
-pre { background: #f3f3f3; padding: 1mm 2.5mm; margin: 1mm 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-pre b { font-weight: normal; color: #666; }
-table { border-collapse: collapse; margin: 1.5mm 0; width: 100%; font-size: 8.5pt; line-height: 1.25; }
-th, td { text-align: left; padding: 0.3mm 2mm 0.3mm 0; border-bottom: 0.4pt solid #bbb; vertical-align: top; }
-th { font-weight: 600; }
-.notes { border: 0.6pt solid #888; margin-top: 3mm; padding: 1.5mm 2.5mm; flex: 1; min-height: 16mm; color: #666; }
-footer { color: #555; font-size: 8.5pt; margin-top: 3mm; }
-"""
-
 
 def handout_page() -> str:
     """Return the page."""
-    sheets = "\n".join(_sheet(lesson) for lesson in LESSONS)
+    sheets = "\n".join(_sheet(lesson) for lesson in all_lessons())
+    style = assets()["handout.css"].octets.decode()
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>chunkwire: ten lessons</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{sheets}\n</body>\n</html>\n"
+        f"<style>\n{style}</style>\n</head>\n<body>\n{sheets}\n</body>\n</html>\n"
     )
 
 

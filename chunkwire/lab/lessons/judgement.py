@@ -14,20 +14,14 @@ _SHORT: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\"}
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    r"""What an attempt was worth.
-
-    Attributes:
-        sentence: what is right, or what is wrong.
-        octets: those that the sentence is about; b"" for none.
-        at: the index of the first wrong octet in `octets`; their length for one that is missing; None for no caret.
-        evidence: lines that show it, each at most some 76 columns.
-    """
+    r"""What an attempt was worth."""
 
     is_right: bool
-    sentence: str
-    octets: bytes = b""
+    sentence: str  # what is right, or what is wrong
+    octets: bytes = b""  # those that the sentence is about; b"" for none
+    # the index of the first wrong octet in `octets`; their length for one that is missing; None for no caret
     at: int | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()  # lines that show it, each at most some 76 columns
 
     def caret_lines(self) -> tuple[str, ...]:
         """Return the line of octets that is wrong and a caret under the first wrong octet; nothing without `at`."""
@@ -48,7 +42,7 @@ def right(sentence: str, *evidence: str) -> Judgement:
     return Judgement(True, sentence, evidence=evidence)
 
 
-def wrong(sentence: str, octets: bytes = b"", at: int | None = None, *evidence: str) -> Judgement:
+def wrong(sentence: str, octets: bytes = b"", at: int | None = None, *, evidence: tuple[str, ...] = ()) -> Judgement:
     """Return that an attempt is wrong, and where."""
     return Judgement(False, sentence, octets, at, evidence)
 

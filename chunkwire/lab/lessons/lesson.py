@@ -36,14 +36,10 @@ _TARGET: Final = re.compile("^([A-Z]+ )/", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LessonAddress:
-    """Where a learner connects to.
-
-    Attributes:
-        path: prefix of each target there; "" for an address that is one learner's alone.
-    """
+    """Where a learner connects to."""
 
     address: Address
-    path: str = ""
+    path: str = ""  # prefix of each target there; "" for an address that is one learner's alone
 
     def __str__(self) -> str:
         return f"{self.address}{self.path}"
@@ -55,18 +51,16 @@ class LessonAddress:
 
 @dataclass(frozen=True, slots=True)
 class TypedCommand:
-    """Connect to a place and type these lines, each with CRLF; `…` is what the learner has to find."""
+    """Connect to the origin and type these lines, each with CRLF; `…` is what the learner has to find."""
 
     lines: tuple[str, ...]
-    place: str = ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
 class PipedCommand:
-    """Send these octets in one go."""
+    """Send these octets to the origin in one go."""
 
     octets: bytes
-    place: str = ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +83,26 @@ Command: TypeAlias = TypedCommand | PipedCommand | CurlCommand | ListenCommand
 
 @dataclass(frozen=True, slots=True)
 class LessonStep:
-    """One thing to do.
+    """One thing to do."""
 
-    Attributes:
-        task: paragraphs.
-        commands: what to run, in this order.
-        judge: of each connection; None where only answers count.
-        answer: of what is asked for under `/answer/`; None where the step has no question.
-        lesson_learned: what is right, and why: said after the judgement that it is.
-    """
-
-    task: tuple[str, ...]
-    commands: tuple[Command, ...]
-    lesson_learned: tuple[str, ...]
-    judge: Judge | None = None
-    answer: AnswerJudge | None = None
+    task: tuple[str, ...]  # paragraphs
+    commands: tuple[Command, ...]  # what to run, in this order
+    lesson_learned: tuple[str, ...]  # what is right, and why: said after the judgement that it is
+    judge: Judge | None = None  # of each connection; None where only answers count
+    answer: AnswerJudge | None = None  # of what is asked for under `/answer/`; None where the step has no question
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One lesson.
-
-    Attributes:
-        hops: relay modes of the gateways in front of the origin, by the names of their places.
-        is_served_by_learner: the learner's own server is asked, through the place `learner`.
-    """
+    """One lesson."""
 
     number: int
     title: str
     intro: tuple[str, ...]
     steps: tuple[LessonStep, ...]
+    # relay modes of the gateways in front of the origin, by the names of their places
     hops: Mapping[str, str] = field(default_factory=dict)
-    is_served_by_learner: bool = False
+    is_served_by_learner: bool = False  # the learner's own server is asked, through the place `learner`
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +119,13 @@ def shown_command(
 ) -> ShownCommand:
     """Return a command for one kind of nc, with the real ports."""
     match command:
-        case TypedCommand(lines, place):
-            return ShownCommand(nc.by_hand(addresses[place].address), tuple(map(addresses[place].addressed, lines)))
-        case PipedCommand(octets, place):
-            addressed = addresses[place].addressed(octets.decode("latin-1")).encode("latin-1")
-            return ShownCommand(nc.piped(addressed, addresses[place].address))
+        case TypedCommand(lines):
+            origin = addresses[ORIGIN]
+            return ShownCommand(nc.by_hand(origin.address), tuple(map(origin.addressed, lines)))
+        case PipedCommand(octets):
+            origin = addresses[ORIGIN]
+            addressed = origin.addressed(octets.decode("latin-1")).encode("latin-1")
+            return ShownCommand(nc.piped(addressed, origin.address))
         case ListenCommand(lines):
             return ShownCommand(nc.listening(addresses[OWN].address), lines)
         case CurlCommand(words, note):

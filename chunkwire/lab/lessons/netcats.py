@@ -23,28 +23,17 @@ HELP_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Netcat:
-    """One kind of nc; `{h}` and `{p}` in its commands are host and port, `{nc}` the program.
+    """One kind of nc; `{h}` and `{p}` in its commands are host and port, `{nc}` the program."""
 
-    Attributes:
-        kind: as `--nc` takes it.
-        program: what it is usually called.
-        by_hand: type a request; each line goes with CRLF.
-        piped: send standard input as it is, then half-close and read on; "" where it cannot do that.
-        listening: accept one connection; each line goes with CRLF; "" where it cannot listen.
-        leave: how a person ends it.
-        is_exact: what is piped through it is not changed.
-        mark: stands in its help text.
-    """
-
-    kind: str
+    kind: str  # as `--nc` takes it
     title: str
-    program: str
-    by_hand: str
-    piped: str
-    listening: str
-    leave: str = "Ctrl-C"
-    is_exact: bool = True
-    mark: str = ""
+    program: str  # what it is usually called
+    by_hand: str  # type a request; each line goes with CRLF
+    piped: str  # send standard input as it is, then half-close and read on; "" where it cannot do that
+    listening: str  # accept one connection; each line goes with CRLF; "" where it cannot listen
+    leave: str = "Ctrl-C"  # how a person ends it
+    is_exact: bool = True  # what is piped through it is not changed
+    mark: str = ""  # stands in its help text
 
 
 # GNU netcat is at home on Linux and in Homebrew, where `sed` differs: a loop of the shell does for both.
@@ -142,7 +131,7 @@ class InstalledNetcat:
 
 
 def of_kind(kind: str | None) -> InstalledNetcat:
-    """Return a kind under its usual name, or under the one that it has here; None or "" is `detected`.
+    """Return a kind with the name of its program here, or else its usual name; None or "" is `detected`.
 
     Raises:
         KeyError: there is no such kind.

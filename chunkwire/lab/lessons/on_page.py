@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary
 import trio
 
 from chunkwire.lab.laboratory import JSON, LabResource
+from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
-from chunkwire.lab.lessons.table import LESSONS
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
@@ -60,7 +60,7 @@ class PageLessons:
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Serve a session: each step, what comes on the wire, and each judgement as an event."""
-        number = whole_number("n", request.captures["n"], at_least=1, at_most=len(LESSONS))
+        number = whole_number("n", request.captures["n"], at_least=1, at_most=len(all_lessons()))
         nc = await netcat_asked(request.query)
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
         events = SessionEvents(number, nc, sender)
@@ -68,7 +68,7 @@ class PageLessons:
             try:
                 async with open_session(events.session, front=self._front_for(seat)):
                     events.step()
-                    gone = await _send_all(receiver, events.session, response)
+                    gone = await send_events(receiver, events.session.done, response)
                 if gone is not None:
                     raise gone
             except LocalError as error:
@@ -81,13 +81,16 @@ class PageLessons:
         await response.fixed(200, (JSON,), json.dumps({"said": said}).encode())
 
 
-async def _send_all(
-    receiver: trio.MemoryReceiveChannel[bytes], session: LessonSession, response: Responder
+async def send_events(
+    receiver: trio.MemoryReceiveChannel[bytes], done: trio.Event, response: Responder
 ) -> PeerGone | None:
-    """Send events until the lesson is done; return what is raised where the page left, for a nursery would wrap it."""
+    """Send events until all is done, with heartbeats; return what is raised where the page left.
+
+    It is not raised here: a nursery around this would wrap it.
+    """
     try:
         async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
-            while not session.done.is_set() or receiver.statistics().current_buffer_used:
+            while not done.is_set() or receiver.statistics().current_buffer_used:
                 event = encode_comment("waiting")
                 with trio.move_on_after(HEARTBEAT_SECONDS):
                     event = await receiver.receive()
@@ -104,24 +107,24 @@ class SessionEvents:
         self._sender = sender
         self._seen: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()
         self.session = LessonSession(
-            LESSONS[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched
+            all_lessons()[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched
         )
 
     def step(self) -> None:
         """Send the current step."""
-        session, shown = self.session, self.session.shown_step()
+        session = self.session
         self._send(
             "step",
             {
                 "lesson": session.lesson.number,
                 "title": session.lesson.title,
                 "intro": [session.with_addresses(text) for text in session.lesson.intro],
-                "step": shown.number,
+                "step": session.step,
                 "of": len(session.lesson.steps),
-                "task": list(shown.task),
+                "task": list(map(session.with_addresses, session.current.task)),
                 "commands": [
                     {"note": command.note, "run": command.run, "lines": list(command.lines)}
-                    for command in shown.commands
+                    for command in session.shown_commands()
                 ],
                 "asks": session.current.answer is not None,
             },
@@ -164,7 +167,9 @@ async def netcat_asked(query: Query) -> InstalledNetcat:
 
 
 async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:
-    lessons = [{"number": lesson.number, "title": lesson.title, "intro": list(lesson.intro)} for lesson in LESSONS]
+    lessons = [
+        {"number": lesson.number, "title": lesson.title, "intro": list(lesson.intro)} for lesson in all_lessons()
+    ]
     kinds = [{"kind": netcat.kind, "title": netcat.title} for netcat in NETCATS]
     here = await trio.to_thread.run_sync(detected)
     said = {"lessons": lessons, "kinds": kinds, "here": here.netcat.kind}

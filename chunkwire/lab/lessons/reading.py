@@ -29,33 +29,20 @@ _KEYS: Final = {
 
 @dataclass(slots=True)
 class ReadMessage:
-    """A request or a response as far as it has come.
+    """A request or a response as far as it has come."""
 
-    Attributes:
-        octets: all that was read.
-        path: that its target begins with, beside what a lesson calls it.
-        start_line: without its line end; b"" before it is whole.
-        fields: name in lower case, value, and the index of the line's first octet.
-        body_at: index of the first octet after the head; None while the head is not whole.
-        mistake: the first thing that is wrong; None for nothing.
-        frames: of a chunked body, those that are whole.
-        is_complete: the message has ended: its last-chunk came, or it has no body.
-        ends_at: index after its last octet, once it is complete.
-        missing: what the body waits for, in the words of RFC 9112; "" for nothing.
-        partial: chunk-data so far of a chunk that has begun.
-    """
-
-    octets: bytes
-    path: bytes = b""
-    start_line: bytes = b""
+    octets: bytes  # all that was read
+    path: bytes = b""  # that its target begins with, beside what a lesson calls it
+    start_line: bytes = b""  # without its line end; b"" before it is whole
+    # name in lower case, value, and the index of the line's first octet
     fields: list[tuple[bytes, bytes, int]] = field(default_factory=list)
-    body_at: int | None = None
-    mistake: Judgement | None = None
-    frames: list[Frame] = field(default_factory=list)
-    is_complete: bool = False
-    ends_at: int = 0
-    missing: str = ""
-    partial: bytes = b""
+    body_at: int | None = None  # index of the first octet after the head; None while the head is not whole
+    mistake: Judgement | None = None  # the first thing that is wrong; None for nothing
+    frames: list[Frame] = field(default_factory=list)  # of a chunked body, those that are whole
+    is_complete: bool = False  # the message has ended: its last-chunk came, or it has no body
+    ends_at: int = 0  # index after its last octet, once it is complete
+    missing: str = ""  # what the body waits for, in the words of RFC 9112; "" for nothing
+    partial: bytes = b""  # chunk-data so far of a chunk that has begun
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -77,6 +64,10 @@ class ReadMessage:
         """The target of a request, without `path`; b"" for none."""
         words = self.start_line.split(b" ")
         return words[1].removeprefix(self.path) if len(words) > 1 else b""
+
+    def wrong(self, sentence: str, at: int | None = None) -> Judgement:
+        """Return that it is wrong at an octet, by default at the first one of its body."""
+        return wrong(sentence, self.octets, self.body_at if at is None else at)
 
     def get(self, name: bytes) -> tuple[bytes, int] | None:
         """Return a field's value and where its line begins; None where there is none."""
@@ -212,9 +203,9 @@ def _host_mistake(message: ReadMessage) -> Judgement | None:
     hosts = [at for name, _, at in message.fields if name == b"host"]
     body_at = message.body_at or 0
     if not hosts:
-        return wrong("HTTP/1.1 needs a Host line before the empty line: Host: x", message.octets, body_at - 1)
+        return message.wrong("HTTP/1.1 needs a Host line before the empty line: Host: x", body_at - 1)
     if len(hosts) > 1:
-        return wrong("There are two Host lines; a request has one.", message.octets, hosts[1])
+        return message.wrong("There are two Host lines; a request has one.", hosts[1])
     return None
 
 
@@ -227,9 +218,7 @@ def _read_body(message: ReadMessage) -> None:
         message.is_complete, message.ends_at = True, message.body_at
         return
     if coding[0].lower() != b"chunked":
-        message.mistake = wrong(
-            "The only transfer coding here is: Transfer-Encoding: chunked", message.octets, coding[1]
-        )
+        message.mistake = message.wrong("The only transfer coding here is: Transfer-Encoding: chunked", coding[1])
         return
     reader = FrameReader()
     body = message.octets[message.body_at :]
@@ -254,7 +243,7 @@ def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
     if (mismatch := _size_mismatch(message, error)) is not None:
         return mismatch
     if (key := _KEYS.get(message.octets[at : at + 1])) is not None:
-        return wrong(key, message.octets, at)
+        return message.wrong(key, at)
     if error.rule == Rule.BARE_LF:
         sentence = (
             "This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n): "
@@ -268,7 +257,7 @@ def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
         sentence = "After the 0 line comes an empty line, and nothing else. This stands where the empty line should be."
     else:
         sentence = f"{error.message[:1].upper()}{error.message[1:]}."
-    return wrong(sentence, message.octets, at)
+    return message.wrong(sentence, at)
 
 
 def octets_of(count: int) -> str:
@@ -291,7 +280,7 @@ def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | Non
     digits = found[0].decode("ascii")
     says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
     if not lf:
-        return wrong(f"The size line says {says}; after so many octets more data comes.", message.octets, at)
+        return message.wrong(f"The size line says {says}; after so many octets more data comes.", at)
     has = octets_of(count) if f"{count:x}" == str(count) else f"{octets_of(count)}: {count:x} in hex"
     sentence = f"The size line says {says}; the data up to its line end has {has}."
-    return wrong(sentence, message.octets, at)
+    return message.wrong(sentence, at)

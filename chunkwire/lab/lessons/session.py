@@ -9,7 +9,7 @@ import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
 from weakref import WeakSet
@@ -20,6 +20,7 @@ from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import parse_mode
 from chunkwire.forward.upstreams import Upstream
+from chunkwire.lab.lessons.ends import NOBODY_LISTENS
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.lessons.lesson import (
@@ -35,7 +36,6 @@ from chunkwire.lab.lessons.lesson import (
 )
 from chunkwire.lab.lessons.lesson_origin import lesson_resources
 from chunkwire.lab.lessons.netcats import InstalledNetcat
-from chunkwire.lab.lessons.serving import NOBODY_LISTENS
 from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.net.dial import parse_url
@@ -47,7 +47,7 @@ HINT_SECONDS: Final = 20.0
 """Without an octet in an unfinished attempt, until a hint says what is missing."""
 
 LAST_WORDS_SECONDS: Final = 0.5
-"""After the last step, for answers that are on their way; a connection that its learner keeps open is ended then."""
+"""After the last step, for answers that are on their way; then connections that a learner keeps open are closed."""
 
 MAX_CONNECTIONS: Final = 200
 """Connections that are remembered, each of at most 128 KiB: an answer is judged by what was looked at before."""
@@ -60,15 +60,6 @@ Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedRead], Ending]
 changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownStep:
-    """A step as a learner sees it, with the real ports."""
-
-    number: int
-    task: tuple[str, ...]
-    commands: tuple[ShownCommand, ...]
-
-
 class LessonSession:
     """A learner's way through one lesson.
 
@@ -76,12 +67,6 @@ class LessonSession:
         report: called with each judgement, and the number of the step that it is about, from 1.
         hint: called with what an unfinished attempt waits for.
         watched: called until the attempt on a connection is judged.
-
-    Attributes:
-        addresses: where each place listens.
-        step: the number of the current step; one more than there are once all are done.
-        tries: judgements of the current step so far.
-        done: set after the last step.
     """
 
     def __init__(
@@ -94,10 +79,10 @@ class LessonSession:
         watched: Watched = lambda connection, reads, ended: None,
     ) -> None:
         self.lesson = lesson
-        self.addresses: dict[str, LessonAddress] = {}
-        self.step = 1
-        self.tries = 0
-        self.done = trio.Event()
+        self.addresses: dict[str, LessonAddress] = {}  # where each place listens
+        self.step = 1  # the number of the current step; one more than there are once all are done
+        self.tries = 0  # judgements of the current step so far
+        self.done = trio.Event()  # set after the last step
         self._nc = nc
         self._report = report
         self._hint = hint
@@ -111,13 +96,10 @@ class LessonSession:
         """The step that is being done."""
         return self.lesson.steps[self.step - 1]
 
-    def shown_step(self) -> ShownStep:
-        """Return the current step for its learner."""
-        step, has_curl = self.current, shutil.which("curl") is not None
-        commands = tuple(
-            shown_command(command, self._nc, self.addresses, has_curl=has_curl) for command in step.commands
-        )
-        return ShownStep(self.step, tuple(map(self.with_addresses, step.task)), commands)
+    def shown_commands(self) -> list[ShownCommand]:
+        """Return the commands of the current step, with the real ports."""
+        has_curl = shutil.which("curl") is not None
+        return [shown_command(each, self._nc, self.addresses, has_curl=has_curl) for each in self.current.commands]
 
     def with_addresses(self, text: str) -> str:
         """Return a text of the lesson with the real ports in it."""

@@ -1,6 +1,6 @@
 """The judges that lessons share: of a request that must be right, and of a chunked body that must be right.
 
-The rule here: what several lessons ask of a connection. What a lesson alone asks stands beside its text.
+The rule here: what several lessons ask of a connection. What a lesson alone asks is in `bodies` and `ends`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
-from chunkwire.lab.lessons.lesson import Judge, TypedCommand
+from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
+from chunkwire.lab.lessons.lesson import Judge
 from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request, read_response
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 MessageJudge: TypeAlias = Callable[[ReadMessage, WatchedConnection], Judgement | None]
-
-POST_HEAD: Final = ("POST /echo HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "")
-"""The head that begins every chunked body of the lessons."""
-POST_OCTETS: Final = "".join(f"{line}\r\n" for line in POST_HEAD).encode("ascii")
 
 NOTHING_SENT: Final = "You connected and left without sending an octet."
 
@@ -30,26 +26,25 @@ _MISSING: Final = {
 }
 
 
-def posting(*lines: str) -> TypedCommand:
-    """Return the command to type the head of a POST and then these lines."""
-    return TypedCommand((*POST_HEAD, *lines))
+def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
+    """Return the judge of the first request of a connection; `judge` is asked once its head is whole and right."""
 
+    def judge_request(connection: WatchedConnection) -> Judgement | None:
+        octets = connection.request_octets
+        if not octets:
+            return wrong(NOTHING_SENT) if connection.has_said_all else None
+        message = read_request(octets, path=connection.path, needs_host=needs_host)
+        if message.body_at is None:
+            if message.mistake is None and connection.has_said_all:
+                return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
+            return message.mistake
+        if message.mistake is not None and message.get(b"transfer-encoding") is None:
+            return message.mistake
+        judgement = judge(message, connection)
+        # What is right is said once its answer is there to be looked at.
+        return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
 
-def judge_request(connection: WatchedConnection, judge: MessageJudge, *, needs_host: bool = True) -> Judgement | None:
-    """Judge the first request of a connection; `judge` is asked once its head is whole and without mistake."""
-    octets = connection.request_octets
-    if not octets:
-        return wrong(NOTHING_SENT) if connection.has_said_all else None
-    message = read_request(octets, path=connection.path, needs_host=needs_host)
-    if message.body_at is None:
-        if message.mistake is None and connection.has_said_all:
-            return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
-        return message.mistake
-    if message.mistake is not None and message.get(b"transfer-encoding") is None:
-        return message.mistake
-    judgement = judge(message, connection)
-    # What is right is said once its answer is there to be looked at.
-    return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
+    return judge_request
 
 
 def _is_answered(connection: WatchedConnection) -> bool:
@@ -57,31 +52,17 @@ def _is_answered(connection: WatchedConnection) -> bool:
     return connection.is_over or answer.is_complete or answer.mistake is not None
 
 
-def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
-    """Return the judge of the first request of a connection; as `judge_request`."""
-    return lambda connection: judge_request(connection, judge, needs_host=needs_host)
-
-
 def target_of(connection: WatchedConnection) -> bytes:
     """Return what a connection asks for, as the lesson calls it; b"" for nothing so far."""
     return read_request(connection.request_octets, path=connection.path).target
 
 
-def fetched(path: bytes, sentence: str) -> Judge:
-    """Return the judge of a step that asks to fetch one path and look: right once the response has come whole."""
-
-    def judge(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-        return wrong_target(message, path) or right(sentence)
-
-    return request(judge)
-
-
 def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> Judgement | None:
     """Return what is wrong with method and path; a query does not matter."""
     if message.method != method:
-        return wrong(f"This step asks for {method.decode()} {(message.path + path).decode()}.", message.octets, 0)
+        return message.wrong(f"This step asks for {method.decode()} {(message.path + path).decode()}.", 0)
     if message.target.partition(b"?")[0] != path:
-        return wrong(f"This step asks for {(message.path + path).decode()}", message.octets, len(message.method) + 1)
+        return message.wrong(f"This step asks for {(message.path + path).decode()}", len(message.method) + 1)
     return None
 
 
@@ -97,7 +78,7 @@ def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
         if mistake is None and message.get(b"transfer-encoding") is None:
             at = (message.body_at or 0) - 1
             sentence = "Without the line Transfer-Encoding: chunked this request has no body at all."
-            mistake = wrong(sentence, message.octets, at)
+            mistake = message.wrong(sentence, at)
         if mistake is None and size_of:
             mistake = size_mistake(message, size_of)
         return mistake or message.mistake or judge(message, connection)
@@ -121,7 +102,7 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
     what = _MISSING.get(message.missing)
     if what is None:  # in chunk-data
         what = f"of the last chunk {octets_of(len(message.partial))} came, and its size line announced more"
-    return wrong(f"The body is not finished: {what}.", message.octets, len(message.octets))
+    return message.wrong(f"The body is not finished: {what}.", len(message.octets))
 
 
 def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
@@ -134,7 +115,7 @@ def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
     size = int(found[1], 16) if found else -1
     if size == len(text):
         return None
-    return wrong(_size_sentence(line, size, text), message.octets, start)
+    return message.wrong(_size_sentence(line, size, text), start)
 
 
 def _size_sentence(line: bytes, size: int, text: bytes) -> str:

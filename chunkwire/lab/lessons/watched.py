@@ -25,30 +25,19 @@ class WatchedRead(NamedTuple):
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class WatchedConnection:
-    """One connection to a place of a lesson, so far.
+    """One connection to a place of a lesson, so far."""
 
-    Attributes:
-        place: the name of the place that was connected to, such as "origin".
-        path: prefix of each target there, which the lesson's texts leave out; "" for none.
-        received: reads of what the client sent.
-        answered: reads of what the server sent, each passed on to the client.
-        client_end, server_end: how each side ended what it sends; "" while it has not.
-        client_ended_at: when, in seconds; None before.
-        writes_after_fin: writes to the client after its FIN that the kernel took.
-        is_refused: nobody listened at the server.
-        is_over: nothing more will be seen.
-    """
-
-    place: str
-    path: str = ""
-    received: list[WatchedRead] = field(default_factory=list)
+    place: str  # the name of the place that was connected to, such as "origin"
+    path: str = ""  # prefix of each target there, which the lesson's texts leave out; "" for none
+    received: list[WatchedRead] = field(default_factory=list)  # reads of what the client sent
+    # reads of what the server sent, each passed on to the client
     answered: list[WatchedRead] = field(default_factory=list)
-    client_end: Ending = ""
-    server_end: Ending = ""
-    client_ended_at: float | None = None
-    writes_after_fin: int = 0
-    is_refused: bool = False
-    is_over: bool = False
+    client_end: Ending = ""  # how the client ended what it sends; "" while it has not
+    server_end: Ending = ""  # likewise of the server
+    client_ended_at: float | None = None  # when, in seconds; None before
+    writes_after_fin: int = 0  # writes to the client after its FIN that the kernel took
+    is_refused: bool = False  # nobody listened at the server
+    is_over: bool = False  # nothing more will be seen
 
     @property
     def has_said_all(self) -> bool:

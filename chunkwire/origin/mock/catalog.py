@@ -12,7 +12,7 @@ from typing import Final
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.dialect import Dialect, Reply, json_reply
-from chunkwire.llm.question import ModelRequest, RequestRefused, body_of, refuse
+from chunkwire.llm.question import ModelRequest, RequestRefused, refuse
 from chunkwire.llm.shape import at, dump, load_object, text_at
 from chunkwire.origin.mock.composition import prompt_tokens
 from chunkwire.origin.mock.responder import MAX_BODY_OCTETS, check_key, check_model
@@ -75,7 +75,7 @@ _COUNTERS: Final = {
 
 
 def _counted(name: str, asked: ModelRequest) -> Reply:
-    body = body_of(asked)
+    body = asked.body_object()
     question_of = DIALECTS[name].parse_request
     match name:
         case "anthropic":

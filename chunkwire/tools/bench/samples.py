@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.llm.dialect import Reader
+from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
@@ -114,7 +114,7 @@ class StreamSampler:
         framing: Framing,
         coding: str,
         sent_ns: int,
-        reader: Reader | None = None,
+        reader: AnswerReader | None = None,
         recorder: Recorder | None = None,
         report_frame: Callable[[FrameSample], None] | None = None,
         stream: int = 1,

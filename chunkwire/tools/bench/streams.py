@@ -16,7 +16,7 @@ import trio
 
 from chunkwire.client.request import build_request
 from chunkwire.llm import route
-from chunkwire.llm.dialect import Reader
+from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import dial
 from chunkwire.net.ends import ClientConnection
@@ -207,7 +207,7 @@ class StreamRunner:
             segments=self.segments,
         )
 
-    def _reader(self, response: Response) -> Reader | None:
+    def _reader(self, response: Response) -> AnswerReader | None:
         """Return the reader of a language model's answer; None for another stream, or with a Content-Encoding."""
         dialect = route(self._load.url.target.partition(b"?")[0].decode("latin-1"))
         if dialect is None or response.get(b"content-encoding"):

@@ -7,7 +7,7 @@ is not content.
 from __future__ import annotations
 
 from chunkwire.llm.answer import Reasoning, Text, ToolCall, Usage
-from chunkwire.llm.dialect import Reader
+from chunkwire.llm.reading import AnswerReader
 
 
 class ContentTimes:
@@ -17,7 +17,7 @@ class ContentTimes:
         reader: of the answer's dialect; None where each frame counts as content and as one token.
     """
 
-    def __init__(self, reader: Reader | None) -> None:
+    def __init__(self, reader: AnswerReader | None) -> None:
         self._first_ns = self._last_ns = 0
         self._is_first_known = self._is_last_known = True
         self._reader = reader

@@ -43,23 +43,15 @@ _MAX_LINE_OCTETS: Final = 65536
 
 @dataclass(slots=True)
 class CapturedExchange:
-    """One request and its response, as the capture shows them.
-
-    Attributes:
-        hop: the server's address.
-        began_ns: of the request's head, or of the response's where none was captured; ns since the epoch.
-        records: with times in s since then.
-        notes: what no record says.
-        is_opened: it was in TLS, which a key log opened.
-    """
+    """One request and its response, as the capture shows them."""
 
     n: int
     client: str
-    hop: str
-    began_ns: int
-    records: list[Record]
-    notes: list[str] = field(default_factory=list)
-    is_opened: bool = False
+    hop: str  # the server's address
+    began_ns: int  # of the request's head, or of the response's where none was captured; ns since the epoch
+    records: list[Record]  # with times in s since then
+    notes: list[str] = field(default_factory=list)  # what no record says
+    is_opened: bool = False  # it was in TLS, which a key log opened
 
     @property
     def request(self) -> RequestRecord | None:
@@ -107,7 +99,7 @@ class Messages:
             self.all.append(MessageRecords())
 
 
-class _Way:
+class _DirectionReader:
     """One direction, read up to each gap, and from the next head on."""
 
     def __init__(self, asked: deque[bytes]) -> None:
@@ -183,7 +175,7 @@ def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
         return
     began_ns = pieces[0].t_ns
     asked: deque[bytes] = deque()
-    up, down = _Way(asked), _Way(asked)
+    up, down = _DirectionReader(asked), _DirectionReader(asked)
     for piece in pieces:
         (up if piece.is_from_client else down).take(piece, (piece.t_ns - began_ns) / 1e9)
     for way in (up, down):

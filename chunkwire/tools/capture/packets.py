@@ -46,36 +46,27 @@ class TcpEnd(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One TCP segment as it was captured.
+    """One TCP segment as it was captured."""
 
-    Attributes:
-        t_ns: ns since the epoch.
-        length: octets of data it had on the wire; `data` has fewer where the capture kept only the first octets.
-    """
-
-    t_ns: int
+    t_ns: int  # ns since the epoch
     source: TcpEnd
     target: TcpEnd
     seq: int
     ack: int
     flags: int
     data: bytes
-    length: int
+    length: int  # octets of data it had on the wire; `data` has fewer where the capture kept only the first octets
 
 
 @dataclass(slots=True)
 class PacketCounts:
-    """What a file held: for the message about one without an exchange.
-
-    Attributes:
-        link_types: those that cannot be read, by their number.
-    """
+    """What a file held: for the message about one without an exchange."""
 
     packets: int = 0
     tcp: int = 0
     udp: int = 0
     fragments: int = 0
-    link_types: set[int] = field(default_factory=set)
+    link_types: set[int] = field(default_factory=set)  # those that cannot be read, by their number
 
 
 def is_capture(first: bytes) -> bool:
@@ -111,8 +102,6 @@ def _dpkt() -> Any:
         raise CaptureFileError("packet captures are read by dpkt: pip install 'chunkwire[pcap]'") from error
     return dpkt
 
-
-# ---- the two formats ---------------------------------------------------------------------------------------
 
 _Packet = tuple[int, int, bytes]  # ns since the epoch, link type, octets
 
@@ -201,9 +190,6 @@ def _at_most(file: BinaryIO, count: int, name: str) -> bytes:
     if count > _MAX_BLOCK_OCTETS:
         raise CaptureFileError(f"{name}: expected at most {_MAX_BLOCK_OCTETS} octets of a packet or block, got {count}")
     return file.read(count)
-
-
-# ---- link, network, transport ------------------------------------------------------------------------------
 
 
 class _Network:

@@ -20,32 +20,22 @@ _HALF: Final = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class TcpPiece:
-    """Octets of one direction that came at once.
-
-    Attributes:
-        is_from_client: the direction.
-        missing: octets before these that the capture does not hold; then `octets` is empty.
-        end: "FIN" or "RST" where the direction ends here, else empty.
-    """
+    """Octets of one direction that came at once."""
 
     t_ns: int
-    is_from_client: bool
+    is_from_client: bool  # the direction
     octets: bytes = b""
-    missing: int = 0
-    end: str = ""
+    missing: int = 0  # octets before these that the capture does not hold; then `octets` is empty
+    end: str = ""  # "FIN" or "RST" where the direction ends here, else empty
 
 
 @dataclass(slots=True)
 class _Direction:
-    """One direction: what is expected next, and what came too early.
-
-    Attributes:
-        taken: octets in front of `next_seq`.
-        early: a heap, by the octets in front of each, the longer ones first; the number is their order.
-    """
+    """One direction: what is expected next, and what came too early."""
 
     next_seq: int | None = None
-    taken: int = 0
+    taken: int = 0  # octets in front of `next_seq`
+    # a heap, by the octets in front of each, the longer ones first; the number is their order
     early: list[tuple[int, int, int, Segment]] = field(default_factory=list)
     fin_seq: int | None = None
     is_over: bool = False
@@ -71,15 +61,11 @@ class _Direction:
 
 @dataclass(slots=True)
 class TcpConnection:
-    """One connection, its pieces in the order of their moments.
-
-    Attributes:
-        is_opened: the octets are TLS content that a key log decrypted.
-    """
+    """One connection, its pieces in the order of their moments."""
 
     client: TcpEnd
     server: TcpEnd
-    is_opened: bool = False
+    is_opened: bool = False  # the octets are TLS content that a key log decrypted
     pieces: list[TcpPiece] = field(default_factory=list)
     _up: _Direction = field(default_factory=_Direction)
     _down: _Direction = field(default_factory=_Direction)

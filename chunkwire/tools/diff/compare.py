@@ -236,11 +236,8 @@ def _is_framed_otherwise(row: Row) -> bool:
 
 
 def _chunks(recording: Recording) -> str:
-    return number(sum(1 for row in recording.rows if row.size), "chunk" if _is_chunked(recording) else "read")
-
-
-def _is_chunked(recording: Recording) -> bool:
-    return any(row.line for row in recording.rows)
+    is_chunked = any(row.line for row in recording.rows)
+    return number(sum(1 for row in recording.rows if row.size), "chunk" if is_chunked else "read")
 
 
 def _ending(recording: Recording) -> str:
@@ -249,9 +246,6 @@ def _ending(recording: Recording) -> str:
 
 def _fields(fields: TextFields) -> str:
     return ", ".join(f"{name}: {value}" for name, value in fields) or "none"
-
-
-# ---- rendering ---------------------------------------------------------------------------------------------
 
 
 def render(found: Comparison, *, width: int | None = None, paint: Paint = PLAIN, is_whole: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""One stream as it arrived at one point, made from its records: all verdicts and figures are made from it.
+"""One stream as it arrived at one point, made from its records, and what its heads say: all verdicts rest on it.
 
 The rule here: records in, values out; nothing is judged. A `Run` is one request and its response as one observer saw
 them. Its units are the smallest parts whose arrival is known: the stamped events of a probe, else the events of an
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,65 +29,54 @@ from chunkwire.tools.stamps import ContentReader, Stamp
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
 """Parameters that differ between repetitions of a request: the IDs of one run, and how it is observed."""
 
+_NAMING: Final = ("server", "via", "x-powered-by")
+# Fields that vendors add whose hops give no name.
+_VENDOR_FIELDS: Final = {
+    "cf-ray": "Cloudflare",
+    "x-amz-cf-id": "CloudFront",
+    "apigw-requestid": "API Gateway",
+    "x-amz-apigw-id": "API Gateway",
+    "x-envoy-upstream-service-time": "Envoy",
+    "x-fastly-request-id": "Fastly",
+}
+_PACE: Final = frozenset({"n", "interval", "nonce"})
+
 # The points of a response, from the inside out.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A part of a stream whose arrival is known.
+    """A part of a stream whose arrival is known."""
 
-    Attributes:
-        t: s since the request, when its last octet had come.
-        read: number of the receive that brought it.
-        end: octets of content, as received, up to the end of the frame that brought it.
-        stamp: None where it has none.
-    """
-
-    t: float
-    read: int
-    end: int
-    stamp: Stamp | None = None
+    t: float  # s since the request, when its last octet had come
+    read: int  # number of the receive that brought it
+    end: int  # octets of content, as received, up to the end of the frame that brought it
+    stamp: Stamp | None = None  # None where it has none
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One request and its response at one point.
+    """One request and its response at one point."""
 
-    Attributes:
-        hop: what the point is called, such as "nginx:8080".
-        point: where it was seen, one of `chunkwire.record.recorder.POINTS`.
-        head: of the final response; None where none came.
-        units: in the order of their arrival, all stamped or none.
-        pieces: frames, the last-chunk left out, or the reads of a body that is not chunked.
-        chunks: whole or begun; 0 where the body is not chunked.
-        extended: chunks with an extension.
-        trailers: names of the trailer fields.
-        is_chunked: a frame was seen, be it the last-chunk.
-        is_whole: the records hold all content, and it could be read.
-        connect: s that opening a TCP connection took just before; None where unknown.
-        our_delay: s, how late the observer's own timer was at the worst, 0 where it was not measured.
-        early: pieces that came before the observer began, at an unknown time; they are no units.
-        acks: of a stream behind a barrier, in their order: what had come when each frame was acknowledged.
-        clock: names the clock of `t` and of the request's wall time; only runs of one clock are compared.
-    """
-
-    hop: str
-    point: str = "client.received"
+    hop: str  # what the point is called, such as "nginx:8080"
+    point: str = "client.received"  # where it was seen, one of `chunkwire.record.recorder.POINTS`
     request: RequestRecord | None = None
-    head: HeadRecord | None = None
-    units: tuple[Unit, ...] = ()
-    pieces: tuple[Unit, ...] = ()
-    chunks: int = 0
-    extended: int = 0
-    trailers: tuple[str, ...] = ()
-    is_chunked: bool = False
-    is_whole: bool = True
+    head: HeadRecord | None = None  # of the final response; None where none came
+    units: tuple[Unit, ...] = ()  # in the order of their arrival, all stamped or none
+    pieces: tuple[Unit, ...] = ()  # frames, the last-chunk left out, or the reads of a body that is not chunked
+    chunks: int = 0  # whole or begun; 0 where the body is not chunked
+    extended: int = 0  # chunks with an extension
+    trailers: tuple[str, ...] = ()  # names of the trailer fields
+    is_chunked: bool = False  # a frame was seen, be it the last-chunk
+    is_whole: bool = True  # the records hold all content, and it could be read
     end: EndRecord | None = None
-    connect: float | None = None
-    our_delay: float = 0.0
-    early: int = 0
+    connect: float | None = None  # s that opening a TCP connection took just before; None where unknown
+    our_delay: float = 0.0  # s, how late the observer's own timer was at the worst, 0 where it was not measured
+    early: int = 0  # pieces that came before the observer began, at an unknown time; they are no units
+    # of a stream behind a barrier, in their order: what had come when each frame was acknowledged
     acks: tuple[AckRecord, ...] = ()
+    # names the clock of `t` and of the request's wall time; only runs of one clock are compared
     clock: str | None = None
 
     @property
@@ -129,13 +119,13 @@ class Run:
     @property
     def coding(self) -> str:
         """The content coding of the response; empty for none."""
-        coding = self.said("content-encoding").strip().lower()
+        coding = self.response_field("content-encoding").strip().lower()
         return "" if coding == "identity" else coding
 
     @property
     def media_type(self) -> str:
         """The media type of the response without its parameters; empty where it says none."""
-        return self.said("content-type").partition(";")[0].strip().lower()
+        return self.response_field("content-type").partition(";")[0].strip().lower()
 
     @property
     def octets(self) -> int:
@@ -152,7 +142,7 @@ class Run:
         """When the first frame was complete, s since the request; None where none came."""
         return self.pieces[0].t if self.pieces else None
 
-    def said(self, name: str) -> str:
+    def response_field(self, name: str) -> str:
         """Return the value of a field of the response head, same-name values joined; empty for none."""
         return joined(self.head.fields, name) if self.head is not None else ""
 
@@ -234,3 +224,82 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
 
 def _is_final(head: HeadRecord) -> bool:
     return not head.status_line.split(" ", 2)[1:2] < ["200"]
+
+
+def own_names(run: Run, before: Run | None) -> str:
+    """Return the names of software that a hop gives and the hop before does not: by Server, Via, and vendors' fields.
+
+    A proxy may pass on the names that hops further in gave, or add its own.
+    """
+    own = [said for name in _NAMING for said in _software_names(run, name) if said not in _software_names(before, name)]
+    mode = run.response_field("chunkwire-mode")
+    if mode and (before is None or before.response_field("chunkwire-mode") != mode):
+        own.append(f"Chunkwire-Mode: {mode}")
+    marks = [
+        mark
+        for name, mark in _VENDOR_FIELDS.items()
+        if run.response_field(name) and (before is None or not before.response_field(name))
+    ]
+    return ", ".join(dict.fromkeys((*own, *marks)))
+
+
+def names_passed_on(run: Run, before: Run | None) -> str:
+    """Return the names that both hops give: this one's own, or the other's passed on."""
+    same = [
+        run.response_field(name)
+        for name in _NAMING
+        if before is not None and run.response_field(name) == before.response_field(name)
+    ]
+    return ", ".join(dict.fromkeys(name for name in same if name))
+
+
+def _software_names(run: Run | None, name: str) -> list[str]:
+    """Return the members of a field that names software."""
+    parts = run.response_field(name).split(",") if run is not None else []
+    return [said for part in parts if (said := part.strip())]
+
+
+class Variation(Enum):
+    """How a run's request differs from that of the first run of its hop."""
+
+    NONE = "a repetition"
+    SIZE = "events of another size"
+    POST = "POST instead of GET"
+    IDENTITY = "no content coding asked for"
+    BURST = "frames back to back"
+    DELAY = "a pause between head and first event"
+    MARK = "extensions and a trailer"
+    OTHER = "something else"
+
+
+_BY_PARAMETER = {"burst": Variation.BURST, "delay": Variation.DELAY, "mark": Variation.MARK}
+
+
+def variation_of(base: Run, run: Run) -> Variation:
+    """Return what a run's request varies; where it varies more than one thing, `OTHER`.
+
+    A burst, a delay or a mark comes with a pace of its own: that is no second difference.
+    """
+    if base.request is None or run.request is None:
+        return Variation.NONE
+    here, there = run.asked, base.asked
+    found: set[Variation] = set()
+    if run.request.method != base.request.method:
+        found.add(Variation.POST if run.request.method == "POST" else Variation.OTHER)
+    if _codings(run) != _codings(base):
+        found.add(Variation.OTHER if _codings(run) else Variation.IDENTITY)
+    names = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} - RUN_PARAMETERS
+    found |= {_BY_PARAMETER[name] for name in names if name in _BY_PARAMETER}
+    if "size" in names:
+        found.add(Variation.SIZE)
+    if names - _BY_PARAMETER.keys() - _PACE - {"size"} or (names & _PACE and not found & set(_BY_PARAMETER.values())):
+        found.add(Variation.OTHER)
+    if not found:
+        return Variation.NONE
+    return found.pop() if len(found) == 1 else Variation.OTHER
+
+
+def _codings(run: Run) -> str:
+    """Return the content codings that a request accepts; empty for none but identity."""
+    said = joined(run.request.fields, "accept-encoding").strip().lower() if run.request is not None else ""
+    return "" if said == "identity" else said

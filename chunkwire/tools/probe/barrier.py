@@ -50,27 +50,17 @@ class Undecided(ChunkwireError):
 
 @dataclass(slots=True)
 class BarrierProbe:
-    """One stream behind a barrier.
+    """One stream behind a barrier."""
 
-    Attributes:
-        ask: the stream; with `gateway` as it is, else with parameters for our origin's `/probe`.
-        origin: a URL of a probe at the origin itself, to acknowledge there; None: through the hop.
-        gateway: where a `forward --barrier` stands in front of an application; None for our origin.
-        settle: s, see `SETTLE_SECONDS`.
-        records: of the stream, with its acknowledgements.
-        undecided: why the order shows nothing; empty where it does.
-        is_barrier: something behind the hop knows the barrier.
-    """
-
-    ask: Ask
-    origin: Url | None = None
-    gateway: Url | None = None
+    ask: Ask  # the stream; with `gateway` as it is, else with parameters for our origin's `/probe`
+    origin: Url | None = None  # a URL of a probe at the origin itself, to acknowledge there; None: through the hop
+    gateway: Url | None = None  # where a `forward --barrier` stands in front of an application; None for our origin
     tls: ssl.SSLContext | None = None
     patience: float = PATIENCE_SECONDS
-    settle: float = SETTLE_SECONDS
-    records: list[Record] = field(default_factory=list)
-    undecided: str = ""
-    is_barrier: bool = False
+    settle: float = SETTLE_SECONDS  # s, see `SETTLE_SECONDS`
+    records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
+    undecided: str = ""  # why the order shows nothing; empty where it does
+    is_barrier: bool = False  # something behind the hop knows the barrier
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
@@ -109,8 +99,6 @@ class BarrierProbe:
             self._requests.close()
         if failed is not None:
             raise failed
-
-    # ---- the stream ----------------------------------------------------------------------------------------
 
     async def _receive(self) -> DialError | None:
         """Receive the stream; return why there was no connection. It is not raised here: a nursery would group it."""
@@ -165,8 +153,6 @@ class BarrierProbe:
             while not self._has(n) and not self._is_over:
                 await self._changed.wait()
         return self._has(n)
-
-    # ---- the acknowledgements ------------------------------------------------------------------------------
 
     async def _acknowledge_all(self, scope: trio.CancelScope) -> None:
         try:
@@ -262,8 +248,6 @@ class BarrierProbe:
                 await self._wait_for(n, _RETRY_SECONDS)
         await self._wait_for(n, self.settle if n else min(self.settle, SETTLE_SECONDS / 4))
         return answered
-
-    # ---- requests beside the stream --------------------------------------------------------------------------
 
     def _state_ask(self) -> Ask:
         """Return the request for the state on the way that the stream takes."""

@@ -1,26 +1,31 @@
-"""Packet captures as hops: one stream at several places, its frames matched by their octets.
+"""Recordings and packet captures as hops.
 
-The rule here: exchanges in, hops out, pure. The end of each frame of the innermost exchange counts as the moment of its
-write. A hop further out has the frame once as many octets of decoded content have come there. No common clock is
-needed, because a hold is measured from the least delayed frame.
+The rule here: text or exchanges in, hops out, pure. Each hop in a recording (our JSON Lines, or a trace of curl's), and
+each point (origin, gateway, client), becomes a hop; the inner ones come first.
+
+Captures show one stream at several places, its frames matched by their octets. The end of each frame of the innermost
+exchange counts as the moment of its write. A hop further out has the frame once as many octets of decoded content have
+come there. No common clock is needed, because a hold is measured from the least delayed frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from chunkwire.record.values import DataRecord, FrameRecord
+from chunkwire.record.values import DataRecord, FrameRecord, Record, read_records
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
 from chunkwire.tools.probe.arrival import Run, Unit, joined, read_runs
-from chunkwire.tools.probe.holding import Shape, holds_of, look_at
+from chunkwire.tools.probe.curl_trace import is_trace, read_trace
+from chunkwire.tools.probe.holding import Shape, holds_of, observe
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.stamps import Stamp
 from chunkwire.wire.coding import ContentDecoder
+from chunkwire.wire.errors import LocalError, quoted
 
 MIN_SHARED: Final = 0.9
 """Share of the shorter content, from its first octet, that two exchanges must have in common to be one stream: the rest
@@ -29,18 +34,12 @@ may be cut, or added by a hop."""
 
 @dataclass(frozen=True, slots=True)
 class CapturedHop:
-    """One stream at one place.
-
-    Attributes:
-        source: the file it is from; times of one file are of one clock.
-        content: decoded, as far as the capture holds it.
-        ends: of each frame, or read, the moment (ns) and the octets of content up to it.
-    """
+    """One stream at one place."""
 
     exchange: CapturedExchange
-    source: str
-    content: bytes
-    ends: tuple[tuple[int, int], ...]
+    source: str  # the file it is from; times of one file are of one clock
+    content: bytes  # decoded, as far as the capture holds it
+    ends: tuple[tuple[int, int], ...]  # of each frame, or read, the moment (ns) and the octets of content up to it
 
 
 def captured_hop(exchange: CapturedExchange, source: str) -> CapturedHop:
@@ -135,8 +134,8 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
 
 
 def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
-    """Return a run whose units are the frames of the reference, each with its moment there as that of its write."""
-    if hop is reference and look_at(run).shape is not Shape.SPREAD:
+    """Return a run with the frames of the reference as units; the stamp of each is when it was at the reference."""
+    if hop is reference and observe(run).shape is not Shape.SPREAD:
         return run  # not written over time, or held before: its arrivals are judged as they are
     shared = _shared(hop.content, reference.content)
     units, place, of = list[Unit](), 0, len(reference.ends)
@@ -186,3 +185,38 @@ def _column(hop: Hop) -> list[str]:
         f"{(unit.t - first) * 1000:.1f} held {hold * 1000:.1f}"
         for unit, hold in zip(run.units, holds_of(run), strict=True)
     ]
+
+
+def read_recording(text: str, *, name: str) -> list[Hop]:
+    """Return the hops of a recording.
+
+    Args:
+        name: what to call a hop that the recording does not name.
+
+    Raises:
+        LocalError: it is neither form, or holds no response.
+    """
+    connect = None
+    records: Iterable[Record]
+    if is_trace(text.partition("\n")[0]):
+        trace = read_trace(text)
+        records, connect = trace.records, trace.connect
+    elif text.lstrip().startswith("{"):
+        records = read_records(text.splitlines(), name)
+    else:
+        got = quoted(text.encode("utf-8", "surrogateescape"), 16) if text else "an empty file"
+        raise LocalError(f"{name}: expected a capture, records (JSON Lines) or a curl --trace, got {got}")
+    runs = read_runs(records, hop=name, connect=connect, clock=name)
+    if not runs:
+        raise LocalError(f"{name}: expected a response in the recording, got none")
+    return list(_hops(runs, name))
+
+
+def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
+    """Yield the runs by hop and point, in the order in which they came."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.hop, run.point), []).append(run)
+    points = {point for _, point in found}
+    for (hop, point), its_runs in found.items():
+        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, tuple(its_runs))

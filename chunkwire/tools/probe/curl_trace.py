@@ -39,29 +39,19 @@ _ENDINGS: Final = {b"reset by peer": "reset", b"timed out after": "timeout", b"o
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One entry of a trace: octets that curl sent or received, or a remark of curl's.
+    """One entry of a trace: octets that curl sent or received, or a remark of curl's."""
 
-    Attributes:
-        t: s since midnight, growing past it.
-        kind: such as "Recv data"; "Info" for a remark, whose text is in `octets`.
-    """
-
-    t: float
-    kind: str
+    t: float  # s since midnight, growing past it
+    kind: str  # such as "Recv data"; "Info" for a remark, whose text is in `octets`
     octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CurlTrace:
-    """What a trace holds.
+    """What a trace holds."""
 
-    Attributes:
-        records: of all its requests and responses, numbered by stream.
-        connect: s that the last TCP connection took to open; None where the trace does not say.
-    """
-
-    records: tuple[Record, ...]
-    connect: float | None
+    records: tuple[Record, ...]  # of all its requests and responses, numbered by stream
+    connect: float | None  # s that the last TCP connection took to open; None where the trace does not say
 
 
 def is_trace(first: str) -> bool:
@@ -69,11 +59,8 @@ def is_trace(first: str) -> bool:
     return any(mark in first[:80] for mark in _MARKS)
 
 
-def read_trace(text: str, *, midnight: float = 0.0) -> CurlTrace:
-    """Return the records of a trace.
-
-    Args:
-        midnight: s since the epoch when the trace's day began; without it wall times are only comparable within it.
+def read_trace(text: str) -> CurlTrace:
+    """Return the records of a trace; their wall times are since its first midnight, and comparable only within it.
 
     Raises:
         LocalError: it has no times, is a `--trace-ascii`, is of HTTP/2, or holds no response.
@@ -82,7 +69,7 @@ def read_trace(text: str, *, midnight: float = 0.0) -> CurlTrace:
     if not any(block.kind == "Recv header" for block in blocks):
         raise LocalError(f"expected a response in the trace, got none; record it with: {USAGE}")
     records: list[Record] = []
-    exchanges = _Exchanges(records, midnight)
+    exchanges = _Exchanges(records)
     for block in blocks:
         exchanges.take(block)
     exchanges.finish()
@@ -146,9 +133,8 @@ def _connect(blocks: Iterable[Block]) -> float | None:
 class _Exchanges:
     """The exchanges of a trace, one after the other; each is read as a capture is."""
 
-    def __init__(self, records: list[Record], midnight: float) -> None:
+    def __init__(self, records: list[Record]) -> None:
         self._records = records
-        self._midnight = midnight
         self._streams = 0
         self._began = 0.0
         self._sent = b""
@@ -186,7 +172,7 @@ class _Exchanges:
         self._last = t
 
     def finish(self) -> None:
-        """End the exchange that is open, if one is, as curl said that it ended."""
+        """End the open exchange, if there is one, in the way that curl reported."""
         if self._response and not isinstance(self._response[-1], EndRecord):
             self._reader.end(self._last, self._ended)
         self._check()
@@ -217,4 +203,4 @@ class _Exchanges:
         self._reader.asked.append(method)
         pairs = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
         sent = Recorder(self._records.append, stream=self._streams, point="client.sent", way="request")
-        sent.request(0.0, method, target, pairs, self._midnight + block.t)
+        sent.request(0.0, method, target, pairs, block.t)

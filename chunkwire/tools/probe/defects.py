@@ -38,9 +38,11 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
 
 def _not_the_stream(run: Run, what: str) -> HopVerdict:
     media = f", {run.media_type}" if run.media_type else ""
-    where = f", to {run.said('location')}" if run.said("location") else ""
-    challenge = ", a challenge page" if any(run.said(name) == "challenge" for name in _CHALLENGES) else ""
-    blames = f", Proxy-Status: {run.said('proxy-status')}" if run.said("proxy-status") else ""  # RFC 9209
+    where = f", to {run.response_field('location')}" if run.response_field("location") else ""
+    challenge = ", a challenge page" if any(run.response_field(name) == "challenge" for name in _CHALLENGES) else ""
+    blames = (
+        f", Proxy-Status: {run.response_field('proxy-status')}" if run.response_field("proxy-status") else ""
+    )  # RFC 9209
     if "incremental_refused" in blames:
         blames += ", as RFC 10036 asks of a hop that will not stream"
     return HopVerdict(kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")
@@ -49,7 +51,7 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
 def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
     if run.is_stamped or not run.is_whole or not run.pieces:
         return None
-    if any(run.said(name) == "challenge" for name in _CHALLENGES):
+    if any(run.response_field(name) == "challenge" for name in _CHALLENGES):
         return _not_the_stream(run, "200")
     if run.asked.get("nonce") is not None or (inner is not None and inner.is_stamped):
         return _not_the_stream(run, "no event of a probe in it")
@@ -59,7 +61,7 @@ def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
 
 
 def _cached(run: Run) -> HopVerdict | None:
-    asked, age = run.asked.get("nonce"), run.said("age").strip()
+    asked, age = run.asked.get("nonce"), run.response_field("age").strip()
     nonces = {stamp.nonce for stamp in run.stamps if stamp.nonce}
     if asked is not None and nonces and asked not in nonces:
         return HopVerdict(kind=Kind.CACHED, reason="its nonce is that of another run")

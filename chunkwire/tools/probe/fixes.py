@@ -36,47 +36,31 @@ class Whose(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """One change that frees a stream.
+    """One change that frees a stream."""
 
-    Attributes:
-        software: its name; empty for a change that does not depend on it. It is `name` in the file, where the rows of
-            one software may share members.
-        versions: that it applies to, in words.
-        kinds: verdicts that it mends.
-        says: a pattern for the names that the hop gives (Server, Via, a vendor's fields) and its host name; None: any.
-        is_silent: the software may give no name, so the row is for hops that give none as well.
-        arrived: a pattern for the request as the origin received it; None: any.
-        seconds: the hold must lie between these; None: any.
-        change: what to set, one line.
-        sets: the field line of the response that the change adds; empty where it is a setting of the software.
-        needs: a field line that the response must have, at this hop or further in; empty for none.
-        behind: a pattern for the names that this hop and the one before both give; empty: any.
-        tried: a change that `--why` or the runs of a probe try, and that must free the stream if this row is right:
-            where it did not, the row is ruled out.
-        before, after: lines of the software's configuration, without the change and with it; empty where `sets` is not.
-        proof: the test that shows the hold, applies the change and sees it stream; empty where none does.
-        proved_on: versions of the software with which that was seen; empty where it was not tried.
-        source: where it was read, where no test proves it.
-    """
-
+    # its name; empty for a change that does not depend on it. It is `name` in the file, where the rows of one software
+    # may share members.
     software: str
-    versions: str = "all"
-    kinds: frozenset[Kind]
+    versions: str = "all"  # that it applies to, in words
+    kinds: frozenset[Kind]  # verdicts that it mends
+    # a pattern for the names that the hop gives (Server, Via, a vendor's fields) and its host name; None: any
     says: str | None = None
-    is_silent: bool = False
-    arrived: str | None = None
-    seconds: Sequence[float] | None = None
-    change: str
-    sets: str = ""
-    needs: str = ""
-    behind: str = ""
+    is_silent: bool = False  # the software may give no name, so the row is for hops that give none as well
+    arrived: str | None = None  # a pattern for the request as the origin received it; None: any
+    seconds: Sequence[float] | None = None  # the hold must lie between these; None: any
+    change: str  # what to set, one line
+    sets: str = ""  # the field line of the response that the change adds; empty where it is a setting of the software
+    needs: str = ""  # a field line that the response must have, at this hop or further in; empty for none
+    behind: str = ""  # a pattern for the names that this hop and the one before both give; empty: any
+    # a change that `--why` or the runs of a probe try, and that must free the stream if this row is right: where it did
+    # not, the row is ruled out
     tried: str = ""
-    before: str = ""
-    after: str = ""
+    before: str = ""  # lines of the software's configuration without the change; empty where `sets` is not
+    after: str = ""  # the same with the change
     whose: Whose
-    proof: str = ""
-    proved_on: str = ""
-    source: str = ""
+    proof: str = ""  # the test that shows the hold, applies the change and sees it stream; empty where none does
+    proved_on: str = ""  # versions of the software with which that was seen; empty where it was not tried
+    source: str = ""  # where it was read, where no test proves it
     checked: date
 
     @property

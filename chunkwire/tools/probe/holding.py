@@ -75,42 +75,27 @@ HELD_SHAPES: Final = frozenset({Shape.TO_END, Shape.IN_BURSTS, Shape.BACK_TO_BAC
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Events that arrived together.
+    """Events that arrived together."""
 
-    Attributes:
-        t: when, s since the request.
-        waited: s that the longest-held of them had waited; 0.0 where nothing says.
-        octets: of content that came with it, as received.
-        events: how many.
-        is_pushed: it came when the origin wrote its last event, or the one after it.
-    """
-
-    t: float
-    waited: float
-    octets: int
-    events: int
-    is_pushed: bool = False
+    t: float  # when, s since the request
+    waited: float  # s that the longest-held of them had waited; 0.0 where nothing says
+    octets: int  # of content that came with it, as received
+    events: int  # how many
+    is_pushed: bool = False  # it came when the origin wrote its last event, or the one after it
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one run shows.
-
-    Attributes:
-        longest: s, the longest hold; None without stamps.
-        held: events held longer than `HOLD_SECONDS`.
-        span: s from the origin's first write to its last; without stamps, from the first arrival to the last.
-        releases: the groups in which events arrived.
-        base: s, the smallest difference of arrival and write, across two clocks: only differences of it mean
-            something; None without stamps or without a wall clock.
-    """
+class Observation:
+    """What one run shows."""
 
     run: Run
     shape: Shape
-    longest: float | None = None
-    held: int = 0
-    span: float = 0.0
-    releases: tuple[Release, ...] = ()
+    longest: float | None = None  # s, the longest hold; None without stamps
+    held: int = 0  # events held longer than `HOLD_SECONDS`
+    span: float = 0.0  # s from the origin's first write to its last; without stamps, from the first arrival to the last
+    releases: tuple[Release, ...] = ()  # the groups in which events arrived
+    # s, the smallest difference of arrival and write, across two clocks: only differences of it mean something; None
+    # without stamps or without a wall clock
     base: float | None = None
 
     @property
@@ -119,19 +104,19 @@ class Look:
         return self.shape in HELD_SHAPES
 
     @property
-    def is_quiet(self) -> bool:
-        """Say whether it cannot be the lateness of this machine that it shows."""
+    def is_timer_on_time(self) -> bool:
+        """Say whether this machine's timer was on time, so that a hold is not its own lateness."""
         return self.run.is_ordered or self.run.our_delay < BUSY_SECONDS
 
 
-def look_at(run: Run) -> Look:
+def observe(run: Run) -> Observation:
     """Return what a run shows."""
     if run.is_ordered:
-        return _look_at_order(run)
-    return _look_at_stamped(run) if run.is_stamped else _look_at_arrivals(run)
+        return _observe_order(run)
+    return _observe_stamped(run) if run.is_stamped else _observe_arrivals(run)
 
 
-def _look_at_order(run: Run) -> Look:
+def _observe_order(run: Run) -> Observation:
     steps = [ack for ack in run.acks if ack.n]
     overtaken = [ack for ack in steps if ack.answered >= SOME_REQUESTS]
     is_mostly = len(overtaken) >= max(min(MIN_HELD, len(steps)), MOST_SHARE * len(steps))
@@ -151,7 +136,9 @@ def _look_at_order(run: Run) -> Look:
     late = [each.waited for each in releases if not each.is_pushed]
     longest = max([*holds_of(run), *late]) if run.is_stamped else None
     span = steps[-1].t - run.acks[0].t if steps else 0.0
-    return Look(run, shape, longest, len(held), max(span, 1e-6), releases, _base(run) if run.is_stamped else None)
+    return Observation(
+        run, shape, longest, len(held), max(span, 1e-6), releases, _base(run) if run.is_stamped else None
+    )
 
 
 def _ordered_releases(run: Run) -> Iterator[Release]:
@@ -186,7 +173,7 @@ def writes_of(run: Run) -> list[float]:
     return [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
 
 
-def _look_at_stamped(run: Run) -> Look:
+def _observe_stamped(run: Run) -> Observation:
     holds, written = holds_of(run), writes_of(run)
     held = sum(hold > HOLD_SECONDS for hold in holds)
     longest = max(holds)
@@ -200,7 +187,7 @@ def _look_at_stamped(run: Run) -> Look:
         shape = Shape.TO_END
     else:
         shape = Shape.IN_BURSTS if is_held else Shape.ON_TIME
-    return Look(run, shape, longest, held, span, tuple(_releases(run, holds)), _base(run))
+    return Observation(run, shape, longest, held, span, tuple(_releases(run, holds)), _base(run))
 
 
 def _base(run: Run) -> float | None:
@@ -246,12 +233,12 @@ def _together(units: Sequence[Unit]) -> list[list[Unit]]:
     return groups
 
 
-def _look_at_arrivals(run: Run) -> Look:
+def _observe_arrivals(run: Run) -> Observation:
     """Return the shape of the arrivals; nothing says when the units were written."""
     units = run.units
     releases = tuple(_releases(run, [0.0] * len(units)))
     if not units:
-        return Look(run, Shape.TOO_SHORT)
+        return Observation(run, Shape.TOO_SHORT)
     span = units[-1].t - units[0].t
     end = max(units[-1].t, run.end.t if run.end is not None else 0.0)
     if end < MIN_SPAN_SECONDS:
@@ -264,4 +251,4 @@ def _look_at_arrivals(run: Run) -> Look:
         shape = Shape.BURSTY
     else:
         shape = Shape.SPREAD
-    return Look(run, shape, None, 0, span, releases)
+    return Observation(run, shape, None, 0, span, releases)

@@ -23,7 +23,7 @@ from chunkwire.record.values import DataRecord, FrameRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.barrier import PATIENCE_SECONDS, SETTLE_SECONDS, BarrierProbe
 from chunkwire.tools.probe.defects import defect_of
-from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, look_at
+from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
     ACCEPT_ENCODING,
@@ -38,7 +38,8 @@ from chunkwire.tools.probe.requests import (
     journal_url,
     larger_sizes,
     other_size,
-    plain_ask,
+    overridden,
+    parameters,
     vary_ask,
     without_field,
 )
@@ -105,39 +106,27 @@ class RunRecords(list[Record]):
 
 @dataclass(slots=True, kw_only=True)
 class Prober:
-    """Asks hops, and hands on the records of their answers.
+    """Asks hops, and hands on the records of their answers."""
 
-    Attributes:
-        method, fields, body: of every request, as the user gave them.
-        defaults: fields that are sent unless `fields` has the same name.
-        tls: for https URLs; None takes the system's roots.
-        max_time: s for one run; None: what its plan takes, and `GRACE_SECONDS`.
-        record_to: takes every record, with the name of its hop; each run is a stream with its own number.
-        report_progress: called with a line about what is being done.
-        origin: a URL of a probe at the origin itself, where its barriers are acknowledged; None: through each hop.
-        barrier_at: where a `forward --barrier` stands in front of the application that every URL leads to.
-        patience: s without a frame and without an answer, after which a run is undecided.
-        connects: by hop, s that a TCP connection took to open.
-        unproved: by hop, why the order of events showed nothing.
-        arrivals: by hop, how its request reached the origin.
-        streams: runs so far.
-    """
-
+    # Of every request, as the user gave them: method, fields, body.
     method: str = "GET"
     fields: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes | None = None
-    defaults: Fields = (ACCEPT_ENCODING,)
-    tls: ssl.SSLContext | None = None
-    max_time: float | None = None
+    defaults: Fields = (ACCEPT_ENCODING,)  # fields that are sent unless `fields` has the same name
+    tls: ssl.SSLContext | None = None  # for https URLs; None takes the system's roots
+    max_time: float | None = None  # s for one run; None: what its plan takes, and `GRACE_SECONDS`
+    # takes every record, with the name of its hop; each run is a stream with its own number
     record_to: Callable[[Record], None] | None = None
-    report_progress: Callable[[str], None] = lambda _: None
+    report_progress: Callable[[str], None] = lambda _: None  # called with a line about what is being done
+    # a URL of a probe at the origin itself, where its barriers are acknowledged; None: through each hop
     origin: Url | None = None
+    # where a `forward --barrier` stands in front of the application that every URL leads to
     barrier_at: Url | None = None
-    patience: float = PATIENCE_SECONDS
-    connects: dict[str, float] = field(default_factory=dict)
-    unproved: dict[str, str] = field(default_factory=dict)
-    arrivals: dict[str, str] = field(default_factory=dict)
-    streams: int = 0
+    patience: float = PATIENCE_SECONDS  # s without a frame and without an answer, after which a run is undecided
+    connects: dict[str, float] = field(default_factory=dict)  # by hop, s that a TCP connection took to open
+    unproved: dict[str, str] = field(default_factory=dict)  # by hop, why the order of events showed nothing
+    arrivals: dict[str, str] = field(default_factory=dict)  # by hop, how its request reached the origin
+    streams: int = 0  # runs so far
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
         """Return what a hop answered, in as many runs as it takes.
@@ -167,14 +156,15 @@ class Prober:
 
     def plain_ask(self, url: Url, pace: Mapping[str, str] = PACE) -> Ask:
         """Return the request that every verdict begins with."""
-        return plain_ask(url, method=self.method, fields=self.fields, body=self.body, pace=pace, defaults=self.defaults)
+        ask = Ask(url=url, method=self.method, fields=overridden(self.defaults, self.fields), body=self.body)
+        return vary_ask(ask, {name: value for name, value in pace.items() if name not in parameters(url)})
 
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Gather the runs of a hop."""
         runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
-        if runs[0].is_ordered and look_at(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
+        if runs[0].is_ordered and observe(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
             runs[0] = await self.run(name, vary_ask(ask))
-            if look_at(runs[0]).shape is Shape.UNDECIDED:
+            if observe(runs[0]).shape is Shape.UNDECIDED:
                 self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
         if runs[0].is_ordered and name in self.unproved:
             return
@@ -185,17 +175,17 @@ class Prober:
             return
         if runs[0].is_stamped or runs[0].is_ordered:
             await self._follow_up(name, ask, runs)
-        elif look_at(runs[0]).shape in (Shape.ONE_BURST, Shape.BURSTY):
+        elif observe(runs[0]).shape in (Shape.ONE_BURST, Shape.BURSTY):
             await self._repeat(name, ask, runs)
 
     async def _follow_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        look = look_at(runs[0])
-        if not look.run.is_ordered and (look.is_held or not look.is_quiet):
+        observed = observe(runs[0])
+        if not observed.run.is_ordered and (observed.is_held or not observed.is_timer_on_time):
             await self._repeat(name, ask, runs)
-        if 2 * sum(look_at(run).is_held for run in runs) > len(runs):
-            await self._size_up(name, ask, runs)
+        if 2 * sum(observe(run).is_held for run in runs) > len(runs):
+            await self._ask_what_it_waits_for(name, ask, runs)
         elif is_probe(ask.url):
-            await self._look_closer(name, ask, runs)
+            await self._ask_more_of_a_streaming_hop(name, ask, runs)
 
     async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask the same again until enough runs count."""
@@ -206,28 +196,28 @@ class Prober:
                 return
             runs.append(await self.run(name, vary_ask(ask)))
 
-    async def _size_up(self, name: str, ask: Ask, runs: list[Run]) -> None:
+    async def _ask_what_it_waits_for(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Find out what a hop that holds waits for: octets, time, the end of a coding, another method."""
-        is_ours, is_to_end = is_probe(ask.url), look_at(runs[0]).shape is Shape.TO_END
+        is_ours, is_to_end = is_probe(ask.url), observe(runs[0]).shape is Shape.TO_END
         sizes = larger_sizes(ask) if is_to_end else [other_size(ask)]
         for size in sizes if is_ours else ():
             self.report_progress(f"{name}: holds {'to the end' if is_to_end else 'in bursts'}; trying {size} octets")
             runs.append(await self.run(name, vary_ask(ask, {"size": str(size)})))
-            if look_at(runs[-1]).shape is not Shape.TO_END:
+            if observe(runs[-1]).shape is not Shape.TO_END:
                 break
         if runs[0].coding:
             runs.append(await self.run(name, without_field(ask, b"Accept-Encoding")))
         if self.method == "GET" and is_ours:
             runs.append(await self.run(name, vary_ask(ask, method="POST")))
 
-    async def _look_closer(self, name: str, ask: Ask, runs: list[Run]) -> None:
+    async def _ask_more_of_a_streaming_hop(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
         self.report_progress(f"{name}: streams; looking closer")
         pace = {"interval": "0"} if runs[0].is_ordered else {}
         for changed in (BURSTS, MARKED) if runs[0].is_ordered else (BURSTS, DELAYED, MARKED):
             for _ in range(1 + REPEATS):  # again while it is held: only if all are is it said to be
                 runs.append(await self.run(name, vary_ask(ask, {**changed, **pace})))
-                if not look_at(runs[-1]).is_held:
+                if not observe(runs[-1]).is_held:
                     break
 
     async def run(

@@ -51,23 +51,44 @@ ACCEPT_ENCODING: Final = (b"Accept-Encoding", b"gzip, deflate")
 """What browsers and SDKs send, as far as it can be decoded here: without it no hop would compress."""
 
 Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+# Fields of real requests (Chrome's EventSource, node's fetch, curl) that may change how a hop treats a stream, in the
+# client's order. br and zstd are left out of Accept-Encoding, as browsers do over http: nothing here decodes them.
+AGENTS: Final[Mapping[str, Fields]] = {
+    "browser": (
+        (b"Cache-Control", b"no-cache"),
+        (
+            b"User-Agent",
+            b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+        ),
+        (b"Accept", b"text/event-stream"),
+        (b"Sec-Fetch-Site", b"same-origin"),
+        (b"Sec-Fetch-Mode", b"cors"),
+        (b"Sec-Fetch-Dest", b"empty"),
+        (b"Accept-Encoding", b"gzip, deflate"),
+        (b"Accept-Language", b"en-US,en;q=0.9"),
+    ),
+    "node": (
+        (b"Accept", b"*/*"),
+        (b"Accept-Language", b"*"),
+        (b"Sec-Fetch-Mode", b"cors"),
+        (b"User-Agent", b"node"),
+        (b"Accept-Encoding", b"gzip, deflate"),
+    ),
+    "curl": ((b"User-Agent", b"curl/8.14.1"), (b"Accept", b"*/*")),
+}
+
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request of a probe.
-
-    Attributes:
-        fields: beyond the client's own; a later one of a name replaces the earlier.
-        duration: s that the origin needs for it, at most; None where it is unknown.
-    """
+    """One request of a probe."""
 
     url: Url
     method: str = "GET"
-    fields: Fields = (ACCEPT_ENCODING,)
+    fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; a later one of a name replaces the earlier
     body: bytes | None = None
-    duration: float | None = None
+    duration: float | None = None  # s that the origin needs for it, at most; None where it is unknown
 
 
 def is_probe(url: Url) -> bool:
@@ -85,20 +106,6 @@ def with_parameters(url: Url, changed: dict[str, str]) -> Url:
     path = url.target.partition(b"?")[0]
     asked = {**parameters(url), **changed}
     return replace(url, target=path + b"?" + urlencode(asked, quote_via=quote, safe="").encode())
-
-
-def plain_ask(
-    url: Url,
-    *,
-    method: str = "GET",
-    fields: Fields = (),
-    body: bytes | None = None,
-    pace: Mapping[str, str] = PACE,
-    defaults: Fields = (ACCEPT_ENCODING,),
-) -> Ask:
-    """Return the request that every verdict begins with; `fields` replace `defaults` of the same name."""
-    ask = Ask(url=url, method=method, fields=overridden(defaults, fields), body=body)
-    return vary_ask(ask, {name: value for name, value in pace.items() if name not in parameters(url)})
 
 
 def vary_ask(ask: Ask, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
@@ -146,7 +153,7 @@ def other_size(ask: Ask) -> int:
 
 
 def overridden(fields: Fields, by: Fields) -> Fields:
-    """Return fields of which those of the same name as one of `by` are replaced."""
+    """Return the fields with those of `by` in place of all fields of the same names."""
     names = {name.lower() for name, _ in by}
     return (*(field for field in fields if field[0].lower() not in names), *by)
 

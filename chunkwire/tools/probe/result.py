@@ -122,19 +122,12 @@ class HopResult:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe found.
+    """What a probe found."""
 
-    Attributes:
-        hops: from the inside out.
-        findings: of `--why`, on the hop that is to blame.
-        blamed: the first hop with the worst fault; None where there is none.
-        sentence: about the hop that is to blame, without its name; empty where there is none.
-    """
-
-    hops: tuple[HopResult, ...]
-    findings: tuple[Finding, ...] = ()
-    blamed: HopResult | None = field(init=False)
-    sentence: str = field(init=False)
+    hops: tuple[HopResult, ...]  # from the inside out
+    findings: tuple[Finding, ...] = ()  # of `--why`, on the hop that is to blame
+    blamed: HopResult | None = field(init=False)  # the first hop with the worst fault; None where there is none
+    sentence: str = field(init=False)  # about the hop that is to blame, without its name; empty where there is none
 
     def __post_init__(self) -> None:
         faults = ((hop, sentence) for is_fault, sentence in _FAULTS for hop in self.hops if is_fault(hop.verdict))

@@ -89,76 +89,46 @@ INCREMENTAL: Final = "Incremental: ?1 in both heads"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a verdict rests on; of several runs the first ones with the same request.
+    """What a verdict rests on; of several runs the first ones with the same request."""
 
-    Attributes:
-        runs, held_runs: how many runs with the same request, and in how many of them events were held.
-        first: s, request sent to first event (or frame) complete, in the median run.
-        head: s, request sent to response head.
-        events: stamped or server-sent ones, or frames.
-        chunks: as received, 0 where the body was not chunked.
-        reads: receives that brought them.
-        longest_hold: s, the median over the runs; None without stamps.
-        span: s, how long the origin wrote.
-        connect: s, a TCP connection to the hop; None where unknown.
-        our_delay: s, the latest that our own timer was.
-        coding: of the content; empty for none.
-        arrived: how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown.
-        acked: frames that were each written after the one before had been acknowledged; 0 without a barrier.
-        overtaking: requests that the same hop answered while one of them was written and had not come.
-        octets_held: the most content that was held while its origin was still writing, in all runs.
-    """
-
-    runs: int = 0
-    held_runs: int = 0
-    first: float | None = None
-    head: float | None = None
-    events: int = 0
-    chunks: int = 0
-    reads: int = 0
-    longest_hold: float | None = None
-    span: float = 0.0
-    connect: float | None = None
-    our_delay: float = 0.0
-    coding: str = ""
+    runs: int = 0  # how many runs with the same request
+    held_runs: int = 0  # in how many of them events were held
+    first: float | None = None  # s, request sent to first event (or frame) complete, in the median run
+    head: float | None = None  # s, request sent to response head
+    events: int = 0  # stamped or server-sent ones, or frames
+    chunks: int = 0  # as received, 0 where the body was not chunked
+    reads: int = 0  # receives that brought them
+    longest_hold: float | None = None  # s, the median over the runs; None without stamps
+    span: float = 0.0  # s, how long the origin wrote
+    connect: float | None = None  # s, a TCP connection to the hop; None where unknown
+    our_delay: float = 0.0  # s, the latest that our own timer was
+    coding: str = ""  # of the content; empty for none
+    # how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown
     arrived: str = ""
-    acked: int = 0
-    overtaking: int = 0
-    octets_held: int = 0
+    acked: int = 0  # frames that were each written after the one before had been acknowledged; 0 without a barrier
+    overtaking: int = 0  # requests that the same hop answered while one of them was written and had not come
+    octets_held: int = 0  # the most content that was held while its origin was still writing, in all runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HopVerdict:
-    """What can be said of one hop.
-
-    Attributes:
-        reason: a half line, such as "held in 1 of 3 runs"; may be empty.
-        details: more half lines.
-        octets: the size of the buffer; None where it is unknown, or something else holds.
-        seconds: the time held, or the silence before a cut.
-        software: the names that the hop gives and the hop before does not; may be empty.
-        passed_on: the names that both give: this hop's own, or the other's passed on.
-        tried: each change that was tried, and whether the stream came through with it.
-        present: (lower-case name, value) of fields that may free a stream and that the response has, here or before.
-        proof: what it rests on; None where it is not about holding.
-        unproved: why it does not rest on an order of events; empty where it does, or where that was not tried.
-        is_innermost: no hop further in was seen to stream, so that one of those may hold it instead.
-    """
+    """What can be said of one hop."""
 
     hop: str = ""
     kind: Kind
-    reason: str = ""
-    details: tuple[str, ...] = ()
-    octets: int | None = None
-    seconds: float | None = None
+    reason: str = ""  # a half line, such as "held in 1 of 3 runs"; may be empty
+    details: tuple[str, ...] = ()  # more half lines
+    octets: int | None = None  # the size of the buffer; None where it is unknown, or something else holds
+    seconds: float | None = None  # the time held, or the silence before a cut
     evidence: Evidence = field(default_factory=Evidence)
-    software: str = ""
-    passed_on: str = ""
-    tried: tuple[tuple[str, bool], ...] = ()
+    software: str = ""  # the names that the hop gives and the hop before does not; may be empty
+    passed_on: str = ""  # the names that both give: this hop's own, or the other's passed on
+    tried: tuple[tuple[str, bool], ...] = ()  # each change that was tried, and whether the stream came through with it
+    # (lower-case name, value) of fields that may free a stream and that the response has, here or before
     present: TextFields = ()
-    proof: Proof | None = None
-    unproved: str = ""
-    is_innermost: bool = False
+    proof: Proof | None = None  # what it rests on; None where it is not about holding
+    unproved: str = ""  # why it does not rest on an order of events; empty where it does, or where that was not tried
+    is_innermost: bool = False  # no hop further in was seen to stream, so that one of those may hold it instead
 
     @property
     def freed_by(self) -> tuple[str, ...]:
@@ -271,16 +241,9 @@ def milliseconds(seconds: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of one change.
+    """What came of one change."""
 
-    Attributes:
-        change: what was changed, such as "X-Accel-Buffering: no in the response".
-        outcome: a half line.
-        frees: the stream came through; None where the change has nothing to do with that.
-        is_of_pace: what was changed is how the origin writes, not how it is asked or answers.
-    """
-
-    change: str
-    outcome: str
-    frees: bool | None = None
-    is_of_pace: bool = False
+    change: str  # what was changed, such as "X-Accel-Buffering: no in the response"
+    outcome: str  # a half line
+    frees: bool | None = None  # the stream came through; None where the change has nothing to do with that
+    is_of_pace: bool = False  # what was changed is how the origin writes, not how it is asked or answers

@@ -6,13 +6,13 @@ None: as long as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
 from chunkwire.tools.probe.fixes import Basis
 from chunkwire.tools.probe.result import HopResult, ProbeResult
-from chunkwire.tools.probe.verdict import Finding, Kind
+from chunkwire.tools.probe.verdict import Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
 _HEADING: Final = ("hop", "first ms", "chunks", "reads", "longest hold")
@@ -92,3 +92,17 @@ def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None)
     for finding in findings:
         role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
         yield from _painted(f"  {finding.change:<{column}}   ", finding.outcome, role, paint, width)
+
+
+def differences(found: Mapping[str, Sequence[HopVerdict]]) -> Iterator[str]:
+    """Yield a line for each hop that treats these clients differently.
+
+    Args:
+        found: by client, the verdicts on the same hops.
+    """
+    for verdicts in zip(*found.values(), strict=True):
+        claims = {agent: verdict.claim for agent, verdict in zip(found, verdicts, strict=True)}
+        held = {agent for agent, verdict in zip(found, verdicts, strict=True) if verdict.is_holding}
+        if held and len(held) < len(claims):
+            said = "; ".join(f"to {agent}: {claim}" for agent, claim in claims.items())
+            yield f"{verdicts[0].hop} treats clients differently: {said}"

@@ -24,7 +24,7 @@ from chunkwire.tools.capture.exchanges import Messages
 from chunkwire.tools.probe.arrival import Run, read_runs
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
-from chunkwire.tools.probe.holding import Look, Shape, look_at
+from chunkwire.tools.probe.holding import Observation, Shape, observe
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
 from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters, vary_ask, without_field
 from chunkwire.tools.probe.verdict import (
@@ -95,20 +95,20 @@ def finding_of(change: str, run: Run) -> Finding:
     defect = defect_of(run, None)
     if defect is not None:
         return Finding(change, defect.line, False)
-    look = look_at(run)
+    observed = observe(run)
     coding = f", {run.coding}" if run.coding else ""
-    if look.is_held:
-        return Finding(change, f"held{_how(look)}{coding}", False)
-    if look.shape in (Shape.ON_TIME, Shape.SPREAD):
+    if observed.is_held:
+        return Finding(change, f"held{_how(observed)}{coding}", False)
+    if observed.shape in (Shape.ON_TIME, Shape.SPREAD):
         return Finding(change, f"streams{coding}", True)
-    return Finding(change, f"{look.shape.value}{coding}", None)
+    return Finding(change, f"{observed.shape.value}{coding}", None)
 
 
-def _how(look: Look) -> str:
-    if look.shape is Shape.TO_END:
-        return f" to the end, {look.run.octets} octets"
-    longest = milliseconds(look.longest)
-    octets = look.releases[0].octets if look.releases else 0
+def _how(observed: Observation) -> str:
+    if observed.shape is Shape.TO_END:
+        return f" to the end, {observed.run.octets} octets"
+    longest = milliseconds(observed.longest)
+    octets = observed.releases[0].octets if observed.releases else 0
     return f" for up to {longest}, the first octets after {octets} had gathered"
 
 

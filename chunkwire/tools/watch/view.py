@@ -63,23 +63,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewOptions:
-    """How to show a stream.
+    """How to show a stream."""
 
-    Attributes:
-        width: columns of the terminal; None does not cut lines.
-        message_width: columns of the terminal that shows the messages; None does not wrap them.
-        is_timed: False for octets out of a file, which have neither times nor reads.
-        is_hex: each octet of each frame below its row; with is_verbose of the heads too.
-        is_verbose: all field lines of the heads.
-    """
-
-    width: int | None = None
-    message_width: int | None = None
+    width: int | None = None  # columns of the terminal; None does not cut lines
+    message_width: int | None = None  # columns of the terminal that shows the messages; None does not wrap them
     paint: Paint = PLAIN
-    is_timed: bool = True
-    is_hex: bool = False
+    is_timed: bool = True  # False for octets out of a file, which have neither times nor reads
+    is_hex: bool = False  # each octet of each frame below its row; with is_verbose of the heads too
     has_data: bool = True
-    is_verbose: bool = False
+    is_verbose: bool = False  # all field lines of the heads
 
 
 class WatchView:
@@ -122,8 +114,6 @@ class WatchView:
                 case EndRecord():
                     lines += self._end(record)
         return lines
-
-    # ---- heads ---------------------------------------------------------------------------------------------
 
     def _request(self, record: RequestRecord) -> list[Line]:
         start = self._paint.text(f"{record.method} {record.target} HTTP/1.1")
@@ -172,8 +162,6 @@ class WatchView:
             pieces = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
         lines = [f"{self._paint(role, mark)} {pieces[0]}", *[f"  {piece}" for piece in pieces[1:]]]
         return [Line(line, is_message=True) for line in lines]
-
-    # ---- rows ----------------------------------------------------------------------------------------------
 
     @property
     def _data_column(self) -> int:
@@ -263,8 +251,6 @@ class WatchView:
         if self._options.is_hex:
             return []  # among the octets of the last-chunk
         return [Line(" " * self._data_column + self._paint.text(f"{name}: {value}")) for name, value in record.fields]
-
-    # ---- the end -------------------------------------------------------------------------------------------
 
     def _end(self, record: EndRecord) -> list[Line]:
         if record.point == _UPLOADS_AT:

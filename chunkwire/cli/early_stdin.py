@@ -1,8 +1,8 @@
 """Standard input, read and timed while the rest of the program is still being loaded.
 
 The rule here: only modules that the interpreter has loaded anyway are imported. Loading the program takes 100 to 300
-ms, in which frames would gather in the pipe and look like one read. A thread reads standard input until `take`. Octets
-that were in it before are marked: nobody knows when they came.
+ms, in which frames would gather in the pipe and look like one read. A thread reads standard input until `stop_reading`.
+Octets that were in it before are marked: nobody knows when they came.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EarlyRead = tuple[float, bytes, bool]
 
 
 class EarlyReader:
-    """Read standard input in a thread until `take`."""
+    """Reads standard input in a thread until `stop`."""
 
     def __init__(self) -> None:
         self._reads: list[EarlyRead] = []
@@ -34,7 +34,7 @@ class EarlyReader:
         self._thread = threading.Thread(target=self._run, name="standard input", daemon=True)
         self._thread.start()
 
-    def take(self) -> list[EarlyRead]:
+    def stop(self) -> list[EarlyRead]:
         """Stop reading, and return what was read; the descriptor is the caller's from here on."""
         os.write(self._waker, b"\0")
         self._thread.join()
@@ -56,22 +56,22 @@ class EarlyReader:
             self._reads.append((time.monotonic(), octets, False))
 
 
-_begun: list[EarlyReader] = []
+_running: list[EarlyReader] = []
 
 
-def begin() -> None:
-    """Begin to read standard input, where it is a pipe, a socket or a terminal."""
+def start_reading() -> None:
+    """Start to read standard input, where it is a pipe, a socket or a terminal."""
     try:
         mode = os.fstat(STDIN).st_mode
     except OSError:
         return
     if sys.platform != "win32" and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # select takes no pipe on Windows
-        _begun.append(EarlyReader())
+        _running.append(EarlyReader())
 
 
-def take() -> list[EarlyRead]:
-    """Return what was read so far and stop; nothing where nothing was begun, or it was taken before."""
-    return _begun.pop().take() if _begun else []
+def stop_reading() -> list[EarlyRead]:
+    """Stop, and return what was read; nothing where reading was not started, or was stopped before."""
+    return _running.pop().stop() if _running else []
 
 
 def _octets_waiting() -> int:

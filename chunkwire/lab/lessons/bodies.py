@@ -1,0 +1,225 @@
+"""Judges of lessons 1 to 3, 5, 6 and 9: requests and chunked bodies that the learner sends.
+
+Frames are not messages, not reads, and not characters.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
+from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request
+from chunkwire.lab.lessons.typed import post, request, whole_post, wrong_target
+from chunkwire.lab.lessons.watched import WatchedConnection
+
+_TEXT: Final = b"hello, chunked world"
+_ACCENT: Final = "café".encode()
+
+
+def _asked(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    mistake = wrong_target(message, b"/hello")
+    if mistake is not None:
+        return mistake
+    bare = b"\r\n" not in message.octets[: message.body_at]
+    ends = "LF alone; this server forgives that in a head" if bare else "CRLF, as RFC 9112 asks"
+    return right(f"That is a whole request: {octets_of(message.body_at or 0)} of text, each line ended by {ends}.")
+
+
+def _without_host(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    host = message.get(b"host")
+    if host is not None:
+        return message.wrong("There is a Host line. Leave it out this time, and see what the server says.", host[1])
+    return right("No Host line, and the server answered 400: it says in words what is missing.")
+
+
+def _twice(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    if not message.is_complete:
+        return None
+    second = message.octets[message.ends_at :]
+    if not second:
+        sentence = "One request came on this connection. Type the second one where the first answer ended."
+        return wrong(sentence) if connection.has_said_all else None
+    again = read_request(second)
+    if again.mistake is not None:
+        return again.mistake
+    if again.body_at is None:
+        sentence = f"The second request is not finished: {again.missing} is missing."
+        return wrong(sentence, second, len(second)) if connection.has_said_all else None
+    if connection.response_octets.count(b"HTTP/1.1 200 ") < 2 and not connection.is_over:
+        return None
+    return right("Two requests and two answers, on one connection.")
+
+
+REQUEST_BY_HAND: Final = (request(_asked), request(_without_host, needs_host=False), request(_twice))
+
+
+def _fetched_numbers(message: ReadMessage, connection: WatchedConnection) -> Judgement:
+    seen = right("You saw the sizes 5, a and 1a, each in front of its data.")
+    return wrong_target(message, b"/numbers") or seen
+
+
+def _chunk_of(text: bytes, message: ReadMessage) -> Judgement | None:
+    """Judge a complete body that should be one chunk with this text."""
+    if message.content == text and len(message.chunks) == 1:
+        return None
+    return message.wrong(
+        f'This step asks for one chunk with the data "{text.decode()}", and then the 0 line and an empty line.'
+    )
+
+
+def _sized(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    return _chunk_of(_TEXT, message) or right('14 is hex for 20, and "hello, chunked world" has 20 octets.')
+
+
+def _accented(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    return _chunk_of(_ACCENT, message) or right("Five: c, a, f, and two octets for é (c3 a9 in UTF-8).")
+
+
+def _broken(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    mistake = message.mistake
+    if mistake is not None:
+        return Judgement(True, f"There it is. {mistake.sentence}", mistake.octets, mistake.at)
+    sentence = "This request has no wrong chunk: run the command as it stands."
+    return wrong(sentence) if message.is_complete or connection.has_said_all else None
+
+
+WHAT_THE_NUMBERS_ARE: Final = (
+    request(_fetched_numbers),
+    request(_broken),
+    whole_post(_sized, _TEXT),
+    whole_post(_accented, _ACCENT),
+)
+
+
+def _left_open(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    if message.is_complete:
+        last = message.ends_at - len(message.frames[-1].raw)
+        return message.wrong("You ended the body here. This time leave before the 0 line.", last)
+    if not connection.has_said_all:
+        return None
+    if not message.chunks:
+        return message.wrong("You left before the first chunk was whole.", len(message.octets))
+    return right(f"The server has {octets_of(len(message.content))}, and no end: it counts this body as cut.")
+
+
+def _ended(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    if not message.chunks:
+        return message.wrong("The body has ended without a chunk; send hello first.")
+    return right("The last-chunk and the empty line came: the server knows that this is all.")
+
+
+WHO_WRITES_ZERO: Final = (post(_left_open), whole_post(_ended))
+
+
+_MESSAGE: Final = b'{"n":1}'
+_EVENT: Final = "data: café\n\n".encode()
+
+
+def _split_message(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    if message.content != _MESSAGE:
+        got = f"The data of your chunks, joined, is {shown_octets(message.content[:40])} and not {_MESSAGE.decode()}"
+        return message.wrong(got)
+    if len(message.chunks) < 2:
+        return message.wrong("That is one chunk. Cut the message: two sizes, two pieces.")
+    pieces = (f"chunk of {len(chunk.data)}: {shown_octets(chunk.data)}" for chunk in message.chunks)
+    return right(f"One message in {len(message.chunks)} frames. None of the pieces is JSON.", *pieces)
+
+
+def _documents(content: bytes) -> list[object] | None:
+    """Return the JSON documents of lines; None where a line is none."""
+    try:
+        return [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
+    except ValueError:
+        return None
+
+
+def _joined_messages(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    if len(message.chunks) != 1:
+        sizes = ", ".join(shown_octets(chunk.line) for chunk in message.chunks)
+        return message.wrong(f"You sent {len(message.chunks)} chunks ({sizes}). This step asks for one.")
+    documents = _documents(message.content)
+    if documents is None or len(documents) != 2:
+        content = shown_octets(message.content[:40])
+        return message.wrong(f"The one chunk should hold two lines of JSON; it holds {content}")
+    return right(f"Two messages in one frame of {len(message.content)} octets: the line end between them is data, too.")
+
+
+FRAMES_ARE_NOT_MESSAGES: Final = (whole_post(_split_message), whole_post(_joined_messages))
+
+
+def _reads_of_frames(message: ReadMessage, connection: WatchedConnection) -> list[set[int]]:
+    """Return, for each chunk, the numbers of the reads that its octets came in."""
+    ends: list[int] = []
+    for read in connection.received:
+        ends.append((ends[-1] if ends else 0) + len(read.octets))
+    at, spans = message.body_at or 0, []
+    for chunk in message.chunks:
+        end = at + len(chunk.raw)
+        first = next(n for n, stop in enumerate(ends) if at < stop)
+        last = next(n for n, stop in enumerate(ends) if end <= stop)
+        spans.append(set(range(first, last + 1)))
+        at = end
+    return spans
+
+
+def _read_lines(connection: WatchedConnection) -> tuple[str, ...]:
+    some = connection.received[:10]
+    return tuple(f"read {n} at {read.t:6.3f} s: {shown_octets(read.octets)[:52]}" for n, read in enumerate(some, 1))
+
+
+def _one_in_two_reads(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    spans = _reads_of_frames(message, connection)
+    count = max((len(span) for span in spans), default=0)
+    if count < 2:
+        sentence = "Each frame came in one read. Type its lines one by one, with Enter after each."
+        return wrong(sentence, evidence=_read_lines(connection))
+    return right(f"One frame, {count} reads:", *_read_lines(connection))
+
+
+def _two_in_one_read(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    spans = _reads_of_frames(message, connection)
+    shared = sum(span == {min(span)} and span <= set().union(*spans[:n]) for n, span in enumerate(spans) if n)
+    if not shared:
+        sentence = "No two frames came in one read. Send all of it at once: the command does so."
+        return wrong(sentence, evidence=_read_lines(connection))
+    return right(f"{len(spans)} frames came in {len(set().union(*spans))} read:", *_read_lines(connection))
+
+
+FRAMES_ARE_NOT_READS: Final = (whole_post(_one_in_two_reads), whole_post(_two_in_one_read))
+
+
+def _decoders(message: ReadMessage) -> tuple[str, ...]:
+    """Return what two decoders make of the chunks: one that forgets between them, and one that does not."""
+    forgetful = "".join(chunk.data.decode("utf-8", "replace") for chunk in message.chunks)
+    whole = message.content.decode("utf-8", "replace")
+    return (
+        f"decoder.decode(chunk)                  {json.dumps(forgetful, ensure_ascii=False)}",
+        f"decoder.decode(chunk, {{stream: true}})  {json.dumps(whole, ensure_ascii=False)}",
+    )
+
+
+def _event(message: ReadMessage) -> Judgement | None:
+    if message.content == _EVENT:
+        return None
+    got = shown_octets(message.content[:40])
+    sentence = f"The data of your chunks, joined, should be {shown_octets(_EVENT)}; it is {got}"
+    return message.wrong(sentence)
+
+
+def _uncut(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    return _event(message) or right("The event came in one chunk. What two decoders make of it:", *_decoders(message))
+
+
+def _cut_inside(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    ends = [sum(len(chunk.data) for chunk in message.chunks[:n]) for n in range(1, len(message.chunks))]
+    if (mistake := _event(message)) is not None:
+        return mistake
+    if _EVENT.index(b"\xc3") + 1 in ends:
+        return right("You cut inside the é. The same two decoders:", *_decoders(message))
+    what = f"after {', '.join(map(str, ends))}" if ends else "nowhere"
+    sentence = f"You cut the data {what}. The octets of é are number 10 and 11: cut after 10."
+    return message.wrong(sentence)
+
+
+CUT_INSIDE_UTF8: Final = (whole_post(_uncut), whole_post(_cut_inside))
