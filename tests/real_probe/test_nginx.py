@@ -63,6 +63,11 @@ async def test_the_field_of_the_response_frees_the_stream(origin: Served, judge:
         assert (await judge(server.url(""), "hints=accel")).is_streaming
 
 
+async def test_gzip_off_frees_the_stream(origin: Served, judge: Judge) -> None:
+    with nginx(site(origin, V11 + "gzip off;"), http=GZIP) as server:  # which compresses by the table above
+        assert (await judge(server.url(""))).is_streaming
+
+
 async def test_a_longer_read_timeout_frees_a_silent_stream(origin: Served, judge: Judge) -> None:
     asked = ("n=3", "interval=2s")
     impatient, patient = (site(origin, f"{V11} {OFF} proxy_read_timeout {seconds}s;") for seconds in (1, 20))
