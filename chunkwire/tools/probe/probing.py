@@ -258,10 +258,10 @@ class Prober:
         with records.scope as limit:
             await probe.run()
         if limit.cancelled_caught:
-            late = f"the run took longer than {self.max_time:g} s"
-            probe.undecided = (
-                f"more than {MAX_OCTETS >> 20} MB or {MAX_RECORDS} frames came" if records.is_full else late
-            )
+            if records.is_full:
+                probe.undecided = f"more than {MAX_OCTETS >> 20} MB or {MAX_RECORDS} frames came"
+            else:
+                probe.undecided = f"the run took longer than {self.max_time:g} s"
         if probe.undecided or not probe.is_barrier:
             self.unproved[name] = probe.undecided or "nothing behind it knows a barrier"
 
