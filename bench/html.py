@@ -23,7 +23,7 @@ tr.own { font-weight: 700; } p { margin: .5rem 0; }
 svg { margin: 1rem 0; } .spread { stroke: currentColor; stroke-width: 2; fill: none; }
 .pass { color: var(--good); } .miss { color: var(--bad); } ul { padding-left: 1.2rem; } nav a { margin-right: 1rem; }
 """
-_INTRODUCTION = """Each figure is the median of the rounds, under it the least and the most. Ratios within one run
+_INTRODUCTION = """Each figure is the median of the rounds, under it the smallest and the largest. Ratios within one run
 hold; absolute figures differ between runs and machines. The row <b>direct</b> has no program under test: it measures
 the machine and the meter alone. A percentile with fewer than ten larger samples is left out."""
 _HOLDS = {True: ("pass", "pass"), False: ("miss", "MISS"), None: ("", "no figure")}

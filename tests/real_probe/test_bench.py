@@ -1,7 +1,6 @@
 """The bench against real streams: agreement with the meter in C on the same stamps, limits, a baseline, its files."""
 
 import json
-import math
 import statistics
 import sys
 from pathlib import Path
@@ -19,11 +18,13 @@ from tests.peers.programs import program
 
 INTERVAL_US = 20_000
 STREAMS = 10
+LOAD = ("-c", str(STREAMS), "-z", "2s", "--stamps", "process", "--force")
+"""The clock is read after the read, as by the meter."""
 TRIES = 3
 """The two take turns; what the machine does meanwhile is not theirs. One of three pairs of medians must agree."""
 
 
-def figures(*words: str) -> tuple[int, dict[str, dict[str, float | None]]]:
+def figures(*words: str) -> tuple[int, dict[str, dict[str, float]]]:
     result = chunkwire("bench", *words, "--json")
     assert result.returncode in (0, 1), result.stderr
     return result.returncode, json.loads(result.stdout)["quantities"]
@@ -45,8 +46,7 @@ def test_its_median_agrees_with_the_meter_in_c(tmp_path: Path) -> None:
             theirs, ours = [], []
             for _ in range(3):
                 theirs.append(json.loads(run([meter, *words]).stdout)["p50"])
-                p50 = figures(url, "-c", str(STREAMS), "-z", "2s")[1]["added"]["p50"]
-                ours.append(math.inf if p50 is None else p50 * 1000)  # None: the machine was too busy for stamps
+                ours.append(figures(url, *LOAD)[1]["added"]["p50"] * 1000)
             pairs.append((statistics.median(theirs), statistics.median(ours)))
             if agree(*pairs[-1]):
                 break

@@ -11,6 +11,7 @@ from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.own_error import deciding, own_line, step_line
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import StreamSampler, Window
+from chunkwire.tools.bench.saturation import Trend
 from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
 from chunkwire.tools.bench.view import segment_table
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -237,6 +238,15 @@ def test_a_late_read_of_more_than_half_of_a_figure_is_reported_and_half_is_not()
 def test_late_timers_are_reported_for_first_at_a_rate() -> None:
     gathered = measured(first=1000, added=100, timer=600)
     assert "first p50" in next(deciding(gathered, is_kernel=True, has_rate=True))
+    assert not list(deciding(gathered, is_kernel=True, has_rate=False))
+
+
+@pytest.mark.parametrize("streams, failed, is_reported", [(10, 9, True), (10, 10, False)])
+def test_a_missed_rate_is_reported_unless_all_streams_failed(streams: int, failed: int, is_reported: bool) -> None:
+    gathered = Gathered(
+        streams=streams, failures={"no connection": failed}, trends=[Trend(seconds=1.0, behind_rate=0.9)]
+    )
+    assert bool(list(deciding(gathered, is_kernel=True, has_rate=True))) is is_reported
     assert not list(deciding(gathered, is_kernel=True, has_rate=False))
 
 

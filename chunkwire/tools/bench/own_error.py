@@ -46,7 +46,8 @@ def deciding(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator
         yield from _decided(gathered, "added" if gathered.has("added") else "first", own)
     if has_rate:
         yield from _decided(gathered, "first", TIMER)
-        if gathered.has_seen("first") and (line := rate_missed(gathered.trends)):
+        is_answered = gathered.has_seen("first") or gathered.failed < gathered.streams
+        if is_answered and (line := rate_missed(gathered.trends)):
             yield line
 
 
