@@ -1,6 +1,7 @@
 """A class on one machine: each learner has a seat, and what is done in it reaches no other."""
 
 import json
+from functools import partial
 
 import pytest
 import trio
@@ -8,10 +9,13 @@ import trio.lowlevel
 
 from chunkwire.lab.guard import Guard
 from chunkwire.lab.laboratory import Lab
+from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.seat import MAX_SEATS, Seat, Seats
+from chunkwire.net.connection import Connection
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from tests.lab.serving import answer, get, lab_running, take_seat
+from tests.patience import PATIENCE
 from tests.server.peer import body_of, status_of
 
 HOST = "lab.uni.example:8000"
@@ -118,3 +122,22 @@ def test_the_seat_that_was_used_longest_ago_is_given_up() -> None:
     seats.take()
     assert seats.find(second.path.encode() + b"/")[0] is None
     assert seats.find(first.path.encode() + b"/")[0] is first
+
+
+async def test_an_answer_to_a_client_that_still_sends_reaches_it_through_the_front() -> None:
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"too large")
+        await Connection(stream).close()
+
+    async with trio.open_nursery() as nursery:
+        (behind,) = await nursery.start(partial(trio.serve_tcp, refuse, 0, host="127.0.0.1"), name="server")
+        tee = Tee("lab", Address("127.0.0.1", behind.socket.getsockname()[1]), None)
+        (front,) = await nursery.start(partial(trio.serve_tcp, tee.handle, 0, host="127.0.0.1"), name="front")
+        with trio.fail_after(PATIENCE):
+            client = await trio.open_tcp_stream("127.0.0.1", front.socket.getsockname()[1])
+            async with client:
+                await client.send_all(bytes(40_000_000))
+                await client.send_eof()
+                assert await client.receive_some() == b"too large"
+        nursery.cancel_scope.cancel()

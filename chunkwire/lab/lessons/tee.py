@@ -62,8 +62,10 @@ class Tee:
                 )
                 await self._responses(server, client, connection, began)
                 nursery.cancel_scope.cancel()
-        connection.is_over = True
-        self._happened(connection)
+            connection.is_over = True
+            self._happened(connection)
+            await trio.aclose_forcefully(server)
+            await Connection(client).close()  # a client that still sends must be able to read its answer
 
     async def _refuse(self, client: trio.SocketStream, connection: WatchedConnection) -> None:
         async with client:
