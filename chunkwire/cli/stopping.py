@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM as the end of watching: what was seen is summed up, and the exit code says which it was.
+"""SIGINT (Ctrl-C) and SIGTERM: cancel a trio program, sum up what it has seen, exit with the code of the signal.
 
-The rule here: the first signal ends the watch in order, the second one at once.
+The rule here: the first signal cancels. The second one raises KeyboardInterrupt, which also ends a shielded wait. The
+third one has its default action, which also ends a process that waits for a thread.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from typing import Any
 import trio
 from trio.abc import Clock
 
-from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.exits import ExitCode, leaves
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
 class StopSignal:
-    """Cancel what is inside at SIGINT or SIGTERM, and go on after it. In other threads than the main one: do nothing.
+    """Cancel the block at the first SIGINT or SIGTERM, and continue after it. Does nothing outside the main thread.
 
     Attributes:
-        code: of the signal that came; OK while there was none.
+        code: the exit code of the signal; OK where none came.
+
+    Raises:
+        SystemExit: with `code`, at the second signal.
     """
 
     def __init__(self) -> None:
@@ -42,23 +46,36 @@ class StopSignal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         try:
-            return self._scope.__exit__(kind, error, trace)
+            is_handled = self._scope.__exit__(kind, error, trace)
         finally:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
+        if self.code and error is not None and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            raise SystemExit(self.code) from error
+        return is_handled
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.code is not ExitCode.OK:
+        if self.code is ExitCode.OK:
+            self.code = _CODES[signal.Signals(number)]
+            self._token.run_sync_soon(self._scope.cancel, idempotent=True)
+        else:
+            self._interrupt(frame)
+
+    def _interrupt(self, frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt in the interrupted code, or in trio's main task if that code is trio's own.
+
+        Raised inside trio it would leave trio's state inconsistent. The handler that trio.run installs makes that choice.
+        """
+        for number in _CODES:
+            signal.signal(number, signal.SIG_DFL)
+        handler = self._before[signal.SIGINT]
+        if not callable(handler):  # SIGINT was ignored when the process started, so trio installed none
             raise KeyboardInterrupt
-        self.code = _CODES[signal.Signals(number)]
-        self._token.run_sync_soon(self._scope.cancel, idempotent=True)
+        handler(signal.SIGINT, frame)
 
 
 def run_until_stopped(main: Callable[[], Awaitable[int]], *, clock: Clock | None = None) -> int:
-    """Run a trio program to its end, or to SIGINT or SIGTERM; return its exit code, or that of the signal.
-
-    The signal cancels the program: a KeyboardInterrupt that is raised while a nursery opens would break trio's state.
-    """
+    """Run a trio program until it ends or a signal cancels it; return its exit code, or that of the signal."""
 
     async def stoppable() -> int:
         with StopSignal() as stop:

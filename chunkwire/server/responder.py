@@ -160,8 +160,9 @@ class Responder:
         """Send 101 and hand over the connection, which is closed when the responder returns (RFC 9110 §7.8).
 
         Raises:
-            LocalError: the client did not ask for this protocol, or asked in HTTP/1.0.
+            LocalError: the client did not ask for this protocol, or asked in HTTP/1.0, or a response was sent already.
         """
+        self._check_unsent()
         head = self._request.head
         asked = head.has_token(b"upgrade", protocol.lower()) and head.has_token(b"connection", b"upgrade")
         if not asked or head.version == b"1.0":
@@ -170,10 +171,18 @@ class Responder:
         self.state = BodyState.OPEN
         await self.connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
         self.exchange.status = 101
-        return self.hand_over()
+        return self._hand_over()
 
     def hand_over(self) -> ServerConnection:
-        """Hand over the connection as it is after the request's head; it is closed when the responder returns."""
+        """Hand over the connection as it is after the request's head; it is closed when the responder returns.
+
+        Raises:
+            LocalError: a response was sent already.
+        """
+        self._check_unsent()
+        return self._hand_over()
+
+    def _hand_over(self) -> ServerConnection:
         self.state = BodyState.HANDED_OVER
         self.watch.cancel()  # two tasks cannot wait for one socket: a reset now raises in the responder
         return self.connection

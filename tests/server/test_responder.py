@@ -243,6 +243,20 @@ async def test_a_second_response_is_refused(caplog: pytest.LogCaptureFixture) ->
     assert "one response a request" in caplog.text
 
 
+@pytest.mark.parametrize("is_upgrade", [True, False])
+async def test_a_connection_is_not_handed_over_after_a_response(
+    is_upgrade: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def both(_: IncomingRequest, response: Responder) -> None:
+        await response.text(200, "one")
+        connection = await response.switch_protocols(b"shout") if is_upgrade else response.hand_over()
+        await connection.send_all(b"two")
+
+    async with serving(resource(both)) as running:
+        assert body_of(await running.ask(get("/x", b"Upgrade: shout", b"Connection: Upgrade"))) == b"one"
+    assert "one response a request" in caplog.text
+
+
 async def test_a_write_after_the_end_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """Row 39: exactly one last-chunk, and nothing after it."""
 
