@@ -10,58 +10,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
-    from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, Rule
-    from chunkwire.wire.frames import Chunk, Data, DataEnd, Event, Frame, LastChunk, SizeLine, Trailers
-    from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-    from chunkwire.wire.reader import FrameReader, decode
-    from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
-    from chunkwire.wire.unchunked import CloseScanner, LengthScanner
+    from chunkwire.wire.encoder import encode_chunk as encode_chunk
+    from chunkwire.wire.encoder import encode_last_chunk as encode_last_chunk
+    from chunkwire.wire.errors import ChunkwireError as ChunkwireError
+    from chunkwire.wire.errors import FramingError as FramingError
+    from chunkwire.wire.errors import IncompleteBody as IncompleteBody
+    from chunkwire.wire.errors import LocalError as LocalError
+    from chunkwire.wire.errors import Rule as Rule
+    from chunkwire.wire.frames import Chunk as Chunk
+    from chunkwire.wire.frames import Data as Data
+    from chunkwire.wire.frames import DataEnd as DataEnd
+    from chunkwire.wire.frames import Event as Event
+    from chunkwire.wire.frames import Frame as Frame
+    from chunkwire.wire.frames import LastChunk as LastChunk
+    from chunkwire.wire.frames import SizeLine as SizeLine
+    from chunkwire.wire.frames import Trailers as Trailers
+    from chunkwire.wire.limits import DEFAULT_LIMITS as DEFAULT_LIMITS
+    from chunkwire.wire.limits import Limits as Limits
+    from chunkwire.wire.reader import FrameReader as FrameReader
+    from chunkwire.wire.reader import decode as decode
+    from chunkwire.wire.scanner import BodyScanner as BodyScanner
+    from chunkwire.wire.scanner import ChunkedScanner as ChunkedScanner
+    from chunkwire.wire.unchunked import CloseScanner as CloseScanner
+    from chunkwire.wire.unchunked import LengthScanner as LengthScanner
 
-__all__ = [
-    "encode_chunk",
-    "encode_last_chunk",
-    "decode",
-    "FrameReader",
-    "BodyScanner",
-    "ChunkedScanner",
-    "LengthScanner",
-    "CloseScanner",
-    "SizeLine",
-    "Data",
-    "DataEnd",
-    "LastChunk",
-    "Event",
-    "Chunk",
-    "Frame",
-    "Trailers",
-    "Limits",
-    "DEFAULT_LIMITS",
-    "Rule",
-    "ChunkwireError",
-    "LocalError",
-    "FramingError",
-    "IncompleteBody",
-]
-
-_HOMES = {
-    "encoder": "encode_chunk encode_last_chunk",
-    "errors": "ChunkwireError FramingError IncompleteBody LocalError Rule",
-    "frames": "Chunk Data DataEnd Event Frame LastChunk SizeLine Trailers",
-    "limits": "DEFAULT_LIMITS Limits",
-    "reader": "FrameReader decode",
-    "scanner": "BodyScanner ChunkedScanner",
-    "unchunked": "CloseScanner LengthScanner",
+_MODULES = {
+    "chunkwire.wire.encoder": ("encode_chunk", "encode_last_chunk"),
+    "chunkwire.wire.errors": ("ChunkwireError", "FramingError", "IncompleteBody", "LocalError", "Rule"),
+    "chunkwire.wire.frames": ("Chunk", "Data", "DataEnd", "Event", "Frame", "LastChunk", "SizeLine", "Trailers"),
+    "chunkwire.wire.limits": ("DEFAULT_LIMITS", "Limits"),
+    "chunkwire.wire.reader": ("FrameReader", "decode"),
+    "chunkwire.wire.scanner": ("BodyScanner", "ChunkedScanner"),
+    "chunkwire.wire.unchunked": ("CloseScanner", "LengthScanner"),
 }
+__all__ = [name for names in _MODULES.values() for name in names]
 
 
 def __getattr__(name: str) -> "Any":
     """Load one name of the codec."""
-    import importlib
+    from chunkwire.late import load_name
 
-    home = next((home for home, names in _HOMES.items() if name in names.split()), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"chunkwire.wire.{home}"), name)
-    globals()[name] = value
-    return value
+    return load_name(__name__, _MODULES, name)

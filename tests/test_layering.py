@@ -1,6 +1,7 @@
 """Which room may import which, read from the source: the table of the design, held."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,6 +165,16 @@ def test_importing_the_package_loads_the_codec_alone() -> None:
     loaded = loaded_by("import chunkwire; [getattr(chunkwire, name) for name in chunkwire.__all__]")
     assert "chunkwire.wire.scanner" in loaded
     assert loaded & {"trio", "h11", "ssl", "socket"} == set()
+
+
+@pytest.mark.parametrize("package", ["", "server", "testing"])
+def test_names_that_are_loaded_late_are_those_that_type_checkers_see(package: str) -> None:
+    name = f"chunkwire.{package}".strip(".")
+    tree = ast.parse(PACKAGE.joinpath(package, "__init__.py").read_bytes())
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "chunkwire.late"]
+    seen = {(node.module, alias.asname) for node in imported for alias in node.names if node.module != "typing"}
+    modules = vars(importlib.import_module(name))["_MODULES"]
+    assert {(module, name) for module, names in modules.items() for name in names} == seen
 
 
 def test_the_first_step_of_the_command_line_loads_next_to_nothing() -> None:

@@ -9,7 +9,7 @@ import trio
 
 from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Relay
-from chunkwire.server.metrics import Metrics
+from chunkwire.server.metrics import Metrics, family
 
 # Name, type, help, and the value of one provider.
 _OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], float]], ...]] = (
@@ -35,9 +35,8 @@ class AskMetrics(Metrics):
         yield from super()._lines()
         now, relay = trio.current_time(), self._relay
         for name, kind, text, read in _OF_PROVIDERS:
-            yield from _head(name, kind, text)
-            for provider in relay.providers:
-                yield f'chunkwire_ask_{name}{{provider="{provider.name}"}} {+read(provider, now)}'
+            samples = [(f'{{provider="{each.name}"}}', +read(each, now)) for each in relay.providers]
+            yield from family(f"ask_{name}", kind, text, samples)
         budget = relay.budget
         for name, kind, text, value in (
             ("retries_total", "counter", "Repeated requests to one provider.", budget.spent),
@@ -45,12 +44,6 @@ class AskMetrics(Metrics):
             ("retries_left", "gauge", "Repeats that the budget has left.", int(budget.left(now))),
             ("caller_waits_total", "counter", "Times that a provider waited for a slow caller.", relay.waits),
         ):
-            yield from _head(name, kind, text)
-            yield f"chunkwire_ask_{name} {value}"
-        yield from _head("broken_after_pieces", "histogram", "Pieces passed on before an answer failed.")
+            yield from family(f"ask_{name}", kind, text, [("", value)])
+        yield from family("ask_broken_after_pieces", "histogram", "Pieces passed on before an answer failed.")
         yield from relay.broken_after.lines("chunkwire_ask_broken_after_pieces", 'server="ask"')
-
-
-def _head(name: str, kind: str, text: str) -> Iterator[str]:
-    yield f"# HELP chunkwire_ask_{name} {text}"
-    yield f"# TYPE chunkwire_ask_{name} {kind}"

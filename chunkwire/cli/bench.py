@@ -219,9 +219,7 @@ async def wait_start(start_at: float | None) -> None:
 
 def is_asked(options: argparse.Namespace, flag: str) -> bool:
     """Say whether a flag is on the command line; one from the environment is only a default."""
-    from chunkwire.cli.main import environment_of
-
-    return getattr(options, flag) is not None and environment_of("bench", flag) is None
+    return getattr(options, flag) is not None and flags.environment_of("bench", flag) is None
 
 
 def merge(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -95,6 +96,13 @@ def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: o
     return kind(**{**flags, **others})
 
 
+def environment_of(verb: str, flag: str) -> str | None:
+    """Return the name of the environment variable that says something of a flag; None where none is set."""
+    stem = flag.replace("-", "_").upper()
+    names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
+    return next((name for name in names if os.environ.get(name)), None)
+
+
 def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Address:
     """Return an address of TCP, as `chunkwire.net.listen.parse_address`.
 
@@ -177,6 +185,25 @@ def add_trust(group: argparse._ArgumentGroup, peer: str) -> None:
     """Add --cafile and -k: `options.cafile` and `.insecure`, for `chunkwire.net.tls.make_tls`."""
     group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     group.add_argument("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
+
+
+def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *others: tuple[str, str, object]) -> None:
+    """Refuse the flags of `add_request` on a command line whose sources are files: nothing is requested.
+
+    Not refused: -X and -m, unless they are among `others`, and any flag that the environment sets.
+
+    Args:
+        others: more flags of the verb, each with the member of `options` that it sets, and its default.
+
+    Raises:
+        LocalError: one was given.
+    """
+    from chunkwire.wire.errors import LocalError
+
+    refused = (("-H", "header", []), ("-d", "data", None), ("--cafile", "cafile", None), ("-k", "insecure", False))
+    for flag, member, default in (*refused, *others):
+        if getattr(options, member) != default and environment_of(verb, member) is None:
+            raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:

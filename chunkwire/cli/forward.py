@@ -111,12 +111,17 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
     flags.add_each(
         group,
-        flags.whole_number,
+        flags.count,
         "N",
         ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
-        ("max-streams-per-client", "0", "exchanges at once from one address, over it 429; 0 is no limit"),
         ("max-head-octets", "64k", "octets of a head, over it 431"),
         ("max-fields", "128", "field lines of a head, over it 431"),
+    )
+    flags.add_each(
+        group,
+        flags.whole_number,
+        "N",
+        ("max-streams-per-client", "0", "exchanges at once from one address, over it 429; 0 is no limit"),
         ("max-informational", "5", "1xx responses passed on before a final one, over it 502"),
         ("max-ext-octets", "4096", "octets of one chunk extension"),
         ("max-overhead", "16k", "octets of framing beyond 16 + 2 x data, summed"),
@@ -192,7 +197,6 @@ def _settings(options: argparse.Namespace) -> GatewaySettings:
     return flags.settings_of(
         GatewaySettings,
         options,
-        max_connections=max(1, options.max_connections),
         has_barriers=options.barrier,
         mode=parse_mode(options.mode),
         fault=parse_fault(options.fault) if options.fault else None,

@@ -220,7 +220,7 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
     flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
     if flag is None or flag in ("help", "version"):
         return
-    name = environment_of(verb, flag)
+    name = flags.environment_of(verb, flag)
     if name is None:
         return
     text = os.environ[name]
@@ -235,13 +235,6 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
         raise UsageError(f"{name}: expected one of {', '.join(map(str, action.choices))}, got {text!r}", parser.prog)
     action.default = [value] if isinstance(action.default, list) else value
     action.required = False
-
-
-def environment_of(verb: str, flag: str) -> str | None:
-    """Return the name of the environment variable that says something of a flag; None where none is set."""
-    stem = flag.replace("-", "_").upper()
-    names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
-    return next((name for name in names if os.environ.get(name)), None)
 
 
 def switch(name: str, text: str, *, is_count: bool) -> bool | int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from chunkwire.cli import captures, flags
+from chunkwire.cli.sources import is_path
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
@@ -31,6 +33,17 @@ examples:
   chunkwire probe URL --report ticket.html   a page for those who run the hop
   chunkwire forward http://app:8000 --barrier -l :8001     behind your proxy,
   chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
+
+PATIENCE_SECONDS = 15.0
+# Beside those that every client has: flag, member of the options, default.
+_FLAGS_FOR_URLS = (
+    ("--barrier-at", "barrier_at", None),
+    ("--as", "agents", [""]),
+    ("--patience", "patience", PATIENCE_SECONDS),
+    ("--save", "save", None),
+    ("-X", "method", None),
+    ("-m", "max_time", math.inf),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +78,7 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--patience",
         type=flags.duration,
-        default=15.0,
+        default=PATIENCE_SECONDS,
         metavar="TIME",
         help="without a frame and without an answer for so long, a hop is judged by time (default: 15s)",
     )
@@ -115,4 +128,6 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli.stopping import run_until_stopped
 
     check_flags(options)
+    if all(map(is_path, options.hops)):
+        flags.refuse_request_flags("probe", options, options.hops[0], *_FLAGS_FOR_URLS)
     return run_until_stopped(partial(probe, options))

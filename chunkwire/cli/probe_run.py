@@ -39,7 +39,7 @@ def check_flags(options: argparse.Namespace) -> None:
     """Refuse what cannot be done, before anything is asked.
 
     Raises:
-        LocalError: a file to write whose folder is missing, or a flag about requests where nothing is requested.
+        LocalError: a file to write whose folder is missing or that is read, or one file for several clients.
     """
     for path in (options.report, options.junit):
         if path and not os.path.isdir(os.path.dirname(path) or "."):
@@ -48,17 +48,6 @@ def check_flags(options: argparse.Namespace) -> None:
         raise LocalError("--report, --junit and --save go with one client at a time")
     if options.save in options.hops:
         raise LocalError(f"--save: expected a file of its own, got {options.save!r}, which is read")
-    for_requests = {
-        "--barrier-at": options.barrier_at,
-        "--as": any(options.agents),
-        "--save": options.save,
-        "-H": options.header,
-        "-d": options.data,
-        "-X": options.method,
-    }
-    given = [flag for flag, value in for_requests.items() if value]
-    if given and all(map(is_path, options.hops)):
-        raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.hops[0]!r}")
 
 
 async def probe(options: argparse.Namespace) -> int:

@@ -32,6 +32,7 @@ examples:
   chunkwire puzzle 2 --seed 7 --answer 3 slice=4      for scripts: no question is asked"""
 
 READ_OCTETS: Final = 4096
+MAX_ANSWER_OCTETS: Final = 4096  # what is kept of a line that has not ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,5 +133,7 @@ class AnswerLines:
             if not octets:
                 return None
             self._held += octets
+            if b"\n" not in octets:
+                self._held = self._held[:MAX_ANSWER_OCTETS]
         line, _, self._held = self._held.partition(b"\n")
         return line.decode("utf-8", "replace").split()

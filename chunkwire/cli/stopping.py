@@ -64,7 +64,7 @@ class StopSignal:
     def _interrupt(self, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt in the interrupted code, or in trio's main task if that code is trio's own.
 
-        Raised inside trio it would leave trio's state inconsistent. The handler that trio.run installs makes that choice.
+        Raised inside trio it would leave trio's state inconsistent. trio.run installs the handler that decides.
         """
         for number in _CODES:
             signal.signal(number, signal.SIG_DFL)

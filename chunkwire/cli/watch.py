@@ -111,11 +111,8 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     from chunkwire.cli.asking import Input
     from chunkwire.cli.sink import Sink
     from chunkwire.cli.stopping import StopSignal
-    from chunkwire.wire.errors import LocalError
 
-    given = [flag for flag, value in (("-H", options.header), ("-d", options.data)) if value]
-    if given:
-        raise LocalError(f"{given[0]} is for a URL: nothing is sent to {options.source!r}")
+    flags.refuse_request_flags("watch", options, options.source)
     source, first = Input(fd), b""
     with StopSignal() as stop:
         first = await source.receive()

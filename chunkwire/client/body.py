@@ -122,7 +122,9 @@ class BodyReader:
         try:
             octets = await (self._receive_in_time() if self._has_deadlines else self._receive())
         except PeerGone as error:
-            raise self._fail("reset", ResetBody(self.scanner.wire_octets, BODY_FRAME, bytes(self._received))) from error
+            at, received = self.scanner.wire_octets, bytes(self._received)
+            lost = ResetBody(at, BODY_FRAME, received, lacks_close_notify=error.lacks_close_notify)
+            raise self._fail("reset", lost) from error
         if octets:
             return self._take(octets)
         try:

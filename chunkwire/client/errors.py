@@ -56,11 +56,12 @@ class StatusError(ChunkwireError):
 
 
 class ResetBody(IncompleteBody):
-    """The peer reset the connection before the body was complete."""
+    """The peer reset the connection, or ended TLS without close_notify, before the body was complete."""
 
-    def __init__(self, offset: int, section: str, received: bytes = b"") -> None:
+    def __init__(self, offset: int, section: str, received: bytes = b"", *, lacks_close_notify: bool = False) -> None:
         super().__init__(offset, section, received)
-        self.args = (f"expected the rest of {section} at {offset}, got a reset of the connection",)
+        got = "the end of TLS without close_notify" if lacks_close_notify else "a reset of the connection"
+        self.args = (f"expected the rest of {section} at {offset}, got {got}",)
 
 
 class MalformedBody(FramingError):

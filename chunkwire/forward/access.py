@@ -11,17 +11,16 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from chunkwire.forward.report import Report
-from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
 from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
 
-OnEnd: TypeAlias = Callable[[str, Request, Report, GatewaySettings], None]
+OnEnd: TypeAlias = Callable[[str, Request, Report], None]
 
 
-def log_text(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
+def log_text(peer: str, request: Request, report: Report) -> None:
     """Log one exchange at INFO as text."""
     if not logger.isEnabledFor(logging.INFO):
         return
@@ -30,13 +29,13 @@ def log_text(peer: str, request: Request, report: Report, settings: GatewaySetti
         milliseconds("head", report.head_s),
         milliseconds("first", report.first_s),
         f"chunks={report.chunks} octets={report.octets}" if report.scanner is not None else "",
-        f"mode={settings.mode}" if settings.mode != EXACT_MODE else "",
+        f"mode={report.mode}" if report.mode != EXACT_MODE else "",
         f"fault={report.fault}" if report.fault is not None else "",
     )
     logger.info("%s", line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details))
 
 
-def log_json(peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
+def log_json(peer: str, request: Request, report: Report) -> None:
     """Log one exchange at INFO as one JSON object; times in milliseconds."""
     if not logger.isEnabledFor(logging.INFO):
         return
@@ -51,7 +50,7 @@ def log_json(peer: str, request: Request, report: Report, settings: GatewaySetti
         "chunks": report.chunks,
         "octets": report.octets,
         "framing": str(report.verdict),
-        "mode": str(settings.mode),
+        "mode": str(report.mode),
         "fault": str(report.fault) if report.fault is not None else None,
         "rule": report.rule or None,
         "details": report.details or None,

@@ -341,14 +341,17 @@ class Exchange:
         return self._request_is_sent
 
     def _shape(self, framing: Framing) -> Shaper | None:
-        """Return what rewrites the body; None relays it exactly."""
-        is_chunked = framing.kind is BodyKind.CHUNKED
-        if is_chunked and self._closes_body:
-            return shaper(self._settings.mode, is_chunked=False) or Dechunk()
-        if is_chunked and self._settings.fault is not None:
-            self.report.fault = self._settings.fault
-            return fault_shaper(self._settings.fault)
-        return shaper(self._settings.mode, is_chunked=is_chunked)
+        """Return what rewrites the body, and report its mode or fault; None relays the body exactly."""
+        mode, fault = self._settings.mode, self._settings.fault
+        comes_chunked = framing.kind is BodyKind.CHUNKED
+        goes_chunked = comes_chunked and not self._closes_body
+        if goes_chunked and fault is not None:
+            self.report.fault = fault
+            return fault_shaper(fault)
+        shape = shaper(mode, is_chunked=goes_chunked)
+        if shape is not None:
+            self.report.mode = mode
+        return shape or (Dechunk() if comes_chunked and not goes_chunked else None)
 
     def _note_first(self) -> None:
         self.report.first_s = trio.current_time() - self.report.started

@@ -195,7 +195,7 @@ class Gateway:
         return report.keep_alive
 
     def _ended(self, peer: str, request: Request, report: Report) -> None:
-        self._on_end(peer, request, report, self._settings)
+        self._on_end(peer, request, report)
         metrics = self._metrics
         if metrics is None:
             return

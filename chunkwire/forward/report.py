@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import trio
 
 from chunkwire.forward.failure import Outcome
-from chunkwire.forward.shape import FaultPlan
+from chunkwire.forward.shape import EXACT_MODE, FaultPlan, Mode
 from chunkwire.wire.scanner import BodyScanner
 
 
@@ -21,7 +21,8 @@ class Report:
         head_s: seconds from the request to its response head; None if none came.
         first_s: seconds from the request until the first octets of the response body were sent on.
         scanner: counts of the response body.
-        fault: what the response was broken by, None where it was not.
+        mode: the relay mode that the response body went through.
+        fault: what broke the response body; None where nothing did.
         keep_alive: another request may follow on the client's connection.
     """
 
@@ -33,6 +34,7 @@ class Report:
     head_s: float | None = None
     first_s: float | None = None
     scanner: BodyScanner | None = None
+    mode: Mode = EXACT_MODE
     fault: FaultPlan | None = None
     keep_alive: bool = False
     started: float = field(default_factory=trio.current_time)

@@ -54,6 +54,11 @@ class PeerGone(ChunkwireError):
         super().__init__(message)
         self.connection = connection
 
+    @property
+    def lacks_close_notify(self) -> bool:
+        """The peer ended a TLS connection by a FIN alone, so that what came may have been cut (RFC 8446 §6.1)."""
+        return isinstance(self.__cause__, ssl.SSLEOFError)
+
 
 class Connection:
     """One end of a connection: octets in, octets out, and two ways to end it.
@@ -135,7 +140,7 @@ class Connection:
                 return await self._receive_tls(self.tls, max_octets)
             return bytes(await self.stream.receive_some(max_octets))
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} reset the connection", self) from error
+            raise PeerGone(lost_by(self.peer, error), self) from error
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
         """Receive once, waiting first: mostly there is nothing yet, and trio's stream makes one more system call."""
@@ -238,11 +243,11 @@ class Connection:
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
             return self.tls is not None and await self._fill()
         except PeerGone as error:
-            if isinstance(error.__cause__, ssl.SSLEOFError):  # a FIN without close_notify
+            if error.lacks_close_notify:
                 return False
             raise
         except (trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} reset the connection", self) from error
+            raise PeerGone(lost_by(self.peer, error), self) from error
 
     def lift_unsent_limit(self) -> None:
         """Let the kernel accept as much as its send buffer holds, as it does by default.
@@ -299,7 +304,7 @@ class Connection:
             while (got := self.tls.drop_record(_RECEIVED.view)) is None:
                 await self.tls.wait_readable()
         except (trio.ClosedResourceError, OSError) as error:
-            raise PeerGone(f"{self.peer} reset the connection", self) from error
+            raise PeerGone(lost_by(self.peer, error), self) from error
         return got
 
     def reset(self) -> None:
@@ -356,6 +361,15 @@ class Connection:
         self.leftover = held[end:]
         held[:] = bytes(len(held))
         return head
+
+
+def lost_by(peer: str, error: BaseException) -> str:
+    """Say in one line how a connection ended that raised this error when it was read."""
+    if isinstance(error, ssl.SSLEOFError):
+        return f"{peer} closed the connection without close_notify"
+    if isinstance(error, ssl.SSLError):
+        return f"{peer} broke TLS: {error.reason or error}"
+    return f"{peer} reset the connection"
 
 
 def _is_readable(descriptor: int) -> bool:

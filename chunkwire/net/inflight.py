@@ -10,7 +10,7 @@ import time
 
 import trio
 
-from chunkwire.net.connection import READ_OCTETS, Connection
+from chunkwire.net.connection import READ_OCTETS, Connection, lost_by
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
 from chunkwire.net.stamps import SocketStamps
 from chunkwire.wire.feed import Feed
@@ -78,7 +78,7 @@ class Body:
         except BlockingIOError:
             return None
         except OSError as error:
-            raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
+            raise SourceGone(lost_by(self.source.peer, error)) from error
 
     def send(self, octets: memoryview) -> int:
         """Return how many octets the sink's socket took.
@@ -113,7 +113,7 @@ class StampedBody(Body):
         except BlockingIOError:
             return None
         except OSError as error:
-            raise SourceGone(f"{self.source.peer} reset the connection: {error.strerror}") from error
+            raise SourceGone(lost_by(self.source.peer, error)) from error
 
     def send(self, octets: memoryview) -> int:
         """Send as `Body` does."""

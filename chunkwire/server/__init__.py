@@ -19,57 +19,39 @@ The names are loaded when they are asked for: a gateway uses the metrics without
 of its own, no gateway, no client and no command line.
 """
 
-import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from chunkwire.late import load_name
 
 if TYPE_CHECKING:
-    from chunkwire.net.connection import PeerGone
-    from chunkwire.net.heads import Request
-    from chunkwire.net.listen import Address, Drain, ListenError
-    from chunkwire.net.movers import SendTimeout
-    from chunkwire.server.access import log_json, log_text
-    from chunkwire.server.admin import JOURNAL
-    from chunkwire.server.journal import Ended, JournalEntry
-    from chunkwire.server.metrics import Metrics
-    from chunkwire.server.query import Query
-    from chunkwire.server.refusal import Refusal
-    from chunkwire.server.request import IncomingRequest, RequestBody
-    from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, ChunkedBody, Responder
-    from chunkwire.server.routes import Resource
-    from chunkwire.server.serving import serve
-    from chunkwire.server.settings import ServerSettings
-    from chunkwire.wire.errors import LocalError
+    from chunkwire.net.connection import PeerGone as PeerGone
+    from chunkwire.net.heads import Request as Request
+    from chunkwire.net.listen import Address as Address
+    from chunkwire.net.listen import Drain as Drain
+    from chunkwire.net.listen import ListenError as ListenError
+    from chunkwire.net.movers import SendTimeout as SendTimeout
+    from chunkwire.server.access import log_json as log_json
+    from chunkwire.server.access import log_text as log_text
+    from chunkwire.server.admin import JOURNAL as JOURNAL
+    from chunkwire.server.journal import Ended as Ended
+    from chunkwire.server.journal import JournalEntry as JournalEntry
+    from chunkwire.server.metrics import Metrics as Metrics
+    from chunkwire.server.query import Query as Query
+    from chunkwire.server.refusal import Refusal as Refusal
+    from chunkwire.server.request import IncomingRequest as IncomingRequest
+    from chunkwire.server.request import RequestBody as RequestBody
+    from chunkwire.server.responder import EVENT_STREAM as EVENT_STREAM
+    from chunkwire.server.responder import JSON_LINES as JSON_LINES
+    from chunkwire.server.responder import OCTET_STREAM as OCTET_STREAM
+    from chunkwire.server.responder import TEXT as TEXT
+    from chunkwire.server.responder import ChunkedBody as ChunkedBody
+    from chunkwire.server.responder import Responder as Responder
+    from chunkwire.server.routes import Resource as Resource
+    from chunkwire.server.serving import serve as serve
+    from chunkwire.server.settings import ServerSettings as ServerSettings
+    from chunkwire.wire.errors import LocalError as LocalError
 
-__all__ = [
-    "serve",
-    "Resource",
-    "IncomingRequest",
-    "RequestBody",
-    "Request",
-    "Query",
-    "Responder",
-    "ChunkedBody",
-    "TEXT",
-    "JSON_LINES",
-    "EVENT_STREAM",
-    "OCTET_STREAM",
-    "Refusal",
-    "ServerSettings",
-    "Address",
-    "Drain",
-    "Metrics",
-    "JOURNAL",
-    "JournalEntry",
-    "Ended",
-    "log_text",
-    "log_json",
-    "ListenError",
-    "LocalError",
-    "PeerGone",
-    "SendTimeout",
-]
-
-_HOMES = {
+_MODULES = {
     "chunkwire.net.connection": ("PeerGone",),
     "chunkwire.net.heads": ("Request",),
     "chunkwire.net.listen": ("Address", "Drain", "ListenError"),
@@ -87,12 +69,9 @@ _HOMES = {
     "chunkwire.server.settings": ("ServerSettings",),
     "chunkwire.wire.errors": ("LocalError",),
 }
+__all__ = [name for names in _MODULES.values() for name in names]
 
 
-def __getattr__(name: str) -> object:
-    """Load one of the names of `__all__` (PEP 562)."""
-    home = next((module for module, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+def __getattr__(name: str) -> Any:
+    """Load one of the names of `__all__`."""
+    return load_name(__name__, _MODULES, name)

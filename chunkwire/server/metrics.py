@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -118,32 +118,40 @@ class Metrics:
 
     def _lines(self) -> Iterator[str]:
         label = self._label
-        yield from _head("streams_open", "gauge", "Exchanges that run.")
-        yield f"chunkwire_streams_open{{{label}}} {self.streams_open}"
-        yield from _head("chunks_total", "counter", "Chunks sent downstream, last-chunks not counted.")
-        yield f"chunkwire_chunks_total{{{label}}} {self.chunks}"
-        yield from _head("octets_total", "counter", "Octets of chunk-data sent downstream.")
-        yield f"chunkwire_octets_total{{{label}}} {self.octets}"
-        yield from _head("first_frame_seconds", "histogram", "From the request's head to the first frame.")
-        yield from self.first_frame.lines("chunkwire_first_frame_seconds", label)
-        yield from _head("gap_seconds", "histogram", "Between two frames of one stream.")
-        yield from self.gap.lines("chunkwire_gap_seconds", label)
-        yield from _head("ends_total", "counter", "Exchanges, by how they ended.")
-        for verdict, count in sorted(self.ends.items()):
-            yield f'chunkwire_ends_total{{{label},verdict="{verdict}"}} {count}'
-        yield from _head("refusals_total", "counter", "Requests refused, by rule.")
-        for rule, count in sorted(self.refusals.items()):
-            yield f'chunkwire_refusals_total{{{label},rule="{rule}"}} {count}'
+        for name, kind, text, value in (
+            ("streams_open", "gauge", "Exchanges that run.", self.streams_open),
+            ("chunks_total", "counter", "Chunks sent downstream, last-chunks not counted.", self.chunks),
+            ("octets_total", "counter", "Octets of chunk-data sent downstream.", self.octets),
+        ):
+            yield from family(name, kind, text, [(f"{{{label}}}", value)])
+        for name, text, histogram in (
+            ("first_frame_seconds", "From the request's head to the first frame.", self.first_frame),
+            ("gap_seconds", "Between two frames of one stream.", self.gap),
+        ):
+            yield from family(name, "histogram", text)
+            yield from histogram.lines(f"chunkwire_{name}", label)
+        for name, text, key, counts in (
+            ("ends_total", "Exchanges, by how they ended.", "verdict", self.ends),
+            ("refusals_total", "Requests refused, by rule.", "rule", self.refusals),
+        ):
+            samples = [(f'{{{label},{key}="{value}"}}', count) for value, count in sorted(counts.items())]
+            yield from family(name, "counter", text, samples)
         if self.sleeper_form:
-            yield from _head(
-                "sleeper_info", "gauge", "Processes, by how they sleep: as trio's clock, instrument or plain."
-            )
-            yield f'chunkwire_sleeper_info{{{label},form="{self.sleeper_form}"}} 1'
+            text = "Processes, by how they sleep: as trio's clock, instrument or plain."
+            yield from family("sleeper_info", "gauge", text, [(f'{{{label},form="{self.sleeper_form}"}}', 1)])
 
 
-def _head(name: str, kind: str, text: str) -> Iterator[str]:
+def family(name: str, kind: str, text: str, samples: Iterable[tuple[str, float]] = ()) -> Iterator[str]:
+    """Yield the HELP and TYPE lines of a metric, and its sample lines.
+
+    Args:
+        name: without the prefix `chunkwire_`.
+        samples: labels, such as `{server="origin"}`, or "" for none; and the value.
+    """
     yield f"# HELP chunkwire_{name} {text}"
     yield f"# TYPE chunkwire_{name} {kind}"
+    for labels, value in samples:
+        yield f"chunkwire_{name}{labels} {value}"
 
 
 def add_up(texts: Sequence[str]) -> str:

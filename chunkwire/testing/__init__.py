@@ -16,61 +16,52 @@ way to all of this from another process, `thread` from another thread; `origin` 
 for pytest, which alone imports it. The names here are loaded when they are asked for: pytest loads the plugin always.
 """
 
-import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from chunkwire.late import load_name
 
 if TYPE_CHECKING:
-    from chunkwire.origin.scenarios import BROKEN, LEGAL, SCENARIOS, Scenario
-    from chunkwire.origin.scenarios.quirks import QUIRKS
-    from chunkwire.testing.origin import Origin, OriginRun
-    from chunkwire.testing.responses import (
-        by_hand,
-        cut,
-        failing,
-        fault,
-        framed,
-        octets,
-        reset,
-        stall,
-        status,
-        tool_call,
-    )
-    from chunkwire.testing.runs import RunFailed, RunRequest
+    from chunkwire.origin.scenarios import BROKEN as BROKEN
+    from chunkwire.origin.scenarios import LEGAL as LEGAL
+    from chunkwire.origin.scenarios import SCENARIOS as SCENARIOS
+    from chunkwire.origin.scenarios import Scenario as Scenario
+    from chunkwire.origin.scenarios.quirks import QUIRKS as QUIRKS
+    from chunkwire.testing.origin import Origin as Origin
+    from chunkwire.testing.origin import OriginRun as OriginRun
+    from chunkwire.testing.responses import by_hand as by_hand
+    from chunkwire.testing.responses import cut as cut
+    from chunkwire.testing.responses import failing as failing
+    from chunkwire.testing.responses import fault as fault
+    from chunkwire.testing.responses import framed as framed
+    from chunkwire.testing.responses import octets as octets
+    from chunkwire.testing.responses import reset as reset
+    from chunkwire.testing.responses import stall as stall
+    from chunkwire.testing.responses import status as status
+    from chunkwire.testing.responses import tool_call as tool_call
+    from chunkwire.testing.runs import RunFailed as RunFailed
+    from chunkwire.testing.runs import RunRequest as RunRequest
 
-__all__ = [
-    "Origin",
-    "OriginRun",
-    "RunRequest",
-    "RunFailed",
-    "status",
-    "cut",
-    "reset",
-    "stall",
-    "fault",
-    "framed",
-    "tool_call",
-    "failing",
-    "octets",
-    "by_hand",
-    "LEGAL",
-    "BROKEN",
-    "SCENARIOS",
-    "Scenario",
-    "QUIRKS",
-]
-
-_HOMES = {
+_MODULES = {
     "chunkwire.origin.scenarios": ("BROKEN", "LEGAL", "SCENARIOS", "Scenario"),
     "chunkwire.origin.scenarios.quirks": ("QUIRKS",),
     "chunkwire.testing.origin": ("Origin", "OriginRun"),
+    "chunkwire.testing.responses": (
+        "by_hand",
+        "cut",
+        "failing",
+        "fault",
+        "framed",
+        "octets",
+        "reset",
+        "stall",
+        "status",
+        "tool_call",
+    ),
     "chunkwire.testing.runs": ("RunFailed", "RunRequest"),
 }
+__all__ = [name for names in _MODULES.values() for name in names]
 
 
-def __getattr__(name: str) -> object:
-    """Load one of the names of `__all__` (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((module for module, names in _HOMES.items() if name in names), "chunkwire.testing.responses")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+def __getattr__(name: str) -> Any:
+    """Load one of the names of `__all__`."""
+    return load_name(__name__, _MODULES, name)

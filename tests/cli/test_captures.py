@@ -91,13 +91,25 @@ def test_a_key_log_for_a_capture_without_tls_is_refused(
 
 @pytest.mark.parametrize(
     "flags",
-    [("--barrier-at", ":8001"), ("--as", "curl"), ("-H", "a: b"), ("-d", "x"), ("-X", "POST"), ("--save", "x.jsonl")],
+    [
+        *("-H a:b", "-d x", "-X POST", "-m 5", "-k", "--cafile x", "--barrier-at :8001", "--as curl", "--save x.jsonl"),
+        "--patience 5",
+    ],
 )
 def test_flags_about_requests_are_refused_where_nothing_is_requested(
-    flags: tuple[str, str], capture: str, capsys: pytest.CaptureFixture[str]
+    flags: str, capture: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["probe", capture, *flags]) == 2
-    assert f"{flags[0]} is for a URL: nothing is sent to {capture!r}" in capsys.readouterr().err
+    assert main(["probe", capture, *flags.split()]) == 2
+    assert f"{flags.split()[0]} is for a URL: nothing is sent to {capture!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["watch", "probe"])
+def test_flags_about_requests_may_stand_in_the_environment(
+    verb: str, capture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where CHUNKWIRE_CAFILE, set for all verbs, forbids to read a file."""
+    monkeypatch.setenv("CHUNKWIRE_CAFILE", "roots.pem")
+    assert main([verb, capture]) == 0
 
 
 def test_a_recording_that_is_read_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

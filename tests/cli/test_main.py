@@ -92,6 +92,10 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["talk", ""], "HOST:PORT", ""),
         (["talk", "-l", "unix:/x"], "unix:/x", ""),
         (["demo", "--interval", "-1"], "--interval", ""),
+        (["forward", ":1/", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
+        (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
+        (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
+        (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(

@@ -60,9 +60,10 @@ def test_garbage_has_its_exit_code_and_a_message(octets: bytes, code: ExitCode, 
     assert (returned, words in err, "\x1b" in out + err) == (code, True, False), err
 
 
-def test_what_is_sent_needs_a_url() -> None:
-    code, _, err = watched(WHOLE, "-d", "body")
-    assert (code, "-d is for a URL" in err) == (ExitCode.USAGE, True)
+@pytest.mark.parametrize("flags", ["-d body", "-k", "--cafile roots.pem"])
+def test_what_is_sent_needs_a_url(flags: str) -> None:
+    code, _, err = watched(WHOLE, *flags.split())
+    assert (code, f"{flags.split()[0]} is for a URL" in err) == (ExitCode.USAGE, True)
 
 
 def test_a_recording_replays_as_it_was_recorded(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ async def test_a_server_is_read_where_its_authority_is_trusted_and_refused_where
     assert caught.value.kind == "tls"
 
 
+async def test_a_body_that_is_cut_without_close_notify_is_not_said_to_be_reset() -> None:
+    authority = trustme.CA()
+    answer = CHUNKED + b"2\r\nok\r\n"
+    with authority.cert_pem.tempfile() as cafile:
+        async with serving_tls(server_tls(authority), answer=answer) as port:
+            async with client.open("GET", f"https://localhost:{port}/", tls=make_tls(cafile)) as stream:
+                with pytest.raises(client.ResetBody, match="got the end of TLS without close_notify"):
+                    await stream.read()
+
+
 async def test_a_pool_finds_the_connection_of_requests_that_name_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = server_tls(authority)

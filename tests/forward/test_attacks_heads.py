@@ -6,7 +6,6 @@ Each request is followed by another one on its connection: what would be smuggle
 import pytest
 
 from chunkwire.forward.access import log_text
-from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -121,6 +120,6 @@ async def test_control_octets_reach_no_log(octets: bytes, caplog: pytest.LogCapt
         await gateway.wait_ended()
         for request, report in gateway.ended:
             assert report.verdict in ("malformed", "refused")
-            log_text("client", request, report, DEFAULT_GATEWAY_SETTINGS)
+            log_text("client", request, report)
     assert caplog.text.count(" client ") == len(gateway.ended) == 3
     assert not set("\x1b\x07\r") & set(caplog.text)

@@ -127,7 +127,7 @@ async def test_a_fault_is_played_and_named(
             body = await client.read_end() if name != "tiny" else await client.read_until(END)
         report = await gateway.wait_ended()
         end = gateway.records[-1]
-        log_text("client", gateway.ended[-1][0], report, settings)
+        log_text("client", gateway.ended[-1][0], report)
     assert values_of(head, b"chunkwire-fault") == [f"{name}=1".encode()]
     assert f"fault={name}=1" in caplog.text
     assert is_decodable(body) == FAULTS[name].is_framed
@@ -169,13 +169,14 @@ async def test_a_fault_of_the_head_is_all_that_comes_down(name: str) -> None:
 async def test_what_needs_chunks_is_named_only_in_a_response_that_goes_down_in_chunks(
     mode: str, fault: str, version: bytes, response: bytes, names_it: bool
 ) -> None:
-    """Fails where a response names a mode or a fault that it does not go through."""
+    """Fails where a response or the log names a mode or a fault that the response does not go through."""
     async with forwarding(settings=settings_of(mode, fault)) as gateway:
         _, got = await gateway.relay(get(version=version), response)
         report = await gateway.wait_ended()
     assert (b"\r\nChunkwire-" in got) == names_it
     assert got.endswith(b"\r\n\r\nhello") != names_it
-    assert (report.fault is not None) == (names_it and bool(fault))
+    assert str(report.fault or "") == (fault if names_it else "")
+    assert str(report.mode) == (mode if names_it else "exact")
 
 
 def is_decodable(body: bytes) -> bool:

@@ -88,7 +88,7 @@ class Running:
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
     _signal: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
 
-    def note_end(self, peer: str, request: Request, report: Report, settings: GatewaySettings) -> None:
+    def note_end(self, peer: str, request: Request, report: Report) -> None:
         self.ended.append((request, report))
         self._signal.release()
 

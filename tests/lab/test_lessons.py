@@ -170,6 +170,7 @@ async def test_which_hop_holds_is_answered_with_the_times_that_were_seen() -> No
         refused = await learner.run(answer)
         times = {name: found.split(b", ") for name, found in re.findall(rb"(hop-[ab]): data at ([\d., ]+) s", refused)}
         assert len(times[b"hop-a"]) > len(times[b"hop-b"]) == 1  # the one that holds sends all at once
+        assert await learner.run(answer.replace("hop-a", "origin")) == b"Answer with hop-a or hop-b.\n"
         assert (await learner.run(answer.replace("hop-a", "hop-b"))).startswith(b"Yes: hop-b kept everything")
         count = learner.commands[1].run
         assert b"Look at the output" in await learner.run(count)

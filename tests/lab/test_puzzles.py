@@ -1,11 +1,13 @@
 """Puzzles: the same for all who take the same seed, judged by what real hops do now."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 import trio
 
 from chunkwire.cli.main import main
+from chunkwire.cli.puzzle import MAX_ANSWER_OCTETS, READ_OCTETS, AnswerLines
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.puzzles import HOPS, KINDS, Puzzle, PuzzleKind, hop_settings, judge_answer, make_puzzle, set_up
 from chunkwire.net.listen import Address
@@ -87,6 +89,16 @@ def test_the_command_asks_until_an_answer_is_right() -> None:
     assert result.returncode == 0
     assert shown.count("hop and setting>") == 4
     assert f"✓ Yes: hop {made.hop} has {made.setting}" in shown
+
+
+async def test_an_answer_that_does_not_end_is_not_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where a line without an end fills the memory."""
+    given = iter([b"x" * READ_OCTETS] * 9 + [b"y\n2 buffer\n"])
+    monkeypatch.setattr("os.read", lambda *_: next(given))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(fileno=lambda: 0))
+    answers = AnswerLines()
+    assert await answers.next() == ["x" * MAX_ANSWER_OCTETS + "y"]
+    assert await answers.next() == ["2", "buffer"]
 
 
 def test_answer_judges_a_guess_and_end_of_input_gives_the_solution(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,9 @@ async def test_a_fin_without_close_notify_never_looks_whole(
         assert await secured.client.stream.receive_some() == FRAME
         await secured.upstream.transport.aclose()
         assert (await secured.client.read_to_end())[1] is False
-        assert isinstance(await secured.wait_error(), SourceGone)
+        error = await secured.wait_error()
+        assert isinstance(error, SourceGone)
+        assert str(error).endswith("closed the connection without close_notify")
 
 
 async def test_octets_in_front_of_a_cut_are_sent_before_it_is_reported(make_mover: MakeMover) -> None:

@@ -1,5 +1,6 @@
 """Wheel and sdist: what is in them, and the program as pip, pipx and uvx install it, run far from the clone."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -26,7 +27,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def ran(*words: str | Path, cwd: Path) -> str:
     """Run a program in a folder; return what it printed."""
-    result = subprocess.run(words, cwd=cwd, capture_output=True, timeout=PATIENCE, check=False)
+    environment = {**os.environ, "UV_SYSTEM_CERTS": "1"}  # uv has roots of its own, pip takes the system's
+    result = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result
     return result.stdout.decode()
 

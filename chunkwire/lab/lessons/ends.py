@@ -120,7 +120,7 @@ def _unread(seen: dict[str, WatchedConnection]) -> Judgement | None:
 
 def _which_holds(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
     seen = _whole_streams(connections)
-    answer = answer_of(("hop-a", "hop-b", "origin"), given)
+    answer = answer_of(tuple(_HOPS), given)
     if answer is None:
         return wrong("Answer with hop-a or hop-b.")
     unseen = _unread(seen)

@@ -1,0 +1,26 @@
+"""Public names of a package that are loaded at their first use (PEP 562).
+
+Importing the package is then cheap. A package lists each of its public names twice: as an import under TYPE_CHECKING,
+for type checkers, and in the table that `load_name` reads at run time.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+
+def load_name(package: str, modules: Mapping[str, tuple[str, ...]], name: str) -> Any:
+    """Return a public name of a package, and set it there, so that the package's `__getattr__` is asked once.
+
+    Args:
+        modules: the names that are loaded from each module.
+
+    Raises:
+        AttributeError: the package has no such name.
+    """
+    for module, names in modules.items():
+        if name in names:
+            value = getattr(importlib.import_module(module), name)
+            setattr(importlib.import_module(package), name, value)
+            return value
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
