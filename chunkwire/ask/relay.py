@@ -118,7 +118,11 @@ class _Asking:
         return error or self.relay._no_provider()
 
     async def _choose(self, left: list[Provider]) -> tuple[Provider, Admission] | None:
-        """Take the first of these providers that admits the question, and wait for one; None where none does."""
+        """Remove from `left` the first provider that admits the question, and return it with its admission.
+
+        If none admits it now, wait until one has room, at most `Patience.queue` seconds; None if none has. Providers
+        with an open breaker are removed, too, and the audit entry lists them as skipped.
+        """
         now = trio.current_time()
         for provider in tuple(left):
             if (admission := provider.gate.try_enter(now)) is not None:
@@ -127,16 +131,16 @@ class _Asking:
             if provider.gate.is_closed(now):
                 left.remove(provider)
                 self.entry.attempts.append(_skipped(provider, now))
-        places = [provider.gate for provider in left if provider.gate.has_place]
-        admission = await Waiter(places).wait(self.relay._patience.queue_timeout) if places else None
-        for provider in tuple(left):
-            if admission is None:
+        gates = [provider.gate for provider in left if provider.gate.has_place]
+        admission = await Waiter(gates).wait(self.relay._patience.queue_timeout) if gates else None
+        if admission is None:
+            for provider in left:
                 provider.gate.turned_away += 1
                 self.entry.attempts.append(_skipped(provider, trio.current_time()))
-            elif provider.gate is admission.gate:
-                left.remove(provider)
-                return provider, admission
-        return None
+            return None
+        chosen = next(provider for provider in left if provider.gate is admission.gate)
+        left.remove(chosen)
+        return chosen, admission
 
     async def _ask(self, provider: Provider, admission: Admission | None) -> ProviderError | None:
         """Ask one provider, with retries; return None for a whole answer."""

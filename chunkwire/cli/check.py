@@ -29,8 +29,8 @@ examples:
   chunkwire check server --list                the rows, without a run"""
 SUBVERBS = ("client", "server", "proxy")
 
-EXIT_CODES = """exit codes: 0 no must failed, 1 one did (with --strict: a should), 2 usage,
-  7 no connection, 28 no row was decided, 130 Ctrl-C, with what was judged so far"""
+EXIT_CODES = """exit codes: 0 no row of level must failed, 1 one failed (with --strict also one of level
+  should), 2 usage, 7 no connection, 28 no row passed or failed, 130 Ctrl-C (prints the rows judged so far)"""
 
 
 def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits_for: str) -> None:

@@ -13,12 +13,12 @@ from chunkwire.cli import check
 if TYPE_CHECKING:
     from chunkwire.tools.check.client.rows import ClientCase
 
-SUMMARY = "a command, once a scenario: which broken responses does it take for whole?"
+SUMMARY = "a command, run once for each scenario: which broken responses does it take for complete?"
 EPILOG = f"""\
-A broken response has to end in an exit code that is not 0, a legal one in 0, and
-in all of the content where the command prints it. First the command is run on a
-plain response, which it has to take. One that does not end is killed, with all
-that it started, and its row stays open.
+The command must exit with 0 after a legal response, and with another code after
+a broken one. If it prints the content of a legal response, all of it must come.
+It is first run on a plain response, which it must accept. A command that does
+not end is killed with its child processes, and its row is undecided (open).
 {check.EXIT_CODES}
 
 examples:
@@ -68,15 +68,15 @@ def run(options: argparse.Namespace) -> int:
 async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:
     """Run the command on a plain response, then once a row."""
     from chunkwire.tools.check.client.command import run_command
-    from chunkwire.tools.check.client.judging import PLAIN_SCENARIO, CheckedClient, OutputForm, learn_output
+    from chunkwire.tools.check.client.judging import PLAIN_SCENARIO, CheckedClient, OutputForm, detect_output_form
     from chunkwire.tools.check.client.playing import playing
     from chunkwire.tools.check.client.rows import client_cases
     from chunkwire.tools.check.rows import RowTest
 
     plain = next(case for case in client_cases(options.form) if case.scenario.name == PLAIN_SCENARIO)
-    said = None if options.stdout == "auto" else OutputForm(options.stdout)
+    form = None if options.stdout == "auto" else OutputForm(options.stdout)
     async with playing((plain, *cases)) as origin:
         run = partial(run_command, options.command, patience=options.patience)
-        client = CheckedClient(run, origin, await learn_output(run, origin, plain, said))
+        client = CheckedClient(run, origin, await detect_output_form(run, origin, plain, form))
         tests = [RowTest(case.row, partial(client.judge, case)) for case in cases]
         return await check.run_rows("client", shlex.join(options.command), tests, options)

@@ -1,12 +1,12 @@
-"""`--barrier`: each frame of a response is sent once its client has acknowledged the frame before.
+"""`forward --barrier`: send each frame of a response only after the client has acknowledged the previous one.
 
-So a probe of an unchanged application needs no clock: its client has each frame before the next one is written
-(`origin.barrier` is the protocol). A request names its barrier in the field `Chunkwire-Barrier: ID`, which is removed
-before it goes upstream; `ID; state` asks for the state instead, through the same hops as the stream. This gateway
-answers `/probe/ack` and `/probe/state` itself.
+The client then has each frame before the next one is written, so a probe of any application needs no clock. The
+protocol is that of `origin.barrier`. A request names its barrier in the field `Chunkwire-Barrier: ID`, which is removed
+before the request goes upstream. `ID; state` asks for the state of the barrier, through the same hops as the stream.
+The gateway itself answers `/probe/ack` and `/probe/state`.
 
-A frame is a chunk of the application; where its response is not chunked, what one receive brought. The last-chunk
-waits too, until everything before it is acknowledged.
+A frame is a chunk of the application, or the octets of one receive if its response is not chunked. The last-chunk also
+waits until everything before it is acknowledged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 _CODING: Final = re.compile(rb"\r\ncontent-encoding:[\t ]*([^\r\n]*)", re.IGNORECASE)
 
 MAX_HELD_OCTETS: Final = 1 << 20
-"""Octets of one chunk that are held until it is whole; of a larger one, pieces of this size are frames."""
+"""Octets of one chunk that are held until it is complete; a larger one is sent in frames of about this size."""
 
 
 class BarrierDesk:
@@ -52,7 +52,7 @@ class BarrierDesk:
         self.barriers = Barriers()
 
     async def answer(self, request: Request) -> tuple[Response, bytes] | None:
-        """Return the answer to a request that is about a barrier; None for any other."""
+        """Return the answer to a request about a barrier; None for any other request."""
         path, _, octets = request.target.partition(b"?")
         named = (request.get(BARRIER_FIELD.lower()) or b"").decode("latin-1")
         try:
@@ -70,12 +70,12 @@ class BarrierDesk:
 
 
 def refused(error: Refusal) -> tuple[Response, bytes]:
-    """Return the answer to a request about a barrier that is refused."""
+    """Return the answer that refuses a request about a barrier."""
     return _answered(error.status, (TEXT,), error.text.encode())
 
 
 def barrier_of(request: Request) -> tuple[str, Request]:
-    """Return the ID of the barrier that a request names, empty for none, and the request without it."""
+    """Return the ID of the barrier that a request names ("" for none), and the request without that field."""
     named = request.get(BARRIER_FIELD.lower())
     if named is None:
         return "", request
@@ -92,7 +92,7 @@ def _response(status: int, fields: tuple[Field, ...]) -> Response:
 
 
 class BarrierMover:
-    """A mover that sends the response of one exchange frame by frame; another mover does everything else."""
+    """A mover that sends the response of one exchange frame by frame; it passes all other calls to another mover."""
 
     def __init__(self, mover: Mover, barrier: Barrier) -> None:
         self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch
@@ -105,7 +105,7 @@ class BarrierMover:
         """Carry one body; a response frame by frame. See `Mover.move`.
 
         Raises:
-            SendTimeout: no frame was acknowledged for a minute, too.
+            SendTimeout: also if no frame was acknowledged for a minute.
         """
         if not isinstance(sink, ServerConnection):
             await self._mover.move(source, sink, scanner, options)
@@ -138,7 +138,7 @@ class BarrierMover:
     async def _pass_on(
         self, sink: Connection, frame: list[Event], read: int, options: MoveOptions, decoder: ContentDecoder
     ) -> None:
-        """Send one frame once the one before has been acknowledged."""
+        """Send one frame after the previous one has been acknowledged."""
         octets = b"".join(event.raw for event in frame)
         if options.observe is not None:
             options.observe.received(memoryview(octets), frame, read)
@@ -154,7 +154,7 @@ class BarrierMover:
 
 
 def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]]:
-    """Take whole frames from the events held, and pieces of a chunk that is longer than `MAX_HELD_OCTETS`."""
+    """Remove whole frames from `held` and yield them; also parts of a chunk of more than `MAX_HELD_OCTETS`."""
     while held:
         ends = [place for place, event in enumerate(held, 1) if isinstance(event, DataEnd | LastChunk)]
         octets = sum(len(event.octets) for event in held if isinstance(event, Data))

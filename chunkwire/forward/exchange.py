@@ -1,11 +1,11 @@
 """One request and its response.
 
-`rewrite` decides how heads change, `failure` what an error means; this file does the I/O. The response is relayed in
-the task of the client's connection; a request body goes up in a second task, and the client is watched meanwhile.
-Whichever fails first ends the other.
+`rewrite` decides how heads change, `failure` what an error means; this file does the I/O. The task of the client's
+connection relays the response. A second task sends the request body upstream. Meanwhile the client is watched for a FIN
+or reset. The first failure ends the exchange.
 
-Before the response head has gone down, a failure becomes an answer. After it, a failure becomes an abort:
-the connection closes without a last-chunk, and is reset where only the close says that the body is whole.
+A failure before the response head was sent to the client is answered with an error status. A later one aborts the
+response: the connection is closed without a last-chunk, or reset if the close is what delimits the body.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.scanner import BodyScanner
 
-HOLD_SECONDS: Final = 300.0  # how long a fault that stalls keeps the client waiting
-_TURNS_TO_END: Final = 3  # iterations of trio's loop from a mover's last send to the end of the task that waits for it
+HOLD_SECONDS: Final = 300.0  # a fault that stalls sends nothing for so long
+_TURNS_TO_END: Final = 3  # iterations of trio's loop between a mover's last send and the end of the task that called it
 _GONE: Final = Failure(Outcome.CLIENT_GONE, 0, "connection_terminated", "the client left")
 
 
@@ -65,7 +65,7 @@ class Exchange:
     """One exchange on a client's connection; `run` it once.
 
     Args:
-        on_half_close: called, once or twice, when the client of an event stream has sent a FIN and is streamed to.
+        on_half_close: called once or twice if the client of an event stream sent a FIN and the stream goes on.
     """
 
     def __init__(
@@ -94,23 +94,23 @@ class Exchange:
         self._on_half_close = on_half_close
         self.report = Report()
         self._scope = trio.CancelScope()
-        self._nursery: trio.Nursery | None = None  # where a request body goes up
+        self._nursery: trio.Nursery | None = None  # of the task that sends the request body
         self._upstream: Upstream | None = None
         self._connection: ClientConnection | None = None
         self._request_is_sent = framing.is_empty
-        self._client_has_fin = False  # and the response goes on
+        self._client_has_fin = False  # the client sent a FIN, and the response goes on
         self._is_event_stream = False
         self._has_informational = False  # a 1xx came from this upstream: the request is not sent again
-        self._response_began = False  # an octet of the final head may have gone down
-        self._closes_body = False  # what goes down is delimited by close: its failure must be a reset
-        self._upstream_has_ended = False  # its response was whole, or its tunnel was
+        self._response_began = False  # an octet of the final head may have been sent to the client
+        self._closes_body = False  # the close delimits the body sent to the client: a failure must reset
+        self._upstream_has_ended = False  # its response or its tunnel is complete
         self._upstream_may_serve_again = False
         self._failure: Failure | None = None
 
     async def run(self, upstreams: Upstreams) -> Report:
         """Serve the request from the first upstream that can be reached.
 
-        Cancellation: the upstream is reset; a response that began stays without its end (see `abort`).
+        Cancellation: resets the upstream. A response that has begun is left without its end; call `abort`.
         """
         try:
             with self._scope:
@@ -121,7 +121,7 @@ class Exchange:
                     async with trio.open_nursery() as self._nursery:
                         await self._serve(upstreams)
                         self._nursery.cancel_scope.cancel()
-            if self._scope.cancelled_caught:  # by the client's side, which said why, or by the deadline
+            if self._scope.cancelled_caught:  # by a failure of the client, which is noted already, or by the deadline
                 limit = self._settings.response_timeout
                 self._fail(upstream_failure(ResponseTimeout(f"no response head came within {limit:g} s")))
         finally:
@@ -134,13 +134,13 @@ class Exchange:
         return self.report
 
     def abort(self) -> None:
-        """End the client's connection so that nothing on it looks whole; for use when `run` was cancelled."""
+        """End the client's connection so that no response on it looks complete; call it if `run` was cancelled."""
         if self._response_began and self._closes_body:
             self._mover.unwatch(self._client)
             self._client.reset()
 
     async def _serve(self, upstreams: Upstreams) -> None:
-        """Obtain a response and relay it; a failure is noted, not raised."""
+        """Get a response and relay it; note a failure instead of raising it."""
         try:
             if self._settings.mode.name is ModeName.BUFFER and wants_incremental(self._request):
                 details = "asked not to be buffered, and this gateway buffers (--mode buffer)"
@@ -154,7 +154,7 @@ class Exchange:
             self._fail(upstream_failure(error))
 
     async def _end_by_fault(self, played: FaultPlayed) -> None:
-        """Wait where the fault stalls, and note whether `_settle_client` is to close the connection or to reset it."""
+        """Wait if the fault is a stall; set whether `_settle_client` closes the connection or resets it."""
         if played.fault.ending is Ending.HOLD:
             await trio.sleep(HOLD_SECONDS)
         self._closes_body = played.fault.ending is Ending.RESET
@@ -162,12 +162,12 @@ class Exchange:
         self._fail(fault_failure(played))
 
     def _fail(self, failure: Failure) -> None:
-        """Note why the exchange failed; later failures are consequences of the first."""
+        """Note why the exchange failed; ignore later failures, which the first one caused."""
         if self._failure is None:
             self._failure = failure
 
     def _settle_upstream(self) -> None:
-        """Keep the upstream connection where it may serve again; close it after a whole exchange, else reset it."""
+        """Keep the upstream connection if it can serve again; else close it after a complete exchange, or reset it."""
         connection, upstream = self._connection, self._upstream
         if connection is None or upstream is None:
             return
@@ -180,7 +180,7 @@ class Exchange:
             connection.reset()
 
     async def _settle_client(self) -> None:
-        """Keep the client's connection, close it gracefully, answer the failure, or reset it."""
+        """Keep the client's connection open, close it gracefully, answer the failure, or reset it."""
         report, failure = self.report, self._failure
         report.keep_alive = report.keep_alive and failure is None and self._request_is_sent
         if report.keep_alive:
@@ -193,19 +193,19 @@ class Exchange:
         if not failure.status or (self._response_began and self._closes_body):
             self._client.reset()
         elif self._response_began:
-            await self._client.close()  # without a last-chunk, or short of Content-Length: never complete
+            await self._client.close()  # no last-chunk, or fewer octets than Content-Length: incomplete for the client
         else:
             report.status = failure.status
             await answer_failure(self._client, failure, self._request, self._settings, self._tap)
 
-    async def _bring_up(self, connection: ClientConnection) -> None:
-        """Carry the request body up, then watch for the client to leave."""
+    async def _upload(self, connection: ClientConnection) -> None:
+        """Send the request body upstream, then watch the client for a FIN or reset."""
         named, settings = named_by_connection(self._request), self._settings
         scanner = self._framing.scanner(settings.limits, forbidden=named)
         observer = self._tap.body("request", self._framing, named) if self._tap is not None else None
         options = MoveOptions(settings.idle_timeout, settings.send_timeout, observe=observer)
         try:
-            with suppress(SinkGone, SendTimeout):  # it takes no more; its answer may be on the way (RFC 9112 §9.5)
+            with suppress(SinkGone, SendTimeout):  # the upstream may have answered already (RFC 9112 §9.5)
                 await self._mover.move(self._client, connection, scanner, options)
                 self._request_is_sent = True
         except ChunkwireError as error:
@@ -219,7 +219,7 @@ class Exchange:
         if how is Leaving.FIN and self._settings.on_client_fin == "keep":
             self._client_has_fin = True
             self._note_half_close()
-        elif self._settings.on_client_gone == "cancel":  # else the next write finds out, and the upstream is read on
+        elif self._settings.on_client_gone == "cancel":  # else the next write fails, and `_deliver` reads on
             self._fail(_GONE)
             self._scope.cancel()
 
@@ -228,13 +228,14 @@ class Exchange:
             self._on_half_close()
 
     async def _obtain(self, upstreams: Upstreams) -> tuple[ClientConnection, Response]:
-        """Return a connection and the final response head that came on it.
+        """Return a connection and the final response head received on it.
 
-        An upstream that cannot be reached has had nothing of the request: the next one may have it. A kept
-        connection that ended without one octet, of a 1xx or of more, is replaced once, where sending again is safe.
+        If an upstream cannot be reached, it got nothing of the request, which goes to the next one. If a kept
+        connection ends before the first octet of a response, it is replaced once, provided that the request may be
+        repeated.
 
         Raises:
-            ChunkwireError: what the last upstream failed with.
+            ChunkwireError: the error of the last upstream.
         """
         refused: DialError | None = None
         for upstream in upstreams:
@@ -265,21 +266,21 @@ class Exchange:
         if self._nursery is None:
             self._expect_response()
         else:
-            self._nursery.start_soon(self._bring_up, connection, name="request body")
+            self._nursery.start_soon(self._upload, connection, name="request body")
         return await self._final_head(connection)
 
     def _expect_response(self) -> None:
-        """Start the deadline of the response head: the time that the upload takes does not count."""
+        """Start the deadline of the response head, once the request body has been sent."""
         if self.report.head_s is None:
             self._drain.deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
 
     async def _final_head(self, connection: ClientConnection) -> Response:
-        """Return the final response head, passing 1xx on (RFC 9110 §15.2).
+        """Relay 1xx responses (RFC 9110 §15.2), and return the final response head.
 
         Raises:
-            TooManyInformational: more 1xx came than are passed on.
+            TooManyInformational: more 1xx came than `max_informational`.
 
-        Cancellation: by the exchange's scope, where it does not come in time.
+        Cancellation: the exchange's scope cancels this if no head comes in time.
         """
         for left in range(self._settings.max_informational, -1, -1):
             response = await connection.receive_response()
@@ -296,7 +297,7 @@ class Exchange:
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
 
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:
-        """Relay a final response: its head at once, with the octets of the body that are there, then the rest."""
+        """Relay a final response: the head at once, with the octets of the body received so far, then the rest."""
         settings = self._settings
         self.report.head_s = trio.current_time() - self.report.started
         if response.status == 101:
@@ -333,7 +334,7 @@ class Exchange:
         self._upstream_has_ended, self._upstream_may_serve_again = True, keeps_upstream
 
     async def _upload_is_over(self) -> bool:
-        """Say whether the request has been sent; its task may be done and not have been scheduled yet."""
+        """Say whether the request has been sent; wait until its task, which may have finished, has been scheduled."""
         for _ in range(_TURNS_TO_END):
             if self._request_is_sent:
                 break
@@ -361,7 +362,7 @@ class Exchange:
         return Gaps(self._gap, scanner).note if self._gap is not None and framing.kind is BodyKind.CHUNKED else None
 
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
-        """Pass a 101 on and become a tunnel."""
+        """Relay a 101, then relay octets both ways as a tunnel."""
         check_switch(self._request, response)
         self._response_began = self._closes_body = True
         self.report.status = 101
@@ -371,11 +372,11 @@ class Exchange:
         self._upstream_has_ended = True
 
     async def _as_sink(self, sending: Awaitable[None]) -> None:
-        """Send something down within the send deadline.
+        """Send to the client within the send deadline.
 
         Raises:
-            SinkGone: the client is gone.
-            SendTimeout: it takes nothing.
+            SinkGone: the client closed or reset the connection.
+            SendTimeout: it took nothing.
         """
         try:
             with trio.fail_after(self._settings.send_timeout):

@@ -1,7 +1,7 @@
-"""What the gateway says when something breaks, and what it calls it.
+"""What each error means for the exchange, and how it is answered.
 
-A table for each side gives, for our errors, a verdict (for logs, records and metrics), and the status and Proxy-Status
-error (RFC 9209 §2.3) of an answer where no head has been sent yet. Pure.
+A table for each side maps our errors to a verdict, for logs, records and metrics, and to the status and the
+Proxy-Status error (RFC 9209 §2.3) of the answer, which is sent if no response head was. Pure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Outcome(enum.StrEnum):
 
 
 class IncrementalRefused(ChunkwireError):
-    """The response asks not to be buffered, and buffering is what this gateway is set to do (RFC 10036)."""
+    """The response asks not to be buffered (RFC 10036), and this gateway is set to buffer."""
 
 
 class ResponseTimeout(ChunkwireError):
@@ -43,7 +43,7 @@ class ResponseTimeout(ChunkwireError):
 
 
 class TooManyInformational(ChunkwireError):
-    """The upstream sent more 1xx than are passed on."""
+    """The upstream sent more 1xx responses than are relayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Failure:
     """What failed, for the log, the record and the answer.
 
     Attributes:
-        status: what to answer while no head has been sent; 0 where the client gets no answer.
-        error: RFC 9209's error type.
-        rule: which rule of ours the peer broke, where there is one.
+        status: of the answer, if no response head has been sent; 0 for no answer.
+        error: the error type of RFC 9209.
+        rule: which of our rules the peer broke; "" for none.
     """
 
     verdict: Outcome
@@ -114,7 +114,7 @@ def upstream_failure(error: ChunkwireError) -> Failure:
 
 
 def fault_failure(played: FaultPlayed) -> Failure:
-    """Return what a fault that was asked for by name means; it is given no answer."""
+    """Return the failure that a requested fault stands for; it is not answered."""
     return Failure(_OUTCOMES[played.fault.ending], 200, "", str(played))
 
 

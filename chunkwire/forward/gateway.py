@@ -1,7 +1,7 @@
 """The loop over a client's connection, and the server around it.
 
-For each request of a connection: wait for it, check its head, run the exchange. The connection goes on while both
-sides allow it. A refused head is answered once and nothing after it is read.
+For each request on a connection: wait for it, check its head, run the exchange. The connection is kept while both
+sides allow it. After a refused head, which is answered, nothing more is read.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Gateway:
 
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
-        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
-        on_end: called with each exchange when it is over.
-        metrics: counts what goes through; None counts nothing.
+        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
+        on_end: called at the end of each exchange.
+        metrics: counts exchanges and chunks; None counts nothing.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Gateway:
         self._record_for = record_for or (lambda _: record_to)
         self._on_end = on_end
         self._metrics = metrics
-        self.stamps: StampDesk | None = None  # of bodies whose request asks for them
+        self.stamps: StampDesk | None = None  # keeps kernel timestamps for the requests that ask for them
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_logged_fin = False
@@ -109,10 +109,10 @@ class Gateway:
             self._mover.unwatch(client)
 
     async def relay(self, client: ServerConnection, request: Request) -> None:
-        """Serve one request whose head the caller has received; the caller goes on with the connection afterwards.
+        """Serve one request whose head the caller has received; the caller owns the connection afterwards.
 
         Raises:
-            HeadError: the framing of its body is one that this gateway refuses; nothing has been answered.
+            HeadError: this gateway refuses the framing of the request's body; no answer has been sent.
         """
         await self._run_exchange(client, request, admitted_framing(request))
 
@@ -135,7 +135,7 @@ class Gateway:
     async def _serve_barrier(
         self, client: ServerConnection, request: Request, framing: Framing, desk: BarrierDesk
     ) -> bool:
-        """Answer a request about a barrier, or run an exchange, with the barrier that its request names."""
+        """Answer a request about barriers; run an exchange for any other, with the barrier that it names, if any."""
         answer = await desk.answer(request)
         name, request = barrier_of(request)
         if answer is None and not name:
@@ -156,7 +156,7 @@ class Gateway:
         return False
 
     async def _run_limited(self, client: ServerConnection, request: Request, framing: Framing, limit: int) -> bool:
-        """Run an exchange unless its client has as many as it may."""
+        """Run an exchange, or refuse it if its client has `limit` exchanges already."""
         host = client.peer.rpartition(":")[0]
         if not host:  # over a Unix socket a client has no address
             return await self._run_exchange(client, request, framing)
@@ -259,12 +259,12 @@ class Gateway:
         self._ended(client.peer, request, report)
 
     def _note_half_close(self) -> None:
-        """Log once that a FIN does not end the upstream request: LLM traffic may expect that it does."""
+        """Log once that a FIN does not end the upstream request, as clients of language models may expect."""
         if not self._has_logged_fin:
             self._has_logged_fin = True
             logger.info(
-                "a client sent a FIN during an event stream: taken for a half-close, and streamed to (RFC 9112 §9.6); "
-                "--on-client-fin cancel ends the upstream request instead (said once)"
+                "a client sent a FIN during an event stream, taken for a half-close: it goes on (RFC 9112 §9.6). "
+                "--on-client-fin cancel ends the upstream request instead (logged once)."
             )
 
 
@@ -296,11 +296,11 @@ async def serve_gateway(
     """Serve until cancelled, or until a drain is over.
 
     Args:
-        record_for: picks who takes the records of one exchange, by its request head, in place of `record_to`.
-        on_end: called with each exchange when it is over.
-        admin: where `/metrics` and `/healthz` are served; None serves them nowhere, and counts nothing.
+        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
+        on_end: called at the end of each exchange.
+        admin: the address of `/metrics` and `/healthz`; None for neither.
         admin_site: what else is served there.
-        metrics: counts what goes through; None counts nothing, unless there is an admin address.
+        metrics: counts exchanges and chunks; None counts nothing, unless there is an admin address.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         certificate: serve over TLS with it; None serves in the clear.
         handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).

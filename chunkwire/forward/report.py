@@ -1,4 +1,4 @@
-"""How an exchange ended, as a value: made by `exchange`, read by the log, the metrics and the connection's loop."""
+"""How an exchange ended: filled in by `exchange`, read by the log, the metrics and the connection's loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Report:
         status: the final status sent to the client; 0 if none was.
         rule: which of our rules a peer broke, if one did.
         head_s: seconds from the request to its response head; None if none came.
-        first_s: seconds from the request until the first octets of the response body were sent on.
+        first_s: seconds from the request until the first octets of the response body were sent to the client.
         scanner: counts of the response body.
         mode: the relay mode that the response body went through.
         fault: what broke the response body; None where nothing did.

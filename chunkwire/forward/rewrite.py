@@ -29,9 +29,9 @@ from chunkwire.wire.errors import quoted
 HOP_BY_HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"transfer-encoding", b"http2-settings"}
 )
-# A Connection field that names these would take a message's framing or routing away; they stay.
+# Kept even if Connection names them: without them the message would lose its framing or routing.
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
-# RFC 9110 §9.3.1: a body has no meaning here. A server that leaves it unread takes it for the next request (TE.0).
+# RFC 9110 §9.3.1: a body has no meaning here. A server that does not read it parses it as the next request (TE.0).
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
 _MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
@@ -43,10 +43,10 @@ class Gate(NamedTuple):
     """What the gateway adds to heads.
 
     Attributes:
-        name: in Via.
-        preserve_host: the client's Host goes upstream; the default is the upstream's own.
-        marks: fields for each response whose body does not go down in chunks.
-        chunked_marks: fields for each other.
+        name: of the gateway, in Via.
+        preserve_host: send the client's Host upstream, instead of the upstream's own.
+        marks: fields added to a response whose body is not sent to the client in chunks.
+        chunked_marks: fields added to any other response.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Gate(NamedTuple):
 
 
 class DownstreamHead(NamedTuple):
-    """A final response as it goes down.
+    """A final response as it is sent to the client.
 
     Attributes:
-        head: what is sent.
-        framing: of the body that comes from upstream.
-        forbidden: names that must not be trailers of this body: its Connection names them.
+        head: the head that is sent.
+        framing: of the body received from upstream.
+        forbidden: names that must not be trailers of this body, because the response's Connection names them.
         closes_body: the end of the client's connection delimits the body.
         keeps_client: another request may follow on the client's connection.
         keeps_upstream: another request may follow on the upstream's.
@@ -76,7 +76,7 @@ class DownstreamHead(NamedTuple):
 
 
 def named_by_connection(head: Request | Response) -> frozenset[bytes]:
-    """Return the field names, lower case, that this head's Connection names: hop-by-hop in its trailers too."""
+    """Return the field names, lower case, in this head's Connection; they are hop-by-hop in the trailers, too."""
     return frozenset(head.tokens(b"connection"))
 
 
@@ -86,11 +86,12 @@ def _end_to_end(head: Request | Response, also_dropped: Set[bytes] = frozenset()
 
 
 def admitted_framing(request: Request) -> Framing:
-    """Return the framing of a request's body, where this gateway supports what the request asks for.
+    """Return the framing of a request's body; refuse requests that this gateway does not support.
 
     Raises:
-        HeadError: as `request_framing`; 501 for CONNECT and for a TRACE or OPTIONS that may go no further (RFC 9110
-            §7.6.2: an answer as the final recipient), 417 for an unknown expectation, 400 for an Upgrade with a body.
+        HeadError: as `request_framing`; 501 for CONNECT, and for TRACE or OPTIONS with Max-Forwards 0, which this
+            gateway
+            would have to answer itself (RFC 9110 §7.6.2); 417 for an unknown expectation; 400 for Upgrade with a body.
     """
     framing = request_framing(request)
     if request.method == b"CONNECT":
@@ -117,10 +118,10 @@ def _max_forwards(request: Request) -> int | None:
 
 
 def _is_in_step(request: Request, framing: Framing, response: Response, body: Framing) -> bool:
-    """Say whether both ends of a connection agree, after this exchange, where the next one begins (RFC 9112 §9.3).
+    """Say whether both ends of a connection agree where this exchange ends (RFC 9112 §9.3), so that it can be reused.
 
-    A server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an unusual one where there is no body,
-    may send a body all the same.
+    A server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an unusual one with a response that has no
+    body, may still send a body.
     """
     if body.kind is BodyKind.CLOSE or response.version != b"1.1":
         return False
@@ -136,13 +137,13 @@ def _is_in_step(request: Request, framing: Framing, response: Response, body: Fr
 def wants_incremental(head: Request | Response) -> bool:
     """Say whether this message asks to be forwarded as it arrives: `Incremental: ?1` (RFC 10036).
 
-    A structured-field Item; only Booleans are valid, anything else is ignored, and so are parameters.
+    It is a structured-field Item. Parameters are ignored, and so is any value that is not a Boolean.
     """
     return bool(_INCREMENTAL.fullmatch(head.get(b"incremental") or b""))
 
 
 def wanted_upgrade(request: Request) -> bytes | None:
-    """Return the Upgrade field's value where the client may get a tunnel; None for h2c and HTTP/1.0 (§7.8)."""
+    """Return the value of Upgrade if the client may get a tunnel; None for h2c and HTTP/1.0 (RFC 9110 §7.8)."""
     upgrade = request.get(b"upgrade")
     if upgrade is None or request.version == b"1.0" or not request.has_token(b"connection", b"upgrade"):
         return None
@@ -150,9 +151,9 @@ def wanted_upgrade(request: Request) -> bytes | None:
 
 
 def check_switch(request: Request, response: Response) -> None:
-    """Refuse a 101 to what the client did not ask for (RFC 9110 §7.8); names of protocols have no case.
+    """Refuse a 101 to a protocol that the client did not ask for (RFC 9110 §7.8); names are compared without case.
 
-    One to a request that asked for no upgrade at all is refused by `net.seam`.
+    `net.seam` refuses a 101 to a request without Upgrade.
 
     Raises:
         HeadError: the 101 names no protocol, or another one.
@@ -170,8 +171,8 @@ def upstream_request(
     """Return the request to send upstream.
 
     Args:
-        url: the upstream; the path in it is a prefix of every target.
-        forwarded_for: the client, whose address and scheme Forwarded and X-Forwarded-* say; None adds none.
+        url: of the upstream; its path is put in front of every target.
+        forwarded_for: the client whose address and scheme go into Forwarded and X-Forwarded-*; None adds neither.
     """
     host = request.get(b"host") or b""
     # RFC 9110 §10.1.1: Expect is ignored from HTTP/1.0.
@@ -202,7 +203,7 @@ def _prefixed(prefix: bytes, target: bytes) -> bytes:
 
 
 def _forwarded(connection: ServerConnection, host: bytes) -> list[Field]:
-    # A Unix socket has no address: `unknown` is what Forwarded says then                                RFC 7239 §6.2
+    # A client of a Unix socket has no address: `unknown` (RFC 7239 §6.2)
     client, scheme = connection.peer.rpartition(":")[0].strip("[]") or "unknown", connection.scheme
     shown = f'"[{client}]"' if ":" in client else client
     forwarded = b"for=%b;proto=%b" % (shown.encode("ascii"), scheme)
@@ -215,16 +216,17 @@ def _forwarded(connection: ServerConnection, host: bytes) -> list[Field]:
 def downstream_response(
     response: Response, request: Request, framing: Framing, gate: Gate, *, date: bytes, close: bool
 ) -> DownstreamHead:
-    """Return how a final response goes down.
+    """Return a final response as it is sent to the client.
 
-    To an HTTP/1.0 client no Transfer-Encoding may go (RFC 9112 §6.1): a chunked body is then delimited by close,
-    and its Trailer field goes with its trailers. A 204 loses both framing fields (§6.1, RFC 9110 §8.6), and a
-    Content-Length beside a Transfer-Encoding goes where there is no body to be misled about (RFC 9112 §6.3).
+    An HTTP/1.0 client must not get a Transfer-Encoding (RFC 9112 §6.1): a chunked body is then delimited by close, and
+    the Trailer field is removed, as the trailers are. Both framing fields are removed from a 204 (§6.1, RFC 9110 §8.6).
+    A Content-Length beside a Transfer-Encoding is removed, which can only be in a response without a body (RFC 9112
+    §6.3).
 
     Args:
         framing: of the request's body.
-        date: the value of Date where the upstream sent none (RFC 9110 §6.6.1).
-        close: the client's connection will be closed after it.
+        date: the value of Date if the upstream sent none (RFC 9110 §6.6.1).
+        close: the client's connection is closed after this response.
 
     Raises:
         HeadError: the response's framing is refused.
@@ -257,11 +259,11 @@ def downstream_response(
 
 
 def informational_fields(response: Response) -> tuple[Field, ...]:
-    """Return the fields of a 1xx to pass on; no Content-Length may stand among them (RFC 9110 §8.6)."""
+    """Return the fields of a 1xx to relay, without Content-Length (RFC 9110 §8.6)."""
     return tuple(_end_to_end(response, {b"content-length"}))
 
 
 def switching_fields(response: Response) -> tuple[Field, ...]:
-    """Return the fields of a 101 to pass on, Upgrade among them."""
+    """Return the fields of a 101 to relay, including Upgrade."""
     upgrade = response.get(b"upgrade") or b""
     return (*informational_fields(response), (b"Upgrade", upgrade), (b"Connection", b"Upgrade"))

@@ -1,4 +1,4 @@
-"""What an operator may set, each with its unit and the reason for its default."""
+"""The gateway's settings, each with its unit and the reason for its default."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ class GatewaySettings:
     """The gateway's settings; every timeout in seconds.
 
     Attributes:
-        name: how the gateway calls itself in Via and Proxy-Status (a token).
+        name: of the gateway in Via and Proxy-Status (a token).
         preserve_host: send the client's Host upstream; the default sends the upstream's own.
         forwarded: add Forwarded (RFC 7239) and X-Forwarded-For, -Proto, -Host.
-        on_client_fin: a FIN alone may be a half-close (RFC 9112 §9.6: nc) or a departure; `keep` streams on.
-        on_client_gone: a client that is gone ends the upstream request; `drain` reads it to its end instead.
+        on_client_fin: a FIN may be a half-close (RFC 9112 §9.6, as nc sends) or the end: `keep` continues the stream,
+            `cancel` ends the upstream request.
+        on_client_gone: when the client has reset the connection, `cancel` ends the upstream request; `drain` reads the
+            response to its end.
         connect_timeout: name, TCP and TLS together.
         head_timeout: for a whole request head; long, because people type (Slowloris is held by it all the same).
         keep_alive_timeout: between two requests of one connection (nginx: 75 s).
-        response_timeout: from the sent request to the response head; models think for a while.
+        response_timeout: from the sent request to the response head; long, because language models are slow.
         send_timeout: without an octet taken by a peer.
-        idle_timeout: without an octet from upstream inside a body; off, since streams may be silent.
-        max_streams_per_client: exchanges at once from one address; over it the answer is 429. 0 is no limit: on
-            loopback, and behind another proxy, every client has the same address. Not for clients of a Unix socket,
-            which have none.
-        mode: how frames are relayed; `exact` is the gateway's purpose, the others teach and test.
-        fault: what to break in chunked responses, to test clients; None breaks nothing.
-        poll: seconds the fast mover looks on before it sleeps (`net.fastmover`); 0 never, infinite always.
-        fields: more field lines of each response.
-        has_barriers: hold each frame of a response whose request names a barrier until the one before is acknowledged.
-        max_informational: 1xx responses passed on before one final response (Go's client: 5).
+        idle_timeout: without an octet from upstream inside a body; off, because streams may pause.
+        max_streams_per_client: exchanges at once from one address; more are answered 429. 0 is no limit: on loopback
+            and behind a proxy all clients have the same address. Clients of a Unix socket have none, and no limit.
+        mode: how frames are relayed: `exact` unchanged; the other modes are for teaching and tests.
+        fault: breaks chunked responses, to test clients; None breaks nothing.
+        poll: seconds the fast mover polls before it blocks (`net.sleeper`); 0 never, infinite always.
+        fields: field lines that are added to each response.
+        has_barriers: serve requests that name a barrier (`forward.barrier`).
+        max_informational: 1xx responses relayed before one final response (Go's client: 5).
     """
 
     name: str = "chunkwire"
@@ -67,10 +68,10 @@ class GatewaySettings:
     head_limits: HeadLimits = DEFAULT_HEAD_LIMITS
 
     def marks(self, *, is_chunked: bool) -> tuple[Field, ...]:
-        """Return what is added to a response: a field that names the mode or the fault it goes through, and `fields`.
+        """Return the fields added to a response: `fields`, and one that names the mode or fault that is applied to it.
 
         Args:
-            is_chunked: its body goes down in chunks, which a fault and some modes need.
+            is_chunked: the body is sent to the client in chunks, which a fault and some modes need.
         """
         if is_chunked and self.fault is not None:
             return ((b"Chunkwire-Fault", str(self.fault).encode("ascii")), *self.fields)

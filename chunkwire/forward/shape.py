@@ -1,7 +1,7 @@
-"""Relay modes that are not exact, to teach and to test: they write the events of a body as other octets.
+"""Relay modes other than exact, for teaching and tests: they re-frame the body.
 
-A shaper sees only what the scanner approved, and writes through the encoder. It sends a last-chunk only because one
-came, or because a fault was asked for by name. The log and a response field name the mode.
+A shaper gets only events that the scanner approved, and writes with the encoder. It sends a last-chunk only if one
+came, or if the operator asked for a fault that sends one. The log and a response field name the mode.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
-BUFFER_OCTETS: Final = 16 * 1024 * 1024  # what `buffer` holds at most before it passes on: memory stays bounded
+BUFFER_OCTETS: Final = 16 * 1024 * 1024  # `buffer` sends when it holds so many, which bounds the memory
 MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS
 MAX_COALESCE_SECONDS: Final = 999_999.0  # eleven days, as good as the end of a stream
 
@@ -40,8 +40,8 @@ class Mode:
     """A relay mode and its parameter.
 
     Attributes:
-        octets: for COALESCE, how many are gathered; for SLICE, chunk-data octets a chunk.
-        seconds: for COALESCE, how long they are gathered.
+        octets: for COALESCE, how many are gathered; for SLICE, octets of chunk-data in a chunk.
+        seconds: for COALESCE, how long octets are gathered.
     """
 
     name: ModeName = ModeName.EXACT
@@ -76,12 +76,12 @@ def parse_mode(text: str) -> Mode:
 
 
 def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
-    """Return what turns a body into this mode's octets; None where it goes as it is.
+    """Return the shaper of a mode; None if the body is relayed unchanged.
 
-    A body that is not chunked has no chunks to merge or split: there only gathering shows.
+    A body that is not chunked has no chunks to merge or split: only the modes that gather octets change it.
 
     Args:
-        is_chunked: it goes down in chunks; False also for one that is dechunked.
+        is_chunked: the body is sent to the client in chunks; False also for one that is dechunked.
     """
     match mode.name:
         case ModeName.REFRAME:
@@ -97,22 +97,22 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
 
 
 class _Shape:
-    """A shaper that holds nothing back."""
+    """A shaper that keeps no octets."""
 
     error: ChunkwireError | None = None
 
     @property
     def due(self) -> float | None:
-        """Nothing is kept."""
+        """None, as no octets are kept."""
         return None
 
     def flush(self) -> bytes:
-        """Return nothing: nothing is kept."""
+        """Return no octets, as none are kept."""
         return b""
 
 
 class Dechunk(_Shape):
-    """Chunk-data alone, for a client that speaks HTTP/1.0; extensions and trailers are lost (RFC 9112 §7.1.3)."""
+    """Chunk-data alone, for an HTTP/1.0 client; extensions and trailers are dropped (RFC 9112 §7.1.3)."""
 
     def feed(self, events: list[Event]) -> bytes:
         """Return the content of these events."""
@@ -120,7 +120,7 @@ class Dechunk(_Shape):
 
 
 class Slice(_Shape):
-    """The same data in chunks of at most `octets`; extensions are lost, trailers kept."""
+    """The same data in chunks of at most `octets`; extensions are dropped, trailers kept."""
 
     def __init__(self, octets: int) -> None:
         self._octets = octets
@@ -133,9 +133,9 @@ class Slice(_Shape):
 
 
 class Gather(_Shape):
-    """Data gathered until there is enough, or for so long, and then sent as one chunk.
+    """Data gathered up to a number of octets or for a time, then sent as one chunk.
 
-    With neither limit, what one read completed becomes one chunk, as proxies do that re-frame.
+    With neither limit, the data of one read becomes one chunk, as in proxies that re-frame.
     """
 
     def __init__(self, *, is_chunked: bool, octets: int = 0, seconds: float = 0.0) -> None:
@@ -147,11 +147,11 @@ class Gather(_Shape):
 
     @property
     def due(self) -> float | None:
-        """When the time that data is gathered for is over."""
+        """When the gathered data must be sent, on trio's clock; None for no such time."""
         return self._due
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return the gathered data where there is enough of it, or where the body ends."""
+        """Return the gathered data if it reaches the limit or the body ends; else no octets."""
         self._kept += _content(events)
         if self._kept and self._seconds and self._due is None:
             self._due = trio.current_time() + self._seconds
@@ -161,13 +161,13 @@ class Gather(_Shape):
         return b""
 
     def flush(self) -> bytes:
-        """Return what has been gathered."""
+        """Return the gathered data."""
         kept, self._kept, self._due = bytes(self._kept), bytearray(), None
         return encode_chunk(kept) if kept and self._is_chunked else kept
 
 
 class FaultPlayed(ChunkwireError):
-    """A fault that was asked for has been played; `fault.ending` says how the connection ends."""
+    """A requested fault has been sent; `fault.ending` says how the connection ends."""
 
     def __init__(self, fault: Scenario) -> None:
         super().__init__(f"fault {fault.name}: {fault.summary}")
@@ -175,7 +175,7 @@ class FaultPlayed(ChunkwireError):
 
 
 class FaultShape(_Shape):
-    """The body as it is for so many frames, and then a fault."""
+    """The unchanged body for `after` frames, then the octets of a fault."""
 
     def __init__(self, fault: Scenario, after: int) -> None:
         self._fault = fault
@@ -183,7 +183,7 @@ class FaultShape(_Shape):
         self.error = None
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return these events' octets, up to where the fault begins, and the fault's own."""
+        """Return the octets of these events up to the fault, and then those of the fault."""
         sent: list[bytes] = []
         for event in events:
             if not self._frames_left or isinstance(event, LastChunk):
@@ -200,7 +200,7 @@ class FaultShape(_Shape):
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """A fault and after how many whole chunks it is played."""
+    """A fault, and the number of whole chunks before it."""
 
     fault: Scenario
     after: int = 3
@@ -210,10 +210,10 @@ class FaultPlan:
 
 
 def parse_fault(text: str) -> FaultPlan:
-    """Return the plan that NAME or NAME=CHUNKS names, in the words of `/fault/NAME`.
+    """Return the plan of NAME or NAME=CHUNKS, with the names of `/fault/NAME`.
 
     Raises:
-        LocalError: one line.
+        LocalError: neither; one line.
     """
     name, equals, value = text.partition("=")
     if equals and not re.fullmatch(r"\d{1,9}", value):
@@ -222,7 +222,7 @@ def parse_fault(text: str) -> FaultPlan:
 
 
 def fault_shaper(plan: FaultPlan) -> Shaper:
-    """Return what plays a fault on a chunked body."""
+    """Return the shaper that adds a fault to a chunked body."""
     return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else FaultShape(plan.fault, plan.after)
 
 
@@ -231,6 +231,6 @@ def _content(events: list[Event]) -> bytes:
 
 
 def _ending(events: list[Event]) -> bytes:
-    """Return the last-chunk again, without extension, if it is among these events."""
+    """Return the last-chunk without its extension if it is among these events; else no octets."""
     last = events[-1] if events else None
     return encode_last_chunk(last.trailers) if isinstance(last, LastChunk) else b""

@@ -1,7 +1,7 @@
-"""What watchers see of an exchange: records of what the gateway received and of what it sent.
+"""Records of an exchange for watchers: at the points `gateway.received` and `gateway.sent`.
 
-Made only for watched exchanges. Both points record the same events: at the time a receive completed them, and at the
-time they had been handed to the other side's socket.
+Only watched exchanges have a tap. Both points record the same events, with the time at which a receive completed them,
+and the time at which they had been written to the other side's socket.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SENT = "gateway.sent"
 
 
 class BodyTap:
-    """One body's way through the gateway, as a `net.movers.Observer`.
+    """Records one body, as a `net.movers.Observer`.
 
-    What was received is recorded once it has been sent, so that a watched frame does not wait for its record.
+    Received events are recorded after they have been sent, so that recording does not delay a watched frame.
     """
 
     takes_events = True
@@ -48,19 +48,19 @@ class BodyTap:
         self._unrecorded: list[tuple[float, list[Event], int]] = []
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Keep what one receive completed until `sent`."""
+        """Keep the events that one receive completed, until `sent`."""
         if read != self._read:
             self._read, self._read_t = read, self._clock()
         self._unrecorded.append((self._read_t, events, read))
 
     def sent(self) -> None:
-        """Record what was received, and that it has been handed to the sink's socket."""
+        """Record the kept events as received, and as written to the sink's socket."""
         self._writes += 1
         now = self._clock()
         self._sent.body(now, self.record_received(), self._writes)
 
     def record_received(self) -> list[Event]:
-        """Record what was received and has not been recorded; return its events."""
+        """Record the kept events as received; return them."""
         unrecorded, self._unrecorded = self._unrecorded, []
         for t, events, read in unrecorded:
             self._received.body(t, events, read)
@@ -68,9 +68,9 @@ class BodyTap:
 
 
 class LateTap:
-    """What was sent of one body, kept until its records are made, and scanned again then.
+    """Keeps the octets of one body that were sent, and makes their records later, by scanning them again.
 
-    What was received is not recorded: unchanged, it has the same frames, a little earlier.
+    Nothing is recorded at `gateway.received`: the body is unchanged, so its frames are the same, a little earlier.
 
     Args:
         scanner: of this body's framing.
@@ -82,31 +82,31 @@ class LateTap:
         self._later = later
         self._feed = Feed(scanner, takes_turns=True)
         self._unsent: list[bytes] = []
-        self._noted: deque[tuple[float, bytes]] = deque()  # what was sent, and when
-        self._noted_octets = 0  # of both
+        self._noted: deque[tuple[float, bytes]] = deque()  # time and octets of each write
+        self._noted_octets = 0  # in `_unsent` and `_noted`
         self._writes = 0
 
     @property
     def takes_events(self) -> bool:
-        """Too much is kept: the relay must read no more at once than can be recorded (`Feed`, turns)."""
+        """True while too many octets are kept: the mover then works in bounded turns (`wire.feed`)."""
         return self._noted_octets > MAX_NOTED_OCTETS
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Keep what one receive completed until it is sent."""
+        """Keep the octets that one receive completed, until they are sent."""
         self._unsent.append(bytes(octets))
         self._noted_octets += len(octets)
         if self.takes_events and self._record_next():
             self._record_next()
 
     def sent(self) -> None:
-        """Note that it has been handed to the sink's socket."""
+        """Note the time at which the kept octets had been written to the sink's socket."""
         self._noted.append((self._clock(), b"".join(self._unsent)))
         self._unsent.clear()
         if len(self._noted) == 1:
             self._later(self._record_next)
 
     def _record_next(self) -> bool:
-        """Record one turn of a write; return whether there is more."""
+        """Record one write, or one turn of it; return whether there is more to record."""
         if not self._noted:
             return False
         t, octets = self._noted[0]
@@ -122,10 +122,10 @@ class LateTap:
 
 
 class ShapedTap(BodyTap):
-    """A `BodyTap` of a body that a shaper rewrites: the octets it gives are scanned again, as any reader would.
+    """A `BodyTap` of a body that a shaper rewrites: the shaper's octets are scanned again, as a reader would.
 
     Args:
-        scanner: of the framing that goes down.
+        scanner: of the framing that is sent to the client.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class ShapedTap(BodyTap):
 
     @property
     def broken(self) -> tuple[str | None, bytes]:
-        """The error in what was sent, in one line, and the octets from there on; None where there is none."""
+        """The error in the octets sent, in one line, and the octets from there on; `(None, b"")` if there is none."""
         return (str(self._feed.error), self._feed.held) if self._feed.error is not None else (None, b"")
 
     def sent(self) -> None:
-        """Do nothing: what was sent has been recorded as the shaper gave it."""
+        """Do nothing: `feed` and `flush` have recorded what the shaper returned."""
 
     @property
     def error(self) -> ChunkwireError | None:
@@ -154,12 +154,12 @@ class ShapedTap(BodyTap):
         return self._shape.due
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return what the shaper does, and record it."""
+        """Return what the shaper returns, and record it."""
         self.record_received()
         return self._noted(self._shape.feed(events))
 
     def flush(self) -> bytes:
-        """Return what the shaper does, and record it."""
+        """Return what the shaper returns, and record it."""
         return self._noted(self._shape.flush())
 
     def _noted(self, octets: bytes) -> bytes:
@@ -203,7 +203,7 @@ class Gaps:
 class Tap:
     """The recorders of one exchange: two points, two ways.
 
-    Who takes records later gets none of the response as received (`LateTap`).
+    A consumer that takes records later (`later_of`) gets no records of the response at `gateway.received`.
     """
 
     def __init__(self, emit: Callable[[Record], None], stream: int, request: Request, limits: Limits) -> None:
@@ -236,7 +236,7 @@ class Tap:
         recorder.request(self.clock(), shown_method(head), head.target, head.fields, time.time())
 
     def answer(self, head: Response, content: bytes) -> None:
-        """Record an answer of the gateway's own, and the request, unless it has been recorded."""
+        """Record an answer of the gateway itself, and the request if that has not been recorded."""
         if not self._has_request:
             self._request_at(RECEIVED, self._request)
         recorder = self._recorders["response", SENT]
@@ -248,7 +248,7 @@ class Tap:
     def response(
         self, received: Response, answer: DownstreamHead, shape: Shaper | None
     ) -> tuple[Shaper | None, Observer]:
-        """Record the response head as received and as sent down; return the body's shaper, and its observer."""
+        """Record the response head as received and as sent; return the shaper and the observer of the body."""
         for point, head in ((RECEIVED, received), (SENT, answer.head)):
             self._recorders["response", point].head(self.clock(), head.start_line, head.fields)
         if shape is None:
@@ -260,7 +260,7 @@ class Tap:
         return tapped, tapped
 
     def body(self, way: str, framing: Framing, forbidden: frozenset[bytes]) -> Observer:
-        """Return an observer of the body that goes this way, `request` (up) or `response` (down), unchanged."""
+        """Return an observer of a body that is relayed unchanged; `way` is `request` or `response`."""
         came, went = (self._recorders[way, point] for point in (RECEIVED, SENT))
         if self._later is not None:
             scanner = framing.scanner(self._limits, forbidden=forbidden)
@@ -269,7 +269,7 @@ class Tap:
         return self._bodies[-1]
 
     def end(self, verdict: Outcome) -> None:
-        """Record how the response ended; of a request that was refused, none was received."""
+        """Record how the response ended; nothing at `gateway.received` if the request was refused."""
         (self._later or at_once)(partial(self._record_end, self.clock(), verdict))
 
     def _record_end(self, now: float, verdict: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What follows a 101 that was asked for: octets, both ways, as they are (RFC 9110 §7.8)."""
+"""After a 101: relay octets both ways, unchanged (RFC 9110 §7.8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chunkwire.net.connection import Connection, PeerGone
 
 
 async def tunnel(client: Connection, upstream: Connection) -> None:
-    """Carry octets both ways until both sides have ended, passing each half-close on.
+    """Relay octets and half-closes both ways until both sides have sent a FIN.
 
     Raises:
         PeerGone: a side was reset; the caller resets the other.

@@ -1,8 +1,8 @@
-"""Where requests go: upstreams in failover order, each with a pool of idle connections.
+"""The upstreams in failover order, each with a pool of idle connections.
 
-The rule here: a connection is kept only after a complete request and a complete response with no octet left
-over, between two ends that both said HTTP/1.1 and not `close`. While it is idle, any octet or close ends it:
-an octet without a request is how response queues are poisoned (RFC 9112 §9.2).
+The rule here: a connection is kept only after a complete request and a complete response, with no octet left over, if
+both ends speak HTTP/1.1 and neither sent `close`. An idle connection is dropped at any octet or close: an octet without
+a request would be taken for the response to the next one (RFC 9112 §9.2).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SWEEP_SECONDS: Final = 1.0  # how long a closed idle connection may stay unnotic
 
 @dataclass(slots=True)
 class Upstream:
-    """One upstream URL and its idle connections; `has_stamps` reads the kernel's of what comes."""
+    """One upstream URL and its idle connections; with `has_stamps`, kernel timestamps are read from them."""
 
     url: Url
     tls: ssl.SSLContext | None = None
@@ -43,7 +43,7 @@ class Upstream:
         return self.idle.take(server_of(self.url, self.tls))
 
     def keep(self, connection: ClientConnection) -> None:
-        """Keep a connection whose exchange was complete; the oldest is closed when there are too many."""
+        """Keep a connection whose exchange was complete; close the oldest one if there are too many."""
         self.idle.give(server_of(self.url, self.tls), connection)
 
     async def connect(self) -> ClientConnection:
@@ -70,7 +70,7 @@ class Upstreams:
         return iter(self._upstreams)
 
     async def run(self) -> None:
-        """Sweep idle connections until cancelled; then end them all."""
+        """Drop idle connections that the upstream has closed, until cancelled; then close all."""
         try:
             while True:
                 await trio.sleep(SWEEP_SECONDS)

@@ -1,17 +1,17 @@
 """The one place where a run of trio blocks.
 
-The rule here: an idle run blocks in one system call for all that it waits for: trio's own deadlines and events, planned
-moments, the descriptors that movers watch. What becomes ready is served there, without an iteration of trio's loop,
-until trio has something to do. Each run of trio has one sleeper, which all servers and clients in it share, and which
-blocks in place of trio's own poll in one of these forms:
+The rule here: an idle run blocks in one system call for everything it waits for: trio's deadlines and events, planned
+moments, and the descriptors that movers watch. Events of movers and due moments are served there, without an iteration
+of trio's loop, until trio itself has work. Each run of trio has one sleeper, shared by all its servers and clients. It
+blocks in place of trio's poll, in one of three forms:
 
-- as trio's clock, where `trio.run` was given a `SleeperClock`: trio asks its clock how long it may block;
-- as an instrument, which trio calls before it polls. trio polls afterwards with the same timeout, so when tasks were
-  woken meanwhile, a callback is queued that makes its poll return: about 60 µs more a wake-up;
-- plain, where neither is possible: trio polls, moments are trio's deadlines, and a task waits for the movers' set.
+- clock: `trio.run` was given a `SleeperClock`. trio asks its clock how long to block, and the clock blocks instead;
+- instrument: trio calls the sleeper before each poll. trio then polls with the same timeout, so if tasks were woken
+  meanwhile, a callback is queued that makes the poll return at once. This costs about 60 µs a wake-up;
+- plain: neither is possible. trio polls, moments are deadlines of trio, and a task waits for the movers' epoll set.
 
-Nothing of trio's is changed. trio's timeouts are whole milliseconds, as epoll(7) counts them: moments are then 0.6 to
-0.85 ms late at the median, here about 0.1 ms. Not guaranteed, as a clock only: that
+Nothing in trio is changed. trio's timeouts are whole milliseconds, as in epoll(7), so its deadlines are 0.6 to 0.85 ms
+late at the median; moments of the first two forms are about 0.1 ms late. Not guaranteed in the clock form: that
 `trio.testing.wait_all_tasks_blocked` returns while a task waits for a moment.
 """
 
@@ -37,12 +37,12 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 50e-6  # how long to poll before blocking: about what a wake-up costs
 CREDIT: Final = 8  # polls in a row that find nothing, after which polling stops
-TRY_EVERY: Final = 32  # blocking waits without a poll before one is tried again
-BATCH_SECONDS: Final = 250e-6  # least time between two wake-ups for moments, for each task that the first one woke
-CROWD_SECONDS: Final = 1e-3  # but no longer: the resolution of epoll(7), and so of other servers' timers
-AWAKE_SECONDS: Final = 400e-6  # polling before a lone moment: a core in a deep idle state wakes up 0.3 ms late
-AWAKE_SHARE: Final = 0.05  # of the wait: the most of a core that this polling costs
-_LONGEST_SECONDS: Final = 86_400.0  # one wait; trio's own limit too
+TRY_EVERY: Final = 32  # blocking waits without a poll, after which one poll is tried
+BATCH_SECONDS: Final = 250e-6  # after a wake-up for moments: the pause until the next one, for each task that was woken
+CROWD_SECONDS: Final = 1e-3  # the longest such pause: the resolution of epoll(7), and so of other servers' timers
+AWAKE_SECONDS: Final = 400e-6  # of polling before a single moment: a core in a deep idle state wakes up 0.3 ms late
+AWAKE_SHARE: Final = 0.05  # at most this part of the wait is polled, which bounds the CPU time
+_LONGEST_SECONDS: Final = 86_400.0  # of one wait, as in trio
 _MAX_EVENTS: Final = 512  # served in one batch
 
 OnReady: TypeAlias = Callable[[int, int], None]
@@ -67,7 +67,7 @@ class Pacer(Protocol):
 
 
 class Polling:
-    """Decides how long to poll before blocking: only while polls find something, so an idle process costs nothing.
+    """Decides how long to poll before blocking. Polls stop while they find nothing, so an idle process uses no CPU.
 
     Args:
         seconds: how long a poll lasts; 0 never polls, `math.inf` always does.
@@ -79,7 +79,7 @@ class Polling:
         self._unpolled = 0
 
     def seconds(self) -> float:
-        """Return how long to poll next: not at all while polls find nothing, but for one of `TRY_EVERY`."""
+        """Return how long to poll next: 0 while polls find nothing, except once in `TRY_EVERY` calls."""
         if self._credit or self._seconds in (0.0, math.inf):
             return self._seconds
         self._unpolled = (self._unpolled + 1) % TRY_EVERY
@@ -93,22 +93,24 @@ class Polling:
 class Moments:
     """The tasks that wait for moments, and when to wake up for them.
 
-    Moments that lie close share a wake-up, as each has a cost: it serves all within `BATCH_SECONDS` for each task that
-    the one before woke, at most `CROWD_SECONDS`.
+    Each wake-up has a cost. So after one that woke N tasks, the next is at least N * `BATCH_SECONDS` later, but not
+    more than `CROWD_SECONDS`, and serves all moments that are due by then.
     """
 
     def __init__(self) -> None:
         self.first = math.inf
         self.wake_at = math.inf  # the first, but not before `_rest_until`
         self._rest_until = 0.0
-        self._heap: list[tuple[float, int]] = []  # moments, and the tickets of the tasks that wait
-        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; without those that were cancelled
+        self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; cancelled ones are removed
         self._tickets = itertools.count()
 
     async def wait(self, moment: float) -> None:
         """Wait until `wake` is called at that moment, or after it."""
         task = current_task()
-        ticket = task.custom_sleep_data = next(self._tickets)  # trio clears it when the task is woken or cancelled
+        ticket = task.custom_sleep_data = next(
+            self._tickets
+        )  # trio sets it to None when the task is woken or cancelled
         self._tasks[ticket] = task
         heappush(self._heap, (moment, ticket))
         if moment < self.first:
@@ -120,7 +122,7 @@ class Moments:
             raise
 
     def wake(self, now: float) -> int:
-        """Reschedule all whose moment has come; return how many."""
+        """Reschedule the tasks whose moments are due; return how many."""
         heap, tasks, woken = self._heap, self._tasks, 0
         while heap and (heap[0][0] <= now or heap[0][1] not in tasks):
             ticket = heappop(heap)[1]
@@ -138,35 +140,35 @@ class Moments:
 
 
 class Sleeper(trio.abc.Instrument):
-    """Blocks for one run of trio; a pacer, and what movers watch descriptors with.
+    """Blocks in place of the poll of one trio run; lets tasks wait for moments, and movers watch descriptors.
 
     Args:
-        epoll: the set to block on; None where the platform has none, and nothing can be watched.
-        wait: returns True once the set may have something ready, or False after so many seconds.
+        epoll: the set to block on; None on platforms without epoll, where nothing can be watched.
+        wait: returns True once the set may have an event, False after so many seconds.
         clock: seconds from an arbitrary start; the clock of moments, unless the form is plain.
 
     Attributes:
-        form: where it blocks; plain until `run` has found another.
-        is_hooked: set once the form is known.
-        woken_at: when what is being served was found ready, on the clock.
+        form: where it blocks; plain until `run` has found another one.
+        form_is_known: set once `form` is final.
+        woken_at: when the events that are being served were found ready, on the clock.
     """
 
     def __init__(
         self, epoll: select.epoll | None, wait: Callable[[float], bool], clock: Callable[[], float] = monotonic
     ) -> None:
         self.form = Form.PLAIN
-        self.is_hooked = trio.Event()
+        self.form_is_known = trio.Event()
         self.woken_at = clock()
         self._epoll = epoll
         self._wait = wait
         self._clock = clock
         self._handlers: dict[int, OnReady] = {}
         self._polling = Polling(0.0)
-        self._wishes: list[float] = []  # how long each mover wants to poll
+        self._wishes: list[float] = []  # the poll durations that movers asked for
         self._moments = Moments()
         self._trio_epoll = -1
         self._trio_is_ready = False
-        self._has_woken = False  # a task of trio's, since `sleep` was called
+        self._has_woken = False  # a task was rescheduled since `sleep` was called
         self._is_asleep = False
 
     def now(self) -> float:
@@ -174,9 +176,9 @@ class Sleeper(trio.abc.Instrument):
         return trio.current_time() if self.form is Form.PLAIN else self._clock()
 
     def wait_until(self, moment: float) -> Coroutine[Any, Any, None]:
-        """Wait for `moment`; one that has passed is only a checkpoint.
+        """Wait for `moment`; only a checkpoint if it has passed.
 
-        No `async def`, as resuming a task walks every `await` frame.
+        Not an `async def`: resuming a coroutine walks every `await` frame, and this saves one.
         """
         if self.form is Form.PLAIN:
             return trio.sleep_until(moment)
@@ -185,7 +187,7 @@ class Sleeper(trio.abc.Instrument):
         return self._moments.wait(moment)
 
     def watch(self, descriptor: int, mask: int, on_ready: OnReady) -> None:
-        """Call `on_ready` with the descriptor and what of the mask is ready, until `unwatch`.
+        """Call `on_ready` with the descriptor and its ready events, until `unwatch`.
 
         It is called outside of any task: it must not raise, and must wake tasks by `wake`.
         """
@@ -204,19 +206,19 @@ class Sleeper(trio.abc.Instrument):
             self._epoll.unregister(descriptor)
 
     def unwatch_all(self, on_ready: OnReady) -> None:
-        """Stop watching all descriptors of this handler, closed ones too."""
+        """Stop watching all descriptors of this handler, including closed ones."""
         for descriptor in [number for number, handler in self._handlers.items() if handler == on_ready]:
             with suppress(OSError):
                 self.unwatch(descriptor)
 
     def wake(self, task: trio.lowlevel.Task) -> None:
-        """Reschedule a task; for `on_ready`."""
+        """Reschedule a task; for use in `on_ready`."""
         self._has_woken = True
         reschedule(task)
 
     @contextmanager
     def polling(self, seconds: float) -> Iterator[None]:
-        """Poll so long before blocking (see `Polling`), in the with block; of several wishes the longest counts."""
+        """Poll for so long before blocking (see `Polling`) during the `with` block; the longest of several counts."""
         self._wishes.append(seconds)
         self._polling = Polling(max(self._wishes))
         try:
@@ -226,22 +228,22 @@ class Sleeper(trio.abc.Instrument):
             self._polling = Polling(max(self._wishes, default=0.0))
 
     def has_work(self, now: float) -> bool:
-        """Say whether `sleep(0.0)` may find something to serve: a moment has come, or descriptors are watched."""
+        """Say whether `sleep(0.0)` may have work: a moment is due, or descriptors are watched."""
         return bool(self._handlers) or now >= self._moments.first
 
     def is_needed(self) -> bool:
-        """Say whether something is ready or due that the next sleep serves; True where that is not known.
+        """Say whether an event is ready or a moment is due; True if that is not known.
 
-        A task with much work asks it between two pieces, and then gives way: a turn of trio's loop costs more.
+        A long task asks this between two parts of its work and yields if True: an iteration of trio's loop costs more.
         """
         if self.form is Form.PLAIN or self._epoll is None:
             return True
         return self._clock() >= self._moments.wake_at or bool(self._epoll.poll(0, 1))
 
     def sleep(self, seconds: float) -> bool:
-        """Block and serve until trio has something to do, at most for `seconds`.
+        """Block, and serve events and moments, until trio has work, at most for `seconds`.
 
-        Return False, at once, where no moment and no descriptor is waited for.
+        Return False at once if no moment and no descriptor is waited for.
         """
         moments, epoll = self._moments, self._epoll
         if epoll is None or self._is_asleep or not (self._handlers or moments.first < math.inf):
@@ -263,7 +265,7 @@ class Sleeper(trio.abc.Instrument):
             self._is_asleep = False
 
     def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
-        """Return what is ready: poll where `Polling` says so, then block until the next moment, at most to `end`."""
+        """Return ready events: poll if `Polling` says so, then block until the next moment, at most until `end`."""
         clock, poll = self._clock, epoll.poll
         until = min(end, self._moments.wake_at)
         spin = self._polling.seconds() if self._handlers else 0.0
@@ -284,7 +286,7 @@ class Sleeper(trio.abc.Instrument):
         return events
 
     def _sleep_to_moment(self, epoll: select.epoll, now: float, moment: float) -> list[tuple[int, int]]:
-        """Return what becomes ready before the moment; before a lone one, poll for the last `AWAKE_SECONDS`."""
+        """Return events that come before the moment; poll for the last `AWAKE_SECONDS` if it is far enough away."""
         seconds = moment - now
         awake = min(AWAKE_SECONDS, seconds * AWAKE_SHARE) if seconds > CROWD_SECONDS else 0.0
         if self._wait(seconds - awake):
@@ -295,7 +297,7 @@ class Sleeper(trio.abc.Instrument):
         return events
 
     def _serve(self, events: Iterable[tuple[int, int]]) -> None:
-        """Serve one batch; skip descriptors that an earlier handler of it has unwatched."""
+        """Call the handlers of one batch of events; skip descriptors that an earlier handler has unwatched."""
         handlers = self._handlers
         for descriptor, mask in events:
             handler = handlers.get(descriptor)
@@ -305,33 +307,33 @@ class Sleeper(trio.abc.Instrument):
                 self._trio_is_ready = True
 
     def before_io_wait(self, timeout: float) -> None:
-        """Block for trio; where it has something to do now, queue a callback that makes its own poll return."""
+        """Block in place of trio's poll; if trio has work afterwards, queue a callback that makes its poll return."""
         if self.sleep(timeout) and timeout and (self._has_woken or deadline_is_due()):
             trio.lowlevel.current_trio_token().run_sync_soon(_nothing, idempotent=True)
 
     async def run(self) -> None:
-        """Block in place of trio's poll until the run ends; in the plain form serve what is watched from this task."""
+        """Block in place of trio's poll until the run ends; in the plain form serve the watched descriptors here."""
         clock = trio.lowlevel.current_clock()
         reason = obstacle(clock)
         try:
             found = None if reason else await find_trio_epoll()
             if found is None:
-                logger.info("moments are deadlines of trio's: %s", reason or "the set that trio polls is not known")
-                self.is_hooked.set()
+                logger.info("moments are trio's deadlines: %s", reason or "the epoll set of trio is not known")
+                self.form_is_known.set()
                 await self._serve_plain()
             elif self._epoll is not None:
                 self._trio_epoll = found
                 self._epoll.register(found, select.EPOLLIN)
-                with exact_timers(), self._hooked(clock):
-                    self.is_hooked.set()
+                with exact_timers(), self._called_before_poll(clock):
+                    self.form_is_known.set()
                     await trio.sleep_forever()
         finally:
             if self._epoll is not None:
                 self._epoll.close()
 
     @contextmanager
-    def _hooked(self, clock: trio.abc.Clock) -> Iterator[None]:
-        """Be called before trio polls: by its clock if that is ours, else as an instrument; never both."""
+    def _called_before_poll(self, clock: trio.abc.Clock) -> Iterator[None]:
+        """Let trio call this sleeper before each poll: by the clock if that is ours, else as an instrument."""
         if isinstance(clock, SleeperClock):
             self.form = Form.CLOCK
             with clock.sleeping_by(self):
@@ -357,14 +359,14 @@ _SLEEPER: Final = trio.lowlevel.RunVar[Sleeper | None]("chunkwire: sleeper", def
 
 
 async def current_sleeper() -> Sleeper:
-    """Return the sleeper of this run of trio, its form known; the first call makes it."""
+    """Return the sleeper of this run of trio, once its form is known; the first call creates it."""
     sleeper = _SLEEPER.get()
     if sleeper is None:
         epoll = select.epoll() if hasattr(select, "epoll") else None
         sleeper = Sleeper(epoll, exact_wait(epoll))
         _SLEEPER.set(sleeper)
         trio.lowlevel.spawn_system_task(sleeper.run, name="sleeper")
-    await sleeper.is_hooked.wait()
+    await sleeper.form_is_known.wait()
     return sleeper
 
 
@@ -373,4 +375,4 @@ def _give_up(_: object) -> trio.lowlevel.Abort:
 
 
 def _nothing() -> None:
-    """Do nothing: that it is queued makes trio's poll return."""
+    """Do nothing. Queueing it makes trio's poll return."""

@@ -1,8 +1,8 @@
-"""How a responder answers: a fixed body, or frames, each written by one send when the resource asks for it.
+"""Send the response to one request: a body of known length, or a stream of chunks, one socket send for each.
 
-The rule here: the framing is decided here alone. To HTTP/1.1 a stream is chunked; to HTTP/1.0 it is its raw content,
-delimited by close (RFC 9112 §6.1: no Transfer-Encoding to a client that said 1.0); to HEAD it is a head. A responder
-does not need to know which.
+The rule here: only this file decides the framing of a response. A stream is chunked for HTTP/1.1. For HTTP/1.0 it is
+the content alone, delimited by close: such a client must not get a Transfer-Encoding (RFC 9112 §6.1). For HEAD only the
+head is sent. A resource is written once for all three.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JSON_LINES: Final[Field] = (b"Content-Type", b"application/x-ndjson")
 EVENT_STREAM: Final[Field] = (b"Content-Type", b"text/event-stream")
 OCTET_STREAM: Final[Field] = (b"Content-Type", b"application/octet-stream")
 
-# Tells a reader of an HTTP/1.0 response why it has no frames, and that an early end cannot be noticed.
+# For people who read an HTTP/1.0 response: it has no chunks, and its client cannot detect that it was cut.
 DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (HTTP/1.0 has no chunks)")
 
 FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
@@ -42,29 +42,29 @@ _FINAL: Final = range(200, 1000)
 
 
 class BodyState(enum.Enum):
-    """How far a response's body has come; the values are words for messages."""
+    """The state of a response body; the values appear in error messages."""
 
     UNSENT = "not begun"
     OPEN = "open"
     COMPLETE = "complete"
-    CUT = "cut"  # ended early, with a FIN where that cannot be taken for the end
-    RESET = "reset"  # ended early, with a reset
+    CUT = "cut"  # ended early, by a FIN that the client cannot take for the end of the body
+    RESET = "reset"  # ended early, by a reset
     HANDED_OVER = "handed over"
 
 
 class Responder:
-    """The response to one request; exactly one of its methods is called, once.
+    """The response to one request. A resource calls one of the methods that begin a response, once.
 
-    What sends raises `PeerGone` where the client closed the connection, and `SendTimeout` where it took nothing for
-    `send_timeout`. One task writes: a write that begins while another one waits for the client, or after the end,
-    raises LocalError and sends nothing; the response itself is unharmed.
+    Methods that send raise `PeerGone` if the client closed the connection, and `SendTimeout` if it took nothing for
+    `send_timeout`. Only one task may write. A write while another one waits for the client, or after the end, raises
+    LocalError and sends nothing; the response is not affected.
 
-    Cancellation: a head, or part of it, may have left, and the connection cannot go on; of a write to the body either
-    no octet has left, or the response is cut, since what follows would be taken for the rest of that write.
+    Cancellation: while a head is sent, part of it may have left, and the connection must be closed. While a body is
+    written, no octet has left or the response is cut: a later write would be read as the rest of the cancelled one.
 
     Attributes:
-        must_close: the connection ends after this response.
-        is_chunked: a stream will be chunked on the wire; False for HTTP/1.0.
+        must_close: the connection is closed after this response.
+        is_chunked: a stream is chunked on the wire; False for HTTP/1.0.
         connection: the client's, for what no method here does.
         watch: the scope in which the connection is watched for a reset, until it is handed over.
         always: field lines that are added to those of the resource.
@@ -101,10 +101,10 @@ class Responder:
     async def chunked(
         self, status: int = 200, fields: Iterable[Field] = (), trailers: Iterable[Field] = ()
     ) -> AsyncIterator[ChunkedBody]:
-        """Send the head at once, and the last-chunk when the block is left; the body is written in between.
+        """Send the head at once and the last-chunk at the end of the `async with` block, which writes the body.
 
-        Trailers given here are announced in a Trailer field (RFC 9110 §6.6.2). To HEAD, the block is cancelled at its
-        first checkpoint. After an exception no last-chunk is sent.
+        The Trailer field lists the trailers' names (RFC 9110 §6.6.2). For HEAD the block is cancelled at its first
+        checkpoint. If the block raises, no last-chunk is sent.
 
         Raises:
             LocalError: a field or trailer is not legal; no octet has left.
@@ -133,14 +133,14 @@ class Responder:
         self.state = BodyState.COMPLETE
 
     async def open_octets(self, head: bytes) -> ChunkedBody:
-        """Send octets in place of a head, legal or not, and return the body, for `send_octets` and one of the ends."""
+        """Send octets in place of a head, legal or not; return the body, for `send_octets` and an end of it."""
         self._check_unsent()
         self.state, self.is_chunked = BodyState.OPEN, True  # so that `cut` sends a FIN
         await self._send(head)
         return ChunkedBody(self, ())
 
     async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
-        """Send a whole response whose length is known; raise LocalError where a field is not legal."""
+        """Send a whole response with a Content-Length; raise LocalError if a field is not legal."""
         if not isinstance(body, bytes | bytearray | memoryview):
             raise LocalError(f"expected a body of octets (bytes), got {type(body).__name__}; `text` sends text")
         has_none = status in BODYLESS
@@ -188,37 +188,37 @@ class Responder:
         return self.connection
 
     async def wait_departure(self) -> None:
-        """Return when the client has closed its side, or reset the connection.
+        """Return when the client has closed its side of the connection, or reset it.
 
-        For a responder that takes a FIN for a departure; it may be a half-close (RFC 9112 §9.6). After more octets from
-        the client, a next request for example, this never returns: only a write then finds out that it left.
+        For resources that stop at a FIN, although it may be a half-close (RFC 9112 §9.6). Never returns if the client
+        sends more octets first, such as its next request: then only a write fails when the client is gone.
         """
         self.watch.cancel()  # two tasks cannot wait for one socket
         try:
             if await self.connection.peek():
                 await trio.sleep_forever()
         except PeerGone:
-            return  # a reset is a departure as well
+            return  # the client reset the connection
 
     async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
-        """Send octets of the body as they stand, in one send; `chunks` and `octets` are what they count as."""
+        """Send octets of the body unchanged, in one send; `chunks` and `octets` are added to the counters."""
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.write_after_checkpoint(raw, chunks, octets)
-        self._is_writing = True  # so that a second writer raises even where the client takes all at once
+        self._is_writing = True  # so that a second writer raises even if the kernel took all octets
         await trio.lowlevel.cancel_shielded_checkpoint()
         self._is_writing = False
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
-        """As `write`, for a caller just past a checkpoint: none is passed here unless the kernel takes less."""
+        """As `write`, for a caller that has just executed a checkpoint: no other one, unless the kernel is full."""
         if (taken := self.write_nowait(raw, chunks, octets)) < len(raw):
             await self.send_rest(memoryview(raw)[taken:])
 
     def write_nowait(self, raw: bytes, chunks: int, octets: int) -> int:
-        """As `write`, without waiting; return how many octets the kernel took. The rest is for `send_rest`, next."""
+        """As `write`, without waiting; return how many octets the kernel took. Pass the rest to `send_rest` next."""
         if self._is_writing:
             raise LocalError("expected one task to write a response, got a write while another one waits")
         if self._is_head:
-            return len(raw)  # `chunked` cancels its block, but a shield may keep a write from it
+            return len(raw)  # `chunked` cancels the block, but not a write that is shielded
         now = self._now()
         taken = self._send_nowait(raw)
         self.exchange.note_frame(now, chunks, octets, len(raw))
@@ -227,14 +227,14 @@ class Responder:
         return taken
 
     def cut(self) -> None:
-        """End the response here: with a FIN, or with a reset where a FIN would be the end of the body."""
+        """End the response early: by a FIN, or by a reset if a FIN is how the body ends."""
         if self.is_chunked:
             self.state = BodyState.CUT
         else:
             self.reset()
 
     def reset(self) -> None:
-        """End the connection with a reset, so that the client cannot take what it has for the whole."""
+        """Reset the connection, so that the client cannot take what it has received for the whole body."""
         self.state = BodyState.RESET
         self.connection.reset()
 
@@ -245,7 +245,7 @@ class Responder:
         if ours := [name for name, _ in fields if name.lower() in FRAMING_NAMES]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
         if not self._request.body.is_complete and not self._request.body.is_small:
-            self.must_close = True  # what is not read must not be taken for the next request (RFC 9112 §9.3)
+            self.must_close = True  # an unread body must not be parsed as the next request (RFC 9112 §9.3)
         self.must_close = self.must_close or self._drain.is_started
         closing = ((b"Connection", b"close"),) if self.must_close else ()
         date = (b"Date", date_now())
@@ -260,10 +260,10 @@ class Responder:
 
     def _check_unsent(self) -> None:
         if self.state is not BodyState.UNSENT:
-            raise LocalError("expected one response a request, got a second one")
+            raise LocalError("expected one response per request, got a second one")
 
     async def _send(self, octets: bytes) -> None:
-        """Send octets in one send if the kernel takes them, and only wait, under a deadline, for what it does not."""
+        """Send octets by one call if the kernel takes all of them; else wait for the rest, under a deadline."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if (taken := self._send_nowait(octets)) < len(octets):
             await self.send_rest(memoryview(octets)[taken:])
@@ -271,9 +271,9 @@ class Responder:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def send_rest(self, rest: memoryview) -> None:
-        """Send octets as the kernel takes them; the deadline starts again whenever it takes some.
+        """Send octets as the kernel takes them; the deadline starts again each time it takes some.
 
-        An exception here cuts the response: what follows would not begin where a frame does.
+        An exception cuts the response, as the next write would not begin at a frame boundary.
         """
         timeout = self._request.settings.send_timeout
         self._is_writing = True
@@ -293,7 +293,7 @@ class Responder:
 class ChunkedBody:
     """The body of a stream, written frame by frame; errors and cancellation as in `Responder`.
 
-    Moments are counted from the start of the body: the moment its head had been sent.
+    Times are seconds since the head was sent (`start`).
     """
 
     def __init__(self, responder: Responder, trailers: tuple[Field, ...]) -> None:
@@ -304,9 +304,9 @@ class ChunkedBody:
         self.start = self._pacer.now()
 
     def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
-        """Wait until `seconds` after the start; a moment that has passed is only a checkpoint.
+        """Wait until `seconds` after the start; only a checkpoint if that time has passed.
 
-        `send_chunk` then passes none, even where a scope inside the responder cancelled the wait.
+        The next `send_chunk` executes no checkpoint, even if a scope inside the resource cancelled this wait.
         """
         self._has_yielded = True
         return self._pacer.wait_until(self.start + seconds)
@@ -315,7 +315,7 @@ class ChunkedBody:
         """Send one chunk in one send; `ext` begins with its `;`.
 
         Raises:
-            LocalError: empty data (it would be a last-chunk) or an ext out of the grammar; no octet has left.
+            LocalError: the data is empty (a last-chunk), or the ext is malformed; no octet has left.
         """
         responder = self._responder
         if responder.state is not BodyState.OPEN:
@@ -330,7 +330,7 @@ class ChunkedBody:
             await responder.write(raw, chunks=chunks, octets=len(data))
 
     async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
-        """Send octets of a chunked body as they stand, legal or not: for faults, and for frames kept as they came.
+        """Send octets of a chunked body unchanged, legal or not: for faults and for recorded frames.
 
         Raises:
             LocalError: the body is not chunked on the wire.
@@ -341,7 +341,7 @@ class ChunkedBody:
         await self._responder.write(raw, chunks=chunks, octets=octets)
 
     async def finish(self, trailers: Iterable[Field] | None = None, ext: bytes = b"") -> None:
-        """Send the last-chunk, with these trailers instead of those given to `chunked`; nothing can follow.
+        """Send the last-chunk, with these trailers instead of those given to `chunked`; it ends the body.
 
         Raises:
             LocalError: a trailer or the ext is not legal; no octet has left.
@@ -353,17 +353,17 @@ class ChunkedBody:
         self._responder.state = BodyState.COMPLETE
 
     def cut(self) -> None:
-        """End the body here, without a last-chunk: FIN, or a reset where the body is delimited by close."""
+        """End the body without a last-chunk: by a FIN, or by a reset if the body is delimited by close."""
         self._check_open()
         self._responder.cut()
 
     def reset(self) -> None:
-        """End the body here with a reset of the connection."""
+        """End the body by a reset of the connection."""
         self._check_open()
         self._responder.reset()
 
     def mark_complete(self) -> None:
-        """Report that octets sent by `send_octets` ended the body."""
+        """State that the octets sent by `send_octets` ended the body."""
         self._responder.state = BodyState.COMPLETE
 
     def _check_open(self) -> None:

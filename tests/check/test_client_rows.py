@@ -19,7 +19,7 @@ from chunkwire.tools.check.client.judging import (
     TEXT,
     CheckedClient,
     OutputForm,
-    learn_output,
+    detect_output_form,
     output_trouble,
 )
 from chunkwire.tools.check.client.playing import playing
@@ -164,7 +164,7 @@ async def test_the_form_of_the_output_is_learned_from_a_plain_response() -> None
                 origin.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
                 return CommandRun(0, stdout, b"")
 
-            assert await learn_output(asks, origin, plain, None) is form
+            assert await detect_output_form(asks, origin, plain, None) is form
 
 
 async def test_an_output_that_is_not_what_it_is_said_to_be_is_refused() -> None:
@@ -175,7 +175,7 @@ async def test_an_output_that_is_not_what_it_is_said_to_be_is_refused() -> None:
             return CommandRun(0, b"12 passed", b"")
 
         with pytest.raises(LocalError, match=r"--stdout content: .* 9 octets came out of"):
-            await learn_output(asks, origin, CASES[PLAIN_SCENARIO], OutputForm.CONTENT)
+            await detect_output_form(asks, origin, CASES[PLAIN_SCENARIO], OutputForm.CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ async def test_a_command_that_cannot_take_a_plain_response_is_not_judged(run: Co
 
     async with playing(client_cases()) as origin:
         with pytest.raises(LocalError) as refused:
-            await learn_output(runs, origin, CASES[PLAIN_SCENARIO], None)
+            await detect_output_form(runs, origin, CASES[PLAIN_SCENARIO], None)
     assert message in str(refused.value)
 
 

@@ -240,7 +240,7 @@ async def test_a_second_response_is_refused(caplog: pytest.LogCaptureFixture) ->
 
     async with serving(resource(twice)) as running:
         assert body_of(await running.get("/x")) == b"one"
-    assert "one response a request" in caplog.text
+    assert "one response per request" in caplog.text
 
 
 @pytest.mark.parametrize("is_upgrade", [True, False])
@@ -254,7 +254,7 @@ async def test_a_connection_is_not_handed_over_after_a_response(
 
     async with serving(resource(both)) as running:
         assert body_of(await running.ask(get("/x", b"Upgrade: shout", b"Connection: Upgrade"))) == b"one"
-    assert "one response a request" in caplog.text
+    assert "one response per request" in caplog.text
 
 
 async def test_a_write_after_the_end_is_refused(caplog: pytest.LogCaptureFixture) -> None:

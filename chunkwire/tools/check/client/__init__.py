@@ -1,1 +1,1 @@
-"""What a client command makes of responses, legal and broken, judged by its exit code and its output."""
+"""Judge how a client command handles legal and broken responses, by its exit code and its output."""

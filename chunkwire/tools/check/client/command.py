@@ -1,6 +1,7 @@
-"""Run somebody's command: once, with a deadline, and with nothing of it left behind.
+"""Run the command under test once, with a deadline, and leave none of its processes behind.
 
-The rule here: a command is a process group; its end, ours or a cancellation ends the whole group.
+The rule here: a command is a process group, and the whole group is killed: when the command ends, at the deadline, and
+at a cancellation.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from chunkwire.wire.errors import LocalError
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
 _ERROR: Final = re.compile(r"(?:[Ee]rror|[Ee]xception)\b.*:")
-MAX_OUTPUT_OCTETS: Final = 4 << 20  # of each of its two outputs; what is beyond is read and dropped
+MAX_OUTPUT_OCTETS: Final = 4 << 20  # of standard output and of standard error each; the rest is read and dropped
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """What became of a command.
+    """The result of a command.
 
     Attributes:
-        code: its exit code, negative for the signal that ended it; None where it was still running and was killed.
+        code: its exit code; the negative number of the signal that ended it; None if it was killed at the deadline.
     """
 
     code: int | None
@@ -38,7 +39,7 @@ class CommandRun:
 
     @property
     def how(self) -> str:
-        """How it ended, and of its standard error the last line that names an error, else the last line."""
+        """How it ended, and the last line of its standard error that names an error, or the last line if none does."""
         if self.code is None:
             return "still running"
         lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -56,7 +57,7 @@ def _code_text(code: int) -> str:
 
 
 async def run_command(words: Sequence[str], url: str, *, patience: float = math.inf) -> CommandRun:
-    """Run a command with a URL, in place of `{url}` and in CHUNKWIRE_URL; one word with blanks is a line for the shell.
+    """Run a command with a URL in place of `{url}` and in CHUNKWIRE_URL; the shell runs one word that has blanks.
 
     Args:
         patience: seconds until it is killed.
@@ -89,7 +90,7 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
             with trio.move_on_after(patience):
                 await process.wait()
             code = process.returncode
-            _kill_group(process)  # what it left running would hold its outputs open
+            _kill_group(process)  # a child that still runs would keep the pipes open
     finally:
         _kill_group(process)
         with trio.CancelScope(shield=True):
@@ -111,4 +112,4 @@ def _kill_group(process: trio.Process) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nothing of it is left
+        return  # all of its processes have ended

@@ -1,6 +1,7 @@
-"""Judge a client command: its exit code, its output, and how often it asked.
+"""Judge a client command by its exit code, its output and its requests.
 
-The rule here: the exit code is a command's verdict on a response; a command that does not end in time is undecided.
+The rule here: exit code 0 means that the command took the response for complete. A row is undecided if the command does
+not end in time.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class OutputForm(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckedClient:
-    """The command under test, and what it does with a plain response.
+    """The command under test.
 
     Attributes:
         run: runs it with a URL.
+        form: what it writes to standard output.
     """
 
     run: Callable[[str], Awaitable[CommandRun]]
@@ -46,7 +48,7 @@ class CheckedClient:
     form: OutputForm
 
     async def judge(self, case: ClientCase) -> Ruling:
-        """Run the command on a scenario, and judge what it makes of it."""
+        """Run the command on a scenario, and judge its exit code and output."""
         scenario = case.scenario
         run = await self.run(f"{self.origin.url}/{scenario.name}")
         asked = self.origin.asked(scenario.name)
@@ -79,7 +81,7 @@ def _outputs(run: CommandRun) -> tuple[Shown, ...]:
 
 
 def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
-    """Return how an output differs from what a legal scenario holds; "" where it does not."""
+    """Return how an output differs from the content of a legal scenario; "" if it does not."""
     if form is OutputForm.TEXT and stdout.decode("utf-8", "replace").strip() != TEXT:
         return f"its output is not {TEXT!r}"
     if form is not OutputForm.CONTENT or stdout == scenario.content:
@@ -90,18 +92,18 @@ def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
     return f"{len(stdout)} octets came out of {len(content)}{where}"
 
 
-async def learn_output(
+async def detect_output_form(
     run_with: Callable[[str], Awaitable[CommandRun]], origin: ScenarioOrigin, case: ClientCase, form: OutputForm | None
 ) -> OutputForm:
-    """Run the command on a plain response, and return what its output is.
+    """Run the command on a plain response, and return what it writes to standard output.
 
     Args:
         case: of the plain scenario.
-        form: what it is said to be; None finds out.
+        form: the form that --stdout names, which is only verified; None detects it.
 
     Raises:
-        LocalError: the command cannot be started, does not ask, does not end or fails; or its output is not what it is
-            said to be. Nothing could be learned from what such a command does with a broken one.
+        LocalError: the command cannot be started, makes no request, does not end, or fails; or its output has not the
+            form. What it does with a broken response would then prove nothing.
     """
     run = await run_with(f"{origin.url}/{case.scenario.name}")
     asked = origin.asked(case.scenario.name)

@@ -1,4 +1,4 @@
-"""Play the scenarios to a command, and keep account of what it asked for."""
+"""Serve the scenarios to a command, and keep its requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chunkwire.origin.scenarios.playing import play
 from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.client.rows import ClientCase
 
-_HOLD_SECONDS: Final = 3600.0  # of a stall: a command is killed before
+_HOLD_SECONDS: Final = 3600.0  # of a stall; longer than a command may run
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class ScenarioOrigin:
-    """An origin with a resource for each scenario: `/NAME`, and whatever a client puts behind it.
+    """An origin with a resource for each scenario: `/NAME`, and any path below it.
 
     Attributes:
         url: without a final slash; "" until it is served.

@@ -1,10 +1,10 @@
-"""The rows of `check client`: one a scenario, with its id and level.
+"""The rows of `check client`: one for each scenario, with its id and level.
 
-The rule here: the scenarios are the registry's (`chunkwire.origin.scenarios`); what is decided here is how much each
-weighs. A MUST is what RFC 9112 says of clients: parse chunked, ignore extensions, count without overflow, record as
-incomplete what is (§8), discard what is framed invalidly (§6.3). §8 calls a chunked body complete once the zero-sized
-chunk has come, and RFC 9110 §2.4 lets a recipient recover from invalid constructs: those rows are `should` where the
-content is no longer what was sent, else `seen`.
+The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); this file decides their levels. `must` is
+what RFC 9112 requires of clients: to parse chunked, ignore extensions, parse sizes without overflow, record a message
+as incomplete (§8), discard one with invalid framing (§6.3). Two sentences allow more: §8 calls a chunked body complete
+once the zero-sized chunk has come, and RFC 9110 §2.4 lets a recipient recover from invalid constructs. The rows that
+rest on them are `should` if the content is changed, else `seen`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from chunkwire.tools.check.rows import CheckRow, Level
 
 SSE: Final = "sse"
 FORMS: Final = (SSE, *DIALECTS)
-"""What the content is written as: plain server-sent events, or the stream of a provider."""
+"""The forms of the content: plain server-sent events, or the stream of a provider of language models."""
 
 WORDS: Final = ("Grüße", ", 世界", " 🌍", "!")
-"""The text in the events of every scenario, whatever form they have."""
+"""The text in the events of every scenario, in every form."""
 
 _WEIGHED: Final[Mapping[str, tuple[str, Level]]] = MappingProxyType(
     {
@@ -83,7 +83,7 @@ _WEIGHED: Final[Mapping[str, tuple[str, Level]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ClientCase:
-    """A row, and the scenario that is played for it."""
+    """A row and its scenario."""
 
     row: CheckRow
     scenario: Scenario
