@@ -1,6 +1,6 @@
-"""Exit codes, and which of our errors means which: curl's numbers wherever curl has one.
+"""Exit codes, and the exit code of each error: curl's numbers where curl has one.
 
-The rule here: an error that is not in this table is a bug of ours, and says so.
+The rule here: an error without an exit code in this file is a bug of chunkwire, and is reported as one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 
 class ExitCode(enum.IntEnum):
-    """What a verb's exit says; scripts may rest on it. 7 to 56 are curl's."""
+    """The exit codes of all verbs; stable, for scripts. 7 to 56 are curl's."""
 
     OK = 0
     FINDING = 1
-    """The tool did its work and found something: a hop that holds, a limit missed, two recordings that differ."""
+    """The verb worked and found something: a hop that holds, a missed limit, two recordings that differ."""
     USAGE = 2
     NO_CONNECTION = 7
     CUT = 18
@@ -27,7 +27,7 @@ class ExitCode(enum.IntEnum):
     CANNOT_BIND = 71
     INTERRUPTED = 130
     TERMINATED = 143
-    """SIGTERM ended a watch."""
+    """SIGTERM."""
 
 
 FRAMING_EXITS = {
@@ -38,14 +38,14 @@ FRAMING_EXITS = {
     "timeout": ExitCode.TIMEOUT,
     "client-gone": ExitCode.OK,  # the reader had enough
     "stopped": ExitCode.OK,
-    "missing": ExitCode.FINDING,  # nobody knows how it ended
-    "unknown": ExitCode.FINDING,  # of a later version: nothing says that it is complete
+    "missing": ExitCode.FINDING,  # the capture lacks octets: it is not known how the body ended
+    "unknown": ExitCode.FINDING,  # a verdict of a later version: it may be incomplete
 }
 """The exit code of a tool that watched a body end with this verdict (see `chunkwire.record.recorder`)."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
-    """Return the exit code of an error that a user can understand; None for one that is a bug of ours."""
+    """Return the exit code of an error that a user can act on; None for a bug of chunkwire."""
     from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
 
     if isinstance(error, KeyboardInterrupt):
@@ -55,17 +55,17 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     if isinstance(error, FramingError):
         return ExitCode.BROKEN
     if isinstance(error, OSError):
-        return ExitCode.USAGE  # sockets' errors are translated where they happen: what is left is a file
+        return ExitCode.USAGE  # about a file: errors of sockets have been translated to ours
     if not isinstance(error, ChunkwireError):
         return None
     code = _exit_code_of_net(error)
     if code is not None:
         return code
-    return ExitCode.CUT if isinstance(error, IncompleteBody) else ExitCode.BROKEN  # the peer did what it must not
+    return ExitCode.CUT if isinstance(error, IncompleteBody) else ExitCode.BROKEN  # an error of the peer
 
 
 def _exit_code_of_net(error: BaseException) -> ExitCode | None:
-    """Return the code of an error from the rooms on trio, which must have been loaded to raise it."""
+    """Return the code of an error of the rooms that use trio; importing them here costs nothing, as they raised it."""
     from chunkwire.client.errors import Deadline, ResetBody
     from chunkwire.net.connection import PeerGone
     from chunkwire.net.dial import DialError
@@ -85,7 +85,7 @@ def _exit_code_of_net(error: BaseException) -> ExitCode | None:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors inside exception groups, however deep; an error that is no group yields itself."""
+    """Yield the errors inside nested exception groups; or the error itself if it is no group."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from leaves(inner)
@@ -94,7 +94,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what is wrong in one line, and the flag that helps where one does."""
+    """Return one line about an error, with the flag that helps, if any."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"

@@ -7,16 +7,16 @@
 
     await server.serve(":8000", [server.Resource("/countdown", countdown)])
 
-- `serving` listens and runs the engine, `running` what every server has beside it; `engine` is the loop over the
-  exchanges of one connection.
-- `request` and `responder` are what a handler is given. Framing is decided in `responder` and nowhere else: chunked for
-  HTTP/1.1, the raw content until close for HTTP/1.0, a head only for HEAD.
-- `routes` holds resources and finds the one for a request; `query` and `refusal` reject bad input in one clear line.
-- `journal` keeps what is known of each exchange; access lines and `metrics` read from there, `admin` serves them.
+- `serving` listens and runs the engine; `running` has what all servers share; `engine` is the loop over the exchanges
+  of one connection.
+- `request` and `responder` are the arguments of a handler. Only `responder` decides the framing: chunked for HTTP/1.1,
+  the content until close for HTTP/1.0, only a head for HEAD.
+- `routes` finds the resource for a request; `query` and `refusal` reject bad input in one clear line.
+- `journal` holds the facts of each exchange; access lines and `metrics` are made from them, and `admin` serves them.
 - `workers` runs several processes on one address.
 
-The names are loaded when they are asked for: a gateway uses the metrics without the engine. This room knows no resource
-of its own, no gateway, no client and no command line.
+A name is loaded at its first use: a gateway uses the metrics without the engine. This room has no resource of its own,
+and knows no gateway, no client and no command line.
 """
 
 from typing import TYPE_CHECKING, Any

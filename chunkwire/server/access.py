@@ -32,7 +32,7 @@ def log_text(exchange: JournalEntry) -> None:
 
 
 def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, why: str) -> str:
-    """Return an exchange as one line; octets from the wire are escaped, and parts that are "" left out."""
+    """Return an exchange as one line, without the parts that are ""; octets from the wire are escaped."""
     asked, trace = request.start_line, request.get(b"traceparent")
     traced = f"traceparent={quoted(trace)[1:-1]}" if trace else ""
     reason = f"({escaped(why)})" if why else ""
@@ -40,11 +40,11 @@ def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, w
 
 
 def milliseconds(name: str, seconds: float | None) -> str:
-    """Return a time as a part of a line, such as `head=1.2ms`; "" for None."""
+    """Return a duration for a line, such as `head=1.2ms`; "" for None."""
     return "" if seconds is None else f"{name}={seconds * 1e3:.1f}ms"
 
 
 def log_json(exchange: JournalEntry) -> None:
-    """Log one exchange at INFO as one JSON object, as the journal has it."""
+    """Log one exchange at INFO as one JSON object, that of the journal."""
     if logger.isEnabledFor(logging.INFO):
         logger.info("%s", json.dumps(exchange.to_json()))

@@ -1,6 +1,6 @@
 """Resources about a server itself: its metrics, its health, and the journal of its exchanges.
 
-The rule here: nothing is prepared before a request asks for it. `/metrics` and `/healthz` have an address of their own.
+The rule here: texts are made only when they are requested. `/metrics` and `/healthz` have a separate address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ReadMetrics: TypeAlias = Callable[[], Awaitable[str]]
 async def serve_admin(
     listeners: list[ServedListener], read: ReadMetrics, drain: Drain, site: AdminSite = NO_SITE
 ) -> None:
-    """Serve `/metrics` and `/healthz` of one server, and a site, on addresses of their own, until drained."""
+    """Serve `/metrics` and `/healthz` of one server, and a site, on separate listeners until drained."""
     admin = Server(
         (*admin_resources(read), *site.resources, *((site.stamps.resource(),) if site.stamps is not None else ())),
         pacer=await current_sleeper(),

@@ -1,7 +1,7 @@
-"""Which pages of other origins may read responses (WHATWG Fetch §3.3).
+"""CORS: let pages of other origins read responses (WHATWG Fetch §3.3).
 
-The rule here: pure; a request head and the allowed origins in, field lines out. Nothing is allowed by default. Cookies
-never are: no response here depends on them.
+The rule here: pure; request head and allowed origins in, field lines out. No origin is allowed by default. Requests
+with cookies are never allowed, as no response here depends on them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _VARY: Final[Field] = (b"Vary", b"Origin")
 
 
 def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
-    """Return the fields that let a page of an allowed origin read the response and its fields; `*` allows all."""
+    """Return the fields that let a page of an allowed origin read the response and its fields; `*` is any origin."""
     if not allowed:
         return ()
     exposed = (b"Access-Control-Expose-Headers", b"*")
@@ -31,7 +31,7 @@ def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
 
 
 def preflight_fields(head: Request, methods: bytes) -> tuple[Field, ...]:
-    """Return the fields that answer a CORS preflight: `methods`, and the request fields that it names (§3.3.3)."""
+    """Return the fields that answer a CORS preflight: `methods`, and the field names that it asks for (§3.3.3)."""
     if head.get(b"access-control-request-method") is None:
         return ()
     fields: tuple[Field, ...] = ((b"Access-Control-Allow-Methods", methods), (b"Access-Control-Max-Age", b"600"))

@@ -1,14 +1,17 @@
 """The server: one exchange after another on each connection.
 
-In order, for each request:
+The steps of each exchange:
 
-    wait for its first octet → its head → the resource → the responder → how it ended → the rest of its body
+    wait for the first octet → receive the head → find the resource → run its responder → journal and log → drain the
+    body
 
-How a connection ends:
+How a connection is closed:
 
-- in stages, so that the last octets arrive (RFC 9112 §9.6), where that was asked for, or a request body is not read;
-- with a FIN and no last-chunk, or a reset where the close delimits the body, after a stream that stopped early;
-- at once after a reset by the client. Its FIN may be a half-close, and counts when the next request is waited for.
+- in stages, so that the last octets arrive (RFC 9112 §9.6): after a response with `Connection: close`, and if a request
+  body was not read;
+- after a response that stopped early: by a FIN without a last-chunk, or by a reset if the close delimits the body;
+- at once after a reset by the client. A FIN of the client may be a half-close: it ends the connection only while the
+  server waits for the next request.
 """
 
 from __future__ import annotations
@@ -43,13 +46,13 @@ logger = logging.getLogger(__name__)
 
 _NO_BODY: Final = Framing(BodyKind.NONE)
 _ENDED: Final = {
-    BodyState.OPEN: Ended.CUT,  # the responder returned before the end of its body, by a timeout of its own for example
+    BodyState.OPEN: Ended.CUT,  # the responder returned before the end of the body, after its own timeout for example
     BodyState.COMPLETE: Ended.COMPLETE,
     BodyState.HANDED_OVER: Ended.COMPLETE,
     BodyState.CUT: Ended.CUT,
     BodyState.RESET: Ended.RESET,
 }
-# The states in which a SendTimeout is this client's: its response was cut, or its connection handed over.
+# The states in which a SendTimeout is about this client: its response was cut, or its connection handed over.
 _STOPPED: Final = (BodyState.CUT, BodyState.RESET, BodyState.HANDED_OVER)
 
 
@@ -57,11 +60,11 @@ class Server:
     """An HTTP/1.1 server: resources, and the loop that serves them.
 
     Args:
-        resources: what is served; their list stands at `/` unless one of them does.
-        pacer: the clock of every moment reported or waited for.
-        record_for: picks who takes the records of an exchange, at the point `origin.sent`; None makes none.
-        drain: ends the server gracefully once started; None never does.
-        on_end: called with each exchange when it is over, for an access line.
+        resources: what is served; `/` lists them unless one of them is at `/`.
+        pacer: the clock of all times reported and waited for.
+        record_for: returns the consumer of an exchange's records, at the point `origin.sent`; None makes no records.
+        drain: starting it shuts the server down gracefully; None for no such way.
+        on_end: called at the end of each exchange, for an access line.
         stamps: keeps kernel timestamps for the requests that ask for them; None reads none.
     """
 
@@ -102,11 +105,11 @@ class Server:
             while await self._serve_next(connection):
                 pass
         except PeerGone as error:
-            logger.debug("%s", error)  # between two exchanges, where nothing is lost
+            logger.debug("%s", error)  # between two exchanges: no response was cut
         await connection.close()
 
     async def _serve_next(self, connection: ServerConnection) -> bool:
-        """Serve the next request; False when nothing more can be read from this connection."""
+        """Serve the next request; False if no other one can be read from this connection."""
         if not await self.drain.wait_next(connection, self.settings.keep_alive_timeout):
             return False
         try:
@@ -142,7 +145,7 @@ class Server:
             tap=tap,
             must_close=refusal is not None,
         )
-        ended = Ended.CUT  # if the end of the drain's grace time cancels this
+        ended = Ended.CUT  # if this is cancelled at the end of the drain's grace time
         try:
             ended = await self._respond_unless_reset(connection, request, response, refusal)
         finally:
@@ -158,7 +161,7 @@ class Server:
     async def _respond_unless_reset(
         self, connection: ServerConnection, request: IncomingRequest, response: Responder, refusal: Refusal | None
     ) -> Ended:
-        """Respond, and stop when the client resets the connection (RFC 9112 §9.5), even between two frames."""
+        """Respond; cancel the responder when the client resets the connection, also between two frames."""
         ended = Ended.CLIENT_GONE
 
         async def respond(scope: trio.CancelScope) -> None:
@@ -174,13 +177,13 @@ class Server:
 
         async with trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
-            # A task of its own has a shallow stack: resuming a task walks every `await` frame.
+            # In a new task, as resuming a coroutine walks every `await` frame: a shallow stack is cheaper.
             nursery.start_soon(respond, scope, name="responder")
             await _cancel_on_reset(connection, request.body, response, scope)
         return ended
 
     async def _respond(self, request: IncomingRequest, response: Responder) -> None:
-        """Find the resource and let its responder answer."""
+        """Find the resource and run its responder."""
         head = request.head
         if head.version != b"1.0" and (expected := head.get(b"expect")) and not _awaits_continue(head):
             got = expected.decode("latin-1")
@@ -207,7 +210,7 @@ class Server:
     ) -> Ended:
         """Answer an error if no octet has left, else end the response; return how the exchange ended.
 
-        A PeerGone of another connection, which the responder may have opened, is an error of the responder.
+        A PeerGone of another connection, opened by the responder, is an error of the responder.
         """
         cause = _sole_cause(error)
         if isinstance(cause, PeerGone) and cause.connection in (None, connection):
@@ -265,21 +268,21 @@ async def _cancel_on_reset(
     connection: ServerConnection, body: RequestBody, response: Responder, scope: trio.CancelScope
 ) -> None:
     with response.watch:
-        await body.wait_complete()  # until then the reader of the body gets the reset
+        await body.wait_complete()  # before that, reading the body raises at a reset
         try:
-            await connection.peek()  # octets or a FIN cancel nothing
+            await connection.peek()  # returns at octets and at a FIN, which do not cancel
         except PeerGone:
-            if response.state is not BodyState.RESET:  # else the responder itself did that, and goes on
+            if response.state is not BodyState.RESET:  # else the responder itself reset it, and may go on
                 scope.cancel()
 
 
 def _awaits_continue(head: Request) -> bool:
-    """Say whether a client waits for a 100; one that speaks HTTP/1.0 does not (RFC 9110 §10.1.1)."""
+    """Say whether the client waits for a 100; an HTTP/1.0 client does not (RFC 9110 §10.1.1)."""
     return head.version != b"1.0" and (head.get(b"expect") or b"").strip().lower() == b"100-continue"
 
 
 def _sole_cause(error: Exception) -> Exception:
-    """Return the first error of a group where all of them are of one expected kind; else the error itself."""
+    """Return the first error of a group if all its errors are of one expected kind; else the error itself."""
     leaves = list(_leaves(error))
     for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
         if all(isinstance(leaf, kind) for leaf in leaves):
@@ -288,7 +291,7 @@ def _sole_cause(error: Exception) -> Exception:
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:
-    """Yield the errors inside exception groups, however deep; an error that is no group yields itself."""
+    """Yield the errors inside nested exception groups; or the error itself if it is no group."""
     if isinstance(error, ExceptionGroup):
         for inner in error.exceptions:
             yield from _leaves(inner)

@@ -1,8 +1,8 @@
-"""What is known of each exchange, and a bounded list of the last ones.
+"""The facts of each exchange, and a bounded list of the last exchanges.
 
-The rule here: one `JournalEntry` is filled in while an exchange runs, and the journal, the access line and the metrics
-are made from it. Times are taken from one monotonic clock and reported as nanoseconds since the epoch, so that they
-compare with those of other programs on the same machine.
+The rule here: one `JournalEntry` is filled in while an exchange runs; the journal, the access line and the metrics are
+made from it. Times come from one monotonic clock and are reported as nanoseconds since the epoch, so that they can be
+compared with times of other programs on the same machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIELDS_OF_INTEREST: Final = frozenset(
     b"content-length transfer-encoding trailer user-agent incremental last-event-id traceparent cache-control".split()
 )
 JOURNAL_PATH: Final = b"/journal"
-_TARGET_OCTETS: Final = 2048  # kept; most targets are shorter, and a plan of 200 steps fits
+_TARGET_OCTETS: Final = 2048  # kept; enough for most targets, and for a plan of 200 steps
 _VALUE_OCTETS: Final = 256
 _FIELD_LINES: Final = 32
 _NONCE_PARAMETER: Final = b"nonce="
@@ -48,21 +48,21 @@ class JournalEntry:
     """One request and its response so far.
 
     Attributes:
-        number: counts the exchanges of this server, from 1.
-        request: what is kept of its head: credentials redacted, the fields that shape a stream, all cut to size.
+        number: of the exchange on this server, from 1.
+        request: its head, without credentials, only with the fields that matter to a stream, cut to bounded lengths.
         began: when its head was complete, in seconds on the pacer's clock.
-        began_ns: the same moment, ns since the epoch.
+        began_ns: the same moment, in ns since the epoch.
         status: of the final response; 0 before it.
-        chunks: written, the last-chunk not counted; 0 where the body is not chunked.
-        octets: chunk-data written, or content.
-        wire_octets: the body as on the wire.
-        first_frame, last_frame: when their write began, on the pacer's clock.
+        chunks: written, without the last-chunk; 0 if the body is not chunked.
+        octets: of chunk-data or content written.
+        wire_octets: of the body on the wire.
+        first_frame, last_frame: when their writes began, on the pacer's clock.
         ended_by: None while it runs.
-        rule, detail: name and message of the refusal, where the request was refused.
+        rule, detail: name and message of the refusal; "" if the request was not refused.
     """
 
     def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
-        self.began, self.began_ns = now, time.time_ns()  # first, as they are one moment
+        self.began, self.began_ns = now, time.time_ns()  # first, so that both are one moment
         self.number = number
         self.metrics = metrics
         self.request = _kept(request)
@@ -77,7 +77,7 @@ class JournalEntry:
         self.ended_by: Ended | None = None
 
     def note_frame(self, now: float, chunks: int, octets: int, wire_octets: int) -> None:
-        """Count what one write put on the wire."""
+        """Add one write to the counters."""
         self.chunks += chunks
         self.octets += octets
         self.wire_octets += wire_octets
@@ -125,7 +125,7 @@ class JournalEntry:
 
 
 class Journal:
-    """The last exchanges, oldest first, those that still run included."""
+    """The last exchanges, oldest first, including those that still run."""
 
     def __init__(self, max_entries: int) -> None:
         self._entries: deque[JournalEntry] = deque(maxlen=max_entries)
@@ -134,18 +134,18 @@ class Journal:
         return iter(self._entries)
 
     def add(self, exchange: JournalEntry) -> None:
-        """Add an exchange, in place of the oldest one where it is full; requests for the journal are not added."""
+        """Add an exchange, and drop the oldest one if full; exchanges about the journal itself are not added."""
         if exchange.request.target.partition(b"?")[0] != JOURNAL_PATH:
             self._entries.append(exchange)
 
     def lines(self, nonce: str = "") -> str:
-        """Return the entries as JSON Lines; with a nonce, only those whose query carried it."""
+        """Return the entries as JSON Lines; with a nonce, only those with this nonce in their query."""
         chosen = [entry for entry in self if not nonce or entry.nonce == nonce]
         return "".join(json.dumps(entry.to_json()) + "\n" for entry in chosen)
 
 
 def _kept(request: Request) -> Request:
-    """Return what is kept of a request: a thousand of the largest heads would be 64 MiB."""
+    """Return a request cut to bounded lengths: a thousand of the largest heads would take 64 MiB."""
     fields = tuple(
         (name, value[:_VALUE_OCTETS]) for name, value in request.fields if name.lower() in _FIELDS_OF_INTEREST
     )

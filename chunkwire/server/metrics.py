@@ -1,7 +1,7 @@
 """Counters of a server, as Prometheus text.
 
-The rule here: one set of names for every server (origin, gateway, a user's own), distinguished by the label `server`.
-Counting a frame is a few additions; the text is made on request.
+The rule here: all servers (origin, gateway, a user's own) have the same metric names, and the label `server` says
+which. Counting a frame takes a few additions; the text is made on request.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, seconds: float, times: int = 1) -> None:
-        """Count a duration, so many times."""
+        """Count a duration `times` times."""
         self._counts[bisect_left(self._bounds, seconds)] += times
         self._sum += seconds * times
 
     def observe_read(self, seconds: float, others: int) -> None:
-        """Count the gap before a read that completed frames, and gaps of 0 for its other frames; in one step."""
+        """Count the gap before a read that completed frames, and `others` gaps of 0, between the frames in it."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._counts[0] += others
         self._sum += seconds
@@ -61,7 +61,7 @@ class Counted(Protocol):
 
 
 class Metrics:
-    """What one server has done since it started.
+    """The counters of one server since it started.
 
     Attributes:
         first_frame: from the request's head to the first frame.
@@ -102,7 +102,7 @@ class Metrics:
         self._running.add(exchange)
 
     def end(self, exchange: Counted, verdict: str) -> None:
-        """Count it by how it ended, whether or not it had begun."""
+        """Count an exchange by how it ended, whether or not `begin` was called."""
         self._running.discard(exchange)
         self._chunks += exchange.chunks
         self._octets += exchange.octets
@@ -155,7 +155,7 @@ def family(name: str, kind: str, text: str, samples: Iterable[tuple[str, float]]
 
 
 def add_up(texts: Sequence[str]) -> str:
-    """Return several servers' texts as one: every sample here is a count, so like samples add up."""
+    """Return the sum of several servers' texts: all samples are counts, so those with equal labels are added."""
     families: dict[str, list[str]] = {}
     samples: dict[str, dict[str, float]] = {}
     for text in texts:

@@ -1,7 +1,7 @@
-"""Parameters of a request: read by name and type, refused with one clear line.
+"""Parameters of a request, read by name and type.
 
-The rule here: a value that is not what was expected raises `Refusal`, and its message names the parameter,
-what was expected and what came. Pure: no I/O, no clock.
+The rule here: a wrong value raises `Refusal`, whose message names the parameter, the expected value and the given one.
+Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.durations import format_duration, parse_duration
 
-MAX_PARAMETERS: Final = 256  # Python's own default is without a limit; PHP max_input_vars: 1000
+MAX_PARAMETERS: Final = 256  # Python has no limit by default; PHP max_input_vars: 1000
 _SHOWN_OCTETS: Final = 60  # of a bad value, in a message
 
 _COUNT: Final = re.compile(r"\d{1,18}", re.ASCII)
@@ -35,15 +35,15 @@ class Query:
         return [value for key, value in self.pairs if key == name]
 
     def text(self, name: str, default: str = "") -> str:
-        """Return the one value of a parameter."""
+        """Return the value of a parameter that must not be repeated."""
         values = self.values(name)
         if len(values) > 1:
             raise Refusal(400, "parameter", f"{name}: expected once, got {len(values)} times")
         return values[0] if values else default
 
     def octets(self, name: str) -> bytes:
-        """Return the one value of a parameter as octets, whether or not they are UTF-8."""
-        self.text(name)  # refuses a second one
+        """Return the value of a parameter as octets, which need not be UTF-8."""
+        self.text(name)  # refuses a repeated parameter
         for part in self._octets.split(b"&"):
             key, _, value = part.partition(b"=")
             if unquote_to_bytes(key.replace(b"+", b" ")) == name.encode():
@@ -51,7 +51,7 @@ class Query:
         return b""
 
     def count(self, name: str, default: int, *, at_most: int, at_least: int = 0) -> int:
-        """Return a whole number within its bounds, both included."""
+        """Return a whole number from `at_least` to `at_most`."""
         if not self.values(name):
             return default
         return whole_number(name, self.text(name), at_least=at_least, at_most=at_most)
@@ -77,17 +77,17 @@ class Query:
 
 
 def whole_number(name: str, text: str, *, at_least: int, at_most: int) -> int:
-    """Return the whole number that a parameter or a segment of a path is."""
+    """Return the whole number in a parameter or a path segment."""
     if not _COUNT.fullmatch(text) or not at_least <= int(text) <= at_most:
         raise bad_value(name, f"a whole number from {at_least} to {at_most}", text)
     return int(text)
 
 
 def bad_value(name: str, expected: str, got: str) -> Refusal:
-    """Return the refusal of one parameter's value."""
+    """Return the refusal of a parameter's value."""
     return Refusal(400, "parameter", f"{name}: expected {expected}, got {shown(got)!r}")
 
 
 def shown(text: str) -> str:
-    """Return a value short enough for a message of one line."""
+    """Return a value, cut for a message of one line."""
     return text if len(text) <= _SHOWN_OCTETS else text[:_SHOWN_OCTETS] + "…"

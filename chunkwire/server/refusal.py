@@ -1,6 +1,6 @@
-"""How a request is refused: one status, one line that names what is wrong, and a hint where one helps.
+"""Refusals of requests: a status, one line about what is wrong, and for some rules a hint.
 
-The rule here: a client may be a person at a keyboard, so a refusal says how to do it right. Pure: no I/O.
+The rule here: the client may be a person who types, so a refusal says how to do it right. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Refusal(ChunkwireError):
     """A request that is answered with an error status.
 
     Attributes:
-        status: what is answered.
+        status: of the answer.
         rule: a stable kebab-case name, for logs and metrics.
-        fields: more field lines of the answer, such as Allow.
+        fields: field lines added to the answer, such as Allow.
     """
 
     def __init__(self, status: int, rule: str, message: str, *, fields: tuple[Field, ...] = ()) -> None:
@@ -31,7 +31,7 @@ class Refusal(ChunkwireError):
 
     @property
     def text(self) -> str:
-        """The body of the answer; control characters that it quotes of the request are escaped."""
+        """The body of the answer; control characters quoted from the request are escaped."""
         hint = _HINTS.get(self.rule)
         lines = [str(self), *([hint] if hint else [])]
         return "".join(escaped(line) + "\n" for line in lines)
@@ -46,7 +46,7 @@ _HINTS: Final = {
 
 
 def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
-    """Return the refusal of a request whose head or body is out of the grammar, or whose body ended early."""
+    """Return the refusal of a request whose head or body is malformed, or whose body ended early."""
     if isinstance(error, HeadError):
         return Refusal(error.status, error.rule, str(error))
     rule = error.rule if isinstance(error, FramingError) else "incomplete-body"
@@ -54,5 +54,5 @@ def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
 
 
 def escaped(line: str) -> str:
-    """Return text with control characters, which a terminal might obey, as escapes."""
+    """Return text with control characters escaped, as a terminal might interpret them."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)

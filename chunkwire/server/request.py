@@ -1,7 +1,7 @@
-"""A request as a responder sees it: its head, its parameters, and its body, frame by frame.
+"""A request for a responder: head, parameters, and the body frame by frame.
 
-The rule here: a body is read when a responder asks for it and not before: `Expect: 100-continue` waits for that. What
-was not read is drained afterwards, within bounds, by the engine.
+The rule here: the body is read only when the responder asks for it, and a 100 (Continue) is sent only then. After the
+response the engine drains the rest of the body, within limits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RequestBody:
 
     Attributes:
         awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
-        error: what is wrong with it, as far as it has been read.
+        error: the error in the octets read so far; None for none.
     """
 
     def __init__(
@@ -56,27 +56,27 @@ class RequestBody:
 
     @property
     def is_small(self) -> bool:
-        """The rest can be drained within bounds, as far as the head says."""
+        """By the head, the rest is short enough to be drained."""
         return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
 
     async def wait_complete(self) -> None:
         """Wait until the last octet has been read."""
         await self._completed.wait()
 
-    async def invite(self) -> None:
+    async def send_continue(self) -> None:
         """Send 100 (Continue) if the client waits for it; at most once."""
         if self.awaits_continue:
             self.awaits_continue = False
             await self._connection.send_informational(100, reason=b"Continue")
 
     async def receive_events(self) -> list[Event]:
-        """Return what one receive completed, which may be nothing; nothing, at once, where the body is complete.
+        """Return the events that one receive completed, perhaps none; none at once if the body is complete.
 
-        What takes longer than a turn (`wire.feed`) comes in several calls, and other tasks run between them. What is
-        valid before the octet that breaks a body is returned first.
+        If scanning takes more than one turn (`wire.feed`), the events come in several calls, between which other tasks
+        run. Events before an octet that is not valid are returned before the error is raised.
 
         Raises:
-            FramingError: the body is out of the grammar.
+            FramingError: the body is malformed.
             IncompleteBody: the client ended it early.
             Refusal: 408, nothing came for `body_timeout`.
         """
@@ -104,7 +104,7 @@ class RequestBody:
             raise self.error
 
     async def _receive(self) -> bytes:
-        await self.invite()
+        await self.send_continue()
         try:
             with trio.fail_after(self._settings.body_timeout):
                 octets = await self._connection.receive_some()
@@ -120,7 +120,7 @@ class RequestBody:
         return octets
 
     async def drain(self) -> bool:
-        """Read and drop the rest; False if that takes too much, too long, or cannot be done."""
+        """Read and drop the rest; False if it is too long, takes too long, or is malformed."""
         if not self._completed.is_set() and not self.is_small:
             return False
         scanner = self._feed.scanner
@@ -139,12 +139,12 @@ class IncomingRequest:
 
     Attributes:
         head: method, target, version, field lines.
-        path: of the target, percent-encoded as it came, without the query.
-        captures: what the placeholders of the resource's path stand for.
-        body: to read from where `body_events` is not fine enough.
+        path: of the target, percent-encoded as received, without the query.
+        captures: the values of the placeholders in the resource's path.
+        body: for reading with more control than `body_events` gives.
         peer: the client's address.
         scheme: "http", or "https" over TLS.
-        journal: the server's last exchanges, this one among them.
+        journal: the server's last exchanges, including this one.
     """
 
     def __init__(
@@ -171,17 +171,17 @@ class IncomingRequest:
         return Query(self.head.target.partition(b"?")[2])
 
     def body_events(self) -> AsyncIterator[Event]:
-        """Iterate over the events of the body as they arrive; a client that waits for a 100 is sent one first.
+        """Iterate over the events of the body as they arrive; first send a 100 if the client waits for it.
 
-        A body that is not chunked has events of `Data` only.
+        A body that is not chunked has only `Data` events.
         """
         return _BodyEvents(self.body)
 
     async def read_body(self, max_octets: int) -> bytes:
-        """Return the whole content (chunk-data joined).
+        """Return the whole content (the chunk-data joined).
 
         Raises:
-            Refusal: 413, it is longer than `max_octets`.
+            Refusal: 413, the content is longer than `max_octets`.
         """
         if (self.body.framing.length or 0) > max_octets:
             raise _too_long(max_octets)
@@ -195,7 +195,7 @@ class IncomingRequest:
 
 
 class _BodyEvents:
-    """An iterator, not a generator: nothing is to be closed where it is not read to its end."""
+    """An iterator, not a generator: it need not be closed if it is not read to its end."""
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body

@@ -1,7 +1,7 @@
-"""Resources, and which one a request asks for.
+"""Resources, and how a request finds its resource.
 
-The rule here: a resource is a value: path, responder, what it is, and an example that runs. Nothing registers itself on
-import.
+The rule here: a resource is a value: path, responder, summary, and an example that works. No module registers resources
+when it is imported.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from chunkwire.wire.errors import LocalError
 
 ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
 
-# Methods that RFC 9110 §9 and RFC 5789 define: known here, though a resource may not allow them (405, not 501).
+# Methods of RFC 9110 §9 and RFC 5789. If a resource does not allow one, the status is 405; any other method gets 501.
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-_COMMON_PARAMETERS: Final = frozenset({"nonce"})  # names the run in the journal, on every resource
+_COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
 _PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{(\w+\*?)\}")
 
@@ -33,16 +33,16 @@ class Resource:
     """One resource of a server.
 
     Attributes:
-        path: `/stream/{n}`; a placeholder stands for one segment, percent-decoded;
-            `{rest*}` at the end for all that are left.
-        responder: answers the request.
+        path: such as `/stream/{n}`; a placeholder is one segment, percent-decoded; `{rest*}` at the end is all the
+            rest.
+        responder: the function that answers the request.
         summary: one line for the list at `/`.
-        example: what to type after `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
-        methods: GET brings HEAD with it; OPTIONS is answered for all but a resource that names it.
-        parameters: of the query; None takes any.
+        example: arguments of `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
+        methods: GET includes HEAD. The server answers OPTIONS itself, unless it is listed here.
+        parameters: names allowed in the query; None allows any.
 
     Raises:
-        LocalError: a value that cannot be served, by the name of the resource.
+        LocalError: a value that is not valid; the message names the resource.
     """
 
     path: str
@@ -63,10 +63,10 @@ class Resource:
 
 
 class Routes:
-    """The resources of one server, found by path; their list is served at `/` unless one of them is.
+    """The resources of one server; `/` lists them unless one of them is at `/`.
 
     Raises:
-        LocalError: what is no resource, or two resources at one path.
+        LocalError: a value that is no resource, or two resources at one path.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -78,10 +78,10 @@ class Routes:
         self._patterns = [(_pattern(resource.path), resource) for resource in resources if "{" in resource.path]
 
     def find(self, head: Request) -> tuple[Resource, Mapping[str, str]]:
-        """Return the resource that a request asks for, and what its path's placeholders stand for.
+        """Return the resource of a request, and the values of the placeholders in its path.
 
         Raises:
-            Refusal: 404 (so do the other methods), 405 with Allow, or 501 for a method that is not known here.
+            Refusal: 404 (in the other methods as well), 405 with Allow, or 501 for an unknown method.
         """
         method = head.method.decode("latin-1")
         if method not in KNOWN_METHODS:
@@ -96,13 +96,13 @@ class Routes:
         return resource, captures
 
     def answers_options(self, head: Request) -> bool:
-        """Say whether a request is an OPTIONS that its resource answers itself."""
+        """Say whether a request is an OPTIONS that the resource answers itself."""
         if head.method != b"OPTIONS" or head.target == b"*":
             return False
         return "OPTIONS" in self._match(head)[0].methods
 
     def allowed(self, head: Request) -> bytes:
-        """Return the value of Allow for what a request's target names; `*` names all of the server."""
+        """Return the value of Allow for the target of a request; the target `*` is the whole server."""
         if head.target == b"*":
             found = {method for resource in self.resources for method in resource.allowed}
             return ", ".join(sorted(found)).encode()
@@ -138,7 +138,7 @@ def _check(path: object, responder: object, methods: object, parameters: object)
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """Return the resources as a tuple, checked; paths that differ in the names of placeholders are one."""
+    """Check the resources, and return them; paths that differ only in the names of placeholders are the same."""
     if isinstance(resources, Resource):
         raise LocalError("expected a list of resources, got a single one")
     listed, paths = tuple(resources), set[str]()
@@ -163,7 +163,7 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
 
 
 def list_text(resources: tuple[Resource, ...], origin: str) -> str:
-    """Return each resource with its summary and a command that shows it."""
+    """Return the text that lists each resource with its summary and a command to try it."""
     lines = ["chunkwire: each chunk is written by hand, at its own moment. What there is:", ""]
     for resource in resources:
         lines += [f"{' '.join(resource.methods)} {resource.path}", f"    {resource.summary}"]

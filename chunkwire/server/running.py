@@ -1,7 +1,6 @@
-"""Run a server until it has drained: its own address, that of its metrics, and the signals that end it.
+"""Run a server until it has drained: its address, its admin address, and its signals.
 
-The rule here: what servers have in common, a gateway included. The engine is not imported unless it is needed: it takes
-2 MB.
+The rule here: code that origin and gateway share. The engine, which takes 2 MB, is imported only if it is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The listeners of a server, and of its admin address (none without one); `certificate` is for the former."""
+    """The listeners of a server, and those of its admin address, if any; `certificate` is for `own`."""
 
     own: list[ServedListener]
     admin: list[ServedListener]
@@ -47,7 +46,7 @@ async def open_all(
 
     Raises:
         ListenError: an address cannot be bound.
-        LocalError: the text of an address is none.
+        LocalError: a text that is no address.
     """
     raise_file_limit()
     own = await open_listeners(address, reuse_port=reuse_port)
@@ -71,7 +70,7 @@ async def run_server(
     handle_signals: bool,
     task_status: trio.TaskStatus[list[Address]],
 ) -> None:
-    """Serve connections until the drain is over, as `serving.serve` and `listen.serve_connections` say.
+    """Serve connections until the drain is over; see `serving.serve` and `listen.serve_connections`.
 
     Args:
         read_metrics: returns the text of `/metrics`.

@@ -1,6 +1,6 @@
 """Serve resources on an address until drained.
 
-The rule here: only assembly. Exchanges are for `engine`, accepting connections for `net.listen`.
+The rule here: this file only connects the parts: `engine` serves exchanges, `net.listen` accepts connections.
 """
 
 from __future__ import annotations
@@ -43,23 +43,19 @@ async def serve(
     """Serve until cancelled, or until a drain is over.
 
     Args:
-        address: or its text: HOST:PORT, :PORT or PORT; without a host loopback, and port 0 takes a free one.
-        resources: what is served; their list stands at `/` unless one of them does.
-        record_to: takes the records of what is written; None makes none.
-        record_for: picks who takes those of one exchange, by its request head, in place of `record_to`.
-        on_end: called with each exchange when it is over.
-        admin: where `/metrics` and `/healthz` are served; None serves them nowhere.
-        admin_site: what else is served there.
-        drain: its `start` ends the server gracefully: streams may go on for `settings.grace`.
-        reuse_port: share the address with other processes (SO_REUSEPORT).
-        certificate: serve over TLS with it; None serves in the clear.
-        handle_signals: SIGTERM drains, a second one ends at once, and SIGHUP reads the certificate again (main thread
-            only).
-        task_status: started with the bound addresses once accepting.
+        address: an Address, or text: HOST:PORT, :PORT or PORT. No host means loopback; port 0 takes a free port.
+        resources: what is served; `/` lists them unless one of them is at `/`. record_to: called with each record of
+        the octets written; None makes no records. record_for: returns the `record_to` of one exchange, given its
+        request head; replaces `record_to`. on_end: called at the end of each exchange. admin: the address of `/metrics`
+        and `/healthz`; None for neither. admin_site: what else is served there. drain: its `start` shuts the server
+        down gracefully: streams may continue for `settings.grace`. reuse_port: share the address with other processes
+        (SO_REUSEPORT). certificate: serve over TLS with it; None serves in the clear. handle_signals: SIGTERM drains, a
+        second one ends at once, SIGHUP reads the certificate again (main thread only). task_status: started with the
+        bound addresses once accepting.
 
     Raises:
         ListenError: an address cannot be bound.
-        LocalError: an address or a resource that is none, or two resources at one path.
+        LocalError: an address or resource that is not valid, or two resources at one path.
 
     Cancellation: every stream is cut.
     """

@@ -1,4 +1,4 @@
-"""What a server allows its clients: deadlines and limits, each with its unit, its reason and a precedent."""
+"""Deadlines and limits of a server, each with its unit, its reason and a precedent."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class ServerSettings:
     """Deadlines and limits of a server. Seconds and octets.
 
     Attributes:
-        keep_alive_timeout: for the first octet of a request on an idle connection (nginx: 75 s). Long: people who
-            opened nc think before they type.
-        head_timeout: for a whole request head, however slowly its octets come. Long: people type.
+        keep_alive_timeout: for the first octet of a request on an idle connection (nginx: 75 s). Long, because people
+            who opened nc think before they type.
+        head_timeout: for a whole request head. Long, because people type.
         body_timeout: for the next octets of a request body that is being read.
-        send_timeout: for one write, when the client takes nothing.
-        unread_octets: of a request body that nobody read, drained so that the connection can go on
-            (Go's net/http: 256 KiB). Beyond it the connection is closed.
+        send_timeout: for one write, while the client takes nothing.
+        unread_octets: of a request body that the resource did not read, drained so that the connection can be reused
+            (Go's net/http: 256 KiB). If there are more, the connection is closed.
         unread_timeout: for that drain, in total.
-        grace: for streams that run when SIGTERM comes.
-        max_connections: beyond it new ones wait in the kernel's backlog.
-        journal_entries: exchanges that the journal remembers.
+        grace: for streams that run at SIGTERM.
+        max_connections: at once; more connections wait in the kernel's backlog.
+        journal_entries: exchanges that the journal keeps.
         cors: origins whose pages may read responses, such as "https://app.example"; "*" for all.
     """
 

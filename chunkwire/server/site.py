@@ -1,4 +1,4 @@
-"""What an admin address serves beside its metrics, as a value: a gateway without it need not import the engine."""
+"""What an admin address serves beside the metrics: only values, so that a gateway need not import the engine."""
 
 from __future__ import annotations
 

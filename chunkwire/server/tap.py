@@ -1,7 +1,7 @@
-"""What the server wrote, as records at the point `origin.sent`.
+"""Records of what the server wrote, at the point `origin.sent`.
 
-The rule here: the octets that left are scanned as any reader would scan them. So a record of a fault shows what a
-strict reader makes of it, and the engine never looks for frames in what it writes.
+The rule here: the octets that were sent are scanned, as a reader would scan them. So the record of a fault shows how a
+strict reader parses it, and the engine does not search for frames in what it writes.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 
 RecordFor: TypeAlias = Callable[[Request], Callable[[Record], None] | None]
-"""Picks who takes the records of an exchange, by its request head; None makes none, and costs nothing."""
+"""Returns the consumer of an exchange's records, given its request head; None makes no records, at no cost."""
 
 Work: TypeAlias = Callable[[], bool | None]
 """Makes some records; returns whether there are more to make."""
 
 Later: TypeAlias = Callable[[Work], None]
-"""Does all of the work: at once, or later in the order of the calls."""
+"""Calls `Work` until it is done: at once, or later in the order of the calls."""
 
-MAX_NOTED_OCTETS: Final = 256 << 10  # of one body whose records are made later; beyond it they are made at once
+MAX_NOTED_OCTETS: Final = (
+    256 << 10
+)  # kept of one body for records to be made later; beyond this, records are made at once
 
 
 def later_of(emit: Callable[[Record], None]) -> Later | None:
-    """Return the `later` of what takes records; None where it has none: each record is then made at once."""
+    """Return the attribute `later` of a consumer of records; None if it has none, and takes each record at once."""
     later: Later | None = getattr(emit, "later", None)
     return later
 
 
 def at_once(work: Work) -> None:
-    """Do all of some work."""
+    """Call `work` until there is none left."""
     while work():
         pass
 
@@ -47,10 +49,10 @@ class SentTap:
     """Records of one exchange at the point `origin.sent`.
 
     Args:
-        emit: takes each record.
-        stream: the exchange's number.
-        began: when the request head was complete, on the clock of every `now` given later.
-        wall: the same moment, s since the epoch.
+        emit: called with each record.
+        stream: the number of the exchange.
+        began: when the request head was complete, on the clock of every later `now`.
+        wall: the same moment, in seconds since the epoch.
     """
 
     def __init__(
@@ -66,13 +68,13 @@ class SentTap:
         self._recorder.request(0.0, shown_method(request), request.target, request.fields, wall)
 
     def head(self, now: float, response: Response, kind: BodyKind) -> None:
-        """Record a final head; `kind` is the framing of the body on the wire."""
+        """Record the final response head; `kind` is the framing of the body on the wire."""
         self._recorder.head(now - self._began, response.start_line, response.fields)
         length = int(response.get(b"content-length") or 0)
         self._feed = Feed(Framing(kind, length if kind is BodyKind.LENGTH else None).scanner())
 
     def sent(self, now: float, raw: bytes) -> None:
-        """Record what one write of the body put on the wire, at once or later."""
+        """Record one write of the body, at once or later."""
         self._noted.append((now, raw))
         self._noted_octets += len(raw)
         if len(self._noted) == 1:

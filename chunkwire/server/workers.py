@@ -1,9 +1,9 @@
 """Several processes on one address: a supervisor, its workers, and their metrics added up.
 
-The rule here: a worker is the same command, listening with SO_REUSEPORT, with a socket to its supervisor. Over it the
-worker reports when it accepts, and answers each octet with its metrics; when the socket ends, the supervisor is gone
-and the worker ends. The supervisor serves no stream. It forwards SIGTERM, replaces a worker that died, and ends when
-all have ended.
+The rule here: a worker is the same command, which listens with SO_REUSEPORT and has a socket to its supervisor. On it
+the worker reports that it accepts connections, and answers each octet with its metrics. When the socket is closed, the
+supervisor has ended, and the worker ends. The supervisor serves no streams. It forwards SIGTERM, replaces workers that
+died, and ends when all workers have ended.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced, so that one that cannot start does not spin
+RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced: bounds the CPU time if workers cannot start
 _END: Final = b"\0"  # ends each message of a worker
 
 
 class WorkerError(ChunkwireError):
-    """A worker ended before it accepted a connection; its reason is on standard error.
+    """A worker ended before it accepted connections; it has printed the reason on standard error.
 
     Attributes:
-        exit_code: the worker's own.
+        exit_code: of the worker.
     """
 
     def __init__(self, exit_code: int) -> None:
@@ -51,7 +51,7 @@ class WorkerError(ChunkwireError):
 
 
 async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.Event) -> None:
-    """In a worker: report to the supervisor that it accepts, and metrics on request, until the supervisor is gone."""
+    """In a worker: report that it accepts connections, then its metrics on request, until the supervisor ends."""
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
     async with stream:
         await accepting.wait()
@@ -72,19 +72,19 @@ class _Worker:
     lock: trio.Lock
 
     async def accepts(self) -> bool:
-        """Wait for the worker's first message; False when it ended instead."""
+        """Wait for the worker's first message; False if the worker ended instead."""
         return await self._request(b"") is not None
 
     async def ask(self) -> str:
-        """Return the worker's metrics as text, "" when it is gone."""
+        """Return the worker's metrics as text; "" if it has ended."""
         text = None
         async with self.lock:
-            with trio.CancelScope(shield=True):  # or the next call would read the rest of this answer
+            with trio.CancelScope(shield=True):  # else the next call would read the rest of this answer
                 text = await self._request(b"?")
         return text or ""
 
     async def _request(self, octets: bytes) -> str | None:
-        """Send octets and return the next message, None when the worker is gone."""
+        """Send octets and return the next message; None if the worker has ended."""
         text = bytearray()
         try:
             await self.stream.send_all(octets)
@@ -101,7 +101,7 @@ class Supervisor:
     """Runs `count` workers on one address until they have drained.
 
     Args:
-        arguments: the command line of one worker, but for its address and its socket.
+        arguments: the command line of one worker, without its address and its socket.
     """
 
     def __init__(self, arguments: Sequence[str], count: int, drain: Drain) -> None:
@@ -112,7 +112,7 @@ class Supervisor:
         self._is_ending = False
 
     async def run(self, address: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        """Run the workers; started with the bound address once all accept.
+        """Run the workers; `task_status` is started with the bound address once all accept connections.
 
         Raises:
             ListenError: the address cannot be bound.
@@ -128,7 +128,7 @@ class Supervisor:
                 for worker in self._workers:
                     worker.process.send_signal(signal.SIGTERM)
 
-    async def pass_on(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
+    async def forward_signals(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
         """Send each signal of this number to all workers."""
         with trio.open_signal_receiver(number) as signals:
             task_status.started()
@@ -141,7 +141,7 @@ class Supervisor:
         return add_up([await worker.ask() for worker in tuple(self._workers)])
 
     async def _keep_one(self, address: Address, *, task_status: trio.TaskStatus[None]) -> None:
-        """Run one worker, and a new one when it dies, until the drain begins."""
+        """Run one worker, and replace it when it dies, until the drain begins."""
         await self._run_one(address, task_status=task_status)
         while not self._drain.is_started:
             logger.warning("a worker died; starting another")
@@ -188,10 +188,10 @@ async def supervise(
     reloads: bool = False,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a supervisor, with `/metrics` added up over its workers at `admin`, until its workers have drained.
+    """Run a supervisor until its workers have drained; serve the sum of their metrics at `admin`.
 
     Args:
-        reloads: the workers have a certificate, which each reads again at SIGHUP.
+        reloads: the workers have a certificate, which they read again at SIGHUP.
     """
     drain = Drain()
     supervisor = Supervisor(arguments, count, drain)
@@ -200,7 +200,7 @@ async def supervise(
         stop = trio.CancelScope()
         await nursery.start(drain_on_signal, drain, stop, name="signals")
         if reloads:
-            await nursery.start(supervisor.pass_on, signal.SIGHUP, name="reload")
+            await nursery.start(supervisor.forward_signals, signal.SIGHUP, name="reload")
         if listeners:
             logger.info("admin on http://%s", bound_addresses(listeners)[0])
             nursery.start_soon(serve_admin, listeners, supervisor.metrics, Drain(), name="admin")
@@ -211,7 +211,7 @@ async def supervise(
 
 @contextmanager
 def _reserved(address: Address) -> Iterator[Address]:
-    """Hold an address for the workers, bound but not listening; port 0 becomes a free one."""
+    """Reserve an address for the workers by a bound socket that does not listen; port 0 becomes a free port."""
     if address.is_unix:
         raise LocalError(f"several processes share a port, not a Unix socket: {address}")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -226,5 +226,5 @@ def _reserved(address: Address) -> Iterator[Address]:
 
 
 def _ignore_hangup() -> None:
-    """Ignore SIGHUP in a worker that does not listen for it yet: by default it ends the process."""
+    """Ignore SIGHUP until the worker handles it: by default it ends the process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
