@@ -89,9 +89,9 @@ def admitted_framing(request: Request) -> Framing:
     """Return the framing of a request's body; refuse requests that this gateway does not support.
 
     Raises:
-        HeadError: as `request_framing`; 501 for CONNECT, and for TRACE or OPTIONS with Max-Forwards 0, which this
-            gateway
-            would have to answer itself (RFC 9110 §7.6.2); 417 for an unknown expectation; 400 for Upgrade with a body.
+        HeadError: as `request_framing`; 501 for CONNECT, and for TRACE or OPTIONS with Max-Forwards 0, which the
+            gateway would have to answer itself (RFC 9110 §7.6.2); 417 for an unknown expectation; 400 for Upgrade with
+            a body.
     """
     framing = request_framing(request)
     if request.method == b"CONNECT":

@@ -1,16 +1,14 @@
-"""How octets move, on trio: connections and their heads, bodies, listeners, sleep.
+"""Moving octets, on trio: connections, heads, bodies, listeners, and the place where a run blocks.
 
-What a maintainer must know of this room:
-
-- `heads` is pure: a request or response head as a value, the checks h11 leaves out, and which framing a
-  body has (RFC 9112 §6.3). `seam` is the only file that imports h11, and reads each head once; `writer`
-  writes heads. `connection` moves octets and leaves those of bodies undecoded; `ends` are its server's and its client's
-  end, and keep nothing of a head that has been answered.
-- `movers` carry one body from one connection to another. They hold back what the scanner has not approved,
-  so what was sent is always a prefix of some valid body.
+- `heads` is pure: heads as values, the checks that h11 lacks, and the framing of a body (RFC 9112 §6.3). `targets`
+  checks Host and request-target. `seam`, the only file that imports h11, parses each head once. `writer` writes heads.
+- `connection` moves octets and does not decode bodies. `ends` has the server's and the client's end; neither keeps data
+  of a head that has been answered. `tls` is TLS on the socket itself.
+- `movers` relay one body from one connection to another (`fastmover` on Linux). They hold what the scanner has not
+  approved, so the octets sent are always a prefix of some valid body.
 - `dial` opens connections, `listen` accepts them.
-- `sleeper` is where a run of trio sleeps: for trio, for planned moments, for what movers watch. `triosleep` is all
-  that it must know of trio's own sleep.
+- `sleeper` blocks in place of trio's poll: for trio, for planned moments, and for the descriptors that movers watch.
+  `triosleep` has what it needs to know about trio and Linux.
 
-This room knows nothing of origins, gateways, records or the command line.
+This room knows nothing of origins, gateways, records and the command line.
 """

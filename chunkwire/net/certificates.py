@@ -1,6 +1,6 @@
 """A server's certificate and key: read from files, checked, and read again on SIGHUP.
 
-The rule here: what a client would refuse is reported when the files are read, not at the first handshake that fails.
+The rule here: a certificate that clients would refuse is reported when the files are read, not at the first handshake.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _PEM: Final = {
 
 
 class ServerTls:
-    """A server's certificate and key, and the context that has them; TLS 1.2 and 1.3.
+    """A server's certificate and key in an SSL context; TLS 1.2 and 1.3.
 
     Args:
-        cert: PEM file: the certificate, then those that lead to its root.
-        key: PEM file of its key, without a passphrase; None where `cert` holds it.
+        cert: PEM file: the certificate, then the rest of its chain.
+        key: PEM file of its key, without a passphrase; None if `cert` has the key.
 
     Raises:
-        LocalError: a file cannot be read, is no PEM, or the key is another certificate's.
+        LocalError: a file cannot be read or is no PEM, or the key does not match the certificate.
     """
 
     def __init__(self, cert: str, key: str | None = None) -> None:
@@ -43,14 +43,14 @@ class ServerTls:
         self.context = self._load()
 
     def reload(self) -> None:
-        """Read the files again, for later handshakes; where that raises, as the constructor does, nothing changes.
+        """Read the files again, for later handshakes; if that raises, as the constructor does, nothing changes.
 
-        A certificate that is not valid today is used, and logged.
+        A certificate that is not valid today is used, and a warning is logged.
         """
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        """Return a context of its own: one that was used before keeps its certificate of another type of key."""
+        """Return a new context: a context that is loaded again keeps its old certificate if the key type differs."""
         context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         try:
             context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
@@ -61,7 +61,7 @@ class ServerTls:
         return context
 
     def _mistake(self, error: OSError) -> str:
-        """Return which file is at fault, and why."""
+        """Return which file is wrong, and why."""
         for kind, path in (("certificate", self._cert), ("private key", self._key or self._cert)):
             try:
                 octets = Path(path).read_bytes()
@@ -72,12 +72,12 @@ class ServerTls:
                 return f"{path} {what}"
         key = self._key or self._cert
         reason = file_reason(error)
-        if "mismatch" in reason:  # also where a chain begins with another certificate
+        if "mismatch" in reason:  # also if the chain begins with another certificate
             return f"the key in {key} is not that of the first certificate in {self._cert}"
         return f"{key}: {reason}" if "passphrase" in reason else f"{self._cert}: {reason}"
 
     def _refusal(self, context: ssl.SSLContext) -> str | None:
-        """Return why a client that trusts this certificate refuses it: that it has expired, for example."""
+        """Return why a client refuses this certificate although it trusts it (it has expired, for example), or None."""
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
         client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -95,7 +95,7 @@ class ServerTls:
 
 
 async def reload_on_signal(tls: ServerTls, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Read certificate and key again at each SIGHUP; what cannot be read is logged, and the old ones stay."""
+    """Read certificate and key again at each SIGHUP; if that fails, log it and keep the old ones."""
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:

@@ -1,7 +1,7 @@
 """One connection: octets in, octets out, and the ways to end it.
 
-The rule here: an `OSError` of a connected socket becomes one of our errors. Heads are for `ends`; what follows a head
-stays in `leftover` for a mover.
+The rule here: an `OSError` of a connected socket becomes one of our errors. `ends` handles heads; the octets after a
+head stay in `leftover` for a mover.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
-# Staged close: what a peer still sends is read and dropped, as a reset could discard our last octets. It goes on while
-# the peer sends at least so much in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
+# Staged close: after our FIN, octets that the peer still sends are read and dropped, as a reset could discard our last
+# octets. This continues while the peer sends so many octets in each window. nginx: lingering_timeout 5 s,
+# lingering_time 30 s in all.
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
-LINGER_SECONDS: Final = 60.0  # in all: 240 MB at 4 MB/s; a hostile peer holds a socket that long, and no memory
+LINGER_SECONDS: Final = 60.0  # in all: 240 MB at 4 MB/s; a hostile peer occupies a socket for so long, but no memory
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
 class _ReceiveBuffer(threading.local):
-    """One for all connections of a thread: each receive is over before the next one begins."""
+    """Shared by all connections of a thread: each receive is processed before the next one begins."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(READ_OCTETS))
@@ -44,10 +45,10 @@ _RECEIVED: Final = _ReceiveBuffer()
 
 
 class PeerGone(ChunkwireError):
-    """The peer reset the connection, or closed it before what we write.
+    """The peer reset the connection, or closed it while we write.
 
     Attributes:
-        connection: which one; None where the error is not about a connection of this package.
+        connection: the connection; None if the error is not about a connection of this package.
     """
 
     def __init__(self, message: str, connection: Connection | None = None) -> None:
@@ -63,14 +64,14 @@ class PeerGone(ChunkwireError):
 class Connection:
     """One end of a connection: octets in, octets out, and two ways to end it.
 
-    Methods that receive or send raise `PeerGone`. Not guaranteed: that what `send_all` took has reached the peer.
+    Methods that receive or send raise `PeerGone`. Not guaranteed: that octets which `send_all` took reach the peer.
 
     Attributes:
         stream: the trio stream underneath.
-        tls: the same where it is TLS; else None.
+        tls: the same stream if it is TLS; else None.
         leftover: octets received and not consumed yet.
-        peer: the other end's address, for logs; `-` when it is gone already.
-        stamps: kernel timestamps of its octets; None where they were not asked for, over TLS, and for Unix sockets.
+        peer: the peer's address, for logs; `-` if it has left already.
+        stamps: kernel timestamps of its octets; None if they were not requested, over TLS, and for Unix sockets.
 
     Args:
         may_linger: says whether `close` may wait longer than one window for a peer that still sends.
@@ -99,7 +100,7 @@ class Connection:
 
     @property
     def local(self) -> str:
-        """The address at which the peer reached us; `-` where there is none."""
+        """The local address of the connection; `-` if there is none."""
         return _address(self._socket, is_peer=False)
 
     def fileno(self) -> int | None:
@@ -107,13 +108,13 @@ class Connection:
         return self._socket.fileno() if self._socket is not None else None
 
     def carry_stamps(self) -> None:
-        """Let stamps be turned on for what comes and leaves, before any octet has."""
+        """Prepare kernel timestamps for this connection; call it before any octet is received or sent."""
         sock = self._plain_socket
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             self.stamps = SocketStamps(sock)
 
     async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
-        """Return what one receive gives, `leftover` first; `b""` at the peer's FIN."""
+        """Return the octets of one receive, or those in `leftover`; `b""` at the peer's FIN."""
         if self.leftover:
             octets = bytes(self.leftover[:max_octets])
             del self.leftover[:max_octets]
@@ -121,9 +122,9 @@ class Connection:
         return bytes(await self._receive(max_octets))
 
     async def _fill(self) -> bool:
-        """Add to `leftover` what one receive gives; False at the peer's FIN.
+        """Append the octets of one receive to `leftover`; False at the peer's FIN.
 
-        The receive buffer is cleared: it may hold credentials in a head.
+        The receive buffer is cleared, as it may contain credentials of a head.
         """
         octets = await self._receive()
         self.leftover += octets
@@ -132,7 +133,7 @@ class Connection:
         return bool(octets)
 
     async def _receive(self, max_octets: int = READ_OCTETS) -> bytes | memoryview:
-        """Return what one receive gives, as a view only until the next receive of whatever connection."""
+        """Return the octets of one receive; a view is valid only until the next receive of any connection."""
         try:
             if self._plain_socket is not None:
                 return await self._receive_plain(self._plain_socket, max_octets)
@@ -143,7 +144,7 @@ class Connection:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
-        """Receive once, waiting first: mostly there is nothing yet, and trio's stream makes one more system call."""
+        """Wait, then receive once: usually nothing has come yet, and trio's stream would first try to receive."""
         view = _RECEIVED.view
         while True:
             if sock.fileno() < 0 or self._is_woken:
@@ -156,11 +157,11 @@ class Connection:
                 return view[: os.readv(sock.fileno(), (view[:max_octets],))]
             except BlockingIOError:
                 if self.stamps is not None:
-                    self.stamps.drain()  # an error queue that is not empty wakes trio again and again
+                    self.stamps.drain()  # trio returns at once while the error queue is not empty
 
     async def _receive_tls(self, tls: TlsStream, max_octets: int) -> memoryview:
         view = _RECEIVED.view
-        await trio.lowlevel.checkpoint()  # what TLS holds already is read without a wait
+        await trio.lowlevel.checkpoint()  # octets that TLS has buffered are returned without a wait
         while True:
             if tls.socket.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
@@ -170,9 +171,9 @@ class Connection:
             await tls.wait_readable()
 
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
-        """Send all octets: one socket send if the kernel takes them at once.
+        """Send all octets, by one system call if the kernel takes all of them.
 
-        Cancellation: some of the octets may have left, and there is no way to know how many; so after `PeerGone`.
+        Cancellation: an unknown number of octets has left; also after `PeerGone`.
         """
         if self.stamps is not None:
             rest = memoryview(octets)
@@ -185,9 +186,9 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
-        """Send as many octets as the kernel takes, one or more, and return how many; the rest must be sent next.
+        """Send as many octets as the kernel takes, at least one, and return how many; send the rest next.
 
-        Cancellation: none has left; over TLS some may have.
+        Cancellation: no octet has left; over TLS some may have.
         """
         try:
             if self.stamps is not None:
@@ -202,7 +203,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     def send_nowait(self, octets: bytes) -> int:
-        """Send what the kernel takes at once and return how many octets that was; 0 on Windows, see `send_some`."""
+        """Send as many octets as the kernel takes without waiting, and return how many; always 0 on Windows."""
         try:
             if self.tls is not None:
                 return self.tls.write(memoryview(octets))
@@ -215,7 +216,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def wait_octets(self) -> bool:
-        """Wait until there is something to read; False when the peer closed, or `wake` was called, instead."""
+        """Wait until octets can be read; False if the peer closed the connection, or `wake` was called."""
         if not self.leftover:
             try:
                 await self._fill()
@@ -227,13 +228,13 @@ class Connection:
         return bool(self.leftover)
 
     def wake(self) -> None:
-        """End a running `wait_octets`, as if the peer had closed. Not guaranteed for streams that are no sockets."""
+        """Make a running `wait_octets` return False. Not guaranteed for streams that are no sockets."""
         if self._socket is not None:
             self._is_woken = True
             trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
-        """Wait until there is something to read and leave it there, over TLS in `leftover`; False at the peer's FIN."""
+        """Wait until octets can be read, without reading them (over TLS into `leftover`); False at the peer's FIN."""
         if self._socket is None:
             await trio.sleep_forever()
         try:
@@ -250,17 +251,17 @@ class Connection:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
     def lift_unsent_limit(self) -> None:
-        """Let the kernel accept as much as its send buffer holds, as it does by default.
+        """Let the kernel accept as many octets as its send buffer holds, as it does by default.
 
-        trio limits octets not sent yet to 16 KiB (TCP_NOTSENT_LOWAT), so that a slow stream queues little. Where octets
-        come faster than they go, each write is then a partial one, which halves the throughput of a relay.
+        trio sets TCP_NOTSENT_LOWAT to 16 KiB, so that a slow stream queues little. If octets come faster than they can
+        be sent, each write is then partial, which halves the throughput of a relay.
         """
         if self._socket is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            with suppress(OSError):  # closed: the next write says so
+            with suppress(OSError):  # closed: the next write raises
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
 
     async def send_eof(self) -> None:
-        """Close our sending side only (a half-close, RFC 9112 §9.6); over TLS by close_notify and a FIN."""
+        """Half-close: close our sending side (RFC 9112 §9.6); over TLS by close_notify and a FIN."""
         if self.tls is not None:
             with suppress(trio.ClosedResourceError):
                 await self.tls.end_sending()
@@ -269,9 +270,9 @@ class Connection:
                 self.stream.socket.shutdown(socket.SHUT_WR)
 
     async def close(self) -> None:
-        """Close in stages: half-close, drain, close, so that no reset discards the last octets (RFC 9112 §9.6).
+        """Close in stages: half-close, drain, close, so that no reset discards our last octets (RFC 9112 §9.6).
 
-        A peer that goes on sending is waited for while it is fast enough, up to `LINGER_SECONDS`.
+        The drain continues while the peer sends fast enough (`LINGER_WINDOW_OCTETS`), up to `LINGER_SECONDS`.
 
         Cancellation: the socket is closed; octets in flight may be lost.
         """
@@ -288,7 +289,7 @@ class Connection:
             self._close_socket()
 
     async def _still_sends(self) -> bool:
-        """Read and drop for one window; say whether the peer sent enough for another window."""
+        """Read and drop octets for one window; say whether the peer sent enough to continue."""
         dropped = 0
         with trio.move_on_after(LINGER_WINDOW_SECONDS):
             while count := await self._drop():
@@ -297,7 +298,7 @@ class Connection:
         return dropped >= LINGER_WINDOW_OCTETS and self._may_linger()
 
     async def _drop(self) -> int:
-        """Read once and drop it, as it is on the wire; return how many octets that was, 0 at the FIN."""
+        """Receive once and drop the octets; return how many there were on the wire, 0 at the FIN."""
         if self.tls is None:
             return len(await self._receive())
         try:
@@ -308,7 +309,7 @@ class Connection:
         return got
 
     def reset(self) -> None:
-        """Close at once with a reset, so that the peer cannot take what it has for the whole."""
+        """Reset the connection, so that the peer cannot take what it has received for complete."""
         if self._socket is None or self._socket.fileno() < 0:
             return
         with suppress(OSError):
@@ -316,18 +317,18 @@ class Connection:
         self._close_socket()
 
     def is_quiet(self) -> bool:
-        """Say whether the connection is open and nothing has come that was not read: no octet, FIN or reset."""
+        """Say whether the connection is open and has nothing to read: no octet, FIN or reset."""
         if self._socket is None or self._socket.fileno() < 0 or self.leftover:
             return False
         if self.tls is None:
             return not _is_readable(self._socket.fileno())
         try:
-            return self.tls.read_into(_RECEIVED.view) is None  # a ticket is read by that, and is no octet of HTTP
+            return self.tls.read_into(_RECEIVED.view) is None  # this also processes session tickets, which are not HTTP
         except OSError:
             return False
 
     def close_nowait(self) -> None:
-        """Close at once; what has been sent is still delivered, unless the peer goes on sending (RFC 9112 §9.6)."""
+        """Close at once; octets sent are still delivered, unless the peer sends more octets (RFC 9112 §9.6)."""
         if self.tls is not None:
             self.tls.end_sending_nowait()
         self._close_socket()
@@ -339,10 +340,10 @@ class Connection:
             self._socket.close()
 
     def _drop_empty_lines(self) -> None:
-        """Drop what may stand before a head: nothing before a response."""
+        """Drop empty lines that may precede a head; none may precede a response."""
 
     async def _receive_head(self, *, is_request: bool) -> bytes | None:
-        """Return one whole head; None when the peer closed before its first octet."""
+        """Return one whole head; None if the peer closed the connection first."""
         searched = 0
         while True:
             self._drop_empty_lines()
@@ -355,7 +356,7 @@ class Connection:
                 return None
 
     def _take_head(self, end: int) -> bytes:
-        """Take a head out of `leftover`, and clear the old buffer: it may hold credentials."""
+        """Remove a head from `leftover`, and clear the old buffer, as it may contain credentials."""
         held = self.leftover
         head = bytes(memoryview(held)[:end])
         self.leftover = held[end:]

@@ -1,10 +1,10 @@
 """Cheap deadlines, for waits that rarely time out.
 
-trio keeps the deadlines of its scopes in a heap, and each change costs a push; an exchange makes several. These
-deadlines are seconds and minutes long: they are kept in one dictionary for each duration, in the order in which they
-expire, and one task checks the first of each periodically.
+trio keeps the deadlines of its scopes in a heap, and each change of one is a push; an exchange makes several. The
+deadlines here have durations of seconds or minutes. All of one duration are in one dictionary, in the order in which
+they expire, and one task checks the first of each dictionary periodically.
 
-The rule here: a deadline is noticed late by at most an eighth of its duration, and never early.
+The rule here: a deadline is never enforced early, and late by at most an eighth of its duration.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PART: Final = 8  # checks in the shortest duration in use
 
 
 class Deadlines:
-    """Deadlines by key; `run` must be going."""
+    """Deadlines by key; enforced while `run` runs."""
 
     def __init__(self) -> None:
         self._of_length: dict[float, dict[object, tuple[float, Callable[[], object]]]] = {}
@@ -30,7 +30,7 @@ class Deadlines:
         self._sleep = trio.CancelScope()
 
     def set(self, key: object, seconds: float, on_due: Callable[[], object]) -> None:
-        """Call `on_due` in so many seconds, on trio's clock, unless `lift` comes first; a key has one deadline."""
+        """Call `on_due` after so many seconds on trio's clock, unless `lift` is called; replaces the key's deadline."""
         self.lift(key)
         if seconds == math.inf:
             return
@@ -41,13 +41,13 @@ class Deadlines:
         self._length_of[key] = seconds
 
     def lift(self, key: object) -> None:
-        """Forget a deadline, if there is one."""
+        """Remove the key's deadline, if it has one."""
         seconds = self._length_of.pop(key, None)
         if seconds is not None:
             del self._of_length[seconds][key]
 
     def _begin(self, seconds: float) -> dict[object, tuple[float, Callable[[], object]]]:
-        """Return a dictionary for deadlines of a new duration; settings have few of them."""
+        """Return a new dictionary for deadlines of one duration; there are few durations, as they are settings."""
         every = max(_FASTEST_SECONDS, seconds / _PART)
         if every < self._every:
             self._every = every
@@ -55,7 +55,7 @@ class Deadlines:
         return self._of_length.setdefault(seconds, {})
 
     async def run(self) -> None:
-        """Call what is due until cancelled."""
+        """Call the `on_due` of deadlines that have expired, until cancelled."""
         while True:
             with trio.CancelScope() as self._sleep:
                 await trio.sleep(self._every)

@@ -1,7 +1,7 @@
 """Open a connection to a server: names, TCP and Unix sockets, TLS.
 
-The rule here: every way in which it can fail becomes one `DialError` with a kind and one clear line; no
-`OSError`, `gaierror` or `SSLError` leaves this file.
+The rule here: every failure becomes a `DialError` with a kind and one clear line; no `OSError`, `gaierror` or
+`SSLError` leaves this file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 DialErrorKind: TypeAlias = Literal["dns", "refused", "unreachable", "timeout", "tls", "files"]
 
-CONNECT_SECONDS: Final = 10.0  # a SYN is sent three more times in that (Linux: 1, 3, 7 s)
+CONNECT_SECONDS: Final = 10.0  # enough for three repeats of a SYN (Linux: after 1, 3, 7 s)
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 class DialError(ChunkwireError):
-    """No connection could be opened; `kind` says which step failed."""
+    """No connection could be opened; `kind` is the step that failed."""
 
     def __init__(self, kind: DialErrorKind, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class Url:
 
     @property
     def authority(self) -> bytes:
-        """The value of Host: the port is left out where it is the scheme's own (RFC 9110 §7.2)."""
+        """The value of Host, without the scheme's default port (RFC 9110 §7.2)."""
         host = f"[{self.host}]" if ":" in self.host else "localhost" if self.is_unix else self.host
         return (host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
@@ -79,9 +79,9 @@ _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 
 
 def parse_url(text: str) -> Url:
-    """Return the parts of a URL; `http://` may be left out, and `:8081/sse` means localhost.
+    """Return the parts of a URL; `http://` may be omitted, and `:8081/sse` means localhost.
 
-    `unix:PATH` and `http+unix://PATH/target`, the path percent-encoded, name a Unix socket.
+    `unix:PATH` and `http+unix://PATH/target` (PATH percent-encoded) name a Unix socket.
 
     Raises:
         LocalError: one line that names what is wrong.
@@ -110,7 +110,7 @@ def parse_url(text: str) -> Url:
 
 
 def _encode_target(target: str) -> bytes:
-    """Percent-encode what no target may contain, `%` without two hex digits included (RFC 3986 §2.1, §3.3)."""
+    """Percent-encode octets that no target may contain, and `%` without two hex digits (RFC 3986 §2.1, §3.3)."""
     if not target.startswith("/"):
         target = "/" + target
     return _NOT_IN_A_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target.encode("utf-8", "surrogateescape"))
@@ -124,17 +124,17 @@ async def dial(
     timeout: float = CONNECT_SECONDS,
     limits: HeadLimits = DEFAULT_HEAD_LIMITS,
 ) -> ClientConnection:
-    """Connect to a server as `dial_stream` does, and return the connection as HTTP has it."""
+    """Connect to a server, as `dial_stream`, and return the client's end of the connection."""
     return ClientConnection(await dial_stream(host, port, tls=tls, timeout=timeout), limits=limits)
 
 
 async def dial_stream(
     host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = CONNECT_SECONDS
 ) -> trio.abc.Stream:
-    """Connect to a server, and shake hands where `tls` is given; else it is a `trio.SocketStream`.
+    """Connect to a server; return a `TlsStream` after the handshake if `tls` is given, else a `trio.SocketStream`.
 
     Args:
-        timeout: seconds for everything: name, TCP and TLS.
+        timeout: seconds for name, TCP and TLS together.
 
     Raises:
         DialError: with the step that failed.
@@ -158,7 +158,7 @@ async def dial_stream(
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
-    """Connect without trio's Happy Eyeballs where the host is an address (a third of the cost)."""
+    """Connect; without trio's Happy Eyeballs if the host is an address (a third of the cost)."""
     if host.startswith("/"):
         return await trio.open_unix_socket(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

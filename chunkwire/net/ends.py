@@ -1,7 +1,7 @@
-"""The two ends of an HTTP/1.1 connection: requests in and response heads out, or the other way round.
+"""The two ends of an HTTP/1.1 connection: the server's and the client's.
 
-The rule here: of a request head, an end keeps the few facts that its response depends on (`Asked`), and nothing else.
-What heads mean is for `heads` and `seam`, how they are written for `writer`.
+The rule here: of a request head, an end keeps only the facts that the response head depends on (`Asked`). `heads` and
+`seam` interpret heads, `writer` writes them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
 
 
 class IncompleteHead(ChunkwireError):
-    """The peer closed before or inside a response head; `octets` is what came of it."""
+    """The peer closed the connection before or inside a response head; `octets` is the part that came."""
 
     def __init__(self, octets: bytes) -> None:
         got = f"{len(octets)} octets of a head" if octets else "nothing"
@@ -37,10 +37,10 @@ class ServerConnection(Connection):
     """The server's end: requests in, response heads out.
 
     Attributes:
-        scheme: of its requests' targets: `http`, or `https` over TLS.
+        scheme: of the requests' targets: `http`, or `https` over TLS.
 
     Args:
-        bare_lf: True answers heads whose lines end in LF alone (people type them); False refuses.
+        bare_lf: accept heads whose lines end in LF alone, as people type them; False refuses them.
         may_linger: see `Connection`.
     """
 
@@ -58,12 +58,12 @@ class ServerConnection(Connection):
         self._asked: Asked | None = None
 
     async def receive_request(self) -> Request | None:
-        """Return the next request head, see `seam.judge_request`; None when the peer closed before a first octet.
+        """Return the next request head (see `seam.judge_request`); None if the peer closed the connection first.
 
-        There is no deadline here: put a total one around the call.
+        This has no deadline; the caller must set one.
 
         Raises:
-            HeadError: what to answer. Nothing more may be read from this connection after it.
+            HeadError: with the status to answer. Nothing more may be read from this connection.
         """
         self._asked = None
         head: bytes | None = b""
@@ -81,7 +81,7 @@ class ServerConnection(Connection):
         return None
 
     def has_whole_head(self) -> bool:
-        """Say whether `receive_request` has nothing to wait for."""
+        """Say whether a whole head has been received, so that `receive_request` does not wait."""
         self._drop_empty_lines()
         return find_head_end(self.leftover, 0) is not None
 
@@ -104,11 +104,11 @@ class ServerConnection(Connection):
 
 
 class ClientConnection(Connection):
-    """The client's end: one request head out, response heads in.
+    """The client's end: a request head out, response heads in.
 
     Attributes:
         keeps_head: keep the octets of the latest response head, for records.
-        latest_head: these octets; None where they are not kept.
+        latest_head: these octets; None if they are not kept.
     """
 
     keeps_head = False
@@ -122,10 +122,10 @@ class ClientConnection(Connection):
         return self._has_head or bool(self.leftover)
 
     async def send_request(self, request: Request, body: bytes = b"") -> None:
-        """Send a request head; see `writer.write_request`. A checkpoint only where the kernel does not take it at once.
+        """Send a request head; see `writer.write_request`. A checkpoint only if the kernel does not take all octets.
 
         Args:
-            body: the start of the body, sent with the head in one send.
+            body: the start of the body, sent in the same system call as the head.
 
         Cancellation: as `send_all`.
         """
@@ -142,8 +142,8 @@ class ClientConnection(Connection):
         """Return the next response head: a 1xx (status under 200; call again) or the final one.
 
         Raises:
-            HeadError: the head is out of the grammar, or a 101 that was not asked for.
-            IncompleteHead: the peer closed first.
+            HeadError: the head is malformed, or a 101 that the request did not ask for.
+            IncompleteHead: the peer closed the connection first.
             LocalError: no request was sent.
         """
         if self._asked is None:

@@ -1,8 +1,8 @@
-"""Message heads as values, and what RFC 9112 makes of them.
+"""Message heads as values, their checks, and the framing that they declare (RFC 9112).
 
-The rule here: a head is judged by its octets. h11 0.16 accepts fifteen things that a gateway must not (bare LF, folded
-lines, control octets, `Transfer_Encoding`, two lengths …); each is refused here with a rule name and the status that
-RFC 9110 gives for it. Pure: no I/O, no h11.
+The rule here: the octets of a head are checked. h11 0.16 accepts fifteen things that a gateway must not accept (bare
+LF, folded lines, control octets, `Transfer_Encoding`, two lengths …); each is refused here with a rule name and the
+status of RFC 9110. Pure: no I/O, no h11.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 Field: TypeAlias = tuple[bytes, bytes]
 
-# Methods whose requests may be sent again: the effect of several is that of one (RFC 9110 §9.2.2).
+# Methods whose requests may be repeated: several have the same effect as one (RFC 9110 §9.2.2).
 IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 
 # Field-value octets (RFC 9110 §5.5) are HTAB, SP, VCHAR and obs-text. No CTL, no DEL.
 _FIELD_LINE = re.compile(TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n")
-# Of lines that are in the grammar: the name, and the value without the blanks around it (RFC 9112 §5.1).
+# Of a valid field line: the name, and the value without the blanks around it (RFC 9112 §5.1).
 _NAME_AND_VALUE = re.compile(rb"([^:]++):[\t ]*+((?>(?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?))[\t ]*+\r?\n")
 _FIELD_BLOCK = re.compile(rb"(?>(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r?\n)*)\r?\n")
 
-# request-line = method SP request-target SP HTTP-version (RFC 9112 §3). Which octets a target has is for `targets`.
+# request-line = method SP request-target SP HTTP-version (RFC 9112 §3). `targets` checks the octets of a target.
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r?\n")
-# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). Old servers leave out the SP before an
-# absent reason: that is accepted here, and never written.
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). Old servers omit the SP if there is no
+# reason: this is accepted, and never written.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -43,13 +43,13 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _CONTENT_LENGTH = re.compile(rb"0|[1-9]\d{0,17}")
 # transfer-coding = token *( OWS ";" OWS transfer-parameter )           RFC 9112 §7
 # transfer-parameter = token BWS "=" BWS ( token / quoted-string ). An empty member is refused, though a recipient
-# should pass over a few (RFC 9110 §5.6.1.2): where hops read such a list in two ways, they frame the body in two ways.
+# should ignore a few (RFC 9110 §5.6.1.2): two hops that read such a list differently would frame the body differently.
 _PARAMETER = rb"[\t ]*+;[\t ]*+%b[\t ]*+=[\t ]*+(?:%b|%b)" % (TOKEN, TOKEN, QUOTED_STRING)
 _CODING = re.compile(rb"%b(?>(?:%b)*)" % (TOKEN, _PARAMETER))
 _CODINGS = re.compile(rb"(?:%b)(?>(?:[\t ]*+,[\t ]*+(?:%b))*)" % (_CODING.pattern, _CODING.pattern))
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
-# Servers that map names to environment variables read `Transfer_Encoding` as Transfer-Encoding.
+# Servers that map field names to environment variables read `Transfer_Encoding` as Transfer-Encoding.
 _LOOK_ALIKES: Final = (b"transfer_encoding", b"content_length")
 
 
@@ -59,7 +59,7 @@ class HeadError(ChunkwireError):
     Attributes:
         status: what a server answers (400, 414, 421, 431, 501, 505). A gateway answers 502 for an upstream's head.
         rule: a stable kebab-case name.
-        first_line: what was received of the start-line, see `unread`.
+        first_line: the part of the start-line that was received, see `unread`.
     """
 
     def __init__(self, status: int, rule: str, message: str) -> None:
@@ -70,7 +70,7 @@ class HeadError(ChunkwireError):
 
 
 class BodyKind(enum.Enum):
-    """How the end of a body is known (RFC 9112 §6.3)."""
+    """How the end of a body is found (RFC 9112 §6.3)."""
 
     NONE = "none"
     CHUNKED = "chunked"
@@ -80,7 +80,7 @@ class BodyKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Which framing a body has; `length` in octets for LENGTH only."""
+    """The framing of a body; `length` in octets, for LENGTH only."""
 
     kind: BodyKind
     length: int | None = None
@@ -95,12 +95,12 @@ class Framing:
 
     @property
     def is_empty(self) -> bool:
-        """No body octet will come."""
+        """The body has no octets."""
         return self.kind is BodyKind.NONE or (self.kind is BodyKind.LENGTH and not self.length)
 
 
 class _Fields:
-    """What requests and responses share: field lines in order, names in the case that was received."""
+    """The common part of requests and responses: field lines in order, names in the case received."""
 
     __slots__ = ()
     version: bytes
@@ -109,7 +109,7 @@ class _Fields:
 
     @property
     def by_name(self) -> Mapping[bytes, Sequence[bytes]]:
-        """The values of same-name lines in their order, by name in lower case: made once, on first use."""
+        """The values of lines of one name in their order, by name in lower case; made at the first use."""
         by_name = self._by_name
         if by_name is None:
             by_name = {}
@@ -123,7 +123,7 @@ class _Fields:
         return (self._by_name or self.by_name).get(name, ())
 
     def get(self, name: bytes) -> bytes | None:
-        """Return the value of a field, same-name lines joined by `, `; None when absent. `name` is lower case."""
+        """Return the value of a field, lines of one name joined by `, `; None if absent. `name` is lower case."""
         values = (self._by_name or self.by_name).get(name)
         return b", ".join(values) if values else None
 
@@ -133,12 +133,12 @@ class _Fields:
         return [token.strip(b" \t").lower() for token in value.split(b",") if token.strip(b" \t")] if value else []
 
     def has_token(self, name: bytes, token: bytes) -> bool:
-        """Say whether a list field holds this token (compared in lower case)."""
+        """Say whether a list field contains this token, given in lower case."""
         return token in self.tokens(name)
 
     @property
     def keeps_alive(self) -> bool:
-        """The connection may serve another request after this one (RFC 9112 §9.3; never HTTP/1.0)."""
+        """The connection may be used for another request (RFC 9112 §9.3); never with HTTP/1.0."""
         return self.version != b"1.0" and not self.has_token(b"connection", b"close")
 
 
@@ -180,7 +180,7 @@ def is_event_stream(head: Response) -> bool:
 
 
 def find_head_end(buffer: bytearray, start: int) -> int | None:
-    """Return the offset just past the empty line that ends a head, or None. Searching may start at `start`."""
+    """Return the offset after the empty line that ends a head, or None; octets before `start` were searched already."""
     found = _HEAD_END.search(buffer, max(0, start - 3))
     return found.end() if found else None
 
@@ -189,7 +189,8 @@ def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: boo
     """Refuse a head that cannot become valid, without waiting for its end (RFC 9112 §2.2, §3).
 
     Raises:
-        HeadError: 400 for octets that are no HTTP, 414 or 501 for an endless start-line, 431 for an endless head.
+        HeadError: 400 for octets that are not HTTP, 414 or 501 for a start-line that is too long, 431 for a head that
+            is.
     """
     line_end = buffer.find(b"\n")
     if line_end < 0:
@@ -201,13 +202,13 @@ def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: boo
 
 
 def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bool) -> None:
-    """Refuse a whole head, which ends with its empty line, for what h11 would accept.
+    """Refuse a whole head, with its empty line, that h11 would accept and a gateway must not.
 
     Args:
-        bare_lf: True takes LF alone as the end of every line where it ends the start-line; False refuses it.
+        bare_lf: if LF alone ends the start-line, accept it at the end of every line; False refuses it.
 
     Raises:
-        HeadError: with the status of RFC 9112 and RFC 9110 for the first fault found.
+        HeadError: for the first fault found, with the status of RFC 9112 or RFC 9110.
     """
     line_end = head.index(b"\n") + 1
     _check_start_line(head[:line_end], limits, is_request=is_request)
@@ -221,7 +222,7 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
 
 
 def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
-    """Refuse a head in which some lines end in LF and some in CRLF: two parsers would split it in two ways."""
+    """Refuse a head in which some lines end in LF and others in CRLF: two parsers may split it differently."""
     if bare_lf and not start_line.endswith(b"\r\n"):
         if (at := head.find(b"\r\n")) >= 0:
             message = f"expected LF at the end of each line, as the first line has it, got CRLF at {at}"
@@ -233,7 +234,7 @@ def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
 
 def _check_unfinished_line(buffer: bytearray, limits: HeadLimits, *, is_request: bool) -> None:
     if is_request and buffer == b"\r":
-        return  # perhaps half of an empty line, which the caller drops
+        return  # may become an empty line, which the caller drops
     if buffer and not re.match(TCHAR, buffer):
         got = name_protocol(bytes(buffer[:64])) or quoted(bytes(buffer[:16]))
         raise HeadError(400, "not-http", f"expected an HTTP/1.1 message, got {got}")
@@ -259,7 +260,7 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
 
 
 def _around_control(line: bytes) -> str:
-    """Return a refused line for a message, from 40 octets before its first control octet."""
+    """Return a refused line for a message; from 40 octets before its first control octet, if it has one."""
     found = re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line)
     start = max(0, found.start() - 40) if found else 0
     return ("…" if start else "") + quoted(line[start:])
@@ -280,7 +281,7 @@ def _too_large(limits: HeadLimits) -> HeadError:
 
 
 def _bad_field_line(head: bytes, start: int) -> HeadError:
-    """Return the error for the first field line that is out of the grammar (RFC 9112 §5)."""
+    """Return the error for the first malformed field line (RFC 9112 §5)."""
     while found := _FIELD_LINE.match(head, start):
         start = found.end()
     end = head.index(b"\n", start)
@@ -301,22 +302,22 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
 
 
 def read_request(head: bytes) -> Request:
-    """Return the request of a head that `check_head` has passed, its fields as written."""
+    """Return the request of a head that `check_head` accepts, with its fields as written."""
     found = _REQUEST_LINE.match(head)
     assert found
-    return Request(found[1], found[2], _spoken(found[4]), tuple(_NAME_AND_VALUE.findall(head, found.end())))
+    return Request(found[1], found[2], _known_version(found[4]), tuple(_NAME_AND_VALUE.findall(head, found.end())))
 
 
 def read_response(head: bytes) -> Response:
-    """Return the response of a head that `check_head` has passed, its fields as written."""
+    """Return the response of a head that `check_head` accepts, with its fields as written."""
     found = _STATUS_LINE.match(head)
     assert found
     fields = tuple(_NAME_AND_VALUE.findall(head, found.end()))
-    return Response(int(found[3]), found[4] or b"", _spoken(found[2]), fields)
+    return Response(int(found[3]), found[4] or b"", _known_version(found[2]), fields)
 
 
-def _spoken(minor: bytes) -> bytes:
-    """Return the version to act on: HTTP/1.9 is handled as 1.1 (RFC 9110 §2.5)."""
+def _known_version(minor: bytes) -> bytes:
+    """Return the version that a message is handled as: HTTP/1.9 as 1.1 (RFC 9110 §2.5)."""
     return b"1.0" if minor == b"0" else b"1.1"
 
 
@@ -337,7 +338,7 @@ def request_framing(request: Request) -> Framing:
 def response_framing(response: Response, method: bytes) -> Framing:
     """Return the framing of a response body (RFC 9112 §6.3); `method` is the request's.
 
-    A response that has no body by its status, or by its request's method, has none whatever its codings are (rule 1).
+    If the status or the request's method rules out a body, there is none, whatever the codings are (rule 1).
 
     Raises:
         HeadError: as `request_framing`; and for a 1xx that carries Transfer-Encoding (RFC 9112 §6.1).
@@ -368,7 +369,7 @@ def _framing_fields(head: Request | Response) -> tuple[Sequence[bytes], int | No
 
 
 def _check_codings(codings: Sequence[bytes], length: int | None, version: bytes) -> None:
-    """Refuse all but `chunked` alone; several lines are one list (RFC 9110 §5.3)."""
+    """Refuse any codings other than `chunked` alone; several lines are one list (RFC 9110 §5.3)."""
     value = b", ".join(codings)
     if version == b"1.0":
         raise HeadError(400, "coding-in-http-1.0", "expected no Transfer-Encoding in an HTTP/1.0 message")

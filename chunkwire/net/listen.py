@@ -1,7 +1,7 @@
-"""Accept connections, and drain.
+"""Listen, accept connections, and drain.
 
-The rule here: one task a connection, and an exception that it raises ends that connection alone and is logged; with
-trio's own `serve_listeners` it ends the server. Out of descriptors, the accept loop pauses; it neither spins nor ends.
+The rule here: each connection has a task. An exception in it is logged and ends only that connection; with trio's
+`serve_listeners` it would end the server. If no descriptor is left, the accept loop pauses.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ServedStream: TypeAlias = trio.SocketStream | TlsStream
 Handler: TypeAlias = Callable[[ServedStream], Awaitable[None]]
 PlainHandler: TypeAlias = Callable[[trio.SocketStream], Awaitable[None]]
 
-BACKLOG: Final = 8192  # connections the kernel may hold for us; as flushmeter's peers are set, capped by somaxconn
-MAX_CONNECTIONS: Final = 20_000  # at a few KiB each when idle, and twice that many descriptors
-GRACE_SECONDS: Final = 10.0  # how long streams may go on after SIGTERM (Docker kills after 10 s)
-# A peer that vanished sends no FIN, and a silent stream writes nothing: after two minutes the kernel ends it
+BACKLOG: Final = 8192  # connections that the kernel queues for us, at most net.core.somaxconn
+MAX_CONNECTIONS: Final = 20_000  # a few KiB each when idle; a relayed stream takes two descriptors
+GRACE_SECONDS: Final = 10.0  # how long streams may continue after SIGTERM (Docker kills after 10 s)
+# A peer that vanished sends no FIN, and a silent stream writes nothing: the kernel ends it after two minutes
 # (RFC 9293 §3.8.4; nginx: so_keepalive, off by default).
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_GAP_SECONDS, KEEPALIVE_PROBES = 60, 15, 4
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # before the next accept when no descriptor is left (trio: 100 ms, nginx: 500 ms)
@@ -47,7 +47,7 @@ _HOST_ALONE: Final = re.compile(r"\[[0-9a-fA-F:.%\w]+\]|\d+(?:\.\d+){3}|[a-zA-Z]
 
 
 class ListenError(ChunkwireError):
-    """An address that cannot be bound; `is_taken` where another socket has it."""
+    """An address cannot be bound; `is_taken` if another socket has it."""
 
     def __init__(self, message: str, *, is_taken: bool = False) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class ListenError(ChunkwireError):
 
     @classmethod
     def from_os(cls, address: Address, error: OSError | UnicodeError) -> ListenError:
-        """Return the error for an error of the system; a UnicodeError is a name that IDNA refuses."""
+        """Translate an error of the system; a UnicodeError means a name that IDNA refuses."""
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no domain name"
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         return cls(f"cannot listen on {address}: {reason.lower()}", is_taken=is_taken)
@@ -74,7 +74,7 @@ class Address:
         return self.host.startswith("/")
 
     def url(self, scheme: str = "http") -> str:
-        """Return its URL; a Unix socket has none that all clients take."""
+        """Return its URL; for a Unix socket, which has none that all clients accept, `unix:PATH`."""
         return str(self) if self.is_unix else f"{scheme}://{self}"
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     """Return the address that HOST:PORT, [IPV6]:PORT, :PORT, PORT or unix:PATH names; without a host, loopback.
 
     Args:
-        default_port: of HOST or [IPV6] alone; None: a port must be given.
+        default_port: for HOST or [IPV6] alone; None requires a port.
 
     Raises:
         LocalError: one line that names what is wrong.
@@ -97,7 +97,7 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
     if default_port is not None and _HOST_ALONE.fullmatch(text.strip()):
         return Address(text.strip().strip("[]"), default_port)
     host, colon, port = text.strip().rpartition(":")
-    # Users mean every address by `*`; getaddrinfo takes it for loopback.
+    # Users who write `*` mean every address; getaddrinfo takes it for loopback.
     if "/" in host or host == "*" or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise LocalError(f"expected HOST:PORT, :PORT, PORT (0 to 65535) or unix:PATH, got {text!r}")
     if colon and ":" in host and not (host.startswith("[") and host.endswith("]")):
@@ -106,11 +106,11 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
 
 
 async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[ServedListener]:
-    """Bind and listen on every address that the host name has, but for those that this machine lacks.
+    """Listen on every address of the host name, except those that this machine lacks.
 
     Raises:
         ListenError: one line with the address and the reason.
-        LocalError: text that `parse_address` does not take.
+        LocalError: a text that `parse_address` refuses.
     """
     if isinstance(address, str):
         address = parse_address(address)
@@ -129,7 +129,7 @@ async def open_listeners(address: Address | str, *, reuse_port: bool = False) ->
                 if error.errno not in _LACKING or (n == len(unique) and not listeners):
                     raise
             if address.port == 0 and listeners:
-                break  # each family would get a port of its own
+                break  # the next family would get another port
     except (OSError, UnicodeError) as error:
         for listener in listeners:
             await listener.aclose()
@@ -149,7 +149,7 @@ async def _open_unix(address: Address, *, reuse_port: bool) -> ServedListener:
 async def _listen(family: socket.AddressFamily, where: object, *, reuse_port: bool) -> trio.SocketListener:
     sock = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Windows lets SO_REUSEADDR take an address that is in use; elsewhere it takes one whose last user has ended.
+        # On Windows SO_REUSEADDR takes over an address in use; elsewhere only one whose last user has ended.
         only_us = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if only_us is None else only_us, 1)
         _set_keepalive(sock)
@@ -177,16 +177,16 @@ def share_port(sock: socket.socket | trio.socket.SocketType) -> None:
 
 
 def _set_keepalive(sock: trio.socket.SocketType) -> None:
-    """Let the kernel find peers that vanished; accepted sockets inherit it."""
+    """Let the kernel detect peers that vanished; accepted sockets inherit the options."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system's own times, hours
+    if hasattr(socket, "TCP_KEEPIDLE"):  # else the system's times apply, which are hours
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_GAP_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
 
 
 def bound_addresses(listeners: Sequence[ServedListener]) -> list[Address]:
-    """Return where the listeners are really bound."""
+    """Return the addresses that the listeners are bound to, with the actual ports."""
     names = [listener.socket.getsockname() for listener in listeners]
     return [Address(name, 0) if isinstance(name, str) else Address(name[0], name[1]) for name in names]
 
@@ -203,12 +203,12 @@ def raise_file_limit() -> None:
 
 
 class Drain:
-    """Graceful shutdown: set once; idle connections end at once, busy ones get a grace time.
+    """Graceful shutdown: once started, idle connections end at once, and others get a grace time.
 
-    A handler begins no other exchange once `is_started`; `wait_next` waits for one.
+    After the start, handlers begin no other exchange; `wait_next` then returns False.
 
     Attributes:
-        deadlines: of the waits for next requests, run by `serve_connections`.
+        deadlines: of the waits for requests; `serve_connections` runs them.
     """
 
     def __init__(self) -> None:
@@ -223,11 +223,11 @@ class Drain:
         return self._started.is_set()
 
     def may_linger(self) -> bool:
-        """Say whether a connection that ends may wait for a client that still sends: not in a drain."""
+        """Say whether a connection may be closed in stages (`Connection.close`) for long: not during a drain."""
         return not self.is_started
 
     def start(self) -> None:
-        """Begin to drain; idempotent."""
+        """Start the drain; idempotent."""
         self._started.set()
         for connection in self._idle:
             connection.wake()
@@ -236,7 +236,7 @@ class Drain:
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Cancel the with block when a drain begins or has begun."""
+        """Cancel the with block when the drain starts, or at once if it has started."""
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
             if self.is_started:
@@ -251,10 +251,9 @@ class Drain:
         await self._started.wait()
 
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
-        """Wait for the first octets of the next request; False when the peer closed instead.
+        """Wait for the first octets of the next request; False if the peer closed the connection.
 
-        False too after `timeout` seconds, or when a drain begins (not for a stream that is no socket), unless octets
-        have come by then.
+        Also False after `timeout` seconds, and when the drain starts (only for sockets), unless octets came first.
         """
         if connection.leftover:
             return True
@@ -272,7 +271,7 @@ class Drain:
 async def drain_on_signal(
     drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Start the drain on the first SIGTERM; on a second one cancel `stop`. Started once it listens for them."""
+    """Start the drain at the first SIGTERM; cancel `stop` at the second. Started once the handler is installed."""
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:
@@ -291,12 +290,12 @@ async def serve_connections(
     grace: float = GRACE_SECONDS,
     max_connections: int = MAX_CONNECTIONS,
 ) -> None:
-    """Serve connections until the drain is over: all ended, or `grace` seconds after it began.
+    """Serve connections until the drain is over: all have ended, or `grace` seconds have passed since its start.
 
-    At `max_connections` the kernel's backlog holds the next ones. What still runs after the grace time is cancelled: a
-    stream is then cut, without a last-chunk.
+    At `max_connections` further ones wait in the kernel's backlog. Connections that remain after the grace time are
+    cancelled: their streams are cut, without a last-chunk.
 
-    Cancellation: closes the listeners and every connection.
+    Cancellation: closes the listeners and all connections.
     """
     places = trio.CapacityLimiter(max_connections)
     async with trio.open_nursery() as beside:
@@ -314,9 +313,9 @@ async def serve_connections(
 
 
 def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
-    """Return a handler that shakes hands with a client first; one that sends no TLS gets a 400.
+    """Return a handler that performs the TLS handshake first; a client that sends no TLS gets a 400.
 
-    A drain ends handshakes at once, as no exchange would follow them.
+    A drain cancels handshakes, as no exchange may follow.
     """
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -363,7 +362,7 @@ async def _accept(
             try:
                 stream = await listener.accept()
             except OSError as error:
-                # Out of descriptors or memory: trio itself ignores an error of one connection alone (accept(2)).
+                # No descriptors or memory are left. Errors of single connections are ignored by trio (accept(2)).
                 places.release_on_behalf_of(place)
                 logger.warning("accept: %s; pausing %g s", error.strerror, ACCEPT_PAUSE_SECONDS)
                 await trio.sleep(ACCEPT_PAUSE_SECONDS)

@@ -1,9 +1,9 @@
-"""Carry one body from one connection to another.
+"""Relay one body from one connection (the source) to another (the sink).
 
-The rule here: receive, scan, send what the scanner approved, hold the rest, and only then receive again. So what was
-sent is always a prefix of some valid body, a slow sink stops the source, and at most one read and the held octets are
-kept. No head is read or written here, and no end of a body is made up: a body that cannot be completed raises, and the
-caller decides how to abort.
+The rule here: receive, scan, send the octets that the scanner approved, hold the rest, then receive again. So the
+octets sent are always a prefix of some valid body, a slow sink stops reading from the source, and at most one read and
+the held octets are in memory. Heads are not read or written here. The end of a body is never invented: if a body cannot
+be completed, the mover raises, and the caller aborts.
 
 `PlainMover` works on any stream and any platform; `fastmover` has the same interface and passes the same tests.
 """
@@ -31,7 +31,7 @@ class SourceGone(ChunkwireError):
 
 
 class SinkGone(ChunkwireError):
-    """The side that receives the body is gone."""
+    """The side that receives the body closed or reset its connection."""
 
 
 class IdleTimeout(ChunkwireError):
@@ -43,7 +43,7 @@ class SendTimeout(ChunkwireError):
 
 
 class Leaving(enum.Enum):
-    """What a watched peer did; FIN: half-closed (RFC 9112 §9.6) or left, which only the next write shows."""
+    """What a watched peer did. FIN: a half-close (RFC 9112 §9.6), or it left, in which case the next write fails."""
 
     FIN = "fin"
     GONE = "gone"
@@ -53,54 +53,54 @@ OnLeaving: TypeAlias = Callable[[Leaving], None]
 
 
 class Observer(Protocol):
-    """Is called with a body's octets as they are relayed."""
+    """Is called with the octets of a body as they are relayed."""
 
     @property
     def takes_events(self) -> bool:
-        """Whether events are to be built for it: they slow the relay down."""
+        """Whether the mover must build events, which slows it down."""
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Process what may be sent on, before it is.
+        """Process approved octets before they are sent.
 
         Args:
             octets: valid until this returns.
-            events: of these octets, where it takes events.
-            read: number of the receive; several calls may have the same.
+            events: of these octets, if `takes_events`.
+            read: number of the receive; several calls may have the same number.
         """
 
     def sent(self) -> None:
-        """Note that all of it has been handed to the sink's socket."""
+        """Note that all octets received so far have been written to the sink's socket."""
 
 
 class Shaper(Protocol):
-    """Turns the events of a body into other octets: a relay mode that is not exact."""
+    """Turns the events of a body into other octets: a relay mode other than exact."""
 
     @property
     def error(self) -> ChunkwireError | None:
-        """What ends the body once all that `feed` returned has been sent."""
+        """The error that the mover raises once the octets that `feed` returned have been sent."""
 
     @property
     def due(self) -> float | None:
-        """When `flush` must be called, on trio's clock; None while nothing is kept."""
+        """When `flush` must be called, on trio's clock; None if no octets are kept."""
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return what is to be sent now; `b""` keeps all of it."""
+        """Return the octets to send now; the shaper may keep some."""
 
     def flush(self) -> bytes:
-        """Return what has been kept."""
+        """Return the octets that were kept."""
 
 
 class MoveOptions(NamedTuple):
-    """How one body is carried.
+    """How one body is relayed.
 
     Attributes:
-        idle_timeout: seconds without an octet from the source; off by default, as streams may be silent.
+        idle_timeout: seconds without an octet from the source; off by default, as streams may pause.
         send_timeout: seconds without an octet taken by the sink.
-        shape: None carries the octets exactly.
-        preface: octets to send before the body, its head: at once, and in one send with what has come of the body.
-        on_first: called once, when the first octets of the body have been handed to the sink's socket.
-        observe: is called with the octets; None for nobody.
-        note_counts: called with the number of the receive after each scan, before the octets are sent on; for metrics,
+        shape: rewrites the body; None relays the octets unchanged.
+        preface: octets to send before the body, such as the head; sent at once, with the body octets that are there.
+        on_first: called once, when the first octets of the body have been written to the sink's socket.
+        observe: called with the octets; None for no observer.
+        note_counts: called with the number of the receive after each scan, before the octets are sent; for metrics,
             which read the scanner's counters.
     """
 
@@ -117,19 +117,19 @@ EXACT: Final = MoveOptions()
 
 
 class Mover(Protocol):
-    """Carries bodies, any number at a time, and watches for peers that leave, while `run` runs."""
+    """Relays any number of bodies at a time, and watches for peers that leave, while `run` runs."""
 
     async def run(self) -> None:
         """Do the background work of the other methods, until cancelled."""
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
-        """Call `on_leaving` when the peer half-closes or is gone, until `unwatch`. Nothing may be received meanwhile.
+        """Call `on_leaving` at a FIN or reset of the peer, until `unwatch`. Nothing may be received meanwhile.
 
-        Not guaranteed: that a FIN is seen behind unread octets.
+        Not guaranteed: that a FIN behind unread octets is noticed.
         """
 
     def rest(self, connection: Connection) -> None:
-        """Report nothing until the next `watch`; for a connection that stays open, between two exchanges."""
+        """Report nothing until the next `watch`; for a connection between two exchanges."""
 
     def unwatch(self, connection: Connection) -> None:
         """Stop watching; call it before the connection is closed or read by a task."""
@@ -137,37 +137,37 @@ class Mover(Protocol):
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
-        """Carry one body to its end.
+        """Relay one body to its end.
 
         Octets that follow the body are left in `source.leftover`.
 
         Raises:
-            FramingError: the body is out of the grammar; its valid prefix has been sent.
+            FramingError: the body is malformed; its valid prefix has been sent.
             IncompleteBody: the source ended inside the body; its valid prefix has been sent.
             SourceGone: the source was reset.
-            SinkGone: the sink is gone.
+            SinkGone: the sink closed or reset the connection.
             IdleTimeout: nothing came for `idle_timeout`.
             SendTimeout: nothing could be sent for `send_timeout`.
 
-        Cancellation: some of what was received may not have been sent. Not guaranteed: a checkpoint, where all of the
-        body was there already.
+        Cancellation: octets that were received may not have been sent. Not guaranteed: a checkpoint, if the whole body
+        had been received before.
         """
 
 
 class PlainMover:
-    """The reference mover: trio streams, the task that calls it, and a task for each watch."""
+    """The reference mover: it uses trio's streams, runs in the calling task, and has a task for each watch."""
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
         self._watches: dict[Connection, trio.CancelScope] = {}
 
     async def run(self) -> None:
-        """Hold the tasks that watch."""
+        """Run the tasks that watch."""
         async with trio.open_nursery() as self._nursery:
             await trio.sleep_forever()
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
-        """Watch in a task of its own; see `Mover.watch`."""
+        """Watch in a new task; see `Mover.watch`."""
         if self._nursery is not None:
             scope = self._watches[connection] = trio.CancelScope()
             self._nursery.start_soon(_wait_leaving, connection, on_leaving, scope, name=f"watch {connection.peer}")
@@ -182,11 +182,12 @@ class PlainMover:
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
-        """Carry one body; see `Mover.move`."""
+        """Relay one body; see `Mover.move`."""
         try:
             await self._carry(source, sink, scanner, options)
         finally:
-            # What a shaper has kept is valid: it is sent before any abort. Where the sink failed, this raises again.
+            # Octets that a shaper has kept are valid, so they are sent before an abort. Raises again if the sink
+            # failed.
             if options.shape is not None and options.shape.error is None:
                 await _send(sink, options.shape.flush(), options)
 
@@ -205,14 +206,14 @@ class PlainMover:
                     on_first()
                     on_first = None
         finally:
-            source.leftover[:0] = feed.held  # the scanner expects them again, if the caller reads on
+            source.leftover[:0] = feed.held  # if the caller continues, the scanner must be given these octets again
 
 
 async def drop_body(source: Connection, scanner: BodyScanner) -> None:
-    """Receive a body to its end, or to the end of input, and send it nowhere.
+    """Receive a body to its end, or to the end of input, and drop it.
 
     Raises:
-        FramingError: the body is out of the grammar.
+        FramingError: the body is malformed.
         PeerGone: the source was reset.
     """
     feed = Feed(scanner, takes_turns=True)
@@ -237,7 +238,7 @@ async def _wait_leaving(connection: Connection, on_leaving: OnLeaving, scope: tr
 
 
 async def _receive(source: Connection, sink: Connection, options: MoveOptions) -> bytes:
-    """Receive once, flushing a shaper when it is due."""
+    """Receive once; meanwhile flush the shaper when it is due."""
     idle_at = trio.current_time() + options.idle_timeout
     shape = options.shape
     while True:
@@ -254,13 +255,13 @@ async def _receive(source: Connection, sink: Connection, options: MoveOptions) -
 
 
 async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
-    """Send what one receive completed, or what a shaper makes of it; other tasks run between two turns of the feed.
+    """Send the octets that one receive completed, or the shaper's; other tasks run between two turns of the feed.
 
     Raises:
-        FramingError: the body is broken; what came before has been sent.
+        FramingError: the body is malformed; its valid prefix has been sent.
     """
     shape, observe = options.shape, options.observe
-    shaped: list[Event] = []  # a shaper sees what one receive completed in one call
+    shaped: list[Event] = []  # all events of one receive, for one call of the shaper
     while True:
         is_seen = shape is not None or (observe is not None and observe.takes_events)
         events: list[Event] | None = [] if is_seen else None

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 MAX_NAME_OCTETS: Final = 16
-"""With so many octets it is known whether they begin with one of the signatures."""
+"""So many octets are enough to decide whether they begin with one of the signatures."""
 _NAMES: Final = (
     # TLSPlaintext: type, legacy_record_version 3.0 to 3.4                                     RFC 8446 §5.1
     (re.compile(rb"\x16\x03[\x00-\x04]"), "the start of a TLS handshake (https)"),
@@ -35,5 +35,5 @@ _NAMES: Final = (
 
 
 def name_protocol(octets: bytes) -> str | None:
-    """Return what begins with these octets, as words after "got"; None where no signature matches."""
+    """Return the name of the protocol that begins with these octets, for a message after "got"; None if unknown."""
     return next((name for pattern, name in _NAMES if pattern.match(octets)), None)

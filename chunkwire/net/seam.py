@@ -1,8 +1,7 @@
-"""Heads through h11, each once.
+"""Parse each head with h11 as well as by our own rules.
 
-The rule here: this is the only file that imports h11. h11 gets whole heads that our own rules (`heads`) have accepted,
-and no body octet; therefore each head needs an `h11.Connection` of its own. h11 may refuse such a head, and changes
-nothing in it.
+The rule here: this is the only file that imports h11. h11 is given whole heads that `heads` has accepted, and no octet
+of a body; so each head needs a new `h11.Connection`. h11 may refuse a head; its parse result is not used.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from chunkwire.net.targets import settle_target
 from chunkwire.wire.limits import HeadLimits
 
 _CODING_LINE: Final = re.compile(rb"(?<=\n)transfer-encoding:[^\n]*+\n", re.IGNORECASE)
-# h11 takes a 1xx only after a request, and a 101 only after one that asked for an upgrade; ours is checked here.
+# h11 accepts a 1xx only after a request, and a 101 only after one with Upgrade; whether ours had it is checked here.
 _ANY_REQUEST: Final = h11.Request(
     method="GET", target="/", headers=[("Host", "-"), ("Connection", "Upgrade"), ("Upgrade", "-")]
 )
@@ -50,16 +49,16 @@ def judge_response(head: bytes, limits: HeadLimits, *, method: bytes, may_switch
     """Return a response from its head, 1xx included.
 
     Args:
-        method: of the request; HEAD, or any other.
+        method: of the request; only HEAD makes a difference.
         may_switch: the request asked for an upgrade, so a 101 may answer it.
 
     Raises:
-        HeadError: it is out of the grammar, or a 101 that was not asked for.
+        HeadError: the head is malformed, or a 101 that the request did not ask for.
     """
     check_head(head, limits, is_request=False, bare_lf=False)
     response = read_response(head)
     if response_framing(response, method).kind is BodyKind.NONE:
-        head = _CODING_LINE.sub(b"", head)  # it means nothing here (RFC 9112 §6.3), and h11 takes `chunked` only
+        head = _CODING_LINE.sub(b"", head)  # ignored without a body (RFC 9112 §6.3), and h11 accepts only `chunked`
     listener = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_head_octets)
     if response.status == 101 and not may_switch:
         raise HeadError(400, "unsolicited-101", "expected no 101: the request asked for no upgrade")

@@ -1,7 +1,7 @@
-"""Where a request is meant to go: Host and the request-target, judged by their grammars.
+"""Host and request-target of a request: check their grammar, and normalize the target to origin-form.
 
-The rule here: RFC 3986 decides which octets a host and a target have, RFC 9112 §3.2 which forms a target has, and
-RFC 9110 §7.4 whether it is meant for this connection. Pure: no I/O, no h11.
+The rule here: RFC 3986 defines the octets of a host and a target, RFC 9112 §3.2 the forms of a target, and RFC 9110
+§7.4 which requests are misdirected. Pure: no I/O, no h11.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]++")
 def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
     """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2).
 
-    An absolute-form target replaces Host, as §3.2.2 demands; without a path it is `*` to OPTIONS (§3.2.4).
-    `*` itself (OPTIONS) and authority-form (CONNECT) stay. An empty Host stays too: RFC 9112 §3.2 allows it.
+    The host of an absolute-form target replaces Host (§3.2.2). For OPTIONS, such a target without a path becomes `*`
+    (§3.2.4). `*` (OPTIONS), authority-form (CONNECT) and an empty Host, which §3.2 allows, are not changed.
 
     Args:
         scheme: of targets on this connection: `http`, or `https` over TLS.
@@ -104,7 +104,7 @@ def _from_absolute_form(request: Request, scheme: bytes) -> Request:
 
 
 def _check_origin_form(target: bytes) -> None:
-    """Refuse a target that is not valid by RFC 3986; the message has the percent-encoding of the refused octet."""
+    """Refuse a target that RFC 3986 does not allow; the message shows how to percent-encode the refused octet."""
     found = _ORIGIN_FORM.match(target)
     if target == b"*" or (found and found.end() == len(target)):
         return

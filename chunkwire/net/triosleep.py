@@ -1,6 +1,6 @@
-"""What a sleeper needs of Linux and must know of trio: waits to the microsecond, and the epoll set that trio polls.
+"""What `sleeper` needs from Linux and from trio: exact waits, a clock for `trio.run`, and trio's epoll set.
 
-The rule here: when to block, and for what, is the sleeper's. Nothing of trio's is changed.
+The rule here: the sleeper decides when to block and for what. Nothing in trio is changed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class _PollDescriptor(ctypes.Structure):
 
 
 def exact_wait(epoll: select.epoll | None) -> Callable[[float], bool]:
-    """Return a wait for a set: it returns True once something may be ready, False after so many seconds (ppoll(2)).
+    """Return a function that waits for an epoll set: True once it may have an event, False after so many seconds.
 
-    epoll counts milliseconds, ppoll nanoseconds; select(2) takes no descriptor above 1023.
+    It calls ppoll(2), whose timeouts are in nanoseconds; those of epoll are in milliseconds, and select(2) takes no
+    descriptor above 1023.
     """
     if epoll is None:
         return lambda seconds: False
@@ -52,7 +53,7 @@ def exact_wait(epoll: select.epoll | None) -> Callable[[float], bool]:
 
 @contextmanager
 def exact_timers() -> Iterator[None]:
-    """Let this thread's sleeps end within 1 ns of their time, as far as the kernel can, instead of 50 µs (prctl(2))."""
+    """Set the timer slack of this thread to 1 ns in the with block; the default is 50 µs (prctl(2))."""
     prctl = ctypes.CDLL(None).prctl
     slack = prctl(_PR_GET_TIMERSLACK, 0, 0, 0, 0)
     prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -66,23 +67,25 @@ class Sleeps(Protocol):
     """What a `SleeperClock` needs of a sleeper."""
 
     def has_work(self, now: float) -> bool:
-        """Say whether `sleep(0.0)` may find something to serve."""
+        """Say whether `sleep(0.0)` may have work."""
 
     def sleep(self, seconds: float) -> bool:
-        """Serve, at most so long, until trio has something to do; False, at once, where nobody waits for anything."""
+        """Block and serve until trio has work, at most so long; False at once if nothing is waited for."""
 
 
 class SleeperClock(trio.abc.Clock):
-    """A clock for `trio.run` that blocks in place of trio's poll, once there is a sleeper: the cheapest form."""
+    """A clock for `trio.run` that blocks in place of trio's poll once the run has a sleeper: the cheapest form."""
 
     def __init__(self) -> None:
-        self._offset = random.uniform(10_000, 1_000_000)  # as trio's own: its times compare with nothing else
+        self._offset = random.uniform(
+            10_000, 1_000_000
+        )  # as in trio's clock, so that its times are not compared with others
         self._sleeper: Sleeps | None = None
-        self._has_slept = False  # in this turn of trio's loop
+        self._has_slept = False  # in this iteration of trio's loop
 
     @contextmanager
     def sleeping_by(self, sleeper: Sleeps) -> Iterator[None]:
-        """Block by this sleeper in the with block; trio does where its `sleep` returns False."""
+        """Use this sleeper in the with block; if its `sleep` returns False, trio blocks in its own poll."""
         self._sleeper = sleeper
         try:
             yield
@@ -90,10 +93,10 @@ class SleeperClock(trio.abc.Clock):
             self._sleeper = None
 
     def start_clock(self) -> None:
-        """Do nothing: CLOCK_MONOTONIC runs."""
+        """Do nothing, as CLOCK_MONOTONIC always runs."""
 
     def current_time(self) -> float:
-        """Return trio's time. Where trio's loop asks, once an iteration before it runs tasks, serve what is ready."""
+        """Return trio's time. In the call that trio's loop makes in each iteration, first serve what is ready."""
         now = monotonic()
         if self._has_slept:
             self._has_slept = False
@@ -103,7 +106,7 @@ class SleeperClock(trio.abc.Clock):
         return now + self._offset
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Block here where the sleeper waits for anything; trio's own poll then returns at once."""
+        """If the sleeper waits for anything, block here and return 0, so that trio's poll returns at once."""
         seconds = deadline - self._offset - monotonic()
         if self._sleeper is None or not self._sleeper.sleep(seconds):
             return seconds
@@ -112,7 +115,7 @@ class SleeperClock(trio.abc.Clock):
 
 
 def obstacle(clock: trio.abc.Clock) -> str:
-    """Return why a sleeper cannot block in place of this run's poll; nothing where it may be possible."""
+    """Return why a sleeper cannot block in place of this run's poll; "" if it may be possible."""
     if not hasattr(select, "epoll"):
         return "this platform has no epoll"
     if not isinstance(clock, SleeperClock) and type(clock).__name__ != "SystemClock":
@@ -121,7 +124,7 @@ def obstacle(clock: trio.abc.Clock) -> str:
 
 
 def is_run_by_trio() -> bool:
-    """Say whether `trio.run` is among this task's callers: in guest mode it is not, as another loop sleeps there."""
+    """Say whether `trio.run` is among this task's callers; in guest mode it is not, and the host loop blocks."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
@@ -131,16 +134,17 @@ def is_run_by_trio() -> bool:
 
 
 async def find_trio_epoll() -> int | None:
-    """Return the descriptor of the epoll set that this run of trio polls; None where it cannot be known.
+    """Return the descriptor of the epoll set that this run of trio polls; None if it cannot be found.
 
-    The kernel lists what each epoll set watches; trio's is the one that watches what a task of ours waits for.
+    The kernel lists the descriptors that each epoll set watches. A task waits for a probe socket, and trio's set is the
+    one that watches it.
     """
     probe, other = socket.socketpair()
     with probe, other:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.lowlevel.wait_readable, probe, name="probe of trio's epoll set")
             found: list[int] = []
-            for _ in range(3):  # turns until the probe waits; one is enough
+            for _ in range(3):  # iterations until the task waits; one is usually enough
                 await trio.lowlevel.checkpoint()
                 found = found or list(_sets_watching(probe.fileno()))
             nursery.cancel_scope.cancel()
@@ -150,13 +154,13 @@ async def find_trio_epoll() -> int | None:
 def _sets_watching(descriptor: int) -> Iterator[int]:
     """Yield the epoll sets of this process that watch the file behind a descriptor (proc(5), fdinfo).
 
-    A set lists a file under the number it had when it was added: `tfd:`. A file that is closed here and open elsewhere
-    stays listed, while its number may be another file's; the inode, `ino:` in hexadecimal, distinguishes them.
+    A set lists a file by the descriptor number that it was added with (`tfd:`). A file that is closed here and open in
+    another process stays listed, and its number may have been reused; the inode (`ino:`, hexadecimal) tells them apart.
     """
     watched = {"tfd": str(descriptor), "ino": f"{os.fstat(descriptor).st_ino:x}"}.items()
     with suppress(OSError):
         for name in os.listdir("/proc/self/fd"):
-            with suppress(OSError):  # the listing's own descriptor is gone by now
+            with suppress(OSError):  # the descriptor of the listing itself is closed already
                 if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventpoll]":
                     lines = Path(f"/proc/self/fdinfo/{name}").read_text().replace(":", ": ").splitlines()
                     if any(watched <= _fields(line).items() for line in lines):
@@ -170,7 +174,7 @@ def _fields(line: str) -> dict[str, str]:
 
 
 def is_in_task() -> bool:
-    """Say whether a task of trio's is running, and not trio's loop."""
+    """Say whether a trio task is running, and not trio's loop itself."""
     try:
         trio.lowlevel.current_task()
     except RuntimeError:
@@ -179,5 +183,5 @@ def is_in_task() -> bool:
 
 
 def deadline_is_due() -> bool:
-    """Say whether a deadline of trio's has come; other limits on its wait concern tests only."""
+    """Say whether a deadline of trio is due; other limits on its wait exist only in tests."""
     return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0

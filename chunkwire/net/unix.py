@@ -1,6 +1,6 @@
-"""Unix sockets as addresses: their paths, and listening on one.
+"""Unix sockets: their paths, and listeners.
 
-The rule here: a socket file without a listener is replaced, and no other file is ever removed.
+The rule here: a socket file that no process listens on is replaced; no other file is removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_PATH_OCTETS: Final = 107  # sun_path with its NUL: 108 on Linux; 104 on macO
 
 
 def unix_path(path: str, text: str) -> str:
-    """Return the absolute path; raise LocalError where it is empty or too long, quoting `text`, which holds it."""
+    """Return the absolute path; raise LocalError, which quotes `text`, if it is empty or too long."""
     if not path or "\0" in path:
         raise LocalError(f"expected the path of a socket, as in unix:/run/app.sock, got {text!r}")
     path = os.path.abspath(path)
@@ -33,7 +33,7 @@ def unix_path(path: str, text: str) -> str:
 
 
 class UnixListener(trio.abc.Listener[trio.SocketStream]):
-    """A listener at a path, which it removes as it closes, unless another file has replaced it."""
+    """A listener at a path; closing it removes the path, unless another file has replaced it."""
 
     def __init__(self, listener: trio.SocketListener, path: str) -> None:
         self.socket = listener.socket
@@ -47,7 +47,7 @@ class UnixListener(trio.abc.Listener[trio.SocketStream]):
 
     async def aclose(self) -> None:
         """Remove the path, and stop listening."""
-        # The socket still holds its inode, so no other file can have that number.
+        # While the socket is open its inode number is not reused.
         if self._bound is not None and _file_at(self._path) == self._bound:
             with suppress(OSError):
                 os.unlink(self._path)
@@ -76,7 +76,7 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
 
 
 async def _remove_stale(path: str) -> None:
-    """Remove the socket of a server that has gone."""
+    """Remove the socket file of a server that has ended."""
     if not stat.S_ISSOCK(os.stat(path).st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there")
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
@@ -87,7 +87,7 @@ async def _remove_stale(path: str) -> None:
 
 
 def _file_at(path: str) -> tuple[int, int] | None:
-    """Return the device and inode of a file, None where there is none."""
+    """Return the device and inode of a file, or None if there is none."""
     try:
         found = os.stat(path)
     except OSError:

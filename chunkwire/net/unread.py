@@ -1,4 +1,4 @@
-"""Requests whose head was refused, as values: logs and records show what was received. Pure: no I/O."""
+"""Requests whose head was refused, as values, so that logs and records can show them. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from chunkwire.net.heads import Request
 from chunkwire.wire import abnf
 
-SHOWN_LINE_OCTETS: Final = 200  # of a refused start-line: one or two lines of a terminal
+SHOWN_LINE_OCTETS: Final = 200  # of a refused start-line: one or two lines on a terminal
 UNKNOWN_METHOD: Final = b"-"
 _HEAD_METHOD: Final = re.compile(rb"[ \t]*+HEAD(?!%b)" % abnf.TCHAR)
 
@@ -18,18 +18,18 @@ _HEAD_METHOD: Final = re.compile(rb"[ \t]*+HEAD(?!%b)" % abnf.TCHAR)
 class UnreadRequest(Request):
     """A request whose head was refused.
 
-    `method` is HEAD where the first line begins so, as no content may then be sent (RFC 9110 §9.3.2), else `-`;
-    `target` is what was received of the first line.
+    `method` is HEAD if the first line begins with it, as the answer must then have no content (RFC 9110 §9.3.2); else
+    `-`. `target` is the part of the first line that was received.
     """
 
     @property
     def start_line(self) -> bytes:
-        """The first line as received, bounded; `-` where there is none."""
+        """The first line as received, cut to a bounded length; `-` if there is none."""
         return self.target
 
 
 def unread_request(received: bytes) -> UnreadRequest:
-    """Return a value for a request whose head was refused; `received` is what came of it."""
+    """Return a request whose head was refused; `received` is the part of it that came."""
     line = first_line(received)
     return UnreadRequest(b"HEAD" if _HEAD_METHOD.match(line) else UNKNOWN_METHOD, line or b"-")
 
@@ -41,5 +41,5 @@ def first_line(received: bytes | bytearray) -> bytes:
 
 
 def shown_method(request: Request) -> bytes:
-    """Return the method for a log or record: `-` where the head was refused."""
+    """Return the method for a log or record; `-` if the head was refused."""
     return UNKNOWN_METHOD if isinstance(request, UnreadRequest) else request.method

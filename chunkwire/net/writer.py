@@ -1,8 +1,8 @@
-"""Heads as they leave: written from fields, never from received octets.
+"""Write heads, from parsed fields, never from received octets.
 
-The rule here: the only file that writes a start line or a field line. Everything is checked before an octet leaves:
-names are tokens, values hold no control octet, and every CRLF is this file's own. Names keep their case, and fields
-their order, except that Host comes first (RFC 9110 §7.2) and that what this file adds comes last.
+The rule here: only this file writes start lines and field lines. Everything is checked before an octet leaves: names
+are tokens, values have no control octets, and only this file adds CRLF. Names keep their case, and fields their order,
+except that Host comes first (RFC 9110 §7.2) and that fields added by this file come last.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _date(second: int) -> bytes:
 
 
 def reason_of(status: int) -> bytes:
-    """Return the usual reason-phrase of a status, nothing where it has none."""
+    """Return the usual reason-phrase of a status, or b"" if it has none."""
     return _REASONS.get(status, b"")
 
 
@@ -49,8 +49,7 @@ def write_request(request: Request) -> bytes:
     """Return the octets of a request head.
 
     Raises:
-        LocalError: the fields are no legal field lines, state no framing that a server would take, or name no host
-            or two of them.
+        LocalError: a field line or the framing is not legal, or there is not exactly one Host.
     """
     line = b"%b %b HTTP/1.1" % (request.method, request.target)
     if not _REQUEST_LINE.fullmatch(line):
@@ -68,7 +67,7 @@ def write_request(request: Request) -> bytes:
 
 
 class Asked(NamedTuple):
-    """What a response head depends on, of its request."""
+    """The facts of a request that its response head depends on."""
 
     takes_chunks: bool
     keeps_alive: bool
@@ -85,15 +84,15 @@ class Asked(NamedTuple):
 def write_response(response: Response, asked: Asked | None, method: bytes) -> bytes:
     """Return the octets of a final response head.
 
-    `Connection: close` is added where nothing may follow on the connection: the request asked for it, the body is
-    delimited by close, or there was no request that could be read (RFC 9112 §9.6).
+    `Connection: close` is added if the connection cannot be reused: the request asked for it, the body is delimited by
+    close, or the request could not be parsed (RFC 9112 §9.6).
 
     Args:
-        asked: by the request; None where none could be read.
-        method: of the request; what was typed of it where `asked` is None.
+        asked: the facts of the request; None if it could not be parsed.
+        method: of the request; if `asked` is None, that of `UnreadRequest`.
 
     Raises:
-        LocalError: the fields are no legal field lines, or state no framing that this client may be sent.
+        LocalError: a field line is not legal, or the framing is not legal for this client.
     """
     if response.status < 200:
         raise LocalError(f"expected the status of a final response, got {response.status}")
@@ -115,7 +114,7 @@ def write_informational(response: Response, asked: Asked | None) -> bytes:
     """Return the octets of a 1xx head (RFC 9110 §15.2).
 
     Raises:
-        LocalError: the fields are no legal field lines, or it is a 101 to a client that asked for no upgrade.
+        LocalError: a field line is not legal, or it is a 101 to a client that asked for no upgrade.
     """
     if not 100 <= response.status < 200:
         raise LocalError(f"expected a status of 1xx, got {response.status}")
@@ -134,7 +133,7 @@ def _status_line(response: Response) -> bytes:
 
 
 def _with_close(response: Response) -> Sequence[Field]:
-    """Return the fields with `close` in Connection, and without `keep-alive` there."""
+    """Return the fields with `close` in Connection, and no `keep-alive`."""
     options = response.tokens(b"connection")
     if options == [b"close"]:
         return response.fields
@@ -146,7 +145,7 @@ def _with_close(response: Response) -> Sequence[Field]:
 def _head(line: bytes, fields: Sequence[Field]) -> bytes:
     octets = b"".join([b"%b: %b\r\n" % field for field in fields])
     names = b"".join([b"%b\n" % name for name, _ in fields])
-    # More lines than fields, or a name that is no token: a field contains a line end.
+    # If a field contained a line end, there would be more lines than fields, or a name that is no token.
     if not _FIELD_LINES.fullmatch(octets) or octets.count(b"\n") != len(fields) or not _NAMES.fullmatch(names):
         raise LocalError("expected a token as each field name, and values without control octets and blanks around")
     return b"%b\r\n%b\r\n" % (line, octets)
