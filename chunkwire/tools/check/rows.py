@@ -1,7 +1,7 @@
-"""Rows of a scorecard: a rule with its id, level and clause, how it is judged, and what came of it.
+"""Rows of a scorecard: a rule with its id, level and clause, its test, and its result.
 
-The rule here: values and the choice among them. What judges rows is in `client`, `server` and `proxy`; how rows run,
-count and print in `running`, `scorecard`, `view` and `page`.
+The rule here: only values, and the selection of rows. `client`, `server` and `proxy` judge rows; `running` runs them,
+`scorecard` counts them, `view` and `page` show them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ class Level(enum.Enum):
     """How much a rule weighs."""
 
     MUST = "must"
-    """A MUST or MUST NOT of the RFC, or what follows from its definitions: it fails the run."""
+    """A MUST or MUST NOT of the RFC, or a consequence of its definitions: a failure fails the run."""
     SHOULD = "should"
-    """A SHOULD: it fails the run with `--strict`."""
+    """A SHOULD: a failure fails the run with `--strict`."""
     SEEN = "seen"
-    """Allowed either way: shown, never failed."""
+    """Both ways are allowed: the result is shown, and never fails the run."""
 
 
 class RowOutcome(enum.Enum):
-    """What became of a row."""
+    """The result of a row."""
 
     PASS = "pass"
     FAIL = "fail"
     NOT_APPLICABLE = "not applicable"
-    """What was learned before rules it out: a method that is refused, a version that cannot do it."""
+    """The rule cannot be tested with this peer: it refuses the method, or has another HTTP version."""
     UNDECIDED = "undecided"
-    """What would decide it did not come in time, or something else came in between."""
+    """The deciding event did not come in time, or an error came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class CheckRow:
     """One rule.
 
     Attributes:
-        id: section and number, such as `9112/7.1/3`; it stays when rows are added.
-        title: what a sound peer does, one line.
-        clause: where it is written, such as `9112 §7.1`.
-        name: what it is called beside its id, where it is: the name of a scenario.
+        id: section and number, such as `9112/7.1/3`; stable when rows are added.
+        title: what a correct peer does, in one line.
+        clause: the section of the rule, such as `9112 §7.1`.
+        name: a second name beside the id, that of a scenario; "" for none.
     """
 
     id: str
@@ -57,7 +57,7 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Octets of the exchange that a ruling rests on; the label says whose they are."""
+    """Octets of the exchange that a ruling is based on; the label says who sent them."""
 
     label: str
     octets: bytes
@@ -65,11 +65,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a test of a row found.
+    """The outcome of a row's test.
 
     Attributes:
-        why: one line; of a pass too: what the peer did.
-        octets: what was sent and what came, in the order of the exchange.
+        why: one line about what the peer did, also for a pass.
+        octets: sent and received, in the order of the exchange.
     """
 
     outcome: RowOutcome
@@ -79,7 +79,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class RowTest:
-    """A row and what judges it. A `ChunkwireError` that `judge` raises makes the row undecided."""
+    """A row and its test. If `judge` raises a `ChunkwireError`, the row is undecided."""
 
     row: CheckRow
     judge: Callable[[], Awaitable[Ruling]]
@@ -96,7 +96,7 @@ class RowResult:
 
 
 class HasRow(Protocol):
-    """What `choose` chooses among: a `RowTest`, or what becomes one once its peer is known."""
+    """An argument of `choose`: a `RowTest`, or a value from which one is made."""
 
     @property
     def row(self) -> CheckRow:
@@ -108,10 +108,10 @@ T = TypeVar("T", bound=HasRow)
 
 
 def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
-    """Return the tests whose row is named by an id, or by the section that begins it; all where `only` is empty.
+    """Return the tests whose row has one of these ids or names, or is in one of these sections; all if `only` is empty.
 
     Raises:
-        LocalError: an id that no row has.
+        LocalError: no row matches.
     """
     if not only:
         return list(tests)

@@ -1,6 +1,6 @@
-"""Run the tests of a scorecard, some at a time, and keep what they found so far.
+"""Run the tests of a scorecard, several at a time, and keep their results.
 
-The rule here: results stand in the order of the rows, whatever order they came in; what was cancelled is left out.
+The rule here: results are in the order of the rows, whatever order they came in; cancelled tests have none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class RowRun:
 
     Args:
         jobs: how many run at a time.
-        report: is called with each result as it comes.
+        report: called with each result as it comes.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RowRun:
 
     @property
     def results(self) -> list[RowResult]:
-        """What has been judged so far, in the order of the tests."""
+        """The results so far, in the order of the tests."""
         return [self._found[place] for place in sorted(self._found)]
 
     @property

@@ -1,6 +1,6 @@
-"""A scorecard: what was judged, how each row came out, and its forms for programs, JSON and JUnit XML.
+"""A scorecard: the results of all rows, as JSON and as JUnit XML.
 
-The rule here: pure. Text for people is for `view`, the page for `page`.
+The rule here: pure. `view` makes the text for terminals, `page` the HTML page.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Scorecard:
     """The results of one run.
 
     Attributes:
-        kind: what was checked: client, server or proxy.
+        kind: client, server or proxy.
         target: the command or the URL.
-        started: an aware moment.
-        versions: what is known of who took part: a name and a version each.
-        is_whole: False where the run was stopped before its last row.
+        started: with its time zone.
+        versions: names and versions of the programs involved, as far as known.
+        is_whole: False if the run was stopped before its last row.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class Scorecard:
     is_whole: bool = True
 
     def count(self, outcome: RowOutcome, *levels: Level) -> int:
-        """Return how many rows came out so; of these levels only where any is named."""
+        """Return the number of rows with this outcome; only of these levels, if any are given."""
         return sum(r.outcome is outcome and (not levels or r.row.level in levels) for r in self.results)
 
     def has_failed(self, *, is_strict: bool = False) -> bool:
-        """Say whether a `must` failed; strict: a `should` too. What is only seen fails nothing."""
+        """Say whether a `must` row failed; if strict, also a `should` row. A `seen` row never counts."""
         levels = (Level.MUST, Level.SHOULD) if is_strict else (Level.MUST,)
         return self.count(RowOutcome.FAIL, *levels) > 0
 
@@ -53,7 +53,7 @@ class Scorecard:
 
     @property
     def summary(self) -> str:
-        """What came out in one line: failures by level first."""
+        """The counts in one line: failures by level first."""
         failed = [
             f"{count} {level.value} failed"
             for level in (Level.MUST, Level.SHOULD)
@@ -73,7 +73,7 @@ class Scorecard:
 
 
 def to_json(card: Scorecard) -> str:
-    """Return the scorecard as one JSON object, its rows in their order."""
+    """Return the scorecard as one JSON object."""
     rows = [
         {
             "id": result.row.id,
@@ -103,7 +103,7 @@ def to_json(card: Scorecard) -> str:
 
 
 def _shown_json(shown: Shown) -> dict[str, str]:
-    """Return octets as `data`, or as `data_b64` where they are not UTF-8, as in the wire record."""
+    """Return octets as `data`, or as `data_b64` if they are not UTF-8, as in the wire record."""
     try:
         return {"label": shown.label, "data": shown.octets.decode("utf-8")}
     except UnicodeDecodeError:
@@ -111,7 +111,7 @@ def _shown_json(shown: Shown) -> dict[str, str]:
 
 
 def to_junit(card: Scorecard, *, is_strict: bool = False) -> str:
-    """Return the scorecard as JUnit XML: a test case a row; what cannot fail the run is skipped with its reason."""
+    """Return the scorecard as JUnit XML: a test case for each row, skipped if it neither passed nor failed the run."""
     levels = (Level.MUST, Level.SHOULD) if is_strict else (Level.MUST,)
     suite = ElementTree.Element("testsuite", name=f"chunkwire check {card.kind}", timestamp=card.started.isoformat())
     failures = skipped = 0
@@ -135,12 +135,12 @@ def to_junit(card: Scorecard, *, is_strict: bool = False) -> str:
 
 
 def clause_of(row: CheckRow) -> str:
-    """Return where a rule is written: `RFC 9112 §7.1`, `WHATWG HTML §9.2.6`."""
+    """Return the section of a rule: `RFC 9112 §7.1`, `WHATWG HTML §9.2.6`."""
     return f"RFC {row.clause}" if row.clause[:1].isdigit() else row.clause
 
 
 def as_text(shown: Shown) -> str:
-    r"""Return labelled octets as lines of ASCII, each line of the wire on one of its own, its CR and LF written out."""
+    r"""Return labelled octets as ASCII, one line for each line on the wire, with CR and LF escaped."""
     text = shown.octets.decode("latin-1")
     lines = [line.encode("unicode_escape").decode("ascii") for line in re.findall(r"[^\n]*\n|[^\n]+", text)] or [
         "(nothing)"
@@ -149,5 +149,5 @@ def as_text(shown: Shown) -> str:
 
 
 def _xml(text: str) -> str:
-    """Return text without what XML 1.0 cannot have."""
+    """Replace characters that XML 1.0 does not allow."""
     return _NOT_XML.sub("?", text)

@@ -1,6 +1,6 @@
 """A scorecard as lines for a terminal.
 
-The rule here: returns lines, prints nothing; what came from a peer passes `Paint.text`.
+The rule here: returns lines, prints nothing; text from a peer passes through `Paint.text`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _WORDS: Final = {
     RowOutcome.NOT_APPLICABLE: "n/a",
     RowOutcome.UNDECIDED: "open",
 }
-_MOST_LINES: Final = 12  # of octets, of one message of a failed row; the page and the JSON have all
+_MOST_LINES: Final = 12  # of the octets of one message of a failed row; the page and the JSON have all
 
 
 def word_of(result: RowResult) -> str:
-    """Return the outcome as the table shows it: FAIL is for what can fail a run, `no` for what is only seen."""
+    """Return the outcome as the table shows it; a failed `seen` row is `no`, not FAIL."""
     if result.row.level is Level.SEEN and result.outcome in (RowOutcome.PASS, RowOutcome.FAIL):
         return "yes" if result.outcome is RowOutcome.PASS else "no"
     return _WORDS[result.outcome]
 
 
 def role_of(result: RowResult) -> str:
-    """Return the colour's role of an outcome."""
+    """Return the role of an outcome, which selects its colour."""
     if result.outcome is RowOutcome.FAIL:
         return {Level.MUST: "bad", Level.SHOULD: "mark", Level.SEEN: "quiet"}[result.row.level]
     return "good" if result.outcome is RowOutcome.PASS and result.row.level is not Level.SEEN else "quiet"
@@ -45,7 +45,7 @@ def list_lines(rows: Sequence[CheckRow], *, width: int | None = None) -> Iterato
 def result_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield a line a row, and beneath it what the peer did where that is no plain pass."""
+    """Yield a line for each row, and below it what the peer did, except for passes (verbose: always)."""
     column = _id_column([result.row for result in results])
     for result in results:
         word = word_of(result)
@@ -61,7 +61,7 @@ def result_lines(
 def octet_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield the clause and the octets of each row that failed; verbose those of every row, and all of them."""
+    """Yield the clause and the first octets of each failed row; verbose: all octets of every row."""
     for result in results:
         if not is_verbose and (result.outcome is not RowOutcome.FAIL or result.row.level is Level.SEEN):
             continue

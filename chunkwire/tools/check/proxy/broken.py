@@ -91,7 +91,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
     answer = ProxyAnswer([], head, body, client.how)
     if answer.is_success and answer.is_whole:
         return failed(f"the client got {head.status} and {body.octets} octets as a whole response")
-    return passed(answer.said)
+    return passed(answer.summary)
 
 
 def _held(scenario: Scenario) -> Ruling:
@@ -139,8 +139,8 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
         if whole is not None:
             return failed(f"the upstream got a whole request of {len(whole)} octets")
         if answer is not None and answer.is_success:
-            return failed(f"no whole request reached the upstream, and {answer.said}")
-        return passed("no whole request reached the upstream" + (f"; {answer.said}" if answer is not None else ""))
+            return failed(f"no whole request reached the upstream, and {answer.summary}")
+        return passed("no whole request reached the upstream" + (f"; {answer.summary}" if answer is not None else ""))
 
     return check
 

@@ -1,7 +1,7 @@
-"""The check of a proxy: listen as its upstream, learn how it speaks, and give the rows.
+"""Check a proxy: listen as its upstream, find out its HTTP versions, and run the rows.
 
-The rule here: a run begins only once a request through the proxy has reached our address; else one line says what to
-set.
+The rule here: a run begins only after a request through the proxy has reached our address; otherwise an error says what
+to configure.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ _PLAIN_1_0: Final = "the proxy asks the upstream in HTTP/1.0, which has neither 
 
 
 class NotPointedHere(DialError):
-    """The proxy can be reached, and no request came from it to our address."""
+    """The proxy can be reached, but no request from it reached our address."""
 
     def __init__(self, message: str) -> None:
         super().__init__("unreachable", message)
 
 
 class ProxyCheck:
-    """A proxy that points at us.
+    """A proxy whose upstream is our address.
 
     Attributes:
-        facts: what the first exchange showed.
+        facts: found in the first exchange.
     """
 
     def __init__(self, setting: ProxySetting, facts: LearnedFacts) -> None:
@@ -82,14 +82,14 @@ class ProxyCheck:
         self._turns = _Turns()
 
     def tests(self, rows: Sequence[ProxyRow] = PROXY_ROWS) -> list[RowTest]:
-        """Return rows with what judges each."""
+        """Return the tests of these rows."""
         return [RowTest(each.row, partial(self._judge, each)) for each in rows]
 
     async def see_alive(self) -> None:
         """Check that the proxy still accepts connections.
 
         Raises:
-            DialError: it takes no connection any more.
+            DialError: it does not.
         """
         trial = ProxyTrial(self._setting, self.facts, "alive")
         await trial.connect()
@@ -97,7 +97,7 @@ class ProxyCheck:
 
     @property
     def versions(self) -> list[tuple[str, str]]:
-        """What is known of the proxy: how it asks the upstream, and what it calls itself."""
+        """Facts about the proxy for the scorecard: its HTTP version toward the upstream, and its Via."""
         known = [("asks the upstream in", f"HTTP/{self.facts.version.decode('latin-1')}")]
         named = self.facts.head.values(b"via")
         return [*known, *(("Via", value.decode("latin-1")) for value in named)]
@@ -119,7 +119,7 @@ class ProxyCheck:
 
 
 class _Turns:
-    """Runs rows at once, and some alone."""
+    """Lets rows run at the same time, except for those that must run alone."""
 
     def __init__(self) -> None:
         self._condition = trio.Condition()
@@ -213,7 +213,7 @@ def _name_of(stream: trio.abc.Stream) -> str:
 
 def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
     if answer is None or answer.head is None or answer.content != _HELLO:
-        got = answer.said if answer is not None else "the client got no response"
+        got = answer.summary if answer is not None else "the client got no response"
         raise NotPointedHere(f"a plain GET reached the upstream and was answered 200, but {got}")
     return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
 

@@ -114,7 +114,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
     answer = await client.answer()
     if answer.is_whole and answer.content == _EVENT * 2:
         return passed("the response came whole")
-    return failed(answer.said)
+    return failed(answer.summary)
 
 
 @proxy_row("9112/9.5/3", Level.SEEN, "a client that does not read stops the upstream")

@@ -137,7 +137,7 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
 async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
     """Say whether octets of a body became a request, once the proxy has answered all that it answers here."""
     try:
-        said = (await client.answer(method)).said
+        said = (await client.answer(method)).summary
     except PatienceOver as over:
         said = str(over)
     if not client.is_over and await client.offer(trial.request(trial.expect(saying(b"follower")))):

@@ -58,7 +58,7 @@ async def _no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
     answer = await _ask_1_0(trial, b"HTTP/1.1 103 Early Hints\r\n\r\n", reply(b"final"))
     if answer.interim:
         return failed(f"the client got {answer.interim[0].status}")
-    return passed("none came") if answer.is_success else undecided(answer.said)
+    return passed("none came") if answer.is_success else undecided(answer.summary)
 
 
 @proxy_row("9112/6.1/1", Level.MUST, "no Transfer-Encoding goes to an HTTP/1.0 client", needs_1_1=True)
@@ -78,7 +78,7 @@ async def _closes_1_0(trial: ProxyTrial) -> Ruling:
     answer = await client.answer()
     if not answer.is_success:
         is_refused = answer.status in _REFUSES_1_0
-        return inapplicable(answer.said) if is_refused else undecided(answer.said)
+        return inapplicable(answer.summary) if is_refused else undecided(answer.summary)
     try:
         async with trial.within("the end of the connection"):
             how = await client.wait_over()
@@ -92,7 +92,7 @@ async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
     """Cut a response in chunks, whose content the client has until the close."""
     answer = await _ask_1_0(trial, CHUNKED_HEAD + encode_chunk(b"hello"), is_cut=True)
     is_taken = answer.is_success and answer.is_whole
-    return failed("it looked whole to the client") if is_taken else passed(answer.said)
+    return failed("it looked whole to the client") if is_taken else passed(answer.summary)
 
 
 def _bodiless(
@@ -126,7 +126,7 @@ def _bodiless(
                 wrong = bytes(client.pending)
         if wrong:
             return failed(f"octets came where the next response begins: {quoted(wrong)}")
-        return passed(answer.said) if answer.head is not None else undecided(answer.said)
+        return passed(answer.summary) if answer.head is not None else undecided(answer.summary)
 
     return check
 
@@ -150,7 +150,7 @@ _BODILESS: Final = (
 async def _no_coding_in_204(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"))
     if answer.head is None or answer.status != 204:
-        return passed(answer.said)
+        return passed(answer.summary)
     has = answer.head.values(b"transfer-encoding")
     return failed("the 204 has Transfer-Encoding") if has else passed("it was dropped")
 

@@ -32,7 +32,7 @@ async def _same_chunks(trial: ProxyTrial) -> Ruling:
     octets = b"".join(map(encode_chunk, PIECES)) + encode_last_chunk()
     answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.content != b"".join(PIECES) or answer.body is None:
-        return undecided(answer.said)
+        return undecided(answer.summary)
     sizes = [int(line.partition(b";")[0], 16) for line in answer.body.lines[:-1]]
     if sizes == [len(piece) for piece in PIECES]:
         return passed(f"{len(sizes)} chunks as they were sent")
@@ -43,7 +43,7 @@ async def _same_chunks(trial: ProxyTrial) -> Ruling:
 async def _extensions(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(CHUNKED_HEAD, encode_chunk(b"hello", b";check=yes") + encode_last_chunk()))
     if answer.content != b"hello" or answer.body is None:
-        return undecided(answer.said)
+        return undecided(answer.summary)
     return passed("kept") if any(b"check=yes" in line for line in answer.body.lines) else failed("dropped, as it may")
 
 
@@ -54,7 +54,7 @@ async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.is_success and answer.is_whole and answer.content == b"hello there":
         return passed("the content came whole")
-    return failed(f"{answer.said}, {len(answer.content)} of 11 octets")
+    return failed(f"{answer.summary}, {len(answer.content)} of 11 octets")
 
 
 @proxy_row("9112/7.1.2/1", Level.SEEN, "trailers of a response go on", needs_1_1=True)
@@ -64,7 +64,7 @@ async def _response_trailers(trial: ProxyTrial) -> Ruling:
     octets = encode_chunk(b"hello") + encode_last_chunk(((b"X-Check", b"trailed"),))
     answer = await trial.ask(writing(head, octets), b"TE: trailers", b"Connection: TE")
     if answer.content != b"hello" or answer.body is None:
-        return undecided(answer.said)
+        return undecided(answer.summary)
     if (b"x-check", b"trailed") in [(name.lower(), value) for name, value in answer.body.trailers]:
         return passed("kept")
     return failed("dropped, as they may be")
@@ -82,7 +82,7 @@ async def _request_trailers(trial: ProxyTrial) -> Ruling:
     answer = await _upload(trial, _TRAILED, b"Trailer: X-Check")
     arrival = trial.arrived(answer)
     if arrival.body.content != b"hello":
-        return undecided(f"the request did not reach the upstream whole; {answer.said}")
+        return undecided(f"the request did not reach the upstream whole; {answer.summary}")
     return passed("kept") if arrival.body.trailers else failed("dropped, as they may be")
 
 
@@ -102,7 +102,7 @@ async def _chunked_upload(trial: ProxyTrial) -> Ruling:
     body = trial.arrival.body if trial.arrival is not None else None
     if body is not None and body.is_whole and body.content == b"hello there":
         return passed("the content came whole")
-    return failed(f"the upstream did not get the content; {answer.said}")
+    return failed(f"the upstream did not get the content; {answer.summary}")
 
 
 @proxy_row("9110/15.2/1", Level.MUST, "a 100 that nobody asked for is not taken for the final response", needs_1_1=True)
@@ -118,7 +118,7 @@ async def _early_103(trial: ProxyTrial) -> Ruling:
 def _final(answer: ProxyAnswer) -> Ruling:
     if answer.is_success and answer.is_whole and answer.content == b"final":
         return passed(f"the final response came, after {len(answer.interim)} 1xx")
-    return failed(f"{answer.said} instead of the final response")
+    return failed(f"{answer.summary} instead of the final response")
 
 
 @proxy_row("9110/15.2/3", Level.SEEN, "a 103 goes on to the client", needs_1_1=True)
@@ -148,7 +148,7 @@ async def _expect_continue(trial: ProxyTrial) -> Ruling:
     except PatienceOver:
         await client.offer(b"hello")
         answer = await client.answer(b"POST", "a response, after the content,")
-        return failed(f"nothing came before the content; then {answer.said}")
+        return failed(f"nothing came before the content; then {answer.summary}")
     if head is None:
         return undecided(f"the connection ended with {client.how}")
     if head.status != 100:
@@ -159,7 +159,7 @@ async def _expect_continue(trial: ProxyTrial) -> Ruling:
     whole = expected.arrivals and expected.arrivals[0].body.content == b"hello"
     if answer.is_success and whole:
         return passed("100 came, and the content went on")
-    return failed(f"after 100 the content was not taken: {answer.said}")
+    return failed(f"after 100 the content was not taken: {answer.summary}")
 
 
 @proxy_row("9110/10.1.1/2", Level.SEEN, "a final answer to Expect reaches a client that holds its content back")

@@ -1,7 +1,7 @@
-"""One end of a connection as it is: heads as octets, bodies by the framing that RFC 9112 §6.3 reads in them.
+"""One end of a connection: heads as raw octets, bodies with the framing of RFC 9112 §6.3.
 
-The rule here: nothing is refused and nothing is repaired. What a peer sent is kept, and what can be said of it is a
-property. What this module must not know: which side of the proxy it stands on, and what a row wants.
+The rule here: nothing is refused and nothing is repaired. The octets of the peer are kept, and their properties are
+computed from them. What this module must not know: which side of the proxy it is on, and any row.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from chunkwire.wire.limits import LENIENT_LIMITS
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
-MAX_KEPT_OCTETS: Final = 16384  # of each direction, to show; a row's exchange is smaller, but for its bulk
+MAX_KEPT_OCTETS: Final = 16384  # of each direction, for the scorecard; most rows exchange fewer
 MAX_HEAD_OCTETS: Final = 1 << 18
-MAX_CONTENT_OCTETS: Final = 1 << 20  # of one body; what follows is counted only
+MAX_CONTENT_OCTETS: Final = 1 << 20  # kept of one body; the rest is only counted
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _VERSION: Final = re.compile(rb"HTTP/(\d+\.\d+)")
@@ -30,7 +30,7 @@ _LENGTH: Final = re.compile(rb"\d{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class RawHead:
-    """A head as octets, its empty line included."""
+    """A head as octets, with its empty line."""
 
     octets: bytes
 
@@ -46,22 +46,22 @@ class RawHead:
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
-        """The field lines: the name in lower case, as it stands before the colon, and the value without OWS."""
+        """The field lines: all octets before the colon, in lower case, and the value without OWS."""
         pairs = (line.partition(b":") for line in self.lines[1:])
         return [(name.lower(), value.strip(b" \t")) for name, _, value in pairs]
 
     def values(self, name: bytes) -> list[bytes]:
-        """Return the values of the lines of a field, whose name is in lower case."""
+        """Return the values of the lines of a field; `name` is in lower case."""
         return [value for own, value in self.fields if own == name]
 
     def members(self, name: bytes) -> list[bytes]:
-        """Return the members of a list field in lower case, whatever lines they came in."""
+        """Return the members of a list field in lower case, from all its lines."""
         joined = b",".join(self.values(name))
         return [member.strip(b" \t").lower() for member in joined.split(b",") if member.strip(b" \t")]
 
     @property
     def version(self) -> bytes:
-        """What the start-line says, such as `1.1`; empty for none."""
+        """The version in the start-line, such as `1.1`; b"" for none."""
         found = _VERSION.search(self.start_line)
         return found[1] if found else b""
 
@@ -78,10 +78,10 @@ class RawHead:
 
 
 def scanner_of(head: RawHead, *, method: bytes | None = None) -> BodyScanner | None:
-    """Return what reads the body after a head (RFC 9112 §6.3); None where its length cannot be determined.
+    """Return the scanner of the body after a head (RFC 9112 §6.3); None if its length cannot be determined.
 
     Args:
-        method: of the request that a response answers; None where the head is of a request.
+        method: of the request that a response answers; None if the head is that of a request.
     """
     is_request = method is None
     if not is_request and (method == b"HEAD" or head.status < 200 or head.status in (204, 304)):
@@ -102,7 +102,7 @@ class RawEnd:
 
     Attributes:
         sent, received: the first octets of each direction.
-        is_over: the peer sends nothing more: `how` says whether FIN or RST ended it.
+        is_over: the peer has ended its direction; `how` is FIN or RST.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -123,7 +123,7 @@ class RawEnd:
         await self.connection.send_all(octets)
 
     async def offer(self, octets: bytes) -> bool:
-        """Send octets; False where the peer takes nothing more, as it may once it has answered."""
+        """Send octets; False if the peer has closed the connection, as it may after its answer."""
         try:
             await self.send(octets)
         except PeerGone:
@@ -131,7 +131,7 @@ class RawEnd:
         return True
 
     async def receive(self) -> bool:
-        """Add to `pending` what one receive gives; False at the end."""
+        """Append the octets of one receive to `pending`; False at the end."""
         if self.is_over:
             return False
         try:
@@ -146,7 +146,7 @@ class RawEnd:
         return True
 
     async def read_head(self) -> RawHead | None:
-        """Return the next head; None where the connection ends first. Empty lines before it are dropped."""
+        """Return the next head, without empty lines before it; None if the connection ends first."""
         while True:
             while self.pending.startswith((b"\r", b"\n")):
                 del self.pending[:1]
@@ -159,7 +159,7 @@ class RawEnd:
                 return None
 
     async def wait_over(self) -> str:
-        """Wait until the peer has ended its sending side, whatever it sends before; return FIN or RST."""
+        """Receive and keep octets until the peer ends its direction; return FIN or RST."""
         while await self.receive():
             pass
         return self.how
@@ -169,23 +169,23 @@ class RawEnd:
         self.connection.reset()
 
     async def finish(self) -> None:
-        """End with FIN, and read no more; what was sent is delivered."""
+        """Send a FIN, after all octets sent."""
         await self.connection.send_eof()
 
     def close(self) -> None:
-        """Close, with what the kernel makes of it."""
+        """Close; the kernel sends a RST if octets of the peer are unread."""
         self.connection.close_nowait()
 
 
 class RawBody:
-    """A body as it comes.
+    """A body as it is received.
 
     Attributes:
-        content: its octets, decoded; the first `MAX_CONTENT_OCTETS`.
-        octets: how many there were.
-        lines: the size lines as written, the last-chunk's included; empty where it is not chunked.
+        content: the first `MAX_CONTENT_OCTETS` octets of content.
+        octets: of content, in all.
+        lines: the size lines as written, including that of the last-chunk; empty if it is not chunked.
         trailers: of the trailer section.
-        problem: why it will never be whole; empty while it may be.
+        problem: why it can never be complete; "" while it can.
     """
 
     def __init__(self, end: RawEnd, scanner: BodyScanner | None) -> None:
@@ -200,11 +200,11 @@ class RawBody:
 
     @property
     def is_whole(self) -> bool:
-        """All of it came, by its own framing."""
+        """The body is complete by its framing."""
         return self._feed is not None and not self.problem and self._feed.scanner.is_complete
 
     async def more(self) -> bool:
-        """Read on; False where the body is over, whole or not."""
+        """Receive once; False if the body is complete or cannot become complete."""
         if self.is_whole or self.problem or self._feed is None:
             return False
         if not await self._end.receive():
@@ -214,14 +214,14 @@ class RawBody:
         return True
 
     async def until(self, octets: int) -> bool:
-        """Read until there is so much content; False where the body is over before."""
+        """Read until there are so many octets of content; False if the body ends before."""
         while self.octets < octets:
             if not await self.more():
                 return False
         return True
 
     async def rest(self) -> bool:
-        """Read to its end; say whether it is whole."""
+        """Read to the end; say whether the body is complete."""
         while await self.more():
             pass
         return self.is_whole

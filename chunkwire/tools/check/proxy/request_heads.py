@@ -84,7 +84,7 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
 
     answer, arrival = await _offer(trial, change=change)
     if arrival is None:
-        return failed(f"it is not accepted: {answer.said}") if answer.status == 400 else undecided(answer.said)
+        return failed(f"it is not accepted: {answer.summary}") if answer.status == 400 else undecided(answer.summary)
     if b"other.invalid" in arrival.head.values(b"host") and arrival.target.startswith(b"/"):
         return failed("the upstream got Host: other.invalid")
     return passed(f"Host: {b', '.join(arrival.head.values(b'host')).decode('latin-1')}")
@@ -98,10 +98,10 @@ def _refusing(
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change, body=body)
         if answer.status in (400, 501):
-            return passed(answer.said)
+            return passed(answer.summary)
         if arrival is not None:
-            return failed(f"it reached the upstream; {answer.said}")
-        return failed(answer.said) if answer.is_success else passed(answer.said)
+            return failed(f"it reached the upstream; {answer.summary}")
+        return failed(answer.summary) if answer.is_success else passed(answer.summary)
 
     return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
 
@@ -144,7 +144,7 @@ def _never_sent_on(
         lines = (line,) if line else ()
         answer, arrival = await _offer(trial, *lines, change=change)
         if arrival is None:
-            return passed(f"refused: {answer.said}")
+            return passed(f"refused: {answer.summary}")
         if wrong in arrival.head.octets:
             return failed(f"{quoted(wrong)} reached the upstream")
         return passed("sent on without it")
@@ -168,7 +168,7 @@ _CLEANED: Final = (
 async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, b"Content-Length: 5, 5", body=b"hello")
     if arrival is None:
-        return passed(f"refused: {answer.said}")
+        return passed(f"refused: {answer.summary}")
     values = arrival.head.values(b"content-length")
     if values == [b"5"] or arrival.head.is_chunked:
         return passed("sent on as one")
@@ -179,7 +179,7 @@ async def _equal_lengths(trial: ProxyTrial) -> Ruling:
 async def _one_framing(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
     if arrival is None:
-        return passed(f"refused: {answer.said}")
+        return passed(f"refused: {answer.summary}")
     if arrival.head.values(b"transfer-encoding") and arrival.head.values(b"content-length"):
         return failed("the upstream got both")
     return passed("the upstream got one of them")
@@ -200,8 +200,8 @@ def _closing(
             async with trial.within("the end of the connection"):
                 how = await client.wait_over()
         except PatienceOver as over:
-            return failed(f"{answer.said}; {over}")
-        return passed(f"{answer.said}; the connection ended with {how}")
+            return failed(f"{answer.summary}; {over}")
+        return passed(f"{answer.summary}; the connection ended with {how}")
 
     return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
 
@@ -230,7 +230,7 @@ async def _field_order(trial: ProxyTrial) -> Ruling:
 @proxy_row("9112/2.2/4", Level.SHOULD, "an empty line before a request is ignored")
 async def _empty_line(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, change=lambda octets: b"\r\n" + octets)
-    return passed("it was") if arrival is not None and answer.is_success else failed(answer.said)
+    return passed("it was") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
 @proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on")
@@ -241,7 +241,7 @@ async def _long_line(trial: ProxyTrial) -> Ruling:
         return octets[:at] + mark + b"q" * (8000 - at - len(b"? HTTP/1.1")) + octets[at:]
 
     answer, arrival = await _offer(trial, change=change)
-    return passed("it did") if arrival is not None and answer.is_success else failed(answer.said)
+    return passed("it did") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
 @proxy_row("9110/5.5/3", Level.SEEN, "octets beyond ASCII in a field value go on as they are")
@@ -249,7 +249,7 @@ async def _obs_text(trial: ProxyTrial) -> Ruling:
     value = b"caf\xe9 \xe4\xb8\x96"
     answer, arrival = await _offer(trial, b"X-Check: " + value)
     if arrival is None:
-        return failed(f"refused: {answer.said}")
+        return failed(f"refused: {answer.summary}")
     return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
 
 
@@ -257,7 +257,7 @@ async def _obs_text(trial: ProxyTrial) -> Ruling:
 async def _incremental_field(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(saying(b"ok", b"Incremental: ?1"), b"Incremental: ?1")
     if answer.head is None or trial.arrival is None:
-        return inapplicable(answer.said)
+        return inapplicable(answer.summary)
     up, down = trial.arrival.head.values(b"incremental"), answer.head.values(b"incremental")
     lost = [side for side, values in (("the upstream", up), ("the client", down)) if values != [b"?1"]]
     return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")

@@ -38,7 +38,7 @@ def _never_sent_back(row_id: str, title: str, clause: str, line: bytes, wrong: b
         answer = await trial.ask(saying(b"ok", line))
         if answer.is_success and answer.head is not None and wrong in answer.head.octets:
             return failed(f"{quoted(wrong)} reached the client")
-        return passed(answer.said)
+        return passed(answer.summary)
 
     return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
 
@@ -59,7 +59,7 @@ async def _one_framing_back(trial: ProxyTrial) -> Ruling:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(_CHUNKS), _TE)
     answer = await trial.ask(writing(head + _CHUNKS))
     if answer.head is None or not answer.is_success:
-        return passed(answer.said)
+        return passed(answer.summary)
     if answer.head.values(b"transfer-encoding") and answer.head.values(b"content-length"):
         return failed("the client got both")
     return passed("the client got one of them") if answer.content == b"hello" else failed("the content is another")

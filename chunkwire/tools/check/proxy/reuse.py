@@ -35,7 +35,7 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
         if answer.is_success and answer.content != own:
             return failed(f"a later request got {what}")
         if not answer.is_success and answer.status != 502:
-            return undecided(f"a later request: {answer.said}")
+            return undecided(f"a later request: {answer.summary}")
     return passed(f"{_FOLLOWERS} later requests got their own responses")
 
 
@@ -129,7 +129,7 @@ async def _pipelined(trial: ProxyTrial) -> Ruling:
         if answer.head is None and name != names[0]:
             return passed("it answered one request, and closed the connection, as it may")
         if not answer.is_success:
-            return undecided(answer.said)
+            return undecided(answer.summary)
         if answer.content != name:
             return failed(f"{name.decode()} got the response of {answer.content[:20].decode('latin-1')}")
     return passed("three responses in the order of their requests")

@@ -197,7 +197,7 @@ async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED
             return _refused(answer.status)
         if answer.status == 411:
             return inapplicable("the proxy wants a Content-Length (411)")
-        return undecided(f"the request did not reach the upstream whole; {answer.said}")
+        return undecided(f"the request did not reach the upstream whole; {answer.summary}")
     if held:
         return failed(f"{held} came to the upstream only once the client had sent the whole request")
     return passed(f"the head and each of {len(FRAMES)} frames came before the next was sent")
@@ -231,7 +231,7 @@ async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
         if answer.status in _REFUSED and lines:
             return _refused(answer.status)
         if not answer.is_success:
-            return undecided(answer.said)
+            return undecided(answer.summary)
         return failed("the response came only once the whole request had been sent")
     head = _stream_head(head, is_incremental=bool(lines))
     return await _go_both_ways(trial, client_body=RawBody(client, scanner_of(head, method=b"POST")))

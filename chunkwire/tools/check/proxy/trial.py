@@ -1,7 +1,8 @@
-"""What a row works with: requests that carry its token, clients that send them, the upstream that answers them.
+"""The tools of a row: requests that carry its token, clients that send them, and the upstream that answers them.
 
-The rule here: every wait of a row has the same patience, and one that runs out leaves the row undecided unless the row
-says otherwise. What this module must not know: what any row wants.
+The rule here: every wait of a row has the same timeout (patience). A wait that times out leaves the row undecided,
+    unless
+the row says otherwise. What this module must not know: any row.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ MAX_INTERIM: Final = 20  # 1xx heads before a final one
 
 
 class PatienceOver(ChunkwireError):
-    """What a row waited for did not come."""
+    """A wait of a row timed out."""
 
 
 class Decided(ChunkwireError):
-    """What a helper of a row found decides the row."""
+    """Raised by a helper of a row to decide the row."""
 
     def __init__(self, ruling: Ruling) -> None:
         super().__init__(ruling.why)
@@ -38,7 +39,7 @@ class Decided(ChunkwireError):
 
 @dataclass(frozen=True, slots=True)
 class LearnedFacts:
-    """What a first exchange showed of the proxy.
+    """Facts about the proxy from the first exchange.
 
     Attributes:
         version: of its requests to the upstream, such as `1.1`.
@@ -79,10 +80,10 @@ class ClientSide(RawEnd):
         self._trial = trial
 
     async def final_head(self, what: str = "a response head") -> tuple[list[RawHead], RawHead | None]:
-        """Return the 1xx heads and the final one; None where the connection ends first.
+        """Return the 1xx heads and the final one; None if the connection ends first.
 
         Raises:
-            PatienceOver: it did not come.
+            PatienceOver: no final head came in time.
         """
         interim: list[RawHead] = []
         async with self._trial.within(what):
@@ -93,10 +94,10 @@ class ClientSide(RawEnd):
         return interim, None
 
     async def answer(self, method: bytes = b"GET", what: str = "a response") -> ProxyAnswer:
-        """Read a whole response, or what there is of it.
+        """Read a response to its end, or to the end of the connection.
 
         Raises:
-            PatienceOver: it did not end.
+            PatienceOver: it did not end in time.
         """
         interim, head = await self.final_head(f"the head of {what}")
         if head is None:
@@ -109,12 +110,12 @@ class ClientSide(RawEnd):
 
 @dataclass(frozen=True, slots=True)
 class ProxyAnswer:
-    """A response as the client has it.
+    """A response as the client received it.
 
     Attributes:
         interim: the 1xx heads before it.
-        head: None where the connection ended without one.
-        how: FIN or RST where the connection is over.
+        head: None if the connection ended without one.
+        how: FIN or RST if the connection has ended; else "".
     """
 
     interim: list[RawHead]
@@ -124,7 +125,7 @@ class ProxyAnswer:
 
     @property
     def status(self) -> int:
-        """The status code; 0 where there is no response."""
+        """The status code; 0 if there is no response."""
         return self.head.status if self.head is not None else 0
 
     @property
@@ -134,12 +135,12 @@ class ProxyAnswer:
 
     @property
     def is_whole(self) -> bool:
-        """Its body came whole."""
+        """The whole body came."""
         return self.body is not None and self.body.is_whole
 
     @property
     def content(self) -> bytes:
-        """The content, as far as it came."""
+        """The content received."""
         return bytes(self.body.content) if self.body is not None else b""
 
     def success(self) -> RawHead:
@@ -149,12 +150,12 @@ class ProxyAnswer:
             Decided: there is none; the row is undecided.
         """
         if self.head is None or not self.is_success:
-            raise Decided(undecided(self.said))
+            raise Decided(undecided(self.summary))
         return self.head
 
     @property
-    def said(self) -> str:
-        """What came, in a few words."""
+    def summary(self) -> str:
+        """What the client received, in a few words."""
         if self.head is None:
             return f"the proxy ended the connection without a response ({self.how or 'open'})"
         if self.body is None or self.is_whole:
@@ -167,8 +168,8 @@ class ProxyTrial:
     """The connections and expected requests of one row.
 
     Attributes:
-        clients: the connections to the proxy, in their order.
-        arrivals: what came to the upstream, in its order.
+        clients: the connections to the proxy, in order.
+        arrivals: the requests that reached the upstream, in order.
     """
 
     setting: ProxySetting
@@ -181,10 +182,10 @@ class ProxyTrial:
 
     @asynccontextmanager
     async def within(self, what: str, patience: float | None = None) -> AsyncGenerator[None, None]:
-        """Bound a wait.
+        """Give the block a timeout: `patience`, or that of the setting.
 
         Raises:
-            PatienceOver: it took longer.
+            PatienceOver: it timed out.
         """
         limit = self.setting.patience if patience is None else patience
         try:
@@ -194,7 +195,7 @@ class ProxyTrial:
             raise PatienceOver(f"{what} did not come in {limit:g} s") from error
 
     def expect(self, respond: Responder) -> Expected:
-        """Return a request to come, under a token of its own; it is answered by `respond` as often as it comes."""
+        """Return an expected request with a new token; `respond` answers it each time it arrives."""
         self._tokens += 1
         token = f"{self.setting.nonce}-{self.slug}-{self._tokens}"
 
@@ -208,10 +209,10 @@ class ProxyTrial:
         return expected
 
     async def connect(self) -> ClientSide:
-        """Return a connection to the proxy.
+        """Open a connection to the proxy.
 
         Raises:
-            DialError: it takes none.
+            DialError: it accepts none.
         """
         url = self.setting.url
         connection = await dial(url.host, url.port, tls=self.setting.tls, timeout=self.setting.patience)
@@ -242,12 +243,12 @@ class ProxyTrial:
         body: bytes = b"",
         change: Callable[[bytes], bytes] = bytes,
     ) -> ProxyAnswer:
-        """Send one request on a connection of its own, its octets changed as `change` says; return the answer.
+        """Send one request, its octets changed by `change`, on a new connection; return the answer.
 
-        An answer that does not come in time may come once the upstream has closed its connection.
+        If no answer comes in time, close the upstream's connection, and wait once more.
 
         Raises:
-            PatienceOver: it did not come.
+            PatienceOver: no answer came.
         """
         client = await self.connect()
         request = self.request(self.expect(respond), *lines, method=method, version=version, body=body)
@@ -266,13 +267,13 @@ class ProxyTrial:
         return self.arrivals[0] if self.arrivals else None
 
     def arrived(self, answer: ProxyAnswer) -> Arrival:
-        """Return the first request that reached the upstream.
+        """Return the first request that reached the upstream; `answer` is what the client got.
 
         Raises:
-            Decided: none did, and this came instead; the row is undecided.
+            Decided: none did; the row is undecided.
         """
         if not self.arrivals:
-            raise Decided(undecided(f"the request did not reach the upstream; {answer.said}"))
+            raise Decided(undecided(f"the request did not reach the upstream; {answer.summary}"))
         return self.arrivals[0]
 
     def close(self) -> None:
@@ -298,11 +299,11 @@ Check: TypeAlias = Callable[[ProxyTrial], Awaitable[Ruling]]
 
 @dataclass(frozen=True, slots=True)
 class ProxyRow:
-    """A row and what judges it.
+    """A row and the function that judges it.
 
     Attributes:
-        needs_1_1: it cannot be judged where the proxy asks the upstream in HTTP/1.0.
-        runs_alone: what it leaves on a connection that the proxy keeps could meet a request of another row.
+        needs_1_1: it cannot be judged if the proxy sends HTTP/1.0 to the upstream.
+        runs_alone: it may leave octets on a connection that the proxy reuses for a request of another row.
     """
 
     row: CheckRow
@@ -314,22 +315,22 @@ class ProxyRow:
 def proxy_row(
     row_id: str, level: Level, title: str, *, clause: str = "", needs_1_1: bool = False, runs_alone: bool = False
 ) -> Callable[[Check], ProxyRow]:
-    """Make a row of what judges it; its clause is as for `check_row`."""
+    """Return a decorator that makes a row of the function that judges it; `clause` as in `check_row`."""
     return lambda check: ProxyRow(check_row(row_id, level, title, clause), check, needs_1_1, runs_alone)
 
 
 def passed(why: str) -> Ruling:
-    """Return that the rule was kept."""
+    """Return a pass."""
     return Ruling(RowOutcome.PASS, why)
 
 
 def failed(why: str) -> Ruling:
-    """Return that it was broken."""
+    """Return a failure."""
     return Ruling(RowOutcome.FAIL, why)
 
 
 def undecided(why: str) -> Ruling:
-    """Return that something else came in between."""
+    """Return that the row could not be decided."""
     return Ruling(RowOutcome.UNDECIDED, why)
 
 
@@ -339,12 +340,12 @@ def inapplicable(why: str) -> Ruling:
 
 
 def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
-    """Return a response of a known length."""
+    """Return the octets of a response with Content-Length."""
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"Content-Length: %d" % len(content), b"", content])
 
 
 def writing(*pieces: bytes) -> Responder:
-    """Return what reads the whole request and then writes these octets; nothing where the request is not whole."""
+    """Return a responder that reads the whole request, then writes these octets; it writes none if that fails."""
 
     async def respond(arrival: Arrival) -> None:
         if await arrival.body.rest():
@@ -355,5 +356,5 @@ def writing(*pieces: bytes) -> Responder:
 
 
 def saying(content: bytes, *lines: bytes) -> Responder:
-    """Return what reads the whole request and answers it with this content."""
+    """Return a responder that reads the whole request and answers with this content."""
     return writing(reply(content, *lines))

@@ -1,7 +1,8 @@
-"""The upstream of the proxy: each request is given to the row that expects it.
+"""The upstream of the proxy: it passes each request to the row that expects it.
 
-The rule here: a token in the path and in a field names the row, so that a proxy may rewrite either. A request without
-a known token (a health check) is answered and ignored. What this module must not know: what a row wants.
+The rule here: a token identifies the row. It is in the path and in a field, as a proxy may rewrite one of them. A
+    request
+without a known token (a health check) is answered and ignored. What this module must not know: any row.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class Arrival:
     """One request as it reached the upstream.
 
     Attributes:
-        nth: 1 for the first request of its connection.
-        is_kept: the connection serves the next request once the response has been written; a responder may unset it.
-        ended: its response has been written, or the connection has ended.
+        nth: number of the request on its connection, from 1.
+        is_kept: the connection is kept for another request after the response; a responder may unset it.
+        ended: set once the response has been written or the connection has ended.
     """
 
     def __init__(self, end: RawEnd, head: RawHead, nth: int) -> None:
@@ -39,17 +40,17 @@ class Arrival:
         self.is_kept = True
         self.ended = trio.Event()
         self.token = token_of(head)
-        # The octets of this exchange alone, while other ones use the connection before and after it.
+        # The octets of this exchange only; `serve` replaces them for the next exchange of the connection.
         self.sent, self.received = end.sent, end.received
 
     @property
     def method(self) -> bytes:
-        """The method as it came."""
+        """The method as received."""
         return self.head.start_line.partition(b" ")[0]
 
     @property
     def target(self) -> bytes:
-        """The request-target as it came."""
+        """The request-target as received."""
         return self.head.start_line.partition(b" ")[2].partition(b" ")[0]
 
     async def send(self, octets: bytes) -> None:
@@ -71,10 +72,10 @@ Responder: TypeAlias = Callable[[Arrival], Awaitable[None]]
 
 
 class Expected:
-    """A request that a row expects, under its token.
+    """A request that a row expects, identified by its token.
 
     Attributes:
-        arrivals: what came; a second one is a retry of the proxy's, or one message that became two.
+        arrivals: the requests that came; a second one is a retry by the proxy, or one message that was split into two.
     """
 
     def __init__(self, token: str, respond: Responder) -> None:
@@ -90,7 +91,7 @@ class Expected:
         self._arrived.set()
 
     def end(self) -> None:
-        """Cancel the responses that are still being written; their connections end with RST."""
+        """Cancel the responses that are being written; their connections are reset."""
         for scope in self.scopes:
             scope.cancel()
 
@@ -101,7 +102,7 @@ class Expected:
 
 
 def token_of(head: RawHead) -> str:
-    """Return the token of a request; empty for one without."""
+    """Return the token of a request; "" for none."""
     found = _TOKEN_IN_TARGET.search(head.start_line)
     if found:
         return found[1].decode("ascii")
@@ -110,7 +111,7 @@ def token_of(head: RawHead) -> str:
 
 
 class UpstreamSide:
-    """Serve the proxy's connections."""
+    """Serves the connections of the proxy."""
 
     def __init__(self) -> None:
         self.expected: dict[str, Expected] = {}
@@ -129,7 +130,7 @@ class UpstreamSide:
                 end.sent, end.received = bytearray(), bytearray(end.pending)
 
     async def _answer(self, arrival: Arrival) -> bool:
-        """Answer one request; say whether the connection may serve another."""
+        """Answer one request; say whether the connection may be used for another one."""
         expected = self.expected.get(arrival.token)
         if expected is None:
             await arrival.send(STRANGER)

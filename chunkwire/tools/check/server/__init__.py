@@ -1,1 +1,1 @@
-"""What a server makes of requests, legal and broken, judged by its own answers on the connection."""
+"""Judge how a server handles legal and broken requests, by its answers on the connection."""

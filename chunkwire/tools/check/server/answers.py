@@ -1,7 +1,8 @@
-"""The responses in what a server wrote on one connection.
+"""Parse the responses that a server wrote on one connection.
 
-The rule here: pure, octets in, answers out. Read as a client must (RFC 9112 §6.3); what is no response is named, not
-guessed at.
+The rule here: pure; octets in, answers out. They are parsed as a client must (RFC 9112 §6.3). Octets that are no
+    response
+are reported as such.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class ServerAnswer:
 
     Attributes:
         interim: the statuses of the 1xx responses before it.
-        content: what came of its content, without framing.
-        is_whole: its end has come.
-        offset: where its own head begins in what was received.
+        content: the content received so far, without framing.
+        is_whole: the whole response came.
+        offset: of its head in the octets received.
     """
 
     head: Response
@@ -49,11 +50,11 @@ class ServerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AnswersRead:
-    """What a server wrote: final responses, and then perhaps interim ones, part of a head, or no HTTP at all.
+    """What a server wrote: final responses, perhaps followed by 1xx responses, part of a head, or other octets.
 
     Attributes:
-        interim: the statuses of 1xx responses that no final response has followed.
-        trouble: why what comes next is no response; "" where it may become one.
+        interim: the statuses of 1xx responses after the last final response.
+        trouble: why the octets after the last response are no response; "" if they may become one.
     """
 
     finals: tuple[ServerAnswer, ...]
@@ -65,8 +66,8 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
     """Return the responses in these octets.
 
     Args:
-        methods: of the requests in their order; what answers none of them is read as an answer to GET.
-        is_closed: no octet will follow.
+        methods: of the requests, in order; further responses are parsed as responses to GET.
+        is_closed: no octets will follow.
     """
     finals: list[ServerAnswer] = []
     interim: list[int] = []

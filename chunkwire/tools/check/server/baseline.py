@@ -1,4 +1,4 @@
-"""What the server does with requests in order: everything else is compared with it."""
+"""How the server answers correct requests: the baseline for judging its other answers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from chunkwire.wire.errors import LocalError
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a first exchange of each kind gave.
+    """The answers to a GET and to a request with a body.
 
     Attributes:
         method: of the requests with a body.
         get: the answer to a GET.
-        post: the answer to a request with a whole body of known length; None where none came.
-        post_seconds: from the connection to its end.
-        is_early: the whole of that answer comes before the body has.
-        gives_back: the body is in its content, so that the answer to another one tells whether that was read.
+        post: the answer to a request with a whole body and Content-Length; None if none came.
+        post_seconds: the duration of that connection.
+        is_early: the server sends that answer before it has the whole body.
+        gives_back: the answer contains the body, so that the answer to another request shows whether its body was read.
     """
 
     method: str
@@ -42,14 +42,14 @@ class Baseline:
 
 
 async def learn(target: ServerTarget) -> Baseline:
-    """Ask the server a first time.
+    """Send the first requests to the server.
 
     Raises:
-        DialError: there is no connection.
+        DialError: no connection.
         IncompleteHead: it closes without an answer.
-        Deadline: it gives none.
-        HeadError: what it says is no HTTP.
-        LocalError: its answer is too long, or never ends.
+        Deadline: no answer in time.
+        HeadError: its answer is not HTTP.
+        LocalError: its answer is too long or does not end.
     """
     asked = await talk(target, target.closing())
     if asked.answers.trouble:
@@ -75,13 +75,13 @@ async def learn(target: ServerTarget) -> Baseline:
 
 
 def with_length(target: ServerTarget, lines: bytes = b"", *, method: bytes | None = None) -> bytes:
-    """Return a request with the target's body, of known length."""
+    """Return a request with the target's body and Content-Length."""
     length = b"Content-Length: %d\r\n" % len(target.body)
     return target.request(length + lines, target.body, method=method or target.method)
 
 
 async def _answers_early(target: ServerTarget) -> bool:
-    """Say whether the server gives a whole answer to a request of whose body half is still missing."""
+    """Say whether the server sends a whole answer when it has only half of the request's body."""
     request = with_length(target)
     hasty = replace(target, patience=min(target.patience, 1.0))
     async with conversing(hasty, (target.method,)) as conversation:

@@ -1,4 +1,4 @@
-"""Rule on a row by what came on a connection. Pure.
+"""Judge rows by the answers on a connection. Pure.
 
 The rule here: prefers false negatives. A failure rests on octets that the server sent, or on its FIN; never on a reset,
 which may have discarded an answer, and never on silence.
@@ -16,10 +16,10 @@ from chunkwire.tools.check.server.talk import Talk, TalkEnd
 
 BAD_REQUEST: Final = frozenset({400})
 DATA: Final = b"hel"
-"""What the data of every broken body begins with."""
+"""The first octets of the data of every broken body."""
 OTHER_REASONS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Statuses that a request in order may get as well, of a server that is busy, limits its clients or remembers them."""
-NO_HALF_CLOSE: Final = "over TLS this side cannot close alone and still read"
+"""Statuses that a correct request may get as well, from a server that is busy or limits its clients."""
+NO_HALF_CLOSE: Final = "over TLS a client cannot half-close and still read"
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
@@ -34,7 +34,7 @@ def failed(talk: Talk, why: str) -> Ruling:
 
 
 def undecided(talk: Talk, why: str) -> Ruling:
-    """Return that nothing decided."""
+    """Return that the row could not be decided."""
     return Ruling(RowOutcome.UNDECIDED, why, talk.octets)
 
 
@@ -44,30 +44,30 @@ def not_applicable(talk: Talk, why: str) -> Ruling:
 
 
 def how(talk: Talk) -> str:
-    """Return what a server did, in a few words."""
+    """Return what the server did, in a few words."""
     said = f"answers {talk.statuses}" if talk.finals else "no answer"
     return f"{said}; {talk.end.value}"
 
 
 def rule_unreadable(talk: Talk) -> Ruling | None:
-    """Return a ruling where what came cannot be judged as HTTP; the row on the server's own octets fails for it."""
+    """Return a ruling if the answers are not valid HTTP; the row about the server's own octets fails for that."""
     if talk.answers.trouble:
         return undecided(talk, f"what it answers cannot be read: {talk.answers.trouble}")
     return None
 
 
 def rule_unanswered(talk: Talk) -> Ruling | None:
-    """Return a ruling where no answer came that can be judged."""
+    """Return a ruling if no answer came that can be judged."""
     return rule_unreadable(talk) or (None if talk.finals else undecided(talk, how(talk)))
 
 
 def is_alike(status: int, usual: int) -> bool:
-    """Say whether two statuses are the same, or successes both."""
+    """Say whether two statuses are equal, or both a success."""
     return status == usual or status // 100 == usual // 100 == 2
 
 
 def rule_as_usual(talk: Talk, baseline: Baseline) -> Ruling:
-    """Judge a GET in another form, which has to be answered like the plain one."""
+    """Judge a GET in another form, which must be answered like the plain one."""
     if unreadable := rule_unreadable(talk):
         return unreadable
     if not talk.finals:
@@ -80,10 +80,10 @@ def rule_as_usual(talk: Talk, baseline: Baseline) -> Ruling:
 
 
 def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
-    """Judge a legal request with a body, and a GET behind it that asks for the close.
+    """Judge a legal request with a body, followed by a GET with `Connection: close`.
 
     Args:
-        sent: its content; a resource that gives bodies back has to give this one.
+        sent: the content of the body; if the resource gives bodies back, the answer must contain it.
     """
     assert baseline.post is not None
     if unreadable := rule_unreadable(talk):
@@ -107,7 +107,7 @@ def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
 
 
 def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
-    """Judge what follows one good answer to the first of two requests; the second is the GET of the baseline."""
+    """Judge the answer to the second of two requests, the GET of the baseline; the first was answered well."""
     if len(talk.finals) > 2:
         return failed(talk, f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
     if len(talk.finals) == 2:
@@ -120,15 +120,15 @@ def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
 
 
 def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruling:
-    """Judge a request whose body is broken, and a GET behind it: no success, and no second answer.
+    """Judge a request with a broken body, followed by a GET: it must get no success, and the GET no answer.
 
     Args:
-        is_cut: the body ends in our FIN, and nothing is behind it.
+        is_cut: our FIN cuts the body, and no GET follows.
     """
     if unreadable := rule_unreadable(talk):
         return unreadable
     if talk.before_fin == 0 and not is_cut and talk.end is not TalkEnd.OPEN:
-        # Whether it takes a cut body for whole is another row's to say.
+        # Another row judges whether it takes a cut body for complete.
         is_refused = not talk.finals or (len(talk.finals) == 1 and talk.finals[0].status >= 400)
         rule = passed if is_refused else undecided
         return rule(talk, f"waits for more of the body; after our FIN: {how(talk)}")
@@ -144,10 +144,10 @@ def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruli
 
 
 def _rule_only_answer(talk: Talk, baseline: Baseline) -> Ruling:
-    """Judge the one answer to a broken body; what was behind it has none.
+    """Judge the one answer to a broken body; the request after it got none.
 
-    A success proves that the body was taken only where the resource gives back what it read: others may answer without
-    reading, and servers hold such an answer until they have dropped the body.
+    A success proves that the body was accepted only if the resource gives back what it read: another one may answer
+    without reading, and servers hold such an answer until they have dropped the body.
     """
     answer = talk.finals[0]
     if baseline.post is not None and answer.status == baseline.post.status >= 300:
@@ -167,11 +167,11 @@ def _rule_only_answer(talk: Talk, baseline: Baseline) -> Ruling:
 def rule_refused(
     talk: Talk, usual: int, *, statuses: Collection[int] = BAD_REQUEST, must_close: bool = False
 ) -> Ruling:
-    """Judge a request that has to be answered with one of these statuses.
+    """Judge a request that must be answered with one of these statuses.
 
     Args:
-        usual: the status of the same request without its fault.
-        must_close: nothing behind it may be answered.
+        usual: the status of the same request without the fault.
+        must_close: requests after it must not be answered.
     """
     if unreadable := rule_unreadable(talk):
         return unreadable
@@ -191,7 +191,7 @@ def rule_refused(
 
 
 def rule_one_answer(talk: Talk, why: str) -> Ruling:
-    """Judge a connection on which one request may be answered, and nothing behind it.
+    """Judge a connection on which only the first request may be answered.
 
     Args:
         why: the connection ends there.

@@ -1,6 +1,6 @@
-"""One connection to the server under test: octets sent as written, and all that the server sends until it closes.
+"""One connection to the server under test: send exact octets, and receive all octets until the server closes.
 
-The rule here: nothing is judged and no head is repaired; what was sent and what came is kept as it was.
+The rule here: nothing is judged or repaired; octets sent and received are kept unchanged.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from chunkwire.net.heads import Field
 from chunkwire.tools.check.rows import Shown
 from chunkwire.tools.check.server.answers import AnswersRead, ServerAnswer, read_answers
 
-MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection: an answer larger than that is not what a row is about
+MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection; no row needs a larger answer
 _SHOWN_OCTETS: Final = 4096  # of one message
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTarget:
-    """What is asked, and how.
+    """The server under test, and how requests to it are made.
 
     Attributes:
         authority: the value of Host.
         tls: None for http.
-        fields: what goes with every request beside Host and framing.
+        fields: of every request, beside Host and framing.
         method: of the requests with a body.
         body: their content.
-        patience: seconds to wait for what a row waits for.
+        patience: the timeout of each wait, in seconds.
     """
 
     url: Url
@@ -59,8 +59,8 @@ class ServerTarget:
         """Return the octets of a request.
 
         Args:
-            lines: field lines with their CRLF, in front of those of `fields`.
-            host: the Host line with its CRLF in place of the URL's own; `b""` leaves it out.
+            lines: field lines with their CRLF, before those of `fields`.
+            host: a Host line with its CRLF instead of the URL's; `b""` for no Host line.
         """
         asked = self.url.target if target is None else target
         host_line = b"Host: %b\r\n" % self.authority if host is None else host
@@ -68,12 +68,12 @@ class ServerTarget:
         return b"%b %b HTTP/%b\r\n%b%b%b\r\n%b" % (method, asked, version, host_line, lines, others, body)
 
     def closing(self) -> bytes:
-        """Return a GET after which the server has to close (RFC 9112 §9.6)."""
+        """Return a GET with `Connection: close`, after which the server must close (RFC 9112 §9.6)."""
         return self.request(b"Connection: close\r\n")
 
 
 class TalkEnd(enum.Enum):
-    """How a connection ended, seen from here."""
+    """How the server ended a connection."""
 
     OPEN = "left open"
     CLOSED = "closed"
@@ -82,10 +82,10 @@ class TalkEnd(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What was said on one connection.
+    """The octets and answers of one connection.
 
     Attributes:
-        before_fin: final answers that came before our FIN; None where we sent none.
+        before_fin: the number of final answers before our FIN; None if we sent no FIN.
     """
 
     sent: bytes
@@ -96,7 +96,7 @@ class Talk:
 
     @property
     def finals(self) -> tuple[ServerAnswer, ...]:
-        """The final responses; without a 408 behind others: it says that no further request came (RFC 9110 §15.5.9)."""
+        """The final responses, without a 408 after others: that one answers no request (RFC 9110 §15.5.9)."""
         finals = self.answers.finals
         return finals[:-1] if len(finals) > 1 and finals[-1].status == 408 else finals
 
@@ -107,19 +107,19 @@ class Talk:
 
     @property
     def octets(self) -> tuple[Shown, ...]:
-        """Both directions, each cut to what can be looked at."""
+        """The octets of both directions, cut to a readable length."""
         return shown("sent", self.sent), shown(f"received ({self.end.value})", self.received)
 
 
 def shown(label: str, octets: bytes) -> Shown:
-    """Return octets for a row, cut where they are many."""
+    """Return octets for a row, cut to `_SHOWN_OCTETS`."""
     if len(octets) > _SHOWN_OCTETS:
         return Shown(f"{label}, the first {_SHOWN_OCTETS} of {len(octets)} octets", octets[:_SHOWN_OCTETS])
     return Shown(label, octets)
 
 
 class Conversation:
-    """A connection on which somebody reads all the time; use `conversing`."""
+    """A connection that a task reads from all the time; opened by `conversing`."""
 
     def __init__(self, connection: ClientConnection, methods: Sequence[bytes], patience: float) -> None:
         self._connection = connection
@@ -133,7 +133,7 @@ class Conversation:
         self.answers = AnswersRead(())
 
     async def send(self, octets: bytes) -> None:
-        """Send octets; no error where the server has closed already or does not read."""
+        """Send octets; no error if the server has closed the connection or does not read."""
         self._sent += octets
         with trio.move_on_after(self._patience), suppress(PeerGone):
             await self._connection.send_all(octets)
@@ -145,14 +145,14 @@ class Conversation:
             await self._connection.send_eof()
 
     async def wait(self, condition: Callable[[AnswersRead], bool]) -> bool:
-        """Wait until a condition on the answers holds; False where the connection or patience ended before."""
+        """Wait until a condition on the answers holds; False at the end of the connection or after `patience`."""
         with trio.move_on_after(self._patience):
             while not condition(self.answers) and self._end is TalkEnd.OPEN:
                 await self._came.wait()
         return condition(self.answers)
 
     async def wait_end(self) -> Talk:
-        """Wait until the server closes; after patience send our FIN and wait once more. Return all of it."""
+        """Wait until the server closes; after `patience` send our FIN and wait once more. Return everything."""
         await self.wait(_never)
         if self._end is TalkEnd.OPEN and self._before_fin is None:
             await self.finish()
@@ -161,11 +161,11 @@ class Conversation:
 
     @property
     def talk(self) -> Talk:
-        """What has been said so far."""
+        """The octets and answers so far."""
         return Talk(bytes(self._sent), bytes(self._received), self.answers, self._end, self._before_fin)
 
     async def read(self) -> None:
-        """Take what comes until the connection ends, or is too much."""
+        """Receive until the connection ends, or `MAX_RECEIVED_OCTETS` came."""
         try:
             while octets := await self._connection.receive_some():
                 self._received += octets
@@ -189,13 +189,13 @@ def _never(_: AnswersRead) -> bool:
 
 @asynccontextmanager
 async def conversing(target: ServerTarget, methods: Sequence[bytes] = ()) -> AsyncIterator[Conversation]:
-    """Give a connection to the server; it is closed at the end.
+    """Yield a connection to the server, and close it at the end.
 
     Args:
-        methods: of the requests that will be sent, in their order; GET where there are more.
+        methods: of the requests that will be sent, in order; GET for further ones.
 
     Raises:
-        DialError: there is no connection.
+        DialError: no connection.
     """
     connection = await dial(target.url.host, target.url.port, tls=target.tls)
     conversation = Conversation(connection, methods, target.patience)
@@ -209,10 +209,10 @@ async def conversing(target: ServerTarget, methods: Sequence[bytes] = ()) -> Asy
 
 
 async def talk(target: ServerTarget, *writes: bytes, methods: Sequence[bytes] = (), fin: bool = False) -> Talk:
-    """Send octets on a connection of their own, and return what was said until it ended.
+    """Send octets on a new connection, and return its octets and answers once it has ended.
 
     Args:
-        fin: send our FIN right behind them.
+        fin: send our FIN directly after them.
     """
     async with conversing(target, methods) as conversation:
         for octets in writes:
