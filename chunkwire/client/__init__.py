@@ -4,10 +4,10 @@
         async for event in stream.events():
             ...
 
-What a maintainer must know of this room: `opening` makes attempts, `exchange` is one of them, `body` reads a body and
-judges its end, `stream` and `views` are what callers hold. `completion` finds the application's own end, apart from the
-framing's; `answers` reads what a language model answers. `capture` reads what another program received. Nothing here
-prints, and nothing here serves.
+The files: `opening` makes attempts, `exchange` is one attempt, `body` reads a body and judges its end, `stream` and
+`views` are the objects that callers use. `completion` finds the end of the application's stream, which is not that of
+the framing; `answers` reads answers of language models. `capture` reads octets that another program received. This room
+prints nothing and serves nothing.
 """
 
 from chunkwire.client.answers import AnswerFailed, TokenStream, tokens

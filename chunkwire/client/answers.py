@@ -1,11 +1,11 @@
-"""Ask a language model and have its answer as it comes: text, reasoning, tool calls, usage.
+"""Ask a language model and stream its answer: text, reasoning, tool calls, usage.
 
     async with chunkwire.client.tokens("openai:https://api.openai.com/v1#gpt-5", "Say hello", key=KEY) as answer:
         async for text in answer.texts():
             print(text, end="")
 
-The rule here: one request, one answer, on `open`; the dialect's reader says what the stream means and whether it was
-whole. What this module must not know: other providers to ask instead, breakers, sessions: those are `ask`'s.
+The rule here: one request and one answer, by `open`; the dialect's reader interprets the stream and judges whether it
+was complete. What this module must not know: failover, breakers and sessions, which are in `ask`.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ from chunkwire.net.heads import HeadError
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
-_ERROR_OCTETS: Final = 64 * 1024  # of an error response that are read: a JSON object, or the head of a page
-_GRACE_S: Final = 0.2  # for what may follow a terminal event, usage and the last-chunk; SDKs wait 0.1 s
+_ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the start of an HTML page
+_GRACE_S: Final = 0.2  # for usage and the last-chunk, which may follow the terminal event; SDKs wait 0.1 s
 
 
 class AnswerFailed(ChunkwireError):
-    """The answer failed, or was not whole.
+    """The answer failed or was incomplete.
 
     Attributes:
-        error: why, and whose fault it is.
-        text, reasoning, tool_calls, usage, stop: of the part that had come, as of `TokenStream`.
+        error: the reason, and whose fault it is.
+        text, reasoning, tool_calls, usage, stop: the part received before, as in `TokenStream`.
     """
 
     def __init__(self, error: ProviderError, partial: TokenStream | None = None) -> None:
@@ -71,14 +71,12 @@ class AnswerFailed(ChunkwireError):
 
 
 class TokenStream:
-    """An answer as it comes, and what has come of it.
-
-    It is an async iterator of `Text`, `Reasoning`, `ToolCall`, `Usage` and `Stop`.
+    """An answer as it arrives: an async iterator of `Text`, `Reasoning`, `ToolCall`, `Usage` and `Stop`.
 
     Attributes:
-        usage: tokens as the provider counts them, None while it has not said.
-        stop: why the model stopped, None while it has not.
-        id, model: as the provider names them, "" where it does not.
+        usage: tokens as counted by the provider; None until it reports them.
+        stop: why the model stopped; None until it has.
+        id, model: as reported by the provider; "" if it reports none.
     """
 
     def __init__(self, stream: Stream, reader: AnswerReader, key: str) -> None:
@@ -103,12 +101,12 @@ class TokenStream:
 
     @property
     def reasoning(self) -> str:
-        """What the model thought so far, as far as the provider passes it on."""
+        """The reasoning so far, if the provider sends it."""
         return "".join(self._reasoning)
 
     @property
     def tool_calls(self) -> tuple[WholeToolCall, ...]:
-        """The tool calls so far; whole only in an answer that is."""
+        """The tool calls so far; complete only once the answer is."""
         return tuple(WholeToolCall(id_, name, (more,)) for id_, name, more in self._calls.values())
 
     def __aiter__(self) -> AsyncIterator[AnswerEvent]:
@@ -125,7 +123,7 @@ class TokenStream:
                 return event
 
     async def texts(self) -> AsyncIterator[str]:
-        """Yield the pieces of the text alone."""
+        """Yield only the pieces of the text."""
         async for event in self:
             if isinstance(event, Text):
                 yield event.text
@@ -137,7 +135,7 @@ class TokenStream:
         return self.text
 
     async def _more(self) -> list[AnswerEvent]:
-        """Return what the next receive brings, or the end."""
+        """Return the events of the next receive, or those of the end."""
         patience = _GRACE_S if self._reader.is_complete else float("inf")
         try:
             with trio.move_on_after(patience):
@@ -150,7 +148,7 @@ class TokenStream:
         return self._reader.end_of_input()
 
     def _note(self, event: AnswerEvent) -> bool:
-        """Keep what an event says; say whether it is one for the caller."""
+        """Keep the values of an event; say whether the caller gets it."""
         match event:
             case Text():
                 self._text.append(event.text)
@@ -178,21 +176,21 @@ class TokenStream:
 async def tokens(
     provider: str, question: str | Question, *, key: str = "", **options: Any
 ) -> AsyncIterator[TokenStream]:
-    """Ask a model, and give its answer once the head of the response is in.
+    """Ask a model, and yield its answer once the head of the response has come.
 
-    Leaving before the end ends the provider's stream at once. Iterating raises `AnswerFailed` where the answer is an
-    error, or not whole, or has nothing in it; what had come is in the exception, too.
+    Leaving the block early ends the provider's stream at once. Iterating raises `AnswerFailed` if the answer is an
+    error, incomplete or empty; the exception has the part received before.
 
     Args:
-        provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`; the URL is what the
-            dialect's own paths go under, as an SDK's base_url.
-        question: a text of the user's, or a `Question`; the model of the latter comes before the provider's.
-        key: sent as the dialect has it, "" for none; it is taken out of what is raised.
+        provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`. The URL is the SDK's
+            base_url: the dialect's paths are appended to it.
+        question: the user's text, or a `Question`, whose model overrides the provider's.
+        key: sent as the dialect requires; "" for none. It is redacted in errors.
         options: of `open`: timeouts, `tls`, `retry`, `pool`, `record_to`.
 
     Raises:
-        LocalError: the provider or the question is none.
-        AnswerFailed: no response, or one that refuses.
+        LocalError: the provider or the question is not valid.
+        AnswerFailed: no response, or an error response.
     """
     dialect, url, model = _parse(provider)
     asked = Question(model, (Message("user", question),)) if isinstance(question, str) else question
@@ -218,10 +216,10 @@ async def tokens(
 
 
 def as_provider_error(error: ChunkwireError) -> ProviderError:
-    """Return what broke a request, or its response, as an error of the provider's that we found.
+    """Translate an error of a request or its response to a `ProviderError` with `is_ours`.
 
     Raises:
-        ChunkwireError: the same one, where it is none of these.
+        ChunkwireError: the same error, if it is of another kind.
     """
     match error:
         case DialError():

@@ -1,7 +1,7 @@
-"""Read one response body: a receive at a time, timed, scanned, recorded, judged.
+"""Read one response body, a receive at a time: take the time, scan, record, and judge the end.
 
-The rule here: the time is taken right after the receive; the octets are scanned and recorded before the caller gets
-them. The end has one verdict, recorded once; each later call of `next` raises its error again.
+The rule here: the time is taken directly after the receive; octets are scanned and recorded before the caller gets
+them. The end has one verdict, which is recorded once. Later calls of `next` raise its error again.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ BODY_FRAME = "the body"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one receive brought.
+    """The result of one receive.
 
     Attributes:
-        n: its number, from 1; only receives that brought octets of the body count.
+        n: its number, from 1; receives without octets of the body are not counted.
         t: seconds since the request, taken when the receive returned.
-        octets: of the body, as on the wire. Where the framing broke, all that came.
-        events: what the scanner approved, octets held from the read before included.
-        frames: those whose last octet came in this read; for a body that is not chunked, its data.
+        octets: of the body, as on the wire; all octets received if the framing is malformed.
+        events: of the octets that the scanner approved, including those held from the previous read.
+        frames: the frames whose last octet came in this read; for a body that is not chunked, its data.
     """
 
     n: int
@@ -49,7 +49,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadDeadlines:
-    """When reading gives up.
+    """The timeouts of reading.
 
     Attributes:
         idle: seconds between two receives.
@@ -66,9 +66,9 @@ class BodyReader:
     """The body of one response.
 
     Args:
-        receive: gives octets, `b""` at the end of input; raises PeerGone.
-        began: the moment of the request, on `time.monotonic`.
-        waiting_since: when the octets that `receive` has already were received, on the same clock; None for none.
+        receive: returns octets, `b""` at the end of input; raises PeerGone.
+        began: the time of the request, on `time.monotonic`.
+        waiting_since: when the octets that `receive` returns first were received, on the same clock; None for none.
     """
 
     def __init__(
@@ -102,18 +102,18 @@ class BodyReader:
 
     @property
     def has_surplus(self) -> bool:
-        """Octets have come behind a complete body."""
+        """Octets came after the complete body."""
         return bool(self._feed.held)
 
     async def next(self) -> Read | None:
-        """Return the next read, None after the end of a complete body.
+        """Return the next read; None after the end of a complete body.
 
         Raises:
-            IncompleteBody: the end of input came first; ResetBody: by a reset.
-            MalformedBody: the framing is broken; the read that broke it has been given before.
-            Deadline: nothing came in time.
+            IncompleteBody: the input ended early; ResetBody: by a reset.
+            MalformedBody: the framing is malformed; the previous call returned the read with the error.
+            Deadline: no octet came in time.
 
-        Cancellation: nothing is lost; call again.
+        Cancellation: nothing is lost; it can be called again.
         """
         if self.error is not None:
             raise self.error
@@ -135,7 +135,7 @@ class BodyReader:
         return None
 
     def leave(self, framing: str = "client-gone") -> None:
-        """Note that nothing more will be read: the caller left, or it was "stopped"."""
+        """Note that nothing more will be read: the caller left ("client-gone"), or "stopped" it."""
         if self.framing is None:
             self._end(framing, self._now())
 
@@ -162,7 +162,7 @@ class BodyReader:
         if feed.error is not None:
             self._fail("malformed", MalformedBody(feed.error, bytes(self._received)), t=t)
         elif self.scanner.is_complete:
-            octets = octets[: len(octets) - len(feed.held)]  # what follows a complete body is not of it
+            octets = octets[: len(octets) - len(feed.held)]  # octets after a complete body do not belong to it
             self._end("complete", t)
         return Read(self.reads, t, octets, tuple(events))
 

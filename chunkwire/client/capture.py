@@ -1,15 +1,15 @@
-"""Messages that another program received: octets from a pipe or a file, made into the records that our client makes.
+"""Read messages that another program received, from the octets of a pipe or a file, and record them as our client does.
 
-The rule here: no octet is left out without a record or a note. A capture is what nc, curl and people save of
-connections: any number of messages, requests and responses, with anything between them. Where it does not show the
-request, these are assumed, and noted:
+The rule here: every octet is in a record or mentioned in a note. A capture is what nc, curl or people saved of
+connections: any number of requests and responses, with other octets between them. If the request of a response is not
+in the capture, these assumptions are made, and noted:
 
-- a response answers a GET, unless a request before it or the caller says otherwise;
-- a response head in the place of a body means that the body is not in the capture: it answers a HEAD or a CONNECT, or
-  is a redirect that `curl -L` followed;
-- a response head in a body that only the end of its connection ends is of the next connection;
-- a response head in other data, or a request head in a request's, is the next message's where the framing does not end
-  properly with it as data.
+- the response answers a GET, unless the caller names another method;
+- a response head directly after a response head, where a body should be, means that the body is not in the capture: the
+  first one answers a HEAD or CONNECT, or is a redirect that `curl -L` followed;
+- a response head in a body that is delimited by close begins the response of the next connection;
+- a response head in other data, or any head in a request's data, begins the next message if the framing does not end
+  properly with the head as data (`inner`).
 
 What this module must not know: files, pipes, and who reads the records.
 """
@@ -54,13 +54,13 @@ _HTTP: Final = b"HTTP/1"
 
 
 class CaptureReader:
-    """Read a capture as it comes.
+    """Reads a capture incrementally.
 
     Args:
-        method: of requests that the capture does not show.
+        method: of requests that are not in the capture.
 
     Attributes:
-        asked: methods of requests, seen here or by another reader, that are not answered yet.
+        asked: methods of the requests that have no response yet; a reader of the other direction may add some.
     """
 
     def __init__(self, watcher: CaptureWatcher, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> None:
@@ -72,31 +72,31 @@ class CaptureReader:
         self._step = self._between
         self.asked: deque[bytes] = deque()
         self._seen = {"request": 0, "response": 0}
-        self._is_headless = True  # a bare chunked body may stand here: at the start, and after another one
+        self._is_headless = True  # a chunked body without a head may begin here: at the start, and after another one
         self._strays = Strays()
         self._t, self._read, self._is_over = 0.0, 1, False
         self._body: list[bytes] = []
 
     def feed(self, octets: bytes, *, t: float, read: int) -> bytes:
-        """Take what one receive brought; return the octets of it that are of bodies, as on the wire.
+        """Process the octets of one receive; return those that belong to bodies, as on the wire.
 
         Args:
             t: s since the capture began.
-            read: number of the receive, from 1; 0 for what was there before anybody read.
+            read: number of the receive, from 1; 0 for octets that were there before reading began.
         """
         self._t, self._read = t, read
         self._held += octets
         self._body.clear()
         while self._held and self._step():
-            pass  # each step takes something, or waits
+            pass  # a step returns False if it needs more octets
         return b"".join(self._body)
 
     def end(self, t: float, framing: str = "cut", error: str | None = None) -> None:
         """End the capture: no more octets will follow.
 
         Args:
-            framing: what that makes of a message that is not complete: "cut", "timeout", "stopped".
-            error: why, where it is not the end of the input.
+            framing: the verdict of a message that is not complete: "cut", "timeout", "stopped".
+            error: the reason; None for the end of the input.
         """
         self._t, self._is_over = t, True
         while self._held and self._step == self._between and self._decide(is_last=True):
@@ -120,7 +120,7 @@ class CaptureReader:
         return self._decide(is_last=False)
 
     def _decide(self, *, is_last: bool) -> bool:
-        """Decide what the octets held begin; False where more of them are needed."""
+        """Decide what begins with the held octets; False if more octets are needed."""
         known = name_protocol(self._held) if self._is_first else None
         may_be_named = self._is_first and not is_last and len(self._held) < MAX_NAME_OCTETS
         found = sniff(
@@ -158,12 +158,12 @@ class CaptureReader:
         return self._message
 
     def _refuse(self, error: str, octets: bytes) -> None:
-        """Record octets that are no message as one that is malformed."""
+        """Record octets that are no message as a malformed message."""
         self._begin("request" if octets.startswith(b"PRI ") else "response")  # a client's preface of HTTP/2
         self._end_message("malformed", error, octets)
 
     def _skip(self) -> bool:
-        """Look for a head among octets that are of no message."""
+        """Search for a head in octets that belong to no message."""
         place = find_head(self._held)
         if place is None:
             line = self._held.rfind(b"\n") + 1
@@ -180,7 +180,7 @@ class CaptureReader:
             self._refuse_strays()
 
     def _end_strays(self) -> None:
-        """Report what was left out, before a head or at the end."""
+        """Note the octets that belong to no message, at the next head or at the end."""
         if self._step == self._skip and self._message is None:
             self._leave_out(len(self._held))
         if self._strays.count and self._is_first and not self._held:
@@ -190,7 +190,7 @@ class CaptureReader:
         self._strays = Strays()
 
     def _refuse_strays(self) -> None:
-        """Report why a capture without a message is no chunked body either."""
+        """Record why a capture that has no message is not a chunked body either."""
         if (error := describe_no_message(self._strays.first, _HEADLESS.scanner(self._limits))) is not None:
             self._refuse(error, self._strays.first)
 
@@ -202,7 +202,7 @@ class CaptureReader:
         line = self._held.find(b"\n", 0, most) + 1 or most
         end = None
         if line > len(self._held):
-            return False  # a line is judged whole: the verdict must not depend on how it was split into reads
+            return False  # wait for the whole line, so that the verdict does not depend on how it was split into reads
         try:
             check_partial_head(bytearray(self._held[:line]), DEFAULT_HEAD_LIMITS, is_request=is_request)
             end = find_head_end(bytearray(self._held), 0)
@@ -232,14 +232,14 @@ class CaptureReader:
         return framing
 
     def _take_response(self, message: CapturedMessage, head: bytes) -> Framing | None:
-        """Record a response head and return its framing; None after a 1xx, which another head follows."""
+        """Record a response head and return its framing; None for a 1xx, after which another head follows."""
         response = read_response(head)
         message.recorder.head(self._t, response.start_line, response.fields, octets=head)
         if response.status == 101:
             self._watcher.note("after a 101 the octets are of the protocol that was switched to")
             return Framing(BodyKind.CLOSE)
         if response.status < 200:
-            response_framing(response, b"GET")  # for what it refuses
+            response_framing(response, b"GET")  # raises if the framing is not legal
             return None
         method = self.asked.popleft() if self.asked else self._method
         framing = response_framing(response, method)
@@ -275,7 +275,7 @@ class CaptureReader:
         return self._scan_framed(message, scanner)
 
     def _scan_framed(self, message: CapturedMessage, scanner: BodyScanner) -> bool:
-        """Scan a body whose framing says where it ends: a head in its data may contradict that."""
+        """Scan a body that is not delimited by close; a head in its data may show that it was cut."""
         if message.is_doubted:
             return self._scan_up_to(len(self._held), message, scanner)
         start, is_whole = message.shown, False
@@ -291,7 +291,7 @@ class CaptureReader:
                 break
             if place == held:
                 return False
-            start = place - taken + 1  # this one is in a size line or a trailer section, not in data
+            start = place - taken + 1  # this head is in a size line or a trailer section, not in data
         if not self._held or not (is_whole or self._is_over or len(self._held) > MAX_INNER_OCTETS):
             return False
         inner = message.inner = message.inner or InnerHead(scanner)
@@ -311,9 +311,9 @@ class CaptureReader:
     def _scan_up_to(
         self, limit: int, message: CapturedMessage, scanner: BodyScanner, *, is_whole: bool = False
     ) -> bool:
-        """Scan the first `limit` of the octets held; `is_whole`: a head is known to follow them."""
+        """Scan the first `limit` held octets; `is_whole`: a whole head follows them."""
         events: list[Event] = []
-        feed = Feed(scanner)  # what it holds stays in `_held`, since a head may begin there
+        feed = Feed(scanner)  # the octets it holds also stay in `_held`, as a head may begin in them
         taken = len(feed.take(self._held[:limit], events))
         self._take(message, self._held[:taken], events)
         self._held = self._held[taken:]
@@ -329,7 +329,7 @@ class CaptureReader:
         return is_whole
 
     def _end_whole(self, message: CapturedMessage, scanner: BodyScanner) -> bool:
-        """End a message whose framing is complete; False where the octets after it must confirm that."""
+        """End a message whose framing is complete; False if more octets are needed to confirm that."""
         is_cut = False
         if message.is_doubted and isinstance(scanner, LengthScanner):
             found = judge_rest(self._held, is_last=self._is_over)
@@ -340,7 +340,7 @@ class CaptureReader:
         return True
 
     def _take(self, message: CapturedMessage, octets: bytes, events: list[Event]) -> None:
-        """Record what was approved of a body."""
+        """Record approved octets of a body."""
         self._body.append(octets)
         if self._read and events and message.last_read != self._read:
             message.last_read = self._read
@@ -351,12 +351,12 @@ class CaptureReader:
         message.recorder.body(self._t, events, message.reads if self._read else 0)
 
     def _break(self, message: CapturedMessage, scanner: BodyScanner, error: FramingError) -> bool:
-        """End a broken body: another head stands in it, or it has a mistake; False where more octets must decide."""
+        """End a malformed body: with "cut" if another head begins there; False if more octets are needed to decide."""
         rest = self._held[error.offset - scanner.wire_octets :]
         if error.rule is Rule.CHUNK_SIZE and len(rest) < len(_HTTP) and _HTTP.startswith(rest) and not self._is_over:
             return False
         if error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
-            self._held, half = rest, self._held.removesuffix(rest)  # a size line may be cut in its digits
+            self._held, half = rest, self._held.removesuffix(rest)  # `half`: digits of a size line that was cut
             self._end_message("cut", f"expected a size line at {error.offset}, got the head of another message", half)
             return True
         self._body.append(self._held)
@@ -368,7 +368,7 @@ class CaptureReader:
         return True
 
     def _end_body(self, message: CapturedMessage, scanner: BodyScanner, framing: str, error: str | None) -> None:
-        """End the message in whose body the input ended."""
+        """End the message whose body the end of input cut."""
         if framing == "cut":
             try:
                 scanner.end_of_input()

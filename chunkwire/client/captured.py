@@ -1,4 +1,4 @@
-"""What a capture reader keeps of the message that it is reading, and who receives what the capture holds."""
+"""The state of a capture reader for its current message, and the interface to its consumer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chunkwire.wire.errors import quoted
 from chunkwire.wire.scanner import BodyScanner
 
 MAX_STRAY_OCTETS: Final = 65536
-"""Octets outside of any message that are kept while a head is looked for: as many as a head may have."""
+"""Octets outside of messages that are kept while searching for a head: as many as a head may have."""
 NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
 HEAD_IN_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 
@@ -22,13 +22,13 @@ class CaptureWatcher(Protocol):
     """Who receives what a capture holds."""
 
     def record(self, record: Record) -> None:
-        """Take a record."""
+        """Process a record."""
 
     def note(self, text: str) -> None:
-        """Take one line about what no record says."""
+        """Process one line about something that is in no record."""
 
     def begin(self, title: str) -> None:
-        """Begin another message than the first; its title is such as "response 2"."""
+        """Begin a message after the first one; its title is, for example, "response 2"."""
 
 
 @dataclass(slots=True)
@@ -36,14 +36,14 @@ class CapturedMessage:
     """The message that is being read.
 
     Attributes:
-        scanner: None until its head is in.
-        may_miss_body: a head in its content is the next message's.
-        shown: of the octets held, those that the scanner has seen and not approved: a size line or a trailer section.
-        inner: a head in its data, which is being judged.
-        is_noted: that its content holds such a head has been said.
-        is_doubted: one was too long to be judged.
+        scanner: None until its head has come.
+        may_miss_body: its body may be missing, so that a head in its content begins the next message.
+        shown: how many held octets the scanner has seen and not approved: part of a size line or trailer section.
+        inner: judges a head in its data; None if there is none.
+        is_noted: the note about such a head has been made.
+        is_doubted: such a head was too long to be judged.
         reads: receives that brought octets of its body.
-        last_read: the latest of them, as the caller numbers them.
+        last_read: the number of the latest of them.
     """
 
     recorder: Recorder
@@ -61,10 +61,10 @@ class CapturedMessage:
 
 @dataclass(slots=True)
 class Strays:
-    """The octets since the last message that belong to none.
+    """The octets since the last message that belong to no message.
 
     Attributes:
-        shown: how many of them the record of a broken message has.
+        shown: how many of them are in the record of a malformed message.
         first: the first 17 of them.
     """
 
@@ -73,12 +73,12 @@ class Strays:
     first: bytes = b""
 
     def take(self, octets: bytes) -> None:
-        """Count octets that are left out."""
+        """Count octets that belong to no message."""
         self.first = (self.first + octets)[:17]
         self.count += len(octets)
 
     def describe(self) -> str | None:
-        """Return a line that says what was left out; None where records have all of it."""
+        """Return a note about these octets; None if all of them are in records."""
         if self.count <= self.shown:
             return None
         return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 16)}"

@@ -1,9 +1,8 @@
-"""Whether the application's own end was seen, apart from the end of the framing.
+"""Find out whether the application's stream was complete, independently of the framing.
 
-The content alone decides, with its content coding removed. A body can be complete in framing and lack the end of the
-answer (a provider that stopped early), and the answer can be whole where the framing was cut after it. Streams of
-language models are judged by their dialects' readers, so that an answer that is an error, or is empty, does not count
-as whole.
+Only the content decides, after its content coding is removed. A body with complete framing may lack the end of the
+answer (the provider stopped early), and an answer may be complete although the framing was cut after it. The readers of
+the dialects judge streams of language models: an answer that is an error or empty is not complete.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
 MAX_HELD_OCTETS: Final = 65536
-"""Octets of content in which a stream must show its dialect; with more of them it has none."""
+"""Octets of content in which the dialect of a stream must be recognized; after that it has none."""
 
 _BINARY_EVENTS: Final = b"application/vnd.amazon.eventstream"
 _DONE_DATA: Final = "[DONE]"
@@ -31,14 +30,14 @@ _CUT: Final = ProviderError(ErrorKind.INCOMPLETE, "the framing broke")
 
 
 class Completion:
-    """Reads the content as its consumer does, and says whether its own end was seen.
+    """Reads the content as its consumer does, and reports whether the stream's own end was seen.
 
     Attributes:
-        events: server-sent events so far; None for a body that is no event stream, or whose coding is not known here.
+        events: server-sent events so far; None if the body is no event stream, or has an unknown content coding.
 
     Args:
         coding: the value of Content-Encoding.
-        reader: of the dialect, where the request names it; None finds out by the content.
+        reader: of the dialect, if the request names it; None recognizes it by the content.
         is_judged: False reads nothing.
     """
 
@@ -56,12 +55,12 @@ class Completion:
         self._decoder = SseDecoder() if self.events is not None else None
         self._reader = reader if is_readable else None
         self._held: bytearray | None = bytearray() if is_readable and reader is None else None
-        self._last = ""  # what the latest event of no known dialect was: "done", "error" or "part"
+        self._last = ""  # the latest event, if its dialect is unknown: "done", "error" or "part"
         self._has_content = False
 
     @classmethod
     def of(cls, head: Response, request: Request | None = None) -> Completion:
-        """Return what reads the body of this response; the path of a POST may say what it holds."""
+        """Return the reader of this response's content; the path of a POST may determine the dialect."""
         coding = (head.get(b"content-encoding") or b"").decode("latin-1")
         kind = (head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
         dialect = DIALECTS["bedrock"] if kind == _BINARY_EVENTS else None
@@ -76,7 +75,7 @@ class Completion:
         )
 
     def feed(self, content: bytes) -> None:
-        """Take content as it came."""
+        """Process content as received."""
         if self._decoder is None and self._reader is None and self._held is None:
             return
         try:
@@ -87,12 +86,12 @@ class Completion:
 
     @property
     def so_far(self) -> str:
-        """What can be said while the body runs: "complete" or "unknown"."""
+        """The verdict while the body runs: "complete" or "unknown"."""
         is_complete = self._last == _DONE_EVENT if self._reader is None else self._reader.is_complete
         return "complete" if is_complete else "unknown"
 
     def verdict(self, *, is_complete: bool) -> str:
-        """Return one of `record.values.APPLICATION_VERDICTS`, once; `is_complete`: the framing came to its end."""
+        """Return one of `record.values.APPLICATION_VERDICTS`; call it once. `is_complete`: the framing is complete."""
         if self._reader is None and self._held:
             self._recognize_whole()
         if self._reader is not None:
@@ -121,11 +120,11 @@ class Completion:
             self._held = None
 
     def _judge(self, event: SseEvent) -> None:
-        """Find the dialect by an event, or what an event of none is."""
+        """Recognize the dialect by an event; if it has none, note what kind of event it is."""
         if self._held is not None and self._recognize(event.data, event.event):
             return
         if self._last == "error":
-            return  # [DONE] behind an error does not undo it
+            return  # [DONE] after an error does not make it complete
         if event.event == _DONE_EVENT or event.data == _DONE_DATA:
             self._last = _DONE_EVENT
             self._has_content = self._has_content or event.event == _DONE_EVENT
@@ -135,13 +134,13 @@ class Completion:
 
     def _recognize_whole(self) -> None:
         found: list[bytes] = []
-        with suppress(ValueError):  # behind the first object, nothing shows the dialect
+        with suppress(ValueError):  # only the first object is needed
             ElementDecoder().feed(bytes(self._held or b""), found)
         if found:
             self._recognize(found[0].decode("utf-8", "replace"), is_event=False)
 
     def _recognize(self, text: str, name: str = "", *, is_event: bool = True) -> bool:
-        """Choose the reader of the dialect that this JSON, or that of its first line, is of; it gets what is held."""
+        """Recognize the dialect of this JSON, or of its first line; give the held content to the dialect's reader."""
         payload = _first_value(text) or _first_value(text.partition("\n")[0])
         dialect = recognize(payload, name)
         if dialect is None:

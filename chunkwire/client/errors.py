@@ -1,7 +1,7 @@
-"""How reading a stream can fail, beyond what the codec and the connection raise themselves.
+"""Errors of reading a stream, beside those of the codec and the connection.
 
-The rule here: each error of a body carries the content received before it, so that an application can show a partial
-answer as such.
+The rule here: each error of a body has the content received before it, so that an application can show a partial
+answer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Deadline(ChunkwireError):
 
     Attributes:
         phase: what was waited for.
-        seconds: how long that was allowed to take.
-        received: the content that had come, perhaps cut by a cap.
+        seconds: the timeout.
+        received: the content received before, perhaps cut to a limit.
     """
 
     def __init__(self, phase: Phase, seconds: float, received: bytes = b"") -> None:
@@ -68,7 +68,7 @@ class MalformedBody(FramingError):
     """The body broke the grammar of chunked; see `FramingError`.
 
     Attributes:
-        received: the content that had come before, perhaps cut by a cap.
+        received: the content received before, perhaps cut to a limit.
     """
 
     def __init__(self, error: FramingError, received: bytes = b"") -> None:

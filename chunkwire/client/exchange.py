@@ -1,7 +1,7 @@
-"""One request and its response on one connection, which a pool may keep for the next request.
+"""One request and its response on one connection, which a pool may keep for another request.
 
-The rule here: every way in which it can end is recorded, also one before the head of the response. What this module
-must not know: retries, resumption, and who reads the body.
+The rule here: every end of an exchange is recorded, also one before the response head. What this module must not know:
+retries, resumption, and who reads the body.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 POINT = "client.received"
-_SHORT_OCTETS: Final = 16384  # of a body that goes up with its head; what a socket's buffer takes at once
+_SHORT_OCTETS: Final = 16384  # of a body that is sent with its head: a socket's send buffer takes so many at once
 _MAX_INFORMATIONAL: Final = 100  # 1xx heads before a final one; a 102 may come every few seconds (Go's client: 5)
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
     (PeerGone, "reset"),
@@ -43,13 +43,13 @@ _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to ask for, and the timeouts in seconds.
+    """A request to make, and its timeouts in seconds.
 
     Attributes:
-        end: when all must be over, on trio's clock.
+        end: the deadline of everything, on trio's clock.
         total: the timeout that `end` was computed from.
-        judges_content: look for the content's own end (`completion`).
-        pool: keeps connections; None for one a request.
+        judges_content: find out whether the content is complete (`completion`).
+        pool: keeps connections; None opens one for each request.
     """
 
     url: Url
@@ -68,19 +68,19 @@ class Order:
 
     @property
     def is_short(self) -> bool:
-        """There is no body, or it goes up with the head."""
+        """There is no body, or it is sent with the head."""
         if isinstance(self.body, bytes):
             return len(self.body) <= _SHORT_OCTETS and not is_chunked(self.request)
         return self.body is None
 
     def take_kept(self) -> ClientConnection | None:
-        """Return a connection that the pool kept, None for none, and for a body that could not be sent once more."""
+        """Return a connection from the pool; None if there is none, or if the body could not be sent a second time."""
         if self.pool is None or not isinstance(self.body, bytes | None):
             return None
         return self.pool.take(server_of(self.url, self.tls))
 
     def recorder(self, stream: int, *, way: str) -> Recorder | None:
-        """Return a recorder of one message, None without `record_to`."""
+        """Return a recorder of one message; None without `record_to`."""
         if self.record_to is None:
             return None
         point = POINT if way == "response" else "client.sent"
@@ -88,7 +88,7 @@ class Order:
 
 
 class ClientExchange:
-    """A request that has been sent; the response's head after `receive_head`.
+    """A request and its response; `head` and `body` are set by `receive_head`.
 
     Attributes:
         informational: the 1xx heads before the final one.
@@ -110,11 +110,11 @@ class ClientExchange:
         self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
 
     async def send(self, nursery: trio.Nursery | None) -> None:
-        """Send the request's head, and start to send its body; one that `is_short` needs no nursery.
+        """Send the request's head, and start to send its body; an order that `is_short` needs no nursery.
 
         Raises:
-            LocalError: the head cannot be written.
-            PeerGone: the server is gone.
+            LocalError: the head is not legal.
+            PeerGone: the server closed the connection.
         """
         self.began = time.monotonic()
         request = self.order.request
@@ -132,10 +132,10 @@ class ClientExchange:
             nursery.start_soon(self.upload.run, name="request body")
 
     async def receive_head(self) -> None:
-        """Receive the final head, and the 1xx heads before it.
+        """Receive the 1xx heads and the final head.
 
         Raises:
-            Deadline, PeerGone, IncompleteHead, HeadError: there is none, or none that can be read.
+            Deadline, PeerGone, IncompleteHead, HeadError: no final head came, or a malformed one.
         """
         order = self.order
         late = trio.current_time() + order.head_timeout
@@ -179,7 +179,7 @@ class ClientExchange:
         return error
 
     async def finish(self) -> None:
-        """Close the connection, or give it to the pool, after a whole exchange; else reset it.
+        """After a complete exchange close the connection or give it to the pool; else reset it.
 
         Cancellation: the connection is closed.
         """
@@ -206,7 +206,7 @@ async def begin_exchange(
     """Connect, send, and receive the head.
 
     Args:
-        kept: the connection to use; None opens one.
+        kept: the connection to use; None opens a new one.
 
     Raises:
         DialError: no connection; nothing was sent.

@@ -1,8 +1,8 @@
-"""A head inside the data of a message: content that shows one, or the next message behind a cut one.
+"""Judge a head inside the data of a message: it is either content, or the start of the next message after a cut one.
 
-The rule here: the framing decides. Where the message ends properly with those octets as its data, they are its data;
-where it does not, it was cut in front of them. Only later octets can show that, so the octets from the head on are
-held, `MAX_INNER_OCTETS` of them at most.
+The rule here: the framing decides. If the message ends properly with these octets as its data, they are data; else it
+was cut before them. Only later octets can show which, so the octets from the head on are held, at most
+`MAX_INNER_OCTETS`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chunkwire.wire.scanner import BodyScanner
 from chunkwire.wire.unchunked import LengthScanner
 
 MAX_INNER_OCTETS: Final = 65536
-"""Octets held from a head in data on: as many as a head may have. With more of them they are taken for data."""
+"""Octets held from a head in data on: as many as a head may have. If there are more, they are taken for data."""
 
 
 class Inner(enum.Enum):
@@ -26,11 +26,11 @@ class Inner(enum.Enum):
 
     DATA = "data"
     IN_CHUNK = "in chunk"
-    """Data of a chunk that ends properly; what follows it is to be judged by itself."""
+    """Data of a chunk that ends properly; the octets after that chunk are judged separately."""
     NEXT = "next"
-    """The next message: this one was cut."""
+    """The next message; this one was cut."""
     BROKEN = "broken"
-    """No data: the framing breaks at the place itself."""
+    """Not data: the framing is malformed at the head itself."""
     UNDECIDED = "undecided"
     """More octets are needed."""
     TOO_MANY = "too many"
@@ -38,10 +38,10 @@ class Inner(enum.Enum):
 
 
 class InnerHead:
-    """Judge one place in the data of a message, by a copy of its scanner that goes on from there.
+    """Judges a head in the data of a message: a copy of the message's scanner scans the head and what follows.
 
     Args:
-        scanner: of the message; it has approved all octets in front of the place.
+        scanner: of the message; it has approved all octets before the head.
     """
 
     def __init__(self, scanner: BodyScanner) -> None:
@@ -53,8 +53,8 @@ class InnerHead:
         """Return what the octets are.
 
         Args:
-            octets: all from the place on, the ones of the call before included.
-            is_whole: they begin with a head to its end, not with what may become one.
+            octets: all octets from the head on, including those of earlier calls.
+            is_whole: they begin with a whole head, not only with octets that may become one.
             is_last: no more octets will come.
         """
         is_over = len(octets) > MAX_INNER_OCTETS
@@ -77,7 +77,7 @@ class InnerHead:
 
 
 def judge_rest(rest: bytes, *, is_last: bool) -> Inner:
-    """Return DATA where the octets behind a body of a known length allow that length: none, or another message."""
+    """Return DATA if the octets after a body with Content-Length are consistent with it: none, or another message."""
     begun = rest.lstrip(b"\r\n")
     if not begun:
         return Inner.DATA if is_last or len(rest) > MAX_INNER_OCTETS else Inner.UNDECIDED
@@ -91,7 +91,7 @@ def judge_rest(rest: bytes, *, is_last: bool) -> Inner:
 
 
 def describe_cut(scanner: BodyScanner) -> str:
-    """Return what an incomplete body lacks, where a head stands in its data."""
+    """Return what is missing of a body that a head cut."""
     try:
         scanner.end_of_input()
     except IncompleteBody as cut:

@@ -1,6 +1,6 @@
-"""What a person can do about a captured body that is broken: the likely mistake, in a few words.
+"""Hints for people about a malformed body in a capture: the likely mistake, in a few words.
 
-The rule here: said beside what the scanner says, never in its place.
+The rule here: a hint is added to the scanner's message, and never replaces it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ DECODED: Final = "is the framing still there? `curl -i` takes it off unless --ra
 
 
 def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: bool) -> str | None:
-    """Return the hint that goes with a broken body.
+    """Return the hint for a malformed body; None for no hint.
 
     Args:
-        is_first: it is the first size line that broke.
-        is_typed: a person may have typed it: it is of a request, or has no head.
-        is_lenient: padded sizes are taken already.
+        is_first: the error is in the first size line.
+        is_typed: a person may have typed the body: it is a request's, or has no head.
+        is_lenient: padded sizes are accepted already.
     """
     blank = error.octets[:1] in (b" ", b"\t")
     after = error.octets.strip(b" \t")[:1]
@@ -35,7 +35,7 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
 
 
 def describe_no_message(octets: bytes, scanner: BodyScanner) -> str | None:
-    """Return what is wrong with octets that hold no message; None where this scanner takes them for a whole body."""
+    """Return what is wrong with octets that contain no message; None if this scanner accepts them as a whole body."""
     if (known := name_protocol(octets)) is not None:
         return f"expected an HTTP/1.1 message, got {known}"
     try:

@@ -1,7 +1,7 @@
-"""Open a stream: the attempts, the waits between them, and the cleanup.
+"""Open a stream: attempts, the waits between them, and cleanup.
 
-The rule here: an attempt is repeated only while no octet of a response has come, or after a status that asks for it.
-On leaving, what is unfinished is ended at once.
+The rule here: an attempt is repeated only before the first octet of a response, or after a status that allows it. When
+the caller leaves, an unfinished exchange is ended at once.
 """
 
 from __future__ import annotations
@@ -57,33 +57,33 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     judges_content: bool = True,
     pool: Pool | None = None,
 ) -> AsyncIterator[Stream]:
-    """Send a request and give the response as a stream, once its head is in. Redirects are not followed.
+    """Send a request and yield the response as a stream, once its head has come. Redirects are not followed.
 
-    Leaving before the end ends the connection with a reset, so that the server knows at once. A connection whose
-    exchange was whole is closed, or given to `pool`.
+    Leaving the block before the end resets the connection, so that the server stops at once. After a complete exchange
+    the connection is closed, or given to `pool`.
 
     Args:
-        url: `http://…` or `https://…`; without a scheme http, and `:8081/sse` is localhost.
-        fields: more field lines, as pairs or in a dict; they replace the defaults of the same name.
-        body: octets, a text to send as UTF-8, or a stream each item of which goes up as one chunk while the response
-            may come down.
-        json: a value to send as JSON in place of a body, with its Content-Type.
+        url: `http://…` or `https://…`; without a scheme it is http, and `:8081/sse` is localhost.
+        fields: field lines, as pairs or in a dict; they replace default fields of the same name.
+        body: octets; a text, which is sent as UTF-8; or a stream, of which each item is sent as one chunk, also while
+            the response is received.
+        json: a value to send as JSON instead of a body, with its Content-Type.
         connect_timeout: seconds for name, TCP and TLS.
-        head_timeout: seconds from the request to the final head. Off: models think for a while.
-        idle_timeout: seconds between two receives of the body. Off: streams may be silent.
-        total_timeout: seconds for all of it, retries too. Off: a stream has no total limit.
-        tls: the context for https; None takes the system's roots and checks the name.
-        retry: what to do while no response has come; the default tries once.
-        record_to: called with each record (`chunkwire.record.recorder`), points `client.sent` and `client.received`.
-        judges_content: False reads no events: `verdict.application` is "unknown", and an event costs less.
-        pool: connections are taken from it and given back to it; the request then lacks `Connection: close`, and is
-            sent once more where a kept connection ends without one octet of a response, if its method is idempotent or
-            `retry.is_repeatable`. None: one a request.
+        head_timeout: seconds from the request to the final head. Off by default, as language models are slow.
+        idle_timeout: seconds between two receives of the body. Off by default, as streams may pause.
+        total_timeout: seconds for everything, including retries. Off by default.
+        tls: the context for https; None trusts the system's roots and checks the name.
+        retry: when to repeat the request; the default makes one attempt.
+        record_to: called with each record (`chunkwire.record.recorder`), at `client.sent` and `client.received`.
+        judges_content: False does not parse events: `verdict.application` is "unknown", and reading is faster.
+        pool: connections are taken from it and given back. The request then has no `Connection: close`, and is repeated
+            if a kept connection ends before the first octet of a response, provided that its method is idempotent or
+            `retry.is_repeatable`. None opens one for each request.
 
     Raises:
-        LocalError: the URL, a field, the body is none; or no trio runs here, and the message says what to do.
+        LocalError: the URL, a field or the body is not valid; or this is not called inside trio.
         DialError: no connection.
-        Deadline, PeerGone, IncompleteHead, HeadError: no response. What the views raise, they say themselves.
+        Deadline, PeerGone, IncompleteHead, HeadError: no response. For errors of the body see the views.
     """
     _check_loop()
     where = parse_url(url) if isinstance(url, str) else url
@@ -114,7 +114,7 @@ async def _begin_stream(order: Order, nursery: trio.Nursery | None, retry: Retry
 
 @asynccontextmanager
 async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
-    """Give the stream of an order that is short, which needs no task of its own to send."""
+    """Yield the stream of an order that `is_short`, which needs no task to send its body."""
     stream = await _begin_stream(order, None, retry)
     try:
         yield stream
@@ -124,7 +124,7 @@ async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 
 @asynccontextmanager
 async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
-    """Give the stream of an order whose body is sent by a task of its own."""
+    """Yield the stream of an order whose body is sent by a task."""
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
         stream: Stream | None = None
@@ -142,7 +142,7 @@ async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 
 
 class Opener:
-    """Opens exchanges for one stream: the first one, and those that resume it."""
+    """Opens the exchanges of one stream: the first one, and those that resume it."""
 
     def __init__(self, order: Order, nursery: trio.Nursery | None, retry: Retry) -> None:
         self._order = order
@@ -151,14 +151,14 @@ class Opener:
         self._number = 0
 
     async def open(self) -> ClientExchange:
-        """Return an exchange whose head is in, after as many attempts as the policy allows."""
+        """Return an exchange whose head has come; make as many attempts as the policy allows."""
         return await self._open(self._order, self._retry)
 
     async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> ClientExchange | None:
-        """Resume an event stream after `last_id`; None when the server says that there is no more (204).
+        """Resume an event stream after `last_id`; None if the server answers 204, which ends it.
 
         Raises:
-            ChunkwireError: what broke the stream, where it cannot be resumed.
+            ChunkwireError: `error`, which broke the stream, if it cannot be resumed.
         """
         request = self._order.request
         if not self._is_replayable(self._retry):
@@ -200,7 +200,7 @@ class Opener:
         return await begin_exchange(order, self._nursery, self._number, kept=kept)
 
     async def _begin_kept(self, order: Order, policy: Retry) -> ClientExchange | None:
-        """Return an exchange on a kept connection; None without one, or where another one may be tried."""
+        """Return an exchange on a kept connection; None if there is none, or if another one may be tried."""
         if (kept := order.take_kept()) is None:
             return None
         try:
@@ -212,7 +212,7 @@ class Opener:
 
     def _may_repeat(self, error: ChunkwireError, policy: Retry) -> bool:
         if isinstance(error, DialError):
-            return error.kind not in ("tls", "files")  # nothing was sent, so even a streamed body is untouched
+            return error.kind not in ("tls", "files")  # nothing was sent, so even a streamed body can be sent
         is_total = isinstance(error, Deadline) and error.phase == "total"
         return self._is_replayable(policy) and not is_total
 
@@ -220,7 +220,7 @@ class Opener:
         return isinstance(self._order.body, bytes | None) and policy.may_repeat(self._order.request.method)
 
     async def _sleep(self, seconds: float, error: ChunkwireError | None) -> None:
-        """Wait, unless the total limit ends before the wait does."""
+        """Wait; raise Deadline at once if the total timeout would end first."""
         if trio.current_time() + seconds >= self._order.end:
             raise Deadline("total", self._order.total) from error
         await trio.sleep(seconds)

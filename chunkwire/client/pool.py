@@ -1,9 +1,9 @@
-"""Connections that have served a whole exchange, kept for the next one to the same server.
+"""Idle connections after complete exchanges, kept for further requests to the same server.
 
-The rule here: a kept connection may have been closed by its server at any moment. One on which anything can be read is
-dropped, since no response is due; and a request that meets the close all the same, without one octet of a response, is
-sent once more on a fresh connection where a repeat is harmless (RFC 9110 §9.2.2, `opening`). What this module must not
-know: heads and bodies.
+The rule here: the server may close an idle connection at any time. One that has anything to read is dropped, as no
+response is due. If the close comes only after the request was sent, and before the first octet of a response, the
+request is repeated on a new connection if that is safe (RFC 9110 §9.2.2, `opening`). What this module must not know:
+heads and bodies.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.tls import make_tls
 
-PER_SERVER: Final = 128  # that wait for a request at once; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
-IDLE_S: Final = 30.0  # without a request, until one is not used again (node closes after 5 s, nginx after 75 s)
+PER_SERVER: Final = 128  # idle connections; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
+IDLE_S: Final = 30.0  # after which an idle connection is not used again (node closes after 5 s, nginx after 75 s)
 
 ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 """Scheme, host, port, and the TLS context of the connections."""
@@ -30,8 +30,8 @@ class Pool:
     """Idle connections, for `chunkwire.client.open` and the gateway's upstreams; a `with` block closes them.
 
     Args:
-        per_server: the most that wait for a request, for one server.
-        idle: seconds without a request until one is not used again; the next `take`, `give` or `sweep` closes it.
+        per_server: the maximum of idle connections to one server.
+        idle: seconds after which an idle connection is not used again; the next `take`, `give` or `sweep` closes it.
     """
 
     def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:
@@ -54,7 +54,7 @@ class Pool:
         return sum(map(len, self._kept.values()))
 
     def take(self, server: ServerKey) -> ClientConnection | None:
-        """Return the connection that served most recently, None where none is fit to serve again."""
+        """Return the connection that was used last, or None if none can be used again."""
         kept = self._kept.get(server, ())
         while kept:
             since, connection = kept.pop()
@@ -64,7 +64,7 @@ class Pool:
         return None
 
     def give(self, server: ServerKey, connection: ClientConnection) -> None:
-        """Keep a connection whose latest exchange is over; the one that has waited longest makes room for it."""
+        """Keep a connection after a complete exchange; close the oldest one if there are too many."""
         kept = self._kept.setdefault(server, deque())
         now = trio.current_time()
         while kept and (len(kept) >= self._per_server or now - kept[0][0] >= self._idle):
@@ -72,7 +72,7 @@ class Pool:
         kept.append((now, connection))
 
     def sweep(self) -> None:
-        """Close the connections that are too old, that their server has closed, or on which octets have come."""
+        """Close connections that are too old, that the server has closed, or on which octets have come."""
         now = trio.current_time()
         for kept in self._kept.values():
             for _ in range(len(kept)):
@@ -83,7 +83,7 @@ class Pool:
                     connection.close_nowait()
 
     def close(self) -> None:
-        """Close all that are kept."""
+        """Close all connections."""
         for kept in self._kept.values():
             for _, connection in kept:
                 connection.close_nowait()
@@ -91,5 +91,5 @@ class Pool:
 
 
 def server_of(url: Url, tls: ssl.SSLContext | None) -> ServerKey:
-    """Return what a connection to a URL's server is kept under."""
+    """Return the key under which connections to a URL's server are kept."""
     return (url.scheme, url.host, url.port, tls)

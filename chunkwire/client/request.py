@@ -1,6 +1,6 @@
-"""The head of a request, from what a caller says and what HTTP demands.
+"""Build the head of a request from the caller's arguments and the requirements of HTTP.
 
-The rule here: pure, and the framing follows from the body: octets have a Content-Length, a stream is chunked.
+The rule here: pure. The body determines the framing: octets have a Content-Length, a stream is chunked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError, quoted
 
 Body: TypeAlias = bytes | AsyncIterable[bytes] | None
-"""Octets to send with a Content-Length, or a stream whose every item becomes one chunk; None for no body."""
+"""Octets to send with a Content-Length, or a stream of which each item becomes one chunk; None for no body."""
 
 AnyField: TypeAlias = tuple[str | bytes, str | bytes]
 AnyFields: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[AnyField]
@@ -30,7 +30,7 @@ _FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
 
 USER_AGENT: Final = b"chunkwire"
 
-# A request with one of these methods means a body even if it is empty (RFC 9110 §8.6).
+# Requests with these methods have a Content-Length even if the body is empty (RFC 9110 §8.6).
 _EXPECT_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -40,9 +40,9 @@ def build_request(
     """Return the head of a request; the caller's fields replace the defaults of the same name.
 
     Args:
-        keeps: the connection may serve another request; where it may not, `Connection: close` is sent (RFC 9112 §9.3:
-            "A client that does not support persistent connections MUST send the "close" connection option").
-        fields: `Transfer-Encoding: chunked` asks for octets to be sent chunked, as it does with curl.
+        keeps: the connection may be used for another request; else `Connection: close` is sent (RFC 9112 §9.3: "A
+            client that does not support persistent connections MUST send the "close" connection option").
+        fields: with `Transfer-Encoding: chunked`, octets are sent chunked, as by curl.
 
     Raises:
         LocalError: see `checked`.
@@ -60,10 +60,10 @@ def build_request(
 
 
 def take_body(body: object, json: object, fields: object) -> tuple[Body, list[AnyField]]:
-    """Return a body and field lines out of what a caller gave: a text as UTF-8, JSON with its Content-Type.
+    """Return body and field lines from a caller's arguments: a text as UTF-8, JSON with its Content-Type.
 
     Raises:
-        LocalError: a body or fields of another type, a value that JSON has no form for, or two bodies.
+        LocalError: a body or fields of a wrong type, a value that JSON cannot represent, or both a body and JSON.
     """
     lines = _field_lines(fields)
     if json is not NO_JSON:
@@ -104,8 +104,8 @@ def checked(method: str, fields: Iterable[AnyField]) -> tuple[bytes, tuple[Field
     """Return a method and field lines as octets.
 
     Raises:
-        LocalError: what is no field line or no method; a Content-Length or another Transfer-Encoding, which are the
-            body's to say; text beyond Latin-1.
+        LocalError: a malformed method or field line; a Content-Length, or a Transfer-Encoding other than chunked, as
+            the body determines them; text that Latin-1 cannot represent.
     """
     verb = _octets(method)
     if not _FIELD_NAME.fullmatch(verb):
@@ -116,7 +116,7 @@ def checked(method: str, fields: Iterable[AnyField]) -> tuple[bytes, tuple[Field
 
 
 def is_chunked(request: Request) -> bool:
-    """Say whether the request's body goes up in chunks."""
+    """Say whether the request's body is sent in chunks."""
     return request.has_token(b"transfer-encoding", b"chunked")
 
 

@@ -1,7 +1,7 @@
-"""When to try again, and after how long.
+"""When to repeat a request, and after how long.
 
-The rule here: only before the first octet of a response, and by default only where a repeat is harmless: the
-method is idempotent (RFC 9110 §9.2.2), or the request never left. What this module must not know: how to try.
+The rule here: only before the first octet of a response, and by default only if a repeat is safe: the method is
+idempotent (RFC 9110 §9.2.2), or the request was not sent. What this module must not know: how to send.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ class Retry:
     """A policy: how many attempts, the waits between them, and the statuses that ask for another one.
 
     Attributes:
-        attempts: in all, the first one included.
-        first: seconds before the second attempt, at most; each later limit is `factor` times longer.
-        cap: no wait is longer, in seconds; a Retry-After beyond it ends the attempts.
-        statuses: responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4).
-        is_repeatable: repeat a request that is not idempotent, too, once it may have arrived: a caller's promise.
+        attempts: in all, the first one included. first: seconds before the second attempt, at most; each later limit is
+        `factor` times longer. cap: no wait is longer, in seconds; a Retry-After beyond it ends the attempts. statuses:
+        responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4). is_repeatable: repeat also a request
+        that is not idempotent and may have arrived; the caller says that it is safe.
     """
 
     attempts: int = 3

@@ -60,7 +60,7 @@ _SNIFFED_OCTETS: Final = 64  # of a line: the rest of it does not change the res
 
 
 class Beginning(enum.Enum):
-    """What octets begin."""
+    """What begins with some octets."""
 
     RESPONSE = "response"
     REQUEST = "request"
@@ -71,12 +71,12 @@ class Beginning(enum.Enum):
 
 
 def sniff(octets: bytes, *, may_be_chunked: bool, is_lenient: bool, is_last: bool) -> Beginning:
-    """Return what these octets, at least one, begin.
+    """Return what begins with these octets, at least one.
 
     Args:
-        may_be_chunked: a bare chunked body may stand here.
-        is_lenient: blanks may stand before its first size.
-        is_last: no more octets will come, so that nothing is undecided.
+        may_be_chunked: a chunked body without a head may begin here.
+        is_lenient: blanks may precede its first size.
+        is_last: no more octets will come, so the result is not UNDECIDED.
     """
     octets, is_short = octets[:_SNIFFED_OCTETS], len(octets) < _SNIFFED_OCTETS
     if octets[:5] == b"HTTP/":
@@ -90,9 +90,9 @@ def sniff(octets: bytes, *, may_be_chunked: bool, is_lenient: bool, is_last: boo
 
 
 def find_status_line(octets: bytes) -> tuple[int, bool]:
-    """Return where a response head begins in content, and whether it surely does.
+    """Return where a response head begins in content, and True.
 
-    Without one, the place from which the octets may still become one, and False; `len(octets)` for none.
+    If there is none: where the last octets may become one (`len(octets)` for nowhere), and False.
     """
     if found := _HEAD_IN_CONTENT.search(octets):
         return found.start(), True
@@ -100,10 +100,11 @@ def find_status_line(octets: bytes) -> tuple[int, bool]:
 
 
 def find_whole_head(octets: bytes, start: int, way: str) -> tuple[int, bool]:
-    """Return where a head begins in data, from `start` on, and whether its end is there; else as `find_status_line`.
+    """Return where a head begins in data, from `start` on, and whether it is whole; if none, as `find_status_line`.
 
     Args:
-        way: of the message whose data it is: "request", whose data may be followed by either head, or "response".
+        way: of the message with this data: after a "request" either kind of head may follow, after a "response" only a
+            response head.
     """
     whole, cut = _EITHER if way == "request" else _RESPONSE
     if found := whole.search(octets, start):
@@ -112,13 +113,13 @@ def find_whole_head(octets: bytes, start: int, way: str) -> tuple[int, bool]:
 
 
 def _find_cut(pattern: re.Pattern[bytes], octets: bytes, start: int) -> int:
-    """Return where the last octets may begin a head."""
+    """Return where a head may begin that the end of the octets cuts."""
     found = pattern.search(octets, max(start, len(octets) - _MAX_CUT_OCTETS))
     return found.start() if found else len(octets)
 
 
 def find_head(octets: bytes, start: int = 0) -> int | None:
-    """Return where a head, of either kind, begins among octets that are none; None where there is none yet."""
+    """Return where a head of either kind begins; None if there is none."""
     if octets.find(b"\n", start + 1) < 0:
         return None  # a search that was in vain before the latest octets came is not repeated for each of them
     while (found := _ANY_LINE.search(octets, start)) is not None:

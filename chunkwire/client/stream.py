@@ -1,4 +1,4 @@
-"""A response as it arrives: its head, its body by one view of the caller's choice, and how it ended."""
+"""A response as it arrives: its head, its body in one of several views, and how it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[ClientExchange 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much has come: frames are not reads, not events. `events` is None for a body that is no event stream."""
+    """How much has come; chunks, reads and events differ. `events` is None for a body that is no event stream."""
 
     chunks: int
     events: int | None
@@ -41,8 +41,8 @@ class BodyEnd:
         framing: "complete", "cut", "reset", "malformed", "timeout", "client-gone" (we left) or "stopped" (by `stop`);
             None while it runs.
         application: "complete" once the stream's own terminal event was seen ([DONE], message_stop,
-            response.completed, `event: done`); "incomplete" where it must have come and did not, or an error came
-            instead; "empty" where it came and the answer of a language model has nothing in it; else "unknown".
+            response.completed, `event: done`); "incomplete" if it did not come although it must, or an error came;
+            "empty" if it came and the answer of the language model is empty; else "unknown".
     """
 
     framing: str | None
@@ -90,7 +90,7 @@ class Stream:
 
     @property
     def verdict(self) -> BodyEnd:
-        """How it ended; while it runs `framing` is None."""
+        """How the body ended; `framing` is None while it runs."""
         body = self._body
         if body.framing is None:
             return BodyEnd(None, body.completion.so_far)
@@ -101,42 +101,42 @@ class Stream:
         return self._exchange.body
 
     def reads(self, *, whole_frames: bool = True) -> Reads:
-        """Give what each receive brought: octets, events, and with `whole_frames` the frames it completed.
+        """Iterate over receives: octets, events, and with `whole_frames` the frames that each completed.
 
-        Every view raises, when its time comes:
+        Every view raises, after the items received before:
             IncompleteBody: the connection ended inside the body (`ResetBody`: by a reset).
-            MalformedBody: a `FramingError`: the framing is broken.
+            MalformedBody: a `FramingError`: the framing is malformed.
             Deadline: `idle_timeout` or `total_timeout` passed.
-        Each carries the content that had come, as `received`.
+        Their `received` is the content that came before.
         """
         return self._take("reads", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=whole_frames))
 
     def frames(self) -> Frames:
-        """Give each frame as soon as it is whole, the last-chunk too; for a body without chunks, `Data` as it comes.
+        """Iterate over whole frames, including the last-chunk; for a body that is not chunked, over `Data`.
 
-        A frame is held until it is whole: lower `limits.max_chunk_size` for a server you do not trust.
+        A frame is held until it is whole: lower `limits.max_chunk_size` for a server that you do not trust.
         """
         return self._take("frames", lambda: Frames(self, is_chunked=self._is_chunked))
 
     def lines(self) -> Lines:
-        """Give each line as soon as its end is in, and the last one also without an end."""
+        """Iterate over lines as soon as their ends come; the last line may have none."""
         return self._take("lines", lambda: Lines(self, charset=self.charset))
 
     def events(self, *, resume: bool = False) -> Events:
-        """Give each server-sent event as soon as it is whole.
+        """Iterate over server-sent events as soon as they are whole.
 
         Args:
-            resume: when the stream breaks before its end, open it again with `Last-Event-ID`, after the time that
-                the server's `retry:` asks for (WHATWG HTML §9.2.3), as often as needed. Only a stream whose events
-                have ids can be resumed; without an id the error is raised. A 204 ends it.
+            resume: if the stream breaks, open it again with `Last-Event-ID`, after the time in the server's `retry:`
+                (WHATWG HTML §9.2.3), as often as needed. A stream whose events have no ids cannot be resumed: the error
+                is raised. A 204 ends the stream.
         """
         return self._take("events", lambda: Events(self, resume=self._resume if resume else None))
 
     async def read(self) -> bytes:
-        """Return the whole content, framing removed.
+        """Return the whole content, without framing.
 
         Raises:
-            IncompleteBody, MalformedBody, Deadline: their `received` is all of the content that had come.
+            IncompleteBody, MalformedBody, Deadline: their `received` is all content that came before.
         """
         view = self._take("content", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=False))
         gathered = bytearray()
@@ -149,31 +149,31 @@ class Stream:
         return bytes(gathered)
 
     async def text(self) -> str:
-        """Return the whole content as text; octets that are none in its charset are replaced. Raises as `read`."""
+        """Return the whole content as text; octets that the charset does not allow are replaced. Raises as `read`."""
         return (await self.read()).decode(self.charset, "replace")
 
     async def json(self) -> Any:
-        """Return the value that the whole content has as JSON. Raises as `read`, and ValueError for no JSON."""
+        """Return the content parsed as JSON. Raises as `read`, and ValueError if it is no JSON."""
         return loads(await self.read())
 
     def raise_for_status(self) -> Self:
-        """Return the stream itself, where the status is below 400; its body can be read in any case.
+        """Return the stream itself if its status is below 400; the body can be read in any case.
 
         Raises:
-            StatusError: the response is an error.
+            StatusError: the status is 400 or above.
         """
         if self.head.status >= 400:
             raise StatusError(self.request, self.head)
         return self
 
     async def drain(self) -> None:
-        """Read to the end and keep nothing: for those whose `record_to` takes what they need. Raises as `reads`."""
+        """Read to the end and drop everything; for callers who only use `record_to`. Raises as `reads`."""
         async for _ in self._take("nothing", lambda: Reads(self, is_chunked=False, whole_frames=False)):
             pass  # the records have been made
 
     @property
     def charset(self) -> str:
-        """The charset that Content-Type names, if Python knows it; else UTF-8."""
+        """The charset in Content-Type if Python knows it; else UTF-8."""
         for parameter in (self.head.get(b"content-type") or b"").split(b";")[1:]:
             name, _, value = parameter.strip().partition(b"=")
             if name.lower() == b"charset":
@@ -193,11 +193,11 @@ class Stream:
             raise
 
     def stop(self) -> None:
-        """Note that the reader stops on purpose: `verdict.framing` is "stopped". Leave the stream after it."""
+        """Note that the caller stops reading on purpose: `verdict.framing` is "stopped". Then leave the stream."""
         self._body.leave("stopped")
 
     async def finish(self) -> None:
-        """End the connection: with a reset, unless all of it has come."""
+        """End the exchange; the connection is reset unless the body is complete."""
         await self._exchange.finish()
 
     @property

@@ -1,4 +1,4 @@
-"""A view that gives batches, for consumers such as a screen that cannot show each item as it comes."""
+"""A view that groups items into batches, for consumers that cannot process each item, such as a screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item", covariant=True)
 
 
 class Steps(Protocol[Item]):
-    """An iterator whose step may be cancelled without losing an item: every view of a stream is one."""
+    """An iterator whose `__anext__` can be cancelled without losing an item, as all views of a stream."""
 
     async def __anext__(self) -> Item:
         """Return the next item."""
@@ -46,9 +46,9 @@ class Throttled(Generic[T]):
 
 
 def throttled(view: Steps[T], *, every: float) -> Throttled[T]:
-    """Give what a view gives in lists, at most one each `every` seconds: the first item at once, nothing lost.
+    """Iterate over a view's items in lists, at most one list in `every` seconds; the first item comes at once.
 
-    An error of the view comes after the list of what arrived before it. Between two lists nothing is read: flow control
-    slows the stream down, and nothing piles up here.
+    No item is lost. An error of the view is raised after the list of the items before it. Between two lists nothing is
+    read: flow control slows the stream down, so no items are queued here.
     """
     return Throttled(view, every)

@@ -1,7 +1,7 @@
 """Send a request body while the response may already arrive.
 
-The rule here: one item of a stream is one chunk, written by one send. A peer that stops reading is no error here: its
-response says why. An error of the caller's own stream resets the connection, so that the server cannot take half a
+The rule here: one item of a stream is one chunk, written by one send. It is no error if the peer stops reading, as its
+response gives the reason. An error of the caller's stream resets the connection, so that the server cannot take half a
 body for a whole one.
 """
 
@@ -25,8 +25,8 @@ class Upload:
     """Sends the body of one request.
 
     Attributes:
-        is_complete: all of it has been handed to the socket.
-        error: what the caller's own stream raised, if it did.
+        is_complete: the whole body has been written to the socket.
+        error: the exception of the caller's stream; None for none.
         scope: cancel it to stop sending.
     """
 

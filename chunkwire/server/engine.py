@@ -2,8 +2,7 @@
 
 The steps of each exchange:
 
-    wait for the first octet → receive the head → find the resource → run its responder → journal and log → drain the
-    body
+    wait for the first octet → receive the head → find the resource → run its responder → log → drain the body
 
 How a connection is closed:
 

@@ -107,8 +107,8 @@ def test_flags_about_requests_are_refused_where_nothing_is_requested(
 def test_flags_about_requests_may_stand_in_the_environment(
     verb: str, capture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails where CHUNKWIRE_CAFILE, set for all verbs, forbids to read a file."""
-    monkeypatch.setenv("CHUNKWIRE_CAFILE", "roots.pem")
+    """Fails where CHUNKWIRE_INSECURE, set for all verbs, forbids to read a file."""
+    monkeypatch.setenv("CHUNKWIRE_INSECURE", "1")
     assert main([verb, capture]) == 0
 
 

@@ -1,8 +1,7 @@
 """The tools of a row: requests that carry its token, clients that send them, and the upstream that answers them.
 
 The rule here: every wait of a row has the same timeout (patience). A wait that times out leaves the row undecided,
-    unless
-the row says otherwise. What this module must not know: any row.
+unless the row says otherwise. What this module must not know: any row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The upstream of the proxy: it passes each request to the row that expects it.
 
 The rule here: a token identifies the row. It is in the path and in a field, as a proxy may rewrite one of them. A
-    request
-without a known token (a health check) is answered and ignored. What this module must not know: any row.
+request without a known token (a health check) is answered and ignored. What this module must not know: any row.
 """
 
 from __future__ import annotations

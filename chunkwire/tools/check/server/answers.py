@@ -1,8 +1,7 @@
 """Parse the responses that a server wrote on one connection.
 
 The rule here: pure; octets in, answers out. They are parsed as a client must (RFC 9112 §6.3). Octets that are no
-    response
-are reported as such.
+response are reported as such.
 """
 
 from __future__ import annotations
