@@ -1,4 +1,4 @@
-"""What the request flags ask for: method, fields, body, TLS. For every verb that is a client.
+"""Read the request flags of client verbs: method, fields, body, TLS.
 
 The rule here: a wrong flag is refused before anything is opened or sent.
 """
@@ -25,7 +25,7 @@ from chunkwire.wire.errors import LocalError
 
 @dataclass(frozen=True, slots=True)
 class RequestFlags:
-    """What `flags.add_request` was given, ready for `chunkwire.client.open`; `tls` is None where nothing was said."""
+    """The values of `flags.add_request`, for `chunkwire.client.open`; `tls` is None if no flag is about it."""
 
     method: str
     fields: tuple[tuple[bytes, bytes], ...]
@@ -34,10 +34,10 @@ class RequestFlags:
 
 
 def read_request(options: argparse.Namespace) -> RequestFlags:
-    """Return what the request flags ask for.
+    """Return the values of the request flags.
 
     Raises:
-        LocalError: a -H that is no field line or a -X that is no method, or a --cafile without certificates.
+        LocalError: a -H that is no field line, a -X that is no method, or a --cafile without certificates.
         OSError: a file of -d or --cafile that cannot be read.
     """
     is_asked = options.cafile is not None or options.insecure
@@ -80,7 +80,7 @@ class Input:
         self._is_pollable = not self.is_file
 
     async def receive(self) -> bytes:
-        """Return the next octets as soon as there are some; `b""` at the end.
+        """Return the next octets as soon as they come; `b""` at the end.
 
         Raises:
             OSError: it is a directory, or cannot be read.
@@ -89,7 +89,7 @@ class Input:
             await trio.lowlevel.checkpoint()
             self.moment, octets, self.was_there = self._early.popleft()
             if not octets:
-                self._early.append((self.moment, octets, False))  # the end stays the end
+                self._early.append((self.moment, octets, False))  # later calls return the end again
             return octets
         if self._is_pollable:
             try:

@@ -153,8 +153,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the bench and print its result."""
     import trio
 
-    from chunkwire.cli.exits import leaves
     from chunkwire.tools.bench.load import NotOpened
+    from chunkwire.wire.errors import leaves
 
     try:
         return merge(options) if options.url == "merge" else trio.run(bench, options)

@@ -1,7 +1,7 @@
-"""`serve --exec` and `--control`: a command beside the origin, given both addresses, and the control path of runs.
+"""`serve --exec` and `--control`: a command that runs beside the origin, and the control path of runs.
 
-The rule here: nothing that was started outlives us. The command has a process group of its own, which is signalled as a
-whole and is empty when we end.
+The rule here: no process that was started outlives this one. The command has its own process group, which is signalled
+as a whole and is empty when this process ends.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from chunkwire.testing.control import Control
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.runs import Runs
 
-GRACE_S: Final = 5.0  # for a command that was sent SIGINT or SIGTERM, and for what it has left running
-_LOOK_S: Final = 0.01
+GRACE_S: Final = 5.0  # for a command after SIGINT or SIGTERM, and for processes that it left running
+_LOOK_S: Final = 0.01  # between two checks whether the process group is empty
 _ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_SIGNALLED: Final = 128  # what a shell adds to the number of the signal that ended a command
+_SIGNALLED: Final = 128  # plus the number of a signal: a shell's exit code of a command that the signal ended
 
 ServeOrigin = Callable[..., Awaitable[None]]
 
 
 class Companions:
-    """What runs beside an origin: a control path where its address is given, a command where there is one.
+    """What runs beside an origin: a control path if its address is given, and a command if one is given.
 
     Attributes:
-        code: to exit with, once the command has ended.
+        code: the exit code, once the command has ended.
     """
 
     def __init__(self, control: str | None, command: str | None) -> None:
@@ -49,11 +49,11 @@ class Companions:
         self._url = ""
 
     def resources(self) -> tuple[Resource, ...]:
-        """Return what the origin serves for them."""
+        """Return the resources that the origin serves for the control path."""
         return run_resources(self._runs) if self._control_address is not None else ()
 
     async def run(self, serve_origin: ServeOrigin, scheme: str, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        """Run an origin, and these beside it, until the origin has drained or the command has ended."""
+        """Run an origin, the control path and the command until the origin has drained or the command has ended."""
         async with trio.open_nursery() as nursery:
 
             async def origin(*, task_status: trio.TaskStatus[list[Address]]) -> None:
@@ -70,7 +70,7 @@ class Companions:
                 nursery.cancel_scope.cancel()
 
     async def _serve_control(self, nursery: trio.Nursery) -> str:
-        """Serve the control path, and return its URL, or "" where there is none."""
+        """Serve the control path, and return its URL; "" if there is none."""
         if self._control_address is None:
             return ""
         serving = partial(serve, self._control_address, self._control.resources())
@@ -87,13 +87,16 @@ def _url_of(address: Address, scheme: str) -> str:
 
 
 async def run_command(command: str, environment: dict[str, str]) -> int:
-    """Run a shell's command with more in its environment; return its exit code, or 128 and the signal that ended it.
+    """Run a command with the shell; return its exit code, or 128 + the number of the signal that ended it.
 
-    SIGINT and SIGTERM go to all of its processes; a second one, or GRACE_S, ends them by SIGKILL.
+    SIGINT and SIGTERM are forwarded to all its processes. A second signal, or the end of GRACE_S, kills them.
 
-    Cancellation: ends it, and all that it has started.
+    Args:
+        environment: added to that of this process.
+
+    Cancellation: ends the command and all processes that it has started.
     """
-    # A process group that is not the terminal's own would be stopped when it reads from there.
+    # A process group in the background of a terminal would be stopped when it reads from the terminal.
     stdin = subprocess.DEVNULL if sys.stdin is not None and sys.stdin.isatty() else None
     came: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -128,7 +131,7 @@ async def _kill_later(group: int) -> None:
 
 
 async def _end_group(process: trio.Process) -> None:
-    """End what is left of a process's group: by SIGTERM, and where that does not help in GRACE_S, by SIGKILL."""
+    """End the remaining processes of a group by SIGTERM; after GRACE_S by SIGKILL."""
     _signal(process.pid, signal.SIGTERM)
     with trio.move_on_after(GRACE_S):
         await process.wait()
@@ -141,7 +144,7 @@ async def _end_group(process: trio.Process) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Send a signal to a process group; False where it is empty."""
+    """Send a signal to a process group; False if the group is empty."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -6,7 +6,6 @@ The rule here: an error without an exit code in this file is a bug of chunkwire,
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 
 
 class ExitCode(enum.IntEnum):
@@ -82,15 +81,6 @@ def _exit_code_of_net(error: BaseException) -> ExitCode | None:
     if isinstance(error, HeadError | PeerGone | ResetBody):
         return ExitCode.BROKEN
     return ExitCode.CANNOT_BIND if isinstance(error, ListenError) else None
-
-
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors inside nested exception groups; or the error itself if it is no group."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from leaves(inner)
-    else:
-        yield error
 
 
 def message_of(error: BaseException) -> str:

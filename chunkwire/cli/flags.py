@@ -1,7 +1,7 @@
-"""The flags that verbs share, spelled once, and the values that several of them read.
+"""The flags that verbs share, and the types of their values.
 
-The rule here: a flag that two verbs have is declared here. Every long flag has an environment variable below it:
-`--max-time` of `watch` is read from CHUNKWIRE_WATCH_MAX_TIME, then from CHUNKWIRE_MAX_TIME (`main` sees to it).
+The rule here: a flag of two or more verbs is declared here. Each long flag has an environment variable, which the flag
+overrides: for `--max-time` of `watch` it is CHUNKWIRE_WATCH_MAX_TIME, or else CHUNKWIRE_MAX_TIME (read by `main`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def duration(text: str) -> float:
 
 
 def timeout(text: str) -> float:
-    """Return seconds of a deadline, as `duration`; `off` and 0 are none (infinite)."""
+    """Return the seconds of a timeout, as `duration`; `off` and 0 mean no timeout (infinite)."""
     seconds = math.inf if text.strip() == "off" else duration(text)
     return seconds or math.inf
 
@@ -54,7 +54,7 @@ def count(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """Return a share, from 0 to 1."""
+    """Return a fraction, from 0 to 1."""
     if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip()):
         raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
     return float(text)
@@ -69,7 +69,7 @@ def whole_number(text: str) -> int:
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add what every verb has: `options.quiet`, `.verbose` (a count) and `.no_color`."""
+    """Add the flags of every verb: `options.quiet`, `.verbose` (a count) and `.no_color`."""
     group = parser.add_argument_group("output")
     group.add_argument("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
     group.add_argument(
@@ -81,7 +81,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def add_each(
     group: argparse._ArgumentGroup, kind: Callable[[str], object], metavar: str, *rows: tuple[str, str, str]
 ) -> None:
-    """Add a flag for each row of name, default and what it is, all of one kind of value."""
+    """Add a flag for each row of name, default and help, all of one type."""
     for name, default, what in rows:
         group.add_argument(
             f"--{name}", type=kind, default=kind(default), metavar=metavar, help=f"{what} (default: {default})"
@@ -89,7 +89,7 @@ def add_each(
 
 
 def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: object) -> T:
-    """Return settings, a dataclass, whose members are the flags of their names; `others` are members that are not."""
+    """Return a dataclass of settings: members come from the flags of the same names, or from `others`."""
     from inspect import signature
 
     flags = {name: value for name, value in vars(options).items() if name in signature(kind).parameters}
@@ -97,17 +97,17 @@ def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: o
 
 
 def environment_of(verb: str, flag: str) -> str | None:
-    """Return the name of the environment variable that says something of a flag; None where none is set."""
+    """Return the name of the environment variable that sets a flag; None if none is set."""
     stem = flag.replace("-", "_").upper()
     names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
     return next((name for name in names if os.environ.get(name)), None)
 
 
 def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Address:
-    """Return an address of TCP, as `chunkwire.net.listen.parse_address`.
+    """Return a TCP address, as `chunkwire.net.listen.parse_address`.
 
     Raises:
-        LocalError: it is none, or a unix: path; one line that names the flag.
+        LocalError: it is not valid, or a unix: path; one line that names the flag.
     """
     from chunkwire.net.listen import parse_address
     from chunkwire.wire.errors import LocalError
@@ -167,7 +167,7 @@ def add_clock(parser: argparse.ArgumentParser) -> None:
 
 
 def add_request(parser: argparse.ArgumentParser, *, has_deadline: bool = True) -> None:
-    """Add what clients send: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, and `.max_time`."""
+    """Add the flags of requests: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, `.max_time`."""
     group = parser.add_argument_group("request")
     group.add_argument(
         "-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"'
@@ -207,7 +207,7 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:
-    """Add how clients show a stream: `options.json`, `.raw`, `.hex`, `.save`, `.no_data`."""
+    """Add the flags about showing a stream: `options.json`, `.raw`, `.hex`, `.save`, `.no_data`."""
     group = parser.add_argument_group("view")
     how = group.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="records, one JSON object a line")

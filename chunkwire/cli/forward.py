@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "the gateway: relay a server's streams frame by frame, byte for byte"
 EPILOG = """\
-In front of language models take --on-client-fin cancel: a client that closes its side then ends the upstream request at
-  once. The default, keep, takes a FIN alone for a half-close, and streams on until a write finds nobody.
+In front of language models use --on-client-fin cancel: when a client closes its side, the upstream request is ended at
+  once. The default, keep, takes a FIN for a half-close, and continues the stream until a write fails.
 
 examples:
   chunkwire forward http://127.0.0.1:8081            in front of `chunkwire serve`
@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-client-fin",
         choices=("keep", "cancel"),
         default="keep",
-        help="a FIN alone may be a half-close (nc) or a departure: keep streams on, until a write finds nobody; cancel "
-        "ends the upstream request at once, which LLM traffic wants (default: keep)",
+        help="after a FIN, which may be a half-close (nc): keep continues the stream until a write fails; cancel ends "
+        "the upstream request at once, as clients of language models expect (default: keep)",
     )
     clients.add_argument(
         "--on-client-gone",
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_deadlines(parser: argparse.ArgumentParser) -> None:
-    """Add the gateway's deadlines: name, default and what it is measured between."""
+    """Add the gateway's timeouts."""
     group = parser.add_argument_group("deadlines (`off` is none)")
     flags.add_each(
         group,
@@ -88,7 +88,7 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 
 def add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add what makes the gateway other than exact; each is named in the log and in a response field."""
+    """Add the flags that change the body; the log and a response field name the mode or fault in use."""
     group = parser.add_argument_group("modes (to teach and to test)")
     group.add_argument(
         "--mode",
@@ -107,7 +107,7 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the gateway's limits: name, default, unit and reason."""
+    """Add the gateway's limits."""
     group = parser.add_argument_group("limits")
     flags.add_each(
         group,

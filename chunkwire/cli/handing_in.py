@@ -1,4 +1,4 @@
-"""`--save` and `--name` of lessons and puzzles: a line for each step that was done, written at once."""
+"""`--save` and `--name` of lessons and puzzles: write a line for each completed step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chunkwire.lab.lessons.handin import HandInLine
 
 
 class HandInFile:
-    """Adds lines to a hand-in file; without a path it does nothing.
+    """Appends lines to a hand-in file; without a path it does nothing.
 
     Raises:
-        OSError: the file cannot be written: found out before the first step, not after it.
+        OSError: the file cannot be opened, so that this is found before the first step.
     """
 
     def __init__(self, path: str | None, name: str | None) -> None:
@@ -29,11 +29,11 @@ class HandInFile:
             self._file.close()
 
     def begin(self) -> None:
-        """Take note that a step is shown."""
+        """Note the time at which a step is shown."""
         self._shown = time.monotonic()
 
     def done(self, kind: str, n: int, *, tries: int, step: int = 1, of: int = 1) -> None:
-        """Add the line of a step that was done."""
+        """Append the line of a completed step."""
         if self._file is not None:
             seconds = round(time.monotonic() - self._shown, 1)
             at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,7 +1,7 @@
-"""`chunkwire VERB …`: find the verb, read its arguments, run it, and turn what happens into an exit code.
+"""`chunkwire VERB …`: find the verb, parse its arguments, run it, and return the exit code.
 
-The rule here: whatever goes wrong, a person gets one line and a code, never a traceback unless `-v` asked for it.
-What this module must not know: what any verb does.
+The rule here: every error is printed as one line, with an exit code; a traceback is printed only with `-v`. What this
+module must not know: what any verb does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Final, NoReturn
 
 from chunkwire.cli import flags
-from chunkwire.cli.exits import ExitCode, exit_code_of, leaves, message_of
+from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 
 # In the order of the help, by who uses them; each is a module of this room.
 GROUPS: Final = {
@@ -47,16 +47,16 @@ examples:
 
 
 MIN_LIKENESS: Final = 0.7
-"""Of two words, by difflib: one letter of four may differ (`--jsno`), not two of four."""
+"""The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
 MIN_STEM: Final = 3
-"""Letters of a flag that was cut short."""
+"""The least letters of an abbreviated flag."""
 MIN_COLUMN: Final = 24
-"""Columns beside an example that are enough for what it does; else that stands beneath."""
+"""The least width of the text beside an example; if there is less, it is put below."""
 _COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
 
 
 class UsageError(Exception):
-    """The command line itself is wrong; str() is the line to show, `usage` where to look."""
+    """The command line is wrong; str() is the line to print, `usage` the command whose help to read."""
 
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises one line instead of printing its usage, and suggests a similar flag.
 
     Attributes:
-        unknown_hint: ends the line about an unknown flag that is similar to none.
+        unknown_hint: appended to the line about an unknown flag that is similar to no known one.
     """
 
     unknown_hint = ""
@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         return f"unknown flag {name}{near(name, list(self._option_string_actions)) or self.unknown_hint}"
 
     def _unknown_flags(self) -> list[str]:
-        # argparse reports a missing argument before it reports the mistyped flag that swallowed it.
+        # argparse reports a missing argument before the mistyped flag that took its place.
         words = getattr(self, "words", [])
         words = words[: words.index("--")] if "--" in words else words
         names = (word.partition("=")[0] for word in words if word.startswith("--"))
@@ -115,7 +115,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     """Return the options of a command line and the module of its verb.
 
     Raises:
-        UsageError: with the one line to show.
+        UsageError: with the line to print.
         SystemExit: by `--help` and `--version`.
     """
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
@@ -125,12 +125,12 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     if name not in VERBS:
         raise UsageError(f"unknown verb {name!r}{near(name, VERBS)}", "chunkwire")
     module = importlib.import_module(f"chunkwire.cli.{name}")
-    # Shared flags may stand before the verb as well.
+    # Shared flags may also precede the verb.
     words = [*words[:place], *words[place + 1 :]]
     if hasattr(module, "SUBVERBS"):
         name, module, words = parse_subverb(name, module, words)
     parser = verb_parser(name, module)
-    setattr(parser, "words", words)  # noqa: B010  argparse has no place of its own for it
+    setattr(parser, "words", words)  # noqa: B010  argparse has no attribute for it
     options, unknown = parser.parse_known_args(words)
     if unknown:
         word = unknown[0]
@@ -140,7 +140,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
 
 
 def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str, ModuleType, list[str]]:
-    """Return the two words of a verb that has verbs of its own, the module of the second, and the words left.
+    """Return a verb with its subverb, the subverb's module, and the other words.
 
     Raises:
         UsageError: with the one line to show.
@@ -159,7 +159,7 @@ def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str,
 
 
 def no_verb(words: list[str]) -> NoReturn:
-    """Answer a command line that names no verb."""
+    """Handle a command line without a verb."""
     modules = {name: importlib.import_module(f"chunkwire.cli.{name}") for name in VERBS}
     groups = {title: {name: modules[name] for name in names} for title, names in GROUPS.items()}
     answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
@@ -168,7 +168,7 @@ def no_verb(words: list[str]) -> NoReturn:
 def answer_without_verb(
     prog: str, description: str, epilog: str, groups: dict[str, dict[str, ModuleType]], words: list[str]
 ) -> NoReturn:
-    """Answer a command line that lacks its next verb: help, the version, or a refusal.
+    """Handle a command line without a verb or subverb: print the help or the version, or refuse it.
 
     Args:
         groups: the modules of the verbs by their names, under the title of each group.
@@ -199,7 +199,7 @@ def answer_without_verb(
 
 
 def verb_parser(name: str, module: ModuleType) -> Parser:
-    """Return the parser of one verb, its defaults taken from the environment where that sets them."""
+    """Return the parser of a verb; the environment may set its defaults."""
     parser = Parser(
         prog=f"chunkwire {name}",
         description=module.SUMMARY[:1].upper() + module.SUMMARY[1:],
@@ -216,7 +216,7 @@ def verb_parser(name: str, module: ModuleType) -> Parser:
 
 
 def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
-    """Let CHUNKWIRE_VERB_FLAG, or CHUNKWIRE_FLAG, be the default of a flag."""
+    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG."""
     flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
     if flag is None or flag in ("help", "version"):
         return
@@ -238,7 +238,7 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
 
 
 def switch(name: str, text: str, *, is_count: bool) -> bool | int:
-    """Return what an environment variable says of a flag that takes no value."""
+    """Return the value of an environment variable for a flag without a value."""
     word = text.strip().lower()
     if is_count and word.isdigit():
         return int(word)
@@ -250,7 +250,7 @@ def switch(name: str, text: str, *, is_count: bool) -> bool | int:
 
 
 def paragraphs(text: str) -> list[str]:
-    """Return the lines of a text; indented ones are joined to a line that is not, unless that ends in a colon."""
+    """Return the lines of a text; an indented line is joined to the line above, unless that ends in a colon."""
     joined: list[str] = []
     for line in text.splitlines():
         if line[:1] == " " and joined and joined[-1][:1].strip() and not joined[-1].endswith(":"):
@@ -261,7 +261,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help as written, with room for the longer flags; a line too wide goes on beneath its last column."""
+    """Prints help as written; wraps a line that is too wide below its last column."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
@@ -283,10 +283,9 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def near(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean …?` where a word is most likely something known, misspelt or cut short.
+    """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
 
-    A mistake in the first letter counts only where the rest is right, so that `--cert` is not taken for `--quiet`, nor
-    `--port` for `--report`.
+    The first letter may be wrong only if the rest is right, so that `--quiet` is not suggested for `--cert`.
     """
     stem = word.strip("-")
     names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
@@ -297,7 +296,7 @@ def near(word: str, known: Sequence[str]) -> str:
 
 
 def is_first_letter_wrong(word: str, name: str) -> bool:
-    """Say whether a word is a name whose first letter is missing, another one, doubled, or changed places."""
+    """Say whether a word is a name whose first letter is missing, wrong, doubled, or swapped with the second."""
     return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
 
 
@@ -312,7 +311,7 @@ def version() -> str:
 
 
 def set_up_logging(options: argparse.Namespace) -> None:
-    """Send the log to standard error: warnings with -q, what happens by default, everything with -vv."""
+    """Send the log to standard error: from WARNING on with -q, from DEBUG on with -vv, else from INFO on."""
     level = logging.WARNING if options.quiet else logging.DEBUG if options.verbose > 1 else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -323,7 +322,9 @@ def set_up_logging(options: argparse.Namespace) -> None:
 
 
 def report_error(error: BaseException, *, is_verbose: bool) -> int:
-    """Print what went wrong as one line; return the exit code."""
+    """Print an error as one line; return the exit code."""
+    from chunkwire.wire.errors import leaves
+
     found = list(leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         return ExitCode.INTERRUPTED
@@ -339,7 +340,7 @@ def report_error(error: BaseException, *, is_verbose: bool) -> int:
 
 
 def place_of(error: BaseException) -> str:
-    """Return where a bug is and how to learn more, for the end of its line."""
+    """Return the location of a bug and a hint, for the end of its line."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return f"{where}; -v shows the traceback"
@@ -355,7 +356,7 @@ def report(line: str, code: ExitCode) -> ExitCode:
 
 
 def reader_left() -> ExitCode:
-    """End quietly: the reader of our standard output has what it wanted (`| head`)."""
+    """End without an error: the reader of standard output has closed it (`| head`)."""
     silence()
     return ExitCode.OK
 
@@ -368,7 +369,7 @@ def silence() -> None:
 
 
 def flushed(ended: SystemExit) -> int:
-    """Return the code of `--help` and `--version`, whose output may meet a closed pipe as well."""
+    """Return the exit code of `--help` and `--version`, whose output may also go to a closed pipe."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Set the puzzle, and judge answers until one is right."""
+    """Show the puzzle, and judge answers until one is right."""
     import random
     from functools import partial
 
@@ -76,7 +76,7 @@ async def _play(
         while (words := await answers.next()) is not None:
             try:
                 is_right = await _judge(puzzle, places, words, view)
-            except LocalError as error:  # no answer at all: no try
+            except LocalError as error:  # malformed: not counted as a try
                 print("\n".join(wrapped("  ", str(error), SHOWN_COLUMNS)))
                 continue
             tries += 1
@@ -88,7 +88,7 @@ async def _play(
 
 
 async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str], view: LessonView) -> bool:
-    """Judge an answer and print what is said of it; a bad one is no try."""
+    """Judge an answer and print the judgement; raise LocalError for one that is malformed."""
     from chunkwire.lab.puzzles import judge_answer, parse_answer
 
     judgement = await judge_answer(puzzle, places, *parse_answer(words))
@@ -114,10 +114,10 @@ def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options
 
 
 class AnswerLines:
-    """The lines of standard input, read beside the hops.
+    """The lines of standard input, read by a thread while the hops run.
 
-    By the descriptor: a thread that waits in `sys.stdin` would hold its lock, and the program could not end before a
-    line has come.
+    It reads the descriptor: a thread that waits in `sys.stdin` holds its lock, and the program could not end before the
+    next line.
     """
 
     def __init__(self) -> None:

@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 def _origin(
     options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None
 ) -> serving.ServeAt:
-    """Return the server of these resources, of their list, and of what its companions add."""
+    """Return the server of these resources, their list, and the resources of the companions."""
     from chunkwire.cli.admin_page import page_beside
     from chunkwire.lab.listing import Listing
     from chunkwire.origin.settings import OriginSettings
@@ -155,7 +155,7 @@ def _origin(
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
-    """Return the resources of a recording, and the list of them; say what of it is not exact."""
+    """Return the resources of a recording; print how many responses are not exact."""
     from chunkwire.origin.replay import plan_replays, replay_resources
     from chunkwire.record.values import read_records
 

@@ -1,7 +1,7 @@
-"""What both servers' verbs share: saying where they listen, and running as several workers.
+"""The common part of the verbs `serve` and `forward`: print the address, and run one process or several workers.
 
-The rule here: a server is one awaitable that is given where and how to listen; whether this process runs it or
-supervises others that do is decided here.
+The rule here: a server is an async function that gets a `Place` to listen at; this file decides whether this process
+calls it, or supervises workers that do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from chunkwire.cli import flags
 from chunkwire.cli.certificate import certificate_of
-from chunkwire.cli.exits import leaves
 
 if TYPE_CHECKING:
     import trio
@@ -32,11 +31,11 @@ class Place:
     """Where and how one server process listens.
 
     Attributes:
-        admin: where it serves `/metrics`; None for a worker, whose supervisor does.
-        metrics: what it counts into; None leaves that to the server.
-        reuse_port: it shares the address with others.
-        certificate: it serves over TLS with it.
-        stamps: keeps the kernel's, for bench; None reads none.
+        admin: the address of `/metrics`; None for a worker, as the supervisor has it.
+        metrics: for the server to count into; None lets the server decide.
+        reuse_port: share the address with other processes.
+        certificate: for TLS; None serves in the clear.
+        stamps: keeps kernel timestamps for bench; None reads none.
     """
 
     address: Address
@@ -48,7 +47,7 @@ class Place:
 
 
 class ServeAt(Protocol):
-    """A server: serves at a place until drained; `task_status` is started with the bound addresses."""
+    """A server function: serves at a place until drained; `task_status` is started with the bound addresses."""
 
     def __call__(self, place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> Awaitable[None]:
         """Serve."""
@@ -78,10 +77,10 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk | None]:
-    """Give what keeps the kernel's stamps where `--stamps` asks for them.
+    """Yield what keeps kernel timestamps if `--stamps` is given, else None.
 
     Raises:
-        LocalError: this kernel has none, or other flags rule them out.
+        LocalError: this kernel has none, or another flag excludes them.
     """
     if options.stamps is None:
         yield None
@@ -99,12 +98,12 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
 
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
-    """Run a server, a supervisor of several, or one of those, until it has drained; return the exit code."""
+    """Run a server, a supervisor of workers, or a worker, until it has drained; return the exit code."""
     import trio
 
     from chunkwire.net.triosleep import SleeperClock
     from chunkwire.server.workers import WorkerError
-    from chunkwire.wire.errors import LocalError
+    from chunkwire.wire.errors import LocalError, leaves
 
     if options.stamps and options.workers > 1:
         raise LocalError("--stamps goes with one process, not with --workers")
@@ -115,7 +114,7 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
         with certificate_of(options, workers=options.workers) as certificate:
             run = _run_announced if options.worker is None else _run_worker
             trio.run(run, options, name, server, certificate, clock=clock)
-    except* WorkerError as failed:  # it has said why itself
+    except* WorkerError as failed:  # the worker has printed the reason
         code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
     return code
 
@@ -123,7 +122,7 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
 async def _run_announced(
     options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None
 ) -> None:
-    """Run a server or a supervisor, and say on standard error where it listens."""
+    """Run a server or a supervisor, and print its address on standard error."""
     import trio
 
     from chunkwire.net.listen import parse_address
@@ -150,18 +149,18 @@ async def _run_announced(
 async def announced(
     options: argparse.Namespace, name: str, start: Callable[..., Awaitable[None]], *, scheme: str = "http"
 ) -> None:
-    """Run what reports its addresses as a trio task does once started, and say on standard error where it listens."""
+    """Run a function that reports its addresses by `task_status`, and print them on standard error."""
     import trio
 
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(start, name=name)
         for where in bound if not options.quiet else ():
-            # In one write: what `--exec` runs may write beside it.
+            # In one write, as the command of `--exec` may write at the same time.
             print(f"listening on {where.url(scheme)}\n", end="", file=sys.stderr, flush=True)
 
 
 async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None) -> None:
-    """Run one of several processes on an address; it ends with its supervisor."""
+    """Run one of several workers on an address; it ends when its supervisor ends."""
     import trio
 
     from chunkwire.net.listen import parse_address
@@ -188,7 +187,7 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
 
 
 def worker_arguments() -> Sequence[str]:
-    """Return this process's command line without what its supervisor decides: address, admin and count."""
+    """Return the command line for workers: that of this process without address, admin address and count."""
     words = iter(sys.argv[1:])
     kept: list[str] = []
     for word in words:
@@ -203,7 +202,7 @@ def worker_arguments() -> Sequence[str]:
 
 @contextmanager
 def recording(path: str | None, *, is_flushed: bool = True) -> Iterator[Callable[[Record], None] | None]:
-    """Give what writes records to a file, a line each, at once if it `is_flushed`; None without a file."""
+    """Yield a function that writes records to a file, a line each (at once if `is_flushed`); None without a path."""
     if path is None:
         yield None
         return

@@ -15,7 +15,8 @@ from typing import Any
 import trio
 from trio.abc import Clock
 
-from chunkwire.cli.exits import ExitCode, leaves
+from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.errors import leaves
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 

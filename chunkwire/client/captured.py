@@ -19,7 +19,7 @@ HEAD_IN_DATA: Final = "its content holds what looks like a head: taken for conte
 
 
 class CaptureWatcher(Protocol):
-    """Who receives what a capture holds."""
+    """The consumer of a capture's messages."""
 
     def record(self, record: Record) -> None:
         """Process a record."""

@@ -19,7 +19,7 @@ A name is loaded at its first use: a gateway uses the metrics without the engine
 and knows no gateway, no client and no command line.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chunkwire.late import load_name
 
@@ -72,6 +72,6 @@ _MODULES = {
 __all__ = [name for names in _MODULES.values() for name in names]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load one of the names of `__all__`."""
     return load_name(__name__, _MODULES, name)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import trio
@@ -39,7 +39,7 @@ from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.tap import RecordFor, SentTap
-from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError
+from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError, leaves
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ class Server:
             cause = refusal_of(cause)
         if not isinstance(cause, Refusal):
             asked = request.head.start_line.decode("ascii", "backslashreplace")
-            first = next(_leaves(cause))
+            first = next(leaves(cause))
             logger.error("%s: the responder failed: %s: %s", asked, type(first).__name__, first, exc_info=error)
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
         response.exchange.rule, response.exchange.detail = cause.rule, str(cause)
@@ -282,17 +282,8 @@ def _awaits_continue(head: Request) -> bool:
 
 def _sole_cause(error: Exception) -> Exception:
     """Return the first error of a group if all its errors are of one expected kind; else the error itself."""
-    leaves = list(_leaves(error))
+    errors = list(leaves(error))
     for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
-        if all(isinstance(leaf, kind) for leaf in leaves):
-            return leaves[0]
+        if all(isinstance(each, kind) for each in errors):
+            return errors[0]
     return error
-
-
-def _leaves(error: Exception) -> Iterator[Exception]:
-    """Yield the errors inside nested exception groups; or the error itself if it is no group."""
-    if isinstance(error, ExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

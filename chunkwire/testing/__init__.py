@@ -6,17 +6,17 @@
         run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello"])
         ...  # point the client at run.url
 
-A run has a base URL of its own; its responses come in sequence, and `run.requests` has what came. Leaving the origin
-fails the test where a response was never asked for or a request was not expected. With pytest, the fixture `chunkwire`
-is such an origin, one a test, and `@pytest.mark.chunkwire(LEGAL)` runs a test once for each `scenario`.
+Each run has a base URL; its responses are sent in sequence, and `run.requests` has the requests that came. Leaving the
+origin fails the test if a response was not requested, or a request was not expected. With pytest, the fixture
+`chunkwire` is an origin for one test, and `@pytest.mark.chunkwire(LEGAL)` runs a test once for each `scenario`.
 
-What a maintainer must know of this room: `steps` is what a response is asked for as (`responses` in Python), `answers`
-what it is on the wire. `runs` keeps runs; `responding`, `hands` and `sockets` answer their requests. `control` is the
-way to all of this from another process, `thread` from another thread; `origin` is what a Python test holds. `plugin` is
-for pytest, which alone imports it. The names here are loaded when they are asked for: pytest loads the plugin always.
+The files: `steps` reads descriptions of responses (`responses` makes them in Python), `answers` turns them into octets.
+`runs` keeps the runs; `responding`, `hands` and `sockets` answer their requests. `control` is the API for other
+processes, `thread` for other threads; `origin` is the API for tests in Python. Only pytest imports `plugin`. Names are
+loaded at their first use, as pytest loads the plugin in every project.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chunkwire.late import load_name
 
@@ -62,6 +62,6 @@ _MODULES = {
 __all__ = [name for names in _MODULES.values() for name in names]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load one of the names of `__all__`."""
     return load_name(__name__, _MODULES, name)

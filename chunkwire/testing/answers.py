@@ -1,6 +1,6 @@
-"""What a response of a run is on the wire: its events in the run's kind, framed, and broken where that was asked for.
+"""Turn a response of a run into octets: its events in the run's kind, their framing, and a fault if one is requested.
 
-The rule here: pure. A request and a step go in, octets come out; `responding` writes them.
+The rule here: pure; a request and a step in, octets out. `responding` writes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import decode
 from chunkwire.wire.sse import encode_comment, encode_event
 
-SAMPLE: Final = "Grüße, 世界 🌍!"  # the content of an answer that is given none
+SAMPLE: Final = "Grüße, 世界 🌍!"  # the content of an answer without one
 _PLAIN: Final = SCENARIOS["event-per-chunk"]
 _TEXT: Final = b"text/plain; charset=utf-8"
 _LINES: Final = b"application/x-ndjson"
@@ -40,7 +40,7 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class AskedModel:
-    """A request in a dialect of language models, understood."""
+    """A parsed request in a dialect of language models."""
 
     dialect: Dialect
     question: Question
@@ -56,7 +56,7 @@ class WireAnswer:
 
 
 def understand(kind: str, request: ModelRequest) -> AskedModel | None:
-    """Return what a request to a run of language models asks; None where its path is none of the kind's.
+    """Parse a request to a run of language models; None if its path does not belong to the kind.
 
     Raises:
         RequestRefused: the provider would refuse it.
@@ -69,13 +69,13 @@ def understand(kind: str, request: ModelRequest) -> AskedModel | None:
 
 
 def check_content(kind: str, step: ContentStep) -> None:
-    """Raise where an answer cannot be given, whatever the request; see `steps.naming`."""
+    """Raise if an answer cannot be made for any request; see `steps.naming`."""
     dialect = DIALECTS.get(kind)
     wire_answer(kind, step, AskedModel(dialect, Question("m", ())) if dialect is not None else None)
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
-    """Return a whole response: with a body of its own, or as the dialect reports this error, or without."""
+    """Return a response with a status: with the step's body, or the dialect's body for this error, or none."""
     wait = () if step.retry_after is None else ((b"Retry-After", b"%g" % step.retry_after),)
     if step.body is None and asked is not None and step.status >= 400:
         error = ProviderError(kind_of_status(step.status), f"the test answers {step.status}", step.status)
@@ -91,7 +91,7 @@ def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
 
 
 def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accepts_gzip: bool = True) -> WireAnswer:
-    """Return an answer as octets; where no gzip is accepted, what comes nearest to a scenario with it."""
+    """Return an answer as octets; a gzip scenario is replaced by a similar one if gzip is not accepted."""
     if kind == "frames":
         return _planned(step)
     scenario = step.framing or _PLAIN
@@ -114,7 +114,7 @@ def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accep
 
 
 def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[list[bytes], bytes]:
-    """Return the events of an answer, each as octets, and their media type."""
+    """Return the events of an answer as octets, and their media type."""
     if step.quirk is not None:
         return list(step.quirk.pieces), step.quirk.content_type
     if asked is not None:
@@ -134,10 +134,10 @@ def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[l
 
 
 def encode_sse(item: object) -> bytes:
-    """Return an event: of a text its data; of a mapping what it says of data, event, id, retry or comment.
+    """Return an event: a text is its data; a mapping has data, event, id, retry or comment.
 
     Raises:
-        LocalError: what cannot be an event.
+        LocalError: it is not a valid event.
     """
     if isinstance(item, str):
         return encode_event(item)
@@ -154,7 +154,7 @@ def encode_sse(item: object) -> bytes:
 
 
 def answer_of(step: ContentStep, question: Question) -> Answer:
-    """Return what a model says; the same step and question give the same ids."""
+    """Return the answer of a model; the same step and question give the same ids."""
     value = SAMPLE if step.value is None and not step.tool_calls else step.value or ""
     words = (
         tuple(tokens(value)) if isinstance(value, str) else tuple(map(str, value if isinstance(value, list) else ()))
@@ -178,7 +178,7 @@ def answer_of(step: ContentStep, question: Question) -> Answer:
 
 
 def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
-    """Return a response of known length; a fault leaves it short of that."""
+    """Return a response with Content-Length; with a fault it has fewer octets."""
     lines = [b"HTTP/1.1 %d OK" % reply.status, *(b"%b: %b" % field for field in reply.fields)]
     head = b"\r\n".join([*lines, b"Content-Length: %d" % len(reply.body)]) + b"\r\n\r\n"
     if fault is None:
@@ -189,7 +189,7 @@ def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
 
 
 def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAnswer:
-    """Break an answer off after so many events, chunks or octets."""
+    """Return an answer that ends with a fault after a number of events, chunks or octets."""
     frames = decode(b"".join(write.octets for write in scenario.writes)) if scenario.is_chunked else ()
     chunks = [frame for frame in frames if isinstance(frame, Chunk)]
     if not scenario.is_legal or b"".join(chunk.data for chunk in chunks) != b"".join(events):
@@ -212,7 +212,7 @@ def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAn
 
 
 def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
-    """Return a chunk, or of a longer one its beginning: under the size of the whole, or as a smaller chunk."""
+    """Return a chunk; or its first `octets` of data, with the size line of the whole or (not announced) of the part."""
     if octets >= len(chunk.data):
         return chunk.line + b"\r\n" + chunk.data + b"\r\n"
     if is_announced:
@@ -221,7 +221,7 @@ def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
 
 
 def _planned(step: ContentStep) -> WireAnswer:
-    """Return the frames of a plan, at its moments; without a last-chunk the connection is closed."""
+    """Return the frames of a plan with their times; without a last-chunk the connection is closed."""
     text = (step.text or _ALPHABET).encode()
     writes: list[Write] = []
     sent, moment = 0, 0.0

@@ -1,12 +1,12 @@
-"""The control path: runs begun, written and ended over HTTP, for tests in any language.
+"""The control path: begin, write and end runs over HTTP, for tests in any language.
 
     POST   /TOKEN/runs        {"kind": "openai", "responses": [{"status": 429}, "Hello"]}  → 201 {"id", "url"}
     GET    /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}
     POST   /TOKEN/runs/ID     {"do": "send_event", "data": "Hel"}                          → 200 {}
     DELETE /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}; 409 where something failed
 
-The rule here: HTTP and JSON only; what a message means is for `runs`. A message that is wrong is answered 400 with
-{"error": "one line"}, a wait that came to nothing so with 408; a run or a token that is none is a 404.
+The rule here: only HTTP and JSON; `runs` interprets the messages. A wrong message is answered 400 with
+{"error": "one line"}, a wait that timed out 408 with the same; an unknown run or token is a 404.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Control:
     """The control path of an origin's runs.
 
     Args:
-        base_url: gives the origin's own URL, without a slash at its end.
+        base_url: returns the origin's URL, without a final slash.
     """
 
     def __init__(self, runs: Runs, base_url: Callable[[], str]) -> None:
@@ -42,7 +42,7 @@ class Control:
         self._base_url = base_url
 
     def resources(self) -> tuple[Resource, ...]:
-        """Return what the control path's own listener serves."""
+        """Return the resources of the control path's listener."""
         return (
             Resource("/", _nothing, "nothing without the token"),
             Resource("/{token}/runs", partial(self._guarded, self._begin), methods=("POST",)),
@@ -52,7 +52,7 @@ class Control:
     async def _guarded(
         self, answer: Callable[[IncomingRequest], object], request: IncomingRequest, response: Responder
     ) -> None:
-        """Answer in JSON, and only who knows the token."""
+        """Answer in JSON; refuse clients that do not know the token."""
         if not hmac.compare_digest(request.captures["token"].encode(), self.token.encode()):
             raise Refusal(404, "token", "expected the token of CHUNKWIRE_CONTROL_URL")
         status, body = 200, None

@@ -1,7 +1,7 @@
-"""A response that the test writes: what it sends is queued, and written when the request is there.
+"""A response that the test writes: its actions are queued, and carried out once the request has come.
 
-The rule here: sending never waits. What is queued is written in order, by the task that answers the request; only what
-the test waits for (the request, the client's leaving, its kernel's acknowledgement) takes time.
+The rule here: actions never wait. The task that answers the request carries them out in order. Only explicit waits
+block: for the request, for the client to leave, for the acknowledgement of the client's kernel.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLACEHOLDER: Final = "…"
 
 
 class Act(enum.StrEnum):
-    """What a test does with a response that it writes."""
+    """What a test can do with a response that it writes."""
 
     SEND_EVENT = "send_event"
     SEND_FRAME = "send_frame"
@@ -46,7 +46,7 @@ ENDS: Final = frozenset({Act.FINISH, Act.CUT, Act.RESET})
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One of these; `value` is an event in the run's kind, `octets` and `ext` are of a frame."""
+    """One act with its arguments: `value` is an event in the run's kind; `octets` and `ext` are those of a frame."""
 
     act: Act
     value: object = None
@@ -55,10 +55,10 @@ class Action:
 
 
 def read_action(message: Mapping[str, object], kind: str) -> Action:
-    """Return the action that a message of the control path asks for.
+    """Return the action in a message of the control path.
 
     Raises:
-        LocalError: what is wrong with it.
+        LocalError: it is not valid.
     """
     act = Act(str(message["do"]))
     match act:
@@ -79,10 +79,10 @@ def read_action(message: Mapping[str, object], kind: str) -> Action:
 
 
 def octets_of(message: Mapping[str, object], name: str) -> bytes:
-    """Return octets given as text, or in base64 under the name with `_b64`.
+    """Return octets given as text under `name`, or in base64 under the name with `_b64`.
 
     Raises:
-        LocalError: neither is there.
+        LocalError: neither is given.
     """
     text, coded = message.get(name), message.get(f"{name}_b64")
     try:
@@ -96,10 +96,10 @@ def octets_of(message: Mapping[str, object], name: str) -> bytes:
 
 
 class HandWriter(Protocol):
-    """Carries out actions on one response, whatever carries it: chunks, or a WebSocket."""
+    """Carries out actions on one response, in chunks or on a WebSocket."""
 
     async def carry_out(self, action: Action) -> None:
-        """Do it.
+        """Carry out one action.
 
         Raises:
             PeerGone: the client has left.
@@ -110,8 +110,8 @@ class Hand:
     """One response written by the test.
 
     Attributes:
-        is_ended: the test has sent its end; nothing can follow.
-        asked: set once the request is there.
+        is_ended: the test has ended it; no action may follow.
+        asked: set once the request has come.
         gone: set once the client has left.
     """
 
@@ -125,16 +125,16 @@ class Hand:
         self._scope = trio.CancelScope()
 
     def put(self, action: Action) -> None:
-        """Queue an action; in trio's thread."""
+        """Queue an action; call it in trio's thread."""
         self._unwritten += 1
         self._send.send_nowait(action)
 
     def stop(self) -> None:
-        """End the response where it stands; in trio's thread."""
+        """Cut the response; call it in trio's thread."""
         self._scope.cancel()
 
     async def write_all(self, response: Responder, writer: HandWriter) -> None:
-        """Write what the test sends until it sends an end, or is over."""
+        """Carry out the test's actions until one ends the response, or until `stop`."""
         self._response = response
         self.asked.set()
         with self._scope:
@@ -148,14 +148,14 @@ class Hand:
                 self.gone.set()
 
     async def wait_acked(self) -> None:
-        """Return once the client's kernel has acknowledged all that was sent so far."""
+        """Return once the client's kernel has acknowledged all octets sent so far."""
         while True:
             if self.unacked() == 0:
                 return
             await trio.sleep(_ACK_LOOK_S)
 
     def unacked(self) -> int | None:
-        """Return the octets that the client's kernel has not acknowledged; None while some are not written.
+        """Return how many octets the client's kernel has not acknowledged; None while actions are queued.
 
         Raises:
             LocalError: this system does not report it.
@@ -173,7 +173,7 @@ class Hand:
 
 
 async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: AskedModel | None) -> None:
-    """Answer a request with what the test sends; the head goes down at once.
+    """Answer a request with the test's actions; send the head at once.
 
     Cancellation: cuts the response.
     """
@@ -194,7 +194,7 @@ async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: Asked
 
 
 class _BodyWriter:
-    """Writes in chunks; around the events of a dialect, its own opening and closing ones."""
+    """Writes events in chunks, with the opening and closing events of the dialect around them."""
 
     def __init__(self, body: ChunkedBody, kind: str, asked: AskedModel | None) -> None:
         self._body = body
@@ -226,7 +226,9 @@ class _BodyWriter:
         if self._asked is None:
             return events_of(self._kind, ContentStep([value]), None)[0]
         self._words.append(str(value))
-        pieces = self._pieces([*self._words, _PLACEHOLDER])  # with more to come: Gemini's last words end the answer
+        pieces = self._pieces(
+            [*self._words, _PLACEHOLDER]
+        )  # with one more word, as Gemini's last one also ends the answer
         ends = [number for number, piece in enumerate(pieces, 1) if piece.is_token]
         return self._fresh(pieces[: ends[len(self._words) - 1]])
 

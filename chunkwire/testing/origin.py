@@ -1,7 +1,7 @@
-"""The origin inside somebody's tests: a context manager, and the runs that it serves.
+"""The API for tests in Python: an origin as a context manager, and its runs.
 
-The rule here: what a test writes. Everything is asked of `runs` by the messages of the control path. Only entering and
-leaving an `Origin`, and waits, block, and each of these has an async twin, for asyncio and trio alike.
+The rule here: every call becomes a message of the control path to `runs`. Only entering and leaving an `Origin` and
+waits block; each of these also exists as an async method, for asyncio and trio.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LOOPBACK: Final = Address("127.0.0.1", 0)
 
 
 class RunOptions(TypedDict, total=False):
-    """What may be said of a run beside its responses.
+    """Options of a run.
 
     Attributes:
-        framing: how the events of each answer lie on the wire: a scenario or its name.
-        repeats: give the last response again for every request beyond them, as to a client that tries again.
-        by_hand: one response that the test writes, in place of others.
+        framing: of each answer's events: a scenario or its name.
+        repeats: repeat the last response for all further requests, as for a client that retries.
+        by_hand: the run has one response, which the test writes.
     """
 
     framing: Scenario | str | None
@@ -46,11 +46,11 @@ class RunOptions(TypedDict, total=False):
 
 
 class OriginRun:
-    """Responses in sequence at a base URL of its own.
+    """A sequence of responses at a base URL.
 
     Attributes:
-        url: where to point the client under test.
-        kind: what it serves: a dialect, "sse", "ndjson", "text", "frames" or "websocket".
+        url: the base URL for the client under test.
+        kind: a dialect, "sse", "ndjson", "text", "frames" or "websocket".
     """
 
     def __init__(self, served: ServedRun, base: str, origin: Origin) -> None:
@@ -61,21 +61,21 @@ class OriginRun:
 
     @property
     def ws_url(self) -> str:
-        """The same URL for a WebSocket."""
+        """The URL with the scheme of WebSockets."""
         return "ws" + self.url.removeprefix("http")
 
     @property
     def requests(self) -> list[RunRequest]:
-        """The requests that have come so far, in the order in which they were complete."""
+        """The requests so far, in the order in which they were complete."""
         return list(self.served.requests)
 
     def send_event(self, data: object) -> None:
-        """Send an event of a response by hand: a text; as SSE a mapping, too; as JSON lines, anything.
+        """Send an event of a response by hand: a text; for SSE also a mapping; for JSON lines any value.
 
-        This and the others that send never wait: what is sent before the request has come is sent then, in order.
+        The methods that send do not wait: if the request has not come yet, everything is sent in order when it comes.
 
         Raises:
-            LocalError: it is no event of this kind, or the response has its end.
+            LocalError: the event is not valid for this kind, or the response has been ended.
         """
         self._act(do="send_event", data=data)
 
@@ -85,36 +85,36 @@ class OriginRun:
         self._act(do="send_frame", data_b64=as_base64(data, "send_frame"), ext=ext.decode("latin-1"))
 
     def send_octets(self, octets: bytes) -> None:
-        """Send octets as they stand, legal or not."""
+        """Send octets unchanged, legal or not."""
         self._act(do="send_octets", data_b64=as_base64(octets, "send_octets"))
 
     def finish(self) -> None:
-        """End the response in good order: the dialect's closing events, and the last-chunk or Close frame."""
+        """End the response properly: with the dialect's closing events, and the last-chunk or Close frame."""
         self._act(do="finish")
 
     def cut(self) -> None:
-        """End the response with a FIN where it stands."""
+        """Cut the response with a FIN."""
         self._act(do="cut")
 
     def reset(self) -> None:
-        """End the response with a RST where it stands."""
+        """Cut the response with a RST."""
         self._act(do="reset")
 
     def wait_request(self, *, timeout: float = WAIT_S) -> None:
-        """Wait until the response by hand is asked for; `timeout` is in seconds.
+        """Wait until the response by hand is requested; `timeout` is in seconds.
 
         Raises:
-            RunFailed: it is not in time.
-            RuntimeError: an event loop runs in this thread; so with every wait.
+            RunFailed: it was not requested in time.
+            RuntimeError: an event loop runs in this thread; also in the other waits.
         """
         self._wait("wait_request", timeout)
 
     def wait_client_gone(self, *, timeout: float = WAIT_S) -> None:
-        """Wait until the client has closed its side, or reset the connection, of the response by hand."""
+        """Wait until the client has closed its side of the connection of the response by hand, or reset it."""
         self._wait("wait_client_gone", timeout)
 
     def wait_acked(self, *, timeout: float = WAIT_S) -> None:
-        """Wait until the client's kernel has all that was sent. Linux only; not that the client has read it."""
+        """Wait until the client's kernel has all octets sent (Linux only). The client may not have read them."""
         self._wait("wait_acked", timeout)
 
     async def wait_request_async(self, *, timeout: float = WAIT_S) -> None:
@@ -130,10 +130,10 @@ class OriginRun:
         await awaited(self._call("wait_acked", timeout))
 
     def end(self) -> None:
-        """End the run; leaving its origin ends it, too.
+        """End the run; leaving the origin also ends it.
 
         Raises:
-            RunFailed: a response was never asked for, or a request was not expected.
+            RunFailed: a response was not requested, or a request was not expected.
         """
         self._origin.end([self])
 
@@ -152,19 +152,19 @@ class OriginRun:
 
 
 class Origin:
-    """An origin on a thread of its own, for as long as the `with` block lasts.
+    """An origin on a new thread, for the duration of the `with` block.
 
         with Origin() as origin:
             run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello"])
             ...  # point the client at run.url
 
-    Leaving the block fails the test where a run did not go as planned. `async with` does the same in asyncio and trio.
+    Leaving the block fails the test if a run did not go as planned. `async with` does the same in asyncio and trio.
 
     Args:
-        gateway: put a gateway before it, and let `run.url` lead through it: True, or a relay mode such as "buffer".
+        gateway: put a gateway in front of the origin: True, or a relay mode such as "buffer".
 
     Attributes:
-        url: of the origin's own resources, such as `/sse` and `/fault/cut`; through the gateway where there is one.
+        url: base URL of the origin's resources, such as `/sse` and `/fault/cut`; that of the gateway if there is one.
     """
 
     def __init__(self, *, gateway: bool | str = False) -> None:
@@ -174,11 +174,11 @@ class Origin:
         self._runs = Runs()
 
     def openai(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of OpenAI chat completions and responses, Azure's path too; `run.url` is the SDK's base_url.
+        """Begin a run of OpenAI chat completions and responses, also Azure's; `run.url` is the SDK's base_url.
 
         Args:
-            responses: a response, or a list of them in their order: a text, the texts of the deltas as a list, or what
-                the functions of `chunkwire.testing` make. Without any, one with a sample text.
+            responses: a response or a list of responses. A response is a text, a list of the texts of its deltas, or
+                the result of a function of `chunkwire.testing`. None gives one response with a sample text.
             options: see `RunOptions`.
 
         Raises:
@@ -199,23 +199,23 @@ class Origin:
         return self._begin("bedrock", responses, options)
 
     def sse(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of server-sent events: a text is one event, a list has texts and mappings."""
+        """Begin a run of server-sent events: a response is a text (one event), or a list of texts and mappings."""
         return self._begin("sse", responses, options)
 
     def ndjson(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of JSON lines: each response a list of what becomes a line."""
+        """Begin a run of JSON lines: a response is a list of values, one for each line."""
         return self._begin("ndjson", responses, options)
 
     def text(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of plain text: each response a text, or a list of them, a chunk each."""
+        """Begin a run of plain text: a response is a text, or a list of texts, each sent as a chunk."""
         return self._begin("text", responses, options)
 
     def frames(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of frame plans: `5@0,6:a=1@100,0@200`, as `/frames` takes them."""
+        """Begin a run of frame plans: a response is a plan such as `5@0,6:a=1@100,0@200`, as in `/frames`."""
         return self._begin("frames", responses, options)
 
     def websocket(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of WebSockets: each response the messages to send before a Close frame; needs `chunkwire[ws]`."""
+        """Begin a run of WebSockets: a response is a list of messages, sent before a Close frame (`chunkwire[ws]`)."""
         return self._begin("websocket", responses, options)
 
     def _begin(self, kind: str, responses: Response | None, options: RunOptions) -> OriginRun:
@@ -229,10 +229,10 @@ class Origin:
         return OriginRun(self._runs.begin({"kind": kind, "responses": listed, **others}), self.url, self)
 
     def end(self, runs: Iterable[OriginRun] | None = None) -> None:
-        """End these runs, or all that are not over.
+        """End these runs, or all runs.
 
         Raises:
-            RunFailed: what did not go as planned, of each.
+            RunFailed: a run did not go as planned; a line for each deviation.
         """
         chosen = self._runs.all() if runs is None else [run.served for run in runs]
         failures: list[str] = []
@@ -288,7 +288,7 @@ class Origin:
         self.thread.close()
 
     def end_after(self, error: BaseException) -> None:
-        """End all runs of a test that has failed already: what did not go as planned becomes a note to its error."""
+        """End all runs of a test that has failed already, and add their deviations to its error as a note."""
         try:
             self.end()
         except RunFailed as failed:

@@ -5,7 +5,7 @@
         run = chunkwire.openai("Grüße, 世界!", framing=scenario)
         assert ask(run.url) == "Grüße, 世界!"
 
-The rule here: pytest loads this module with every project, so nothing else of ours is loaded before a test asks for it.
+The rule here: pytest loads this module in every project, so it loads other modules of ours only when a test needs them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
-    """Give an origin (`chunkwire.testing.Origin`); the test fails where one of its runs did not go as planned."""
+    """Give an origin (`chunkwire.testing.Origin`); the test fails if one of its runs did not go as planned."""
     from chunkwire.testing.origin import Origin
 
     with Origin() as origin:
@@ -43,14 +43,14 @@ def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """End the runs as part of the test, so that what is wrong with them is a failure and no error of the teardown."""
+    """End the runs as part of the test, so that their deviations fail the test and are no errors of the teardown."""
     origin = item.stash.get(_ORIGIN, None)
     try:
         result = yield
     except BaseException as error:
         if origin is not None:
             origin.end_after(error)
-        _say_what_is_demanded(item, error)
+        _describe_scenario(item, error)
         raise
     if origin is not None:
         try:
@@ -60,8 +60,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     return result
 
 
-def _say_what_is_demanded(item: pytest.Item, error: BaseException) -> None:
-    """Add to the error of a test for a scenario what that is, and what a sound client does."""
+def _describe_scenario(item: pytest.Item, error: BaseException) -> None:
+    """Add a note to the error of a test with a scenario: what it is, and what a correct client does."""
     if item.get_closest_marker(_MARKER) is not None and isinstance(item, pytest.Function):
         from chunkwire.origin.scenarios.quirks import Quirk
 
@@ -88,7 +88,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _listed(given: object, where: str) -> Sequence[object]:
-    """Return scenarios, or quirks, of what a marker was given: one, its name, or several."""
+    """Return the scenarios or quirks in an argument of the marker: one, its name, or several."""
     from chunkwire.origin.scenarios import Scenario, find_scenario
     from chunkwire.origin.scenarios.quirks import Quirk
     from chunkwire.wire.errors import LocalError

@@ -1,4 +1,4 @@
-"""The resource that answers the requests of runs, each with its run's next response."""
+"""The resource that answers the requests of runs, each with the next response of its run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
-_STALL_S: Final = 3600.0  # a stall that was asked for lasts until the client leaves, or the origin does
-_SCENARIO_STALL_S: Final = 1.0  # and one of a scenario ends in a FIN: a client without deadlines must not hang its test
-_NOT_EXPECTED: Final = 400  # which no client repeats, as it might a 5xx
+_STALL_S: Final = 3600.0  # of a requested stall: until the client leaves or the origin ends
+_SCENARIO_STALL_S: Final = 1.0  # of a scenario's stall, then a FIN, so that a client without a timeout does not hang
+_NOT_EXPECTED: Final = 400  # clients do not retry it, as they may a 5xx
 
 
 def run_resources(runs: Runs) -> tuple[Resource, ...]:
-    """Return the resource under which all runs have their base URLs."""
+    """Return the resources that all base URLs of runs belong to."""
     answer = partial(_answer, runs)
     summary = "what a test has begun here: its responses, in their order"
     return tuple(
@@ -37,7 +37,7 @@ def run_resources(runs: Runs) -> tuple[Resource, ...]:
 
 
 async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> None:
-    """Answer with the run's next response; refuse what the run does not expect, and note it."""
+    """Answer with the run's next response; refuse and note a request that the run does not expect."""
     try:
         run = runs.find(f"run-{request.captures['id']}")
     except LocalError as error:
@@ -68,10 +68,10 @@ def _received(run: ServedRun, request: IncomingRequest) -> RunRequest:
 
 
 def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) -> AskedModel | None:
-    """Return what a request to a dialect asks, None where the run's kind is none.
+    """Parse a request in the run's dialect; None if the run's kind is no dialect.
 
     Raises:
-        RequestRefused: it is none of the dialect's.
+        RequestRefused: it is not a request of this dialect.
     """
     if run.kind not in MODELS:
         return None

@@ -1,6 +1,6 @@
-"""Responses as a test in Python asks for them: each function gives the members that the control path takes.
+"""Functions that describe responses in Python; each returns the JSON members of the control path.
 
-The rule here: names and types. What the members mean, and what is wrong with them, is for `steps`.
+The rule here: only names and types; `steps` interprets the members and reports errors.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from chunkwire.wire.errors import LocalError
 def status(
     code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a response with this status: the dialect's own error, or `body`: a text, or what becomes JSON."""
+    """Return a response with this status, and the dialect's error as its body; or `body`, a text or a JSON value."""
     return _members(status=code, retry_after=retry_after, body=body, headers=headers)
 
 
 class After(TypedDict, total=False):
-    """What comes before a fault: so many events, chunks, or octets of content; without any, half the events."""
+    """How many events, chunks, or octets of content come before a fault; by default half the events."""
 
     after_events: int | None
     after_frames: int | None
@@ -30,27 +30,27 @@ class After(TypedDict, total=False):
 
 
 def cut(content: Response | None = None, **after: Unpack[After]) -> Response:
-    """Return an answer whose connection is closed (FIN) after so many events, chunks, or octets; see `After`."""
+    """Return an answer that is cut by closing the connection (FIN); see `After`."""
     return fault("cut", content, **after)
 
 
 def reset(content: Response | None = None, **after: Unpack[After]) -> Response:
-    """Return an answer whose connection is reset (RST) there; see `After`."""
+    """Return an answer that is cut by a reset (RST); see `After`."""
     return fault("reset", content, **after)
 
 
 def stall(content: Response | None = None, **after: Unpack[After]) -> Response:
-    """Return an answer that falls silent there, until the client leaves or the run ends; see `After`."""
+    """Return an answer that stalls until the client leaves or the run ends; see `After`."""
     return fault("stall", content, **after)
 
 
 def fault(name: str, content: Response | None = None, **after: Unpack[After]) -> Response:
-    """Return an answer with a fault of `/fault/NAME` there; see `After`."""
+    """Return an answer with a fault of `/fault/NAME`; see `After`."""
     return _members(fault=name, content=content, **after)
 
 
 def framed(content: Response, framing: Scenario | str) -> Response:
-    """Return an answer whose events lie on the wire as a scenario says."""
+    """Return an answer with the framing of a scenario."""
     return _members(content=content, framing=str(framing))
 
 
@@ -60,12 +60,12 @@ def tool_call(name: str, /, **arguments: object) -> Response:
 
 
 def failing(error: str, content: Response | None = None) -> Response:
-    """Return an answer that ends in an error of the provider's, such as `overloaded`, in mid-stream."""
+    """Return an answer that a provider's error, such as `overloaded`, ends in mid-stream."""
     return _members(error=error, content=content)
 
 
 def octets(*writes: bytes, end: str = "close") -> Response:
-    """Return a response from its status-line on, each write as it stands; `end` is close, reset, keep or hold."""
+    """Return a response as octets, from the status-line on, in these writes; `end` is close, reset, keep or hold."""
     return {"octets_b64": [as_base64(each, "octets") for each in writes], "end": end}
 
 
@@ -73,7 +73,7 @@ def as_base64(octets: bytes, what: str) -> str:
     """Return octets in base64.
 
     Raises:
-        LocalError: they are a text, or none.
+        LocalError: they are no octets.
     """
     if not isinstance(octets, bytes | bytearray | memoryview):
         raise LocalError(f"{what}: expected octets (bytes), got {type(octets).__name__}")

@@ -1,7 +1,7 @@
-"""The runs of an origin: each a base URL of its own, responses in sequence, and the requests that came.
+"""The runs of an origin: each has a base URL, responses in sequence, and the requests that came.
 
-The rule here: everything is asked for by messages, the JSON of the control path, whoever sends them. A message is
-checked, and a run begun or looked at, in the thread of the caller; what touches a connection happens in trio's.
+The rule here: all callers use messages, the JSON of the control path. Messages are checked, and runs are begun and
+read, in the caller's thread; everything that uses a connection happens in trio's thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_RESPONSES: Final = 1000  # of one run
 MAX_REQUESTS: Final = 1000  # kept of one run; tests that send more are benchmarks
 MAX_BODY_OCTETS: Final = 32 << 20  # of one request: as long as the mock of language models takes
 MAX_WAIT_S: Final = 60.0  # of one wait
-WAIT_S: Final = 5.0  # where a wait says nothing
+WAIT_S: Final = 5.0  # of a wait that names no timeout
 _WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
 _MEMBERS: Final = ("kind", "responses", "framing", "repeats")
 
@@ -42,8 +42,8 @@ class RunRequest:
         target: path and query under the run's base URL.
         fields: its field lines, in their order.
         body: its content.
-        messages: what came on a WebSocket.
-        note: why it was not expected; "" for one that was answered as planned.
+        messages: received on a WebSocket.
+        note: why the request was not expected; "" if it was.
     """
 
     method: str
@@ -71,15 +71,15 @@ class RunRequest:
         return joined
 
     def json(self) -> Any:
-        """Return what its body says in JSON.
+        """Return its body, parsed as JSON.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is no JSON.
         """
         return json.loads(self.body)
 
     def as_message(self) -> dict[str, object]:
-        """Return it as JSON of the control path."""
+        """Return the request as a JSON object of the control path."""
         body: dict[str, object]
         try:
             body = {"body": self.body.decode()}
@@ -94,8 +94,8 @@ class ServedRun:
     """One run, in the origin.
 
     Attributes:
-        id: what its base URL ends in.
-        requests: those that came, in the order in which they were complete.
+        id: the last segment of its base URL.
+        requests: in the order in which they were complete.
     """
 
     def __init__(self, kind: str, steps: list[Step], *, repeats: bool) -> None:
@@ -108,7 +108,7 @@ class ServedRun:
         self._repeats = repeats
 
     def take(self) -> tuple[int, Step] | None:
-        """Return the number and plan of the next response; None where all have been given and none is repeated."""
+        """Return the number and step of the next response; None if all have been used and the last is not repeated."""
         if self._taken < len(self.steps):
             self._taken += 1
         elif not self._repeats or not self.steps:
@@ -121,7 +121,7 @@ class ServedRun:
             self.requests.append(request)
 
     def failures(self) -> list[str]:
-        """Return what did not go as planned: responses never asked for, and requests that were not expected."""
+        """Return the deviations: responses that were not requested, and requests that were not expected."""
         steps = [f"response {number}: {step}" for number, step in enumerate(self.steps, 1)]
         never = [f"never asked for: {step}" for step in steps[self._taken :]]
         odd = [
@@ -132,10 +132,10 @@ class ServedRun:
         return never + odd
 
     def act(self, message: Mapping[str, object], post: Callable[[Callable[[], object]], object]) -> None:
-        """Carry out a message that does not wait, on the first response by hand that has no end yet.
+        """Carry out a message that does not wait, on the first response by hand that has not been ended.
 
         Raises:
-            LocalError: it is wrong, or there is no such response.
+            LocalError: the message is not valid, or there is no such response.
         """
         with naming(str(message["do"])):
             action = read_action(message, self.kind)
@@ -147,8 +147,8 @@ class ServedRun:
         """Carry out a message that waits.
 
         Raises:
-            RunFailed: it did not come in time.
-            LocalError: the message is wrong, or nothing can come of it.
+            RunFailed: the wait timed out.
+            LocalError: the message is not valid, or the run has no response that it could wait for.
         """
         what, timeout = str(message["do"]), read_timeout(message)
         hand = self._hand(what)
@@ -163,7 +163,7 @@ class ServedRun:
         raise RunFailed(self._late(what, hand, timeout))
 
     def stop(self) -> None:
-        """End the responses by hand that have no end; in trio's thread."""
+        """Cut the responses by hand that have not been ended; call it in trio's thread."""
         for hand in self.hands.values():
             hand.stop()
 
@@ -192,7 +192,7 @@ def read_timeout(message: Mapping[str, object]) -> float:
     """Return how long a message waits, in seconds.
 
     Raises:
-        LocalError: that is none, or longer than MAX_WAIT_S.
+        LocalError: it is no number of seconds, or above MAX_WAIT_S.
     """
     timeout = message.get("timeout", WAIT_S)
     if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
@@ -204,7 +204,7 @@ def is_wait(message: Mapping[str, object]) -> bool:
     """Say whether a message waits.
 
     Raises:
-        LocalError: it is no message.
+        LocalError: its `do` is unknown.
     """
     what = message.get("do")
     if what not in _WAITS and what not in [act.value for act in Act]:
@@ -223,7 +223,7 @@ class Runs:
         """Begin a run: its `kind`, its `responses`, their `framing`, and whether it `repeats` the last one.
 
         Raises:
-            LocalError: what is wrong with it.
+            LocalError: it is not valid.
         """
         if self.is_closed:
             raise LocalError("the origin is closed: no run can begin")
@@ -253,17 +253,17 @@ class Runs:
         """Return the run of this id.
 
         Raises:
-            LocalError: there is none, or it is over.
+            LocalError: there is none, or it has ended.
         """
         if name not in self._runs:
             raise LocalError(f"no run {name!r:.40}: it is over, or never began")
         return self._runs[name]
 
     def end(self, run: ServedRun) -> list[str]:
-        """End a run, and return what did not go as planned; its responses by hand are for the caller to stop."""
+        """End a run, and return its deviations; the caller must stop its responses by hand."""
         self._runs.pop(run.id, None)
         return run.failures()
 
     def all(self) -> list[ServedRun]:
-        """Return the runs that are not over."""
+        """Return the runs that have not ended."""
         return list(self._runs.values())

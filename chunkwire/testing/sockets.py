@@ -1,4 +1,4 @@
-"""The WebSockets of a run: messages out as planned or by hand, and those that come in kept."""
+"""The WebSockets of a run: send messages from a list or by hand, and keep those received."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _actions(step: ContentStep) -> list[Action]:
 
 
 async def _receive(socket: WebSocket, received: RunRequest, hand: Hand | None) -> None:
-    """Keep each whole message, until either side has closed."""
+    """Keep each whole message until either side closes."""
     pieces: list[str | bytes] = []
     try:
         async with aclosing(socket.messages()) as messages:
@@ -62,16 +62,16 @@ async def _receive(socket: WebSocket, received: RunRequest, hand: Hand | None) -
                     received.messages.append(pieces[0][:0].join(pieces))  # type: ignore[arg-type]
                     pieces.clear()
     except PeerGone:
-        pass  # as good as a close
+        pass  # the client reset the connection
     if hand is not None:
         hand.gone.set()
 
 
 class _SocketWriter:
-    """Writes messages of text; octets go past the framing.
+    """Writes messages of text; SEND_OCTETS writes octets without the WebSocket's framing.
 
     Attributes:
-        is_closing: a Close frame was sent: the client's is waited for.
+        is_closing: a Close frame was sent, and the client's is awaited.
     """
 
     def __init__(self, socket: WebSocket, response: Responder) -> None:

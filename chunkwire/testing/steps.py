@@ -1,7 +1,7 @@
-"""The responses of a run, as they are asked for by the control path; `responses` has functions that give the same.
+"""Parse the responses of a run from their JSON form in the control path; `responses` makes that form in Python.
 
-The rule here: pure, and one vocabulary. A response is content, a text or a list, or a mapping of the members that
-`read_step` knows; whatever is wrong with it is said in one line before anything is served.
+The rule here: pure, and one vocabulary. A response is its content (a text or a list), or a mapping with the members
+that `read_step` knows. Errors are reported in one line before anything is served.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import LocalError
 
 Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario | Quirk
-"""What a run is given for each response."""
+"""The description of a response."""
 
 MODELS: Final = ("openai", "anthropic", "gemini", "bedrock")
 KINDS: Final = (*MODELS, "sse", "ndjson", "text", "frames", "websocket")
@@ -34,7 +34,7 @@ _MAX_COUNT: Final = 1 << 30
 
 
 class CountedUnit(enum.StrEnum):
-    """What is counted before a fault: events, chunks, or octets of content."""
+    """What is counted to place a fault: events, chunks, or octets of content."""
 
     EVENTS = "events"
     FRAMES = "frames"
@@ -43,11 +43,11 @@ class CountedUnit(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where an answer breaks off, and how.
+    """A fault in an answer, and its place.
 
     Attributes:
-        name: a fault; `cut`, `reset` and `stall` break off where they stand, the others put their own octets there.
-        after: so many units come before it; None for half the events.
+        name: of the fault; `cut`, `reset` and `stall` only end the answer there, the others also send octets.
+        after: the number of units before it; None for half the events.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Break:
 
     @property
     def tail(self) -> bytes:
-        """The fault's own octets; none where the answer just breaks off."""
+        """The octets that the fault sends; b"" if it sends none."""
         return b"" if self.name in _CUTS else FAULTS[self.name].tail or b""
 
     def __str__(self) -> str:
@@ -73,12 +73,12 @@ class ContentStep:
     """An answer.
 
     Attributes:
-        value: what the run's kind takes; None for a sample of its own.
-        framing: how its events lie on the wire; None for an event a chunk.
+        value: content in the form of the run's kind; None for a sample.
+        framing: of its events; None for one event in each chunk.
         tool_calls: name and arguments of each, in the dialects of language models.
-        error: the kind of a provider's error that ends the answer in place of its closing events, or "".
+        error: the kind of a provider's error that ends the answer instead of its closing events; "" for none.
         text: the data of a frame plan, cut to its sizes; "" for the alphabet.
-        quirk: what is sent in place of content.
+        quirk: sent instead of content; None for none.
     """
 
     value: object = None
@@ -100,7 +100,7 @@ class ContentStep:
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """A whole response with a status; without a body that of the dialect's own error."""
+    """A whole response with a status; without `body` it has that of the dialect's error."""
 
     status: int
     body: object = None
@@ -113,7 +113,7 @@ class StatusReply:
 
 @dataclass(frozen=True, slots=True)
 class Octets:
-    """A response from its status-line on, as octets, a write each."""
+    """A response as octets, from its status-line on, in these writes."""
 
     writes: tuple[bytes, ...]
     ending: Ending
@@ -124,7 +124,7 @@ class Octets:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A response whose every frame the test releases."""
+    """A response that the test writes."""
 
     def __str__(self) -> str:
         return "written by hand"
@@ -137,10 +137,10 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     """Return the responses of a run.
 
     Args:
-        framing: of each content that names none; a scenario or its name.
+        framing: of each answer that names none; a scenario or its name.
 
     Raises:
-        LocalError: which response is wrong, and how.
+        LocalError: a response is not valid; with its number.
     """
     listed: Sequence[object] = (
         [responses] if isinstance(responses, str | Mapping | Scenario | Quirk) else _list(responses)
@@ -158,10 +158,10 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Name what is wrong in the error, whatever found it.
+    """Prefix errors in the block with a name.
 
     Raises:
-        LocalError: for an error of ours, and for a value that JSON or UTF-8 cannot write.
+        LocalError: for an error of ours, and for a value that JSON or UTF-8 cannot represent.
     """
     try:
         yield
@@ -170,10 +170,10 @@ def naming(what: str) -> Iterator[None]:
 
 
 def read_step(response: object, kind: str) -> Step:
-    """Return one response.
+    """Parse one response.
 
     Raises:
-        LocalError: what is wrong with it.
+        LocalError: it is not valid.
     """
     if isinstance(response, Scenario):
         response = {"framing": response}
@@ -277,14 +277,14 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 
 
 def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
-    """Raise a LocalError where a message has members that it does not take."""
+    """Raise a LocalError if a message has unknown members."""
     for name in response:
         if name not in known:
             raise LocalError(f"expected only {', '.join(known)}, got {name!r:.40}")
 
 
 def _content(value: object, kind: str) -> object:
-    """Return content that a kind takes: a text, or a list of what its events are made of."""
+    """Check content for a kind, and return it: a text, or a list of values for its events."""
     if kind == "ndjson":
         return _list(value)
     if kind == "frames":

@@ -1,7 +1,7 @@
-"""One run of trio on a thread of its own, and how other threads, asyncio and trio itself call into it.
+"""A run of trio on a separate thread, and calls into it from other threads, asyncio and trio.
 
-The rule here: threads and futures; no HTTP. A call becomes a task there and a `concurrent.futures.Future` here, which
-a thread blocks on, and which asyncio and trio await without knowing of each other.
+The rule here: threads and futures, no HTTP. A call becomes a task in that run and a `concurrent.futures.Future` for the
+caller: threads block on it, asyncio and trio await it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TrioThread:
     """Runs `main` on a thread until it is closed.
 
     Args:
-        main: an async function, started as by `nursery.start`; `start` gives the value that it reports as started.
+        main: an async function that is started by `nursery.start`; the future of `start` has the value that it reports.
     """
 
     def __init__(self, main: Callable[..., Awaitable[object]], name: str) -> None:
@@ -40,7 +40,7 @@ class TrioThread:
         self._is_closed = False
 
     def start(self) -> Future[Any]:
-        """Start the thread; the future has what `main` started with, or its error.
+        """Start the thread; the future has the value that `main` reports as started, or its error.
 
         Raises:
             RuntimeError: it was started before.
@@ -61,17 +61,17 @@ class TrioThread:
     async def _run_main(self, started: Future[Any]) -> None:
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as self._nursery:
-            if self._is_closed:  # before there was a nursery to cancel
+            if self._is_closed:  # `close` was called before the nursery existed
                 self._nursery.cancel_scope.cancel()
             try:
                 value = await self._nursery.start(self._main, name=self._name)
-            except Exception as error:  # noqa: BLE001  so that it comes without the nursery's group
+            except Exception as error:  # noqa: BLE001  reported without the nursery's exception group
                 _settle(started, error=error)
                 return
             _settle(started, value)
 
     def post(self, function: Callable[[], object]) -> None:
-        """Run a function there, soon, after those posted before it.
+        """Run a function in trio's thread soon, after those posted before.
 
         Raises:
             LocalError: the thread has ended.
@@ -84,7 +84,7 @@ class TrioThread:
             raise LocalError(_CLOSED) from error
 
     def call(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
-        """Run an async function there; cancelling the future cancels it.
+        """Run an async function in the trio run; cancelling the future cancels it.
 
         Raises:
             LocalError: the thread has ended.
@@ -113,7 +113,7 @@ class TrioThread:
         return future
 
     def close(self) -> None:
-        """Cancel everything there, and wait for its end; may be called again."""
+        """Cancel everything in the trio run, and wait for its end; idempotent."""
         self._is_closed = True
         if self._nursery is not None:
             self._cancel(self._nursery.cancel_scope)
@@ -124,11 +124,11 @@ class TrioThread:
         try:
             self.post(scope.cancel)
         except LocalError:
-            pass  # the thread has ended, and all that ran there
+            pass  # the thread has ended
 
 
 def _settle(future: Future[T], value: T | None = None, *, error: BaseException | None = None) -> None:
-    """Give a future its value or error, unless it has one or was cancelled, in whatever thread."""
+    """Set the value or error of a future unless it is done or cancelled; from any thread."""
     try:
         future.set_result(value) if error is None else future.set_exception(error)  # type: ignore[arg-type]
     except concurrent.futures.InvalidStateError:
@@ -136,10 +136,10 @@ def _settle(future: Future[T], value: T | None = None, *, error: BaseException |
 
 
 def refuse_in_loop(what: str, twin: str) -> None:
-    """Raise where a blocking call would block a running event loop.
+    """Refuse a blocking call inside a running event loop.
 
     Raises:
-        RuntimeError: one line that names the loop and the async twin.
+        RuntimeError: one line that names the loop and the async call to use.
     """
     loop = None
     if trio.lowlevel.in_trio_run():
@@ -163,11 +163,11 @@ async def awaited(future: Future[T]) -> T:
         try:
             token.run_sync_soon(done.set)
         except trio.RunFinishedError:
-            pass  # that run has ended, and its task with it
+            pass  # that trio run has ended
 
     future.add_done_callback(wake)
     try:
         await done.wait()
     finally:
-        future.cancel()  # of no effect on one that is done
+        future.cancel()  # has no effect if it is done
     return future.result()

@@ -7,8 +7,11 @@ how a body is scanned, and what anybody does about a refusal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum, unique
-from typing import Final, Self
+from typing import Final, Self, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 def quoted(octets: bytes, most: int = 64) -> str:
@@ -19,6 +22,15 @@ def quoted(octets: bytes, most: int = 64) -> str:
     """
     text = octets[:most].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
     return f'"{text}"' + ("…" if len(octets) > most else "")
+
+
+def leaves(error: E) -> Iterator[E]:
+    """Yield the errors inside nested exception groups; or the error itself if it is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 class ChunkwireError(Exception):
