@@ -1,14 +1,14 @@
-"""Barriers: a stream that writes frame k+1 only after its client has acknowledged frame k, over another connection.
+"""Barriers: a stream writes frame k+1 only after its client has acknowledged frame k, on another connection.
 
-So the order of events shows whether frame k reached the client before k+1 was written, without measuring time. The
+The order of events then shows whether frame k reached the client before k+1 was written, without measuring time. The
 protocol, for a stream whose request named a barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
 
-    POST /probe/ack?barrier=ID&n=K    204: K is acknowledged, and so is what came before it
+    POST /probe/ack?barrier=ID&n=K    204: frame K and all frames before it are acknowledged
     GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far}
-    GET /probe/state?barrier=ID&beyond=K    the same, answered once more than K are written, or the stream is over
+    GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
-404 answers an ID that no stream has open, with the `instance` that answers: one name may stand for several
-origins. 409 answers an acknowledgement out of order, and an ID that is open already; 503 one more than `MAX_OPEN`.
+Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
+409 for an acknowledgement out of order, and for an ID that is open already; 503 for more than `MAX_OPEN`.
 `origin.probe` and `forward.barrier` write the frames.
 """
 
@@ -32,18 +32,18 @@ ACK_PATH: Final = "/probe/ack"
 STATE_PATH: Final = "/probe/state"
 
 BARRIER_FIELD: Final = b"Chunkwire-Barrier"
-"""Names the barrier of a request where the application is not ours (`forward --barrier`)."""
+"""The field that names a request's barrier, for applications that are not ours (`forward --barrier`)."""
 STATE_WORD: Final = "; state"
 """After the ID in that field: the request asks for the state."""
 
 MAX_OPEN: Final = 64
-"""Barriers open at once in one process: each is a stream that waits. A probe opens one at a time."""
+"""Barriers open at once in one process. Each is a waiting stream; a probe opens one at a time."""
 
 IDLE_SECONDS: Final = 60.0
-"""A stream whose client acknowledges nothing for so long is ended early, and its ID forgotten (nginx waits as long)."""
+"""A stream whose client acknowledges nothing for so long is cut, and its ID removed (as long as nginx's timeouts)."""
 
 BEYOND_SECONDS: Final = 20.0
-"""How long a request for the state waits at most for another frame: less than proxies give a response head."""
+"""The longest wait of a request for the state: less than the timeout of proxies for a response head."""
 
 STATE_FIELDS: Final[tuple[Field, ...]] = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
 
@@ -56,11 +56,11 @@ class BarrierIdle(ChunkwireError):
 
 
 class Barrier:
-    """One stream's frames, written and acknowledged.
+    """Counts the frames of one stream that were written and acknowledged.
 
     Attributes:
-        written: frames that have been handed to the socket.
-        acked: the last one that was acknowledged; -1 until the head is, where the stream waits for that.
+        written: frames that have been written to the socket.
+        acked: number of the last acknowledged frame; -1 before the head, if the stream waits for the head.
         octets: of content in the frames written, without a content coding.
     """
 
@@ -81,7 +81,7 @@ class Barrier:
         """Acknowledge frame `n`; 0 is the head.
 
         Raises:
-            Refusal: 409, it has been acknowledged already, or has not been written.
+            Refusal: 409, it was acknowledged already, or is not written yet.
         """
         if not self.acked < n <= self.written:
             first = self.acked + 1
@@ -94,7 +94,7 @@ class Barrier:
         """Wait until frame `n` has been acknowledged.
 
         Raises:
-            BarrierIdle: nothing was for `IDLE_SECONDS`.
+            BarrierIdle: no frame was acknowledged for `IDLE_SECONDS`.
         """
         while self.acked < n:
             acked = self.acked
@@ -105,13 +105,13 @@ class Barrier:
                 raise BarrierIdle(f"expected frame {n} to be acknowledged within {IDLE_SECONDS:g} s, got nothing")
 
     async def wait_beyond(self, n: int) -> None:
-        """Wait until more than `n` frames are written, the stream is over, or `BEYOND_SECONDS` have passed."""
+        """Wait until more than `n` frames are written or the stream has ended, at most `BEYOND_SECONDS`."""
         with trio.move_on_after(BEYOND_SECONDS):
             while self.written <= n and not self.is_over:
                 await self._changed.wait()
 
     def end(self) -> None:
-        """Mark the stream as over."""
+        """Mark the stream as ended."""
         self.is_over = True
         self._wake()
 
@@ -124,7 +124,7 @@ class Barriers:
     """The barriers that are open in this process, by their IDs.
 
     Attributes:
-        instance: names this process: several may stand behind one address.
+        instance: identifies this process, as several may share an address.
     """
 
     def __init__(self) -> None:
@@ -133,13 +133,13 @@ class Barriers:
 
     @contextmanager
     def opened(self, name: str, *, awaits_head: bool = False) -> Iterator[Barrier]:
-        """Give a new barrier, open until the block is left.
+        """Yield a new barrier, which is open until the end of the block.
 
         Args:
-            awaits_head: the first frame waits too, for the acknowledgement of the head (n=0).
+            awaits_head: the first frame also waits, for the acknowledgement of the head (n=0).
 
         Raises:
-            Refusal: the ID is none, is open already, or there are too many.
+            Refusal: the ID is malformed or open already, or too many barriers are open.
         """
         _check_id(name)
         if name in self._open:
@@ -154,10 +154,10 @@ class Barriers:
             del self._open[name]
 
     def acknowledge(self, query: Query) -> None:
-        """Acknowledge what a query names: `barrier` and `n`.
+        """Acknowledge the frame in a query: `barrier` and `n`.
 
         Raises:
-            Refusal: it names none, or out of order.
+            Refusal: the query names no open barrier, or the frame is out of order.
         """
         barrier = self.find(query.text("barrier"))
         if not query.values("n"):
@@ -165,10 +165,10 @@ class Barriers:
         barrier.acknowledge(query.count("n", 0, at_most=_MAX_FRAMES))
 
     async def state(self, query: Query) -> bytes:
-        """Return the state that a query names as JSON.
+        """Return the state of the barrier in a query, as JSON.
 
         Raises:
-            Refusal: no stream has the ID open.
+            Refusal: no stream has this ID open.
         """
         barrier = self.find(query.text("barrier"))
         if query.values("beyond"):

@@ -1,4 +1,4 @@
-"""`/echo`: each chunk of the request comes back as it arrives, octet for octet, extension and trailers too."""
+"""`/echo`: send each chunk of the request back as it arrives, octet for octet, with extensions and trailers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
-# A chunk is held until it is whole, and goes back in one send with those that came with it; a longer one goes back
-# piece by piece.
+# A chunk is held until it is whole, and sent back in one write with the other chunks of the same read; a longer chunk
+# is sent back in pieces.
 _HELD_OCTETS: Final = 64 << 10
-# How long the head waits for a first whole chunk. Until then a mistake in it is answered 400; a client that wants the
-# head before it sends its first chunk waits no longer.
+# The response head waits so long for the first whole chunk, so that an error in it can be answered 400. A client that
+# waits for the head before it sends a chunk gets it then.
 _HEAD_SECONDS: Final = 1.0
 
 
 async def echo(request: IncomingRequest, response: Responder) -> None:
-    """Send the body back while it arrives; one with a Content-Length comes back in chunks, one a read.
+    """Send the body back while it arrives; one with a Content-Length is sent back in chunks, one for each read.
 
-    The head waits for the first whole chunk, a second at most (`head=now`: not at all), so that a body which is broken
-    from its start is answered 400. A later mistake is reported in one chunk, and the response is then cut.
+    The head waits for the first whole chunk, at most a second (`head=now`: not at all), so that a body with an error at
+    its start is answered 400. A later error is reported in a chunk, and the response is then cut.
     """
     events = await _first_events(request)
     content_type = request.head.get(b"content-type")
@@ -51,7 +51,7 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
 
 
 async def _first_events(request: IncomingRequest) -> list[Event]:
-    """Return the events up to the first whole chunk, or those that came in time; of a long chunk, its beginning."""
+    """Return the events up to the first whole chunk, or up to `_HELD_OCTETS`, or those that came in time."""
     head = request.query.text("head")
     if head not in ("", "now"):
         raise bad_value("head", "now", head)
@@ -73,10 +73,10 @@ def _ends_a_piece(event: Event, body: RequestBody) -> bool:
 
 
 class _SameFrames:
-    """Sends frames as they came: size digits, extension, boundaries, trailers.
+    """Sends frames unchanged: size digits, extensions, boundaries, trailers.
 
     Attributes:
-        is_between_frames: what was sent ends with a whole frame.
+        is_between_frames: the octets sent end with a whole frame.
     """
 
     def __init__(self, body: ChunkedBody) -> None:
@@ -86,7 +86,7 @@ class _SameFrames:
         self.is_between_frames = True
 
     async def send(self, events: list[Event]) -> None:
-        """Send what these events make whole, in one send, and hold the rest unless it is long."""
+        """Send the frames that these events complete, in one write; hold the rest unless it is long."""
         end = chunks = octets = 0
         for event in events:
             self._held += event.raw

@@ -1,7 +1,7 @@
-"""Streams of events: `/sse` (WHATWG HTML §9.2) and `/ndjson`, a frame an event.
+"""Streams of events: `/sse` (WHATWG HTML §9.2) and `/ndjson`, one event in each frame.
 
-The rule here: nothing is kept between requests. `Last-Event-ID` decides where a stream begins: an event's id is its
-number in the whole stream.
+The rule here: no state is kept between requests. An event's id is its number in the stream, so that `Last-Event-ID`
+determines where a resumed stream begins.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ID: Final = re.compile(rb"\d{1,9}")
 
 
 async def sse(request: IncomingRequest, response: Responder) -> None:
-    """Send `count` events over `duration` after `delay`; a 204 tells a client that has had them all not to come back.
+    """Send `count` events over `duration` after `delay`; answer 204 to a client that resumes after the last one.
 
-    A comment is sent after each `heartbeat` of silence. `retry` is sent with the first event. After `cut` events the
-    connection is cut.
+    A comment is sent after each `heartbeat` without an event. `retry` is sent with the first event. After `cut` events
+    the response is cut.
     """
     query, caps = request.query, caps_of(request)
     count = query.count("count", 10, at_least=1, at_most=caps.max_chunks)
@@ -62,7 +62,7 @@ async def sse(request: IncomingRequest, response: Responder) -> None:
 
 
 def _last_event_id(request: IncomingRequest) -> int:
-    """Return the number of the last event that the client has, 0 for none."""
+    """Return the number of the last event that the client received; 0 for none."""
     value = request.head.get(b"last-event-id")
     if not value:
         return 0
@@ -84,7 +84,7 @@ async def ndjson(request: IncomingRequest, response: Responder) -> None:
 
 
 def _timestamp(request: IncomingRequest, response: Responder, body: ChunkedBody, moment: float) -> int:
-    """Return a planned moment as Unix milliseconds, as go-httpbin's events have it."""
+    """Return a planned time in Unix milliseconds, as in go-httpbin's events."""
     if caps_of(request).clock == "fixed":
         return round(FIXED_NS / 1e6 + moment * 1e3)
     return response.exchange.at_ns(body.start + moment) // 1_000_000

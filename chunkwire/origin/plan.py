@@ -1,8 +1,8 @@
-"""`/frames?plan=…` sends the frames of a plan at its moments, `/trailers` the trailers that it is given.
+"""`/frames?plan=…` sends planned frames at planned times; `/trailers` sends the trailers in its parameters.
 
-The plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
-milliseconds from the start. `0@MS` is the last-chunk; a plan without one ends in a cut. Instead of a plan, `octets=`
-gives all that follows the head, for framings that neither a plan nor a fault has.
+A plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
+milliseconds from the start. `0@MS` is the last-chunk; without one the body is cut. Instead of a plan, `octets=` has all
+octets after the head, for framings that no plan or fault has.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chunkwire.wire.durations import format_duration
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
-# An ext may quote what would otherwise end it: 6:note="a, b"@100
+# A quoted string in an ext may contain the characters that end a step: 6:note="a, b"@100
 _STEP: Final = re.compile(r"""(\d{1,16})(?::((?:[^",@]|"(?:[^"\\]|\\.)*")+))?@(\d+(?:\.\d+)?)""", re.ASCII)
 _FIELD_NAME: Final = re.compile(abnf.TOKEN)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -50,7 +50,7 @@ def parse_plan(text: str, settings: OriginSettings) -> tuple[PlannedFrame, ...]:
     """Return the frames of a plan.
 
     Raises:
-        Refusal: 400, naming the step that is wrong.
+        Refusal: 400, with the step that is wrong.
     """
     steps: list[PlannedFrame] = []
     position = 0
@@ -85,9 +85,9 @@ def _check_step(steps: list[PlannedFrame], text: str, settings: OriginSettings) 
 
 
 async def frames(request: IncomingRequest, response: Responder) -> None:
-    """Send the frames of `plan` at their moments, with the data of `text` and the trailers of `trailer`.
+    """Send the frames of `plan` at their times, with the data of `text` and the trailers of `trailer`.
 
-    Or `octets` after the head, and then a FIN. `status` and `header` make the head.
+    With `octets`: send these after the head, then a FIN. `status` and `header` determine the head.
     """
     query, settings = request.query, caps_of(request)
     status = status_with_body(query, "status")
@@ -119,7 +119,7 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
 
 
 async def _send_octets(request: IncomingRequest, response: Responder, status: int, head: tuple[Field, ...]) -> None:
-    """Send what `octets` says after the head of a chunked response, in one send, and close the connection."""
+    """Send the octets of `octets` after the head of a chunked response, in one write, and close the connection."""
     for name in ("plan", "text", "trailer"):
         if request.query.values(name):
             raise bad_value("octets", f"no {name} beside it", request.query.text("octets"))
@@ -134,7 +134,7 @@ async def _send_octets(request: IncomingRequest, response: Responder, status: in
 
 
 async def trailers(request: IncomingRequest, response: Responder) -> None:
-    """Send each parameter as a trailer, announced in Trailer; the content says which to look for."""
+    """Send each parameter as a trailer, listed in Trailer and in the content."""
     fields = tuple(checked_trailer(name, value, parameter=name) for name, value in request.query.pairs)
     async with response.chunked(fields=(TEXT,), trailers=fields) as body:
         await body.send_chunk(b"%d trailers follow the last-chunk\n" % len(fields))
@@ -143,7 +143,7 @@ async def trailers(request: IncomingRequest, response: Responder) -> None:
 
 
 def _repeated(text: bytes, offset: int, size: int) -> bytes:
-    """Return `size` octets of a text that repeats without end."""
+    """Return `size` octets of an endless repetition of a text, from `offset` on."""
     start = offset % len(text)
     return (text * ((start + size) // len(text) + 1))[start : start + size]
 
@@ -156,7 +156,7 @@ def _trailer(text: str) -> Field:
 
 
 def checked_header(text: str) -> Field:
-    """Return a field line of the response head; refuse one that frames the message, or is none."""
+    """Return a field line of the response head; refuse a malformed one, and one that frames the message."""
     name, colon, value = (part.strip(" \t").encode() for part in text.partition(":"))
     if not colon or not _FIELD_NAME.fullmatch(name):
         raise bad_value("header", "NAME:VALUE", text)
@@ -168,7 +168,7 @@ def checked_header(text: str) -> Field:
 
 
 def checked_trailer(name: str, value: str, *, parameter: str) -> Field:
-    """Return a trailer field that may be sent; refuse one that must not be a trailer or is no field line."""
+    """Return a trailer field; refuse a malformed one, and one that must not be a trailer."""
     field = (name.encode(), value.encode())
     try:
         encode_last_chunk((field,))

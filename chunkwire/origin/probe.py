@@ -1,7 +1,7 @@
-"""`/probe`: events that carry the times at which they were due and at which they left.
+"""`/probe`: events that contain their planned and their actual sending times.
 
-The journal (`server.admin`) shows, under the run's nonce, how the request arrived through the hops on its way. With
-`barrier` no clock is needed: each event waits until the one before has been acknowledged (`origin.barrier`).
+The journal (`server.admin`) has the request as it arrived through all hops, under the run's nonce. With `barrier` no
+clock is needed: each event waits until the previous one has been acknowledged (`origin.barrier`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 
-_NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as every event stream; nothing here asks a proxy not to buffer
+_NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as in every event stream; it does not ask a proxy not to buffer
 _NONCE: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
 
-# Fields that ask hops not to buffer or change the response: nginx's own, RFC 9111 §5.2.2.6, RFC 10036.
+# Fields that ask hops not to buffer or change the response: of nginx, RFC 9111 §5.2.2.6, and RFC 10036.
 _HINTS: Final[dict[str, Field]] = {
     "accel": (b"X-Accel-Buffering", b"no"),
     "no-transform": (b"Cache-Control", b"no-cache, no-transform"),
@@ -46,7 +46,7 @@ _BARRIERS: Final = Barriers()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ProbePlan:
-    """What the parameters of a probe ask for; seconds and octets."""
+    """The parameters of a probe; in seconds and octets."""
 
     n: int
     interval: float
@@ -58,11 +58,11 @@ class _ProbePlan:
 
 
 async def probe(request: IncomingRequest, response: Responder) -> None:
-    """Send `n` events, `burst` of them each `interval`, each a chunk of `size` octets where that can hold it.
+    """Send `n` events, `burst` of them each `interval`, each in a chunk of at least `size` octets.
 
-    The first ones leave `delay` after the head. `hints` and `type` choose fields of the head; `mark=1` gives each
-    chunk an extension and the body a trailer, for hops that lose them to be seen. With `barrier=ID` each burst waits
-    until the one before is acknowledged, the first one too with `ack_head=1`, and the end until all of them are.
+    The first burst is sent `delay` after the head. `hints` and `type` select fields of the head. `mark=1` adds an
+    extension to each chunk and a trailer, which shows the hops that drop them. With `barrier=ID` each burst waits until
+    the previous one is acknowledged (the first one too with `ack_head=1`), and the end waits for all acknowledgements.
     """
     query = request.query
     plan, fields = _plan(request), _fields(request)
@@ -146,7 +146,7 @@ def _size(request: IncomingRequest, n: int) -> int:
 
 
 def _fields(request: IncomingRequest) -> tuple[Field, ...]:
-    """Return the fields of the head that `type` and `hints` ask for; without hints none asks not to be buffered."""
+    """Return the fields that `type` and `hints` select; without hints no field asks hops not to buffer."""
     kind = request.query.text("type", "event-stream")
     if kind not in _TYPES:
         raise bad_value("type", f"one of {', '.join(_TYPES)}", kind)
@@ -161,7 +161,7 @@ def _fields(request: IncomingRequest) -> tuple[Field, ...]:
 def _event(about: dict[str, object], size: int, noise: random.Random) -> bytes:
     """Return one SSE event whose data is JSON, padded inside the JSON to `size` octets if it is shorter.
 
-    The padding is noise: what compresses on the way cannot shrink it to nothing, and so cannot hide a buffer's size.
+    The padding is random, so that a hop that compresses cannot make it much smaller, which would hide its buffer size.
     """
     data = json.dumps(about, separators=(",", ":")).encode()
     missing = size - len(b"data: \n\n") - len(data) - len(b',"pad":""')

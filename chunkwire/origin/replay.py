@@ -1,8 +1,8 @@
 """Replay a recording: exactly its frames, at the recorded times, with its end and its faults.
 
-`plan_replays` makes a plan of records (pure), a resource carries it out. Frames that came in one read leave in one
-write: the boundaries of reads are replayed too. Content that was not recorded is filled with dots, and a body that was
-not chunked is sent as a chunk for each read; then the replay is not exact.
+`plan_replays` makes a plan from records (pure), and a resource executes it. Frames of one read are sent in one write,
+so that the boundaries of reads are replayed, too. Content that was not recorded is replaced by dots, and a body that
+was not chunked is sent with a chunk for each read; the replay is then not exact.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chunkwire.wire.errors import LocalError
 
 REPLAY_PATH: Final = "/replay"
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}, key=lambda method: method != "GET"))
-# What belongs to the connection that was recorded, or is decided by the one that replays.
+# Fields that belong to the recorded connection, or that the replaying server sets.
 _LEFT_OUT: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "upgrade"})
 _ENDINGS: Final = {"complete": "complete", "reset": "reset", "timeout": "silence", "client-gone": "silence"}
 
@@ -61,10 +61,10 @@ class Replay:
     """One recorded response.
 
     Attributes:
-        path: of the request, without its query; "/replay" where the recording has no request.
-        ending: "complete", "cut", "reset" or "silence": cut after a while in which nothing came.
-        ends_at: s from the head, when it ends.
-        is_exact: the octets are those that were recorded, by their SHA-256.
+        path: of the request, without its query; "/replay" if the recording has no request.
+        ending: "complete", "cut", "reset" or "silence" (cut after a time without octets).
+        ends_at: the time of the end, in s from the head.
+        is_exact: the octets are the recorded ones, by their SHA-256.
     """
 
     path: str
@@ -77,18 +77,18 @@ class Replay:
 
     @property
     def octets(self) -> bytes:
-        """The body as it goes on the wire."""
+        """The body on the wire."""
         return b"".join(step.octets for step in self.steps)
 
 
 def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Replay]:
-    """Return the responses of a recording, in its order.
+    """Return the responses of a recording, in order.
 
     Args:
-        speed: how many times as fast; 2 halves every pause.
+        speed: factor of the speed; 2 halves every pause.
 
     Raises:
-        LocalError: no response is in it, a frame is kept in part only, or the speed is not above 0.
+        LocalError: the recording has no response or only a part of a frame, or the speed is not above 0.
     """
     if speed <= 0:
         raise LocalError(f"expected a speed above 0, got {speed:g}")
@@ -144,7 +144,7 @@ def _steps(pieces: Iterable[_Piece], *, began: float, speed: float) -> Iterator[
 
 
 def _pieces(records: Iterable[Record]) -> Iterator[_Piece]:
-    """Yield what each record of a body puts on the wire."""
+    """Yield the write of each record of a body, with the number of its read."""
     last: FrameRecord | None = None
     for record in records:
         if isinstance(record, FrameRecord):

@@ -27,7 +27,7 @@ _NO_STORE: Final = (b"Cache-Control", b"no-store")
 
 
 async def generate(request: IncomingRequest, response: Responder) -> None:
-    """Send `n` chunks, one each `interval`: the seed of this project."""
+    """Send `n` chunks, one each `interval`."""
     n, interval = paced(request, n=100, interval=0.1)
     is_fixed = caps_of(request).clock == "fixed"
     async with response.chunked(fields=(TEXT, _NO_STORE)) as body:
@@ -91,7 +91,7 @@ async def drip(request: IncomingRequest, response: Responder) -> None:
 
 
 def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, float]:
-    """Return the parameters `n` and `interval`, checked against the caps; the arguments are their defaults."""
+    """Return the parameters `n` and `interval`, checked against the caps; the arguments are the defaults."""
     settings, query = caps_of(request), request.query
     n = query.count("n", n, at_most=settings.max_chunks)
     interval = query.duration("interval", interval, at_most=settings.max_duration)
@@ -100,7 +100,7 @@ def paced(request: IncomingRequest, *, n: int, interval: float) -> tuple[int, fl
 
 
 def status_with_body(query: Query, name: str) -> int:
-    """Return the status that a parameter asks for, 200 by default; refuse one whose response has no body."""
+    """Return the status in a parameter, 200 by default; refuse one whose response has no body."""
     status = query.count(name, 200, at_least=200, at_most=599)
     if status in BODYLESS:
         raise bad_value(name, "a status whose response has a body", str(status))
@@ -108,21 +108,21 @@ def status_with_body(query: Query, name: str) -> int:
 
 
 def check_chunks(request: IncomingRequest, chunks: int, name: str) -> None:
-    """Refuse more chunks than the cap, in the name of the parameter that asks for them."""
+    """Refuse more chunks than the cap; `name` is the parameter that requests them."""
     most = caps_of(request).max_chunks
     if chunks > most:
         raise Refusal(400, "parameter", f"{name}: expected at most {most} chunks in all, got {chunks}")
 
 
 def check_duration(request: IncomingRequest, seconds: float, name: str, what: str) -> None:
-    """Refuse a stream of more seconds than the cap; `what` is the formula that gives them, for the message."""
+    """Refuse a stream that is longer than the cap; `what` is the formula of its duration, for the message."""
     most = caps_of(request).max_duration
     if seconds > most:
         raise bad_value(name, f"{what} of at most {format_duration(most)}", format_duration(seconds))
 
 
 def _random_slices(source: random.Random, octets: int, size: int) -> Iterator[bytes]:
-    """Yield the octets of a seed in slices; drawing in whole words keeps them the same for every `size`."""
+    """Yield random octets in slices; they are drawn in whole words, so that they do not depend on `size`."""
     held, start = b"", 0
     while octets:
         wanted = min(size, octets)

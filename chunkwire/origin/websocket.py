@@ -1,7 +1,7 @@
-"""`/ws`: a WebSocket (RFC 6455) that sends messages and echoes.
+"""`/ws`: a WebSocket (RFC 6455) that sends messages and echoes messages.
 
-The opening handshake, which is HTTP, is made here; the frames are made by wsproto. It is an extra (`chunkwire[ws]`) and
-imported where it is used: an origin without it serves everything else.
+This file implements the opening handshake, which is HTTP; wsproto implements the frames. wsproto is an extra
+(`chunkwire[ws]`) and imported at its use: an origin without it serves everything else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame 
 
 
 async def ws(request: IncomingRequest, response: Responder) -> None:
-    """Send `n` messages, one each `interval`, and close; meanwhile, or with n=0 until the client closes, echo."""
+    """Send `n` messages, one each `interval`, then close; meanwhile, or with n=0 until the client closes, echo."""
     n, interval = paced(request, n=0, interval=0.1)
     socket = await open_websocket(request, response)
     async with trio.open_nursery() as nursery:
@@ -68,7 +68,7 @@ def _check_handshake(request: IncomingRequest) -> bytes:
     """Return the Sec-WebSocket-Key of an opening handshake (RFC 6455 §4.2.1).
 
     Raises:
-        Refusal: 426 where the client did not ask for a WebSocket, or for another version; 400 for a bad key.
+        Refusal: 426 if the client does not ask for a WebSocket, or asks for another version; 400 for a malformed key.
     """
     head = request.head
     if not asks_for_websocket(request):
@@ -88,12 +88,12 @@ def _check_handshake(request: IncomingRequest) -> bytes:
 
 
 def asks_for_websocket(request: IncomingRequest) -> bool:
-    """Say whether a request is, or means to be, an opening handshake."""
+    """Say whether a request is an opening handshake, perhaps a malformed one."""
     return request.head.has_token(b"upgrade", b"websocket") and request.head.has_token(b"connection", b"upgrade")
 
 
 class WebSocket:
-    """Frames to octets and back; several tasks may write, one at a time."""
+    """Converts between frames and octets; several tasks may write, one at a time."""
 
     def __init__(self, connection: ServerConnection, frames: Connection, send_timeout: float) -> None:
         self._frames = frames
@@ -102,7 +102,7 @@ class WebSocket:
         self._turn = trio.Lock()
 
     async def messages(self) -> AsyncGenerator[Message[Any], None]:
-        """Yield messages, or their pieces, until either side has closed; Ping and Close frames are answered here.
+        """Yield messages, or their fragments, until either side closes; answer Ping and Close frames.
 
         Raises:
             PeerGone: the client reset the connection.
@@ -123,7 +123,7 @@ class WebSocket:
                     yield event
 
     async def send(self, event: Event) -> None:
-        """Send one frame in one send; all but a Close is dropped once either side is closing (RFC 6455 §5.5.1)."""
+        """Send one frame by one write; drop frames other than Close once a side is closing (RFC 6455 §5.5.1)."""
         from wsproto.connection import ConnectionState
         from wsproto.events import CloseConnection
 
@@ -150,7 +150,7 @@ async def _send_texts(socket: WebSocket, response: Responder, n: int, interval: 
 
 
 async def _echo(socket: WebSocket, response: Responder) -> None:
-    """Send every message back, a frame for each piece as it arrives, until either side has closed."""
+    """Send every message back, each fragment in a frame as it arrives, until either side closes."""
     async with aclosing(socket.messages()) as messages:
         async for piece in messages:
             await socket.send(type(piece)(data=piece.data, message_finished=piece.message_finished))

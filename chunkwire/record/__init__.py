@@ -1,7 +1,7 @@
-"""The wire record: one timed observation as a value, as a line of JSON, and the way from events to it.
+"""The wire record: timed observations as values and as lines of JSON.
 
-- `values`: the records, and how each is written and read as JSON; `record.schema.json` beside it is the published form.
-- `recorder`: what one observer sees of a message becomes records.
+- `values`: the records, and their JSON form; `record.schema.json` beside it is the published schema.
+- `recorder`: makes records from the events of a message.
 
-The rule of this room: as pure as `wire`. No I/O and no clock: the observer passes the time.
+The rule of this room: pure, as `wire`. No I/O and no clock: the observer passes the time.
 """

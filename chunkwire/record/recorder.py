@@ -1,8 +1,7 @@
-"""Records from what a mover or a client saw: the one way from events to observations.
+"""Make records from the events of a message; movers, clients and servers all use it.
 
-The rule here: given the time and the events of a message, it emits records and keeps counts. What it keeps of a frame
-is bounded, and credentials are redacted before a record exists. What this module must not know: who reads the records,
-and the clock.
+The rule here: times and events in, records and counts out. The octets kept of a frame are bounded, and credentials are
+redacted before a record is made. What this module must not know: who reads the records, and the clock.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
 
 MAX_DATA_OCTETS: Final = 65536
-"""Octets of one frame that a record keeps: more than most events have, and a bound on the memory of a recording."""
+"""Octets of one frame that a record keeps: more than most events have; bounds the memory of a recording."""
 
 REDACTED: Final = b"[redacted]"
 
 _CREDENTIALS: Final = frozenset(
     b"authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key x-amz-security-token".split()
 )
-"""Fields whose value is a secret: RFC 9110 §11, RFC 6265, and the keys of the providers of language models."""
+"""Fields with a secret value: RFC 9110 §11, RFC 6265, and the keys of providers of language models."""
 
 _WITH_TARGETS: Final = frozenset((b"location", b"referer"))
-"""Fields whose value is a URL, which may carry a key as a target does."""
+"""Fields whose value is a URL, which may contain a key, as a target may."""
 
 # Query parameters that carry a secret by custom: Google's key=, signed URLs, OAuth 2.0's access_token (RFC 6750 §2.3).
 _SECRET_PARAMETER: Final = re.compile(
@@ -54,10 +53,10 @@ _USERINFO: Final = re.compile(rb"^([A-Za-z][A-Za-z0-9+.\-]*+://)[^/?#@]*+@")
 
 
 class Recorder:
-    """Make the records of one message at one point, in the order it went by: head, then body, then end.
+    """Makes the records of one message at one point, in order: head, body, end.
 
     Args:
-        emit: called with each record from within the calls below; an error of its own passes through.
+        emit: called with each record by the methods below; its exceptions are not caught.
         stream, point, way, hop: as in `RequestRecord`.
 
     Raises:
@@ -82,7 +81,7 @@ class Recorder:
         self._last_t: float | None = None
         self._n = self._last_read = self._reads = self._chunks = self._octets = self._wire_octets = 0
         self._hash = hashlib.sha256()
-        # The chunk that has begun, and the first octets of its data in the pieces they came in.
+        # The current chunk, and the first octets of its data, in the pieces in which they came.
         self._chunk: SizeLine | None = None
         self._data: list[bytes] = []
         self._data_octets = 0
@@ -97,10 +96,10 @@ class Recorder:
         *,
         octets: bytes | None = None,
     ) -> None:
-        """Record a request head; t is s since the request, so 0.0 where it was sent, and wall s since the epoch.
+        """Record a request head; t is in s since the request (0.0 for the sender), wall in s since the epoch.
 
         Args:
-            octets: the head as written; it is kept unless something in it is redacted.
+            octets: the head as written; kept unless a part of it is redacted.
         """
         text, is_redacted = _text_fields(fields)
         shown = redact_target(target)
@@ -126,15 +125,15 @@ class Recorder:
         self._emit(HeadRecord(**self._where, t=t, status_line=line, fields=text, data=data))
 
     def body(self, t: float, events: Sequence[Event], read: int, *, kernel: float | None = None) -> None:
-        """Record what one call of a scanner approved: a frame when its last octet is in, or a read of content.
+        """Record the octets that one call of a scanner approved: each whole frame, or a read of content.
 
         Args:
             t: s since the request.
-            events: in order; each octet of the body once.
-            read: number of the receive that brought the last of them, from 1; some may have been held since an earlier
-                one.
-            kernel: when the kernel had the packet with the last of these octets, s since the request; None where that
-                is not known. It is the time of a frame that ends with that octet.
+            events: in order; each octet of the body in one event.
+            read: number of the receive that brought the last octet, from 1; others may have been held since an earlier
+                receive.
+            kernel: when the kernel received the packet with the last octet, in s since the request; None if unknown. It
+                is the time of a frame that ends with that octet.
         """
         if events and read != self._last_read:
             self._last_read = read
@@ -167,10 +166,10 @@ class Recorder:
         error: str | None = None,
         held: bytes = b"",
     ) -> None:
-        """Record the end of the body, and before it the chunk that it cut, if it did; see `EndRecord`.
+        """Record the end of the body, after the chunk that it cut, if any; see `EndRecord`.
 
         Args:
-            held: octets that came and that the scanner did not approve.
+            held: octets that came and were not approved.
 
         Raises:
             LocalError: an unknown verdict.
@@ -223,14 +222,14 @@ class Recorder:
         )
 
     def _frame(self, t: float, read: int, *, partial: bool = False) -> None:
-        """Record the chunk or last-chunk that has begun, now whole or, if partial, as far as it came."""
+        """Record the current chunk or last-chunk, which is whole, or partial."""
         chunk = self._chunk
         assert chunk is not None
         n, gap = self._next(t)
         data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
         cut = self._data_octets == MAX_DATA_OCTETS < chunk.size
         line = chunk.line.decode("latin-1")
-        # Positional, as keywords double the cost and this is done for each frame.
+        # Positional arguments, as keywords double the cost, and this is called for each frame.
         self._emit(
             FrameRecord(
                 self._stream,
@@ -265,11 +264,11 @@ class Recorder:
 
     @property
     def _where(self) -> dict[str, Any]:
-        """What every record of this message says of where it was seen."""
+        """The members of every record that say where it was observed."""
         return {"stream": self._stream, "point": self._point, "way": self._way, "hop": self._hop}
 
     def _next(self, t: float) -> tuple[int, float | None]:
-        """Return the number of the next frame, and its gap to the one before."""
+        """Return the number of the next frame, and its gap to the previous one."""
         gap = None if self._last_t is None else t - self._last_t
         self._last_t = t
         self._n += 1
@@ -283,7 +282,7 @@ def _one_of(known: tuple[str, ...], value: str) -> str:
 
 
 def _text_fields(fields: Sequence[tuple[bytes, bytes]]) -> tuple[TextFields, bool]:
-    """Return the field lines as text, credentials redacted, and whether any was."""
+    """Return the field lines as text with credentials redacted, and whether any were."""
     values = [_redact_value(abnf.canonical_name(name), value) for name, value in fields]
     text = tuple(
         (name.decode("latin-1"), shown.decode("latin-1")) for (name, _), shown in zip(fields, values, strict=True)

@@ -1,10 +1,10 @@
-"""What was seen on the wire: a timed observation as a value, and as a line of JSON.
+"""Timed observations of the wire as values, and as lines of JSON.
 
-The rule here: a record says what happened at one point, as written on the wire, and holds no credentials.
-`record.schema.json` beside this file is the published form; readers ignore kinds and members they do not know. What
-this module must not know: who makes records (`recorder`), files, clocks, sockets.
+The rule here: a record says what happened at one point, as on the wire, and contains no credentials.
+`record.schema.json` beside this file is the published schema; readers ignore unknown kinds and members. What this
+module must not know: who makes records (`recorder`), files, clocks, sockets.
 
-Records are named tuples, as frames are (`wire.frames`): one is made for each frame of a stream that is recorded.
+Records are named tuples, as frames are (`wire.frames`), because one is made for each recorded frame.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ POINTS: Final = ("origin.sent", "origin.received", "gateway.received", "gateway.
 WAYS: Final = ("request", "response")
 
 FRAMING_VERDICTS: Final = ("complete", "cut", "reset", "malformed", "timeout", "client-gone", "stopped", "missing")
-"""How a body ended on the wire: at its own end; by FIN or by RST before it; by broken framing; at our deadline; because
-the client left; because the watcher stopped it; not known, as a capture lacks octets of it. Readers take any other
-value, of a later version, as `UNKNOWN`."""
+"""How a body ended on the wire: complete; cut by FIN or by RST; malformed framing; our timeout; the client left; the
+watcher stopped; unknown, as octets are missing in a capture. Readers map values of later versions to `UNKNOWN`."""
 
 UNKNOWN: Final = "unknown"
 
 APPLICATION_VERDICTS: Final = ("complete", "incomplete", "empty", "unknown")
-"""Whether the stream's own terminal event was seen, such as [DONE]; "unknown" where nobody read the content."""
+"""Whether the stream's own terminal event was seen, such as [DONE]; "unknown" if the content was not read."""
 
 TextFields: TypeAlias = tuple[tuple[str, str], ...]
 """Field lines in their order, octets 0x80-0xFF as Latin-1."""
@@ -42,13 +41,13 @@ class RequestRecord(NamedTuple):
 
     Attributes:
         stream: number of the exchange at this observer, from 1.
-        point: where it was seen, one of `POINTS`.
-        t: s since the request, on a monotonic clock of the observer's.
+        point: where it was observed, one of `POINTS`.
+        t: s since the request, on a monotonic clock of the observer.
         target, fields: as sent; credentials redacted.
-        wall: s since the epoch at t, the only wall clock of a stream.
-        way: one of `WAYS`, the message it belongs to.
-        hop: which of several hops, such as "nginx:8080"; None where there is one.
-        data: the head as written, with its empty line; None where it was not kept, or something in it was redacted.
+        wall: s since the epoch at t, the only wall-clock time of a stream.
+        way: one of `WAYS`: the message it belongs to.
+        hop: which of several hops, such as "nginx:8080"; None if there is only one.
+        data: the head as written, with its empty line; None if it was not kept, or a part was redacted.
     """
 
     stream: int
@@ -135,10 +134,10 @@ class DataRecord(NamedTuple):
 
 
 class TrailersRecord(NamedTuple):
-    """The trailer section of the last-chunk whose `FrameRecord` came just before, where it has field lines.
+    """The trailer section, if it has field lines; the `FrameRecord` of its last-chunk comes directly before.
 
     Attributes:
-        data: the section as written, without the final CRLF; None where data is left out or a field was redacted.
+        data: the section as written, without the final CRLF; None if data is omitted or a field was redacted.
     """
 
     stream: int
@@ -156,15 +155,15 @@ class EndRecord(NamedTuple):
     """The end of a body.
 
     Attributes:
-        framing: one of `FRAMING_VERDICTS`; `UNKNOWN` in a record of a later version that has another.
+        framing: one of `FRAMING_VERDICTS`; `UNKNOWN` for another one in a record of a later version.
         application: one of `APPLICATION_VERDICTS`.
-        chunks: whole chunks, the last-chunk not counted.
-        events: server-sent events, None where they were not counted.
+        chunks: whole chunks, without the last-chunk.
+        events: server-sent events; None if they were not counted.
         reads: receives that brought octets of the body.
         octets, wire_octets: of content, and of the body as on the wire.
         sha256: of these wire octets, in hex.
-        error: one line, what was wrong.
-        data: octets after the valid prefix, as far as kept: a size line that was cut, or the start of a broken one.
+        error: one line; None for no error.
+        data: the first octets after the valid prefix: a size line that was cut, or the start of a malformed one.
     """
 
     stream: int
@@ -190,11 +189,11 @@ class AckRecord(NamedTuple):
 
     Attributes:
         n: number of the frame, from 1; 0 is the head.
-        answered: requests that were answered through the same hop after frame n had been written, and before it came
-            or was acknowledged.
-        octets: of content, as received, that had come by then.
-        whole: frames that had come whole by then.
-        came: this one, or the head, was among them.
+        answered: requests that were answered through the same hop after frame n was written, and before it was received
+            or acknowledged.
+        octets: of content received by then.
+        whole: whole frames received by then.
+        came: this frame, or the head, was among them.
     """
 
     stream: int
@@ -247,10 +246,10 @@ _TRUE: Final = {name: ("", f',"{name}":true') for name in ("cut", "partial")}
 def to_json(record: Record, with_data: bool = True) -> str:
     """Return the record as one line of JSON, in ASCII, without its newline.
 
-    Content that is UTF-8 stands in `data`, other content in `data_b64`; times have microseconds.
+    UTF-8 content is in `data`, other content in `data_b64`; times have microseconds.
 
     Args:
-        with_data: False leaves content out: sizes and times only.
+        with_data: False omits content, so that only sizes and times remain.
     """
     if isinstance(record, FrameRecord) and with_data and record.kernel is None:
         return _frame_json(record)
@@ -258,7 +257,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
 
 
 def _frame_json(frame: FrameRecord) -> str:
-    """Return what `_record_json` does in a third of its time, for the most frequent kind."""
+    """Return the same as `_record_json`, for the most frequent kind, in a third of the time."""
     hop = "" if frame.hop is None else f',"hop":{_quote(frame.hop)}'
     gap = "" if frame.gap is None else f',"gap":{round(frame.gap, 6)!r}'
     ends = f"{_TRUE['cut'][frame.cut]}{_TRUE['partial'][frame.partial]}"
@@ -294,9 +293,9 @@ def _record_json(record: Record, with_data: bool) -> str:
 
 
 def from_json(line: str | bytes) -> Record | None:
-    """Return the record that a line of JSON holds, None for a kind this version does not know.
+    """Return the record in a line of JSON; None for an unknown kind.
 
-    Members it does not know are ignored; a verdict it does not know is `UNKNOWN`.
+    Unknown members are ignored; an unknown verdict becomes `UNKNOWN`.
 
     Raises:
         LocalError: the line is not JSON, or not a record of version 1.
@@ -331,13 +330,13 @@ def from_json(line: str | bytes) -> Record | None:
 
 
 def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Record]:
-    """Yield the records of a recording, leaving out empty lines and kinds of a later version.
+    """Yield the records of a recording; skip empty lines and unknown kinds.
 
     Args:
-        name: of the recording, for errors; empty where `lines` are not its first ones.
+        name: of the recording, for errors; "" if `lines` do not begin with its first one.
 
     Raises:
-        LocalError: a line is no record; the message says which, where there is a name.
+        LocalError: a line is no record; with its number, if there is a name.
     """
     for number, line in enumerate(lines, 1):
         try:

@@ -1,10 +1,10 @@
-"""The grammar of a chunked body as patterns of octets, each under the ABNF it stands for.
+"""The grammar of a chunked body as patterns of octets, each below its ABNF.
 
-The rule here: every pattern is bytes for `re`, written with possessive quantifiers, so that it runs in linear time
-whatever a peer sends. A group is repeated inside `(?>…)` instead: `(?:…)*+` is wrong in CPython before 3.11.5, which
-goes on from the middle of an iteration that fails (gh-106052). `size_line` and `field_line` are *prefix* patterns:
-`match` takes the longest piece of a line that some valid line begins with, so a match that stops before the end of the
-buffer stops at the first bad octet. What this module must not know: limits, offsets, and what follows a line.
+The rule here: every pattern is bytes for `re`, with possessive quantifiers, so that it runs in linear time for any
+input. Groups are repeated inside `(?>…)` instead, because `(?:…)*+` is wrong in CPython before 3.11.5: it continues in
+the middle of an iteration that failed (gh-106052). `size_line` and `field_line` are *prefix* patterns: `match` takes
+the longest prefix of some valid line, so a match that ends before the end of the buffer ends at the first bad octet.
+What this module must not know: limits, offsets, and what follows a line.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ UNWRITTEN_TRAILERS: Final = FORBIDDEN_TRAILERS.union(
 
 
 def canonical_name(name: bytes) -> bytes:
-    """Return a field-name as the lists of names hold it: lower case, "_" read as "-".
+    """Return a field-name in the form of the lists above: lower case, with "-" for "_".
 
-    CGI and WSGI map both to "_", so to an application behind us Transfer_Encoding *is* Transfer-Encoding.
+    CGI and WSGI map both to "_", so an application behind us reads Transfer_Encoding as Transfer-Encoding.
     """
     return name.lower().replace(b"_", b"-")
 
@@ -74,16 +74,16 @@ def canonical_name(name: bytes) -> bytes:
 def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     """Compile the prefix pattern of a size line: chunk-size [ chunk-ext ] CRLF (RFC 9112 §7.1).
 
-    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF or a CR at the end of what is
-    there. No digit gives a match of the padding alone and every group None; an extension cut short is matched, in no
-    group. The arguments are those of `Limits`.
+    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF, or a CR at the end of the buffer.
+    Without a digit only the padding matches, and all groups are None. An extension that the end of the buffer cuts is
+    matched, and is in no group. The arguments are those of `Limits`.
     """
     padding = rb"[\t ]*+" if allow_padding else rb""
     bws = rb"[\t ]*+" if allow_bws or allow_padding else rb""
-    # An extension is whole if a value follows its "=", or if no "=" follows its name.
+    # An extension is whole if it has a value after "=", or a name without "=".
     value = bws + rb"=" + bws + rb"(?:" + TOKEN + rb"|" + QUOTED_STRING + rb")"
     whole = bws + rb";" + bws + TOKEN + rb"(?:" + value + rb"|(?!" + bws + rb"=))"
-    # What may stand at the end of the buffer instead: ';'  ';name='  ';name="text'  ';name="text\'.
+    # Parts of an extension at the end of the buffer: ';'  ';name='  ';name="text'  ';name="text\'.
     cut_value = rb"(?>(?:=" + bws + rb'(?>(?:"' + QUOTED_TEXT + rb"\\?+)?))?)"
     cut = bws + rb"(?>(?:;" + bws + rb"(?>(?:" + TOKEN + bws + cut_value + rb")?))?)"
     return re.compile(

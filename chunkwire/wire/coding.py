@@ -1,8 +1,7 @@
-"""Content codings taken off as octets come: gzip, deflate, and zstd where this Python has it (RFC 9110 §8.4.1).
+"""Decode content codings incrementally: gzip, deflate, and zstd if this Python has it (RFC 9110 §8.4.1).
 
-The rule here: content in, decoded content out, in pieces of a bounded size whatever a peer has packed into it. What
-cannot be decoded raises nothing and is reported in `error`: frames can be watched all the same. What this module must
-not know: frames, and what the content means.
+The rule here: content in, decoded content out, in pieces of bounded size for any input. Errors are not raised but kept
+in `error`, so that frames can still be watched. What this module must not know: frames, and what the content means.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 PIECE_OCTETS: Final = 65536
-"""Octets decoded at a time. DEFLATE makes up to 1032 of one, so a read of 64 KiB may hold 64 MiB."""
+"""Octets decoded at a time. One octet of DEFLATE may give 1032, so a read of 64 KiB may give 64 MiB."""
 
-# What is decoded, by the first octets of a member; a deflate stream has one member, without such a mark.
+# The codings that are decoded, with the first octets of a member; a deflate stream has one member, without a magic.
 _MAGICS: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "deflate": b""}
 _GZIP: Final = 31  # windowBits of zlib: a gzip wrapper
 _ZLIB: Final = 15
@@ -31,11 +30,11 @@ _OTHERS: Final = {
 
 
 class ContentDecoder:
-    """Take the codings of Content-Encoding off a content, the last one first.
+    """Decodes the codings of Content-Encoding, the last one first.
 
     Attributes:
         codings: as declared, in lower case, without identity.
-        error: one line, why nothing more can be decoded; None while it can.
+        error: one line, why decoding has stopped; None while it continues.
     """
 
     def __init__(self, content_encoding: str) -> None:
@@ -50,9 +49,9 @@ class ContentDecoder:
             self._layers.append(_Layer(name.removeprefix("x-")))
 
     def feed(self, octets: bytes) -> Iterator[bytes]:
-        """Yield what these octets decode to, in pieces of at most `PIECE_OCTETS` where there is a coding.
+        """Yield the decoded octets, in pieces of at most `PIECE_OCTETS` if there is a coding.
 
-        Take all of them: what is not taken is lost. After an error nothing comes.
+        Exhaust the iterator: pieces that are not taken are lost. After an error nothing is yielded.
         """
         if self.error is not None:
             return
@@ -65,14 +64,14 @@ class ContentDecoder:
             self.error = str(error)
 
     def end_of_input(self) -> None:
-        """Report that no octet will follow: a coding that has begun and not ended is an error."""
+        """Report that no octets will follow; a coding that has begun and not ended is an error."""
         cut = next((layer for layer in self._layers if layer.is_open), None)
         if self.error is None and cut is not None:
             self.error = f"the {cut.name} data is cut: its own end never came"
 
 
 class _Layer:
-    """One coding. What follows its end is decoded as another member of it, or ignored (RFC 1952 §2.2)."""
+    """One coding. Octets after its end are decoded as another member, or ignored (RFC 1952 §2.2)."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -82,7 +81,7 @@ class _Layer:
         self._head = b""  # the first octets of a member, while they are too few to know its form
 
     def decode(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield what the pieces decode to; raise ValueError where they are not this coding."""
+        """Yield the decoded pieces; raise ValueError if they are not valid in this coding."""
         for octets in pieces:
             try:
                 yield from self._decode(octets)
@@ -108,7 +107,7 @@ class _Layer:
                 octets, self._now, self.is_open = now.unused_data, None, False
 
     def _begin(self, octets: bytes) -> bool:
-        """Begin a member; False where more octets are needed to know its form, or where what follows is no member."""
+        """Begin a member; False if more octets are needed to know its form, or if the octets are no member."""
         magic = _MAGICS[self.name]
         if self._has_output and not (magic and octets.startswith(magic[: len(octets)])):
             self._head = b""

@@ -1,6 +1,6 @@
-"""Durations as people write them: in a query, a flag, a mode or a limit.
+"""Parse and print durations, for queries, flags, modes and limits.
 
-The rule here: one spelling everywhere, Go's, and a bare number is seconds. Signs are left out: no wait is negative.
+The rule here: the syntax of Go everywhere; a bare number is seconds. No sign is allowed, as no duration is negative.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# Possessive: of a long run of digits without a unit nothing is tried again.
+# Possessive, so that a long run of digits without a unit causes no backtracking.
 _PART: Final = re.compile(r"(\d++\.?\d*+|\.\d++)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _DURATION: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 _SECONDS: Final = re.compile(r"\d++\.?\d*+|\.\d++", re.ASCII)

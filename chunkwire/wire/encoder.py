@@ -1,7 +1,7 @@
-"""Frames from content: the only place that writes hex and CRLF.
+"""Encode frames: the only place that writes chunk-sizes and their CRLF.
 
-The rule here: our own scanner accepts what leaves under the default limits, so a caller's mistake (an empty write, a
-line break in a field) raises before an octet leaves. What this module must not know: who receives the octets, and when.
+The rule here: the scanner with default limits accepts everything that is encoded. A mistake of the caller (an empty
+write, a line break in a field) raises instead. What this module must not know: who receives the octets, and when.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def encode_chunk(data: bytes | bytearray | memoryview, ext: bytes = b"") -> byte
     """Return one chunk: chunk-size [ chunk-ext ] CRLF chunk-data CRLF (RFC 9112 §7.1).
 
     Args:
-        data: 1 octet or more. No octets would be a last-chunk, the end of the body.
+        data: 1 octet or more; a chunk without octets would be a last-chunk, which ends the body.
         ext: a chunk-ext with its leading ";", such as b";t=4", or b"" for none.
 
     Raises:
-        LocalError: data is empty or no octets at all, or ext is not a chunk-ext.
+        LocalError: data is empty or not octets, or ext is not a chunk-ext.
     """
     if not data:
         raise LocalError("expected chunk-data, got no octets (an empty chunk would end the body)")
@@ -42,13 +42,13 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
     """Return the end of a body: last-chunk, trailer section and final CRLF (RFC 9112 §7.1).
 
     Args:
-        trailers: field lines (name, value) in their order. Whether the peer wants any (RFC 9110 §6.5.1) is the
-            caller's to know.
+        trailers: field lines (name, value) in order. The caller must know whether the peer accepts trailers (RFC 9110
+            §6.5.1).
         ext: as for `encode_chunk`.
 
     Raises:
-        LocalError: a name or value that is none, a field that must not be a trailer (RFC 9110 §6.5.1), more than
-            the default limits allow, or an ext that is not a chunk-ext.
+        LocalError: a malformed name or value, a field that must not be a trailer (RFC 9110 §6.5.1), more than the
+            default limits allow, or an ext that is not a chunk-ext.
     """
     if ext:
         _check_ext(ext)
@@ -62,7 +62,7 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
 
 
 def _octets(data: object) -> bytes:
-    """Return data as octets; `bytes` alone would make zeros of a number, and octets of a list of small numbers."""
+    """Return data as octets; `bytes` would also accept a number and a list of small numbers."""
     if not isinstance(data, bytes | bytearray | memoryview):
         raise LocalError(f"expected chunk-data in octets (bytes), got {type(data).__name__}")
     return bytes(data)

@@ -1,8 +1,7 @@
-"""What can be wrong with a body: ours (local), theirs (framing), or not all of it (incomplete).
+"""The errors of the codec: the caller's (LocalError), the peer's (FramingError), or a cut body (IncompleteBody).
 
-The rule here: every refusal has a name out of `Rule`, an offset in the body and the section of the RFC it rests
-on, so that a log, a test and the person at the terminal speak of the same thing. What this module must not know:
-how a body is scanned, and what anybody does about a refusal.
+The rule here: every refusal has a name in `Rule`, an offset in the body, and the RFC section of the rule, so that logs,
+tests and people use the same terms. What this module must not know: how a body is scanned, and how errors are handled.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ def quoted(octets: bytes, most: int = 64) -> str:
     r"""Return octets for a message: in double quotes, all but printable ASCII escaped, such as `"OK\r"`.
 
     Args:
-        most: octets to show; what is left out is an ellipsis after the closing quote.
+        most: octets to show; if there are more, an ellipsis follows the closing quote.
     """
     text = octets[:most].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
     return f'"{text}"' + ("…" if len(octets) > most else "")
@@ -34,38 +33,38 @@ def leaves(error: E) -> Iterator[E]:
 
 
 class ChunkwireError(Exception):
-    """The parent of every error that chunkwire raises on purpose."""
+    """The base class of all errors of chunkwire."""
 
 
 class LocalError(ChunkwireError, ValueError):
-    """Our own caller broke a rule: raised before an octet leaves, never for what a peer sent."""
+    """The caller broke a rule: raised before an octet leaves, never because of a peer."""
 
 
 @unique
 class Rule(StrEnum):
-    """The rules a chunked body can break: stable kebab-case names, the vocabulary of logs and metrics.
+    """The rules that a chunked body can break: stable kebab-case names, for logs and metrics.
 
-    The offset that goes with each is that of the first octet which no valid body could have there; for
-    `CHUNK_SIZE_VALUE` and `OVERHEAD` it is where the size line begins, for `TRAILER_FORBIDDEN` the field line.
+    The offset of an error is that of the first octet that no valid body can have there. For `CHUNK_SIZE_VALUE` and
+    `OVERHEAD` it is the start of the size line, for `TRAILER_FORBIDDEN` the start of the field line.
 
     Attributes:
-        section: where the rule is written, or for a limit, where the RFC asks for one.
+        section: of the RFC, with the rule, or with the demand for a limit.
     """
 
     section: str
 
     def __new__(cls, value: str, section: str = "") -> Self:
-        """Make a member of its two values; `Rule(value)` finds it."""
+        """Make a member from name and section; `Rule(value)` finds it by its name."""
         rule = str.__new__(cls, value)
         rule._value_, rule.section = value, section
         return rule
 
     BARE_LF = "bare-lf", "RFC 9112 §2.2"
-    """An LF without its CR, where a line or chunk-data ends (erratum 7633). `nc -C` cures it."""
+    """An LF without CR at the end of a line or of chunk-data (erratum 7633). `nc -C` sends CRLF."""
     BARE_CR = "bare-cr", "RFC 9112 §2.2"
-    """A CR that an LF does not follow, where a line or chunk-data ends."""
+    """A CR without LF at the end of a line or of chunk-data."""
     BAD_WHITESPACE = "bad-whitespace", "RFC 9110 §5.6.3"
-    """SP or HTAB in a size line, whether or not the grammar has BWS there: no sender may write it."""
+    """SP or HTAB in a size line, also where the grammar has BWS, which no sender may write."""
     CHUNK_SIZE = "chunk-size", "RFC 9112 §7.1"
     """Not 1*HEXDIG followed by a chunk-ext or CRLF."""
     CHUNK_SIZE_DIGITS = "chunk-size-digits", "RFC 9112 §7.1"
@@ -77,7 +76,7 @@ class Rule(StrEnum):
     CHUNK_EXT_OCTETS = "chunk-ext-octets", "RFC 9112 §7.1.1"
     """A chunk-ext longer than `Limits.max_ext_octets`."""
     OVERHEAD = "overhead", "RFC 9112 §7.1.1"
-    """More framing than `Limits.max_overhead` allows for this much data."""
+    """More framing than `Limits.max_overhead` allows for this number of octets of data."""
     CHUNK_DATA_END = "chunk-data-end", "RFC 9112 §7.1"
     """Anything but CRLF after chunk-data."""
     TRAILER_FIELD = "trailer-field", "RFC 9112 §7.1.2"
@@ -98,10 +97,10 @@ class FramingError(ChunkwireError):
 
     Attributes:
         rule: a member of `Rule`, and so a str such as "bare-lf".
-        offset: of the refused octet in the body, the first octet of the body being 0.
-        octets: what stood there, as far as it had arrived: at least 1 octet, at most 16.
-        section: where the rule is written, such as "RFC 9112 §7.1".
-        message: expected, got, where; it is also what str() gives.
+        offset: of the refused octet in the body, from 0.
+        octets: the octets there that had arrived: at least 1, at most 16.
+        section: of the rule, such as "RFC 9112 §7.1".
+        message: expected, got, where; also the result of str().
     """
 
     def __init__(self, rule: Rule | str, offset: int, octets: bytes, section: str, message: str) -> None:
@@ -114,15 +113,15 @@ class FramingError(ChunkwireError):
 
 
 class IncompleteBody(ChunkwireError):
-    """The input ended before the body did; it must not be taken for a whole one (RFC 9112 §8).
+    """The input ended inside the body, which must not be taken for complete (RFC 9112 §8).
 
     Attributes:
         offset: octets of the body that had arrived.
         section: the production that was cut, such as "chunk-data".
-        received: the content received so far, where the raiser keeps content; a cap may have cut it.
+        received: the content received so far, if the code that raises keeps it; perhaps cut to a limit.
 
     Args:
-        hint: what to add to the message.
+        hint: appended to the message.
     """
 
     def __init__(self, offset: int, section: str, received: bytes = b"", *, hint: str = "") -> None:

@@ -1,8 +1,8 @@
-"""A body as it comes: what its scanner does not approve yet is kept, and shown again in front of the next octets.
+"""Feed a body to its scanner: keep the octets that it does not approve yet, and pass them again before the next ones.
 
-The rule here: the one form of that, for movers, readers and tools alike. A broken body raises nothing here: what was
-valid before the break is approved and comes first, and `error` says what broke it. What this module must not know:
-sockets, time, and what is done with the octets.
+The rule here: all movers, readers and tools use this class for it. A malformed body does not raise here: its valid
+prefix is approved first, and `error` has the error. What this module must not know: sockets, time, and what is done
+with the octets.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from chunkwire.wire.lines import Buffer
 from chunkwire.wire.scanner import NO_LIMIT, BodyScanner
 
 TURN_OCTETS: Final = 2048
-"""Octets of framing that one body may have scanned before others get a turn (`BodyScanner.scan`, most): 200 to 300 size
-lines with a chunk-ext, or 3000 without, in 1 to 2 ms."""
+"""Octets of framing that are scanned of one body before other tasks run (`BodyScanner.scan`, most): 200 to 300 size
+lines with a chunk-ext, or 3000 without, which takes 1 to 2 ms."""
 
 WATCHED_TURN_OCTETS: Final = 512
-"""The same where events are built: what a watcher makes of a frame takes several times as long as scanning it."""
+"""The same if events are built: processing a frame's events takes several times as long as scanning it."""
 
 
 class Feed:
-    """The octets of one body on their way through its scanner.
+    """Feeds the octets of one body to its scanner.
 
     Args:
-        takes_turns: each call takes at most a turn, and `is_behind` says that the next one needs no new octets. For
-            a server, where a peer must not keep others waiting; a tool with one stream needs no turns.
+        takes_turns: each call scans at most one turn (`TURN_OCTETS`); `is_behind` then says that another call needs no
+            new octets. For servers, where one peer must not delay others; a tool with one stream needs no turns.
 
     Attributes:
-        held: octets not approved. After a complete body: those that follow it, which are not of it (RFC 9112 §6.3);
-            after `take_from` they are left to the caller, whose buffer has them.
-        error: what broke the body; None while it is valid. After it no octet is taken.
-        is_behind: octets that are held may be approved by another call without new ones.
+        held: octets that are not approved. After a complete body: the octets that follow it (RFC 9112 §6.3), except
+            after `take_from`, whose caller has them in its buffer.
+        error: why the body is malformed; None while it is valid. After an error no octets are approved.
+        is_behind: another call without new octets may approve held ones.
     """
 
     __slots__ = ("_takes_turns", "error", "held", "is_behind", "scanner")
@@ -46,10 +46,10 @@ class Feed:
         self._takes_turns = takes_turns
 
     def take(self, octets: bytes, events: list[Event] | None = None) -> memoryview:
-        """Return what may be sent on of the octets held and of these; `b""` brings none, and goes on where `is_behind`.
+        """Return the approved octets, of those held and these; pass `b""` to continue if `is_behind`.
 
         Args:
-            events: gets the events of what is returned; for None no event is built.
+            events: the events of the returned octets are appended to it; None builds no events.
         """
         buffer = self.held + octets if self.held else octets
         view = memoryview(buffer)
@@ -59,12 +59,12 @@ class Feed:
         return view[:taken]
 
     def take_from(self, buffer: Buffer, view: memoryview, end: int, events: list[Event] | None = None) -> int:
-        """Return n, so that buffer[:n] may be sent on: the form for a buffer that many bodies share.
+        """Return n so that buffer[:n] is approved; for a buffer that many bodies share.
 
         Args:
-            buffer: begins with the octets held, followed by new ones; what lies past `end` is ignored.
+            buffer: begins with the held octets, followed by new ones; octets from `end` on are ignored.
             view: of this buffer.
-            events: as `take`.
+            events: as in `take`.
         """
         scanner = self.scanner
         before = scanner.wire_octets

@@ -1,11 +1,10 @@
-"""What a body is made of, as values: the scanner's events, and whole frames.
+"""The parts of a body as values: the scanner's events, and whole frames.
 
-The rule here: a value keeps the octets it was read from. The `.raw` of the events of a body, joined, are the octets
-of that body, so a holder of the values can send, store or hash exactly what came. What this module must not know:
-how the values are found.
+The rule here: a value keeps the octets it was read from. The `.raw` of all events of a body, joined, are the octets of
+the body, so they can be sent, stored or hashed exactly. What this module must not know: how the values are found.
 
-They are named tuples, not frozen dataclasses: as immutable, and made in a third of the time, three a chunk wherever
-somebody watches. Tuples are equal where their members are, so compare only values of one type.
+The values are named tuples: immutable as frozen dataclasses, but created in a third of the time, and a watched chunk
+needs three. Tuples of different types with equal members are equal, so compare only values of one type.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Trailers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
 class SizeLine(NamedTuple):
-    """A chunk begins: chunk-size [ chunk-ext ] CRLF, the size not 0 (RFC 9112 §7.1).
+    """The start of a chunk: chunk-size [ chunk-ext ] CRLF, the size not 0 (RFC 9112 §7.1).
 
     Attributes:
         offset: of its first octet in the body.
@@ -40,11 +39,11 @@ class SizeLine(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Some content, as soon as it was there: chunk-data, all or in part, or octets of a body without chunks.
+    """Content as it arrived: all or part of the chunk-data of a chunk, or octets of a body without chunks.
 
     Attributes:
         offset: of its first octet in the body as on the wire.
-        octets: 1 or more; the network decides where one read ends and the next begins.
+        octets: 1 or more; their boundaries are those of reads, not of chunks.
     """
 
     offset: int
@@ -57,7 +56,7 @@ class Data(NamedTuple):
 
 
 class DataEnd(NamedTuple):
-    """A chunk ends: the CRLF after its chunk-data."""
+    """The end of a chunk: the CRLF after its chunk-data."""
 
     offset: int
 
@@ -68,7 +67,7 @@ class DataEnd(NamedTuple):
 
 
 class LastChunk(NamedTuple):
-    """The body ends: last-chunk, trailer section and final CRLF, whole and valid (RFC 9112 §7.1).
+    """The end of the body: last-chunk, trailer section and final CRLF, whole and valid (RFC 9112 §7.1).
 
     As a frame it is the last one of every chunked body.
 

@@ -1,7 +1,7 @@
-"""How much framing a peer may make us hold, in one place: number, unit, reason, precedent.
+"""The limits on what a peer may make us hold: number, unit, reason, precedent.
 
-The rule here: a limit bounds memory or work that a peer could otherwise force on us, never a legal use that
-somebody has been seen to need. What this module must not know: how the limits are kept.
+The rule here: a limit bounds memory or work that a peer could force on us, and never a legal use that has been seen in
+practice. What this module must not know: how the limits are enforced.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ class Limits:
     """The limits of a chunked body, and its two named leniencies.
 
     Attributes:
-        max_size_digits: digits of a chunk-size, leading zeros included: what a 64-bit size needs. Go stops at 16
-            too, HAProxy at 13, lest a parser that uses floats sees another value than we do.
-        max_chunk_size: octets. Above 2**52 - 1 HAProxy refuses, and Python's http.client dies of MemoryError.
-        max_ext_octets: octets of one chunk-ext, from its first ";" to the CRLF. Held until the line is whole, so
-            this is memory a stream; Go allows 4096 for the whole line.
-        max_overhead: octets of framing beyond 16 + 2 * size a chunk, summed up, never below 0. Go's budget
-            against one-octet chunks that each carry a long chunk-ext (CVE-2023-39326).
-        max_trailer_octets: octets of all field lines of a trailer section with their CRLFs, the final CRLF not
-            counted. Held until the section is whole; Apache allows 8190 for each line of a head.
-        max_trailer_fields: field lines of a trailer section. Apache allows 100 in a head, and trailers are few.
-        allow_bws: take whitespace where RFC 9112 §7.1.1 has BWS. Off: "A sender MUST NOT generate BWS" (RFC 9110
-            §5.6.3), and to relay an octet is to send it. "A recipient MUST parse for such bad whitespace" is the
-            sentence we knowingly depart from; llhttp departs from it too.
-        allow_padding: take whitespace before chunk-size and before the CRLF of a size line too, as some servers write
-            it; includes `allow_bws`. For tools that only look: no grammar has it, so a relay must not.
+        max_size_digits: digits of a chunk-size, with leading zeros: enough for 64 bits. Go also allows 16; HAProxy
+            allows 13, so that a parser that uses floats cannot read another value.
+        max_chunk_size: octets. HAProxy refuses more than 2**52 - 1; Python's http.client fails with MemoryError.
+        max_ext_octets: octets of one chunk-ext, from its first ";" to the CRLF. It is held until the line is whole, so
+            this is memory of each stream. Go allows 4096 for the whole line.
+        max_overhead: octets of framing beyond 16 + 2 * size for each chunk, added up, never below 0. Go has this budget
+            against one-octet chunks with long chunk-exts (CVE-2023-39326).
+        max_trailer_octets: octets of all field lines of a trailer section with their CRLFs, without the final CRLF.
+            They are held until the section is whole. Apache allows 8190 for each line of a head.
+        max_trailer_fields: field lines of a trailer section. Apache allows 100 in a head; trailers are fewer.
+        allow_bws: accept whitespace where RFC 9112 §7.1.1 has BWS. Off, as "A sender MUST NOT generate BWS" (RFC 9110
+            §5.6.3), and a relay sends what it receives. This departs from "A recipient MUST parse for such bad
+            whitespace"; llhttp does so, too.
+        allow_padding: also accept whitespace before chunk-size and before the CRLF of a size line, as some servers
+            write; includes `allow_bws`. Only for tools that show a stream: no grammar has it, so a relay must refuse
+            it.
     """
 
     max_size_digits: int = 16
@@ -44,7 +45,7 @@ class Limits:
 
 DEFAULT_LIMITS: Final = Limits()
 LENIENT_LIMITS: Final = Limits(max_size_digits=64, allow_padding=True)
-"""What a tool that only looks may take: padded sizes, by blanks or by more zeros than a 64-bit size needs."""
+"""For tools that only show a stream: sizes may be padded by blanks, or by more zeros than 64 bits need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

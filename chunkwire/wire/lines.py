@@ -1,8 +1,8 @@
-"""The lines of a chunked body, read or refused: size line, and field line of the trailer section.
+"""Parse the lines of a chunked body: size lines, and field lines of the trailer section.
 
-The rule here: a line is judged as far as it is there. A function gives the line when it is whole, None when it is a
-beginning that some valid line has, and raises Refused for the first octet that no valid line has there, or that exceeds
-a limit. What this module must not know: what came before the line, and what may be sent on.
+The rule here: an incomplete line is checked, too. A function returns a line if it is whole, and None if it is a prefix
+of some valid line. It raises Refused for the first octet that no valid line has there, or that exceeds a limit. What
+this module must not know: what came before the line, and what is approved.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chunkwire.wire.limits import Limits
 Buffer: TypeAlias = bytes | bytearray
 
 _SHOWN_OCTETS: Final = 16
-"""Octets of the input that an error shows: a whole chunk-size, or enough to recognise another protocol."""
+"""Octets of the input in an error: a whole chunk-size, or enough to recognize another protocol."""
 
 _CR: Final = 0x0D
 _LF: Final = 0x0A
@@ -26,7 +26,7 @@ _WHITESPACE: Final = (0x20, 0x09)
 
 
 class Refused(Exception):
-    """The octet at index `at` of the buffer breaks `rule`; the scanner makes a FramingError of it."""
+    """The octet at index `at` of the buffer breaks `rule`; the scanner turns this into a FramingError."""
 
     def __init__(self, rule: Rule, at: int, *, expected: str, shown: int = _SHOWN_OCTETS) -> None:
         super().__init__(rule, at)
@@ -62,11 +62,11 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     """Read chunk-size [ chunk-ext ] CRLF at start (RFC 9112 §7.1); start < end.
 
     Raises:
-        Refused: not the grammar, or over a limit of digits, size or chunk-ext.
+        Refused: malformed, or above a limit of digits, size or chunk-ext.
     """
     pattern = abnf.size_line(limits.allow_bws, limits.allow_padding)
     match = pattern.match(buffer, start, min(end, start + max_line_octets(limits)))
-    assert match is not None  # the pattern takes the empty prefix too
+    assert match is not None  # the pattern also matches the empty prefix
     first_digit = max(start, match.start("size"))
     size_end = max(start, match.end("size"))
     ext_end = match.end() if match["end"] is None else match.start("end")
@@ -87,7 +87,7 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
 
 
 def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int) -> Refused:
-    """Return the error for the octet at which the grammar of a size line stopped."""
+    """Return the error for the octet that does not match the grammar of a size line."""
     at = match.end()
     octet = buffer[at]
     if match["end"] is not None:
@@ -111,16 +111,16 @@ def read_field_line(
     """Read field-line CRLF at start (RFC 9112 §5); start < end.
 
     Args:
-        section: where the trailer section begins, in buffer.
+        section: index of the start of the trailer section in buffer.
         forbidden: canonical names that must not be trailers.
 
     Raises:
-        Refused: not the grammar, a forbidden name, or an octet beyond the limit of the section.
+        Refused: malformed, a forbidden name, or an octet beyond the limit of the section.
     """
-    # The first octet beyond the limit; the pattern sees nothing from there on.
+    # The first octet beyond the limit; the pattern is matched up to there.
     limit = section + limits.max_trailer_octets
     match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, limit))
-    assert match is not None  # the pattern takes the empty prefix too
+    assert match is not None  # the pattern also matches the empty prefix
     name, stop = match["name"], match.end()
     if name is not None and abnf.canonical_name(name) in forbidden:
         expected = "a field that may be a trailer"
@@ -136,7 +136,7 @@ def read_field_line(
 
 
 def _refused_field_line(buffer: Buffer, start: int, match: re.Match[bytes]) -> Refused:
-    """Return the error for the octet at which the grammar of a field line stopped."""
+    """Return the error for the octet that does not match the grammar of a field line."""
     at = match.end()
     if match["end"] is not None:
         return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a field-line")
@@ -154,7 +154,7 @@ def read_crlf(buffer: Buffer, start: int, *, end: int, what: str, otherwise: Rul
 
     Args:
         what: what the CRLF follows or ends, for the message.
-        otherwise: the rule that an octet other than CR and LF breaks here.
+        otherwise: the rule that any octet other than CR and LF breaks here.
 
     Raises:
         Refused: anything but CRLF.

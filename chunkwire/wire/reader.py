@@ -1,6 +1,6 @@
-"""Whole frames from octets: for those who want frames, not the moment each octet may leave.
+"""Read whole frames from octets, for callers that do not need the events of partial frames.
 
-The rule here: the scanner judges, this only assembles. What this module must not know: the grammar.
+The rule here: the scanner checks, this file only assembles. What this module must not know: the grammar.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 
 class FrameAssembler:
-    """Join a scanner's events into whole frames; it holds the chunk that is not whole yet."""
+    """Joins a scanner's events to whole frames; holds the chunk that is not whole yet."""
 
     def __init__(self) -> None:
         self._size_line: SizeLine | None = None
@@ -25,7 +25,7 @@ class FrameAssembler:
         return b"".join(self._data)
 
     def take(self, event: Event) -> Frame | None:
-        """Return the frame that an event completes, if it does."""
+        """Return the frame that an event completes; None if it completes none."""
         if isinstance(event, SizeLine):
             self._size_line = event
         elif isinstance(event, Data):
@@ -42,13 +42,13 @@ class FrameAssembler:
 
 
 class FrameReader:
-    """Assemble the frames of one chunked body, fed in pieces cut anywhere.
+    """Reads the frames of one chunked body, which may be fed in any pieces.
 
-    It holds the frame that is not whole yet, which a peer may make as long as `limits.max_chunk_size`: lower that
-    for a peer you do not trust. After an error every call raises it again.
+    It holds the frame that is not whole yet, which may be as long as `limits.max_chunk_size`: lower that for a peer
+    that you do not trust. After an error every call raises it again.
 
     Attributes:
-        frames: what the latest `feed` found, also when it raised: the frames before the error.
+        frames: of the latest `feed`; if that raised, the frames before the error.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -67,10 +67,10 @@ class FrameReader:
         return self._feed.held if self.is_complete else b""
 
     def feed(self, octets: bytes) -> list[Frame]:
-        """Return the frames that these octets make whole, in order; often none.
+        """Return the frames that these octets complete, in order; often none.
 
         Raises:
-            FramingError: the body is broken; `frames` has those before the error.
+            FramingError: the body is malformed; `frames` has the frames before the error.
         """
         events: list[Event] = []
         self._feed.take(octets, events)
@@ -80,11 +80,11 @@ class FrameReader:
         return self.frames
 
     def end_of_input(self) -> None:
-        """Report that no octet will follow.
+        """Report that no octets will follow.
 
         Raises:
-            IncompleteBody: the body was not complete; its `received` is the data of the chunk that was cut.
-            FramingError: the body was broken before.
+            IncompleteBody: the body is not complete; `received` is the data of the chunk that was cut.
+            FramingError: the body is malformed, as reported before.
         """
         try:
             self._feed.scanner.end_of_input()
@@ -94,11 +94,11 @@ class FrameReader:
 
 
 def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> list[Frame]:
-    """Return the frames of one whole chunked body; its content is the `data` of the chunks, joined.
+    """Return the frames of one whole chunked body; the content is the `data` of the chunks, joined.
 
     Raises:
-        FramingError: the body is broken.
-        IncompleteBody: the body is not all there; its `received` is the content up to the cut.
+        FramingError: the body is malformed.
+        IncompleteBody: the body is not complete; `received` is the content up to the cut.
         LocalError: octets follow the body; a `FrameReader` has them in `leftover`.
     """
     reader = FrameReader(limits)

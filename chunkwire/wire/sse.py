@@ -1,9 +1,8 @@
-"""Server-sent events: octets to events and back, as WHATWG HTML §9.2 has them.
+"""Decode and encode server-sent events (WHATWG HTML §9.2).
 
-The rule here: what an event stream's octets mean. Reading accepts whatever the standard accepts (§9.2.6 defines an
-outcome for every input), with a bound of ours on what is held. Writing is strict: a value that would arrive as another
-one is refused before an octet leaves. What this module must not know: chunks, connections, reconnecting, or what the
-data says.
+The rule here: decoding accepts everything that the standard accepts (§9.2.6 defines the result of every input), with a
+limit on what is held. Encoding is strict: a value that would be decoded as another one is refused. What this module
+must not know: chunks, connections, reconnecting, and what the data means.
 
     stream  = [ bom ] *event
     event   = *( comment / field ) end-of-line
@@ -25,7 +24,7 @@ MAX_EVENT_OCTETS: Final = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _CR = b"\r"
 _LF = b"\n"
-# Milliseconds in at most 15 digits, 31,000 years: no clock waits longer, and int() of a hostile line stays cheap.
+# Milliseconds in at most 15 digits: 31,000 years. This bounds the cost of int() for a hostile line.
 _MAX_RETRY_DIGITS = 15
 
 
@@ -34,10 +33,10 @@ class SseEvent:
     """One dispatched event.
 
     Attributes:
-        event: its type; "message" where the stream names none.
+        event: its type; "message" if the stream names none.
         data: the data lines joined by LF.
-        id: the last event ID as of this event, which an earlier event may have set; "" for none.
-        retry: the reconnection time this event's lines set, in ms; None where they set none.
+        id: the last event ID at this event, perhaps set by an earlier event; "" for none.
+        retry: the reconnection time in this event's lines, in ms; None for none.
     """
 
     event: str
@@ -48,17 +47,17 @@ class SseEvent:
 
 @dataclass(frozen=True, slots=True)
 class SseComment:
-    """A comment line, which many servers use as a heartbeat; `text` is all after its colon."""
+    """A comment line, which many servers send as a heartbeat; `text` is everything after its colon."""
 
     text: str
 
 
 class EventTooLong(ChunkwireError):
-    """One event, or one line, is longer than the decoder may hold; nothing after it is read.
+    """One event or one line is longer than the limit; nothing after it is decoded.
 
     Attributes:
-        limit: the most octets of one event.
-        received: what the same `feed` had decoded before it.
+        limit: of octets of one event.
+        received: the events that the same `feed` had decoded before.
     """
 
     def __init__(self, limit: int, received: tuple[SseEvent | SseComment, ...] = ()) -> None:
@@ -68,19 +67,19 @@ class EventTooLong(ChunkwireError):
 
 
 class SseDecoder:
-    """Turn the octets of an event stream into events, however they are cut.
+    """Decodes an event stream, which may be fed in any pieces.
 
-    An event without a data line is dropped, and so is one that the end of input cuts short: both as WHATWG HTML
-    §9.2.6 says. Work is linear in the octets fed; what is held is bounded by a small multiple of `max_event_octets`.
+    An event without a data line is dropped, and also one that the end of input cuts (WHATWG HTML §9.2.6). The work is
+    linear in the octets; the memory is bounded by a small multiple of `max_event_octets`.
 
     Attributes:
-        last_event_id: what a reconnection sends as Last-Event-ID (§9.2.4); "" for none.
-        retry: the reconnection time in ms that the stream last set; None while it has set none.
+        last_event_id: the value of Last-Event-ID for a reconnection (§9.2.4); "" for none.
+        retry: the latest reconnection time of the stream, in ms; None for none.
 
     Args:
         is_lenient: accept what the standard ignores: a field `error`, as the data of an event of type `error`; an event
-            of that type without data; field names in any case, with blanks around them; and, as data, the lines from
-            one that begins with `{` to the next empty one.
+            of that type without data; field names in any case and with blanks around them; and lines from one that
+            begins with `{` to the next empty one, as data.
     """
 
     def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS, is_lenient: bool = False) -> None:
@@ -101,7 +100,7 @@ class SseDecoder:
 
     @property
     def is_in_event(self) -> bool:
-        """A line of an event has begun, and the empty line that ends the event has not come."""
+        """A line of an event has come, and not yet the empty line that ends the event."""
         return self._has_fields or bool(self._line)
 
     def feed(self, octets: bytes) -> list[SseEvent]:
@@ -113,7 +112,7 @@ class SseDecoder:
         return [item for item in self.feed_all(octets) if isinstance(item, SseEvent)]
 
     def feed_all(self, octets: bytes) -> list[SseEvent | SseComment]:
-        """Return the events and the comments that these octets complete, in their order on the wire.
+        """Return the events and comments that these octets complete, in order.
 
         Raises:
             EventTooLong: on this call and on every later one.
@@ -137,9 +136,9 @@ class SseDecoder:
         return found
 
     def end_of_input(self) -> list[SseEvent | SseComment]:
-        """Return the event that the end of input cut short, as if its line had ended and an empty one followed.
+        """Return the event that the end of input cut, as if an empty line followed.
 
-        The standard drops it; this is for callers who know by its data whether it is whole.
+        The standard drops it; this is for callers that can tell from its data whether it is complete.
         """
         found: list[SseEvent | SseComment] = []
         if self._line:
@@ -206,15 +205,15 @@ def encode_event(
     r"""Return one event with its blank line, LF throughout: `b"event: token\ndata: hello\n\n"`.
 
     Args:
-        data: each of its lines becomes a data line. None writes none: such an event sets `id` or `retry` only,
+        data: each of its lines becomes a data line. None writes no data line: such an event only sets `id` or `retry`,
             and is not dispatched.
-        event: the type; None leaves it out, and "message" arrives.
+        event: the type; None omits it, which means "message".
         id: the last event ID; "" resets it.
         retry: reconnection time in ms, 0 or more.
 
     Raises:
-        LocalError: a value would arrive as something else: CR in data (an LF to the reader), CR or LF in `event`
-            or `id`, NUL in `id`, a negative `retry`, text that UTF-8 cannot write.
+        LocalError: a value would be decoded as another one: CR in data (read as LF), CR or LF in `event` or `id`, NUL
+            in `id`, a negative `retry`, text that UTF-8 cannot represent.
     """
     fields: list[tuple[str, str]] = []
     if event is not None:
@@ -235,7 +234,7 @@ def encode_event(
 
 
 def encode_comment(text: str = "") -> bytes:
-    r"""Return a comment and a blank line, `b": text\n\n"`: a heartbeat that no reader dispatches.
+    r"""Return a comment and an empty line, `b": text\n\n"`: a heartbeat, which readers ignore.
 
     Raises:
         LocalError: CR or LF in the text, or text that UTF-8 cannot write.

@@ -1,6 +1,6 @@
-"""Bodies without chunks: of a known length, or as long as their connection lasts (RFC 9112 §6.2 and §6.3).
+"""Scanners of bodies without chunks: with Content-Length, or delimited by close (RFC 9112 §6.2 and §6.3).
 
-The rule here: as in `scanner`, whose protocol they share; all octets may be sent on as they come, and the only event is
+The rule here: that of `scanner`, whose protocol they have. All octets are approved as they come, and the only event is
 `Data`. What this module must not know: sockets, time, and who watches.
 """
 
@@ -25,7 +25,7 @@ class _ContentScanner:
         self._length = length
 
     def scan(self, buffer: Buffer, end: int, events: list[Event] | None = None, most: int = NO_LIMIT) -> int:
-        """Return n, so that buffer[:n] may be sent on now: all there is, up to the end of the body."""
+        """Return n so that buffer[:n] is approved: all octets, up to the end of the body."""
         taken = min(end, self._length - self.octets)
         if events is not None and taken:
             events.append(Data(self.wire_octets, bytes(memoryview(buffer)[:taken])))
@@ -36,7 +36,7 @@ class _ContentScanner:
 
 
 class LengthScanner(_ContentScanner):
-    """Scan a body of a known length (RFC 9112 §6.2); see `BodyScanner`.
+    """Scans a body with Content-Length (RFC 9112 §6.2); see `BodyScanner`.
 
     Raises:
         LocalError: length is negative.
@@ -56,7 +56,7 @@ class LengthScanner(_ContentScanner):
 
 
 class CloseScanner(_ContentScanner):
-    """Scan a body that ends where its connection does (RFC 9112 §6.3); see `BodyScanner`."""
+    """Scans a body that is delimited by close (RFC 9112 §6.3); see `BodyScanner`."""
 
     __slots__ = ()
 
@@ -64,6 +64,6 @@ class CloseScanner(_ContentScanner):
         super().__init__(NO_LIMIT)
 
     def end_of_input(self) -> None:
-        """Complete the body. Whether its sender was done, nobody can know (RFC 9112 §8)."""
+        """Complete the body. It cannot be known whether the sender had finished (RFC 9112 §8)."""
         self._length = self.octets
         self.is_complete = True

@@ -1,8 +1,8 @@
-"""Scenarios: every legal and every broken way to send a stream, each as one value under one name.
+"""Scenarios: the legal and broken ways to send a stream, each a value with a name.
 
 The rule here: one registry. `/fault/NAME`, `forward --fault NAME`, the mock of language models, `testing` and `check`
-take their octets from this table and have no fault of their own. `values` says what a scenario is, `legal` and `broken`
-are the tables; they are pure, without I/O or a clock. `playing` writes scenarios as responses.
+all use its octets. `values` defines what a scenario is; `legal` and `broken` are the tables. They are pure: no I/O, no
+clock. `playing` writes scenarios as responses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chunkwire.wire.errors import LocalError
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
-# Those that can follow the whole frames of any chunked body.
+# The scenarios that can follow whole frames of any chunked body.
 FAULTS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {each.name: each for each in (*BROKEN, *LEGAL) if each.tail is not None or each.slice_octets}
 )
@@ -35,7 +35,7 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
 
 
 def nearest(name: str, among: Collection[str], what: str) -> str:
-    """Return a name that is among these.
+    """Return the name if it is among these.
 
     Raises:
         LocalError: it is not; the message suggests the nearest one, or lists them.

@@ -1,4 +1,4 @@
-"""The broken scenarios: responses that no client may take for whole, the faults of `/fault/NAME` among them."""
+"""The broken scenarios: responses that no client may take for complete; among them the faults of `/fault/NAME`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LENGTH_ERROR: Final = "close the connection and discard the response: the frami
 
 
 def _first(events: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the events that come whole: half of them, never the last."""
+    """Return the events before the fault: half of them, never the last one."""
     return events[: len(events) // 2]
 
 
@@ -29,7 +29,7 @@ def _broken_off(tail: bytes, given: bytes, events: Sequence[bytes], content_type
     return Written(head_of(content_type), writes, b"".join(first) + given)
 
 
-# A message that is broken elsewhere than in its chunks.
+# A response with an error outside of its chunks.
 _message: Final = partial(Scenario, is_legal=False, ending=Ending.CLOSE, is_framed=False)
 
 
@@ -42,7 +42,7 @@ def _fault(
     given: bytes = b"",
     is_framed: bool = False,
 ) -> Scenario:
-    """Return a fault in a chunked body; `given` is what of its tail a client may take for content."""
+    """Return a fault in a chunked body; `given` is the part of its tail that a client may take for content."""
     build = partial(_broken_off, tail, given)
     return Scenario(title, demand, build, is_legal=False, ending=ending, is_framed=is_framed, tail=tail)
 
@@ -71,7 +71,7 @@ def _reset_unframed(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 def _cut_gzip(events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the gzip of all events up to the first half of them, in a framing that is whole."""
+    """Write the first half of the gzip of all events, in a complete framing."""
     made = gzipped(events, content_type)
     first = _first(events)
     return Written(made.head, (*made.writes[: len(first)], made.writes[-1]), b"".join(first))

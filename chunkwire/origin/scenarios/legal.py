@@ -1,4 +1,4 @@
-"""The legal scenarios: framings that RFC 9112 allows and that clients which decode each read by itself get wrong."""
+"""The legal scenarios: framings that RFC 9112 allows. Clients that decode each read separately fail on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chunkwire.origin.scenarios.values import EVENT_STREAM_TYPE, Ending, Scenari
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 END: Final = encode_last_chunk()
-PAUSE_S: Final = 0.02  # longer than a client on the same machine takes to read what it has
+PAUSE_S: Final = 0.02  # a client on the same machine reads everything it has in less time
 _BEFORE_LATER_OCTETS: Final = re.compile(rb"(?=[\x80-\xbf])")
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
 _EARLY_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -22,7 +22,7 @@ Pieces = Callable[[Sequence[bytes]], Iterable[bytes]]
 
 
 def whole(events: Sequence[bytes]) -> Iterable[bytes]:
-    """Give each event as it is."""
+    """Return the events unchanged."""
     return events
 
 
@@ -34,7 +34,7 @@ def _chunked(
     end: bytes = END,
     fields: tuple[bytes, ...] = (),
 ) -> Written:
-    """Write each piece of the events as a chunk, in a write of its own."""
+    """Write each piece of the events as a chunk, in a separate write."""
     chunks = [*pieces(events)]
     writes = (*(Write(encode_chunk(chunk)) for chunk in chunks), Write(end))
     return Written(head_of(content_type, *fields), writes, b"".join(chunks))
@@ -54,7 +54,7 @@ def _joined(events: Sequence[bytes]) -> Iterable[bytes]:
 
 
 def _halves(events: Sequence[bytes]) -> Iterator[bytes]:
-    """Give the end of each event together with the beginning of the next."""
+    """Yield pieces that each have the end of one event and the beginning of the next."""
     content, at = b"".join(events), 0
     ends = [len(b"".join(events[: n + 1])) for n in range(len(events))]
     for start, end in zip([0, *ends], ends, strict=False):
@@ -65,12 +65,12 @@ def _halves(events: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _of_events(change: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write what is made of server-sent events; content of another type goes an event a chunk."""
+    """Write changed server-sent events; content of another type is written unchanged, one event in each chunk."""
     return _chunked(events, content_type, pieces=change if content_type == EVENT_STREAM_TYPE else whole)
 
 
 def _crlf_cut(events: Sequence[bytes]) -> Iterable[bytes]:
-    """Give the events with lines that end in CRLF, cut between each CR and its LF."""
+    """Yield the events with CRLF at the ends of lines, cut between each CR and its LF."""
     return _cut_at(re.compile(rb"(?<=\r)(?=\n)"), [event.replace(b"\n", b"\r\n") for event in events])
 
 
@@ -91,19 +91,19 @@ def _extended(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 def _sized(form: bytes, last: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the size of each chunk in another form of the same number."""
+    """Write the size of each chunk in another form."""
     writes = [Write(form % len(event) + b"\r\n" + event + b"\r\n") for event in events]
     return Written(head_of(content_type), (*writes, Write(last)), b"".join(events))
 
 
 def _written_in(pieces: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the usual octets in other writes."""
+    """Write the usual octets, in other writes."""
     made = _chunked(events, content_type)
     return Written(made.head, tuple(map(Write, pieces([write.octets for write in made.writes]))), made.content)
 
 
 def _paused(events: Sequence[bytes], content_type: bytes) -> Written:
-    """Pause where a read must not be taken for a unit: in a size line, before and inside a chunk's last CRLF."""
+    """Pause inside the framing: in a size line, before the CRLF after chunk-data, and inside that CRLF."""
     writes: list[Write] = []
     for event in events:
         chunk = encode_chunk(event)
@@ -118,7 +118,7 @@ def _early_hints(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 def unchunked(framing: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the events as they are, after a head whose last field is `framing`."""
+    """Write the events unchanged, after a head whose last field is `framing`."""
     return Written(head_of(content_type, framing=framing), tuple(map(Write, events)), b"".join(events))
 
 
@@ -127,7 +127,7 @@ def _of_length(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 def gzipped(events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the events under gzip, each flushed into a chunk of its own, the gzip trailer with the last one."""
+    """Write the events in gzip, each flushed and in a chunk, the gzip trailer with the last one."""
     coder = zlib.compressobj(wbits=_GZIP_WINDOW)
     coded = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in events]
     coded[-1:] = [b"".join(coded[-1:]) + coder.flush()]

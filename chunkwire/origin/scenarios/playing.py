@@ -1,6 +1,7 @@
-"""Scenarios as responses: `/scenario/NAME` writes one as it stands, `/fault/NAME` one after whole chunks.
+"""Scenarios as responses: `/scenario/NAME` writes a whole scenario, `/fault/NAME` a fault after whole chunks.
 
-The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one a chunk. No octet depends on the clock.
+The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one in each chunk. No octet depends on the
+clock.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from chunkwire.server.responder import TEXT, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import LocalError
 
-HOLD_S: Final = 30.0  # how long a stall lasts by default
+HOLD_S: Final = 30.0  # of a stall, by default
 _NEVER: Final = re.compile(rb"q=0(?:\.0*)?")
 
 
 async def _scenario(request: IncomingRequest, response: Responder) -> None:
-    """Write a scenario; `duration` is how long a stall holds."""
+    """Write a scenario; `duration` is that of a stall."""
     chosen = _found(request, SCENARIOS)
     hold = request.query.duration("duration", HOLD_S, at_most=caps_of(request).max_duration)
     await play(response, chosen, hold=hold)
 
 
 async def _fault(request: IncomingRequest, response: Responder) -> None:
-    """Send `at` chunks of `n`, one each `interval`, then the fault; `duration` is how long a stall holds."""
+    """Send `at` of `n` chunks, one each `interval`, then the fault; `duration` is that of a stall."""
     chosen = _found(request, FAULTS)
     n, interval = paced(request, n=6, interval=0.0)
     at = request.query.count("at", n // 2, at_most=n)
@@ -79,10 +80,10 @@ async def _send_sliced(body: ChunkedBody, data: bytes, size: int) -> None:
 
 
 async def play(response: Responder, chosen: Scenario, *, hold: float = HOLD_S) -> None:
-    """Write a whole scenario as the response; to HEAD its head alone.
+    """Write a whole scenario as the response; for HEAD only its head.
 
     Args:
-        hold: s of silence after the last write, where the scenario ends in it.
+        hold: s of silence after the last write, if the scenario ends so.
 
     Raises:
         Refusal: 400, the client speaks HTTP/1.0 and the scenario is chunked.
@@ -94,7 +95,7 @@ async def play(response: Responder, chosen: Scenario, *, hold: float = HOLD_S) -
 async def play_written(
     response: Responder, head: bytes, writes: Sequence[Write], ending: Ending, *, hold: float
 ) -> None:
-    """Write a head and what follows, and end as is said; nothing is checked. `hold` is in s from the last write."""
+    """Write a head and the writes after it, and end as `ending` says; unchecked. `hold`: s after the last write."""
     body = await response.open_octets(head)
     moment = 0.0
     for write in writes:
@@ -106,7 +107,7 @@ async def play_written(
 
 
 async def play_fault(body: ChunkedBody, chosen: Scenario, *, hold: float) -> None:
-    """Write the fault's octets and end the connection as it says; `hold` is in seconds from the start."""
+    """Write the octets of a fault and end the connection as it says; `hold` is in seconds from the start."""
     if chosen.tail:
         await body.send_octets(chosen.tail)
     if chosen.tail is not None:
