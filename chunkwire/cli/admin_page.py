@@ -29,7 +29,7 @@ async def page_beside(
     settings: ServerSettings | None = None,
     stamps: StampDesk | None = None,
 ) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
-    """Give what the admin address of a server serves beside its metrics, and who takes the records of that server.
+    """Yield what the admin address of a server serves beside its metrics, and the consumers of the server's records.
 
     Args:
         place: what the page calls the server.

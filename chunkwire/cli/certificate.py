@@ -1,4 +1,4 @@
-"""What a server's verb serves TLS with: `--cert` and `--key`, or `--tls self`.
+"""The certificate of a server's verb: `--cert` and `--key`, or `--tls self`.
 
 The rule here: the files are read before anything listens, so that a mistake in them is one line and nothing has begun.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator[ServerTls | None]:
-    """Give what these options ask for, None for a server in the clear; what was made for this run is removed after.
+    """Yield the certificate of these options; None for a server in the clear. Files made for this run are removed.
 
     Raises:
         LocalError: flags that do not go together, a file that is not taken, or the extra `tls` is not installed.
@@ -44,7 +44,7 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
 
 
 def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
-    """Make an authority and a certificate in a folder that only this user can read, and say how to trust it."""
+    """Make an authority and a certificate in a folder that only this user can read, and print how to trust it."""
     from chunkwire.net.certificates import ServerTls
     from chunkwire.net.listen import parse_address
 
@@ -66,7 +66,7 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
 
 
 def print_trust(options: argparse.Namespace, pem: str, root: Path) -> None:
-    """Say on standard error which certificate it is, and what a client needs."""
+    """Print on standard error which certificate it is, and what a client needs to trust it."""
     if options.quiet:
         return
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """Return one parser of all verbs; the command line itself has one for the verb it was given."""
+    """Return one parser of all verbs, for shtab; the command line uses a parser for each verb."""
     from chunkwire.cli.main import VERBS, verb_parser
 
     parser = argparse.ArgumentParser(prog="chunkwire")

@@ -31,7 +31,7 @@ examples:
 
 DEFAULT_PAGE: Final = "127.0.0.1:8000"
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
-_LAST_WORDS_SECONDS: Final = 5.0  # for the servers to record their end after the client has had it
+_LAST_WORDS_SECONDS: Final = 5.0  # for the servers to record the end after the client has received it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +61,14 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class Point:
-    """What was seen at one place, its times put on the client's clock by the wall clock of its request."""
+    """The records of one place; its times are converted by the wall-clock time of its request."""
 
     wall: float = 0.0
     frames: list[FrameRecord] = field(default_factory=list)
     end: EndRecord | None = None
 
     def at(self, record: FrameRecord) -> float:
-        """Return when a frame was there, in s since the epoch."""
+        """Return the time of a frame at this place, in s since the epoch."""
         return self.wall + record.t
 
 
@@ -85,7 +85,7 @@ class DemoTrace:
         self.ended = ended
 
     def record(self, record: Record) -> None:
-        """Take one record from any of the three."""
+        """Process one record from any of the three places."""
         from chunkwire.record.values import EndRecord, FrameRecord, RequestRecord
 
         if self.ended.is_set():
@@ -104,7 +104,7 @@ class DemoTrace:
                 self.ended.set()
 
     def rows(self, paint: Paint) -> list[str]:
-        """Return a row for each frame that has come through since the last call."""
+        """Return a row for each frame that has reached the client since the last call."""
         origin, gateway, client = (self.points[name] for name in _POINTS)
         rows = []
         while self.shown < min(len(point.frames) for point in (origin, gateway, client)):
@@ -124,7 +124,7 @@ class DemoTrace:
 
     @property
     def is_prompt(self) -> bool:
-        """Each frame was at the client before the origin wrote the next one."""
+        """Each frame reached the client before the origin wrote the next one."""
         origin, client = self.points["origin.sent"], self.points["client.received"]
         pairs = zip(client.frames, origin.frames[1:], strict=False)
         return all(client.at(had) < origin.at(wrote) for had, wrote in pairs if wrote.size)
@@ -136,7 +136,7 @@ def row_of(name: str, size: str, origin: str, gateway: str, client: str) -> str:
 
 
 async def show(options: argparse.Namespace) -> int:
-    """Start both servers, watch one stream through them, and say whether the octets are equal."""
+    """Start both servers, watch one stream through them, and print whether the octets are equal."""
     import trio
 
     from chunkwire.cli.terminal import paint_of
@@ -220,7 +220,7 @@ async def start_gateway(
 
 
 async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callable[..., Awaitable[None]]) -> Address:
-    """Start a server on its usual port, on a free one where that is taken, and say so."""
+    """Start a server on its usual port; if that is taken, on a free one, which is printed."""
     from chunkwire.net.listen import Address, ListenError, parse_address
 
     where = parse_address(usual)
@@ -233,7 +233,7 @@ async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callabl
 
 
 async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace, paint: Paint) -> ExitCode:
-    """Read the stream through the gateway, a row as each frame comes; say whether its octets are the origin's."""
+    """Read the stream through the gateway, and print a row for each frame; say whether the octets are the origin's."""
     import trio
 
     from chunkwire import client
@@ -259,7 +259,7 @@ def target_of(options: argparse.Namespace) -> str:
 
 
 def heading(options: argparse.Namespace, origin: Address, gateway: Address, paint: Paint) -> str:
-    """Return what stands above the table."""
+    """Return the lines above the table."""
     arrow = paint("quiet", "──▶")
     row1 = row_of("", "size", "origin", "gateway", "client")
     row2 = row_of("", "hex", "wrote", "passed on", "had it") + "data"
@@ -278,7 +278,7 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
 
 
 def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
-    """Return what stands below the table: one chunk as octets, the hashes, and what they mean."""
+    """Return the lines below the table: one chunk as octets, the hashes, and what they mean."""
     from chunkwire.tools.watch.view import number
     from chunkwire.wire.errors import quoted
 

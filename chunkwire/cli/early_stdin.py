@@ -1,8 +1,8 @@
-"""Standard input, read and timed while the rest of the program is still being loaded.
+"""Read standard input, with times, while the rest of the program is being loaded.
 
-The rule here: only modules that the interpreter has loaded anyway are imported. Loading the program takes 100 to 300
-ms, in which frames would gather in the pipe and look like one read. A thread reads standard input until `stop_reading`.
-Octets that were in it before are marked: nobody knows when they came.
+The rule here: only modules that the interpreter has loaded already are imported. Loading the program takes 100 to 300
+ms; frames that come meanwhile would be in the pipe together, and look like one read. So a thread reads standard input
+until `stop_reading`. Octets that were there before are marked, as their arrival times are unknown.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import time
 
 STDIN = 0
 READ_OCTETS = 65536
-MAX_OCTETS = 1 << 24  # 16 MiB read ahead; then the writer waits, as for any slow reader
+MAX_OCTETS = 1 << 24  # 16 MiB are read ahead; then the writer must wait
 
 EarlyRead = tuple[float, bytes, bool]
-"""One receive: its `time.monotonic`, the octets (`b""`: the end), and whether they were there before the first read."""
+"""A read: its `time.monotonic`, its octets (`b""` for the end), and whether they were there before the first read."""
 
 
 class EarlyReader:
@@ -35,7 +35,7 @@ class EarlyReader:
         self._thread.start()
 
     def stop(self) -> list[EarlyRead]:
-        """Stop reading, and return what was read; the descriptor is the caller's from here on."""
+        """Stop reading, and return the reads; afterwards the caller may read the descriptor."""
         os.write(self._waker, b"\0")
         self._thread.join()
         os.close(self._wake)
@@ -51,7 +51,7 @@ class EarlyReader:
             try:
                 octets = os.read(STDIN, READ_OCTETS)
             except OSError:
-                return  # the next reader meets it again, and reports it
+                return  # the next read raises it again, and reports it
             total += len(octets)
             self._reads.append((time.monotonic(), octets, False))
 
@@ -60,7 +60,7 @@ _running: list[EarlyReader] = []
 
 
 def start_reading() -> None:
-    """Start to read standard input, where it is a pipe, a socket or a terminal."""
+    """Start to read standard input if it is a pipe, a socket or a terminal."""
     try:
         mode = os.fstat(STDIN).st_mode
     except OSError:
@@ -70,7 +70,7 @@ def start_reading() -> None:
 
 
 def stop_reading() -> list[EarlyRead]:
-    """Stop, and return what was read; nothing where reading was not started, or was stopped before."""
+    """Stop reading, and return the reads; an empty list if `start_reading` did not start, or at the second call."""
     return _running.pop().stop() if _running else []
 
 
@@ -85,5 +85,5 @@ def _octets_waiting() -> int:
     try:
         fcntl.ioctl(STDIN, termios.FIONREAD, count)
     except OSError:
-        return 0  # /dev/null and its like
+        return 0  # a device such as /dev/null
     return count[0]

@@ -34,7 +34,7 @@ _LOOPBACK: Final = re.compile(r"127(?:\.\d+){3}|localhost|::1", re.ASCII)
 
 
 def host_name(text: str) -> str:
-    """Return a name by which a class reaches the lab, as a Host field has it, without a port."""
+    """Return a name by which a class reaches the lab, in the form of a Host field without port."""
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\]", text):
         raise argparse.ArgumentTypeError(f"expected a name such as lab.uni.example, without a port, got {text!r}")
     return text.lower()
@@ -115,7 +115,7 @@ async def _serve(options: argparse.Namespace) -> NoReturn:
 async def _start_page(
     nursery: trio.Nursery, lab: Lab, front: ClassFront | None, options: argparse.Namespace
 ) -> Address:
-    """Start the page; a class already knows its address, so that it takes no other port."""
+    """Start the page; for a class only on the given port, as the class knows the address."""
     from functools import partial
 
     from chunkwire.cli.demo import start_one

@@ -38,7 +38,7 @@ NC_KINDS: Final = ("openbsd", "traditional", "gnu", "macos", "ncat", "telnet", "
 USUAL_PORT: Final = "127.0.0.1:8081"
 MAX_COLUMNS: Final = 100
 SHOWN_COLUMNS: Final = 80
-"""Where the terminal does not say: text is read best in lines of so many."""
+"""The width if the terminal reports none: a good length of lines for reading."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_learner(parser: argparse.ArgumentParser) -> None:
-    """Add what lessons and puzzles share: --nc, --save, --name."""
+    """Add the flags that lessons and puzzles share: --nc, --save, --name."""
     parser.add_argument("--nc", choices=NC_KINDS, metavar="KIND", help=f"print commands for {', '.join(NC_KINDS)}")
     parser.add_argument("--save", metavar="FILE", help="add what was done to FILE, a line each, to hand in")
     parser.add_argument("--name", metavar="NAME", help="who did it, for --save (default: the login name)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the lesson, or what else was asked for."""
+    """Run the lesson; or print the list, the handout or the table."""
     from chunkwire.lab.lessons import all_lessons
     from chunkwire.wire.errors import LocalError
 
@@ -119,7 +119,7 @@ def write_handout(path: str) -> int:
 
 
 def check(paths: Sequence[str]) -> int:
-    """Print who did what; broken lines are named on standard error, and all others count."""
+    """Print the table of hand-in files; malformed lines are reported on standard error and skipped."""
     from chunkwire.lab.lessons import all_lessons
     from chunkwire.lab.lessons.handin import HONESTY, rows_of
     from chunkwire.tools.paint import PLAIN, columns
@@ -146,7 +146,7 @@ def check(paths: Sequence[str]) -> int:
 
 
 def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[HandInLine]:
-    """Return all lines; who has a name that stands in several files gets the file, too: two may be called root."""
+    """Return all lines; if a name is in several files, the file is added to it, as two people may be called root."""
     from collections import Counter
     from dataclasses import replace
 
@@ -159,7 +159,7 @@ def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[Han
 
 
 def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
-    """Return the lines of a file, and what is wrong with those that are none: one message a file."""
+    """Return the lines of a file, and one message about its malformed lines, if any."""
     from chunkwire.lab.lessons.handin import MAX_LINE, parse_line
     from chunkwire.tools.paint import PLAIN
     from chunkwire.wire.errors import LocalError
@@ -197,7 +197,7 @@ def teach(options: argparse.Namespace, number: int) -> int:
 
 
 def learner_view(options: argparse.Namespace) -> LessonView:
-    """Return how this terminal shows a lesson, and keep the servers' own logs out of it."""
+    """Return the view of lessons on this terminal, and silence the servers' logs."""
     import logging
 
     from chunkwire.cli.lesson_view import LessonView
@@ -236,7 +236,7 @@ async def _teach(
 
 @asynccontextmanager
 async def open_usual_session(session: LessonSession, listen: str | None) -> AsyncIterator[None]:
-    """Start a lesson's servers where it was asked for; else on the usual port, or on a free one where that is taken."""
+    """Start a lesson's servers at --listen; without it on the usual port, or on a free one if that is taken."""
     from chunkwire.lab.lessons.session import open_session
     from chunkwire.net.listen import Address, ListenError, open_listeners
 

@@ -1,4 +1,4 @@
-"""How a lesson is shown in a terminal: its text, its commands, what came on the wire, what is said of it."""
+"""Show a lesson in a terminal: its text, its commands, the octets of attempts, and their judgement."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LessonView:
         self._lines: dict[WatchedConnection, int] = {}
 
     def title(self, session: LessonSession) -> None:
-        """Print what stands above the first step."""
+        """Print the introduction."""
         lesson = session.lesson
         self._print(self._paint("strong", f"Lesson {lesson.number}: {lesson.title}"))
         self._paragraphs("  ", map(session.with_addresses, lesson.intro))
@@ -49,15 +49,15 @@ class LessonView:
     def _command(self, command: ShownCommand) -> None:
         if command.note:
             self._print(f"    {command.note}:")
-        # Not wrapped: a command is to be copied as it is.
+        # Not wrapped, so that commands can be copied.
         self._print(f"    {self._paint('quiet', '$')} {self._paint('sent', command.run)}")
         for line in command.lines:
             self._print(f"    {line}" if line else "    " + self._paint("quiet", "(an empty line: Enter alone)"))
 
     def watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], ended: str) -> None:
-        """Print what the learner's side has sent since the last call, and how it ended."""
+        """Print what the learner's program has sent since the last call, and how it ended."""
         if connection.request_octets.startswith(_ANSWER):
-            return  # what was answered is in the judgement
+            return  # the judgement shows the answer
         count, shown_end = self._seen.get(connection, (0, ""))
         for read in reads[count:]:
             for line in read.octets.splitlines(keepends=True):
@@ -77,7 +77,7 @@ class LessonView:
         )
 
     def judged(self, judgement: Judgement, learned: Iterable[str]) -> None:
-        """Print what is said of an attempt, and after a right one what is to be learned from it."""
+        """Print the judgement of an attempt; after a right one also what the step teaches."""
         if judgement.is_right:
             self._sentence(self._paint("good", "✓"), judgement)
             self._paragraphs("    ", learned)
@@ -102,7 +102,7 @@ class LessonView:
             self._print("\n".join(wrapped(" " * 8, self._paint.text(line), self._width)))
 
     def done(self, lesson: Lesson, next_title: str | None) -> None:
-        """Print what comes after the last step."""
+        """Print the end of the lesson."""
         self._print(f"\nLesson {lesson.number} is done.")
         if next_title is not None:
             self._print(f"next: chunkwire lesson {lesson.number + 1}    {next_title}")

@@ -1,6 +1,6 @@
-"""Where the records of a watched stream go: lines for a person, JSON, octets, a file.
+"""Print and save the records of a watched stream: as lines for people, as JSON, as octets, and to a file.
 
-The rule here: what one receive brought is printed before the next receive, and flushed at once.
+The rule here: the records of one receive are printed and flushed before the next receive.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from chunkwire.tools.watch.view import Line, ViewOptions, WatchView
 
 
 class Sink:
-    """Takes records as they are made; `flush` shows those of one receive together.
+    """Processes records as they are made; `flush` prints those of one receive together.
 
     Attributes:
-        status: of the latest response head; 0 while there is none.
-        end: how the latest message ended; None while there is one that has not.
+        status: of the latest response head; 0 if there is none.
+        end: how the latest message ended; None while it runs.
         code: the exit code of the first message that failed.
-        is_view: the messages are shown, so an error need not be printed again.
+        is_view: messages are printed for people, so an error need not be printed again.
     """
 
     def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:
@@ -67,7 +67,7 @@ class Sink:
                 self._file.close()
 
     def record(self, record: Record) -> None:
-        """Take one record; heads, and what we sent ourselves, are shown at once."""
+        """Process one record; heads and our own request are printed at once."""
         if isinstance(record, HeadRecord):
             words = record.status_line.split(" ", 2)
             self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
@@ -95,7 +95,7 @@ class Sink:
             print(to_json(record, with_data), flush=True)
 
     def flush(self) -> None:
-        """Show what one receive brought."""
+        """Print the records of one receive."""
         if self._view is not None and self._pending:
             self._print(self._view.show(self._pending))
         self._pending = []
@@ -103,19 +103,19 @@ class Sink:
             self._file.flush()
 
     def show(self, batch: Iterable[Record]) -> None:
-        """Take the records of one receive from a recording."""
+        """Process the records of one receive from a recording."""
         for record in batch:
             self.record(record)
         self.flush()
 
     def _code_of(self, end: EndRecord) -> ExitCode:
-        """Return the exit code of a message that ended: of its framing first, then of its status."""
+        """Return the exit code of a message: that of its framing, or if that is complete, that of its status."""
         verdict = FRAMING_EXITS[end.framing]
         is_error = end.way == "response" and self.status >= 400
         return ExitCode.HTTP_ERROR if verdict is ExitCode.OK and is_error else verdict
 
     def note(self, text: str) -> None:
-        """Print one line that is in no record: on standard error where records or octets are printed."""
+        """Print a line that is in no record; on standard error if records or octets are printed."""
         self.flush()
         if self._view is not None:
             self._print(self._view.note(text))
@@ -132,7 +132,7 @@ class Sink:
             self._print([Line(f"* {title}", is_message=True)])
 
     def octets(self, octets: bytes) -> None:
-        """Print octets as they came, for --raw."""
+        """Print octets unchanged, for --raw."""
         if self._options.raw:
             sys.stdout.buffer.write(octets)
             sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""The first step of the command line: what must happen before anything slow is loaded.
+"""The entry point of the command line: what must happen before anything slow is loaded.
 
 The rule here: nothing is imported that the interpreter has not loaded by now, but `early_stdin`.
 """

@@ -65,7 +65,7 @@ def _note(text: str) -> None:
 
 
 def _show(line: TalkLine, paint: Paint, width: int | None) -> None:
-    """Print one line of octets; one that is wider than the terminal goes on beneath."""
+    """Print one line of octets, wrapped at the width of the terminal."""
     stamp = f"{line.t * 1000:9.1f}" if line.is_first else " " * 9
     role, mark = ("sent", ">") if line.is_ours else ("received", "<")
     room = max(16, width - 12) if width else len(line.text) or 1

@@ -32,7 +32,7 @@ def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Return the columns of a terminal; None for a pipe or a file, where lines may be as long as they like."""
+    """Return the columns of a terminal; None for a pipe or a file, where lines may have any length."""
     if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]):
         return int(os.environ["COLUMNS"])
     return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None

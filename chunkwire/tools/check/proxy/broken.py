@@ -1,5 +1,5 @@
-"""Rows about bodies that are not whole: broken in a response, no client may be given them as whole; in a request, no
-upstream may.
+"""Rows about incomplete and malformed bodies, which a proxy must not relay as complete: neither those of responses to a
+client, nor those of requests to the upstream.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from chunkwire.tools.check.proxy.trial import (
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
 
-# Where the text leaves room. §8 calls a chunked body incomplete until the zero-sized chunk has been received, and here
-# it has been. And a recipient MAY recover a usable element from an invalid construct (RFC 9110 §2.4): a size that a
-# lenient parser can read, data up to the next line end.
+# Rows below `must`, as the RFCs allow more. §8 calls a chunked body incomplete until the zero-sized chunk has been
+# received, and in two of these it has been. A recipient MAY recover a usable element from an invalid construct (RFC
+# 9110 §2.4): a size that a lenient parser accepts, or data up to the next line end.
 _LEVELS: Final = {
     "cut-in-last-chunk": Level.SEEN,
     "cut-in-trailers": Level.SEEN,
@@ -38,9 +38,9 @@ _LEVELS: Final = {
     "missing-crlf": Level.SHOULD,
     "long-data": Level.SHOULD,
 }
-_INVALID_FRAMING: Final = "9112 §6.3"  # the response MUST be discarded, whatever of its body can be read
-_MORE_ATTEMPTS: Final = 4  # what a proxy makes of a fault may depend on which of its reads meets it
-_BARRIER_SHARE: Final = 3  # of the patience: a proxy that holds what came before a fault gets the fault all the same
+_INVALID_FRAMING: Final = "9112 §6.3"  # the response MUST be discarded, even if its body can be read
+_MORE_ATTEMPTS: Final = 4  # the result may depend on how the proxy's reads split the response
+_BARRIER_SHARE: Final = 3  # patience is divided by this: after that time the fault is sent also to a proxy that buffers
 
 
 def _response_check(scenario: Scenario) -> Check:
@@ -68,7 +68,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
             await arrival.send(write.octets)
         if not scenario.breaks_head:
             with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
-                await got_head.wait()  # so that the fault comes in the middle of a response
+                await got_head.wait()  # so that the fault comes after the proxy has begun to relay
         await _end(arrival, scenario.ending)
 
     client = await trial.connect()
@@ -109,7 +109,7 @@ async def _end(arrival: Arrival, ending: Ending) -> None:
         await trio.sleep_forever()
 
 
-# Faults of requests in chunks: what follows one whole chunk. After broken framing the client neither ends nor goes on.
+# Faults of chunked requests, sent after one whole chunk. After malformed framing the client stays silent.
 _CHUNK: Final = b"6\r\nhello \r\n"
 _CUTS: Final = ("cut", "cut-in-size", "no-terminator", "cut-in-last-chunk", "reset")
 _MALFORMED: Final = ("bad-size", "negative-size", "no-size", "missing-crlf", "long-data", "wrapped-size")
@@ -123,7 +123,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
         await client.send(head + b"\r\n\r\n")
         await client.offer(octets)
         with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
-            await expected.wait_arrival()  # so that the fault comes in the middle of a request
+            await expected.wait_arrival()  # so that the fault comes after the proxy has begun to relay
         is_gone = ending is Ending.RESET or (ending is Ending.CLOSE and trial.setting.tls is not None)
         if ending is Ending.RESET:
             client.reset()
@@ -146,7 +146,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
 
 
 async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
-    """Return the content that reached the upstream as a whole request; None where none did."""
+    """Return the content of a complete request that reached the upstream; None if none did."""
     for arrival in trial.arrivals:
         with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
             await arrival.ended.wait()

@@ -23,15 +23,15 @@ from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, Ruling
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
-_GAP_SECONDS: Final = 0.05  # between frames that are written until the proxy takes no more of them
-_BLOCKED_SECONDS: Final = 1.0  # a write that takes longer is not taken: the proxy has stopped reading
+_GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
+_BLOCKED_SECONDS: Final = 1.0  # after so long a write counts as blocked: the proxy has stopped reading
 _BULK: Final = bytes(range(256)) * 256
-MAX_BULK_OCTETS: Final = 32 << 20  # beyond what two kernels' socket buffers hold on loopback (some 13 MB)
+MAX_BULK_OCTETS: Final = 32 << 20  # more than the socket buffers of two connections hold on loopback (about 13 MB)
 _EVENT: Final = b"data: still here\n\n"
 
 
 def _start(trial: ProxyTrial, *lines: bytes) -> bytes:
-    """Return a head for a stream without an end: in chunks, or to an HTTP/1.0 proxy until the close."""
+    """Return the head of an endless stream: chunked, or delimited by close for a proxy that sends HTTP/1.0."""
     framing = b"Transfer-Encoding: chunked" if trial.facts.version != b"1.0" else b"Connection: close"
     return b"\r\n".join([b"HTTP/1.1 200 OK", *lines, framing, b"", b""])
 
@@ -49,7 +49,7 @@ async def _end(trial: ProxyTrial, arrival: Arrival) -> None:
 
 
 async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
-    """Leave in the middle of an event stream; the upstream's connection has to end."""
+    """Leave in the middle of an event stream; the proxy must end the upstream's connection."""
     noticed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:
@@ -91,7 +91,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
 
 @proxy_row("9112/9.6/1", Level.SEEN, "a client's half-close lets the response go on")
 async def _half_close(trial: ProxyTrial) -> Ruling:
-    """Half-close after the request, and wait for a response that is written only then."""
+    """Half-close after the request, and wait for a response whose second part is written after that."""
     if trial.setting.tls is not None:
         return inapplicable("TLS has no half-close")
     closed = trio.Event()
@@ -99,7 +99,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
     async def respond(arrival: Arrival) -> None:
         await arrival.send(_start(trial, b"Content-Type: text/event-stream") + _frame(trial, _EVENT))
         await closed.wait()
-        # Time for the proxy to act on the FIN, before there is anything else to act on.
+        # Time for the proxy to process the FIN before it gets more octets.
         await trio.sleep(_GAP_SECONDS)
         await arrival.send(_frame(trial, _EVENT))
         await _end(trial, arrival)
@@ -119,7 +119,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.5/3", Level.SEEN, "a client that does not read stops the upstream")
 async def _slow_reader(trial: ProxyTrial) -> Ruling:
-    """Write without end to a client that reads nothing, count what the proxy takes, and then read all of it."""
+    """Write to a client that reads nothing until the proxy stops reading; then read everything."""
     taken, stopped, resumed = [0], trio.Event(), trio.Event()
 
     async def respond(arrival: Arrival) -> None:
@@ -161,7 +161,7 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
 ROWS: Final[tuple[ProxyRow, ...]] = (
     proxy_row("9112/9.5/1", Level.SHOULD, "a client's reset reaches the upstream")(
         lambda trial: _leave(trial, with_reset=True)),
-    # A closed socket answers the next octets with RST.
+    # After `close`, the client's kernel answers further octets with RST.
     proxy_row("9112/9.5/2", Level.SHOULD, "a client's close reaches the upstream")(
         lambda trial: _leave(trial, with_reset=False)),
     _half_close,

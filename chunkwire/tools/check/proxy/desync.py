@@ -1,9 +1,10 @@
-"""Rows about request smuggling: what is content to one side must not become a message to the other.
+"""Rows about request smuggling: octets that are content for one side must not become a request for the other.
 
-A row fails only where one message of the client became two at the upstream, or octets of a body were answered. Where
-RFC 9112 allows no reading that makes the inner request a message, its arrival at the upstream is the failure. Where one
-reading makes it the next request (after Transfer-Encoding beside Content-Length), the proxy may forward it, and only
-ought to have closed: the failure is then an inner request that came with the outer one, before that was answered.
+Each request has an inner request in its body. A row fails only if one message of the client became two at the upstream,
+or if octets of a body were answered. If RFC 9112 allows no interpretation in which the inner request is a message, its
+arrival at the upstream is the failure. If one interpretation makes it the next request (Transfer-Encoding beside
+Content-Length), the proxy may forward it, although it ought to close: the row then fails only if the inner request
+arrived together with the outer one, before the outer one was answered.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _CL: Final = b"Content-Length: %d"
 _TE: Final = b"Transfer-Encoding: chunked"
-_TOGETHER_SECONDS: Final = 0.2  # for octets of the outer request's own sending that come after its end
-_SETTLE_SECONDS: Final = 1.0  # for the next response where the connection stays open and a follower has been sent
+_TOGETHER_SECONDS: Final = 0.2  # to receive octets that the proxy sent directly after the outer request
+_SETTLE_SECONDS: Final = 1.0  # for the next response, if the connection stays open and a further request was sent
 
 
 @dataclass(frozen=True, slots=True)
 class FramingAttack:
-    """A request whose framing has two readings.
+    """A request whose framing can be interpreted in two ways.
 
     Attributes:
-        lines: the field lines that frame the body; `%d` is where its length stands.
-        is_by_chunks: try a body whose chunk-data is the inner request, with a length that ends before it.
-        is_by_length: try a body that is over at once by chunks, with a length that holds the inner request.
+        lines: the field lines that frame the body; `%d` is replaced by its length.
+        is_by_chunks: try a body with the inner request as chunk-data, and a length that ends before it.
+        is_by_length: try a body that ends at once if read as chunks, and a length that includes the inner request.
         has_chunks: the Transfer-Encoding can be read as chunked; by length, the inner request then follows a message.
     """
 
@@ -135,14 +136,14 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
 
 
 async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
-    """Say whether octets of a body became a request, once the proxy has answered all that it answers here."""
+    """Judge whether octets of a body became a request, after the proxy has sent all its answers."""
     try:
         said = (await client.answer(method)).summary
     except PatienceOver as over:
         said = str(over)
     if not client.is_over and await client.offer(trial.request(trial.expect(saying(b"follower")))):
         with trio.move_on_after(_SETTLE_SECONDS):
-            with suppress(PatienceOver):  # nothing more is answered
+            with suppress(PatienceOver):  # no further answer comes
                 while not inner.arrivals and (await client.answer()).head is not None:
                     pass
     if inner.arrivals:
@@ -151,7 +152,7 @@ async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, me
 
 
 def _inner_after(row_id: str, title: str, line: bytes, before: bytes) -> ProxyRow:
-    """Make the row of a request whose body breaks off; what follows it there is a request."""
+    """Make a row about a request with a malformed body, after which the inner request follows."""
 
     @proxy_row(row_id, Level.MUST, title)
     async def check(trial: ProxyTrial) -> Ruling:
@@ -164,10 +165,10 @@ def _inner_after(row_id: str, title: str, line: bytes, before: bytes) -> ProxyRo
 
 
 def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") -> ProxyRow:
-    """Make the row of a request that is answered by its head; its content is a request, and is sent after that.
+    """Make a row about a request that is answered before its content, the inner request, is sent.
 
     Args:
-        begun: content that goes with the head.
+        begun: content that is sent with the head.
     """
 
     async def respond(arrival: Arrival) -> None:
@@ -181,7 +182,7 @@ def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") 
         length = _CL % (len(begun) + len(within))
         await client.send(trial.request(outer, length, *lines, method=b"POST", body=begun))
         early = ""
-        with suppress(PatienceOver):  # held until the content is whole, as a proxy may
+        with suppress(PatienceOver):  # a proxy may hold the request until its content is complete
             _, head = await client.final_head()
             if head is not None:
                 early = f"{head.status} came early; "

@@ -1,4 +1,4 @@
-"""Rows about where a response ends: for clients of HTTP/1.0, which know no chunks, and where there is no content."""
+"""Rows about the end of responses: to HTTP/1.0 clients, which know no chunks, and of responses without content."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _REFUSES_1_0: Final = (426, 505)
 
 
 async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> ProxyAnswer:
-    """Return the answer to a GET in HTTP/1.0, where the proxy asks the upstream in HTTP/1.1 for it.
+    """Return the answer to a GET in HTTP/1.0, for which the proxy sends HTTP/1.1 to the upstream.
 
-    To a request of HTTP/1.0 the upstream itself may send neither chunks nor 1xx.
+    If the proxy sends HTTP/1.0, the upstream itself may send neither chunks nor 1xx.
 
     Raises:
-        Decided: the proxy asks in HTTP/1.0, or refuses to; the row does not apply.
+        Decided: the proxy sends HTTP/1.0, or refuses the request; the row does not apply.
     """
 
     async def respond(arrival: Arrival) -> None:
@@ -89,7 +89,7 @@ async def _closes_1_0(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/8/1.0-reset", Level.SEEN, "to an HTTP/1.0 client a cut response ends with a reset", needs_1_1=True)
 async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
-    """Cut a response in chunks, whose content the client has until the close."""
+    """Cut a chunked response, whose body the proxy delimits by close for the client."""
     answer = await _ask_1_0(trial, CHUNKED_HEAD + encode_chunk(b"hello"), is_cut=True)
     is_taken = answer.is_success and answer.is_whole
     return failed("it looked whole to the client") if is_taken else passed(answer.summary)
@@ -105,10 +105,11 @@ def _bodiless(
     clause: str = "",
     needs_1_1: bool = False,
 ) -> ProxyRow:
-    """Make the row of a response without content: the next response of its connection has to be the follower's.
+    """Make a row about a response without content: the next response on its connection must be that of a second
+    request.
 
     Args:
-        after: octets of the upstream behind this response, which are for nobody.
+        after: octets that the upstream sends after this response, which must reach no client.
     """
 
     @proxy_row(row_id, Level.MUST, title, clause=clause, needs_1_1=needs_1_1)

@@ -1,4 +1,4 @@
-"""Rows about single messages: chunks, extensions and trailers, 1xx and Expect."""
+"""Rows about single messages: chunks, extensions, trailers, 1xx and Expect."""
 
 from __future__ import annotations
 
