@@ -104,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
 
     if (options.exec or options.control) and options.workers > 1:
         raise LocalError("--exec and --control go with one process, not with --workers")
+    if options.speed != 1.0 and not options.replay and flags.environment_of("serve", "speed") is None:
+        raise LocalError("--speed without --replay: only a recording has a speed")
     companions = Companions(options.control, options.exec) if options.exec or options.control else None
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)

@@ -90,7 +90,7 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
     Raises:
         LocalError: the recording has no response or only a part of a frame, or the speed is not above 0.
     """
-    if speed <= 0:
+    if not speed > 0:  # nan, too
         raise LocalError(f"expected a speed above 0, got {speed:g}")
     streams: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}

@@ -96,6 +96,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
         (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
+        (["serve", "--speed", "2"], "--speed without --replay", ""),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(

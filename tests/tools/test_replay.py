@@ -62,7 +62,12 @@ CUT = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([
 
 @pytest.mark.parametrize(
     "records, speed, why",
-    [(CUT, 1.0, "keeps no more"), (seen([(1.0, LAST)]), 0.0, "above 0"), (CUT, -1.0, "above 0"), ([], 1.0, "got none")],
+    [
+        (CUT, 1.0, "keeps no more"),
+        (seen([(1.0, LAST)]), 0.0, "above 0"),
+        (CUT, float("nan"), "above 0"),
+        ([], 1.0, "got none"),
+    ],
 )
 def test_what_cannot_be_replayed_is_refused(records: list[Record], speed: float, why: str) -> None:
     with pytest.raises(LocalError, match=why):
