@@ -31,7 +31,7 @@ examples:
 
 DEFAULT_PAGE: Final = "127.0.0.1:8000"
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
-_LAST_WORDS_SECONDS: Final = 5.0  # for the servers to record the end after the client has received it
+_END_SECONDS: Final = 5.0  # for the servers to record the end after the client has received it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -243,7 +243,7 @@ async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace,
         async for _ in stream.reads(whole_frames=False):
             for row in trace.rows(paint):
                 print(row, flush=True)
-    with trio.move_on_after(_LAST_WORDS_SECONDS):
+    with trio.move_on_after(_END_SECONDS):
         await trace.ended.wait()
     for row in trace.rows(paint):
         print(row)

@@ -42,7 +42,7 @@ _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class RequestPlan:
     """A request to make, and its timeouts in seconds.
 
     Attributes:
@@ -98,7 +98,7 @@ class ClientExchange:
     body: BodyReader
     _framing: Framing
 
-    def __init__(self, connection: ClientConnection, order: Order, number: int) -> None:
+    def __init__(self, connection: ClientConnection, order: RequestPlan, number: int) -> None:
         self.connection = connection
         self.order = order
         self.informational: tuple[Response, ...] = ()
@@ -201,7 +201,7 @@ class ClientExchange:
 
 
 async def begin_exchange(
-    order: Order, nursery: trio.Nursery | None, number: int, *, kept: ClientConnection | None = None
+    order: RequestPlan, nursery: trio.Nursery | None, number: int, *, kept: ClientConnection | None = None
 ) -> ClientExchange:
     """Connect, send, and receive the head.
 

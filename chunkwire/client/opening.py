@@ -19,7 +19,7 @@ from typing import Final
 import trio
 
 from chunkwire.client.errors import Deadline
-from chunkwire.client.exchange import ClientExchange, Order, begin_exchange
+from chunkwire.client.exchange import ClientExchange, RequestPlan, begin_exchange
 from chunkwire.client.pool import Pool
 from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
 from chunkwire.client.retry import NO_RETRY, Retry
@@ -88,7 +88,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     _check_loop()
     where = parse_url(url) if isinstance(url, str) else url
     sent, lines = take_body(body, json, fields)
-    order = Order(
+    order = RequestPlan(
         url=where,
         request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None),
         body=sent,
@@ -107,13 +107,13 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         yield stream
 
 
-async def _begin_stream(order: Order, nursery: trio.Nursery | None, retry: Retry) -> Stream:
+async def _begin_stream(order: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> Stream:
     opener = Opener(order, nursery, retry)
     return Stream(await opener.open(), opener.reopen)
 
 
 @asynccontextmanager
-async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
+async def _opened(order: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
     """Yield the stream of an order that `is_short`, which needs no task to send its body."""
     stream = await _begin_stream(order, None, retry)
     try:
@@ -123,7 +123,7 @@ async def _opened(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 
 
 @asynccontextmanager
-async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
+async def _opened_beside(order: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
     """Yield the stream of an order whose body is sent by a task."""
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
@@ -144,7 +144,7 @@ async def _opened_beside(order: Order, retry: Retry) -> AsyncIterator[Stream]:
 class Opener:
     """Opens the exchanges of one stream: the first one, and those that resume it."""
 
-    def __init__(self, order: Order, nursery: trio.Nursery | None, retry: Retry) -> None:
+    def __init__(self, order: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> None:
         self._order = order
         self._nursery = nursery
         self._retry = retry
@@ -177,7 +177,7 @@ class Opener:
             raise error
         return exchange
 
-    async def _open(self, order: Order, policy: Retry) -> ClientExchange:
+    async def _open(self, order: RequestPlan, policy: Retry) -> ClientExchange:
         for attempt in range(1, policy.attempts + 1):
             is_last = attempt == policy.attempts
             try:
@@ -195,11 +195,11 @@ class Opener:
             await self._sleep(policy.wait(attempt, at_least=asked, chance=_CHANCE), None)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _begin(self, order: Order, kept: ClientConnection | None = None) -> ClientExchange:
+    async def _begin(self, order: RequestPlan, kept: ClientConnection | None = None) -> ClientExchange:
         self._number += 1
         return await begin_exchange(order, self._nursery, self._number, kept=kept)
 
-    async def _begin_kept(self, order: Order, policy: Retry) -> ClientExchange | None:
+    async def _begin_kept(self, order: RequestPlan, policy: Retry) -> ClientExchange | None:
         """Return an exchange on a kept connection; None if there is none, or if another one may be tried."""
         if (kept := order.take_kept()) is None:
             return None

@@ -11,7 +11,7 @@ T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
 
 
-class Steps(Protocol[Item]):
+class CancelSafeIterator(Protocol[Item]):
     """An iterator whose `__anext__` can be cancelled without losing an item, as all views of a stream."""
 
     async def __anext__(self) -> Item:
@@ -21,7 +21,7 @@ class Steps(Protocol[Item]):
 class Throttled(Generic[T]):
     """See `throttled`."""
 
-    def __init__(self, view: Steps[T], every: float) -> None:
+    def __init__(self, view: CancelSafeIterator[T], every: float) -> None:
         self._view = view
         self._every = every
         self._not_before = -float("inf")
@@ -45,7 +45,7 @@ class Throttled(Generic[T]):
         return batch
 
 
-def throttled(view: Steps[T], *, every: float) -> Throttled[T]:
+def throttled(view: CancelSafeIterator[T], *, every: float) -> Throttled[T]:
     """Iterate over a view's items in lists, at most one list in `every` seconds; the first item comes at once.
 
     No item is lost. An error of the view is raised after the list of the items before it. Between two lists nothing is

@@ -45,7 +45,7 @@ MAX_HELD_OCTETS: Final = 1 << 20
 """Octets of one chunk that are held until it is complete; a larger one is sent in frames of about this size."""
 
 
-class BarrierDesk:
+class BarrierEndpoint:
     """Answers the requests about barriers."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ from chunkwire.forward.failure import (
 )
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import (
-    Gate,
+    HeadAdditions,
     check_switch,
     downstream_response,
     informational_fields,
@@ -75,7 +75,7 @@ class Exchange:
         framing: Framing,
         *,
         settings: GatewaySettings,
-        gate: Gate,
+        additions: HeadAdditions,
         mover: Mover,
         drain: Drain,
         on_half_close: Callable[[], None],
@@ -86,7 +86,7 @@ class Exchange:
         self._request = request
         self._framing = framing
         self._settings = settings
-        self._gate = gate
+        self._additions = additions
         self._mover = mover
         self._drain = drain
         self._tap = tap
@@ -230,9 +230,8 @@ class Exchange:
     async def _obtain(self, upstreams: Upstreams) -> tuple[ClientConnection, Response]:
         """Return a connection and the final response head received on it.
 
-        If an upstream cannot be reached, it got nothing of the request, which goes to the next one. If a kept
-        connection ends before the first octet of a response, it is replaced once, provided that the request may be
-        repeated.
+        If an upstream cannot be reached, the request goes to the next one. If a kept connection ends before the first
+        octet of a response, it is replaced once, provided that the request may be repeated.
 
         Raises:
             ChunkwireError: the error of the last upstream.
@@ -259,7 +258,7 @@ class Exchange:
     async def _ask(self, upstream: Upstream, connection: ClientConnection) -> Response:
         """Send the request head, start its body, and return the final response head."""
         client = self._client if self._settings.forwarded else None
-        head = upstream_request(self._request, self._framing, upstream.url, self._gate, forwarded_for=client)
+        head = upstream_request(self._request, self._framing, upstream.url, self._additions, forwarded_for=client)
         if self._tap is not None:
             self._tap.request(head)
         await connection.send_request(head)
@@ -311,7 +310,9 @@ class Exchange:
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         closes = self._drain.is_started or not await self._upload_is_over()
-        answer = downstream_response(response, self._request, self._framing, self._gate, date=date_now(), close=closes)
+        answer = downstream_response(
+            response, self._request, self._framing, self._additions, date=date_now(), close=closes
+        )
         octets = self._client.head_octets(answer.head, self._request.method)
         self._closes_body, self._response_began = answer.closes_body, True
         shape, observe = self._shape(answer.framing), None

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import trio
 
 from chunkwire.forward.access import OnEnd, log_text
-from chunkwire.forward.barrier import BarrierDesk, BarrierMover, barrier_of, refused
+from chunkwire.forward.barrier import BarrierEndpoint, BarrierMover, barrier_of, refused
 from chunkwire.forward.exchange import Exchange, answer_failure
 from chunkwire.forward.failure import Failure, Outcome, client_failure
 from chunkwire.forward.report import Report
-from chunkwire.forward.rewrite import Gate, admitted_framing
+from chunkwire.forward.rewrite import HeadAdditions, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.stamping import StampingMover
 from chunkwire.forward.tap import Tap
@@ -73,7 +73,7 @@ class Gateway:
         self.drain = drain or Drain()
         self._settings = settings
         marks, chunked_marks = settings.marks(is_chunked=False), settings.marks(is_chunked=True)
-        self._gate = Gate(settings.name, settings.preserve_host, marks, chunked_marks)
+        self._additions = HeadAdditions(settings.name, settings.preserve_host, marks, chunked_marks)
         self._mover: Mover = mover or default_mover(settings.poll)
         self._record_for = record_for or (lambda _: record_to)
         self._on_end = on_end
@@ -82,7 +82,7 @@ class Gateway:
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_logged_fin = False
-        self._desk = BarrierDesk() if settings.has_barriers else None
+        self._barriers = BarrierEndpoint() if settings.has_barriers else None
 
     async def run(self) -> None:
         """Run the mover and the sweep of idle upstream connections, until cancelled.
@@ -126,23 +126,23 @@ class Gateway:
         if received is None:
             return False
         request, framing = received
-        if self._desk is not None:
-            return await self._serve_barrier(client, request, framing, self._desk)
+        if self._barriers is not None:
+            return await self._serve_barrier(client, request, framing, self._barriers)
         if self._settings.max_streams_per_client:
             return await self._run_limited(client, request, framing, self._settings.max_streams_per_client)
         return await self._run_exchange(client, request, framing)
 
     async def _serve_barrier(
-        self, client: ServerConnection, request: Request, framing: Framing, desk: BarrierDesk
+        self, client: ServerConnection, request: Request, framing: Framing, endpoint: BarrierEndpoint
     ) -> bool:
         """Answer a request about barriers; run an exchange for any other, with the barrier that it names, if any."""
-        answer = await desk.answer(request)
+        answer = await endpoint.answer(request)
         name, request = barrier_of(request)
         if answer is None and not name:
             return await self._run_exchange(client, request, framing)
         if answer is None:
             try:
-                with desk.barriers.opened(name) as barrier:
+                with endpoint.barriers.opened(name) as barrier:
                     return await self._run_exchange(client, request, framing, BarrierMover(self._mover, barrier))
             except Refusal as error:
                 answer = refused(error)
@@ -219,7 +219,7 @@ class Gateway:
             request,
             framing,
             settings=settings,
-            gate=self._gate,
+            additions=self._additions,
             mover=mover,
             drain=self.drain,
             on_half_close=self._note_half_close,

@@ -39,7 +39,7 @@ _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
 _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
 
-class Gate(NamedTuple):
+class HeadAdditions(NamedTuple):
     """What the gateway adds to heads.
 
     Attributes:
@@ -166,7 +166,12 @@ def check_switch(request: Request, response: Response) -> None:
 
 
 def upstream_request(
-    request: Request, framing: Framing, url: Url, gate: Gate, *, forwarded_for: ServerConnection | None = None
+    request: Request,
+    framing: Framing,
+    url: Url,
+    additions: HeadAdditions,
+    *,
+    forwarded_for: ServerConnection | None = None,
 ) -> Request:
     """Return the request to send upstream.
 
@@ -179,8 +184,8 @@ def upstream_request(
     kept = _end_to_end(request, {b"host", b"expect"} if request.version == b"1.0" else {b"host"})
     if hops := _max_forwards(request):
         kept = [(name, b"%d" % (hops - 1) if name.lower() == b"max-forwards" else value) for name, value in kept]
-    fields = [(b"Host", host if gate.preserve_host and host else url.authority), *kept]
-    fields.append((b"Via", b"%b %b" % (request.version, gate.name.encode("ascii"))))
+    fields = [(b"Host", host if additions.preserve_host and host else url.authority), *kept]
+    fields.append((b"Via", b"%b %b" % (request.version, additions.name.encode("ascii"))))
     if forwarded_for is not None:
         fields += _forwarded(forwarded_for, host)
     options: list[bytes] = []
@@ -214,7 +219,7 @@ def _forwarded(connection: ServerConnection, host: bytes) -> list[Field]:
 
 
 def downstream_response(
-    response: Response, request: Request, framing: Framing, gate: Gate, *, date: bytes, close: bool
+    response: Response, request: Request, framing: Framing, additions: HeadAdditions, *, date: bytes, close: bool
 ) -> DownstreamHead:
     """Return a final response as it is sent to the client.
 
@@ -240,9 +245,9 @@ def downstream_response(
     fields = _end_to_end(response, dropped)
     if not response.lines(b"date"):
         fields.append((b"Date", date))
-    fields.append((b"Via", b"%b %b" % (response.version, gate.name.encode("ascii"))))
+    fields.append((b"Via", b"%b %b" % (response.version, additions.name.encode("ascii"))))
     goes_in_chunks = is_chunked and not is_dechunked
-    fields += gate.chunked_marks if goes_in_chunks else gate.marks
+    fields += additions.chunked_marks if goes_in_chunks else additions.marks
     if close:
         fields.append((b"Connection", b"close"))
     if goes_in_chunks:

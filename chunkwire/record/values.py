@@ -78,22 +78,22 @@ class HeadRecord(NamedTuple):
 
 
 class FrameRecord(NamedTuple):
-    """A chunk, or with size 0 the last-chunk, at the moment its last octet was in.
+    """A chunk, or the last-chunk (size 0), at the time of its last octet.
 
     Attributes:
         n: number of the frame in its body, from 1.
-        gap: s since the frame before at this point; None for the first.
+        gap: s since the previous frame at this point; None for the first one.
         read: number of the receive that brought its last octet, from 1; 0 for octets that were there before the
-            observer began, at no known time.
+            observer began, whose time is unknown.
         offset: of its first octet in the body on the wire.
         line: its size line as written, without CRLF, Latin-1; b"12;t=4" is "12;t=4".
         size: its chunk-size.
-        data: its chunk-data; None where the recording leaves data out.
-        cut: data holds the first octets only, because the observer keeps no more.
-        partial: the body ended, or broke, in the middle of this chunk.
-        kernel: when the kernel had the packet with its last octet, s since the request; None where that is not known.
+        data: its chunk-data; None if the recording omits data.
+        cut: data has only the first octets, as the observer keeps no more.
+        partial: the body ended or became malformed inside this chunk.
+        kernel: when the kernel received the packet with its last octet, in s since the request; None if unknown.
 
-    The others are as in `RequestRecord`.
+    The other members are as in `RequestRecord`.
     """
 
     stream: int

@@ -106,7 +106,7 @@ class HandWriter(Protocol):
         """
 
 
-class Hand:
+class HandwrittenResponse:
     """One response written by the test.
 
     Attributes:
@@ -172,7 +172,7 @@ class Hand:
         return int(struct.unpack("i", fcntl.ioctl(fileno, _SIOCOUTQ, bytes(4)))[0])
 
 
-async def write_by_hand(hand: Hand, response: Responder, kind: str, asked: AskedModel | None) -> None:
+async def write_by_hand(hand: HandwrittenResponse, response: Responder, kind: str, asked: AskedModel | None) -> None:
     """Answer a request with the test's actions; send the head at once.
 
     Cancellation: cuts the response.

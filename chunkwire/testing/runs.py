@@ -16,7 +16,7 @@ from typing import Any, Final
 import trio
 
 from chunkwire.testing.answers import check_content
-from chunkwire.testing.hands import ENDS, Act, Hand, read_action
+from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
 
@@ -102,7 +102,7 @@ class ServedRun:
         self.id = f"run-{secrets.token_hex(8)}"
         self.kind = kind
         self.steps = steps
-        self.hands = {number: Hand() for number, step in enumerate(steps) if isinstance(step, ByHand)}
+        self.hands = {number: HandwrittenResponse() for number, step in enumerate(steps) if isinstance(step, ByHand)}
         self.requests: list[RunRequest] = []
         self._taken = 0
         self._repeats = repeats
@@ -167,7 +167,7 @@ class ServedRun:
         for hand in self.hands.values():
             hand.stop()
 
-    def _hand(self, what: str) -> Hand:
+    def _hand(self, what: str) -> HandwrittenResponse:
         if not self.hands:
             raise LocalError(f"{what}: expected a response written by hand in this run, it has none")
         for hand in self.hands.values():
@@ -177,7 +177,7 @@ class ServedRun:
             return hand
         raise LocalError(f"{what}: every response by hand of this run has its end already")
 
-    def _late(self, what: str, hand: Hand, timeout: float) -> str:
+    def _late(self, what: str, hand: HandwrittenResponse, timeout: float) -> str:
         if not hand.asked.is_set():
             return f"{what}: no request came within {timeout:g} s"
         if what == "wait_client_gone":

@@ -12,7 +12,7 @@ from chunkwire.origin.scenarios import Ending
 from chunkwire.origin.websocket import WebSocket, open_websocket
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
-from chunkwire.testing.hands import Act, Action, Hand
+from chunkwire.testing.hands import Act, Action, HandwrittenResponse
 from chunkwire.testing.runs import RunRequest
 from chunkwire.testing.steps import ContentStep, Step
 
@@ -21,7 +21,7 @@ _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame 
 
 
 async def answer_websocket(
-    hand: Hand | None, step: Step, request: IncomingRequest, response: Responder, received: RunRequest
+    hand: HandwrittenResponse | None, step: Step, request: IncomingRequest, response: Responder, received: RunRequest
 ) -> None:
     """Answer the handshake, send messages, and close; a fault ends the connection without a Close frame.
 
@@ -51,7 +51,7 @@ def _actions(step: ContentStep) -> list[Action]:
     return [*(Action(Act.SEND_EVENT, each) for each in messages[:after]), Action(end)]
 
 
-async def _receive(socket: WebSocket, received: RunRequest, hand: Hand | None) -> None:
+async def _receive(socket: WebSocket, received: RunRequest, hand: HandwrittenResponse | None) -> None:
     """Keep each whole message until either side closes."""
     pieces: list[str | bytes] = []
     try:

@@ -62,7 +62,7 @@ _HELLO: Final = b"hello from the upstream"
 _PLAIN_1_0: Final = "the proxy asks the upstream in HTTP/1.0, which has neither chunks nor 1xx"
 
 
-class NotPointedHere(DialError):
+class UpstreamNotReached(DialError):
     """The proxy can be reached, but no request from it reached our address."""
 
     def __init__(self, message: str) -> None:
@@ -79,7 +79,7 @@ class ProxyCheck:
     def __init__(self, setting: ProxySetting, facts: LearnedFacts) -> None:
         self.facts = facts
         self._setting = setting
-        self._turns = _Turns()
+        self._slots = _RowSlots()
 
     def tests(self, rows: Sequence[ProxyRow] = PROXY_ROWS) -> list[RowTest]:
         """Return the tests of these rows."""
@@ -106,7 +106,7 @@ class ProxyCheck:
         if row.needs_1_1 and self.facts.version == b"1.0":
             return inapplicable(_PLAIN_1_0)
         trial = ProxyTrial(self._setting, self.facts, row.row.id.replace("/", "-"))
-        async with self._turns.turn(alone=row.runs_alone):
+        async with self._slots.slot(alone=row.runs_alone):
             try:
                 ruling = await row.check(trial)
             except Decided as decided:
@@ -118,7 +118,7 @@ class ProxyCheck:
         return replace(ruling, octets=trial.shown())
 
 
-class _Turns:
+class _RowSlots:
     """Lets rows run at the same time, except for those that must run alone."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class _Turns:
         self._is_one_alone = False
 
     @asynccontextmanager
-    async def turn(self, *, alone: bool) -> AsyncGenerator[None, None]:
+    async def slot(self, *, alone: bool) -> AsyncGenerator[None, None]:
         async with self._condition:
             while self._is_one_alone or (alone and self._running):
                 await self._condition.wait()
@@ -163,7 +163,7 @@ async def open_proxy_check(
         LocalError: the URL is that of our own address.
         ListenError: the address cannot be bound.
         DialError: the proxy cannot be reached.
-        NotPointedHere: no request came.
+        UpstreamNotReached: no request came.
     """
     raise_file_limit()
     listeners = await open_listeners(upstream)
@@ -197,7 +197,7 @@ async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFact
         arrived = list(expected.arrivals)
         trial.close()
     if not arrived:
-        raise NotPointedHere(_not_here(setting.url, bound, answer))
+        raise UpstreamNotReached(_not_here(setting.url, bound, answer))
     if arrived[0].end.connection.peer == own_name:
         raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
     return _facts(arrived[0], answer)
@@ -214,7 +214,7 @@ def _name_of(stream: trio.abc.Stream) -> str:
 def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
     if answer is None or answer.head is None or answer.content != _HELLO:
         got = answer.summary if answer is not None else "the client got no response"
-        raise NotPointedHere(f"a plain GET reached the upstream and was answered 200, but {got}")
+        raise UpstreamNotReached(f"a plain GET reached the upstream and was answered 200, but {got}")
     return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
 
 
