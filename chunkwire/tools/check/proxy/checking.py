@@ -183,7 +183,7 @@ async def open_proxy_check(
 
 
 async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFacts:
-    """Send one request through the proxy, and note what became of it."""
+    """Send one request through the proxy, and return what it shows."""
     trial = ProxyTrial(setting, LearnedFacts(b"1.1", b"1.1", RawHead(b"")), "hello")
     expected = trial.expect(saying(_HELLO))
     client = await trial.connect()
@@ -197,14 +197,14 @@ async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFact
         arrived = list(expected.arrivals)
         trial.close()
     if not arrived:
-        raise UpstreamNotReached(_not_here(setting.url, bound, answer))
+        raise UpstreamNotReached(_describe_not_reached(setting.url, bound, answer))
     if arrived[0].end.connection.peer == own_name:
         raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
     return _facts(arrived[0], answer)
 
 
 def _name_of(stream: trio.abc.Stream) -> str:
-    """Return the address of our own end, as its peer has it; empty under TLS, which our upstream does not speak."""
+    """Return the address of our end, as the peer sees it; "" over TLS, which our upstream does not support."""
     if not isinstance(stream, trio.SocketStream):
         return ""
     host, port, *_ = stream.socket.getsockname()
@@ -218,7 +218,7 @@ def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
     return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
 
 
-def _not_here(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
+def _describe_not_reached(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
     where = " and ".join(map(str, bound))
     if answer is None:
         got = "gave no response"

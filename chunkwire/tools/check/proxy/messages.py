@@ -49,7 +49,7 @@ async def _extensions(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/7.1.1/2", Level.MUST, "chunk extensions that it does not know change nothing", needs_1_1=True)
 async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
-    """Send extensions of every form, and compare the content."""
+    """Send all forms of extensions, and compare the content."""
     octets = b'5;a\r\nhello\r\n6;a=1;b="q;\\"x"\r\n there\r\n0;last\r\n\r\n'
     answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.is_success and answer.is_whole and answer.content == b"hello there":
@@ -59,7 +59,7 @@ async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/7.1.2/1", Level.SEEN, "trailers of a response go on", needs_1_1=True)
 async def _response_trailers(trial: ProxyTrial) -> Ruling:
-    """Send a trailer section to a client that takes it."""
+    """Send a trailer section to a client with `TE: trailers`."""
     head = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Check\r\n\r\n")
     octets = encode_chunk(b"hello") + encode_last_chunk(((b"X-Check", b"trailed"),))
     answer = await trial.ask(writing(head, octets), b"TE: trailers", b"Connection: TE")
@@ -123,7 +123,7 @@ def _final(answer: ProxyAnswer) -> Ruling:
 
 @proxy_row("9110/15.2/3", Level.SEEN, "a 103 goes on to the client", needs_1_1=True)
 async def _forwards_103(trial: ProxyTrial) -> Ruling:
-    """Send a 103; a gateway need not send it on."""
+    """Send a 103, which a gateway need not relay."""
     answer = await trial.ask(writing(_HINTS, reply(b"final")))
     answer.success()
     return passed("it came") if 103 in [head.status for head in answer.interim] else failed("dropped")
@@ -131,7 +131,7 @@ async def _forwards_103(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9110/10.1.1/1", Level.MUST, "Expect: 100-continue is answered before the content comes")
 async def _expect_continue(trial: ProxyTrial) -> Ruling:
-    """Wait for 100, or a final status, and only then send the content."""
+    """Send the content only after a 100 or a final status."""
 
     async def respond(arrival: Arrival) -> None:
         if b"100-continue" in arrival.head.members(b"expect"):

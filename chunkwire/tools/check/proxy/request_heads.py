@@ -1,4 +1,4 @@
-"""Rows about request heads: what a proxy takes out, puts in, refuses, and never sends on."""
+"""Rows about request heads: what a proxy removes, adds, refuses, and must not relay."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _CHUNKS: Final = encode_chunk(b"hello") + encode_last_chunk()
 
 
 async def _reached(trial: ProxyTrial, *lines: bytes) -> Arrival:
-    """Send a request with nothing wrong in it; return what reached the upstream."""
+    """Send a correct request; return what reached the upstream."""
     return trial.arrived(await trial.ask(saying(b"ok"), *lines))
 
 
 async def _offer(
     trial: ProxyTrial, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b""
 ) -> tuple[ProxyAnswer, Arrival | None]:
-    """Send a request, its octets changed as `change` says; return the answer, and what reached the upstream."""
+    """Send a request, its octets changed by `change`; return the answer, and what reached the upstream."""
     method = b"POST" if body else b"GET"
     answer = await trial.ask(saying(b"ok"), *lines, method=method, body=body, change=change)
     return answer, trial.arrival
@@ -93,7 +93,7 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
 def _refusing(
     row_id: str, title: str, clause: str, change: Callable[[bytes], bytes], *lines: bytes, body: bytes = b""
 ) -> ProxyRow:
-    """Make the row of a request that MUST be answered 400."""
+    """Make a row about a request that MUST be answered 400."""
 
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change, body=body)
@@ -138,7 +138,7 @@ _REFUSALS: Final = (
 def _never_sent_on(
     row_id: str, title: str, clause: str, line: bytes, wrong: bytes, *, change: Callable[[bytes], bytes] = bytes
 ) -> ProxyRow:
-    """Make the row of a request whose octets MUST NOT reach the upstream as they are."""
+    """Make a row about a request whose octets MUST NOT reach the upstream unchanged."""
 
     async def check(trial: ProxyTrial) -> Ruling:
         lines = (line,) if line else ()
@@ -188,7 +188,7 @@ async def _one_framing(trial: ProxyTrial) -> Ruling:
 def _closing(
     row_id: str, title: str, clause: str, *lines: bytes, version: bytes = b"1.1", body: bytes = b""
 ) -> ProxyRow:
-    """Make the row of a request after whose response the connection MUST be closed."""
+    """Make a row about a request after whose response the connection MUST be closed."""
 
     async def check(trial: ProxyTrial) -> Ruling:
         method = b"POST" if body else b"GET"

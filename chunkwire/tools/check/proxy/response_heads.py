@@ -1,4 +1,4 @@
-"""Rows about response heads: what a proxy takes out, puts in, replaces by 502, and never sends back."""
+"""Rows about response heads: what a proxy removes, adds, replaces by 502, and must not relay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _response_options(trial: ProxyTrial) -> Ruling:
 
 
 def _never_sent_back(row_id: str, title: str, clause: str, line: bytes, wrong: bytes) -> ProxyRow:
-    """Make the row of a response whose octets MUST NOT reach the client as they are."""
+    """Make a row about a response whose octets MUST NOT reach the client unchanged."""
 
     async def check(trial: ProxyTrial) -> Ruling:
         answer = await trial.ask(saying(b"ok", line))

@@ -1,4 +1,4 @@
-"""Rows about what one exchange leaves for the next on a connection: of the client, or one that the proxy keeps."""
+"""Rows about the effects of one exchange on the next one, on a client's connection or on one that the proxy reuses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from chunkwire.tools.check.proxy.trial import (
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, Ruling
 
-_FOLLOWERS: Final = 4  # requests after the one that left something, to meet a connection that the proxy keeps
-_NOTICE_SECONDS: Final = 0.5  # for the proxy to read what came on a connection that it keeps
+_FOLLOWERS: Final = 4  # requests after the one with extra octets, so that one of them uses the same connection
+_NOTICE_SECONDS: Final = 0.5  # for the proxy to read octets that came on an idle connection
 _POISON: Final = b"poison"
 
 
 async def _follow(trial: ProxyTrial, what: str) -> Ruling:
-    """Send some requests on connections of their own, and see that each gets its own response."""
+    """Send requests on new connections, and check that each gets the right response."""
     for number in range(_FOLLOWERS):
         own = b"response %d" % number
         answer = await trial.ask(saying(own))
@@ -106,7 +106,7 @@ async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.3.2/1", Level.MUST, "pipelined requests are answered in their order")
 async def _pipelined(trial: ProxyTrial) -> Ruling:
-    """Send three requests in one write, and answer the first one last if the proxy lets it."""
+    """Send three requests in one write, and answer the first one last if the proxy allows that."""
     names = (b"first", b"second", b"third")
     later = trio.Event()
 

@@ -1,6 +1,6 @@
-"""Rows about streaming, judged by order and not by time: each frame is written once the one before has arrived.
+"""Rows about streaming, judged by order and not by time: each frame is written after the previous one has arrived.
 
-If a frame does not arrive in time, the writer goes on without waiting; a frame that arrives only then was held.
+If a frame does not arrive in time, the writer continues without waiting; a frame that arrives only then was held.
 RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with `Incremental` (RFC 10036) they are `should`.
 """
 
@@ -33,11 +33,11 @@ _PLAIN: Final = b"Content-Type: application/octet-stream"
 _CHUNKED: Final = b"Transfer-Encoding: chunked"
 _SIZED: Final = b"Content-Length: %d" % sum(map(len, FRAMES))
 INCREMENTAL: Final = b"Incremental: ?1"
-_REFUSED: Final = (501, 429)  # what RFC 10036 has a proxy answer that does not forward incrementally
+_REFUSED: Final = (501, 429)  # the answers of a proxy that does not forward incrementally (RFC 10036)
 
 
 class BarrierSteps:
-    """A count of steps: one side raises it, the other waits for it, until `release` ends every wait."""
+    """A counter of steps: one side increases it, the other waits for values of it; `release` ends all waits."""
 
     def __init__(self) -> None:
         self._made = 0
@@ -45,12 +45,12 @@ class BarrierSteps:
         self._changed = trio.Event()
 
     def make(self, number: int) -> None:
-        """Say that this many steps have been made."""
+        """Set the number of steps made, if it is higher."""
         self._made = max(self._made, number)
         self._wake()
 
     def release(self) -> None:
-        """Let every wait end."""
+        """End all waits."""
         self._is_released = True
         self._wake()
 
@@ -71,7 +71,7 @@ def _framed(framing: bytes, frame: bytes) -> bytes:
 async def _stream_down(
     trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED, asking: Sequence[bytes] = ()
 ) -> Ruling:
-    """Write each frame of a response when the client has the one before."""
+    """Write each frame of a response after the client has received the previous one."""
     steps = BarrierSteps()
 
     async def respond(arrival: Arrival) -> None:
@@ -100,7 +100,7 @@ async def _stream_down(
 
 
 def _stream_head(head: RawHead | None, *, is_incremental: bool) -> RawHead:
-    """Return the head of a stream that begins.
+    """Return the head of a stream, a 200.
 
     Raises:
         Decided: another head came, or none.
@@ -140,7 +140,7 @@ async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: s
 
 @proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes")
 async def _head_at_once(trial: ProxyTrial) -> Ruling:
-    """Send a head, and content only when the client has it."""
+    """Send a head, and content only after the client has received the head."""
     steps = BarrierSteps()
 
     async def respond(arrival: Arrival) -> None:
@@ -162,7 +162,7 @@ async def _head_at_once(trial: ProxyTrial) -> Ruling:
 
 
 async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED) -> Ruling:
-    """Send each frame of a request when the upstream has the one before."""
+    """Send each frame of a request after the upstream has received the previous one."""
     steps, done = BarrierSteps(), trio.Event()
     whole: list[bytes] = []
 
@@ -204,7 +204,7 @@ async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED
 
 
 async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
-    """Send each frame of a request when the response has brought back the one before."""
+    """Send each frame of a request after the response has echoed the previous one."""
     steps = BarrierSteps()
 
     async def respond(arrival: Arrival) -> None:

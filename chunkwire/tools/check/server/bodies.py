@@ -1,10 +1,11 @@
-r"""Rows about request bodies: legal ones are taken, broken and incomplete ones never for whole.
+r"""Rows about request bodies: a server must accept legal ones, and must not take malformed or incomplete ones for
+whole.
 
-The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. Behind it, on the
-same connection, stands a GET: what answers it tells where the server saw the body end.
+The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. A GET follows on the
+same connection, and its answer shows where the body ended for the server.
 
-A MUST is few things: to decode what is legal, to ignore extensions, sizes without overflow, incomplete is incomplete.
-That other octets out of the grammar get a 400 and a close is a SHOULD (RFC 9112 §2.2).
+`must` are only: decode legal bodies, ignore extensions, parse sizes without overflow, take no incomplete body for
+whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 §2.2).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Encoder = Callable[[bytes], bytes]
 
 
 def chunks(data: bytes, *, cut: int = 0, size: bytes = b"%x", ext: bytes = b"", end: bytes = b"0\r\n\r\n") -> bytes:
-    """Return data as a chunked body: of one chunk, or of chunks of `cut` octets."""
+    """Return data as a chunked body, in one chunk or in chunks of `cut` octets."""
     parts = [data[at : at + cut] for at in range(0, len(data), cut)] if cut else [data] * bool(data)
     return b"".join(b"%b%b\r\n%b\r\n" % (size % len(part), ext, part) for part in parts) + end
 
@@ -33,7 +34,7 @@ def chunks(data: bytes, *, cut: int = 0, size: bytes = b"%x", ext: bytes = b"", 
 async def judge_legal(
     encoders: Sequence[Encoder], fields: bytes, server: CheckedServer, *, by_octet: bool = False
 ) -> Ruling:
-    """Send legal bodies, each on a connection of its own."""
+    """Send legal bodies, each on a new connection."""
     target, baseline = server.target, server.baseline
     if baseline.post is None:
         return not_applicable(baseline.talks[1], f"does not answer a {baseline.method}")
@@ -48,14 +49,14 @@ async def judge_legal(
 
 
 async def judge_broken(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
-    """Send broken bodies with a GET behind them."""
+    """Send malformed bodies, each followed by a GET."""
     target = server.target
     requests = [target.request(fields, body, method=target.method) for body in bodies]
     return await judge_each(server, requests, lambda said: rule_broken(said, server.baseline), method=target.method)
 
 
 async def judge_incomplete(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
-    """Send bodies that end in our FIN."""
+    """Send bodies that our FIN cuts."""
     target, baseline = server.target, server.baseline
     if target.tls is not None:
         return not_applicable(baseline.talks[0], NO_HALF_CLOSE)
@@ -68,14 +69,14 @@ async def judge_incomplete(bodies: Sequence[bytes], fields: bytes, server: Check
 
 
 def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED) -> ServerCase:
-    """Return a case of bodies that have to be taken."""
+    """Return a case of bodies that must be accepted."""
     return case(row_id, Level.MUST, title, partial(judge_legal, encoders, fields))
 
 
 def broken(
     row_id: str, title: str, *bodies: bytes, level: Level = Level.SHOULD, clause: str = "", fields: bytes = _CHUNKED
 ) -> ServerCase:
-    """Return a case of bodies that must not be taken for whole."""
+    """Return a case of bodies that must not be taken for complete."""
     clause = clause or f"{row_id.split('/')[0]} §{row_id.split('/')[1]}" + (", §2.2" if level is Level.SHOULD else "")
     return case(row_id, level, title, partial(judge_broken, bodies, fields), clause=clause)
 

@@ -1,7 +1,7 @@
-"""The form of a server's rows: what is sent, and by which ruling it is judged.
+"""The form of a server's rows.
 
-The rule here: a case is a row and what judges it, given the server and its baseline; the tables are in `bodies`,
-`heads` and `connections`.
+The rule here: a case is a row with the function that judges it, given the server and its baseline; the tables are in
+`bodies`, `heads` and `connections`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
 
 @dataclass(frozen=True, slots=True)
 class CheckedServer:
-    """The server under test, and what it does with requests in order."""
+    """The server under test, and its answers to correct requests."""
 
     target: ServerTarget
     baseline: Baseline
@@ -29,14 +29,14 @@ Judge: TypeAlias = Callable[[CheckedServer], Awaitable[Ruling]]
 
 @dataclass(frozen=True, slots=True)
 class ServerCase:
-    """A row, and what judges it."""
+    """A row, and the function that judges it."""
 
     row: CheckRow
     judge: Judge
 
 
 def case(row_id: str, level: Level, title: str, judge: Judge, *, clause: str = "") -> ServerCase:
-    """Return a case; its clause is as for `check_row`."""
+    """Return a case; `clause` as in `check_row`."""
     return ServerCase(check_row(row_id, level, title, clause), judge)
 
 
@@ -49,12 +49,12 @@ async def judge_each(
     is_followed: bool = True,
     fin: bool = False,
 ) -> Ruling:
-    """Send requests, the variants of one row, each on a connection of its own; return the worst ruling.
+    """Send requests, the variants of one row, each on a new connection; return the worst ruling.
 
     Args:
         method: of these requests.
-        is_followed: a GET that asks for the close is sent behind each.
-        fin: as for `talk`.
+        is_followed: each is followed by a GET with `Connection: close`.
+        fin: as in `talk`.
     """
     behind = (server.target.closing(),) if is_followed else ()
     return worst([rule(await talk(server.target, each, *behind, methods=(method,), fin=fin)) for each in requests])

@@ -1,7 +1,7 @@
-"""Rows about connections: what is a request and what is not, the order of answers, Expect, HEAD, HTTP/1.0, the end.
+"""Rows about connections: where requests begin and end, the order of answers, Expect, HEAD, HTTP/1.0, closing.
 
-The rule here: what a server answered is known by how many answers there are and by their statuses, and what it waited
-for by what it said before we went on.
+The rule here: the number of answers and their statuses show which requests a server answered; the answers that came
+before we continued show what it did not wait for.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _ABSENT: Final = b"/chunkwire-check-no-such-resource"
 
 
 async def judge_body_is_no_request(method: bytes | None, server: CheckedServer) -> Ruling:
-    """Send bodies that look like requests: of known length, and chunked.
+    """Send bodies that look like requests, with Content-Length and chunked.
 
     Args:
-        method: None for the target's own.
+        method: None for the target's method.
     """
     target = server.target
     asked = method or target.method
@@ -52,7 +52,7 @@ async def judge_body_is_no_request(method: bytes | None, server: CheckedServer) 
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
-    """Send two requests at once that are answered differently."""
+    """Send two requests in one write that get different answers."""
     target, usual = server.target, server.baseline.get.status
     absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
     if not absent or absent[0].status == usual:
@@ -72,23 +72,23 @@ async def judge_order(server: CheckedServer) -> Ruling:
 
 
 async def judge_close(server: CheckedServer) -> Ruling:
-    """Ask for the close, and send another request behind it."""
+    """Send a request with `Connection: close`, followed by another one."""
     said = await talk(server.target, server.target.closing() + server.target.closing())
     return rule_one_answer(said, "the request said close")
 
 
 async def judge_old_version(server: CheckedServer) -> Ruling:
-    """Ask in HTTP/1.0 without keep-alive, and send another request behind it."""
+    """Send an HTTP/1.0 request without keep-alive, followed by another one."""
     said = await talk(server.target, server.target.request(version=b"1.0") + server.target.closing())
     return rule_one_answer(said, "the request was HTTP/1.0 without keep-alive")
 
 
 async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
-    """Ask in HTTP/1.0, where no answer may be chunked."""
+    """Send HTTP/1.0 requests, whose answers must not be chunked."""
     rulings = []
     for request, method in ((server.target.request(version=b"1.0"), b"GET"), (_old_post(server), server.target.method)):
         said = await talk(server.target, request, methods=(method,))
-        # Looked for in the octets: in an HTTP/1.0 response it is no legal head.
+        # Searched in the octets, as an HTTP/1.0 response with it is no legal head.
         if b"\r\ntransfer-encoding:" in said.received.partition(b"\r\n\r\n")[0].lower():
             rulings.append(failed(said, "answers HTTP/1.0 with Transfer-Encoding"))
         elif not said.finals:
@@ -105,7 +105,7 @@ def _old_post(server: CheckedServer) -> bytes:
 
 
 async def judge_own_messages(server: CheckedServer) -> Ruling:
-    """Look at the answers to plain requests: framed as HTTP, by one field, and with nothing behind them."""
+    """Judge the answers to plain requests: legal HTTP, framed by one field, without octets after them."""
     rulings = []
     for said in server.baseline.talks:
         if said.answers.trouble:
@@ -128,7 +128,7 @@ def _incomplete(said: Talk) -> Ruling:
 
 
 async def judge_head(server: CheckedServer) -> Ruling:
-    """Send HEAD with a GET behind it: content would stand where the second answer has to begin."""
+    """Send HEAD followed by a GET: content would come where the second answer must begin."""
     target = server.target
     said = await talk(target, target.request(method=b"HEAD"), target.closing(), methods=(b"HEAD", b"GET"))
     if said.answers.trouble and said.finals:
@@ -137,7 +137,7 @@ async def judge_head(server: CheckedServer) -> Ruling:
 
 
 async def judge_expect(server: CheckedServer) -> Ruling:
-    """Send a head that expects 100, and the body only when something came or patience is at its end."""
+    """Send a head with Expect, and its body only after an answer or a timeout."""
     target = server.target
     request = with_length(target, b"Expect: 100-continue\r\nConnection: close\r\n")
     head, body = request[: len(request) - len(target.body)], target.body
@@ -158,7 +158,7 @@ async def judge_expect(server: CheckedServer) -> Ruling:
 
 
 async def judge_expect_in_old(server: CheckedServer) -> Ruling:
-    """Expect 100 in HTTP/1.0: nothing interim may come."""
+    """Send Expect in HTTP/1.0: no 1xx may come."""
     target = server.target
     length = b"Content-Length: %d\r\nExpect: 100-continue\r\n" % len(target.body)
     said = await talk(
@@ -171,7 +171,7 @@ async def judge_expect_in_old(server: CheckedServer) -> Ruling:
 
 
 async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
-    """Ask for an upgrade in HTTP/1.0, where it has to be ignored."""
+    """Send Upgrade in HTTP/1.0, where it must be ignored."""
     target = server.target
     lines = (
         b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -184,7 +184,7 @@ async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
 
 
 async def judge_date(server: CheckedServer) -> Ruling:
-    """Look for Date in the answer to GET."""
+    """Judge whether the answer to GET has Date."""
     said, answer = server.baseline.talks[0], server.baseline.get
     if not 200 <= answer.status < 500:
         return not_applicable(said, f"answers {answer.status}")
@@ -192,7 +192,7 @@ async def judge_date(server: CheckedServer) -> Ruling:
 
 
 async def judge_half_close(server: CheckedServer) -> Ruling:
-    """Send a request and our FIN right behind it."""
+    """Send a request, and our FIN directly after it."""
     if server.target.tls is not None:
         return not_applicable(server.baseline.talks[0], NO_HALF_CLOSE)
     said = await talk(server.target, server.target.request(), fin=True)
@@ -202,7 +202,7 @@ async def judge_half_close(server: CheckedServer) -> Ruling:
 
 
 async def judge_early(server: CheckedServer) -> Ruling:
-    """Tell whether the answer waits for the body."""
+    """Report whether the server answers before it has the body."""
     said = server.baseline.talks[1]
     is_early = server.baseline.is_early
     return passed(said, "answers before the body came") if is_early else failed(said, "reads the body first")

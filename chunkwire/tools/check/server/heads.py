@@ -1,7 +1,7 @@
 """Rows about request heads: the request line, Host, field lines, and the fields that frame a body.
 
-The rule here: each request is sent on a connection of its own. Where the RFC says 400, 400 is wanted, and a refusal
-that the same request without its fault gets as well proves nothing.
+The rule here: each request is sent on a new connection. If the RFC demands 400, only 400 passes. A refusal that the
+same request without the fault also gets proves nothing.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _CODING_STATUSES: Final = frozenset({400, 501})  # RFC 9112 §6.3 and §6.1, of 
 async def judge_get(
     variants: Sequence[bytes], server: CheckedServer, *, host: bool = True, statuses: Collection[int] = BAD_REQUEST
 ) -> Ruling:
-    """Send a GET with wrong field lines, which have to be refused.
+    """Send GETs with wrong field lines, which must be refused.
 
     Args:
-        host: the right Host line goes in front of them.
+        host: a correct Host line precedes them.
     """
     requests = [server.target.request(lines + _CLOSE, host=None if host else b"") for lines in variants]
     return await _judge_refusals(requests, server, statuses)
@@ -52,7 +52,7 @@ async def _judge_refusals(requests: Sequence[bytes], server: CheckedServer, stat
 async def judge_framing(
     variants: Sequence[tuple[bytes, bytes]], server: CheckedServer, *, statuses: Collection[int]
 ) -> Ruling:
-    """Send requests whose field lines frame no body; they have to be refused, and the connection ends there."""
+    """Send requests with invalid framing; they must be refused, and the connection closed."""
     target, post = server.target, server.baseline.post
     usual = post.status if post is not None else 0
 
@@ -66,38 +66,38 @@ async def judge_framing(
 async def judge_one_answer(
     variants: Sequence[tuple[bytes, bytes]], why: str, server: CheckedServer, *, version: bytes = b"1.1"
 ) -> Ruling:
-    """Send requests whose framing ends the connection, each with a GET behind it that must not be answered."""
+    """Send requests after which the connection must close, each followed by a GET that must not be answered."""
     target = server.target
     requests = [target.request(lines, body, method=target.method, version=version) for lines, body in variants]
     return await judge_each(server, requests, lambda said: rule_one_answer(said, why), method=target.method)
 
 
 async def judge_request_line(variants: Sequence[bytes], server: CheckedServer, *, statuses: Collection[int]) -> Ruling:
-    """Send whole heads that are no request, in which `TARGET` and `HOST` stand for the server's own."""
+    """Send malformed heads, in which `TARGET` and `HOST` are replaced by those of the server."""
     target = server.target
     requests = [head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority) for head in variants]
     return await _judge_refusals(requests, server, statuses)
 
 
 async def judge_absolute_form(server: CheckedServer) -> Ruling:
-    """Ask in absolute-form."""
+    """Send a target in absolute-form."""
     url = server.target.url
     form = b"%b://%b%b" % (url.scheme.encode(), server.target.authority, url.target)
     return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, target=form)), server.baseline)
 
 
 async def judge_empty_line(server: CheckedServer) -> Ruling:
-    """Send an empty line in front of a request."""
+    """Send an empty line before a request."""
     return rule_as_usual(await talk(server.target, b"\r\n" + server.target.closing()), server.baseline)
 
 
 async def judge_minor_version(server: CheckedServer) -> Ruling:
-    """Ask in a later minor version."""
+    """Send a later minor version."""
     return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, version=b"1.9")), server.baseline)
 
 
 async def judge_long_line(server: CheckedServer) -> Ruling:
-    """Ask with a request line of 8000 octets: a query that means nothing is in its target."""
+    """Send a request line of 8000 octets, with a long query that has no meaning."""
     target = server.target
     asked = target.url.target + (b"&" if b"?" in target.url.target else b"?") + b"check="
     asked += b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(asked))
@@ -108,7 +108,7 @@ async def judge_long_line(server: CheckedServer) -> Ruling:
 
 
 async def judge_endless_target(server: CheckedServer) -> Ruling:
-    """Ask for a target of 100000 octets; a server that takes it has no limit there."""
+    """Send a target of 100000 octets; a server that accepts it has no such limit."""
     target = server.target
     said = await talk(target, target.request(_CLOSE, target=b"/" + b"x" * 100_000))
     if said.finals and said.finals[0].status < 500 and said.finals[0].status not in (400, 413, 431):
@@ -117,7 +117,7 @@ async def judge_endless_target(server: CheckedServer) -> Ruling:
 
 
 async def judge_folded_coding(server: CheckedServer) -> Ruling:
-    """Fold `Transfer-Encoding: chunked`: refused, or taken for a chunked body; never for none."""
+    """Send a folded `Transfer-Encoding: chunked`: it must be refused or read as chunked, never ignored."""
     target = server.target
     request = target.request(b"Transfer-Encoding:\r\n chunked\r\n", _HELLO, method=target.method)
     said = await talk(target, request, target.closing(), methods=(target.method,))
@@ -129,7 +129,7 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
 
 
 async def judge_blank_first_line(server: CheckedServer) -> Ruling:
-    """Put blanks in front of Host: the line is ignored, so that there is no Host, or the request is refused."""
+    """Send blanks before Host: the request must be refused, or the line ignored, so that Host is missing."""
     request = b"GET %b HTTP/1.1\r\n Host: %b\r\n%b\r\n" % (server.target.url.target, server.target.authority, _CLOSE)
     return rule_refused(await talk(server.target, request), server.baseline.get.status)
 
@@ -137,7 +137,7 @@ async def judge_blank_first_line(server: CheckedServer) -> Ruling:
 def refused(
     row_id: str, title: str, *variants: bytes, level: Level = Level.MUST, host: bool = True, clause: str = ""
 ) -> ServerCase:
-    """Return a case of a GET whose field lines have to get a 400."""
+    """Return a case of GETs whose field lines must get a 400."""
     return case(row_id, level, title, partial(judge_get, variants, host=host), clause=clause)
 
 
@@ -149,7 +149,7 @@ def framed(
     statuses: Collection[int] = BAD_REQUEST,
     clause: str = "",
 ) -> ServerCase:
-    """Return a case of field lines that frame no body."""
+    """Return a case of field lines with invalid framing."""
     return case(row_id, level, title, partial(judge_framing, variants, statuses=statuses), clause=clause)
 
 
@@ -295,4 +295,4 @@ FRAMINGS: Final = (
         ),
     ),
 )
-"""Fields that frame a body, or fail to."""
+"""Rows about the fields that frame a body."""

@@ -11,7 +11,7 @@ from chunkwire.tools.check.server.heads import FRAMINGS, HEADS
 
 
 def _place(each: ServerCase) -> tuple[str, list[int]]:
-    """Return what sorts ids by document, section and number."""
+    """Return the key that sorts ids by document, section and number."""
     document, section, number = each.row.id.split("/")
     return document, [*map(int, section.split(".")), -1, int(number)]
 

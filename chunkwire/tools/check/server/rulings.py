@@ -208,7 +208,7 @@ def rule_one_answer(talk: Talk, why: str) -> Ruling:
 
 
 def worst(rulings: list[Ruling]) -> Ruling:
-    """Return one ruling for several variants of a row: a failure, else what is undecided, else the passes."""
+    """Return one ruling for several variants of a row: a failure, else an undecided one, else the passes."""
     for outcome in (RowOutcome.FAIL, RowOutcome.UNDECIDED):
         found = [ruling for ruling in rulings if ruling.outcome is outcome]
         if found:
