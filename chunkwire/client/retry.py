@@ -18,10 +18,11 @@ class Retry:
     """A policy: how many attempts, the waits between them, and the statuses that ask for another one.
 
     Attributes:
-        attempts: in all, the first one included. first: seconds before the second attempt, at most; each later limit is
-        `factor` times longer. cap: no wait is longer, in seconds; a Retry-After beyond it ends the attempts. statuses:
-        responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4). is_repeatable: repeat also a request
-        that is not idempotent and may have arrived; the caller says that it is safe.
+        attempts: in all, including the first one.
+        first: seconds before the second attempt, at most; each later limit is `factor` times longer.
+        cap: the longest wait, in seconds; a longer Retry-After ends the attempts.
+        statuses: responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4).
+        is_repeatable: repeat also a request that is not idempotent and may have arrived; the caller says it is safe.
     """
 
     attempts: int = 3

@@ -44,14 +44,17 @@ async def serve(
 
     Args:
         address: an Address, or text: HOST:PORT, :PORT or PORT. No host means loopback; port 0 takes a free port.
-        resources: what is served; `/` lists them unless one of them is at `/`. record_to: called with each record of
-        the octets written; None makes no records. record_for: returns the `record_to` of one exchange, given its
-        request head; replaces `record_to`. on_end: called at the end of each exchange. admin: the address of `/metrics`
-        and `/healthz`; None for neither. admin_site: what else is served there. drain: its `start` shuts the server
-        down gracefully: streams may continue for `settings.grace`. reuse_port: share the address with other processes
-        (SO_REUSEPORT). certificate: serve over TLS with it; None serves in the clear. handle_signals: SIGTERM drains, a
-        second one ends at once, SIGHUP reads the certificate again (main thread only). task_status: started with the
-        bound addresses once accepting.
+        resources: what is served; `/` lists them unless one of them is at `/`.
+        record_to: called with each record of the octets written; None makes no records.
+        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
+        on_end: called at the end of each exchange.
+        admin: the address of `/metrics` and `/healthz`; None for neither.
+        admin_site: what else is served there.
+        drain: its `start` shuts the server down gracefully: streams may continue for `settings.grace`.
+        reuse_port: share the address with other processes (SO_REUSEPORT).
+        certificate: serve over TLS with it; None serves in the clear.
+        handle_signals: SIGTERM drains, a second one ends at once, SIGHUP reads the certificate (main thread only).
+        task_status: started with the bound addresses once accepting.
 
     Raises:
         ListenError: an address cannot be bound.
