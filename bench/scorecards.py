@@ -23,13 +23,12 @@ from bench.processes import ROOT, Trouble, free_port, running
 from bench.proxies import PROXIES, ProxySubject, version_of
 from bench.text import put_between
 from bench.workshop import Workshop, open_workshop
-from chunkwire.cli.exits import leaves
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address
-from chunkwire.tools.check.proxy.checking import PROXY_ROWS, NotPointedHere, open_proxy_check
+from chunkwire.tools.check.proxy.checking import PROXY_ROWS, UpstreamNotReached, open_proxy_check
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, is_named
 from chunkwire.tools.check.running import RowRun
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, leaves
 
 PATIENCE: Final = 3.0  # s; the default of `chunkwire check proxy`
 JOBS: Final = 8
@@ -99,7 +98,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
             if known is None or others is not None:
                 raise
             error = next(leaves(known))
-            if not isinstance(error, NotPointedHere) or trio.current_time() > deadline:
+            if not isinstance(error, UpstreamNotReached) or trio.current_time() > deadline:
                 raise Trouble(" ".join(str(error).split())) from group
         await trio.sleep(0.3)
 

@@ -200,7 +200,12 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
     """
     from chunkwire.wire.errors import LocalError
 
-    refused = (("-H", "header", []), ("-d", "data", None), ("--cafile", "cafile", None), ("-k", "insecure", False))
+    refused: tuple[tuple[str, str, object], ...] = (
+        ("-H", "header", []),
+        ("-d", "data", None),
+        ("--cafile", "cafile", None),
+        ("-k", "insecure", False),
+    )
     for flag, member, default in (*refused, *others):
         if getattr(options, member) != default and environment_of(verb, member) is None:
             raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum, unique
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
 E = TypeVar("E", bound=BaseException)
 
@@ -27,7 +27,7 @@ def leaves(error: E) -> Iterator[E]:
     """Yield the errors inside nested exception groups; or the error itself if it is no group."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from leaves(inner)
+            yield from leaves(cast("E", inner))
     else:
         yield error
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from chunkwire.forward.rewrite import Gate, upstream_request
+from chunkwire.forward.rewrite import HeadAdditions, upstream_request
 from chunkwire.net.dial import parse_url
 from chunkwire.net.heads import BodyKind, Framing, Request
 from tests.forward.wire import (
@@ -147,7 +147,7 @@ def test_forwarded_names_the_client_in_brackets_where_it_has_colons(peer: str, n
     """RFC 7239 §6. Fails where an IPv6 address is not quoted, or where a Unix socket has one."""
     client = cast("ServerConnection", SimpleNamespace(peer=peer, scheme=b"https"))
     url, framing = parse_url("http://upstream"), Framing(BodyKind.NONE)
-    sent = upstream_request(Request(b"GET", b"/"), framing, url, Gate("gateway"), forwarded_for=client)
+    sent = upstream_request(Request(b"GET", b"/"), framing, url, HeadAdditions("gateway"), forwarded_for=client)
     assert sent.lines(b"forwarded") == [b"for=%b;proto=https" % node]
     assert sent.lines(b"x-forwarded-for") == [plain]
 
