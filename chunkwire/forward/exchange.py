@@ -310,9 +310,8 @@ class Exchange:
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
         closes = self._drain.is_started or not await self._upload_is_over()
-        answer = downstream_response(
-            response, self._request, self._framing, self._additions, date=date_now(), close=closes
-        )
+        additions, date = self._additions, date_now()
+        answer = downstream_response(response, self._request, self._framing, additions, date=date, close=closes)
         octets = self._client.head_octets(answer.head, self._request.method)
         self._closes_body, self._response_began = answer.closes_body, True
         shape, observe = self._shape(answer.framing), None
@@ -344,15 +343,14 @@ class Exchange:
 
     def _shape(self, framing: Framing) -> Shaper | None:
         """Return what rewrites the body, and report its mode or fault; None relays the body exactly."""
-        mode, fault = self._settings.mode, self._settings.fault
-        comes_chunked = framing.kind is BodyKind.CHUNKED
+        fault, comes_chunked = self._settings.fault, framing.kind is BodyKind.CHUNKED
         goes_chunked = comes_chunked and not self._closes_body
         if goes_chunked and fault is not None:
             self.report.fault = fault
             return fault_shaper(fault)
-        shape = shaper(mode, is_chunked=goes_chunked)
+        shape = shaper(self._settings.mode, is_chunked=goes_chunked)
         if shape is not None:
-            self.report.mode = mode
+            self.report.mode = self._settings.mode
         return shape or (Dechunk() if comes_chunked and not goes_chunked else None)
 
     def _note_first(self) -> None:
