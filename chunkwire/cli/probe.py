@@ -6,7 +6,6 @@ import argparse
 import math
 
 from chunkwire.cli import captures, flags
-from chunkwire.cli.sources import is_path
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
@@ -128,6 +127,6 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli.stopping import run_until_stopped
 
     check_flags(options)
-    if all(map(is_path, options.hops)):
+    if all(map(captures.is_path, options.hops)):
         flags.refuse_request_flags("probe", options, options.hops[0], *_FLAGS_FOR_URLS)
     return run_until_stopped(partial(probe, options))
