@@ -54,7 +54,8 @@ def test_its_median_agrees_with_the_meter_in_c(tmp_path: Path) -> None:
 
 
 def agree(theirs_us: float, ours_us: float) -> bool:
-    return abs(ours_us - theirs_us) <= 30 + 0.2 * theirs_us
+    """Say whether unit and moments are the same; how close the figures are, `bench.claims` measures."""
+    return theirs_us / 5 <= ours_us <= 5 * theirs_us
 
 
 def test_a_wide_limit_holds_and_an_impossible_one_is_missed(origin: Served) -> None:
