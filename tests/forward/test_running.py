@@ -1,6 +1,7 @@
 """Seeing it run: access lines, metrics, limits as flags, several workers; `chunkwire` as its users run it."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from chunkwire.forward.access import log_json
+from chunkwire.forward.failure import Outcome
+from chunkwire.forward.report import Report
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.net.heads import Request
 from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of
 from tests.net.peer import unix_pair
 from tests.patience import PATIENCE
@@ -54,6 +59,19 @@ def test_an_access_line_can_be_json() -> None:
         entry = json.loads(served.wait_log('"request"'))
     assert (entry["status"], entry["framing"], entry["fault"], entry["mode"]) == (200, "cut", "cut=1", "exact")
     assert entry["traceparent"].encode() in TRACE
+
+
+def test_a_line_as_json_has_milliseconds_and_null_where_nothing_came(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chunkwire.access")
+    for report in (
+        Report(Outcome.REFUSED, 400, rule="no-host", started=0.0),
+        Report(status=200, head_s=0.00125, first_s=1.5, started=0.0),
+    ):
+        log_json("peer", Request(b"GET", b"/"), report, DEFAULT_GATEWAY_SETTINGS)
+    refused, served = (json.loads(record.getMessage()) for record in caplog.records)
+    members = ("status", "head_ms", "first_ms", "rule", "chunks", "octets", "traceparent")
+    assert [refused[name] for name in members] == [400, None, None, "no-host", 0, 0, None]
+    assert [served[name] for name in members[:4]] == [200, 1.25, 1500.0, None]
 
 
 @pytest.mark.needs("curl")

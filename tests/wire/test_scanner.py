@@ -18,6 +18,16 @@ def test_bytes_and_bytearray_give_the_same() -> None:
     assert all(type(event.raw) is bytes for event in events)
 
 
+@pytest.mark.parametrize("takes_events", [False, True])
+def test_octets_past_the_end_are_ignored(*, takes_events: bool) -> None:
+    """Fails where an older read in the same buffer completes what was received."""
+    events: list[Event] | None = [] if takes_events else None
+    for octets, approved in ((b"5", 0), (b"5\r", 0), (b"5\r\nhello", 8), (b"5\r\nhello\r\n", 10), (b"0\r\n", 0)):
+        assert ChunkedScanner().scan(octets + 4 * b"\r\n", len(octets), events) == approved
+    with pytest.raises(FramingError):
+        ChunkedScanner().scan(b"5\r\nhelloXX" + 4 * b"\r\n", 10, events)
+
+
 def test_events_of_a_whole_body() -> None:
     assert relay(BODY).events == [
         SizeLine(0, b"5;a=b", 5, b";a=b"),
