@@ -29,6 +29,7 @@ async def ask(gateway: Running, request: bytes) -> tuple[bytes, bytes]:
         with trio.fail_after(PATIENCE):
             head = await client.read_head()
             content = b"" if b" 204 " in head else await client.read_until(b"\n")
+    assert content == b"" or b"\r\nContent-Length: %d\r\n" % len(content) in head
     return head.partition(b"\r\n")[0], content
 
 
