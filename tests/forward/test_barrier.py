@@ -45,7 +45,9 @@ async def test_each_frame_waits_for_the_acknowledgement_of_the_one_before(make_m
             await upstream.send(chunked(FIRST + SECOND + END))
             await client.read_head()
             await client.expect(FIRST)
-            state = json.loads((await ask(gateway, get(NAMED + b"; state", target=b"/sse")))[1])
+            line, content = await ask(gateway, get(NAMED + b"; state", target=b"/sse"))
+            assert b" 200 " in line
+            state = json.loads(content)
             assert (state["written"], state["acked"], state["octets"]) == (1, 0, 5)
             assert b" 409 " in await acknowledge(gateway, 2)
             assert b" 204 " in await acknowledge(gateway, 1)

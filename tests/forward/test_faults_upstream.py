@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 import trio
 
+from chunkwire.forward.failure import upstream_failure
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.net.dial import DialError, DialErrorKind
 from tests.forward.wire import (
     TEXT,
     answer,
@@ -40,6 +42,24 @@ async def test_an_upstream_that_ends_in_a_chunk_is_passed_on_as_a_cut(make_mover
         assert report.scanner is not None
         assert (report.scanner.chunks, report.scanner.octets) == (1, 7)
         assert not gateway.is_asked()
+
+
+@pytest.mark.parametrize(
+    "kind, verdict, status, error",
+    [
+        ("dns", "reset", 502, "dns_error"),
+        ("refused", "reset", 502, "connection_refused"),
+        ("unreachable", "reset", 502, "destination_ip_unroutable"),
+        ("timeout", "timeout", 504, "connection_timeout"),
+        ("tls", "reset", 502, "tls_protocol_error"),
+        ("files", "reset", 503, "proxy_internal_error"),
+    ],
+)
+def test_an_upstream_that_cannot_be_connected_to_has_an_error_of_its_own(
+    kind: DialErrorKind, verdict: str, status: int, error: str
+) -> None:
+    failure = upstream_failure(DialError(kind, "x"))
+    assert (failure.verdict, failure.status, failure.error) == (verdict, status, error)
 
 
 @pytest.mark.parametrize("ending", ["reset", "close"])

@@ -13,7 +13,7 @@ import chunkwire
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.forward.shape import parse_fault, parse_mode
-from chunkwire.origin.scenarios import FAULTS
+from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
@@ -124,7 +124,10 @@ async def test_a_fault_is_played_and_named(
             await upstream.read_head()
             await upstream.send(chunked(TEXT + TEXT + END))
             head = await client.read_head()
-            body = await client.read_end() if name != "tiny" else await client.read_until(END)
+            if name == "tiny":
+                body = await client.read_until(END)
+            else:
+                body = await (client.read_reset() if FAULTS[name].ending is Ending.RESET else client.read_all())
         report = await gateway.wait_ended()
         end = gateway.records[-1]
         log_text("client", gateway.ended[-1][0], report)

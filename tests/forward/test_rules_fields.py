@@ -218,6 +218,7 @@ async def test_a_101_to_one_of_those_asked_for_goes_down(named: bytes) -> None:
         await upstream.send(switch + b"raw")
         head = await client.read_head()
         assert (status_of(head), values_of(head, b"upgrade")) == (101, [named])
+        assert values_of(head, b"connection") == [b"Upgrade"]
         assert values_of(head, b"content-length") == []
         await client.expect(b"raw")
 

@@ -8,7 +8,7 @@ import pytest
 from chunkwire.forward.tap import RECEIVED, SENT
 from chunkwire.record.values import EndRecord, HeadRecord, RequestRecord
 from tests.forward.test_modes import settings_of
-from tests.forward.wire import body_of, forwarding, get
+from tests.forward.wire import answer, body_of, forwarding, get
 from tests.peers.command import chunkwire, serving
 
 
@@ -23,6 +23,15 @@ def test_a_gateway_records_what_it_received_and_what_it_sent(tmp_path: Path) -> 
     ends = [record for record in records if record["kind"] == "end" and record["way"] == "response"]
     assert len({end["sha256"] for end in ends}) == 1
     assert chunkwire("watch", str(saved)).returncode == 0
+
+
+async def test_records_of_one_exchange_have_one_stream_number_and_the_next_has_another() -> None:
+    async with forwarding(record=True) as gateway:
+        for number in (1, 2):
+            await gateway.relay(get(), answer(b"Content-Length: 0"))
+            await gateway.wait_ended()
+            assert {record.stream for record in gateway.records} == {number}
+            gateway.records.clear()
 
 
 def test_several_workers_cannot_share_a_recording(tmp_path: Path) -> None:

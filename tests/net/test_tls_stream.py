@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from chunkwire.net.connection import Connection
 from chunkwire.net.tls import _ANSWER_OCTETS, TlsStream
 from tests.net.peer import SMALL, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
@@ -119,3 +120,18 @@ async def test_a_request_right_behind_the_handshake_is_read() -> None:
             stream = await TlsStream.accept(near, server)
             assert await stream.receive_some() == b"request"
         await stream.aclose()
+
+
+@pytest.mark.parametrize("what_comes", ["octet", "close_notify", "FIN"])
+async def test_a_connection_over_tls_is_quiet_until_something_comes_beside_tickets(what_comes: str) -> None:
+    async with pair() as (near, far):
+        connection = Connection(near)
+        assert connection.is_quiet()
+        if what_comes == "octet":
+            await far.send(b"x")
+        elif what_comes == "close_notify":
+            await far.send_close_notify()
+        else:
+            await far.transport.send_eof()
+        while connection.is_quiet():
+            await trio.lowlevel.wait_readable(near.socket)
