@@ -12,10 +12,11 @@ import trio.testing
 import chunkwire
 from chunkwire.forward.access import log_text
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
-from chunkwire.forward.shape import parse_fault, parse_mode
+from chunkwire.forward.shape import parse_fault, parse_mode, shaper
 from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.frames import Data
 from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
 from tests.net.carry import MakeMover
 
@@ -97,6 +98,20 @@ async def test_gathered_data_goes_down_when_its_time_is_over(make_mover: MakeMov
             await client.expect(TEXT)
             await upstream.send(TEXT)
             await client.expect(TEXT)
+
+
+async def test_the_time_that_data_is_gathered_for_begins_with_its_first_octets(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Fails where each read puts the end off: of a steady stream nothing would ever go down."""
+    gather = shaper(parse_mode("coalesce=20ms"), is_chunked=True)
+    assert gather is not None
+    began = trio.current_time()
+    assert gather.feed([Data(0, b"a")]) == b""
+    await trio.sleep(0.015)
+    assert gather.feed([Data(1, b"b")]) == b""
+    assert gather.due == began + 0.02
+    assert gather.flush() == b"2\r\nab\r\n"
 
 
 @pytest.mark.parametrize("mode", MODES)
