@@ -22,6 +22,7 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, open_carried, running
 from tests.net.peer import reset, tcp_pair, unix_pair
+from tests.net.stamped import kernel_stamps
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING is Linux's")
@@ -29,11 +30,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING
 
 @pytest.fixture(autouse=True)
 def _kernel() -> Iterator[None]:
-    try:
-        with stamping(transmit=True):
-            yield
-    except LocalError as error:
-        pytest.skip(str(error))
+    with kernel_stamps():
+        yield
 
 
 class Pair:

@@ -13,7 +13,6 @@ from chunkwire.client.pool import Pool
 from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.upstreams import Upstream
 from chunkwire.net.dial import parse_url
-from chunkwire.net.stamps import stamping
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server import stampdesk
 from chunkwire.server.serving import serve
@@ -22,6 +21,7 @@ from chunkwire.server.stampdesk import StampDesk
 from chunkwire.tools.bench.hops import read_stamps
 from chunkwire.tools.bench.segments import STAMPS_FIELD, HopStamps
 from chunkwire.wire.errors import LocalError
+from tests.net.stamped import kernel_stamps
 from tests.peers.process import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING is Linux's")
@@ -29,11 +29,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_TIMESTAMPING
 
 @pytest.fixture(autouse=True)
 def _kernel() -> Iterator[None]:
-    try:
-        with stamping(transmit=True):
-            yield
-    except LocalError as error:
-        pytest.skip(str(error))
+    with kernel_stamps():
+        yield
 
 
 @asynccontextmanager
