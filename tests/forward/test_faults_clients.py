@@ -8,12 +8,15 @@ import pytest
 import trio
 
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.net.ends import ServerConnection
 from tests.forward.wire import (
     END,
     TEXT,
+    answer,
     chunked,
     forwarding,
     get,
+    post,
     status_of,
 )
 from tests.net.carry import MakeMover
@@ -151,3 +154,29 @@ async def test_both_sides_may_leave_at_once(make_mover: MakeMover) -> None:
                 upstream.reset()
                 assert (await gateway.wait_ended()).verdict in ("client-gone", "reset")
         assert gateway.metrics.streams_open == 0
+
+
+async def test_a_client_that_is_reset_in_its_upload_gets_no_answer_and_ends_the_request(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover) as gateway:
+        async with gateway.connect(post(b"5\r\nhel")) as client, gateway.accept() as upstream:
+            await upstream.read_until(b"hel")
+            client.reset()
+            await upstream.read_reset()
+        report = await gateway.wait_ended()
+    assert (report.verdict, report.status) == ("client-gone", 0)
+
+
+async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where it counts as sent: the final response would follow it."""
+
+    async def wait_for_good(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=BRIEF)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
+            assert await client.read_reset() == b""
+        assert (await gateway.wait_ended()).verdict == "timeout"
