@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from chunkwire.net.unread import unread_request
 from chunkwire.record.values import RequestRecord
 from chunkwire.server.access import log_text
 from tests.server.peer import body_of, serving
@@ -37,3 +38,7 @@ async def test_the_access_line_shows_what_was_typed_escaped(caplog: pytest.LogCa
     with caplog.at_level(logging.INFO, "chunkwire.access"):
         log_text(running.ended[0])
     assert r'"GET /\"\x1b[2J b" 400' in caplog.text
+
+
+def test_a_request_of_which_nothing_came_is_shown_as_a_hyphen() -> None:
+    assert unread_request(b"\r\n").start_line == b"-"

@@ -38,6 +38,7 @@ def test_the_standards_four_blocks_give_a_comment_and_three_events() -> None:
         SseEvent("message", "second event", ""),
         SseEvent("message", " third event", ""),
     ]
+    assert datas(stream) == ["first event", "second event", " third event"]
 
 
 def test_the_standards_empty_data_lines_fire_two_events_and_the_cut_block_none() -> None:
