@@ -11,12 +11,14 @@ import pytest
 import trio
 import trio.testing
 
+from chunkwire.net.connection import Connection
 from chunkwire.net.movers import Mover
 from chunkwire.net.sleeper import Form, Sleeper, current_sleeper
 from chunkwire.net.triosleep import SleeperClock
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import Carried, open_carried, rally
+from tests.net.peer import tcp_pair
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
@@ -124,6 +126,20 @@ def sets_watching(descriptor: int) -> int:
     folder = Path("/proc/self/fdinfo")
     texts = [(folder / name).read_text() for name in os.listdir("/proc/self/fd") if (folder / name).exists()]
     return sum(f"tfd:{descriptor:9}" in text for text in texts)
+
+
+async def test_a_connection_that_is_watched_no_more_leaves_the_set() -> None:
+    mover = fast_mover()
+    near, far = await tcp_pair()
+    async with near, far, trio.open_nursery() as nursery:
+        nursery.start_soon(mover.run, name="mover")
+        await trio.testing.wait_all_tasks_blocked()
+        before = sets_watching(near.socket.fileno())  # trio's has it since it connected
+        mover.watch(Connection(near), lambda _: None)
+        assert sets_watching(near.socket.fileno()) == before + 1
+        mover.unwatch(Connection(near))
+        assert sets_watching(near.socket.fileno()) == before
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_mover_that_ends_leaves_nothing_watched() -> None:
