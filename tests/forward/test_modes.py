@@ -108,7 +108,7 @@ async def test_the_time_that_data_is_gathered_for_begins_with_its_first_octets(
     assert gather is not None
     began = trio.current_time()
     assert gather.feed([Data(0, b"a")]) == b""
-    await trio.sleep(0.015)
+    autojump_clock.jump(0.015)
     assert gather.feed([Data(1, b"b")]) == b""
     assert gather.due == began + 0.02
     assert gather.flush() == b"2\r\nab\r\n"

@@ -67,7 +67,7 @@ def test_a_line_as_json_has_milliseconds_and_null_where_nothing_came(caplog: pyt
         Report(Outcome.REFUSED, 400, rule="no-host", started=0.0),
         Report(status=200, head_s=0.00125, first_s=1.5, started=0.0),
     ):
-        log_json("peer", Request(b"GET", b"/"), report, DEFAULT_GATEWAY_SETTINGS)
+        log_json("peer", Request(b"GET", b"/"), report)
     refused, served = (json.loads(record.getMessage()) for record in caplog.records)
     members = ("status", "head_ms", "first_ms", "rule", "chunks", "octets", "traceparent")
     assert [refused[name] for name in members] == [400, None, None, "no-host", 0, 0, None]
