@@ -78,6 +78,7 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
+    _waits_first = True  # a receive waits before it looks: mostly there is nothing yet
 
     def __init__(
         self,
@@ -144,12 +145,14 @@ class Connection:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
     async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
-        """Wait, then receive once: usually nothing has come yet, and trio's stream would first try to receive."""
+        """Receive once, mostly after a wait: usually nothing has come yet, and trio's stream would receive first."""
         view = _RECEIVED.view
         while True:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
-            await trio.lowlevel.wait_readable(sock)
+            if self._waits_first:
+                await trio.lowlevel.wait_readable(sock)
+            self._waits_first = True
             try:
                 if self.stamps is not None:
                     return view[: self.stamps.read_into(view[:max_octets])]

@@ -54,6 +54,7 @@ class ServerConnection(Connection):
     ) -> None:
         super().__init__(stream, limits=limits, may_linger=may_linger)
         self._bare_lf = bare_lf
+        self._waits_first = False  # the first request mostly comes with the connection
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 

@@ -156,6 +156,28 @@ async def test_a_staged_close_brings_the_last_octets_although_some_were_not_read
     assert connection.fileno() == -1
 
 
+async def test_a_first_request_that_is_there_is_received_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, far = await tcp_pair()
+    async with near, far:
+        await far.send_all(get())
+        await trio.lowlevel.wait_readable(near.socket)
+        waits: list[object] = []
+        monkeypatch.setattr(trio.lowlevel, "wait_readable", waits.append)
+        connection = ServerConnection(near, bare_lf=False)
+        assert await connection.wait_octets()
+        assert waits == []
+
+
+async def test_a_first_request_that_is_not_there_yet_is_waited_for() -> None:
+    near, far = await tcp_pair()
+    connection = ServerConnection(near, bare_lf=False)
+    async with near, far, trio.open_nursery() as nursery:
+        nursery.start_soon(connection.receive_request, name="receive")
+        await trio.testing.wait_all_tasks_blocked()
+        await far.send_all(get())
+    assert connection.leftover == b""
+
+
 async def test_a_staged_close_waits_for_the_peer_only_so_long(autojump_clock: trio.testing.MockClock) -> None:
     near, far = await tcp_pair()
     async with far:
