@@ -18,8 +18,6 @@ loaded at their first use, as pytest loads the plugin in every project.
 
 from typing import TYPE_CHECKING
 
-from chunkwire.late import load_name
-
 if TYPE_CHECKING:
     from chunkwire.origin.scenarios import BROKEN as BROKEN
     from chunkwire.origin.scenarios import LEGAL as LEGAL
@@ -64,4 +62,6 @@ __all__ = [name for names in _MODULES.values() for name in names]
 
 def __getattr__(name: str) -> object:
     """Load one of the names of `__all__`."""
+    from chunkwire.late import load_name
+
     return load_name(__name__, _MODULES, name)
