@@ -216,9 +216,9 @@ def verb_parser(name: str, module: ModuleType) -> Parser:
 
 
 def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
-    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG."""
+    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG; a flag without help has neither."""
     flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
-    if flag is None or flag in ("help", "version"):
+    if flag is None or flag in ("help", "version") or action.help is argparse.SUPPRESS:
         return
     name = flags.environment_of(verb, flag)
     if name is None:

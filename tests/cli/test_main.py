@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from chunkwire.cli import diff, flags
+from chunkwire.cli import diff, flags, serve
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import VERBS, main, paragraphs
 from tests.peers.command import CHUNKWIRE, chunkwire
@@ -169,6 +169,11 @@ def test_the_environment_sets_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHUNKWIRE_VERBOSE", "2")
     options = seen_by(diff, monkeypatch, ["diff", "a", "b"])
     assert (options.quiet, options.verbose) == (True, 2)
+
+
+def test_a_flag_without_help_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_WORKER", "3")
+    assert seen_by(serve, monkeypatch, ["serve"]).worker is None
 
 
 @pytest.mark.parametrize("name, value", [("CHUNKWIRE_GAPS", "soon"), ("CHUNKWIRE_QUIET", "perhaps")])
