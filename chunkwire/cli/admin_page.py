@@ -29,16 +29,16 @@ async def page_beside(
     settings: ServerSettings | None = None,
     stamps: StampDesk | None = None,
 ) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
-    """Yield what the admin address of a server serves beside its metrics, and the consumers of the server's records.
+    """Yield what the admin address serves beside the metrics, and what chooses the consumer of an exchange's records.
 
     Args:
-        place: what the page calls the server.
-        admin: None serves no page.
-        record_to: takes the records all the same.
-        streams: the resources on the page; None takes the origin's.
+        place: the server's name on the page, such as "origin".
+        admin: the admin address; None serves no page.
+        record_to: takes every record, with or without a page; None for no such consumer.
+        streams: the resources that can be requested on the page; None for those of the origin.
         upstreams: where a gateway sends requests.
-        settings: of the streams on the page.
-        stamps: what it keeps is said there, too.
+        settings: how the admin address serves these resources; None for the defaults.
+        stamps: keeps kernel timestamps, which the admin address serves, too; None for none.
     """
     if admin is None:
         yield NO_SITE, lambda _: record_to

@@ -1,8 +1,8 @@
 """Send a request body while the response may already arrive.
 
-The rule here: one item of a stream is one chunk, written by one send. It is no error if the peer stops reading, as its
-response gives the reason. An error of the caller's stream resets the connection, so that the server cannot take half a
-body for a whole one.
+The rule here: each item of the caller's stream is written by one send, as one chunk if the body is chunked; an empty
+item is skipped. A peer that stops reading causes no error here: the reader of the response reports what happened. An
+error of the caller's stream resets the connection, so that the server cannot take half a body for a whole one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Upload:
 
     Attributes:
         is_complete: the whole body has been written to the socket.
-        error: the exception of the caller's stream; None for none.
+        error: what ended the sending, other than the peer or `scope`: an exception of the caller's stream; else None.
         scope: cancel it to stop sending.
     """
 
@@ -43,13 +43,16 @@ class Upload:
         self._sends = 0
 
     async def run(self) -> None:
-        """Send it all, or as much as the peer takes."""
+        """Send it all, or as much as the peer takes; an exception is kept in `error`, not raised.
+
+        Cancellation: a part of the body may have been sent; the connection stays open.
+        """
         with self.scope:
             try:
                 await self._send()
                 self.is_complete = True
             except PeerGone:
-                return  # the reading side meets the answer, or the reset
+                return  # the reader of the response gets the response, or the error
             except Exception as error:  # noqa: BLE001  the caller's stream may raise anything; the reader raises it again
                 self.error = error
                 self._connection.reset()

@@ -1,7 +1,8 @@
 """Relay modes other than exact, for teaching and tests: they re-frame the body.
 
-A shaper gets only events that the scanner approved, and writes with the encoder. It sends a last-chunk only if one
-came, or if the operator asked for a fault that sends one. The log and a response field name the mode.
+A shaper gets only events that the scanner approved. What a mode sends is written by the encoder; the frames before a
+fault are sent unchanged. A last-chunk is sent only if one came, or if the operator asked for a fault that sends one.
+The log and a response field name the mode.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
-BUFFER_OCTETS: Final = 16 * 1024 * 1024  # `buffer` sends when it holds so many, which bounds the memory
-MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS
+BUFFER_OCTETS: Final = 16 * 1024 * 1024  # `buffer` sends what it has gathered at this size: it bounds the memory
+MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS  # also the most for `slice=N`
 MAX_COALESCE_SECONDS: Final = 999_999.0  # eleven days, as good as the end of a stream
 
 
@@ -81,7 +82,7 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
     A body that is not chunked has no chunks to merge or split: only the modes that gather octets change it.
 
     Args:
-        is_chunked: the body is sent to the client in chunks; False also for one that is dechunked.
+        is_chunked: the body is sent to the client in chunks; False also if it came chunked and is sent without chunks.
     """
     match mode.name:
         case ModeName.REFRAME:
@@ -97,7 +98,7 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
 
 
 class _Shape:
-    """A shaper that keeps no octets."""
+    """What shapers share; these methods are for a shaper that keeps no octets."""
 
     error: ChunkwireError | None = None
 
@@ -133,7 +134,7 @@ class Slice(_Shape):
 
 
 class Gather(_Shape):
-    """Data gathered up to a number of octets or for a time, then sent as one chunk.
+    """Data gathered up to a number of octets or for a time, then sent as one chunk; extensions are dropped.
 
     With neither limit, the data of one read becomes one chunk, as in proxies that re-frame.
     """
@@ -156,7 +157,7 @@ class Gather(_Shape):
         if self._kept and self._seconds and self._due is None:
             self._due = trio.current_time() + self._seconds
         ending = _ending(events)
-        if ending or len(self._kept) >= (self._octets or (0 if not self._seconds else BUFFER_OCTETS)):
+        if ending or len(self._kept) >= (self._octets or (BUFFER_OCTETS if self._seconds else 0)):
             return self.flush() + (ending if self._is_chunked else b"")
         return b""
 
@@ -175,7 +176,7 @@ class FaultPlayed(ChunkwireError):
 
 
 class FaultShape(_Shape):
-    """The unchanged body for `after` frames, then the octets of a fault."""
+    """The unchanged body for `after` frames, or up to an earlier last-chunk, then the octets of a fault."""
 
     def __init__(self, fault: Scenario, after: int) -> None:
         self._fault = fault
@@ -200,7 +201,7 @@ class FaultShape(_Shape):
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """A fault, and the number of whole chunks before it."""
+    """A fault, and the number of whole chunks before it: unused if the fault breaks the head or slices every chunk."""
 
     fault: Scenario
     after: int = 3
@@ -213,7 +214,7 @@ def parse_fault(text: str) -> FaultPlan:
     """Return the plan of NAME or NAME=CHUNKS, with the names of `/fault/NAME`.
 
     Raises:
-        LocalError: neither; one line.
+        LocalError: another form, or no such fault; one line.
     """
     name, equals, value = text.partition("=")
     if equals and not re.fullmatch(r"\d{1,9}", value):
@@ -222,7 +223,7 @@ def parse_fault(text: str) -> FaultPlan:
 
 
 def fault_shaper(plan: FaultPlan) -> Shaper:
-    """Return the shaper that adds a fault to a chunked body."""
+    """Return the shaper that adds a fault to a chunked body; see `Scenario.slice_octets`."""
     return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else FaultShape(plan.fault, plan.after)
 
 

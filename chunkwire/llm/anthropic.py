@@ -32,12 +32,12 @@ from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
-_SIGNATURE: Final = "c2lnbmF0dXJl"  # of thinking; not checked here
+_SIGNATURE: Final = "c2lnbmF0dXJl"  # of each thinking block: "signature" in base64; not checked when it returns
 _VERSION: Final = b"2023-06-01"
-_NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, the three below are refused
+_NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, `_SAMPLING` is refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _FOREIGN: Final = ("n", "logprobs", "top_logprobs", "response_format")  # of OpenAI's form; the service refuses them
-STOPS: Final[Mapping[str, StopReason]] = {
+STOPS: Final[Mapping[str, StopReason]] = {  # for reading: by the service's stop_reason
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
     "max_tokens": StopReason.LENGTH,
@@ -45,7 +45,7 @@ STOPS: Final[Mapping[str, StopReason]] = {
     "tool_use": StopReason.TOOL_CALLS,
     "refusal": StopReason.FILTER,
 }
-STOP_REASON: Final[Mapping[StopReason, str]] = {
+STOP_REASON: Final[Mapping[StopReason, str]] = {  # for writing; end_turn for the others
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "refusal",
@@ -53,7 +53,7 @@ STOP_REASON: Final[Mapping[StopReason, str]] = {
 }
 _CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
 _FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
-_EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # what their types begin with
+_EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # prefixes of their types
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
     ErrorKind.WRONG_KEY: "authentication_error",
@@ -75,7 +75,7 @@ class MessagesInterpreter(Interpreter):
     def __init__(self) -> None:
         super().__init__()
         self._usage: dict[str, object] = {}
-        self._others: set[str] = set()  # the indexes of blocks that are no calls
+        self._others: set[str] = set()  # the indexes of blocks other than tool_use
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event's object means, by its `type`."""
@@ -91,7 +91,7 @@ class MessagesInterpreter(Interpreter):
                 yield from self._take_end(at(payload, "delta"), at(payload, "usage"))
             case "message_stop":
                 self.is_complete = True
-            case "message":  # a whole message in place of a stream; also what an event without a name is called
+            case "message":  # a whole message in place of a stream; also SSE's default name of an event without one
                 yield from self._take_whole(payload)
 
     def _take_whole(self, message: dict[str, object]) -> Iterator[AnswerEvent]:
@@ -105,7 +105,7 @@ class MessagesInterpreter(Interpreter):
     def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
-            # {} in Anthropic's own streams; all of it from some proxies and in a whole message
+            # {} in Anthropic's own streams, followed by deltas; complete from some proxies and in a whole message
             given = at(block, "input")
             arguments = dump(given) if given and isinstance(given, dict) else ""
             yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), arguments)
@@ -122,7 +122,7 @@ class MessagesInterpreter(Interpreter):
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
         more = delta_at(delta, "partial_json")
-        if more and repr(index) not in self._others:  # not for a tool that the provider runs itself
+        if more and repr(index) not in self._others:  # server_tool_use, which the provider runs, is left out
             yield ToolCall(self._calls.of(repr(index)), "", "", more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
@@ -151,14 +151,14 @@ class AnthropicMessages(Dialect):
     id_prefix = "msg_"
     call_prefix = "toolu_"
     path = re.compile(r"/v1/messages\Z")
-    key_field = b"x-api-key"  # of the documentation; the SDK sends a bearer token
+    key_field = b"x-api-key"  # as documented; the SDK sends a bearer token, which `key_of` reads, too
     request_id_field = b"request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.OVERLOADED: 529}
     keep_alive = encode_event('{"type":"ping"}', "ping")
     interpreter = MessagesInterpreter
 
     def matches_payload(self, payload: Mapping[str, object]) -> bool:
-        """Say whether an object is an event of a message, or one."""
+        """Say whether an object is an event of a streamed message, or a whole message."""
         kind = text_at(payload, "type")
         is_message = kind == "message" and isinstance(payload.get("content"), list) and "role" in payload
         return is_message or kind.startswith(_EVENTS)
@@ -178,7 +178,7 @@ class AnthropicMessages(Dialect):
         return json_request(base, b"v1/messages", messages_body(question), *fields)
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
-        """Return the stream, a piece an event; see `Dialect`."""
+        """Return the stream, one piece per event; see `Dialect`."""
         return [
             Piece(encode_event(dump(payload), str(payload["type"])), is_token) for payload, is_token in payloads(answer)
         ]
@@ -196,10 +196,10 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     """Return what a body asks.
 
     Args:
-        model: where it stands elsewhere: in Bedrock's path.
+        model: the model where the body does not name it, as in Bedrock, where the path does; "" reads the body.
 
     Raises:
-        RequestRefused: as the service would.
+        RequestRefused: the service would refuse it.
     """
     model = model or str(required(body, "model", str))
     required(body, "max_tokens", int)
@@ -237,7 +237,7 @@ def refuse_foreign(body: object, before: str = "") -> None:
 
 
 def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
-    """Yield each event's object, and whether it has the model's next words."""
+    """Yield each event's object, and whether it has the model's next words (`Piece.is_token`)."""
     start = {**whole(answer), "content": [], "stop_reason": None}
     yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
     index = -1

@@ -1,7 +1,7 @@
 """What is asked of a model, the same types for every provider, and what the dialects share to read a request.
 
-The rule here: only what decides how a request is answered. What this module must not know: any provider, connections,
-keys.
+The rule here: only what decides how a request is answered. What this module must not know: the format of a single
+dialect, connections.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Message:
 
     Attributes:
         calls: the tool calls of an `assistant` turn.
-        call_id: of a `tool` turn: the id of the call whose result its text is.
+        call_id: the id of the call that a `tool` turn's text is the result of.
     """
 
     role: Role
@@ -108,11 +108,13 @@ class Tool:
 class Question:
     """What a client asks.
 
+    `temperature`, `top_p`, `stop` and `others` are for `Dialect.build_request`; no `Dialect.parse_request` reads them.
+
     Attributes:
-        tools: those that the model may call; empty where the request forbids calls.
+        tools: those of the request; none where `choosing` was called with "none".
         is_stream: answer event by event, not with one JSON body.
-        wants_usage: end the stream with its usage (optional in OpenAI's chat only).
-        max_tokens, temperature, top_p: None where the request does not set it.
+        wants_usage: end the stream with its usage; False only for OpenAI's chat, where a request must ask for it.
+        max_tokens, temperature, top_p: None where it is not set.
         stop: texts before which the answer ends.
         tool_choice: whether the model may, must not or must call a tool.
         named_tool: the tool that it must call; "" for any.
@@ -152,14 +154,14 @@ class Question:
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
 
     def choosing(self, mode: str, name: str = "") -> Question:
-        """Return the question with a request's choice of tools.
+        """Return the question with the `tool_choice` that a request gives.
 
         Args:
             mode: in OpenAI's terms: auto, none or required; "" for auto.
             name: of the tool that must be called, "" for any.
 
         Raises:
-            RequestRefused: another mode, or a tool that the request does not have.
+            RequestRefused: another mode; required without tools; a tool that the request does not have.
         """
         if mode not in ("", "auto", "none", "required"):
             raise refuse(f"tool_choice: expected auto, none, required or a tool, got {mode!r:.60}")
@@ -173,7 +175,7 @@ class Question:
 
 
 class RequestRefused(ChunkwireError):
-    """The dialect does not accept a request; its `write_error` gives the response."""
+    """A dialect does not accept a request; `Dialect.write_error` makes the response from `error`."""
 
     def __init__(self, error: ProviderError) -> None:
         super().__init__(error.message)
@@ -181,12 +183,12 @@ class RequestRefused(ChunkwireError):
 
 
 def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefused:
-    """Return the exception to raise."""
+    """Return the exception that refuses a request; the caller raises it."""
     return RequestRefused(ProviderError(kind, message))
 
 
 def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
-    """Return a member that must be there, not empty, and of that type.
+    """Return a member that must be there, of that type, and neither empty nor 0.
 
     Raises:
         RequestRefused: it is not.
@@ -213,7 +215,7 @@ def stream_flag(body: object) -> bool:
 
 
 def url_decode(octets: bytes) -> str:
-    """Return the decoded text; a % that encodes nothing stays, what is not UTF-8 is replaced."""
+    """Return the decoded text; a % that encodes nothing stays, and so does a +; what is not UTF-8 is replaced."""
     return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), octets).decode("utf-8", "replace")
 
 
@@ -223,7 +225,7 @@ def url_encode(text: str) -> bytes:
 
 
 def count_of(body: object, *path: str, most: int) -> int:
-    """Return the number of answers that stands at a path, 1 where nothing does.
+    """Return the number of answers that the member at a path asks for, 1 where there is no such member.
 
     Raises:
         RequestRefused: no whole number from 1 to `most`.
@@ -240,11 +242,16 @@ def text_of(content: object) -> str:
     """Return the text of a message's content: a string, or an array of parts of which some are text."""
     if isinstance(content, list):
         return "".join(text_at(part, "text") for part in content)
-    return text_at([content], 0)
+    return text_at([content], 0)  # the string itself; "" for anything else
 
 
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
-    """Yield `system`, and `messages` of user and assistant alone, where the result of a tool is a block of the user.
+    """Yield the messages of a body of Anthropic's or Bedrock's: `system`, then turns of user and assistant alone.
+
+    A user's turn with the result of a tool gets the role `tool`. Tool calls and their ids are not read.
+
+    Args:
+        is_result: says whether a block of a turn is the result of a tool.
 
     Raises:
         RequestRefused: there are no messages, or one of another role.

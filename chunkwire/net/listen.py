@@ -1,7 +1,7 @@
 """Listen, accept connections, and drain.
 
-The rule here: each connection has a task. An exception in it is logged and ends only that connection; with trio's
-`serve_listeners` it would end the server. If no descriptor is left, the accept loop pauses.
+The rule here: each connection has a task. An exception in it is logged and ends only that connection; trio's
+`serve_listeners` would end the server. If no descriptor is left, the accept loop pauses.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
 
 
 async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[ServedListener]:
-    """Listen on every address of the host name, except those that this machine lacks.
+    """Listen on every address of the host name, except those that this machine lacks; for port 0, on the first alone.
 
     Raises:
         ListenError: one line with the address and the reason.
-        LocalError: a text that `parse_address` refuses.
+        LocalError: a text that `parse_address` refuses, or `reuse_port` where it is not possible.
     """
     if isinstance(address, str):
         address = parse_address(address)
@@ -205,10 +205,11 @@ def raise_file_limit() -> None:
 class Drain:
     """Graceful shutdown: once started, idle connections end at once, and others get a grace time.
 
-    After the start, handlers begin no other exchange; `wait_next` then returns False.
+    After the start, `wait_next` returns False, so that handlers begin no other exchange. The one exception: a request
+    whose first octets have been received is still served.
 
     Attributes:
-        deadlines: of the waits for requests; `serve_connections` runs them.
+        deadlines: the timeouts of `wait_next`; `serve_connections` runs the task that applies them.
     """
 
     def __init__(self) -> None:
@@ -223,7 +224,7 @@ class Drain:
         return self._started.is_set()
 
     def may_linger(self) -> bool:
-        """Say whether a connection may be closed in stages (`Connection.close`) for long: not during a drain."""
+        """Say whether `Connection.close` may wait more than one window for a peer that still sends: not in a drain."""
         return not self.is_started
 
     def start(self) -> None:
@@ -253,7 +254,8 @@ class Drain:
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
         """Wait for the first octets of the next request; False if the peer closed the connection.
 
-        Also False after `timeout` seconds, and when the drain starts (only for sockets), unless octets came first.
+        Also False after `timeout` seconds, and when the drain starts, unless octets came first. These two need a
+        socket, plain or under TLS: `Connection.wake` has no effect on other streams.
         """
         if connection.leftover:
             return True
@@ -271,7 +273,11 @@ class Drain:
 async def drain_on_signal(
     drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Start the drain at the first SIGTERM; cancel `stop` at the second. Started once the handler is installed."""
+    """Start the drain at the first SIGTERM; cancel `stop` at the second.
+
+    Args:
+        task_status: started once the signal handler is installed.
+    """
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:

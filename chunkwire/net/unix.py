@@ -16,11 +16,18 @@ import trio
 
 from chunkwire.wire.errors import LocalError
 
-MAX_PATH_OCTETS: Final = 107  # sun_path with its NUL: 108 on Linux; 104 on macOS, where bind says so
+MAX_PATH_OCTETS: Final = 107  # sun_path is 108 octets with its NUL; 104 on macOS, where bind refuses longer ones
 
 
 def unix_path(path: str, text: str) -> str:
-    """Return the absolute path; raise LocalError, which quotes `text`, if it is empty or too long."""
+    """Return the absolute path.
+
+    Args:
+        text: what the user wrote, for the error message.
+
+    Raises:
+        LocalError: the path is empty, has a NUL, or is too long.
+    """
     if not path or "\0" in path:
         raise LocalError(f"expected the path of a socket, as in unix:/run/app.sock, got {text!r}")
     path = os.path.abspath(path)
@@ -46,7 +53,7 @@ class UnixListener(trio.abc.Listener[trio.SocketStream]):
         return await self._listener.accept()
 
     async def aclose(self) -> None:
-        """Remove the path, and stop listening."""
+        """Remove the path, unless another file has replaced it, and stop listening."""
         # While the socket is open its inode number is not reused.
         if self._bound is not None and _file_at(self._path) == self._bound:
             with suppress(OSError):
@@ -76,7 +83,7 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
 
 
 async def _remove_stale(path: str) -> None:
-    """Remove the socket file of a server that has ended."""
+    """Remove the socket file of a server that has ended; leave one that a server listens on."""
     if not stat.S_ISSOCK(os.stat(path).st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there")
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:

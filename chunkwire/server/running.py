@@ -1,6 +1,7 @@
 """Run a server until it has drained: its address, its admin address, and its signals.
 
-The rule here: code that origin and gateway share. The engine, which takes 2 MB, is imported only if it is needed.
+The rule here: only code that origin and gateway share. `server.engine`, which takes 2 MB of memory, is imported only
+for an admin address: a gateway without one does not need it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The listeners of a server, and those of its admin address, if any; `certificate` is for `own`."""
+    """The listeners of a server, and those of its admin address, if any; `certificate` is for `own` alone."""
 
     own: list[ServedListener]
     admin: list[ServedListener]
@@ -42,11 +43,11 @@ class Listeners:
 async def open_all(
     address: Address | str, admin: Address | str | None, *, reuse_port: bool, certificate: ServerTls | None
 ) -> Listeners:
-    """Bind both addresses, or neither.
+    """Bind both addresses, or neither; raise the limit of open files first.
 
     Raises:
         ListenError: an address cannot be bound.
-        LocalError: a text that is no address.
+        LocalError: a text that is no address, or `reuse_port` where it is not possible.
     """
     raise_file_limit()
     own = await open_listeners(address, reuse_port=reuse_port)
@@ -70,7 +71,7 @@ async def run_server(
     handle_signals: bool,
     task_status: trio.TaskStatus[list[Address]],
 ) -> None:
-    """Serve connections until the drain is over; see `serving.serve` and `listen.serve_connections`.
+    """Serve connections until the drain is over; see `server.serving.serve` and `listen.serve_connections`.
 
     Args:
         read_metrics: returns the text of `/metrics`.

@@ -1,4 +1,4 @@
-"""Parse and print durations, for queries, flags, modes and limits.
+"""Parse and print durations: of query parameters, command-line flags, relay modes and the limits of a bench.
 
 The rule here: the syntax of Go everywhere; a bare number is seconds. No sign is allowed, as no duration is negative.
 """
@@ -25,5 +25,8 @@ def parse_duration(text: str) -> float | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Return seconds as a person would write them: `250ms`, `2s`."""
+    """Return seconds for a message, with at most six digits: `250ms`, `2s`, `90s`.
+
+    From 1e6 s on, and below 1e-7 s, it has an exponent, which `parse_duration` does not read.
+    """
     return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"

@@ -1,8 +1,8 @@
-"""One stream as it arrived at one point, made from its records, and what its heads say: all verdicts rest on it.
+"""One stream as it arrived at one point, and what its heads say, made from its records; verdicts are made from it.
 
 The rule here: records in, values out; nothing is judged. A `Run` is one request and its response as one observer saw
 them. Its units are the smallest parts whose arrival is known: the stamped events of a probe, else the events of an
-event stream, else the frames or reads of the body.
+event stream (two or more, with all octets recorded), else the frames or reads of the body.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from chunkwire.record.values import (
 from chunkwire.tools.stamps import ContentReader, Stamp
 
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
-"""Parameters that differ between repetitions of a request: the IDs of one run, and how it is observed."""
+"""Query parameters that may differ between repetitions of a request: IDs of a run, and what its first frame awaits."""
 
 _NAMING: Final = ("server", "via", "x-powered-by")
-# Fields that vendors add whose hops give no name.
+# Fields by which a vendor's hop is recognized, even if it is named in none of the fields above.
 _VENDOR_FIELDS: Final = {
     "cf-ray": "Cloudflare",
     "x-amz-cf-id": "CloudFront",
@@ -39,9 +39,9 @@ _VENDOR_FIELDS: Final = {
     "x-envoy-upstream-service-time": "Envoy",
     "x-fastly-request-id": "Fastly",
 }
-_PACE: Final = frozenset({"n", "interval", "nonce"})
+_PACE: Final = frozenset({"n", "interval"})
 
-# The points of a response, from the inside out.
+# The points where a response is observed, from the origin outward.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
 
 
@@ -50,8 +50,8 @@ class Unit:
     """A part of a stream whose arrival is known."""
 
     t: float  # s since the request, when its last octet had come
-    read: int  # number of the receive that brought it
-    end: int  # octets of content, as received, up to the end of the frame that brought it
+    read: int  # number of the receive that brought it, from 1; 0 if it came before the observer began
+    end: int  # octets of content, as received, up to the end of the frame or read that brought it
     stamp: Stamp | None = None  # None where it has none
 
 
@@ -59,8 +59,8 @@ class Unit:
 class Run:
     """One request and its response at one point."""
 
-    hop: str  # what the point is called, such as "nginx:8080"
-    point: str = "client.received"  # where it was seen, one of `chunkwire.record.recorder.POINTS`
+    hop: str  # name of the hop where it was seen, such as "nginx:8080"; the point where nothing names it
+    point: str = "client.received"  # where at the hop it was seen, one of `_POINTS`
     request: RequestRecord | None = None
     head: HeadRecord | None = None  # of the final response; None where none came
     units: tuple[Unit, ...] = ()  # in the order of their arrival, all stamped or none
@@ -73,10 +73,10 @@ class Run:
     end: EndRecord | None = None
     connect: float | None = None  # s that opening a TCP connection took just before; None where unknown
     our_delay: float = 0.0  # s, how late the observer's own timer was at the worst, 0 where it was not measured
-    early: int = 0  # pieces that came before the observer began, at an unknown time; they are no units
-    # of a stream behind a barrier, in their order: what had come when each frame was acknowledged
+    early: int = 0  # pieces that came before the observer began, at an unknown time; they are not in `units`
+    # for an origin that waits for an acknowledgement of each frame: what had come at each acknowledgement, in order
     acks: tuple[AckRecord, ...] = ()
-    # names the clock of `t` and of the request's wall time; only runs of one clock are compared
+    # name of the clock of `t` and of the request's wall time; times of different clocks are not compared
     clock: str | None = None
 
     @property
@@ -134,12 +134,12 @@ class Run:
 
     @property
     def reads(self) -> int:
-        """Receives that brought pieces."""
+        """Receives that brought pieces; all early pieces count as one."""
         return len({piece.read for piece in self.pieces})
 
     @property
     def first(self) -> float | None:
-        """When the first frame was complete, s since the request; None where none came."""
+        """When the first piece was complete, s since the request; None where none came."""
         return self.pieces[0].t if self.pieces else None
 
     def response_field(self, name: str) -> str:
@@ -163,7 +163,7 @@ def read_runs(
     """Return the responses in records, those of inner points first, each point's in their order.
 
     Args:
-        hop: what to call a hop that the records do not name.
+        hop: name of the hop where the records give none; None takes the point's name.
         connect, our_delay, clock: see `Run`.
     """
     found: dict[tuple[str | None, str, int], list[Record]] = {}
@@ -223,24 +223,26 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
 
 
 def _is_final(head: HeadRecord) -> bool:
-    return not head.status_line.split(" ", 2)[1:2] < ["200"]
+    """Say whether a head is not a 1xx one; a status line without a status is not final either."""
+    return head.status_line.split(" ", 2)[1:2] >= ["200"]
 
 
 def own_names(run: Run, before: Run | None) -> str:
-    """Return the names of software that a hop gives and the hop before does not: by Server, Via, and vendors' fields.
+    """Return the names of software that a hop gives and the hop before (nearer to the origin) does not.
 
-    A proxy may pass on the names that hops further in gave, or add its own.
+    They are in Server, Via, X-Powered-By, Chunkwire-Mode and vendors' fields. A proxy may add its own name, or pass on
+    those of hops nearer to the origin.
     """
     own = [said for name in _NAMING for said in _software_names(run, name) if said not in _software_names(before, name)]
     mode = run.response_field("chunkwire-mode")
     if mode and (before is None or before.response_field("chunkwire-mode") != mode):
         own.append(f"Chunkwire-Mode: {mode}")
-    marks = [
-        mark
-        for name, mark in _VENDOR_FIELDS.items()
+    vendors = [
+        vendor
+        for name, vendor in _VENDOR_FIELDS.items()
         if run.response_field(name) and (before is None or not before.response_field(name))
     ]
-    return ", ".join(dict.fromkeys((*own, *marks)))
+    return ", ".join(dict.fromkeys((*own, *vendors)))
 
 
 def names_passed_on(run: Run, before: Run | None) -> str:
@@ -300,6 +302,6 @@ def variation_of(base: Run, run: Run) -> Variation:
 
 
 def _codings(run: Run) -> str:
-    """Return the content codings that a request accepts; empty for none but identity."""
+    """Return the content codings that a request accepts, in lower case; empty for none, or identity alone."""
     said = joined(run.request.fields, "accept-encoding").strip().lower() if run.request is not None else ""
     return "" if said == "identity" else said
