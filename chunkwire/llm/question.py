@@ -188,7 +188,7 @@ def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefu
 
 
 def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
-    """Return a member that must be there, of that type, and neither empty nor 0.
+    """Return a member that must be there: a text or an array that is not empty, or a number above 0.
 
     Raises:
         RequestRefused: it is not.
@@ -196,9 +196,10 @@ def required(body: object, name: str, kind: type[str | list[object] | int]) -> o
     value = at(body, name)
     if value is None:
         raise refuse(f"missing required parameter: '{name}'")
-    if not isinstance(value, kind) or isinstance(value, bool) or not value:
-        words = {str: "a text", list: "an array", int: "a number above 0"}
-        raise refuse(f"{name}: expected {words[kind]} that is not empty, got {value!r:.60}")
+    is_negative = isinstance(value, int) and value < 0
+    if not isinstance(value, kind) or isinstance(value, bool) or not value or is_negative:
+        words = {str: "a text that is not empty", list: "an array that is not empty", int: "a number above 0"}
+        raise refuse(f"{name}: expected {words[kind]}, got {value!r:.60}")
     return value
 
 

@@ -84,7 +84,7 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
 
 async def _remove_stale(path: str) -> None:
     """Remove the socket file of a server that has ended; leave one that a server listens on."""
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there")
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         try:

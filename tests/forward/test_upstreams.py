@@ -35,9 +35,9 @@ async def serve_ok(upstream: Wire, client: Wire) -> None:
 @pytest.mark.parametrize("request_octets", [get(), post(TEXT + END)])
 async def test_the_next_upstream_serves_where_one_cannot_be_reached(request_octets: bytes) -> None:
     """Fails where a refused connection is the end, or where a POST that was never sent is not."""
-    async with forwarding(upstreams=2) as gateway, gateway.connect(request_octets) as client:
+    async with forwarding(upstreams=2) as gateway:
         gateway.listeners[0].socket.close()
-        async with gateway.accept(1) as upstream:
+        async with gateway.connect(request_octets) as client, gateway.accept(1) as upstream:
             await serve_ok(upstream, client)
         assert str(gateway.listeners[1].socket.getsockname()[1]) in (await gateway.wait_ended()).upstream
 

@@ -207,6 +207,7 @@ USER = [{"role": "user", "content": "a"}]
         (post("/v1/messages", {}), "anthropic-version: header is required"),
         (messages_request({"model": "m", "messages": USER}), "'max_tokens'"),
         (messages_request({"model": "m", "messages": USER, "max_tokens": 0}), "max_tokens: expected a number above 0"),
+        (messages_request({"model": "m", "messages": USER, "max_tokens": -5}), "max_tokens: expected a number above 0"),
         (messages_request({"model": "m", "messages": USER, "max_tokens": True}), "max_tokens: expected a number"),
         (messages_request({"model": "m", "messages": [{"role": "tool"}], "max_tokens": 1}), "messages.0.role"),
         (post("/v1/models/g:generateContent", {}), "missing required parameter: 'contents'"),

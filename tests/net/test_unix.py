@@ -35,3 +35,13 @@ async def test_a_path_is_removed_where_the_admin_address_cannot_be_bound(tmp_pat
         await open_all(f"unix:{tmp_path}/o.sock", f"127.0.0.1:{port}", reuse_port=False, certificate=None)
     assert not os.listdir(tmp_path)
     await taken.aclose()
+
+
+async def test_a_symbolic_link_to_a_dead_socket_is_left_there(tmp_path: Path) -> None:
+    path = tmp_path / "o.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    path.symlink_to("dead.sock")
+    with pytest.raises(OSError, match="no socket"):
+        await open_unix_listener(str(path), 1)
+    assert path.is_symlink()
