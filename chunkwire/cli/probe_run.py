@@ -21,6 +21,7 @@ from chunkwire.cli.serving import recording
 from chunkwire.cli.terminal import paint_of, progress, width_of
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record
+from chunkwire.tools.probe.barrier import is_barrier_gateway
 from chunkwire.tools.probe.captures import frame_lines, hops_of, read_recording
 from chunkwire.tools.probe.document import to_html, to_markdown
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
@@ -66,11 +67,18 @@ async def probe(options: argparse.Namespace) -> int:
 
 
 async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple[HopVerdict, ...]]:
-    """Probe and judge; return the exit code, and the verdicts."""
+    """Probe and judge; return the exit code, and the verdicts.
+
+    Raises:
+        LocalError, DialError: --barrier-at names no `forward --barrier`, or nobody listens there.
+    """
     captured = captures.captured_hops(options.hops, options)
     hops = hops_of(captured) if captured else []
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
         prober = _prober(options, agent, record_to, report_progress)
+        if prober.barrier_at is not None and not await is_barrier_gateway(prober.barrier_at, prober.tls):
+            where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
+            raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
         hops += await _application_hops(prober, options.hops)
         for source, name in _named(options.hops) if not captured else ():
             is_behind = any(verdict.is_holding for verdict in judge_chain(hops))

@@ -54,6 +54,19 @@ def test_the_time_for_a_run_ends_one_behind_a_barrier_too(origin: Served) -> Non
     assert b"is judged by time: the run took longer than 1 s." in result.stdout
 
 
+def test_barrier_at_must_name_a_gateway_with_barriers(origin: Served) -> None:
+    """Our origin has barriers too, but none for another application; a gateway without --barrier passes requests on."""
+    with serving("forward", origin.url("")) as plain, serving("forward", origin.url(""), "--barrier") as barrier:
+        words = ("probe", barrier.url("/generate?n=3&interval=0"), "--gate", "--barrier-at")
+        wrong = [chunkwire(*words, f":{port}") for port in (origin.port, plain.port)]
+        nobody, right = chunkwire(*words, ":1"), chunkwire(*words, f":{barrier.port}")
+    for port, result in zip((origin.port, plain.port), wrong, strict=True):
+        told = f"chunkwire: --barrier-at: 127.0.0.1:{port} is no chunkwire forward --barrier\n"
+        assert (result.returncode, result.stderr.decode()) == (2, told)
+    assert nobody.stderr == b"chunkwire: --barrier-at: 127.0.0.1:1 refused the connection\n"
+    assert (nobody.returncode, right.returncode) == (7, 0)
+
+
 @pytest.mark.needs("curl")
 def test_a_trace_in_ascii_is_refused_in_one_line(origin: Served, tmp_path: Path) -> None:
     trace = tmp_path / "a.trace"

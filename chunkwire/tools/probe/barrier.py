@@ -17,13 +17,14 @@ from typing import Final
 import trio
 
 from chunkwire import client
+from chunkwire.client.views import content
 from chunkwire.net.dial import DialError, Url
 from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_WORD
 from chunkwire.record.values import AckRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
-from chunkwire.tools.probe.side_requests import SideRequests
+from chunkwire.tools.probe.side_requests import MAX_CONTENT_OCTETS, SideRequests
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
@@ -308,6 +309,29 @@ class BarrierProbe:
                 if not _is_of_another(status, content):
                     return False
         return False
+
+
+async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None) -> bool:
+    """Say whether a `forward --barrier` answers at a URL; our origin, which has barriers of its own, is none.
+
+    It is asked for the state of a barrier that no stream has open, by the field that only such a gateway reads.
+
+    Raises:
+        DialError: there was no connection to ask on.
+    """
+    field = (BARRIER_FIELD, (secrets.token_hex(8) + STATE_WORD).encode())
+    try:
+        async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=PATIENCE_SECONDS) as stream:
+            answer = b""
+            async for read in stream.reads(whole_frames=False):
+                answer += content(read)
+                if len(answer) > MAX_CONTENT_OCTETS:
+                    break
+            return _is_of_another(stream.head.status, answer)
+    except DialError as error:
+        raise DialError(error.kind, f"--barrier-at: {error}") from error
+    except ChunkwireError:
+        return False  # it speaks something else, or nothing
 
 
 def _is_of_another(status: int, content: bytes) -> bool:
