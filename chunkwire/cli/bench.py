@@ -18,13 +18,18 @@ SUMMARY = "how late do frames arrive? many streams, percentiles, limits, a basel
 EPILOG = """\
 late and added compare the origin's clock with ours, so both must be on one
 machine; hold needs no common clock. A percentile (nearest rank) is blank
-where fewer than ten samples are larger. The load is an open loop: the origin's
-plan says when a frame is due, and a late frame does not delay the next one.
+where fewer than ten samples are larger, or where fewer than 99 % of the
+samples are known: of the frames in one receive at most the last has a kernel
+stamp (--stamps process times each frame after its read).
+The load is an open loop: the origin's plan says when a frame is due, and a
+late frame does not delay the next one.
 A stream that ends or fails is followed by another, after a failure with a
 pause of up to 1 s. With --rate, streams begin whether earlier ones have ended
 or not, and first counts from the planned beginning.
 --until and --baseline resample rounds, not frames: 95 % intervals for a
-figure, 99.5 % for a difference; ~ is a difference that is not significant.
+figure, 99.5 % for a difference; ~ is a difference that is not significant,
+x is target over base. added compares the two targets themselves (from written
+to arrived); late includes how late the origin wrote.
 Ctrl-C prints the figures so far. A FILE of - is standard output.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
   allows (0), --until or --rate was not reached, or a figure is mostly this

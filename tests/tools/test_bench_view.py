@@ -126,6 +126,43 @@ def test_the_notes_have_the_numbers_of_samples() -> None:
     assert any("no stamps" in line for line in lines(result(Gathered())))
 
 
+@pytest.mark.parametrize("unknown, is_left_out", [(1, False), (2, True)])
+def test_a_line_says_why_percentiles_without_stamps_are_left_out(unknown: int, is_left_out: bool) -> None:
+    made = found(frames=100, added=[0.001] * 99, gap=[0.001] * 99)
+    made.rounds[0].unknown = {"added": unknown, "late": 2}
+    notes = [line for line in lines(result(made)) if "are left out" in line]
+    known = "late 0 of 2, added 99 of 101; of" if is_left_out else "late 0 of 2; of"
+    assert len(notes) == 1
+    assert f"fewer than 99 % of the samples are known: {known} the frames in one receive" in notes[0]
+    based = [line for line in lines(result(gathered(), baseline=made)) if "are left out" in line]
+    assert [line[:8] for line in based] == ["* base: "]
+    assert "left out" not in " ".join(lines(result(gathered())))
+
+
+def test_a_stream_whose_stamps_are_all_unknown_is_not_said_to_have_none() -> None:
+    made = found(first=[0.001])
+    made.rounds[0].unknown = {"late": 9, "added": 9, "hold": 9}
+    assert "the stream has no stamps" not in " ".join(lines(result(made)))
+
+
+def turns(late: float, added: float) -> Gathered:
+    """Return five turns whose samples of late and of added are all equal, in s."""
+    rounds = [found(late=[late] * 100, added=[added] * 100).rounds[0] for _ in range(5)]
+    return Gathered(rounds, streams=1)
+
+
+@pytest.mark.parametrize("late, added, is_origin", [(0.03, 0.002, True), (0.03, 0.022, False), (0.01, 0.002, False)])
+def test_a_comparison_says_which_quantity_compares_the_targets(late: float, added: float, is_origin: bool) -> None:
+    shown = " ".join(lines(result(turns(late, added), baseline=turns(0.01, 0.002))))
+    assert "x is target over base, 2x is twice as long" in shown
+    assert "* added compares the two targets themselves: it is from written to arrived" in shown
+    assert ("here late (p50, p90) differs significantly and added does not" in shown) is is_origin
+
+
+def test_a_comparison_of_streams_without_stamps_does_not_speak_of_added() -> None:
+    assert "added compares" not in " ".join(lines(result(found(first=[1.0]), baseline=found(first=[1.0]))))
+
+
 def test_the_page_is_self_contained_and_draws_both_charts() -> None:
     text = page(result(gathered(), "http://x/?<b>"))
     assert text.count("<svg") == 2

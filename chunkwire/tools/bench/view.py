@@ -15,7 +15,7 @@ from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, dif
 from chunkwire.tools.bench.limits import Precision, streams_line
 from chunkwire.tools.bench.own_error import OWN_ERROR, own_line
 from chunkwire.tools.bench.result import BenchResult
-from chunkwire.tools.bench.rounds import Figure, Gathered
+from chunkwire.tools.bench.rounds import MIN_KNOWN, Figure, Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.segments import names_of
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, NAMES, QUANTILES, Summary, summary_of
@@ -23,7 +23,10 @@ from chunkwire.tools.paint import wrapped
 
 _COMPARED: Final = (
     f"diff is target less base, ± half its {DIFFERENCE_CONFIDENCE * 100:g} % interval by resampling rounds; ~ where it "
-    "is not significant"
+    "is not significant; x is target over base, 2x is twice as long; blank where one is blank or not above zero"
+)
+_WHICH_COMPARES: Final = (
+    "added compares the two targets themselves: it is from written to arrived; late includes how late the origin wrote"
 )
 
 SMALLEST_RATIO: Final = 1e-4
@@ -125,7 +128,8 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
         notes += [f"base: {warning}" for warning in warnings(result.baseline.trends)]
-        notes.append(_COMPARED)
+        notes += [f"base: {line}" for line in _left_out(result.baseline)]
+        notes += _comparison_notes(result.gathered, result.baseline)
     if "rate" in result.conditions:
         notes.append("first counts from the planned beginning of the stream, so it includes the connection")
     if until is not None and result.gathered.has("first"):
@@ -134,16 +138,41 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
         yield from wrapped("* ", note, width)
 
 
+def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
+    yield _COMPARED
+    if all(side.has(name) for side in (gathered, baseline) for name in ("late", "added")):
+        late, added = (differences_of(gathered, baseline, name) for name in ("late", "added"))
+        seen = [percentage for percentage, one in late.items() if one is not None and one.is_seen]
+        is_added_seen = any(one is not None and one.is_seen for one in added.values())
+        only_late = seen and all(added[percentage] for percentage in seen) and not is_added_seen
+        names = ", ".join(NAMES[percentage] for percentage in seen)
+        points = f"; here late ({names}) differs significantly and added does not: that points to the origin"
+        yield _WHICH_COMPARES + (points if only_late else "")
+
+
+def _left_out(gathered: Gathered) -> Iterator[str]:
+    """Yield a line on the quantities without percentiles since too many arrivals have no stamp by the kernel."""
+    figures = {name: gathered.figure(name) for name in DEFINITIONS}
+    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in figures.items() if not one.is_known)
+    if known:
+        yield (
+            f"p50 to p99.9 are left out where fewer than {MIN_KNOWN * 100:g} % of the samples are known: {known}; of "
+            "the frames in one receive at most the last has a kernel stamp (--stamps process times each frame after "
+            "its read)"
+        )
+
+
 def _notes(gathered: Gathered) -> Iterator[str]:
     yield from warnings(gathered.trends)
     counts = (f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name))
     yield f"n: {', '.join(counts) or 'none'}; percentiles: {QUANTILES}"
+    yield from _left_out(gathered)
     yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
         f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
     )
     if line := own_line(gathered):
         yield line
-    if not gathered.has("added") and (gathered.has("first") or not gathered.streams):
+    if not gathered.has_seen("added") and (gathered.has("first") or not gathered.streams):
         yield "the stream has no stamps, which late, added and hold need (/probe has them)"
 
 
