@@ -1,5 +1,6 @@
 """The rows of `check server`: ours passes each, and each fails on a variant of ours that is broken in its way."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,7 +15,7 @@ from chunkwire.tools.check.server.cases import CheckedServer
 from chunkwire.tools.check.server.rows import SERVER_CASES
 from chunkwire.tools.check.server.talk import ServerTarget
 from chunkwire.wire.errors import LocalError
-from tests.check.variants import Variant, spoilt
+from tests.check.variants import GIVES_BACK, Changes, Variant, spoilt
 from tests.patience import PATIENCE
 
 CASES = {case.row.id: case for case in SERVER_CASES}
@@ -130,6 +131,33 @@ async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Va
             baseline = await learn(target) if row in OF_FIRST_ANSWERS else await sound_baseline()
             ruling = await CASES[row].judge(CheckedServer(target, baseline))
     assert ruling.outcome is RowOutcome.FAIL, ruling
+
+
+@pytest.mark.parametrize(
+    "filling, answered, outcome",
+    [
+        (rb"\g<0>", (), RowOutcome.PASS),
+        (b" x", (), RowOutcome.FAIL),
+        (b"x" * 100_000, (), RowOutcome.FAIL),
+        (b"x" * 100_000, ((rb"^(HTTP/1.1 414|expected a request-line).*", b""),), RowOutcome.FAIL),
+    ],
+    ids=["it reads the line", "400", "414", "closed"],
+)
+async def test_a_long_line_is_judged_by_its_length_where_each_parameter_is_refused(
+    filling: bytes, answered: Changes, outcome: RowOutcome
+) -> None:
+    variant = Variant("changes long lines", "", ((rb"x{7000,}(?= HTTP)", filling),), answered)
+    with trio.fail_after(PATIENCE):
+        async with spoilt(variant, replace(GIVES_BACK, parameters=frozenset())) as target:
+            ruling = await CASES["9112/3/1"].judge(CheckedServer(target, await sound_baseline()))
+    assert ruling.outcome is outcome, ruling
+
+
+async def test_a_long_line_is_undecided_where_a_short_one_is_refused_too() -> None:
+    with trio.fail_after(PATIENCE):
+        async with spoilt(Variant("takes no x", "", ((rb"x+(?= HTTP)", b" x"),))) as target:
+            ruling = await CASES["9112/3/1"].judge(CheckedServer(target, await sound_baseline()))
+    assert ruling.outcome is RowOutcome.UNDECIDED, ruling
 
 
 def test_every_row_has_its_variant() -> None:

@@ -132,10 +132,10 @@ async def between(variant: Variant, port: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def spoilt(variant: Variant) -> AsyncIterator[ServerTarget]:
+async def spoilt(variant: Variant, resource: Resource = GIVES_BACK) -> AsyncIterator[ServerTarget]:
     """Serve our origin behind a variant, and give it as a target."""
     async with trio.open_nursery() as nursery:
-        (inner,) = await nursery.start(serve, ":0", [GIVES_BACK])
+        (inner,) = await nursery.start(serve, ":0", [resource])
         async with between(variant, inner.port) as address:
             url = parse_url(f"http://{address}/check")
             yield ServerTarget(url, url.authority, None, (), b"POST", b"hello from chunkwire check", 2.0)

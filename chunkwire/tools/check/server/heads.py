@@ -7,13 +7,15 @@ same request without the fault also gets proves nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
 from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, judge_each
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
+    OTHER_REASONS,
     failed,
     how,
     passed,
@@ -27,6 +29,7 @@ from chunkwire.tools.check.server.talk import Talk, TalkEnd, talk
 
 _CLOSE: Final = b"Connection: close\r\n"
 _HELLO: Final = b"5\r\nhello\r\n0\r\n\r\n"
+_LONG_LINE_STATUSES: Final = (400, 413, 414, 431)  # of a request line that a server does not read
 _CODING_STATUSES: Final = frozenset({400, 501})  # RFC 9112 §6.3 and §6.1, of the same request
 
 
@@ -97,14 +100,25 @@ async def judge_minor_version(server: CheckedServer) -> Ruling:
 
 
 async def judge_long_line(server: CheckedServer) -> Ruling:
-    """Send a request line of 8000 octets, with a long query that has no meaning."""
+    """Send a request line of 8000 octets: with a query that has no meaning; if that decides nothing, with a path."""
+    target = server.target.url.target
+    ruling = await _judge_long_form(server, target + (b"&" if b"?" in target else b"?") + b"check=")
+    return ruling if ruling.outcome is not RowOutcome.UNDECIDED else await _judge_long_form(server, b"/")
+
+
+async def _judge_long_form(server: CheckedServer, form: bytes) -> Ruling:
+    """Send a target that begins with `form`; a refusal counts only if a short one gets another status."""
     target = server.target
-    asked = target.url.target + (b"&" if b"?" in target.url.target else b"?") + b"check="
-    asked += b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(asked))
-    said = await talk(target, target.request(_CLOSE, target=asked))
-    if said.finals and said.finals[0].status not in (414, 431, 400, 413):
+    filling = b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(form))
+    said = await talk(target, target.request(_CLOSE, target=form + filling))
+    if said.finals and said.finals[0].status not in _LONG_LINE_STATUSES:
         return passed(said, how(said))
-    return rule_as_usual(said, server.baseline)
+    short = await talk(target, target.request(_CLOSE, target=form + b"x"))
+    if not short.finals or short.finals[0].status in OTHER_REASONS:
+        return undecided(said, f"{how(said)}; to a short line: {how(short)}")
+    if said.finals and said.finals[0].status == short.finals[0].status:
+        return undecided(said, f"answers {short.finals[0].status}, as to a short line")
+    return rule_as_usual(said, replace(server.baseline, get=short.finals[0]), other="a short line")
 
 
 async def judge_endless_target(server: CheckedServer) -> Ruling:

@@ -66,8 +66,12 @@ def is_alike(status: int, usual: int) -> bool:
     return status == usual or status // 100 == usual // 100 == 2
 
 
-def rule_as_usual(talk: Talk, baseline: Baseline) -> Ruling:
-    """Judge a GET in another form, which must be answered like the plain one."""
+def rule_as_usual(talk: Talk, baseline: Baseline, *, other: str = "the plain request") -> Ruling:
+    """Judge a GET in another form, which must be answered like the one of the baseline.
+
+    Args:
+        other: what a report calls the one of the baseline.
+    """
     if unreadable := rule_unreadable(talk):
         return unreadable
     if not talk.finals:
@@ -75,7 +79,7 @@ def rule_as_usual(talk: Talk, baseline: Baseline) -> Ruling:
     status, usual = talk.finals[0].status, baseline.get.status
     if not is_alike(status, usual):
         rule = undecided if status in OTHER_REASONS else failed
-        return rule(talk, f"answers {status}, and {usual} to the plain request")
+        return rule(talk, f"answers {status}, and {usual} to {other}")
     return passed(talk, how(talk))
 
 
