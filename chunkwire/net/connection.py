@@ -20,7 +20,7 @@ import trio
 
 from chunkwire.net.heads import check_partial_head, find_head_end
 from chunkwire.net.stamps import SocketStamps
-from chunkwire.net.tls import TlsStream
+from chunkwire.net.tls import TlsStream, is_unexpected_eof
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -58,7 +58,7 @@ class PeerGone(ChunkwireError):
     @property
     def lacks_close_notify(self) -> bool:
         """The peer ended a TLS connection by a FIN alone, so that what came may have been cut (RFC 8446 §6.1)."""
-        return isinstance(self.__cause__, ssl.SSLEOFError)
+        return is_unexpected_eof(self.__cause__)
 
 
 class Connection:
@@ -369,7 +369,7 @@ class Connection:
 
 def lost_by(peer: str, error: BaseException) -> str:
     """Say in one line how a connection ended that raised this error when it was read."""
-    if isinstance(error, ssl.SSLEOFError):
+    if is_unexpected_eof(error):
         return f"{peer} closed the connection without close_notify"
     if isinstance(error, ssl.SSLError):
         return f"{peer} broke TLS: {error.reason or error}"

@@ -310,6 +310,12 @@ def _said(error: ssl.SSLError) -> str:
     return (getattr(error, "reason", None) or " ".join(map(str, error.args))).replace("_", " ").lower()
 
 
+def is_unexpected_eof(error: BaseException | None) -> bool:
+    """Say whether TLS ended by a FIN without close_notify (RFC 8446 §6.1)."""
+    # Debian's CPython 3.11 raises a plain SSLError for it.
+    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", "") == "UNEXPECTED_EOF_WHILE_READING"
+
+
 _TLS_REASONS: Final = {
     # The alert that answers ALPN without a protocol in common                                 RFC 7301 §3.2
     "no application protocol": "the server has no http/1.1 there (ALPN); HTTP/2 has no chunks",
@@ -322,7 +328,7 @@ def tls_reason(error: OSError) -> str:
     """Return in a few words why a handshake failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    if isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
+    if is_unexpected_eof(error) or not isinstance(error, ssl.SSLError):
         return "the peer ended the handshake"
     reason = _said(error)
     return next((text for name, text in _TLS_REASONS.items() if name in reason), reason)
