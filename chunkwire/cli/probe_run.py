@@ -32,7 +32,7 @@ from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, result_of
 from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind, Proof
 from chunkwire.tools.probe.view import differences, lines_of
-from chunkwire.tools.probe.why import find_why
+from chunkwire.tools.probe.why import find_why, plan_why
 from chunkwire.wire.errors import LocalError
 
 
@@ -123,6 +123,8 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
         where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
         raise LocalError(f"--why: expected a URL to ask, got {where}")
     source, name = chosen[-1]
+    if not (options.quiet or sys.stderr.isatty()):  # a terminal is shown each step
+        print(plan_why(prober, parse_url(source), idle=options.idle), file=sys.stderr, flush=True)
     return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
 
 

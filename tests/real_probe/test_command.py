@@ -2,12 +2,13 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.peers.command import Served, chunkwire, serving
-from tests.peers.process import run
+from tests.peers.process import free_port, run, started, wait_listening
 from tests.peers.programs import program
 from tests.peers.servers import nginx
 from tests.real_probe.proxies import holding_http_1_1
@@ -40,6 +41,23 @@ def test_the_exit_code_says_what_was_found(origin: Served, target: str, code: in
     result = chunkwire("probe", origin.url(target))
     assert result.returncode == code
     assert words in result.stdout.decode()
+
+
+def test_the_list_of_our_origin_gets_a_hint_at_its_probe(origin: Served) -> None:
+    hint = "; did you mean http://127.0.0.1:{}/probe?\n"
+    with serving("forward", origin.url("")) as gateway:
+        for served in (origin, gateway):
+            assert hint.format(served.port) in chunkwire("probe", served.url("/")).stdout.decode()
+        assert b"did you mean" not in chunkwire("probe", gateway.url("/generate?n=1")).stdout
+
+
+def test_the_list_of_another_program_gets_no_hint(tmp_path: Path) -> None:
+    port = free_port()
+    with started([sys.executable, "-m", "http.server", str(port), "-b", "127.0.0.1", "-d", tmp_path]) as server:
+        wait_listening(port, server)
+        told = chunkwire("probe", f":{port}").stdout
+    assert b"unsure: too short, or too few events" in told
+    assert b"did you mean" not in told
 
 
 def test_a_hop_that_refuses_is_reported_and_the_others_are_judged(origin: Served) -> None:
@@ -128,6 +146,7 @@ def test_why_shows_that_http_1_0_frees_a_hop(origin: Served) -> None:
         result = chunkwire("probe", f"{url}/generate?n=10&interval=50ms", "--why")
     told = result.stdout.decode()
     assert result.returncode == 1, told
+    assert result.stderr == b"--why asks 3 times more, each time for as long as the stream takes\n"
     assert "shown: it streams with HTTP/1.0" in told
     assert "mitmproxy" not in told
 

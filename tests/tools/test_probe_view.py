@@ -90,7 +90,10 @@ def test_a_lone_hop_gets_the_command_that_would_show_more() -> None:
     told = "\n".join(list(lines_of(result_on(suspect)))[2:])
     assert told.startswith("app.example holds the stream, or the stream is written so.")
     assert "chunkwire probe ORIGIN-URL app.example" in told
+    assert "or, if the application is yours: chunkwire forward APP --barrier" in told
     assert "if it is held, try: proxy_buffering off;" in told
+    tried = replace(suspect, unproved="the request does not come to the gateway that --barrier-at names")
+    assert "forward APP --barrier" not in "\n".join(lines_of(result_on(tried)))
     alone = HopVerdict(hop="app.example", kind=Kind.TO_END, is_innermost=True)
     assert "one of those may hold it instead" in "\n".join(lines_of(result_on(alone)))
 

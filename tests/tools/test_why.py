@@ -9,7 +9,7 @@ from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.verdict import Finding
 from chunkwire.tools.probe.view import lines_of
-from chunkwire.tools.probe.why import ask_1_0, finding_of
+from chunkwire.tools.probe.why import ask_1_0, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end
@@ -31,6 +31,19 @@ from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_e
 def test_a_finding_has_the_words_of_a_verdict(path: Path, outcome: str, frees: bool) -> None:
     finding = finding_of("a change", run_of(Probe(), path))
     assert (finding.outcome, finding.frees) == (outcome, frees)
+
+
+@pytest.mark.parametrize(
+    "target, idle, told",
+    [
+        ("/probe", 70.0, "--why asks on for about 84 s, of which --idle takes 70: --idle 0 leaves that out"),
+        ("/probe", 0.0, "--why asks on for about 14 s"),
+        ("/probe?n=40", 0.0, "--why asks on for about 26 s"),
+        ("/sse", 70.0, "--why asks 3 times more, each time for as long as the stream takes"),
+    ],
+)
+def test_how_long_it_takes_is_said_before(target: str, idle: float, told: str) -> None:
+    assert plan_why(Prober(), parse_url(f":1{target}"), idle=idle) == told
 
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:

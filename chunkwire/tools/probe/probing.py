@@ -11,8 +11,8 @@ import json
 import math
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
@@ -32,6 +32,7 @@ from chunkwire.tools.probe.requests import (
     MARKED,
     ORDERED_PACE,
     PACE,
+    PROBE_PATH,
     Ask,
     Fields,
     is_probe,
@@ -151,8 +152,27 @@ class Prober:
             tuple(runs),
             arrived=self.arrivals.get(name, ""),
             unproved=self.unproved.get(name, ""),
-            notes=(_H2,) if url.scheme == "https" and await offers_h2(url) else (),
+            notes=tuple([note async for note in self._notes(url, runs)]),
         )
+
+    async def _notes(self, url: Url, runs: Sequence[Run]) -> AsyncIterator[str]:
+        """Yield half lines of what else is known of a hop."""
+        if url.scheme == "https" and await offers_h2(url):
+            yield _H2
+        is_list = url.target == b"/" and self.barrier_at is None and bool(runs) and runs[0].status == 200
+        if is_list and observe(runs[0]).shape is Shape.TOO_SHORT:  # it may be our origin's list
+            there = replace(url, target=PROBE_PATH)
+            if await self._is_probe_of_ours(there):
+                yield f"did you mean {there}?"
+
+    async def _is_probe_of_ours(self, url: Url) -> bool:
+        """Say whether an event of a probe comes from a URL."""
+        ask, records = vary_ask(Ask(url=url), {"n": "1", "interval": "0"}), RunRecords()
+        try:
+            await self._run_paced(ask, self.limit_of(ask), records)
+        except DialError:
+            return False
+        return any(run.is_stamped for run in read_runs(records))
 
     def plain_ask(self, url: Url, pace: Mapping[str, str] = PACE) -> Ask:
         """Return the request that every verdict begins with."""

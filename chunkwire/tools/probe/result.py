@@ -26,6 +26,9 @@ _FAILING: Final = CUTTING | {Kind.ORIGIN_BURSTS, Kind.CACHED, Kind.NOT_THE_STREA
 
 _CLOSER: Final = "probe closer to the origin as well, the innermost URL first: chunkwire probe ORIGIN-URL {hop}…"
 _STAMPED: Final = "or run chunkwire serve behind this hop and probe its /probe, whose events say when they were written"
+_OWN: Final = (
+    "or, if the application is yours: chunkwire forward APP --barrier -l ADDR before it, and --barrier-at ADDR here"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class HopResult:
         if verdict.kind is Kind.SUSPECT:
             yield "to tell: ", _CLOSER.format(hop=verdict.hop)
             yield "         ", _STAMPED
+            if not verdict.unproved:
+                yield "         ", _OWN
         elif verdict.is_holding and verdict.is_innermost:
             yield (
                 "",

@@ -48,6 +48,10 @@ POLL_SECONDS: Final = 0.1
 """How often its journal is read meanwhile. The result is the origin's own time, so that this adds nothing to it."""
 
 SEEN_EVENTS: Final = 3
+LEAVE_SECONDS: Final = 1.0
+"""How long we wait for so many events before we leave."""
+
+_PLAIN_RUNS: Final = 2  # beside `_VARIED`: without a content coding, and in HTTP/1.0
 
 
 # What is varied with our own origin behind the hop: parameters, method, fields.
@@ -64,6 +68,17 @@ _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
     ("events of 8192 octets", {"size": "8192"}, "", ()),
     ("frames back to back", BURSTS, "", ()),
 )
+
+
+def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
+    """Return how long `find_why` takes, in one line; a departure that does not reach the origin takes longer."""
+    ask = prober.plain_ask(url)
+    if not is_probe(url):
+        return f"--why asks {1 + _PLAIN_RUNS} times more, each time for as long as the stream takes"
+    asks = [*(vary_ask(ask, changed) for _, changed, _, _ in _VARIED), *[ask] * _PLAIN_RUNS]
+    seconds = sum(min(prober.limit_of(each), each.duration or 0.0) for each in asks) + LEAVE_SECONDS + idle
+    share = f", of which --idle takes {idle:g}: --idle 0 leaves that out" if idle else ""
+    return f"--why asks on for about {seconds:.0f} s{share}"
 
 
 async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> AsyncIterator[Finding]:
@@ -183,7 +198,7 @@ async def _leave_early(prober: Prober, ask: Ask) -> _Left:
         async with client.open(
             ask.method, ask.url, fields=(*ask.fields, (b"Accept-Encoding", b"identity")), tls=prober.tls
         ) as stream:
-            with trio.move_on_after(1.0):
+            with trio.move_on_after(LEAVE_SECONDS):
                 async for read in stream.reads(whole_frames=False):
                     content = b"".join([event.octets for event in read.events if isinstance(event, Data)])
                     for stamp in reader.feed(content)[0]:
