@@ -56,13 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
+    from chunkwire.tools.check.client.command import lacks_url
     from chunkwire.tools.check.client.rows import FORMS, client_cases
     from chunkwire.wire.errors import LocalError
 
     if options.form not in FORMS:
         raise LocalError(f"--as: expected one of {', '.join(FORMS)}, got {options.form!r}")
-    missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"
-    return check.run(options, client_cases(options.form), judge, missing="" if options.command else missing)
+    missing = ""
+    if not options.command:
+        missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"
+    elif lacks_url(options.command):
+        missing = f"expected {{url}} among the arguments, such as: {shlex.join(options.command)} {{url}}"
+    return check.run(options, client_cases(options.form), judge, missing=missing)
 
 
 async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:

@@ -43,6 +43,7 @@ def host_name(text: str) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lab's flags."""
     flags.add_listen(parser, DEFAULT_LAB)
+    parser.set_defaults(listen=None)  # only the default address may be replaced by a free one
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     flags.add_clock(parser)
     group = parser.add_argument_group("a class on one machine")
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.net.triosleep import SleeperClock
     from chunkwire.wire.errors import LocalError
 
-    host = flags.tcp_address("-l", options.listen, default_port=options.default_port).host
+    host = flags.tcp_address("-l", options.listen or DEFAULT_LAB, default_port=options.default_port).host
     if options.is_class and not options.host:
         raise LocalError("--class takes --host NAME, the name by which the learners' browsers reach this machine")
     if options.host and not options.is_class:
@@ -115,7 +116,11 @@ async def _serve(options: argparse.Namespace) -> NoReturn:
 async def _start_page(
     nursery: trio.Nursery, lab: Lab, front: ClassFront | None, options: argparse.Namespace
 ) -> Address:
-    """Start the page; for a class only on the given port, as the class knows the address."""
+    """Start the page: on a free port only if the usual one is taken, none was given, and no class knows the address.
+
+    Raises:
+        ListenError: it cannot be bound.
+    """
     from functools import partial
 
     from chunkwire.cli.demo import start_one
@@ -124,11 +129,15 @@ async def _start_page(
 
     settings = OriginSettings(clock=options.clock)
     page = partial(serve, resources=lab.resources, settings=settings, record_for=lab.record_for)
+    where = flags.tcp_address("-l", options.listen or DEFAULT_LAB, default_port=options.default_port)
     if front is not None:
         [behind] = await nursery.start(page, "127.0.0.1:0", name="page")
-        bound: list[Address] = await nursery.start(front.serve, options.listen, behind, name="class")
+        bound: list[Address] = await nursery.start(front.serve, where, behind, name="class")
         return bound[0]
-    return await start_one(nursery, "page", options.listen, page)
+    if options.listen is not None:
+        bound = await nursery.start(page, where, name="page")
+        return bound[0]
+    return await start_one(nursery, "page", DEFAULT_LAB, page)
 
 
 async def _start_others(

@@ -8,8 +8,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from chunkwire.cli.main import main
-from tests.peers.command import serving
-from tests.peers.process import Reader, started
+from tests.peers.command import chunkwire, serving
+from tests.peers.process import Reader, listening_socket, started
 
 
 def asked(url: str, **fields: str) -> str:
@@ -59,6 +59,26 @@ def test_the_list_of_an_origin_has_the_form_that_is_asked_for() -> None:
         assert found["/generate"] == "/generate?n=5&interval=500ms"
         assert found["/echo"] is None
         assert (listed["lab"], asked(origin.url("/static/list.js"))[:2]) == (None, "//")
+
+
+def test_a_lab_takes_no_other_port_for_one_that_was_given() -> None:
+    with listening_socket() as listener:
+        port = listener.getsockname()[1]
+        done = chunkwire("lab", "-l", f":{port}")
+    assert (done.returncode, done.stdout) == (71, b"")
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use".encode() in done.stderr
+
+
+def test_only_the_usual_port_of_the_lab_is_replaced_by_a_free_one() -> None:
+    with listening_socket() as listener:
+        port = listener.getsockname()[1]
+        code = (
+            f"import sys\nfrom chunkwire.cli import lab, main\nlab.DEFAULT_LAB = '127.0.0.1:{port}'\nmain.main(['lab'])"
+        )
+        with started([sys.executable, "-c", code]) as process:
+            line = Reader(process.stdout, whose="chunkwire lab").line()
+    assert re.fullmatch(r"the lab: http://127\.0\.0\.1:\d+/", line.strip())
+    assert f":{port}/" not in line
 
 
 @pytest.mark.parametrize(

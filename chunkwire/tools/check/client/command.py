@@ -21,6 +21,8 @@ from chunkwire.wire.errors import LocalError
 
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
+# Clients that take their URL from their arguments alone.
+_URL_ARGUMENT_PROGRAMS: Final = frozenset({"aria2c", "curl", "curlie", "http", "https", "lynx", "w3m", "wget", "xh"})
 _ERROR: Final = re.compile(r"(?:[Ee]rror|[Ee]xception)\b.*:")
 MAX_OUTPUT_OCTETS: Final = 4 << 20  # of standard output and of standard error each; the rest is read and dropped
 
@@ -54,6 +56,13 @@ def _code_text(code: int) -> str:
         return f"ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"ended by signal {-code}"
+
+
+def lacks_url(words: Sequence[str]) -> bool:
+    """Say whether a command gets no URL: it names neither `{url}` nor CHUNKWIRE_URL, which its program cannot read."""
+    line = " ".join(words)
+    program = os.path.basename(line.split(maxsplit=1)[0]) if line.strip() else ""
+    return program in _URL_ARGUMENT_PROGRAMS and PLACEHOLDER not in line and URL_VARIABLE not in line
 
 
 async def run_command(words: Sequence[str], url: str, *, patience: float = math.inf) -> CommandRun:
