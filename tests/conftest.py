@@ -1,5 +1,6 @@
 """What every test shares: the fixed Hypothesis profile, and the rule that CI skips nothing for want of a program."""
 
+import logging
 import os
 import signal
 from collections.abc import Generator
@@ -26,6 +27,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NEEDS = "needs "
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Generator[None, None, None]:
+    """Undo what a verb that runs in the process of its test sets: where the package logs to, and how much."""
+    logger = logging.getLogger("chunkwire")
+    before = logger.level, logger.propagate, logger.handlers[:]
+    yield
+    logger.setLevel(before[0])
+    logger.propagate, logger.handlers[:] = before[1:]
 
 
 def is_strict() -> bool:
