@@ -54,6 +54,7 @@ class TlsStream(trio.abc.Stream):
         self._read = cast("Callable[[int, memoryview], int]", self.ssl_object.read)
         self._unsent = b""  # records that the kernel has not taken
         self._encrypted = 0  # octets of content in them that `write` has not said to be taken
+        self._lost_by: OSError | None = None  # what ended the reading
 
     @classmethod
     async def connect(cls, stream: trio.SocketStream, context: ssl.SSLContext, host: str) -> TlsStream:
@@ -105,12 +106,15 @@ class TlsStream(trio.abc.Stream):
         Not guaranteed: that the rest of a record that had no room can be read behind `end_sending`.
 
         Raises:
-            OSError: the connection was reset, or ended without close_notify.
+            OSError: the connection was reset, ended without close_notify, or broke TLS; the same at each later read.
         """
-        if not (self.has_more or self._fill(len(memory))):
-            return None
-        size, self.has_more = 0, False
+        if self._lost_by is not None:
+            raise self._lost_by
+        size = 0
         try:
+            if not (self.has_more or self._fill(len(memory))):
+                return None
+            self.has_more = False
             while got := self._read(len(memory), memory):
                 size += got
                 memory = memory[got:]
@@ -122,9 +126,10 @@ class TlsStream(trio.abc.Stream):
             return size or None
         except ssl.SSLZeroReturnError:  # close_notify, where ours was sent before
             pass
-        except OSError:
+        except OSError as error:
+            self._lost_by = error  # OpenSSL and the socket would next give an end without close_notify
             self._answer()
-            self.has_more = True  # the same error again
+            self.has_more = True
             if not size:
                 raise
         self.has_more = True

@@ -50,10 +50,20 @@ class FarEnd:
     def __init__(self, transport: trio.SocketStream, context: ssl.SSLContext, *, is_server: bool) -> None:
         host = None if is_server else "localhost"
         self.transport = transport
-        self.stream = trio.SSLStream(transport, context, server_hostname=host, server_side=is_server)
+        self.stream = trio.SSLStream[trio.abc.Stream](transport, context, server_hostname=host, server_side=is_server)
 
     async def send(self, octets: bytes) -> None:
         await self.stream.send_all(octets)
+
+    async def send_and_break(self, octets: bytes) -> None:
+        """Send these octets and a record that cannot be decrypted, so that one receive takes both."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        self.stream.transport_stream = ours
+        if octets:
+            await self.send(octets)
+        self.stream.transport_stream = self.transport
+        await ours.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))
+        await self.transport.send_all(await theirs.receive_some())
 
     async def send_close_notify(self) -> None:
         """Say that all was sent, without a FIN."""

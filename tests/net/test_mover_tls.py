@@ -98,6 +98,16 @@ async def test_a_fin_without_close_notify_never_looks_whole(
         assert str(error).endswith("closed the connection without close_notify")
 
 
+@pytest.mark.parametrize("octets", [b"", FRAME])
+async def test_a_record_that_cannot_be_decrypted_is_no_end(make_mover: MakeMover, octets: bytes) -> None:
+    """Fails where the error is read once more, behind what came with the record: OpenSSL then says otherwise."""
+    async with carrying(make_mover, CloseScanner()) as secured:
+        await secured.upstream.send_and_break(octets)
+        error = await secured.wait_error()
+        assert isinstance(error, SourceGone)
+        assert str(error).endswith(" broke TLS: DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
+
+
 async def test_octets_in_front_of_a_cut_are_sent_before_it_is_reported(make_mover: MakeMover) -> None:
     """Fails where an error that comes in the middle of gathering loses what was gathered."""
     scanner = CloseScanner()

@@ -8,9 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.connection import Connection
+from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.tls import _ANSWER_OCTETS, TlsStream
-from tests.net.peer import SMALL, tcp_pair
+from tests.net.peer import SMALL, reset, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
 from tests.patience import PATIENCE
 
@@ -56,12 +56,47 @@ async def test_octets_that_were_not_read_come_behind_our_own_close_notify() -> N
 
 async def test_a_broken_record_raises_behind_the_content_before_it() -> None:
     async with pair() as (near, far):
-        await far.send(b"good")
-        await far.transport.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))
+        await far.send_and_break(b"good")
         assert await near.receive_some() == b"good"
         for _ in range(2):
-            with pytest.raises(ssl.SSLError):
+            with pytest.raises(ssl.SSLError, match="DECRYPTION_FAILED_OR_BAD_RECORD_MAC"):
                 await near.receive_some()
+
+
+@pytest.mark.parametrize("content", [b"", b"good"])
+async def test_a_peek_takes_no_broken_record_for_a_fin(content: bytes) -> None:
+    """Fails where a later read gets what OpenSSL says after its error: that there was no close_notify."""
+    async with pair() as (near, far):
+        connection = Connection(near)
+        await far.send_and_break(content)
+        if content:
+            assert await connection.receive_some() == content
+        for _ in range(2):
+            with pytest.raises(PeerGone, match=r"broke TLS: DECRYPTION_FAILED_OR_BAD_RECORD_MAC$") as caught:
+                await connection.peek()
+            assert not caught.value.lacks_close_notify
+
+
+async def test_a_peek_takes_a_fin_without_close_notify_for_a_fin() -> None:
+    async with pair() as (near, far):
+        connection = Connection(near)
+        await far.transport.send_eof()
+        assert not await connection.peek()
+        for _ in range(2):
+            with pytest.raises(PeerGone, match=r"closed the connection without close_notify$") as caught:
+                await connection.receive_some()
+            assert caught.value.lacks_close_notify
+
+
+async def test_a_reset_is_a_reset_at_each_read() -> None:
+    """Fails where the read after a reset gets the FIN that the kernel gives then."""
+    async with pair() as (near, far):
+        connection = Connection(near)
+        reset(far.transport)
+        for _ in range(2):
+            with pytest.raises(PeerGone, match=r"reset the connection$") as caught:
+                await connection.receive_some()
+            assert not caught.value.lacks_close_notify
 
 
 async def test_a_write_that_the_kernel_takes_in_parts_says_so_octet_by_octet() -> None:
