@@ -76,7 +76,8 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
     hops = hops_of(captured) if captured else []
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
         prober = _prober(options, agent, record_to, report_progress)
-        if prober.barrier_at is not None and not await is_barrier_gateway(prober.barrier_at, prober.tls):
+        patience = prober.patience if prober.max_time is None else min(prober.patience, prober.max_time)
+        if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
             where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
             raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
         hops += await _application_hops(prober, options.hops)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.command import Served, chunkwire, serving
-from tests.peers.process import free_port, run, started, wait_listening
+from tests.peers.process import free_port, listening_socket, run, started, wait_listening
 from tests.peers.programs import program
 from tests.peers.servers import nginx
 from tests.real_probe.proxies import holding_http_1_1
@@ -83,6 +83,21 @@ def test_barrier_at_must_name_a_gateway_with_barriers(origin: Served) -> None:
         assert (result.returncode, result.stderr.decode()) == (2, told)
     assert nobody.stderr == b"chunkwire: --barrier-at: 127.0.0.1:1 refused the connection\n"
     assert (nobody.returncode, right.returncode) == (7, 0)
+
+
+def test_barrier_at_is_waited_for_no_longer_than_a_run(origin: Served) -> None:
+    with listening_socket() as silent:
+        port = silent.getsockname()[1]
+        result = chunkwire("probe", origin.url("/generate"), "--barrier-at", f":{port}", "-m", "1s")
+    told = "chunkwire: --barrier-at: expected the end of the exchange within 1 s, got none\n"
+    assert (result.returncode, result.stderr.decode()) == (28, told)
+
+
+def test_a_hop_that_holds_more_than_other_streams_are_kept_of_is_told(origin: Served) -> None:
+    with serving("forward", origin.url(""), "--mode", "buffer") as gateway:
+        result = chunkwire("probe", gateway.url("/probe?n=100&size=65536&interval=10ms"))
+    assert result.returncode == 1
+    assert b"HOLDS to the end" in result.stdout
 
 
 @pytest.mark.needs("curl")

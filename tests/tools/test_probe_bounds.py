@@ -7,8 +7,9 @@ import pytest
 import trio
 
 from chunkwire.net.dial import parse_url
-from chunkwire.tools.probe.probing import MAX_OCTETS, MAX_RECORDS, Prober
-from chunkwire.tools.probe.requests import Ask
+from chunkwire.record.values import FrameRecord, Record
+from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
+from chunkwire.tools.probe.requests import Ask, planned_octets
 from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -44,11 +45,21 @@ async def repeating(head: bytes, octets: bytes, asked: list[bytes]) -> AsyncIter
 @pytest.mark.parametrize("path", ["/stream", "/probe"])
 @pytest.mark.parametrize("data", [b"x" * 60_000, b"x"])
 async def test_of_a_stream_without_end_a_run_takes_a_bounded_part(path: str, data: bytes) -> None:
+    kept: list[Record] = []
+    prober = Prober(record_to=kept.append)
     async with repeating(HEAD, (b"%x\r\n%b\r\n" % (len(data), data)) * (100_000 // len(data)), []) as server:
         with trio.fail_after(PATIENCE):
-            run = await Prober().run("hop", Ask(url=parse_url(f"http://{server}{path}")))
+            run = await prober.run("hop", Ask(url=parse_url(f"http://{server}{path}")))
     assert run.octets < MAX_OCTETS + 100_000
     assert run.chunks < MAX_RECORDS + 100_000
+    assert sum(len(each.data or b"") for each in kept if isinstance(each, FrameRecord)) <= MAX_KEPT_OCTETS
+    assert prober.unproved["hop"] == "more than 64 MB or 50000 frames came"
+
+
+def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:
+    assert planned_octets(parse_url("http://h/probe?n=100&size=65536")) > 100 * 65536
+    assert planned_octets(parse_url("http://h/probe")) < MAX_KEPT_OCTETS
+    assert planned_octets(parse_url("http://h/stream?n=100&size=65536")) == 0
 
 
 async def test_a_hop_that_gives_no_head_is_not_asked_for_its_journal() -> None:

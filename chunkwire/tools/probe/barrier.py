@@ -311,17 +311,17 @@ class BarrierProbe:
         return False
 
 
-async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None) -> bool:
+async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None, *, patience: float) -> bool:
     """Say whether a `forward --barrier` answers at a URL; our origin, which has barriers of its own, is none.
 
     It is asked for the state of a barrier that no stream has open, by the field that only such a gateway reads.
 
     Raises:
-        DialError: there was no connection to ask on.
+        DialError: there was no connection to ask on, or no answer within `patience` seconds.
     """
     field = (BARRIER_FIELD, (secrets.token_hex(8) + STATE_WORD).encode())
     try:
-        async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=PATIENCE_SECONDS) as stream:
+        async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=patience) as stream:
             answer = b""
             async for read in stream.reads(whole_frames=False):
                 answer += content(read)
@@ -330,6 +330,8 @@ async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None) -> bool:
             return _is_of_another(stream.head.status, answer)
     except DialError as error:
         raise DialError(error.kind, f"--barrier-at: {error}") from error
+    except client.Deadline as error:
+        raise DialError("timeout", f"--barrier-at: {error}") from error
     except ChunkwireError:
         return False  # it speaks something else, or nothing
 

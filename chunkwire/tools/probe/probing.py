@@ -41,6 +41,7 @@ from chunkwire.tools.probe.requests import (
     other_size,
     overridden,
     parameters,
+    planned_octets,
     vary_ask,
     without_field,
 )
@@ -59,8 +60,11 @@ UNPLANNED_SECONDS: Final = 10.0
 """How long a stream is watched that says nothing of its length."""
 
 MAX_RECORDS: Final = 50_000
-MAX_OCTETS: Final = 4 << 20
-"""How much of a stream is watched: one without end must not fill the memory. Our largest run has 0.3 MB."""
+MAX_OCTETS: Final = 64 << 20
+"""How much of a stream is watched, or twice what it was asked for: one without end must end."""
+
+MAX_KEPT_OCTETS: Final = 4 << 20
+"""How much content is kept, or what was asked for; of what follows only sizes and times. Our largest run has 0.3 MB."""
 
 TICK_SECONDS: Final = 0.005
 """How often the lateness of our own timer is measured: a quarter of a hold."""
@@ -87,21 +91,29 @@ class Lateness:
 
 
 class RunRecords(list[Record]):
-    """The records of one run; its scope is cancelled when there are too many."""
+    """The records of one run, with so much content; its scope is cancelled when too much comes.
 
-    def __init__(self) -> None:
+    Attributes:
+        excess: what came that was too much; empty where it was not.
+    """
+
+    def __init__(self, ask: Ask) -> None:
         super().__init__()
+        planned = planned_octets(ask.url)
         self.scope = trio.CancelScope()
-        self.is_full = False
+        self.excess = ""
+        self._most, self._most_kept = max(MAX_OCTETS, 2 * planned), max(MAX_KEPT_OCTETS, planned)
         self._octets = 0
 
     def append(self, record: Record) -> None:
-        """Keep a record."""
-        super().append(record)
+        """Keep a record, without its content where there is enough."""
         if isinstance(record, FrameRecord | DataRecord):
             self._octets += record.size
-        if len(self) > MAX_RECORDS or self._octets > MAX_OCTETS:
-            self.is_full = True
+            if self._octets > self._most_kept:
+                record = record._replace(data=None)
+        super().append(record)
+        if len(self) > MAX_RECORDS or self._octets > self._most:
+            self.excess = f"more than {self._most >> 20} MB or {MAX_RECORDS} frames came"
             self.scope.cancel()
 
 
@@ -167,7 +179,8 @@ class Prober:
 
     async def _is_probe_of_ours(self, url: Url) -> bool:
         """Say whether an event of a probe comes from a URL."""
-        ask, records = vary_ask(Ask(url=url), {"n": "1", "interval": "0"}), RunRecords()
+        ask = vary_ask(Ask(url=url), {"n": "1", "interval": "0"})
+        records = RunRecords(ask)
         try:
             await self._run_paced(ask, self.limit_of(ask), records)
         except DialError:
@@ -253,7 +266,7 @@ class Prober:
             DialError: there was no connection to ask on.
         """
         can_order = name not in self.unproved and (self.barrier_at is not None or is_probe(ask.url))
-        records, lateness = RunRecords(), Lateness()
+        records, lateness = RunRecords(ask), Lateness()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lateness.measure, name="our timer")
             failed = None
@@ -262,6 +275,8 @@ class Prober:
                     await self._run_ordered(name, ask, settle, records)
                 else:
                     await self._run_paced(ask, paced_for or self.limit_of(ask), records)
+                    if records.excess:
+                        self.unproved.setdefault(name, records.excess)
             except DialError as error:
                 failed = error  # raised below: the nursery would group it
             nursery.cancel_scope.cancel()
@@ -278,10 +293,7 @@ class Prober:
         with records.scope as limit:
             await probe.run()
         if limit.cancelled_caught:
-            if records.is_full:
-                probe.undecided = f"more than {MAX_OCTETS >> 20} MB or {MAX_RECORDS} frames came"
-            else:
-                probe.undecided = f"the run took longer than {self.max_time:g} s"
+            probe.undecided = records.excess or f"the run took longer than {self.max_time:g} s"
         if probe.undecided or not probe.is_barrier:
             self.unproved[name] = probe.undecided or "nothing behind it knows a barrier"
 

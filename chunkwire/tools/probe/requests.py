@@ -35,6 +35,9 @@ HELD_OCTETS: Final = 256 * 1024
 """What must have been held before it is said to be "to the end": more than the usual buffers (4 KiB to 64 KiB), and a
 whole answer of a language model."""
 
+EVENT_OCTETS: Final = 1024
+"""More than an event of our origin has beyond its size: stamps, nonce, names."""
+
 OTHER_SIZE: Final = 1024
 """Size of events for a second rate: eight times an event's own."""
 
@@ -138,17 +141,22 @@ def journal_url(url: Url, nonce: str) -> Url:
     return replace(url, target=path + b"?nonce=" + quote(nonce, safe="").encode())
 
 
+def planned_octets(url: Url) -> int:
+    """Return about how much content our origin sends for a URL, at most; 0 where it is no probe of ours."""
+    n, size = _n_and_size(url)
+    return n * (size + EVENT_OCTETS) if is_probe(url) else 0
+
+
 def larger_sizes(ask: Ask) -> list[int]:
     """Return the sizes to try a hop with that holds to the end, up to `HELD_OCTETS` in all."""
-    asked = parameters(ask.url)
-    n, size = _number(asked.get("n", "20"), 20), _number(asked.get("size", "0"), 0)
+    n, size = _n_and_size(ask.url)
     last = max(LARGER_SIZES[-1], min(1 << 20, -(-HELD_OCTETS // max(1, n))))
     return [larger for larger in (*LARGER_SIZES[:-1], last) if larger > size]
 
 
 def other_size(ask: Ask) -> int:
     """Return a size that gives a run a clearly different rate."""
-    size = _number(parameters(ask.url).get("size", "0"), 0)
+    _, size = _n_and_size(ask.url)
     return SMALL_SIZE if size >= OTHER_SIZE else OTHER_SIZE
 
 
@@ -164,6 +172,11 @@ def _duration(url: Url) -> float | None:
     if interval is None or delay is None:
         return None
     return _number(asked.get("n", "20"), 20) * interval + delay
+
+
+def _n_and_size(url: Url) -> tuple[int, int]:
+    asked = parameters(url)
+    return _number(asked.get("n", "20"), 20), _number(asked.get("size", "0"), 0)
 
 
 def _number(text: str, default: int) -> int:
