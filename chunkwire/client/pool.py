@@ -55,10 +55,12 @@ class Pool:
 
     def take(self, server: ServerKey) -> ClientConnection | None:
         """Return the connection that was used last, or None if none can be used again."""
-        kept = self._kept.get(server, ())
+        kept = self._kept.pop(server, None)
         while kept:
             since, connection = kept.pop()
             if trio.current_time() - since < self._idle and connection.is_quiet():
+                if kept:
+                    self._kept[server] = kept
                 return connection
             connection.close_nowait()
         return None
@@ -74,13 +76,15 @@ class Pool:
     def sweep(self) -> None:
         """Close connections that are too old, that the server has closed, or on which octets have come."""
         now = trio.current_time()
-        for kept in self._kept.values():
+        for server, kept in list(self._kept.items()):
             for _ in range(len(kept)):
                 since, connection = kept.popleft()
                 if now - since < self._idle and connection.is_quiet():
                     kept.append((since, connection))
                 else:
                     connection.close_nowait()
+            if not kept:
+                del self._kept[server]
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from chunkwire import client
-from chunkwire.client.pool import Pool
+from chunkwire.client.pool import Pool, server_of
 from chunkwire.client.retry import NO_RETRY, Retry
+from chunkwire.net.dial import parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
 from tests.patience import PATIENCE
@@ -53,6 +54,15 @@ async def test_one_connection_serves_request_after_request() -> None:
         assert [await read(server.url(), pool), await read(server.url(), pool)] == [b"ok", b"ok"]
         assert (server.connections, len(pool)) == (1, 1)
     assert all(b"\r\nConnection:" not in head for head in heads)
+
+
+async def test_nothing_is_kept_of_a_server_whose_last_connection_was_taken() -> None:
+    async with scripted(serves(SHORT)) as server, pooling() as pool:
+        await read(server.url(), pool)
+        connection = pool.take(server_of(parse_url(server.url()), None))
+        assert connection is not None
+        assert pool._kept == {}
+        connection.close_nowait()
 
 
 @pytest.mark.parametrize(
