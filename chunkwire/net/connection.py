@@ -373,7 +373,10 @@ def lost_by(peer: str, error: BaseException) -> str:
         return f"{peer} closed the connection without close_notify"
     if isinstance(error, ssl.SSLError):
         return f"{peer} broke TLS: {error.reason or error}"
-    return f"{peer} reset the connection"
+    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
+    if cause is None or isinstance(cause, ConnectionResetError | BrokenPipeError):
+        return f"{peer} reset the connection"
+    return f"the connection to {peer} was lost: {getattr(cause, 'strerror', None) or cause}"
 
 
 def _is_readable(descriptor: int) -> bool:

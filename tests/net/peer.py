@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import pytest
 import trio
 
+from chunkwire.net.connection import Connection
 from chunkwire.net.ends import ClientConnection, ServerConnection
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
@@ -54,6 +56,16 @@ def reset(stream: trio.SocketStream) -> None:
     """Close with a reset, as a peer that crashes."""
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stream.socket.close()
+
+
+def let_time_out(connection: Connection) -> None:
+    """Send what the peer does not read, so that the kernel soon gives the connection up: ETIMEDOUT (Linux 5.11)."""
+    descriptor = connection.fileno()
+    assert descriptor is not None
+    with socket.socket(fileno=os.dup(descriptor)) as sock, suppress(BlockingIOError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1)
+        while True:
+            sock.send(bytes(65536))
 
 
 async def read_exactly(stream: trio.abc.ReceiveStream, octets: int) -> bytes:

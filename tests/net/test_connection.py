@@ -1,5 +1,6 @@
 """A connection's octets: what follows a head, what a peer's end looks like, and the two ways to end it."""
 
+import errno
 import os
 import socket
 import threading
@@ -10,7 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.connection import LINGER_SECONDS, LINGER_WINDOW_OCTETS, LINGER_WINDOW_SECONDS, Connection, PeerGone
+from chunkwire.net.connection import (
+    LINGER_SECONDS,
+    LINGER_WINDOW_OCTETS,
+    LINGER_WINDOW_SECONDS,
+    Connection,
+    PeerGone,
+    lost_by,
+)
 from chunkwire.net.ends import ClientConnection, ServerConnection
 from tests.net.peer import (
     GET,
@@ -91,6 +99,29 @@ async def test_a_reset_is_a_peer_that_is_gone(method: str) -> None:
         reset(far)
         with pytest.raises(PeerGone, match=r"127\.0\.0\.1:\d+ reset the connection"):
             await getattr(connection, method)()
+
+
+def broken_by(cause: OSError | None) -> trio.BrokenResourceError:
+    error = trio.BrokenResourceError("broken")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "x reset the connection"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "x reset the connection"),
+        (broken_by(None), "x reset the connection"),
+        (broken_by(ConnectionResetError()), "x reset the connection"),
+        (broken_by(OSError(errno.EHOSTUNREACH, "No route to host")), "the connection to x was lost: No route to host"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "the connection to x was lost: Connection timed out"),
+        (ConnectionAbortedError("without a number"), "the connection to x was lost: without a number"),
+        (trio.ClosedResourceError("closed here"), "the connection to x was lost: closed here"),
+    ],
+)
+def test_only_a_reset_is_called_one(error: BaseException, text: str) -> None:
+    assert lost_by("x", error) == text
 
 
 @pytest.mark.parametrize("method", ["send_all", "send_some"])

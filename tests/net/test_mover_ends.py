@@ -1,5 +1,9 @@
 """Bodies that do not end well: the valid prefix arrives, no end is invented, and no other body suffers."""
 
+import errno
+import os
+import sys
+
 import pytest
 import trio
 import trio.testing
@@ -10,7 +14,7 @@ from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, open_carried, rule_of, running
-from tests.net.peer import reset
+from tests.net.peer import SMALL, let_time_out, reset
 
 LARGE = b"10000\r\n" + b"x" * 65536 + b"\r\n"
 
@@ -53,7 +57,18 @@ async def test_a_reset_of_the_source_comes_after_all_that_came_before_it(
         await carried.expect(FRAME + b"5\r\nhel")
         reset(carried.upstream)
         assert await carried.read_rest() == b""
-        assert isinstance(await carried.wait_error(), SourceGone)
+        error = await carried.wait_error()
+        assert isinstance(error, SourceGone)
+        assert str(error) == f"{carried.source.peer} reset the connection"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux's")
+async def test_a_source_that_times_out_did_not_reset_the_connection(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, buffer_octets=SMALL) as carried:
+        let_time_out(carried.source)
+        error = await carried.wait_error()
+        assert isinstance(error, SourceGone)
+        assert str(error) == f"the connection to {carried.source.peer} was lost: {os.strerror(errno.ETIMEDOUT)}"
 
 
 async def test_a_reset_right_behind_octets_does_not_eat_them(make_mover: MakeMover) -> None:

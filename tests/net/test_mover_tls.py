@@ -11,6 +11,7 @@ import trio
 
 from chunkwire.net.connection import Connection
 from chunkwire.net.movers import SinkGone, SourceGone
+from chunkwire.net.tls import _ANSWER_OCTETS
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
@@ -106,6 +107,19 @@ async def test_a_record_that_cannot_be_decrypted_is_no_end(make_mover: MakeMover
         error = await secured.wait_error()
         assert isinstance(error, SourceGone)
         assert str(error).endswith(" broke TLS: DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
+
+
+async def test_a_source_that_reads_no_answers_of_tls_is_told_from_one_that_resets(make_mover: MakeMover) -> None:
+    async with carrying(make_mover, buffer_octets=SMALL) as secured:
+        tls = secured.source.tls
+        assert tls is not None
+        while tls.write(memoryview(bytes(65536))):
+            pass
+        tls._outgoing.write(bytes(_ANSWER_OCTETS + 1))  # as to KeyUpdates, which Python's ssl cannot send
+        await secured.upstream.send(FRAME)
+        error = await secured.wait_error()
+        assert isinstance(error, SourceGone)
+        assert str(error).startswith(f"the connection to {secured.source.peer} was lost: it does not read what TLS")
 
 
 async def test_octets_in_front_of_a_cut_are_sent_before_it_is_reported(make_mover: MakeMover) -> None:
