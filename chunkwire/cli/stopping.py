@@ -47,13 +47,12 @@ class StopSignal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         try:
-            is_handled = self._scope.__exit__(kind, error, trace)
+            return self._scope.__exit__(kind, error, trace)
         finally:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-        if self.code and error is not None and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
-            raise SystemExit(self.code) from error
-        return is_handled
+            if self.code and error is not None and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+                raise SystemExit(self.code) from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.code is ExitCode.OK:

@@ -54,6 +54,26 @@ def test_a_second_signal_ends_a_shielded_program(number: signal.Signals, code: E
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_a_second_signal_is_the_exit_code_where_it_interrupts_a_cancelled_nursery() -> None:
+    """Fails where only the group that reaches the scope is looked at: the scope raises what is left of it."""
+
+    async def main() -> int:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever, name="sleeper")
+            os.kill(os.getpid(), signal.SIGTERM)
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    trio.lowlevel.current_trio_token().run_sync_soon(os.kill, os.getpid(), signal.SIGTERM)
+                    await trio.sleep_forever()
+        return ExitCode.OK
+
+    with pytest.raises(SystemExit) as ended:
+        run_until_stopped(main)
+    assert ended.value.code == ExitCode.TERMINATED
+
+
 WAITS_FOR_A_THREAD = """
 import os, signal, threading, trio
 from chunkwire.cli.stopping import run_until_stopped
