@@ -140,8 +140,9 @@ async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Va
         (b" x", (), RowOutcome.FAIL),
         (b"x" * 100_000, (), RowOutcome.FAIL),
         (b"x" * 100_000, ((rb"^(HTTP/1.1 414|expected a request-line).*", b""),), RowOutcome.FAIL),
+        (b"x" * 100_000, ((rb"^HTTP/1.1 414", b"HTTP/1.1 503"),), RowOutcome.UNDECIDED),
     ],
-    ids=["it reads the line", "400", "414", "closed"],
+    ids=["it reads the line", "400", "414", "closed", "503"],
 )
 async def test_a_long_line_is_judged_by_its_length_where_each_parameter_is_refused(
     filling: bytes, answered: Changes, outcome: RowOutcome

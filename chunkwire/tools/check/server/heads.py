@@ -111,7 +111,7 @@ async def _judge_long_form(server: CheckedServer, form: bytes) -> Ruling:
     target = server.target
     filling = b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(form))
     said = await talk(target, target.request(_CLOSE, target=form + filling))
-    if said.finals and said.finals[0].status not in _LONG_LINE_STATUSES:
+    if said.finals and said.finals[0].status not in (*_LONG_LINE_STATUSES, *OTHER_REASONS):
         return passed(said, how(said))
     short = await talk(target, target.request(_CLOSE, target=form + b"x"))
     if not short.finals or short.finals[0].status in OTHER_REASONS:
