@@ -83,7 +83,7 @@ class Dialect(ABC):
 
     def key_of(self, request: ModelRequest) -> str | None:
         """Return the key in a request, None where there is none that can be read."""
-        return (request.get(self.key_field) or b"").decode("latin-1") or request.bearer or None
+        return request.bearer or (request.get(self.key_field) or b"").decode("latin-1") or None
 
     @abstractmethod
     def parse_request(self, request: ModelRequest) -> Question:

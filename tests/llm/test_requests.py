@@ -242,7 +242,10 @@ def test_keys_are_found_where_each_provider_has_them() -> None:
     anthropic = DIALECTS["anthropic"]
     assert anthropic.key_of(post("/", {}, authorization="Bearer k")) == "k"
     assert anthropic.key_of(post("/", {}, x_api_key="k")) == "k"
-    assert DIALECTS["openai"].key_of(post("/", {}, authorization="Basic k")) is None
+    openai = DIALECTS["openai"]
+    assert openai.key_of(post("/", {}, authorization="Bearer k", api_key="not this one")) == "k"
+    assert openai.key_of(post("/", {}, api_key="k")) == "k"
+    assert openai.key_of(post("/", {}, authorization="Basic k")) is None
     signed = "AWS4-HMAC-SHA256 Credential=AKID/20261101/us-east-1/bedrock/aws4_request, Signature=0"
     assert DIALECTS["bedrock"].key_of(post("/", {}, authorization=signed)) == "AKID"
     assert DIALECTS["bedrock"].key_of(post("/", {}, authorization="Basic k")) is None
