@@ -207,7 +207,8 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
         ("-k", "insecure", False),
     )
     for flag, member, default in (*refused, *others):
-        if getattr(options, member) != default and environment_of(verb, member) is None:
+        name = flag[2:] if flag.startswith("--") else member
+        if getattr(options, member) != default and environment_of(verb, name) is None:
             raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")
 
 

@@ -81,6 +81,16 @@ def test_the_flags_of_captures_are_for_captures(tmp_path: Path, capsys: pytest.C
     assert "--keylog is for a packet capture" in capsys.readouterr().err
 
 
+def test_flags_about_requests_may_come_from_the_environment(
+    capture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HEADER=a: b", "DATA=x", "METHOD=POST", "MAX_TIME=5", "INSECURE=1", "AS=curl", "PATIENCE=5"):
+        variable, _, value = name.partition("=")
+        monkeypatch.setenv(f"CHUNKWIRE_{variable}", value)
+    main(["probe", capture])
+    assert "is for a URL" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["watch", "probe"])
 def test_a_key_log_for_a_capture_without_tls_is_refused(
     verb: str, capture: str, capsys: pytest.CaptureFixture[str]
