@@ -347,25 +347,16 @@ def place_of(error: BaseException) -> str:
 
 
 def report(line: str, code: ExitCode) -> ExitCode:
-    """Print one line on standard error; return the code, also where it cannot be printed."""
-    try:
-        print(f"chunkwire: {line}", file=sys.stderr)
-    except OSError:
-        silence()
+    """Print one line on standard error; return the code."""
+    print(f"chunkwire: {line}", file=sys.stderr)
     return code
 
 
 def reader_left() -> ExitCode:
     """End without an error: the reader of standard output has closed it (`| head`)."""
-    silence()
-    return ExitCode.OK
-
-
-def silence() -> None:
-    """Let nothing more be printed: the interpreter flushes both streams once more on its way out, and may fail."""
     null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(null, stream.fileno())
+    os.dup2(null, sys.stdout.fileno())  # the interpreter flushes once more on its way out
+    return ExitCode.OK
 
 
 def flushed(ended: SystemExit) -> int:

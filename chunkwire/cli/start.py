@@ -18,7 +18,9 @@ def main() -> int:
     if "watch" in words and "-" in words:
         early_stdin.start_reading()
     from chunkwire.cli.main import main as run
+    from chunkwire.cli.terminal import drop_unwritable_messages
 
+    drop_unwritable_messages()
     return run()
 
 

@@ -1,4 +1,4 @@
-"""What the terminal can do: colours, width, a line of progress that is rewritten in place.
+"""What the terminal can do: colours, width, a line of progress that is rewritten in place; and standard error.
 
 The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb, a pipe and `--no-color` are plain.
 """
@@ -6,15 +6,34 @@ The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from chunkwire.tools.paint import Paint
+
+
+class StandardError(io.FileIO):
+    """Standard error, which drops what it cannot write: no message changes an exit code."""
+
+    def write(self, octets: Any) -> int:
+        """Return that all was written."""
+        try:
+            return super().write(octets) or memoryview(octets).nbytes
+        except OSError:
+            return memoryview(octets).nbytes
+
+
+def drop_unwritable_messages() -> None:
+    """Replace `sys.stderr` by one that raises nothing if its reader has left or its disk is full."""
+    raw = StandardError(sys.stderr.fileno(), "w", closefd=False)
+    encoding, errors = sys.stderr.encoding, sys.stderr.errors
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
 
 
 def paint_of(options: argparse.Namespace) -> Paint:

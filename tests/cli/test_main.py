@@ -1,6 +1,9 @@
 """Verbs, flags, help and the environment; and what becomes of errors."""
 
 import argparse
+import os
+import subprocess
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from chunkwire.cli import diff, flags, serve
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import VERBS, main, paragraphs
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.process import run
 
@@ -273,3 +277,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_a_standard_stream_that_takes_nothing_changes_no_exit_code(words: str, redirected: str, code: ExitCode) -> None:
     result = run(["bash", "-c", f'"$@" {redirected}', "bash", *CHUNKWIRE, *words.split()])
     assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
+
+
+def test_a_reader_of_messages_that_leaves_changes_no_exit_code_and_loses_no_output(tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhe")
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [*CHUNKWIRE, "watch", str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=writer, timeout=PATIENCE
+    )
+    os.close(writer)
+    assert (result.returncode, b"hello" in result.stdout) == (ExitCode.CUT, True)

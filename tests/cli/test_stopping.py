@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
 import trio
@@ -57,7 +58,7 @@ def test_a_second_signal_ends_a_shielded_program(number: signal.Signals, code: E
 def test_a_second_signal_is_the_exit_code_where_it_interrupts_a_cancelled_nursery() -> None:
     """Fails where only the group that reaches the scope is looked at: the scope raises what is left of it."""
 
-    async def main() -> int:
+    async def main() -> NoReturn:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.sleep_forever, name="sleeper")
             os.kill(os.getpid(), signal.SIGTERM)
@@ -67,7 +68,6 @@ def test_a_second_signal_is_the_exit_code_where_it_interrupts_a_cancelled_nurser
                 with trio.CancelScope(shield=True):
                     trio.lowlevel.current_trio_token().run_sync_soon(os.kill, os.getpid(), signal.SIGTERM)
                     await trio.sleep_forever()
-        return ExitCode.OK
 
     with pytest.raises(SystemExit) as ended:
         run_until_stopped(main)
