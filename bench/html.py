@@ -26,7 +26,7 @@ svg { margin: 1rem 0; } .spread { stroke: currentColor; stroke-width: 2; fill: n
 _INTRODUCTION = """Each figure is the median of the rounds, under it the smallest and the largest. Ratios within one run
 hold; absolute figures differ between runs and machines. The row <b>direct</b> has no program under test: it measures
 the machine and the meter alone. A percentile with fewer than ten larger samples is left out."""
-_HOLDS = {True: ("pass", "pass"), False: ("miss", "MISS"), None: ("", "no figure")}
+_HOLDS = {True: ("pass", "pass"), False: ("miss", "MISS"), None: ("", "~")}
 
 
 def report_html(report: Report) -> str:

@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.results import Column, Row, Table, Verdict
 
-_HOLDS = {True: "pass", False: "MISS", None: "-"}
+_HOLDS = {True: "pass", False: "MISS", None: "~"}
 
 
 def conditions_text(conditions: Mapping[str, str]) -> str:

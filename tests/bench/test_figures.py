@@ -92,6 +92,22 @@ def test_a_target_without_its_peer_has_no_verdict() -> None:
     assert (verdict.holds, verdict.got) == (None, "no figure")
 
 
+@pytest.mark.parametrize(
+    "mine, got, holds",
+    [
+        ([9.0, 9.5, 9.0, 9.2, 9.1, 9.3], "0.915 (0.9 to 0.94; best rounds 0.9)", True),
+        ([11.0, 9.5, 12.0, 9.2, 9.1, 9.3], "0.94 (0.915 to 1.15; best rounds 0.91)", None),
+        ([11.0, 11.5, 12.0, 11.2, 11.1, 11.3], "1.12 (1.1 to 1.18; best rounds 1.1)", False),
+        ([11.0, 9.5, 12.0, 9.2, 9.1], "0.95", True),
+    ],
+    ids=["all below", "the target lies in the interval", "all above", "too few rounds for an interval"],
+)
+def test_a_target_is_judged_by_the_interval_over_the_rounds(mine: list[float], got: str, holds: bool | None) -> None:
+    peer = row("nginx", *[10.0] * len(mine))
+    verdict = Target("relays/many", "chunkwire", "p50", 1.0, ("nginx",)).judge(table(row("chunkwire", *mine), peer))
+    assert (verdict.got, verdict.holds) == (got, holds)
+
+
 def test_a_stream_lost_in_any_round_misses_the_target() -> None:
     lossy = Row("chunkwire", (Round({"lost": 0.0}), Round({"lost": 1.0}, error="1 streams lost")))
     assert Target("relays/crowd", "chunkwire", "lost", 0).judge(table(lossy)).holds is False
