@@ -126,7 +126,7 @@ class BedrockReader(AnswerReader):
         except BrokenMessage as error:
             broken = error
         for frame in frames:
-            if not self._take(frame, found):
+            if not self._take(self._meanings(frame), found):
                 return
         if broken is not None and not self.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(broken)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError, Stop, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.elements import ElementDecoder
@@ -176,14 +176,10 @@ class AnswerReader(ABC):
     def _is_no_stream(self) -> bool:
         """Say whether the body begins as something else than a stream."""
 
-    @abstractmethod
-    def _meanings(self, unit: Any) -> Iterable[AnswerEvent]:
-        """Return what a unit means; ValueError: it is broken."""
-
-    def _take(self, unit: Any, found: list[AnswerEvent]) -> bool:
-        """Add what one unit means; return False after an error."""
+    def _take(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent]) -> bool:
+        """Add what one unit means; return False after an error. Iterating raises ValueError if the unit is broken."""
         self._units += 1
-        return self._add(self._meanings(unit), found, is_after=self._interpreter.is_complete)
+        return self._add(meanings, found, is_after=self._interpreter.is_complete)
 
     def _add(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent], *, is_after: bool) -> bool:
         """Add events up to an error, or to a broken part; after the terminal event, only usage.
@@ -296,7 +292,7 @@ class SseReader(AnswerReader):
             too_long = error
             items = list(error.received)
         for item in items:
-            if not self._take(item, found):
+            if not self._take(self._meanings(item), found):
                 return
         if too_long is not None and not self._interpreter.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
