@@ -27,6 +27,7 @@ from chunkwire.testing.responses import as_base64, by_hand
 from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
 from chunkwire.testing.steps import Response
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
+from chunkwire.wire.errors import LocalError
 
 _LOOPBACK: Final = Address("127.0.0.1", 0)
 
@@ -223,7 +224,7 @@ class Origin:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
         is_by_hand = options.get("by_hand", False)
         if is_by_hand and responses is not None:
-            raise ValueError("expected either responses or by_hand=True; by_hand() is a response among others")
+            raise LocalError("expected either responses or by_hand=True; by_hand() is a response among others")
         listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
         others = {name: value for name, value in options.items() if name != "by_hand"}
         return OriginRun(self._runs.begin({"kind": kind, "responses": listed, **others}), self.url, self)

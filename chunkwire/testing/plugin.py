@@ -10,7 +10,7 @@ The rule here: pytest loads this module in every project, so it loads other modu
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +60,23 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """End the traceback of an error of chunkwire at the line of the test that called it; --full-trace shows all."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if error is None or not _is_ours(type(error).__module__) or item.config.getoption("fulltrace"):
+        return
+    trace, error.__cause__ = error.__traceback__, None
+    while trace is not None and trace.tb_next is not None:
+        if _is_ours(trace.tb_next.tb_frame.f_globals.get("__name__", "")):
+            trace.tb_next = None
+        trace = trace.tb_next
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith("chunkwire.") and module != __name__
+
+
 def _describe_scenario(item: pytest.Item, error: BaseException) -> None:
     """Add a note to the error of a test with a scenario: what it is, and what a correct client does."""
     if item.get_closest_marker(_MARKER) is not None and isinstance(item, pytest.Function):
@@ -78,28 +95,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     markers = list(metafunc.definition.iter_markers(_MARKER))
     if not markers:
         return
-    where = metafunc.definition.nodeid
-    if _SCENARIO not in metafunc.fixturenames:
-        raise pytest.UsageError(f"{where}: expected an argument `scenario` beside the marker chunkwire")
-    scenarios = [each for marker in markers for given in marker.args for each in _listed(given, where)]
-    if not scenarios:
-        raise pytest.UsageError(f"{where}: expected scenarios in the marker, as in chunkwire(LEGAL)")
+    from chunkwire.wire.errors import LocalError
+
+    try:
+        if _SCENARIO not in metafunc.fixturenames:
+            raise LocalError("expected an argument `scenario` beside the marker chunkwire")
+        scenarios = [each for marker in markers for given in marker.args for each in _listed(given)]
+        if not scenarios:
+            raise LocalError("expected scenarios in the marker, as in chunkwire(LEGAL)")
+    except LocalError as error:  # pytest prints a CollectError without a traceback
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from error
     metafunc.parametrize(_SCENARIO, scenarios, ids=[str(getattr(each, "name", each)) for each in scenarios])
 
 
-def _listed(given: object, where: str) -> Sequence[object]:
-    """Return the scenarios or quirks in an argument of the marker: one, its name, or several."""
-    from chunkwire.origin.scenarios import Scenario, find_scenario
-    from chunkwire.origin.scenarios.quirks import Quirk
+def _listed(given: object) -> Sequence[object]:
+    """Return the scenarios or quirks in an argument of the marker: one, its name, or several of either.
+
+    Raises:
+        LocalError: it is something else.
+    """
+    from chunkwire.origin.scenarios import SCENARIOS, Scenario, nearest
+    from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
     from chunkwire.wire.errors import LocalError
 
     if isinstance(given, Scenario | Quirk):
         return [given]
-    try:
-        if isinstance(given, str):
-            return [find_scenario(given)]
-        if isinstance(given, Iterable):
-            return [scenario for each in given for scenario in _listed(each, where)]
-    except LocalError as error:
-        raise pytest.UsageError(f"{where}: {error}") from error
-    raise pytest.UsageError(f"{where}: expected scenarios in the marker, got {given!r:.60}")
+    if isinstance(given, str):
+        known = {**QUIRKS, **SCENARIOS}
+        return [known[nearest(given, known, "scenario")]]
+    if isinstance(given, Iterable):
+        several = given.values() if isinstance(given, Mapping) else given
+        return [scenario for each in several for scenario in _listed(each)]
+    raise LocalError(f"expected scenarios in the marker, got {given!r:.60}")

@@ -112,4 +112,44 @@ def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     for number, line in enumerate(wrong.values()):
         assert f"test_{number}.py::test_it: {line}\n" in printed
     assert "Traceback" not in printed
+    assert "plugin.py" not in printed
     assert "4 errors" in printed
+
+
+WRONG_CALLS = """
+import pytest
+from chunkwire.testing import cut
+
+@pytest.fixture
+def run(chunkwire):
+    return chunkwire.sse("a", framing="split-utf")
+
+def test_framing(chunkwire): chunkwire.openai("a", framing="split-utf")
+def test_option(chunkwire): chunkwire.openai("a", framng="tiny")
+def test_fault(chunkwire): chunkwire.sse(cut("a", after_events=-1))
+def test_fixture(run): pass
+def test_wait(chunkwire): chunkwire.sse(by_hand=True).wait_request(timeout=0.001)
+"""
+
+
+def test_a_wrong_call_is_shown_at_the_line_of_the_test_and_whole_if_asked_for(tmp_path: Path) -> None:
+    printed = run_pytest(tmp_path, WRONG_CALLS, *ALONE)
+    assert "LocalError: no scenario 'split-utf': did you mean split-utf8?" in printed
+    assert "RunFailed: wait_request: no request came within 0.001 s" in printed
+    assert "4 failed, 1 error" in printed
+    assert not re.findall(r"^.*(?:origin|runs|steps|thread|scenarios)\S*\.py:.*$", printed, re.MULTILINE)
+    assert "direct cause" not in printed
+    assert re.search(r"^.*steps\.py:\d+", run_pytest(tmp_path, WRONG_CALLS, *ALONE, "--full-trace"), re.MULTILINE)
+
+
+def test_names_in_a_marker_are_those_of_scenarios_and_quirks(tmp_path: Path) -> None:
+    source = """
+import pytest
+from chunkwire.testing import QUIRKS
+
+@pytest.mark.chunkwire(QUIRKS)
+def test_each(scenario): assert scenario is QUIRKS[scenario.name]
+@pytest.mark.chunkwire("no-done")
+def test_one(scenario): assert scenario is QUIRKS["no-done"]
+"""
+    assert re.search(r"\b\d{3} passed", run_pytest(tmp_path, source, *ALONE))

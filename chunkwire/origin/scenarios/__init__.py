@@ -17,6 +17,8 @@ from chunkwire.origin.scenarios.legal import LEGAL
 from chunkwire.origin.scenarios.values import EVENTS, Ending, Scenario, Write
 from chunkwire.wire.errors import LocalError
 
+_LISTED: Final = 50  # names in an error message: all scenarios, not all quirks
+
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
 # The scenarios that can follow whole frames of any chunked body.
@@ -38,13 +40,14 @@ def nearest(name: str, among: Collection[str], what: str) -> str:
     """Return the name if it is among these.
 
     Raises:
-        LocalError: it is not; the message suggests the nearest one, or lists them.
+        LocalError: it is not; the message suggests the nearest one, or lists the first `_LISTED`.
     """
     if name in among:
         return name
     if near := difflib.get_close_matches(name, among, n=1):
         raise LocalError(f"no {what} {name!r:.80}: did you mean {near[0]}?")
-    raise LocalError(f"expected one of {', '.join(among)}, got {name!r:.80}")
+    listed = [*list(among)[:_LISTED], *(["…"] if len(among) > _LISTED else [])]
+    raise LocalError(f"expected one of {', '.join(listed)}, got {name!r:.80}")
 
 
 __all__ = [
