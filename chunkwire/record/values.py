@@ -238,6 +238,8 @@ _TYPES: Final[dict[str, Any]] = {
     for name, hint in get_type_hints(record).items()
 }
 
+_RECORDING: Final = "JSON lines, as `chunkwire watch URL --save FILE` writes them"
+
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _quote: Final = json.encoder.encode_basestring_ascii
 _TRUE: Final = {name: ("", f',"{name}":true') for name in ("cut", "partial")}
@@ -342,6 +344,8 @@ def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Recor
         try:
             record = from_json(line) if line.strip() else None
         except LocalError as error:
+            if name and number == 1 and line.lstrip()[:1] not in ("{", b"{"):
+                raise LocalError(f"{name}: expected a recording ({_RECORDING}), got {_quoted_line(line)}") from error
             raise LocalError(f"{name}, line {number}: {error}" if name else str(error)) from error
         if record is not None:
             yield record

@@ -120,6 +120,14 @@ def test_line_that_is_no_record_is_refused(line: str | bytes, message: str) -> N
         from_json(line)
 
 
+@pytest.mark.parametrize("line", ["root:x:0:0", b"\x7fELF\xff", "[1]"])
+def test_a_file_that_is_no_recording_gets_told_what_one_is(line: str | bytes) -> None:
+    with pytest.raises(LocalError, match=r"^a.bin: expected a recording \(JSON lines, as `chunkwire watch URL --save"):
+        list(read_records([line, FRAME], "a.bin"))
+    with pytest.raises(LocalError, match=r"^a.json, line 1: expected a record, an object"):
+        list(read_records(["{}", FRAME], "a.json"))
+
+
 def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:
     lines = [FRAME, "", '{"v":1,"kind":"of a later version"}', FRAME, "{}"]
     assert list(read_records(lines[:-1], "a.jsonl")) == [from_json(FRAME)] * 2
