@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_serving(parser)
     parser.add_argument("--replay", metavar="FILE", help="serve a recording instead: its frames, at its moments")
     parser.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
+        "--speed", type=flags.factor, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
     )
     flags.add_cors(parser)
     _add_testing(parser)
@@ -119,13 +119,19 @@ def _origin(
     """Return the server of these resources, their list, and the resources of the companions."""
     from chunkwire.cli.admin_page import page_beside
     from chunkwire.lab.listing import Listing
+    from chunkwire.origin.barrier import level_of
     from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.access import log_json, log_text
+    from chunkwire.server.journal import JournalEntry
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.serving import serve
 
     settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     others = companions.resources() if companions is not None else ()
+    log = log_json if options.log_json else log_text
+
+    def log_exchange(entry: JournalEntry) -> None:
+        log(entry, level_of(entry.request, entry.status))
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
@@ -141,7 +147,7 @@ def _origin(
                     listed.served,
                     settings=settings,
                     record_for=record_for,
-                    on_end=log_json if options.log_json else log_text,
+                    on_end=log_exchange,
                     admin=place.admin,
                     admin_site=site,
                     metrics=place.metrics or Metrics("origin"),

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from chunkwire.forward.report import Report
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
+from chunkwire.origin.barrier import level_of
 from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
@@ -21,7 +22,7 @@ OnEnd: TypeAlias = Callable[[str, Request, Report], None]
 
 
 def log_text(peer: str, request: Request, report: Report) -> None:
-    """Log one exchange at INFO as text."""
+    """Log one exchange as text."""
     if not logger.isEnabledFor(logging.INFO):
         return
     parts = (
@@ -32,11 +33,12 @@ def log_text(peer: str, request: Request, report: Report) -> None:
         f"mode={report.mode}" if report.mode != EXACT_MODE else "",
         f"fault={report.fault}" if report.fault is not None else "",
     )
-    logger.info("%s", line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details))
+    line = line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details)
+    logger.log(level_of(request, report.status), "%s", line)
 
 
 def log_json(peer: str, request: Request, report: Report) -> None:
-    """Log one exchange at INFO as one JSON object; times in milliseconds."""
+    """Log one exchange as one JSON object; times in milliseconds."""
     if not logger.isEnabledFor(logging.INFO):
         return
     trace = request.get(b"traceparent")
@@ -56,7 +58,7 @@ def log_json(peer: str, request: Request, report: Report) -> None:
         "details": report.details or None,
         "traceparent": _text(trace) if trace else None,
     }
-    logger.info("%s", json.dumps(entry))
+    logger.log(level_of(request, report.status), "%s", json.dumps(entry))
 
 
 def _text(octets: bytes) -> str:

@@ -15,6 +15,7 @@ Statuses: 404 for an ID that no stream has open, with the `instance` that answer
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.heads import Field
+from chunkwire.net.heads import Field, Request
 from chunkwire.server.query import Query, bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import ChunkwireError
@@ -191,6 +192,16 @@ class Barriers:
         if name not in self._open:
             raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
         return self._open[name]
+
+
+def level_of(request: Request, status: int) -> int:
+    """Return the level at which the exchange of a request is logged.
+
+    DEBUG for acknowledgements and requests for the state, of which a probe sends many, unless the answer is a 5xx.
+    """
+    path, named = request.target.partition(b"?")[0], request.get(BARRIER_FIELD.lower()) or b""
+    is_side_request = path.endswith((ACK_PATH.encode(), STATE_PATH.encode())) or named.endswith(STATE_WORD.encode())
+    return logging.DEBUG if is_side_request and status < 500 else logging.INFO
 
 
 def _check_id(name: str) -> None:

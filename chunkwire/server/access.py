@@ -16,9 +16,9 @@ from chunkwire.wire.errors import quoted
 logger = logging.getLogger("chunkwire.access")
 
 
-def log_text(exchange: JournalEntry) -> None:
-    """Log one exchange at INFO as text."""
-    if not logger.isEnabledFor(logging.INFO):
+def log_text(exchange: JournalEntry, level: int = logging.INFO) -> None:
+    """Log one exchange as text."""
+    if not logger.isEnabledFor(level):
         return
     began, head, first = exchange.began, exchange.head_sent, exchange.first_frame
     parts = (
@@ -28,7 +28,7 @@ def log_text(exchange: JournalEntry) -> None:
     )
     ended = exchange.ended_by.value if exchange.ended_by else "-"
     why = f"{exchange.rule}: {exchange.detail}" if exchange.rule else ""
-    logger.info("%s", line_of(exchange.peer, exchange.request, exchange.status, *parts, ended=ended, why=why))
+    logger.log(level, "%s", line_of(exchange.peer, exchange.request, exchange.status, *parts, ended=ended, why=why))
 
 
 def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, why: str) -> str:
@@ -44,7 +44,7 @@ def milliseconds(name: str, seconds: float | None) -> str:
     return "" if seconds is None else f"{name}={seconds * 1e3:.1f}ms"
 
 
-def log_json(exchange: JournalEntry) -> None:
-    """Log one exchange at INFO as one JSON object, that of the journal."""
-    if logger.isEnabledFor(logging.INFO):
-        logger.info("%s", json.dumps(exchange.to_json()))
+def log_json(exchange: JournalEntry, level: int = logging.INFO) -> None:
+    """Log one exchange as one JSON object, that of the journal."""
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", json.dumps(exchange.to_json()))

@@ -1,11 +1,13 @@
 """Barriers of `/probe`: the next event waits for the acknowledgement of the one before, and nothing else is taken."""
 
 import json
+import logging
 
 import pytest
 import trio
 
-from chunkwire.origin.barrier import IDLE_SECONDS, MAX_OPEN, Barriers
+from chunkwire.net.heads import Request
+from chunkwire.origin.barrier import IDLE_SECONDS, MAX_OPEN, Barriers, level_of
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
 from tests.patience import PATIENCE
@@ -40,6 +42,25 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
             assert (await state(running))["acked"] == 1
             assert (await acknowledge(running, 2)).endswith(b"204 No Content")
             await client.read_until(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "target, named, status, level",
+    [
+        (b"/probe/ack?barrier=x&n=1", b"", 204, logging.DEBUG),
+        (b"/app/probe/state?barrier=x", b"", 404, logging.DEBUG),
+        (b"/stream", b"x; state", 200, logging.DEBUG),
+        (b"/probe/ack?barrier=x&n=1", b"", 502, logging.INFO),
+        (b"/probe?barrier=x", b"", 200, logging.INFO),
+        (b"/stream", b"x", 200, logging.INFO),
+        (b"/stream?of=/probe/ack", b"", 200, logging.INFO),
+    ],
+)
+def test_what_a_probe_asks_beside_its_streams_is_logged_at_debug(
+    target: bytes, named: bytes, status: int, level: int
+) -> None:
+    fields = ((b"Chunkwire-Barrier", named),) if named else ()
+    assert level_of(Request(b"GET", target, fields=fields), status) == level
 
 
 async def test_the_first_event_may_wait_for_the_head_too() -> None:
