@@ -30,7 +30,7 @@ from chunkwire.tools.probe.page import page_of
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, result_of
-from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind, Proof
+from chunkwire.tools.probe.verdict import CUTTING, UNDECIDED, Finding, HopVerdict, Kind, Proof
 from chunkwire.tools.probe.view import differences, lines_of
 from chunkwire.tools.probe.why import find_why, plan_why
 from chunkwire.wire.errors import LocalError
@@ -200,6 +200,9 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
         lines = lines_of(result, paint_of(options), width=width, is_verbose=bool(options.verbose))
     for line in lines:
         print(line)
+    is_undecided = any(verdict.kind in UNDECIDED for verdict in result.verdicts) and code == ExitCode.OK
+    if is_undecided and not (options.json or options.gate):
+        print("undecided, so the exit code is 0 (1 with --strict)")
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:
@@ -225,4 +228,4 @@ def _code_of(result: ProbeResult, *, is_strict: bool) -> ExitCode:
     if Kind.NOT_THE_STREAM in kinds:
         failed = any((each.hop.runs[0].status or 0) >= 400 for each in result.hops if each.hop.runs)
         return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
-    return ExitCode.FINDING if is_strict and kinds & {Kind.SUSPECT, Kind.UNSURE} else ExitCode.OK
+    return ExitCode.FINDING if is_strict and kinds & UNDECIDED else ExitCode.OK

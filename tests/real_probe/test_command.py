@@ -29,6 +29,15 @@ def test_an_origin_that_streams_ends_with_zero(origin: Served) -> None:
     assert result.stdout.decode().splitlines()[-1] == "no hop holds the stream."
 
 
+def test_a_probe_leaves_a_line_for_each_of_its_streams_in_the_log_of_origin_and_gateway() -> None:
+    with serving("serve") as behind, serving("forward", behind.url(""), "--mode", "buffer") as gateway:
+        assert chunkwire("probe", gateway.url("/probe")).returncode == 1
+        for served in (behind, gateway):
+            assert " 200 " in served.wait_log('"POST /probe?')  # its last stream
+            assert not [line for line in served.log if "/probe/" in line]
+            assert len(served.log) < 12
+
+
 @pytest.mark.parametrize(
     "target, code, words",
     [
@@ -150,6 +159,8 @@ def test_the_outermost_hop_alone_gets_advice_how_to_learn_more(origin: Served) -
         lax, strict = chunkwire("probe", url), chunkwire("probe", url, "--strict")
     assert (lax.returncode, strict.returncode) == (0, 1)
     told = lax.stdout.decode()
+    undecided = "undecided, so the exit code is 0 (1 with --strict)"
+    assert (told.splitlines()[-1] == undecided, undecided in strict.stdout.decode()) == (True, False)
     assert "held, or written so: all of it at once, after " in told
     assert "to tell: probe closer to the origin as well" in told
     assert "if it is held, try: --mode exact" in told

@@ -20,7 +20,7 @@ from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_e
     [
         (Path(), "streams", True),
         (Path(coding="gzip", is_lazy=False), "streams, gzip", True),
-        (Path(hold=to_end), "held to the end, 2251 octets", False),
+        (Path(hold=to_end), "held to the end, all its 2251 octets", False),
         (
             Path(status_line=b"HTTP/1.1 405 Method Not Allowed", fields=()),
             "not the stream: 405 Method Not Allowed",
@@ -48,7 +48,7 @@ def test_how_long_it_takes_is_said_before(target: str, idle: float, told: str) -
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
     finding = finding_of("a change", run_of(Probe(), Path(hold=for_time(0.2))))
-    assert finding.outcome.startswith("held for up to 200 ms, the first octets after ")
+    assert finding.outcome == "held for up to 200 ms, in bursts of 561 octets"
     assert finding.frees is False
 
 

@@ -76,7 +76,7 @@ class HopResult:
         if evidence.connect is not None:
             head = (evidence.head or 0.0) * 1000
             yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms; the response head came after {head:.1f} ms"
-        if evidence.octets_held:
+        if evidence.octets_held and self.verdict.octets is None:
             yield f"{evidence.octets_held} octets held while the origin was still writing"
         if evidence.arrived:
             yield f"the origin saw: {evidence.arrived}"

@@ -76,6 +76,7 @@ class Proof(enum.StrEnum):
 HOLDING: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY})
 STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
 CUTTING: Final = frozenset({Kind.CUT, Kind.IDLE_CUT})
+UNDECIDED: Final = frozenset({Kind.SUSPECT, Kind.UNSURE})
 
 
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.

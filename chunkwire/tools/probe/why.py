@@ -22,6 +22,7 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord
 from chunkwire.tools.capture.exchanges import Messages
 from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Observation, Shape, observe
@@ -121,10 +122,10 @@ def finding_of(change: str, run: Run) -> Finding:
 
 def _how(observed: Observation) -> str:
     if observed.shape is Shape.TO_END:
-        return f" to the end, {observed.run.octets} octets"
-    longest = milliseconds(observed.longest)
-    octets = observed.releases[0].octets if observed.releases else 0
-    return f" for up to {longest}, the first octets after {octets} had gathered"
+        return f" to the end, all its {observed.run.octets} octets"
+    buffer = measure_buffer([observed])
+    bursts = f", in bursts of {buffer.octets} octets" if buffer is not None and buffer.octets is not None else ""
+    return f" for up to {milliseconds(observed.longest)}{bursts}"
 
 
 async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
