@@ -22,6 +22,7 @@ from chunkwire.tools.bench.load import Opening
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.view import lines, to_json
 from chunkwire.tools.paint import PLAIN, wrapped
 
@@ -76,7 +77,10 @@ def report(
     """
     is_void = bool(complaints) and not options.force
     beginning, void_code = ("nothing was measured: ", ExitCode.FINDING) if is_void else ("", ExitCode.OK)
-    found = [(beginning + line, void_code) for line in complaints]
+    parts = [part for part in (result.gathered, result.baseline) if part is not None]
+    is_shown = not is_void and options.format == "text"
+    noted = tuple(line for part in parts for line in warnings(part.trends)) if is_shown else ()
+    found = [(beginning + line, void_code) for line in complaints if not line.endswith(noted)]
     found += findings(result, requirements, until)
     nothing = [line for line, _ in found if "nothing was measured" in line]
     written = [*troubles]

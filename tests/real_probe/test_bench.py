@@ -81,6 +81,15 @@ def test_a_rate_that_this_machine_cannot_reach_is_a_finding(origin: Served, caps
     assert "nothing was measured: the rate was not reached" in printed.err
 
 
+def test_with_force_a_rate_that_was_not_reached_is_told_once(
+    origin: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--max-failed", "100%", "--force"]
+    main(["bench", origin.url("/probe?n=1"), *words])
+    printed = capsys.readouterr()
+    assert (printed.out.count("the rate was not reached"), printed.err.count("the rate was not reached")) == (1, 0)
+
+
 def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:
     with serving("forward", origin.url(""), "--mode", "coalesce=300ms") as gateway:
         words = ("bench", gateway.url("/probe"), "--baseline", origin.url("/probe"), "-c", "5", "-z", "4s")
