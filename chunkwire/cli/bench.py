@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the target and the flags."""
     what = "a stream; frames of /probe say when they were due. Or the word merge: add the results in FILE…"
     parser.add_argument("url", metavar="URL", help=what)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="of merge: output of --json or --hlog")
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="of merge: output of --json or --hlog")
     add_load(parser.add_argument_group("load"))
     add_timing(parser.add_argument_group("clocks"))
     add_results(parser.add_argument_group("results"))

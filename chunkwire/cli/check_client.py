@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check
+from chunkwire.cli.parser import near
 
 if TYPE_CHECKING:
     from chunkwire.tools.check.client.rows import ClientCase
@@ -34,7 +35,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command and the flags."""
     parser.usage = "chunkwire check client [FLAGS] -- CMD [ARGUMENTS]"
-    setattr(parser, "unknown_hint", "; put -- in front of the command")  # noqa: B010  a member of cli.main.Parser
+    setattr(parser, "unknown_hint", "; put -- in front of the command")  # noqa: B010  a member of cli.parser.Parser
     parser.add_argument("command", nargs="*", metavar="CMD", help="behind --: a program and its arguments")
     group = parser.add_argument_group("client")
     group.add_argument(
@@ -61,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.wire.errors import LocalError
 
     if options.form not in FORMS:
-        raise LocalError(f"--as: expected one of {', '.join(FORMS)}, got {options.form!r}")
+        wanted = f"--as: expected one of {', '.join(FORMS)}"
+        raise LocalError(f"{wanted}, got {options.form!r}{near(options.form, FORMS)}")
     missing = ""
     if not options.command:
         missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"

@@ -5,7 +5,12 @@ The rule here: an error without an exit code in this file is a bug of chunkwire,
 
 from __future__ import annotations
 
+import argparse
 import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chunkwire.net.listen import Address
 
 
 class ExitCode(enum.IntEnum):
@@ -83,12 +88,21 @@ def _exit_code_of_net(error: BaseException) -> ExitCode | None:
     return ExitCode.CANNOT_BIND if isinstance(error, ListenError) else None
 
 
-def message_of(error: BaseException) -> str:
+def message_of(error: BaseException, options: argparse.Namespace) -> str:
     """Return one line about an error, with the flag that helps, if any."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
     message = " ".join(str(error).split()) or type(error).__name__
-    if getattr(error, "is_taken", False):  # a ListenError, from a room that need not be loaded
-        message += "; choose another with -l (or --admin, if it is that one); port 0 takes a free one"
+    taken: Address | None = getattr(error, "taken", None)  # of a ListenError, from a room that need not be loaded
+    if taken is not None:
+        message += f"; choose another with {_flag_of(taken, options)}; port 0 takes a free one"
     return message
+
+
+def _flag_of(address: Address, options: argparse.Namespace) -> str:
+    """Return the flag that names an address."""
+    from chunkwire.net.listen import parse_address
+
+    given = {f"--{name}": getattr(options, name, None) for name in ("admin", "control")}
+    return next((flag for flag, text in given.items() if text and parse_address(text) == address), "-l")

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.durations import parse_duration
@@ -58,6 +59,15 @@ def share(text: str) -> float:
     if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip()):
         raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
     return float(text)
+
+
+def factor(text: str) -> float:
+    """Return a number above 0."""
+    with suppress(ValueError):
+        number = float(text)
+        if 0 < number < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
 
 
 def whole_number(text: str) -> int:

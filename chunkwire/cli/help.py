@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LocalError: nothing has that name.
     """
-    from chunkwire.cli.main import VERBS, near, parse
+    from chunkwire.cli.main import VERBS, parse
+    from chunkwire.cli.parser import near
     from chunkwire.lab.pages import PAGES
 
     name = " ".join(options.name)

@@ -7,13 +7,11 @@ module must not know: what any verb does.
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import logging
 import os
 import re
 import sys
-import textwrap
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
@@ -21,6 +19,7 @@ from typing import Final, NoReturn
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
+from chunkwire.cli.parser import Formatter, Parser, UsageError, near
 
 # In the order of the help, by who uses them; each is a module of this room.
 GROUPS: Final = {
@@ -46,57 +45,17 @@ examples:
   chunkwire watch ':8080/generate?n=5'        each frame as it arrives"""
 
 
-MIN_LIKENESS: Final = 0.7
-"""The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
-MIN_STEM: Final = 3
-"""The least letters of an abbreviated flag."""
-MIN_COLUMN: Final = 24
-"""The least width of the text beside an example; if there is less, it is put below."""
-_COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
-
-
-class UsageError(Exception):
-    """The command line is wrong; str() is the line to print, `usage` the command whose help to read."""
-
-    def __init__(self, message: str, usage: str) -> None:
-        super().__init__(message)
-        self.usage = usage
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse that raises one line instead of printing its usage, and suggests a similar flag.
-
-    Attributes:
-        unknown_hint: appended to the line about an unknown flag that is similar to no known one.
-    """
-
-    unknown_hint = ""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `UsageError`; `main` prints it."""
-        unknown = self._unknown_flags()
-        raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
-
-    def unknown_flag(self, word: str) -> str:
-        """Return the line about a flag that does not exist."""
-        name = word.partition("=")[0]
-        return f"unknown flag {name}{near(name, list(self._option_string_actions)) or self.unknown_hint}"
-
-    def _unknown_flags(self) -> list[str]:
-        # argparse reports a missing argument before the mistyped flag that took its place.
-        words = getattr(self, "words", [])
-        words = words[: words.index("--")] if "--" in words else words
-        names = (word.partition("=")[0] for word in words if word.startswith("--"))
-        return [name for name in names if name not in self._option_string_actions]
+MAX_WORD: Final = 200
+"""The most characters of an argument in an error message: a path of three lines of a terminal."""
+_LONG: Final = re.compile(rf"(?<!\w)'[^']{{{MAX_WORD},}}'|(?<!\w)\"[^\"]{{{MAX_WORD},}}\"|\S{{{MAX_WORD + 1},}}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; nothing is raised but SystemExit by `--help` and `--version`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    is_verbose = False
+    options = argparse.Namespace(verbose=0)
     try:
         options, verb = parse(words)
-        is_verbose = bool(options.verbose)
         set_up_logging(options)
         code = int(verb.run(options))
         sys.stdout.flush()
@@ -108,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         return flushed(error)
     except BaseException as error:  # noqa: BLE001  the last barrier: one line and a code for everything
-        return report_error(error, is_verbose=is_verbose)
+        return report_error(error, options)
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
@@ -133,9 +92,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     setattr(parser, "words", words)  # noqa: B010  argparse has no attribute for it
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        word = unknown[0]
-        is_flag = word.startswith("-") and len(word) > 1
-        raise UsageError(parser.unknown_flag(word) if is_flag else f"unexpected argument {word!r}", parser.prog)
+        raise UsageError(parser.unexpected(unknown[0]), parser.prog)
     return options, module
 
 
@@ -229,10 +186,9 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
         return
     try:
         value = parser._get_value(action, text)
+        parser.check_choice(action, value)
     except argparse.ArgumentError as error:
         raise UsageError(f"{name}: {error.message}", parser.prog) from error
-    if action.choices is not None and value not in action.choices:
-        raise UsageError(f"{name}: expected one of {', '.join(map(str, action.choices))}, got {text!r}", parser.prog)
     action.default = [value] if isinstance(action.default, list) else value
     action.required = False
 
@@ -247,57 +203,6 @@ def switch(name: str, text: str, *, is_count: bool) -> bool | int:
     if word in ("0", "false", "no", "off"):
         return 0 if is_count else False
     raise UsageError(f"{name}: expected 1 or 0, got {text!r}", "chunkwire")
-
-
-def paragraphs(text: str) -> list[str]:
-    """Return the lines of a text; an indented line is joined to the line above, unless that ends in a colon."""
-    joined: list[str] = []
-    for line in text.splitlines():
-        if line[:1] == " " and joined and joined[-1][:1].strip() and not joined[-1].endswith(":"):
-            joined[-1] += f" {line.strip()}"
-        else:
-            joined.append(line)
-    return joined
-
-
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Prints help as written; wraps a line that is too wide below its last column."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n".join(line for whole in paragraphs(text) for line in self._wrapped(whole, width))
-
-    def _wrapped(self, line: str, width: int) -> list[str]:
-        if len(line) <= width:
-            return [line]
-        found = list(_COLUMN.finditer(line))
-        lead, text = (line[: found[-1].end()], line[found[-1].end() :]) if found else ("", line)
-        is_beside = width - len(lead) >= MIN_COLUMN
-        first, rest = (lead, " " * (len(lead) or (6 if line[:1] == " " else 2))) if is_beside else (" " * 6, " " * 6)
-        lines = textwrap.wrap(
-            text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-        )
-        return lines if is_beside else [lead.rstrip(), *lines]
-
-
-def near(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
-
-    The first letter may be wrong only if the rest is right, so that `--quiet` is not suggested for `--cert`.
-    """
-    stem = word.strip("-")
-    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
-    longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
-    alike = [name for name in names if name[0] == stem[:1] or is_first_letter_wrong(stem, name)]
-    close = longer or difflib.get_close_matches(stem, alike, n=1, cutoff=MIN_LIKENESS)
-    return f"; did you mean {names[close[0]]}?" if close else ""
-
-
-def is_first_letter_wrong(word: str, name: str) -> bool:
-    """Say whether a word is a name whose first letter is missing, wrong, doubled, or swapped with the second."""
-    return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
 
 
 def version() -> str:
@@ -321,7 +226,7 @@ def set_up_logging(options: argparse.Namespace) -> None:
     logger.propagate = False
 
 
-def report_error(error: BaseException, *, is_verbose: bool) -> int:
+def report_error(error: BaseException, options: argparse.Namespace) -> int:
     """Print an error as one line; return the exit code."""
     from chunkwire.wire.errors import leaves
 
@@ -331,12 +236,12 @@ def report_error(error: BaseException, *, is_verbose: bool) -> int:
     if all(isinstance(leaf, BrokenPipeError) for leaf in found):
         return reader_left()
     codes = [exit_code_of(leaf) for leaf in found]
-    if is_verbose and None in codes:
+    if options.verbose and None in codes:
         traceback.print_exception(error)
     for leaf, code in zip(found, codes, strict=True):
         if code is None:
-            return report(f"a bug: {type(leaf).__name__}: {message_of(leaf)}{place_of(leaf)}", ExitCode.BUG)
-    return report(message_of(found[0]), codes[0] or ExitCode.BUG)
+            return report(f"a bug: {type(leaf).__name__}: {message_of(leaf, options)}{place_of(leaf)}", ExitCode.BUG)
+    return report(message_of(found[0], options), codes[0] or ExitCode.BUG)
 
 
 def place_of(error: BaseException) -> str:
@@ -347,9 +252,14 @@ def place_of(error: BaseException) -> str:
 
 
 def report(line: str, code: ExitCode) -> ExitCode:
-    """Print one line on standard error; return the code."""
-    print(f"chunkwire: {line}", file=sys.stderr)
+    """Print one line on standard error, long words shortened; return the code."""
+    print(f"chunkwire: {shortened(line)}", file=sys.stderr)
     return code
+
+
+def shortened(line: str) -> str:
+    """Return a line in which no quoted text and no word is longer than `MAX_WORD`: an argument may have megabytes."""
+    return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)
 
 
 def reader_left() -> ExitCode:

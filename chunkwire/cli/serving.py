@@ -64,10 +64,9 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--stamps",
-        type=int,
-        choices=(1, 2),
+        choices=("1", "2"),
         nargs="?",
-        const=1,
+        const="1",
         help="for `bench --hop ADMIN`: keep the kernel's stamps of bodies that it asks for; 2: also when a frame was "
         "queued",
     )
@@ -94,7 +93,7 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
     if options.cert and not options.quiet:
         print("chunkwire: --stamps: bodies over TLS have none", file=sys.stderr)
     with stamping(transmit=True):
-        yield StampDesk(point, queued=options.stamps == 2)
+        yield StampDesk(point, queued=options.stamps == "2")
 
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:

@@ -47,18 +47,18 @@ _HOST_ALONE: Final = re.compile(r"\[[0-9a-fA-F:.%\w]+\]|\d+(?:\.\d+){3}|[a-zA-Z]
 
 
 class ListenError(ChunkwireError):
-    """An address cannot be bound; `is_taken` if another socket has it."""
+    """An address cannot be bound; `taken` is the address if another socket has it."""
 
-    def __init__(self, message: str, *, is_taken: bool = False) -> None:
+    def __init__(self, message: str, *, taken: Address | None = None) -> None:
         super().__init__(message)
-        self.is_taken = is_taken
+        self.taken = taken
 
     @classmethod
     def from_os(cls, address: Address, error: OSError | UnicodeError) -> ListenError:
         """Translate an error of the system; a UnicodeError means a name that IDNA refuses."""
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no domain name"
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        return cls(f"cannot listen on {address}: {reason.lower()}", is_taken=is_taken)
+        return cls(f"cannot listen on {address}: {reason.lower()}", taken=address if is_taken else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def test_a_page_of_another_origin_reads_answers_in_chromium(
 @pytest.mark.parametrize(
     "words, culprit",
     [
-        ((), "the following arguments are required: PROVIDER"),
+        ((), "expected PROVIDER"),
         (("openai:http://x",), "expected NAME=DIALECT:URL#MODEL"),
         (("a=openai:http://x#m", "a=gemini:http://y#m"), "'a' twice"),
         (("a=openai:http://x#m", "--attempts", "0"), "--attempts: expected 1 or more"),

@@ -1,6 +1,7 @@
 """Which error has which exit code."""
 
 import errno
+from argparse import Namespace
 
 import pytest
 
@@ -51,14 +52,29 @@ def test_the_codes_are_the_ones_that_scripts_rest_on() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 7, 18, 22, 28, 52, 56, 70, 71, 130, 143]
 
 
-def test_an_address_that_is_taken_names_the_flag_that_takes_another() -> None:
+@pytest.mark.parametrize(
+    "given, flag",
+    [
+        ({}, "-l"),
+        ({"listen": ":80", "admin": None}, "-l"),
+        ({"listen": ":80", "admin": ":81"}, "-l"),
+        ({"listen": ":81", "admin": ":80", "control": None}, "--admin"),
+        ({"listen": ":81", "admin": ":82", "control": "80"}, "--control"),
+    ],
+)
+def test_an_address_that_is_taken_names_the_flag_that_takes_another(given: dict[str, str | None], flag: str) -> None:
     taken = ListenError.from_os(Address("127.0.0.1", 80), OSError(errno.EADDRINUSE, "Address already in use"))
-    assert message_of(taken).startswith("cannot listen on 127.0.0.1:80: address already in use; choose another with -l")
+    said = f"cannot listen on 127.0.0.1:80: address already in use; choose another with {flag}; port 0 takes a free one"
+    assert message_of(taken, Namespace(**given)) == said
+
+
+def test_an_address_that_may_not_be_taken_names_no_flag() -> None:
     denied = ListenError.from_os(Address("127.0.0.1", 80), PermissionError(errno.EACCES, "Permission denied"))
-    assert message_of(denied) == "cannot listen on 127.0.0.1:80: permission denied"
+    assert message_of(denied, Namespace()) == "cannot listen on 127.0.0.1:80: permission denied"
 
 
 def test_a_message_is_one_line() -> None:
-    assert message_of(ValueError("a\n  b")) == "a b"
-    assert message_of(ValueError()) == "ValueError"
-    assert message_of(FileNotFoundError(2, "No such file or directory", "x")) == "x: no such file or directory"
+    missing = FileNotFoundError(2, "No such file or directory", "x")
+    assert message_of(ValueError("a\n  b"), Namespace()) == "a b"
+    assert message_of(ValueError(), Namespace()) == "ValueError"
+    assert message_of(missing, Namespace()) == "x: no such file or directory"

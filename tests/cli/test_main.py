@@ -10,7 +10,8 @@ import pytest
 
 from chunkwire.cli import diff, flags, serve
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import VERBS, main, paragraphs
+from chunkwire.cli.main import VERBS, main, shortened
+from chunkwire.cli.parser import paragraphs
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.process import run
@@ -63,7 +64,17 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["watch", ":1/", "--aw"], "--aw", ""),
         (["watch", ":1/", "--asve", "x"], "--asve", "--save"),
         (["help", "bariers"], "'bariers'", "barrier"),
-        (["completion", "fish"], "'fish'", ""),
+        (["completion", "bsh"], "SHELL: expected one of bash, zsh, tcsh, got 'bsh'", "bash"),
+        (["completion", "fish"], "SHELL: expected one of bash, zsh, tcsh, got 'fish'  (see", ""),
+        (["bench", ":1/", "--format", "jsn"], "--format: expected one of text, json, go, got 'jsn'", "json"),
+        (["serve", "--tls", "selv"], "--tls: expected self, got 'selv'", "self"),
+        (["serve", "--stamps", "3"], "--stamps: expected one of 1, 2, got '3'  (see", ""),
+        (["serve", "-p", "80"], "unknown flag -p; did you mean -l HOST:PORT?", ""),
+        (["forward", ":1/", "--port=80"], "unknown flag --port; did you mean -l HOST:PORT?", ""),
+        (["serve", ":8081"], "unexpected argument ':8081'; did you mean -l :8081?", ""),
+        (["serve", "localhost:80"], "unexpected argument 'localhost:80'; did you mean -l localhost:80?", ""),
+        (["serve", "a.jsonl"], "unexpected argument 'a.jsonl'  (see", ""),
+        (["bench"], "chunkwire: expected URL  (see chunkwire bench --help)", ""),
         (["watch", ":1/", "--sav", "x"], "--sav", "--save"),
         (["watch", "--jsn"], "--jsn", "--json"),
         (["--versio"], "--versio", "--version"),
@@ -101,6 +112,9 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
         (["serve", "--speed", "2"], "--speed without --replay", ""),
+        (["serve", "--speed", "fast"], "--speed: expected a number above 0, got 'fast'", ""),
+        (["serve", "--speed", "0"], "--speed: expected a number above 0, got '0'", ""),
+        (["serve", "--speed", "nan"], "--speed: expected a number above 0, got 'nan'", ""),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(
@@ -135,6 +149,30 @@ def test_a_flag_that_a_verb_does_not_have_suggests_none_that_only_looks_alike(
 )
 def test_a_flag_cut_short_or_misspelt_suggests_the_whole_one(word: str, flag: str, capsys: Captured) -> None:
     assert f"did you mean {flag}" in refused(["bench", ":1/", word], capsys)
+
+
+@pytest.mark.parametrize(
+    "line, is_short",
+    [
+        ("a" * 200, True),
+        ("a" * 201, False),
+        (f"got '{'a b ' * 49}12'", True),
+        (f"got '{'a b ' * 50}'", False),
+        (f'got "{"a b " * 50}"', False),
+        (f"the hop's {'words ' * 50} are the caller's", True),
+    ],
+)
+def test_only_a_long_argument_is_shortened_in_a_message(line: str, is_short: bool) -> None:
+    assert (shortened(line) == line) is is_short
+    assert shortened(line)[:100] == line[:100]
+    assert shortened(line)[-50:] == line[-50:]
+
+
+@pytest.mark.parametrize("words", [["{}"], ["diff", "{}", "b"], ["watch", ":1/", "-m", "{}"], ["bench", ":1/", "--{}"]])
+def test_an_argument_of_many_characters_does_not_fill_the_terminal(words: list[str], capsys: Captured) -> None:
+    line = refused([word.format("x" * 5000) for word in words], capsys)
+    assert "xxx…xxx" in line
+    assert len(line) < 300
 
 
 def test_shared_flags_may_stand_before_the_verb(capsys: Captured) -> None:
@@ -180,12 +218,19 @@ def test_a_flag_without_help_has_no_variable(monkeypatch: pytest.MonkeyPatch) ->
     assert seen_by(serve, monkeypatch, ["serve"]).worker is None
 
 
-@pytest.mark.parametrize("name, value", [("CHUNKWIRE_GAPS", "soon"), ("CHUNKWIRE_QUIET", "perhaps")])
+@pytest.mark.parametrize(
+    "verb, name, value",
+    [
+        ("diff", "CHUNKWIRE_GAPS", "soon"),
+        ("diff", "CHUNKWIRE_QUIET", "perhaps"),
+        ("forward", "CHUNKWIRE_ON_CLIENT_FIN", "kept"),
+    ],
+)
 def test_a_wrong_environment_names_the_variable(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    verb: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv(name, value)
-    line = refused(["diff", "a", "b"], capsys)
+    line = refused([verb, "a", "b"], capsys)
     assert name in line
     assert value in line
 

@@ -1,0 +1,130 @@
+"""argparse as chunkwire uses it: an error is one line that suggests the nearest name; help is printed as it is written.
+
+The rule here: what a line about a wrong command line looks like. What this module must not know: any verb or flag, but
+for the names that other programs give to `-l`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+MIN_LIKENESS: Final = 0.7
+"""The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
+MIN_STEM: Final = 3
+"""The least letters of an abbreviated flag."""
+MIN_COLUMN: Final = 24
+"""The least width of the text beside an example; if there is less, it is put below."""
+_COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
+_ADDRESS_FLAGS: Final = ("-p", "--port", "--host", "--bind", "--address")
+"""What other servers call `-l`."""
+_ADDRESS: Final = re.compile(r"\d{1,5}|(?:[\w.-]*|\[[\da-fA-F:.]+\]):\d{1,5}")
+
+
+class UsageError(Exception):
+    """The command line is wrong; str() is the line to print, `usage` the command whose help to read."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises one line instead of printing its usage, and suggests a similar flag.
+
+    Attributes:
+        unknown_hint: appended to the line about an unknown flag that is similar to no known one.
+    """
+
+    unknown_hint = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`; `main` prints it."""
+        unknown = self._unknown_flags()
+        message = message.removeprefix("argument ").replace("the following arguments are required: ", "expected ")
+        raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
+
+    def check_choice(self, action: argparse.Action, value: object) -> None:
+        """Raise an ArgumentError that lists the choices and suggests the nearest one, if a value is none of them."""
+        if action.choices is not None and value not in action.choices:
+            known = list(map(str, action.choices))
+            expected = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
+            raise argparse.ArgumentError(action, f"expected {expected}, got {value!r}{near(str(value), known)}")
+
+    _check_value = check_choice  # argparse calls it
+
+    def unknown_flag(self, word: str) -> str:
+        """Return the line about a flag that does not exist."""
+        name = word.partition("=")[0]
+        if name in _ADDRESS_FLAGS and "-l" in self._option_string_actions:
+            return f"unknown flag {name}; did you mean -l HOST:PORT?"
+        return f"unknown flag {name}{near(name, list(self._option_string_actions)) or self.unknown_hint}"
+
+    def unexpected(self, word: str) -> str:
+        """Return the line about a word that no flag and no argument takes."""
+        if word.startswith("-") and len(word) > 1:
+            return self.unknown_flag(word)
+        is_address = "-l" in self._option_string_actions and _ADDRESS.fullmatch(word)
+        return f"unexpected argument {word!r}{f'; did you mean -l {word}?' if is_address else ''}"
+
+    def _unknown_flags(self) -> list[str]:
+        # argparse reports a missing argument before the mistyped flag that took its place.
+        words = getattr(self, "words", [])
+        words = words[: words.index("--")] if "--" in words else words
+        names = (word.partition("=")[0] for word in words if word.startswith("--"))
+        return [name for name in names if name not in self._option_string_actions]
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the lines of a text; an indented line is joined to the line above, unless that ends in a colon."""
+    joined: list[str] = []
+    for line in text.splitlines():
+        if line[:1] == " " and joined and joined[-1][:1].strip() and not joined[-1].endswith(":"):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line)
+    return joined
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Prints help as written; wraps a line that is too wide below its last column."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(line for whole in paragraphs(text) for line in self._wrapped(whole, width))
+
+    def _wrapped(self, line: str, width: int) -> list[str]:
+        if len(line) <= width:
+            return [line]
+        found = list(_COLUMN.finditer(line))
+        lead, text = (line[: found[-1].end()], line[found[-1].end() :]) if found else ("", line)
+        is_beside = width - len(lead) >= MIN_COLUMN
+        first, rest = (lead, " " * (len(lead) or (6 if line[:1] == " " else 2))) if is_beside else (" " * 6, " " * 6)
+        lines = textwrap.wrap(
+            text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        )
+        return lines if is_beside else [lead.rstrip(), *lines]
+
+
+def near(word: str, known: Sequence[str]) -> str:
+    """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
+
+    The first letter may be wrong only if the rest is right, so that `--quiet` is not suggested for `--cert`.
+    """
+    stem = word.strip("-")
+    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
+    longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
+    alike = [name for name in names if name[0] == stem[:1] or is_first_letter_wrong(stem, name)]
+    close = longer or difflib.get_close_matches(stem, alike, n=1, cutoff=MIN_LIKENESS)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def is_first_letter_wrong(word: str, name: str) -> bool:
+    """Say whether a word is a name whose first letter is missing, wrong, doubled, or swapped with the second."""
+    return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
