@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chunkwire.cli.executing import Companions
     from chunkwire.net.listen import Address
+    from chunkwire.server.journal import JournalEntry
     from chunkwire.server.routes import Resource
 
 SUMMARY = "the origin: streams whose every chunk is written by hand, at its moment"
@@ -119,19 +120,12 @@ def _origin(
     """Return the server of these resources, their list, and the resources of the companions."""
     from chunkwire.cli.admin_page import page_beside
     from chunkwire.lab.listing import Listing
-    from chunkwire.origin.barrier import level_of
     from chunkwire.origin.settings import OriginSettings
-    from chunkwire.server.access import log_json, log_text
-    from chunkwire.server.journal import JournalEntry
     from chunkwire.server.metrics import Metrics
     from chunkwire.server.serving import serve
 
     settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     others = companions.resources() if companions is not None else ()
-    log = log_json if options.log_json else log_text
-
-    def log_exchange(entry: JournalEntry) -> None:
-        log(entry, level_of(entry.request, entry.status))
 
     async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
@@ -147,7 +141,7 @@ def _origin(
                     listed.served,
                     settings=settings,
                     record_for=record_for,
-                    on_end=log_exchange,
+                    on_end=_access_log(is_json=options.log_json),
                     admin=place.admin,
                     admin_site=site,
                     metrics=place.metrics or Metrics("origin"),
@@ -160,6 +154,15 @@ def _origin(
                 await start(task_status=task_status)
 
     return server
+
+
+def _access_log(*, is_json: bool) -> Callable[[JournalEntry], None]:
+    """Return the function that logs an exchange."""
+    from chunkwire.origin.barrier import level_of
+    from chunkwire.server.access import log_json, log_text
+
+    log = log_json if is_json else log_text
+    return lambda entry: log(entry, level_of(entry.request, entry.status))
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
