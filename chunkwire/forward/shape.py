@@ -1,7 +1,8 @@
 """Relay modes other than exact, for teaching and tests: they re-frame the body.
 
-A shaper gets only events that the scanner approved. What a mode sends is written by the encoder; the frames before a
-fault are sent unchanged. A last-chunk is sent only if one came, or if the operator asked for a fault that sends one.
+A shaper gets only events that the scanner approved. The chunks of a mode are written by the encoder; a trailer section
+and the frames before a fault are sent unchanged. A last-chunk is sent only if one came, or if the operator asked for a
+fault that sends one.
 The log and a response field name the mode.
 """
 
@@ -17,7 +18,7 @@ import trio
 from chunkwire.net.movers import Shaper
 from chunkwire.origin.scenarios import FAULTS, Scenario, find_scenario
 from chunkwire.wire.durations import parse_duration
-from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
@@ -232,6 +233,9 @@ def _content(events: list[Event]) -> bytes:
 
 
 def _ending(events: list[Event]) -> bytes:
-    """Return the last-chunk without its extension if it is among these events; else no octets."""
+    """Return the last-chunk without its extension, and its trailer section, if it is among these events; else b"".
+
+    The encoder refuses to write some trailers that a relay accepts (`abnf.UNWRITTEN_TRAILERS`).
+    """
     last = events[-1] if events else None
-    return encode_last_chunk(last.trailers) if isinstance(last, LastChunk) else b""
+    return b"0" + last.raw[len(last.line) :] if isinstance(last, LastChunk) else b""
