@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.net.connection import Connection
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Field, Request, Response
-from chunkwire.net.movers import EXACT, MoveOptions, Mover, SendTimeout, SinkGone, SourceGone
+from chunkwire.net.movers import EXACT, MoveOptions, Mover, SendTimeout, relay, send_in_time
 from chunkwire.net.writer import date_now, reason_of
 from chunkwire.origin.barrier import (
     ACK_PATH,
@@ -110,44 +110,40 @@ class BarrierMover:
         if not isinstance(sink, ServerConnection):
             await self._mover.move(source, sink, scanner, options)
             return
-        try:
-            await self._carry(source, sink, scanner, options)
-        except BarrierIdle as error:
-            raise SendTimeout(str(error)) from error
-
-    async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
         coding = _CODING.search(options.preface)
         decoder = ContentDecoder(coding[1].decode("latin-1") if coding else "")
-        feed, read, held = Feed(scanner), 0, list[Event]()
-        await _send(sink, options.preface)
-        try:
-            while not scanner.is_complete:
-                octets = await _receive(source)
-                if not octets:
-                    scanner.end_of_input()
-                    break
-                read += 1
+        held: list[Event] = []
+        is_chunked = isinstance(scanner, ChunkedScanner)
+
+        async def pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
+            while True:
                 feed.take(octets, held)
-                for frame in _take_frames(held, is_chunked=isinstance(scanner, ChunkedScanner)):
+                for frame in _take_frames(held, is_chunked=is_chunked):
                     await self._pass_on(sink, frame, read, options, decoder)
                 if feed.error is not None:
                     raise feed.error
-        finally:
-            source.leftover[:0] = feed.held
+                if not feed.is_behind:
+                    return
+                octets = b""
+
+        try:
+            await relay(source, sink, scanner, options, pass_on)
+        except BarrierIdle as error:
+            raise SendTimeout(str(error)) from error
 
     async def _pass_on(
         self, sink: Connection, frame: list[Event], read: int, options: MoveOptions, decoder: ContentDecoder
     ) -> None:
         """Send one frame after the previous one has been acknowledged."""
-        octets = b"".join(event.raw for event in frame)
+        octets, shape = b"".join(event.raw for event in frame), options.shape
         if options.observe is not None:
             options.observe.received(memoryview(octets), frame, read)
         await self._barrier.wait_acked(self._barrier.written)
-        if options.shape is not None:
-            octets = options.shape.feed(frame)
-        await _send(sink, octets)
+        await send_in_time(sink, octets if shape is None else shape.feed(frame), options.send_timeout)
         if options.observe is not None:
             options.observe.sent()
+        if shape is not None and shape.error is not None:
+            raise shape.error
         if not isinstance(frame[-1], LastChunk):
             content = [event.octets for event in frame if isinstance(event, Data)]
             self._barrier.note_written(sum(len(piece) for each in content for piece in decoder.feed(each)))
@@ -163,18 +159,3 @@ def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]
         end = ends[0] if ends else len(held)
         frame, held[:end] = held[:end], []
         yield frame
-
-
-async def _receive(source: Connection) -> bytes:
-    try:
-        return await source.receive_some()
-    except PeerGone as error:
-        raise SourceGone(str(error)) from error
-
-
-async def _send(sink: Connection, octets: bytes) -> None:
-    try:
-        if octets:
-            await sink.send_all(octets)
-    except PeerGone as error:
-        raise SinkGone(str(error)) from error

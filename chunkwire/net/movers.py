@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import trio
@@ -115,6 +115,9 @@ class MoveOptions(NamedTuple):
 
 EXACT: Final = MoveOptions()
 
+PassOn: TypeAlias = Callable[[Connection, Feed, bytes, int, MoveOptions], Awaitable[None]]
+"""Feeds the octets of one receive, with its number, and sends what they complete; raises `Feed.error`."""
+
 
 class Mover(Protocol):
     """Relays any number of bodies at a time, and watches for peers that leave, while `run` runs."""
@@ -183,41 +186,51 @@ class PlainMover:
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
         """Relay one body; see `Mover.move`."""
-        try:
-            await self._carry(source, sink, scanner, options)
-        finally:
-            # Octets that a shaper has kept are valid, so they are sent before an abort. Raises again if the sink
-            # failed.
-            if options.shape is not None and options.shape.error is None:
-                await _send(sink, options.shape.flush(), options)
-
-    async def _carry(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
-        feed, read, on_first = Feed(scanner, takes_turns=True), 0, options.on_first
-        await _send(sink, options.preface, options)
-        try:
-            while not scanner.is_complete:
-                octets = await _receive(source, sink, options)
-                if not octets:
-                    scanner.end_of_input()
-                    break
-                read += 1
-                await _pass_on(sink, feed, octets, read, options)
-                if on_first is not None and scanner.wire_octets:
-                    on_first()
-                    on_first = None
-        finally:
-            source.leftover[:0] = feed.held  # if the caller continues, the scanner must be given these octets again
+        await relay(source, sink, scanner, options, _pass_on)
 
 
-async def drop_body(source: Connection, scanner: BodyScanner) -> None:
+async def relay(
+    source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions, pass_on: PassOn
+) -> None:
+    """Relay one body in the calling task; see `Mover.move`."""
+    try:
+        await _carry(source, sink, scanner, options, pass_on)
+    finally:
+        # Octets that a shaper has kept are valid, so they are sent before an abort. Raises again if the sink failed.
+        if options.shape is not None and options.shape.error is None:
+            await send_in_time(sink, options.shape.flush(), options.send_timeout)
+
+
+async def _carry(
+    source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions, pass_on: PassOn
+) -> None:
+    feed, read, on_first = Feed(scanner, takes_turns=True), 0, options.on_first
+    await send_in_time(sink, options.preface, options.send_timeout)
+    try:
+        while not scanner.is_complete:
+            octets = await _receive(source, sink, options)
+            if not octets:
+                scanner.end_of_input()
+                break
+            read += 1
+            await pass_on(sink, feed, octets, read, options)
+            if on_first is not None and scanner.wire_octets:
+                on_first()
+                on_first = None
+    finally:
+        source.leftover[:0] = feed.held  # if the caller continues, the scanner must be given these octets again
+
+
+async def drop_body(source: Connection, scanner: BodyScanner, *, idle_timeout: float = math.inf) -> None:
     """Receive a body to its end, or to the end of input, and drop it.
 
     Raises:
         FramingError: the body is malformed.
-        PeerGone: the source was reset.
+        SourceGone: the source was reset.
+        IdleTimeout: nothing came for `idle_timeout`.
     """
-    feed = Feed(scanner, takes_turns=True)
-    while not scanner.is_complete and (octets := await source.receive_some()):
+    feed, options = Feed(scanner, takes_turns=True), MoveOptions(idle_timeout)
+    while not scanner.is_complete and (octets := await _receive(source, source, options)):
         feed.take(octets)
         while feed.is_behind:
             await trio.lowlevel.checkpoint()
@@ -251,7 +264,7 @@ async def _receive(source: Connection, sink: Connection, options: MoveOptions) -
         if trio.current_time() >= idle_at:
             raise IdleTimeout(f"{source.peer} sent nothing for {options.idle_timeout:g} s")
         if shape is not None:
-            await _send(sink, shape.flush(), options)
+            await send_in_time(sink, shape.flush(), options.send_timeout)
 
 
 async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
@@ -271,11 +284,11 @@ async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, optio
         if observe is not None:
             observe.received(approved, events or [], read)
         if shape is None:
-            await _send(sink, approved, options)
+            await send_in_time(sink, approved, options.send_timeout)
         else:
             shaped += events or ()
             if not feed.is_behind:
-                await _send(sink, shape.feed(shaped), options)
+                await send_in_time(sink, shape.feed(shaped), options.send_timeout)
                 if shape.error is not None:
                     raise shape.error
         if observe is not None and (shape is None or not feed.is_behind):
@@ -288,14 +301,19 @@ async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, optio
         await trio.lowlevel.checkpoint()
 
 
-async def _send(sink: Connection, octets: bytes | memoryview, options: MoveOptions) -> None:
+async def send_in_time(sink: Connection, octets: bytes | memoryview, timeout: float) -> None:
+    """Send all octets; `timeout` starts again each time the sink takes some.
+
+    Raises:
+        SinkGone, SendTimeout: as in `Mover.move`.
+    """
     rest = memoryview(octets)
     try:
         while rest:
-            with trio.fail_after(options.send_timeout):
+            with trio.fail_after(timeout):
                 sent = await sink.send_some(rest)
             rest = rest[sent:]
     except trio.TooSlowError as error:
-        raise SendTimeout(f"{sink.peer} took nothing for {options.send_timeout:g} s") from error
+        raise SendTimeout(f"{sink.peer} took nothing for {timeout:g} s") from error
     except PeerGone as error:
         raise SinkGone(str(error)) from error

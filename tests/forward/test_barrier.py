@@ -9,7 +9,7 @@ import trio
 import chunkwire
 from chunkwire.forward.barrier import barrier_of
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
-from chunkwire.forward.shape import parse_mode
+from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.forward.tap import SENT
 from chunkwire.net.heads import Request
 from chunkwire.record.values import EndRecord, FrameRecord
@@ -204,3 +204,41 @@ def test_a_request_keeps_its_other_fields() -> None:
     request = Request(b"GET", b"/", fields=((b"Host", b"x"), (b"chunkwire-barrier", b"id"), (b"A", b"b")))
     name, kept = barrier_of(request)
     assert (name, kept.fields) == ("id", ((b"Host", b"x"), (b"A", b"b")))
+
+
+async def test_octets_that_a_mode_has_gathered_are_sent_at_the_end(make_mover: MakeMover) -> None:
+    settings = replace(HELD, mode=parse_mode("buffer"))
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(b"Content-Length: 6") + b"onetwo")
+            await client.read_head()
+            await client.expect(b"onetwo")
+
+
+async def test_a_fault_ends_a_held_body(make_mover: MakeMover) -> None:
+    settings = replace(HELD, fault=parse_fault("cut=1"))
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(FIRST + SECOND + END))
+            await client.read_head()
+            assert (await client.read_end()).startswith(FIRST)
+        assert (await gateway.wait_ended()).verdict == "cut"
+
+
+@pytest.mark.parametrize("silent", ["upstream", "client"])
+async def test_a_held_body_has_the_deadlines_of_others(
+    make_mover: MakeMover, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Fails where one waits for ever for an upstream that stalls, or for a client that reads nothing."""
+    monkeypatch.setattr("chunkwire.forward.barrier.MAX_HELD_OCTETS", 1 << 25)
+    settings = replace(HELD, idle_timeout=0.1) if silent == "upstream" else replace(HELD, send_timeout=0.1)
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(b""))
+            await client.read_head()
+            if silent == "client":
+                await upstream.send(b"1000000\r\n" + bytes(1 << 24) + b"\r\n")
+            assert (await gateway.wait_ended()).verdict == "timeout"
