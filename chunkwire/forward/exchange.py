@@ -329,7 +329,7 @@ class Exchange:
             await self._mover.move(connection, self._client, scanner, options)
         except SinkGone:
             if settings.on_client_gone == "drain":
-                await drop_body(connection, scanner)
+                await drop_body(connection, scanner, idle_timeout=settings.idle_timeout)
             raise
         self._upstream_has_ended, self._upstream_may_serve_again = True, keeps_upstream
 

@@ -180,3 +180,15 @@ async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline(monkeypatc
             await upstream.send(answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
             assert await client.read_reset() == b""
         assert (await gateway.wait_ended()).verdict == "timeout"
+
+
+async def test_an_upstream_that_stalls_is_not_read_out_for_ever(make_mover: MakeMover) -> None:
+    """Fails where `--on-client-gone drain` waits without the idle timeout: nobody is left to end the exchange."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain", idle_timeout=BRIEF)
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            await client.read_head()
+            client.reset()
+            assert (await gateway.wait_ended()).verdict == "timeout"
