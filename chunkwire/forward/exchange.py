@@ -367,7 +367,7 @@ class Exchange:
         self.report.status = 101
         await self._as_sink(self._client.send_informational(101, switching_fields(response), response.reason))
         self._mover.unwatch(self._client)
-        await tunnel(self._client, connection)
+        await tunnel(self._client, connection, send_timeout=self._settings.send_timeout)
         self._upstream_has_ended = True
 
     async def _as_sink(self, sending: Awaitable[None]) -> None:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import trio
 
 from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.net.movers import SendTimeout, SinkGone, send_in_time
+from chunkwire.wire.errors import ChunkwireError
 
 
-async def tunnel(client: Connection, upstream: Connection) -> None:
+async def tunnel(client: Connection, upstream: Connection, *, send_timeout: float) -> None:
     """Relay octets and half-closes both ways until both sides have sent a FIN.
 
     Raises:
         PeerGone: a side was reset; the caller resets the other.
+        SendTimeout: a side took nothing for `send_timeout`.
     """
-    failures: list[PeerGone] = []
+    failures: list[ChunkwireError] = []
 
     async def carry(source: Connection, sink: Connection, scope: trio.CancelScope) -> None:
         try:
             while octets := await source.receive_some():
-                await sink.send_all(octets)
+                await send_in_time(sink, octets, send_timeout)
             await sink.send_eof()
-        except PeerGone as error:
+        except (PeerGone, SendTimeout) as error:
             failures.append(error)
+            scope.cancel()
+        except SinkGone as error:
+            failures.append(PeerGone(str(error), sink))
             scope.cancel()
 
     async with trio.open_nursery() as nursery:

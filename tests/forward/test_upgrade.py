@@ -1,15 +1,20 @@
 """Upgrades: a real WebSocket client and server through the gateway, octet for octet; and what is no upgrade."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import trio
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from chunkwire.forward.gateway import Gateway
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from tests.forward.wire import Wire, answer, forwarding, get, status_of, values_of
 from tests.origin.websocket import KEY, UPGRADE, Peer
+from tests.patience import PATIENCE
 from tests.server.peer import connect, serving
 
 SWITCHING = answer(b"Connection: Upgrade", b"Upgrade: websocket", status=b"101 Switching Protocols")
@@ -110,3 +115,15 @@ async def test_upgrade_goes_up_as_it_was_asked_for_and_no_other_way() -> None:
             assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([], [])
         head, _ = await gateway.relay(get(*UPGRADE, KEY), answer(b"Content-Length: 0"))
         assert (values_of(head, b"upgrade"), values_of(head, b"connection")) == ([b"websocket"], [b"Upgrade"])
+
+
+async def test_a_side_that_takes_nothing_ends_the_tunnel_at_a_deadline() -> None:
+    """Fails where a client that reads nothing keeps its upstream for ever."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=0.1)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get(*UPGRADE, KEY)) as client:
+        async with gateway.accept() as upstream:
+            await open_tunnel(client, upstream)
+            with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+                while True:
+                    await upstream.send(bytes(65536))
+        assert (await gateway.wait_ended()).verdict == "timeout"
