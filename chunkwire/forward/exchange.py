@@ -292,7 +292,9 @@ class Exchange:
             response_framing(response, self._request.method)
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
+                self._response_began = self._closes_body = True  # no answer may follow a part of this head
                 await self._as_sink(self._client.send_informational(response.status, fields, response.reason))
+                self._response_began = self._closes_body = False
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
 
     async def _deliver(self, connection: ClientConnection, response: Response) -> None:

@@ -192,3 +192,19 @@ async def test_an_upstream_that_stalls_is_not_read_out_for_ever(make_mover: Make
             await client.read_head()
             client.reset()
             assert (await gateway.wait_ended()).verdict == "timeout"
+
+
+async def test_no_answer_follows_a_part_of_a_1xx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where the 504 is sent while a 1xx waits for the client: its first octets may have left."""
+
+    async def wait_for_good(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, response_timeout=BRIEF)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(answer(status=b"103 Early Hints"))
+            assert await client.read_reset() == b""
+        assert (await gateway.wait_ended()).verdict == "timeout"
