@@ -114,7 +114,11 @@ class Gateway:
         Raises:
             HeadError: this gateway refuses the framing of the request's body; no answer has been sent.
         """
-        await self._run_exchange(client, request, admitted_framing(request))
+        framing = admitted_framing(request)
+        try:
+            await self._run_exchange(client, request, framing)
+        finally:
+            self._mover.unwatch(client)
 
     async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
         """Serve the next request; False when the connection has ended."""

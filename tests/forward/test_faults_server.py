@@ -16,9 +16,11 @@ import trio
 from chunkwire.forward import gateway as module
 from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, Request
 from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get, status_of
 from tests.net.carry import MakeMover
+from tests.net.peer import tcp_pair
 from tests.patience import PATIENCE
 from tests.peers import command, plain
 
@@ -182,3 +184,25 @@ def test_the_log_names_what_was_cut() -> None:
         assert client.read_rest()[0] == b""
         line = served.wait_log("GET / HTTP/1.1")
     assert re.search(r"chunks=1 octets=5 reset\b", line)
+
+
+async def test_a_connection_is_watched_no_more_when_its_exchange_was_cancelled() -> None:
+    """Fails where the mover keeps a descriptor that the connection's owner then closes: its number is used again."""
+    from chunkwire.net.fastmover import FastMover  # its epoll exists on Linux only
+
+    mover = FastMover()
+    async with forwarding(lambda: mover) as gateway, trio.open_nursery() as nursery:
+        near, far = await tcp_pair()
+        client = ServerConnection(far, bare_lf=False)
+        await near.send_all(get())
+        request = await client.receive_request()
+        assert request is not None
+        nursery.start_soon(gateway.gateway.relay, client, request, name="relay")
+        async with gateway.accept() as upstream:
+            await upstream.read_head()
+            await upstream.send(chunked(TEXT))
+            await near.receive_some()
+            nursery.cancel_scope.cancel()
+    for stream in (near, far):
+        await stream.aclose()
+    assert not mover._entries
