@@ -165,7 +165,7 @@ class ClientExchange:
             if self._recorder is not None:
                 octets = self.connection.latest_head
                 self._recorder.head(time.monotonic() - self.began, head.start_line, head.fields, octets=octets)
-            if head.status >= 200:
+            if head.status >= 200 or head.status == 101:  # after a 101 no other head follows (RFC 9110 §15.2.2)
                 self.head = head
                 return
             self.informational = (*self.informational, head)

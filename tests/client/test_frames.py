@@ -95,3 +95,11 @@ async def test_informational_heads_without_end_are_refused(answered: Answered, c
     with pytest.raises(HeadError) if count > 100 else nullcontext():
         async with answered(heads + CHUNKED + LAST) as stream:
             assert len(stream.informational) == count
+
+
+async def test_a_101_is_the_last_head(answered: Answered) -> None:
+    """Fails where another head is waited for: after a 101 the connection has no HTTP."""
+    fields = {"Connection": "Upgrade", "Upgrade": "x"}
+    async with answered(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nhello", fields=fields) as stream:
+        assert stream.head.status == 101
+        assert (await stream.read(), stream.verdict.framing) == (b"", "complete")
