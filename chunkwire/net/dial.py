@@ -160,7 +160,7 @@ async def dial_stream(
 async def _connect(host: str, port: int) -> trio.SocketStream:
     """Connect; without trio's Happy Eyeballs if the host is an address (a third of the cost)."""
     if host.startswith("/"):
-        return await trio.open_unix_socket(host)
+        return await _connect_unix(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
@@ -173,6 +173,21 @@ async def _connect(host: str, port: int) -> trio.SocketStream:
         sock.close()
         raise
     return trio.SocketStream(sock)
+
+
+async def _connect_unix(path: str) -> trio.SocketStream:
+    """Connect to a path.
+
+    If the server's backlog is full, connect(2) gives EAGAIN, which trio takes for a connection in progress: it returns
+    a socket without a peer.
+    """
+    stream = await trio.open_unix_socket(path)
+    try:
+        stream.socket.getpeername()
+    except OSError as error:
+        stream.socket.close()
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "its backlog is full") from error
+    return stream
 
 
 async def _shake_hands(stream: trio.SocketStream, host: str, tls: ssl.SSLContext) -> TlsStream:

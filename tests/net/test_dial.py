@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,14 @@ def is_connected(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+async def test_a_full_backlog_of_a_unix_socket_refuses_the_connection(tmp_path: Path) -> None:
+    """Fails where a socket without a peer is taken for a connection: nothing can be sent on it."""
+    path = str(tmp_path / "o.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        first = await dial(path, 80)
+        assert (await dial_error(path, 80)).kind == "refused"
+        await first.stream.aclose()
