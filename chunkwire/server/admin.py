@@ -52,8 +52,11 @@ def admin_resources(read: ReadMetrics) -> tuple[Resource, ...]:
 
 
 async def _read_journal(request: IncomingRequest, response: Responder) -> None:
-    fields = (JSON_LINES, (b"Cache-Control", b"no-cache"))
-    await response.fixed(200, fields, request.journal.lines(request.query.text("nonce")).encode())
+    nonce = request.query.text("nonce")
+    # In chunks: as a whole it may take 50 MB, for as long as the client takes to read it.
+    async with response.chunked(fields=(JSON_LINES, (b"Cache-Control", b"no-cache"))) as body:
+        for line in request.journal.lines(nonce):
+            await body.send_chunk(line)
 
 
 JOURNAL: Final = Resource(

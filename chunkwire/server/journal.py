@@ -138,10 +138,11 @@ class Journal:
         if exchange.request.target.partition(b"?")[0] != JOURNAL_PATH:
             self._entries.append(exchange)
 
-    def lines(self, nonce: str = "") -> str:
-        """Return the entries as JSON Lines; with a nonce, only those with this nonce in their query."""
-        chosen = [entry for entry in self if not nonce or entry.nonce == nonce]
-        return "".join(json.dumps(entry.to_json()) + "\n" for entry in chosen)
+    def lines(self, nonce: str = "") -> Iterator[bytes]:
+        """Yield the entries as lines of JSON; with a nonce, only those with this nonce in their query."""
+        for entry in tuple(self):
+            if not nonce or entry.nonce == nonce:
+                yield json.dumps(entry.to_json()).encode() + b"\n"
 
 
 def _kept(request: Request) -> Request:

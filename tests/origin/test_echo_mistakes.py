@@ -46,7 +46,7 @@ async def test_a_later_mistake_is_reported_in_one_chunk_and_cut(name: str) -> No
 async def test_the_access_line_and_the_journal_say_it_too(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running:
         await running.ask(post("/echo", FIRST + WRONG["size too small"][0]))
-        entry = json.loads(body_of(await running.get("/journal")).splitlines()[0])
+        entry = json.loads((await running.journal())[0])
     with caplog.at_level(logging.INFO, "chunkwire.access"):
         log_text(running.ended[0])
     assert SAID in caplog.text

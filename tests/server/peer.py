@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+import chunkwire
 from chunkwire.net.listen import Address, Drain, open_listeners, serve_connections
 from chunkwire.net.sleeper import Pacer
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
@@ -21,6 +22,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
+from chunkwire.wire.frames import Chunk
 from tests.patience import PATIENCE
 
 
@@ -104,6 +106,11 @@ class Running:
     async def get(self, target: str) -> bytes:
         """Return the response to a GET, head and all."""
         return await self.ask(get(target, b"Connection: close"))
+
+    async def journal(self, nonce: str = "") -> list[bytes]:
+        """Return the entries of the journal, each of which is a chunk."""
+        frames = chunkwire.decode(body_of(await self.get(f"/journal?nonce={nonce}")))
+        return [frame.data for frame in frames if isinstance(frame, Chunk)]
 
 
 class Client:

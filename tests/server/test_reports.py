@@ -18,7 +18,7 @@ from tests.server.peer import GatePacer, body_of, connect, get, resource, servin
 async def test_the_journal_has_no_octet_that_a_terminal_obeys() -> None:
     async with serving() as running:
         await running.ask(b"\x9b31m\x1b[31m\r\n\r\n")
-        (entry,) = body_of(await running.get("/journal")).splitlines()
+        (entry,) = await running.journal()
     assert (entry.isascii(), json.loads(entry)["target"]) == (True, "\x9b31m\x1b[31m")
 
 
@@ -26,7 +26,7 @@ async def test_the_journal_says_how_a_request_arrived_and_ended() -> None:
     began = time.time_ns()
     async with serving() as running:
         await running.ask(get("/generate?n=2&nonce=run1", b"Via: 1.1 proxy", b"TE: trailers", b"Cookie: secret"))
-        (entry,) = [json.loads(line) for line in body_of(await running.get("/journal?nonce=run1")).splitlines()]
+        (entry,) = map(json.loads, await running.journal("run1"))
     assert entry["target"] == "/generate?n=2&nonce=run1"
     assert entry["version"] == "1.1"
     assert ["Via", "1.1 proxy"] in entry["fields"]
@@ -39,7 +39,7 @@ async def test_the_journal_says_how_a_request_arrived_and_ended() -> None:
 async def test_a_nonce_may_hold_any_character() -> None:
     async with serving() as running:
         await running.get("/generate?n=1&nonce=a%2Bb+%C3%A9")
-        (line,) = body_of(await running.get("/journal?nonce=a%2Bb+%C3%A9")).splitlines()
+        (line,) = await running.journal("a%2Bb+%C3%A9")
     assert json.loads(line)["nonce"] == "a+b é"
 
 
@@ -47,7 +47,7 @@ async def test_the_journal_holds_a_stream_that_still_runs() -> None:
     async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
         await client.send(get("/generate?n=2"))
         await client.read_until(b"\r\n\r\n")
-        (entry,) = [json.loads(line) for line in body_of(await running.get("/journal")).splitlines()]
+        (entry,) = map(json.loads, await running.journal())
     assert entry["ended_by"] is None
     assert entry["frames"] == 0
 
@@ -60,7 +60,7 @@ async def test_the_journal_says_that_a_client_left() -> None:
             await client.read_until(b"\r\n\r\n")
             client.reset()
         await running.wait_ended()
-        entry = json.loads(body_of(await running.get("/journal?nonce=left")))
+        (entry,) = map(json.loads, await running.journal("left"))
     assert entry["ended_by"] == "client-gone"
     assert entry["frames"] == 0
 
@@ -69,14 +69,14 @@ async def test_the_journal_forgets_the_oldest() -> None:
     async with serving(settings=ServerSettings(journal_entries=2)) as running:
         for n in (1, 2, 3):
             await running.get(f"/stream-bytes/{n}")
-        lines = body_of(await running.get("/journal")).splitlines()
+        lines = await running.journal()
     assert [json.loads(line)["target"] for line in lines] == ["/stream-bytes/2", "/stream-bytes/3"]
 
 
 async def test_the_journal_keeps_no_key_of_an_api() -> None:
     async with serving() as running:
         await running.get("/stream/1?key=secret&a=1")
-        text = body_of(await running.get("/journal")).decode()
+        text = b"".join(await running.journal()).decode()
     assert "secret" not in text
     assert "a=1" in text
 
@@ -84,7 +84,7 @@ async def test_the_journal_keeps_no_key_of_an_api() -> None:
 async def test_the_journal_names_the_rule_of_a_refusal() -> None:
     async with serving() as running:
         await running.ask(b"\x00garbage\r\n\r\n")
-        entry = json.loads(body_of(await running.get("/journal")))
+        (entry,) = map(json.loads, await running.journal())
     assert entry["status"] == 400
     assert entry["rule"] == "bad-start-line"
 
@@ -224,7 +224,7 @@ async def test_the_journal_keeps_little_of_a_large_head() -> None:
     """A thousand of the largest heads would be 64 MiB: what is kept of each is cut to size."""
     async with serving() as running:
         await running.ask(get("/stream/1?a=" + 10_000 * "a", b"X-Mine: " + 20_000 * b"b", b"Via: " + 9_000 * b"c"))
-        entry = body_of(await running.get("/journal"))
+        (entry,) = await running.journal()
     assert len(entry) < 4000
     assert b"ccc" in entry
     assert b"bbb" not in entry
