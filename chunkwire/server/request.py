@@ -104,9 +104,9 @@ class RequestBody:
             raise self.error
 
     async def _receive(self) -> bytes:
-        await self.send_continue()
         try:
             with trio.fail_after(self._settings.body_timeout):
+                await self.send_continue()
                 octets = await self._connection.receive_some()
         except trio.TooSlowError as error:
             wait = f"{self._settings.body_timeout:g} s"

@@ -1,15 +1,21 @@
 """How exchanges follow each other on a connection, on real sockets. Row numbers are those of the forwarding rules."""
 
+import pytest
 import trio
 import trio.testing
 
+from chunkwire.net.ends import ServerConnection
+from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.server.journal import Ended
-from chunkwire.server.request import IncomingRequest
+from chunkwire.server.refusal import Refusal
+from chunkwire.server.request import IncomingRequest, RequestBody
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.feed import WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd
+from tests.net.peer import SMALL, tcp_pair
+from tests.patience import PATIENCE
 from tests.server.peer import (
     TWO_CHUNKS,
     GatePacer,
@@ -254,3 +260,17 @@ async def test_an_upload_of_many_slow_frames_is_given_in_turns() -> None:
         assert b"counted" in await running.ask(head + body)
     assert max(given[1:]) <= most
     assert sum(given[1:]) > 3000 - 3 * most
+
+
+async def test_a_100_that_the_client_does_not_take_ends_at_a_deadline() -> None:
+    """Fails where a client that reads nothing keeps its connection for ever."""
+    near, far = await tcp_pair(buffer_octets=SMALL)
+    connection = ServerConnection(far, bare_lf=True)
+    while connection.send_nowait(bytes(SMALL)):
+        pass
+    settings = ServerSettings(body_timeout=0.1)
+    body = RequestBody(connection, Framing(BodyKind.LENGTH, 1), settings, awaits_continue=True)
+    with trio.fail_after(PATIENCE), pytest.raises(Refusal, match="request body"):
+        await body.receive_events()
+    for stream in (near, far):
+        await stream.aclose()
