@@ -14,6 +14,8 @@ from typing import Any, Final
 PIECE_OCTETS: Final = 65536
 """Octets decoded at a time. One octet of DEFLATE may give 1032, so a read of 64 KiB may give 64 MiB."""
 
+_MAX_CODINGS: Final = 5  # of one body; each multiplies the work that one octet may ask for (curl: 5)
+
 # The codings that are decoded, with the first octets of a member; a deflate stream has one member, without a magic.
 _MAGICS: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "deflate": b""}
 _GZIP: Final = 31  # windowBits of zlib: a gzip wrapper
@@ -42,6 +44,9 @@ class ContentDecoder:
         self.codings = tuple(name for name in names if name not in ("", "identity"))
         self.error: str | None = None
         self._layers: list[_Layer] = []
+        if len(self.codings) > _MAX_CODINGS:
+            self.error = f"expected at most {_MAX_CODINGS} content codings, got {len(self.codings)}"
+            return
         for name in reversed(self.codings):
             if name not in _MAGICS or (name == "zstd" and _zstd() is None):
                 self.error = f"{name} is not decoded: {_OTHERS.get(name, 'no such coding is known here')}"

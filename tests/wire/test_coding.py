@@ -108,3 +108,14 @@ def test_no_octets_make_a_decoder_raise(name: str, octets: bytes, more: bytes) -
     for piece in (octets, gzip.compress(more), more):
         assert all(decoder.feed(piece))
     decoder.end_of_input()
+
+
+def test_so_many_codings_are_taken_off_and_no_more() -> None:
+    """Fails where each of thousands is a layer: one octet would be decoded thousands of times."""
+    octets = TEXT
+    for _ in range(5):
+        octets = gzip.compress(octets)
+    assert decoded(ContentDecoder(", ".join(["gzip"] * 5)), octets, 1 << 20) == TEXT
+    decoder = ContentDecoder(", ".join(["gzip"] * 6))
+    assert decoded(decoder, gzip.compress(octets), 1 << 20) == b""
+    assert decoder.error == "expected at most 5 content codings, got 6"
