@@ -17,7 +17,6 @@ What must hold inside a batch, each learned from a failure:
 from __future__ import annotations
 
 import select
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -54,7 +53,7 @@ class FastMover:
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
         self._poll_seconds = poll_seconds
-        self._now = time.monotonic()
+        self._now = 0.0  # on the sleeper's clock
         self._token: trio.lowlevel.TrioToken | None = None
         self._crash: Exception | None = None
         self._crashed = trio.Event()
@@ -92,7 +91,8 @@ class FastMover:
     ) -> None:
         """Carry one body; see `Mover.move`."""
         has_stamps = source.stamps is not None or sink.stamps is not None
-        body = (StampedBody if has_stamps else Body)(source, sink, scanner, options)
+        now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
+        body = (StampedBody if has_stamps else Body)(source, sink, scanner, options, now)
         if options.shape is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._plain.move(source, sink, scanner, options)
             return
@@ -192,13 +192,15 @@ class FastMover:
         """Serve all bodies until cancelled."""
         self._token = trio.lowlevel.current_trio_token()
         sleeper = self._sleeper = await current_sleeper()
+        for body in self._bodies:
+            body.read_at = body.sent_at = sleeper.now()
         for descriptor in self._entries:
             self._update(descriptor)
         try:
             with sleeper.polling(self._poll_seconds):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._plain.run, name="plain mover")
-                    nursery.start_soon(self._end_overdue, name="deadlines of bodies")
+                    nursery.start_soon(self._end_overdue, sleeper, name="deadlines of bodies")
                     await self._crashed.wait()
                     raise RuntimeError("the fast mover failed") from self._crash
         finally:
@@ -206,11 +208,11 @@ class FastMover:
             sleeper.unwatch_all(self._serve)
             sleeper.unwatch_all(self._serve_stamped)
 
-    async def _end_overdue(self) -> None:
+    async def _end_overdue(self, sleeper: Sleeper) -> None:
         """End bodies that are past a deadline; one look a second costs less than a deadline moved for each frame."""
         while True:
             await trio.sleep(DEADLINE_SECONDS)
-            now = time.monotonic()
+            now = sleeper.now()
             for body in tuple(self._bodies):
                 if (error := overdue(body, now)) is not None:
                     self._finish(body, error)

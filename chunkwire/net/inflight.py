@@ -6,7 +6,6 @@ The rule here: state, and the two calls to the kernel that move octets; when the
 from __future__ import annotations
 
 import os
-import time
 
 import trio
 
@@ -42,7 +41,9 @@ class Body:
         "tls",
     )
 
-    def __init__(self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions) -> None:
+    def __init__(
+        self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions, now: float
+    ) -> None:
         self.source = source
         self.sink = sink
         self.tls = source.tls
@@ -59,7 +60,7 @@ class Body:
         self.is_ended = False  # nothing more is read for it
         self.is_observed = False  # `observe.received` was called for octets that are still to be sent
         self.is_done = False  # and nothing more is sent
-        self.read_at = self.sent_at = time.monotonic()
+        self.read_at = self.sent_at = now
         self.task: trio.lowlevel.Task | None = None
 
     @property
@@ -157,6 +158,8 @@ def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
 def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
     """Return the error of a body whose sink, or else whose source, was still for too long; None if it is in time."""
     options = body.options
+    if body.is_done:
+        return None
     if body.is_paused:
         if now - body.sent_at >= options.send_timeout:
             return SendTimeout(f"{body.sink.peer} took nothing for {options.send_timeout:g} s")

@@ -173,7 +173,7 @@ class Sleeper(trio.abc.Instrument):
 
     def now(self) -> float:
         """Return the time on the clock of moments, in seconds: CLOCK_MONOTONIC, or trio's in the plain form."""
-        return trio.current_time() if self.form is Form.PLAIN else self._clock()
+        return self._clock()
 
     def wait_until(self, moment: float) -> Coroutine[Any, Any, None]:
         """Wait for `moment`; only a checkpoint if it has passed.
@@ -319,6 +319,7 @@ class Sleeper(trio.abc.Instrument):
             found = None if reason else await find_trio_epoll()
             if found is None:
                 logger.info("moments are trio's deadlines: %s", reason or "the epoll set of trio is not known")
+                self._clock = trio.current_time  # a program's own clock, such as that of a test, counts for movers too
                 self.form_is_known.set()
                 await self._serve_plain()
             elif self._epoll is not None:

@@ -13,7 +13,7 @@ from chunkwire.wire.errors import ChunkwireError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.scanner import ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
-from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, running
+from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, mover_makers, running
 from tests.net.peer import SMALL, read_exactly, unix_pair
 
 MEBIBYTE = 1 << 20
@@ -298,3 +298,27 @@ async def test_a_shaper_may_end_a_body(make_mover: MakeMover) -> None:
         error = await carried.wait_error()
         assert isinstance(error, IncompleteBody)
         assert error.section == "as much as is let through"
+
+
+@pytest.mark.parametrize("make_mover", [*mover_makers(in_each_form=True)], ids=lambda make: make.__name__)
+async def test_the_deadlines_of_a_body_follow_the_clock_of_the_run(
+    make_mover: MakeMover, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fails where they follow another clock: within the test's patience no minute passes on it."""
+    async with carrying(make_mover, options=MoveOptions(idle_timeout=60), is_tcp=False) as carried:
+        await carried.send(FRAME)
+        assert isinstance(await carried.wait_error(), IdleTimeout)
+
+
+async def test_a_body_that_has_ended_is_not_overdue(make_mover: MakeMover, mock_clock: trio.testing.MockClock) -> None:
+    """Fails where a deadline is met in the same turn as the last octet: a whole body would be cut."""
+    body = encode_chunk(b"x" * 100_000) + END
+    for _ in range(30):
+        options = MoveOptions(idle_timeout=1, send_timeout=math.inf)
+        async with carrying(make_mover, options=options, is_tcp=False, buffer_octets=SMALL) as carried:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(carried.send, body, name="send")
+                await turns(50)
+                mock_clock.jump(2)
+                assert await carried.read_rest() == body
+            assert await carried.wait_error() is None
