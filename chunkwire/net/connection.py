@@ -78,6 +78,7 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
+    leaves_octet = False  # each receive leaves its last octet in the queue; see `ends.ServerConnection`
     _waits_first = True  # a receive waits before it looks: mostly there is nothing yet
 
     def __init__(
@@ -144,7 +145,7 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
-    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
+    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> bytes | memoryview:
         """Receive once, mostly after a wait: usually nothing has come yet, and trio's stream would receive first."""
         view = _RECEIVED.view
         while True:

@@ -12,6 +12,7 @@ from chunkwire.net.ends import ServerConnection
 from tests.forward.wire import (
     END,
     TEXT,
+    Wire,
     answer,
     chunked,
     forwarding,
@@ -20,6 +21,7 @@ from tests.forward.wire import (
     status_of,
 )
 from tests.net.carry import MakeMover
+from tests.net.peer import unix_pair
 from tests.patience import PATIENCE
 
 BRIEF = 0.1  # s; a deadline that must pass: nothing here rests on how soon it does
@@ -208,3 +210,25 @@ async def test_no_answer_follows_a_part_of_a_1xx(monkeypatch: pytest.MonkeyPatch
             await upstream.send(answer(status=b"103 Early Hints"))
             assert await client.read_reset() == b""
         assert (await gateway.wait_ended()).verdict == "timeout"
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_a_cut_is_no_end_to_a_client_of_a_unix_socket(
+    make_mover: MakeMover, version: bytes, method: bytes
+) -> None:
+    """Row 23 over a Unix socket, which knows no reset. Fails where a FIN ends a body that the close delimits."""
+    body = b"Content-Length: 2" if method == b"POST" else b"Content-Length: 0"
+    async with forwarding(make_mover) as gateway:
+        for is_whole in (True, False):
+            near, far = await unix_pair()
+            gateway.nursery.start_soon(gateway.gateway.handle, far, name="client")
+            client = Wire(near)
+            await client.send(get(body, method=method, version=version) + (b"hi" if method == b"POST" else b""))
+            async with gateway.accept() as upstream:
+                await upstream.read_head()
+                await upstream.send(answer(version=b"1.0") + b"hello")
+                await client.read_until(b"hello")
+                await upstream.send_eof() if is_whole else upstream.reset()
+                assert await (client.read_all() if is_whole else client.read_reset()) == b""
+            await client.close()
