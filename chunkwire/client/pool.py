@@ -38,6 +38,7 @@ class Pool:
         self._per_server = per_server
         self._idle = idle
         self._kept: dict[ServerKey, deque[tuple[float, ClientConnection]]] = {}
+        self._is_closed = False
 
     def __enter__(self) -> Pool:
         return self
@@ -66,7 +67,13 @@ class Pool:
         return None
 
     def give(self, server: ServerKey, connection: ClientConnection) -> None:
-        """Keep a connection after a complete exchange; close the oldest one if there are too many."""
+        """Keep a connection after a complete exchange; close the oldest one if there are too many.
+
+        After `close` it is closed: an exchange may end later than its pool.
+        """
+        if self._is_closed:
+            connection.close_nowait()
+            return
         kept = self._kept.setdefault(server, deque())
         now = trio.current_time()
         while kept and (len(kept) >= self._per_server or now - kept[0][0] >= self._idle):
@@ -87,7 +94,8 @@ class Pool:
                 del self._kept[server]
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and those that are given from now on."""
+        self._is_closed = True
         for kept in self._kept.values():
             for _, connection in kept:
                 connection.close_nowait()

@@ -13,6 +13,7 @@ from chunkwire.client.retry import NO_RETRY, Retry
 from chunkwire.net.dial import parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
+from tests.net.peer import tcp_pair
 from tests.patience import PATIENCE
 
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -170,3 +171,14 @@ async def test_the_pool_is_bounded_and_the_latest_serves_first(autojump_clock: t
     await trio.sleep(10)
     assert pool.take(KEY) is None
     assert not connections[1].is_open
+
+
+async def test_a_connection_given_to_a_closed_pool_is_closed() -> None:
+    """Fails where it is kept: nobody closes it again."""
+    near, far = await tcp_pair()
+    with Pool() as pool:
+        pass
+    pool.give(("http", "x", 80, None), ClientConnection(near))
+    assert len(pool) == 0
+    assert await far.receive_some() == b""
+    await far.aclose()
