@@ -47,7 +47,7 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
-from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream, response_framing
+from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.net.writer import date_now
@@ -289,7 +289,6 @@ class Exchange:
                 self._note_half_close()
                 return response
             self._has_informational = True
-            response_framing(response, self._request.method)
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
                 self._response_began = self._closes_body = True  # no answer may follow a part of this head
@@ -306,8 +305,7 @@ class Exchange:
             return
         if settings.fault is not None and settings.fault.fault.breaks_head:
             self.report.fault = settings.fault
-            if broken := settings.fault.fault.head:
-                await self._as_sink(self._client.send_all(broken))
+            await self._as_sink(self._client.send_all(settings.fault.fault.head))
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
