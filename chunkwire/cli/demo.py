@@ -279,7 +279,7 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
 
 def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
     """Return the lines below the table: one chunk as octets, the hashes, and what they mean."""
-    from chunkwire.tools.watch.view import number
+    from chunkwire.tools.paint import number
     from chunkwire.wire.errors import quoted
 
     lines = [""]

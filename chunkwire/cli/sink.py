@@ -69,8 +69,7 @@ class Sink:
     def record(self, record: Record) -> None:
         """Process one record; heads and our own request are printed at once."""
         if isinstance(record, HeadRecord):
-            words = record.status_line.split(" ", 2)
-            self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+            self.status = int(record.status) if record.status.isdigit() else 0
         elif isinstance(record, EndRecord) and record.point != "client.sent":
             self.end = record
             self.code = self.code or self._code_of(record)

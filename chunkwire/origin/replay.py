@@ -116,10 +116,9 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
         pieces.append((0, ReplayWrite(end.t, end.data)))
     if end is not None and end.framing == "complete" and not any(isinstance(each, FrameRecord) for each in records):
         pieces.append((0, ReplayWrite(end.t, encode_last_chunk())))
-    code = head.status_line.split(" ", 2)[1]
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
-        status=int(code) if code.isdigit() else 200,
+        status=int(head.status) if head.status.isdigit() else 200,
         fields=tuple(
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in head.fields

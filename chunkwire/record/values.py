@@ -76,6 +76,11 @@ class HeadRecord(NamedTuple):
     kind: str = "head"
     data: bytes | None = None
 
+    @property
+    def status(self) -> str:
+        """The status code as written; empty where the line has none."""
+        return self.status_line.partition(" ")[2].partition(" ")[0]
+
 
 class FrameRecord(NamedTuple):
     """A chunk, or the last-chunk (size 0), at the time of its last octet.

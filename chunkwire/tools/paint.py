@@ -1,4 +1,4 @@
-"""Colours by role, text that is safe to print on a terminal, and line wrapping.
+"""Colours by role, text that is safe to print on a terminal, line wrapping, and plurals.
 
 The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A control
 character, an escape sequence or a direction override is shown as a dot.
@@ -82,6 +82,11 @@ def wrapped(lead: str, text: str, width: int | None) -> list[str]:
     if first:
         return [*first, *(" " * indent + line for line in lines)]
     return [lead + line if not number else " " * indent + line for number, line in enumerate(lines)]
+
+
+def number(count: int, one: str, several: str = "") -> str:
+    """Return `1 chunk`, `2 chunks`; `several` is a plural without an s."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def columns(text: str) -> int:

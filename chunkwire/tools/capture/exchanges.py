@@ -30,6 +30,7 @@ from chunkwire.record.values import (
 )
 from chunkwire.tools.capture.streams import TcpConnection, TcpPiece
 from chunkwire.tools.capture.tls import is_tls, offers_h2, record_sizes
+from chunkwire.tools.paint import number
 
 POINT: Final = "client.received"
 _TLS_READS: Final = (
@@ -142,8 +143,7 @@ class _DirectionReader:
 
     def _lose(self, count: int, t: float) -> None:
         if not self._is_lost:
-            plural = "octet is" if count == 1 else "octets are"
-            self._reader.end(t, "missing", f"{count} {plural} not in the capture")
+            self._reader.end(t, "missing", f"{number(count, 'octet is', 'octets are')} not in the capture")
         self._is_lost, self._held = True, b""
 
     def stop(self, t: float) -> None:

@@ -15,7 +15,7 @@ from chunkwire.tools.capture.exchanges import CapturedExchange, exchanges_of
 from chunkwire.tools.capture.packets import CaptureFileError, PacketCounts, read_segments
 from chunkwire.tools.capture.streams import read_connections
 from chunkwire.tools.capture.tls import decrypted
-from chunkwire.tools.paint import PLAIN
+from chunkwire.tools.paint import PLAIN, number
 
 SUFFIXES: Final = (".pcap", ".pcapng", ".cap")
 """What a capture is usually called: a file of such a name is read as one, whatever it begins with."""
@@ -49,11 +49,11 @@ def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> li
 
 def _contents(counts: PacketCounts) -> str:
     """Describe a capture without an exchange."""
-    packets = "1 packet" if counts.packets == 1 else f"{counts.packets} packets"
+    packets = number(counts.packets, "packet")
     if not counts.packets:
         return "a capture without a packet"
     if counts.link_types:
-        names = ", ".join(f"{number} ({_LINK_NAMES.get(number, 'unknown')})" for number in sorted(counts.link_types))
+        names = ", ".join(f"{link} ({_LINK_NAMES.get(link, 'unknown')})" for link in sorted(counts.link_types))
         return f"{packets} of link type {names}, which cannot be read here"
     if counts.tcp:
         return f"{packets}, {counts.tcp} of them TCP, none with data that begins a message"
@@ -87,7 +87,7 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
     for exchange in exchanges:
         end, head, request = exchange.end, exchange.head, exchange.request
         asked = f"{request.method} {request.target}" if request is not None else "(request not captured)"
-        status = head.status_line.split(" ", 2)[1] if head is not None else "-"
+        status = head.status if head is not None else "-"
         framing = end.framing if end is not None else "no response"
         frames = sum(isinstance(each, FrameRecord | DataRecord) for each in exchange.records)
         octets = end.octets if end is not None else 0

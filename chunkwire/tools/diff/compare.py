@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, Record, TextFields, TrailersRecord
-from chunkwire.tools.paint import PLAIN, Paint
-from chunkwire.tools.watch.view import number
+from chunkwire.tools.paint import PLAIN, Paint, number
 from chunkwire.wire.errors import LocalError
 
 # Beyond this many unlike frames on a side, they are paired by position: finding the best alignment is quadratic.

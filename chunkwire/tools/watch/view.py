@@ -28,7 +28,7 @@ from chunkwire.record.values import (
     TextFields,
     TrailersRecord,
 )
-from chunkwire.tools.paint import PLAIN, Paint
+from chunkwire.tools.paint import PLAIN, Paint, number
 from chunkwire.tools.watch.content import MAX_SHOWN_OCTETS, Content
 from chunkwire.tools.watch.hexdump import dump, dump_head
 from chunkwire.wire import abnf
@@ -124,8 +124,7 @@ class WatchView:
         return [*self._message(">", "sent", start), *self._fields(">", "sent", shown), *octets]
 
     def _head(self, record: HeadRecord) -> list[Line]:
-        status = record.status_line.partition(" ")[2][:3]
-        role = "bad" if status[:1] in "45" else "good"
+        role = "bad" if record.status[:1] in "45" else "good"
         shown = record.fields if self._options.is_verbose else self._explaining(record.fields)
         lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
         lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
@@ -305,11 +304,6 @@ def is_lenient_line(line: str) -> bool:
 def brackets(rows: int) -> list[str]:
     """Return the marks that join the rows of one read: none for a row alone."""
     return [""] * rows if rows < 2 else ["/", *["|"] * (rows - 2), "\\"]
-
-
-def number(count: int, what: str) -> str:
-    """Return `1 chunk`, `2 chunks`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def streams(records: Iterable[Record]) -> dict[str, list[Record]]:
