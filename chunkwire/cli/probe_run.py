@@ -23,10 +23,9 @@ from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record
 from chunkwire.tools.probe.barrier import is_barrier_gateway
 from chunkwire.tools.probe.captures import frame_lines, hops_of, read_recording
-from chunkwire.tools.probe.document import to_html, to_markdown
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.judge import Hop, judge_chain
-from chunkwire.tools.probe.page import page_of
+from chunkwire.tools.probe.page import page_of, to_html, to_markdown
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, result_of
@@ -88,8 +87,8 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
             else:
                 hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
         verdicts = judge_chain(hops)
-        findings = await _ask_why(prober, result_of(hops, verdicts), options) if options.why else []
-    result = result_of(hops, verdicts, findings)
+        findings = await _ask_why(prober, result_of(verdicts), options) if options.why else []
+    result = result_of(verdicts, findings)
     code = exit_code(result, is_strict=options.strict, is_gate=options.gate)
     _show(result, options, code)
     if captured and not (options.json or options.gate):
@@ -117,7 +116,7 @@ async def _application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
 
 async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace) -> list[Finding]:
     """Return what each change does to the hop that is to blame, or where there is none to the outermost."""
-    blamed = result.blamed.verdict.hop if result.blamed is not None else None
+    blamed = result.blamed.hop if result.blamed is not None else None
     urls = [(source, name) for source, name in _named(options.hops) if not is_path(source)]
     chosen = [(source, name) for source, name in urls if blamed in (None, name)]
     if not chosen:
@@ -226,6 +225,6 @@ def _code_of(result: ProbeResult, *, is_strict: bool) -> ExitCode:
     if kinds & CUTTING:
         return ExitCode.CUT
     if Kind.NOT_THE_STREAM in kinds:
-        failed = any((each.hop.runs[0].status or 0) >= 400 for each in result.hops if each.hop.runs)
+        failed = any((verdict.runs[0].status or 0) >= 400 for verdict in result.verdicts if verdict.runs)
         return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
     return ExitCode.FINDING if is_strict and kinds & UNDECIDED else ExitCode.OK

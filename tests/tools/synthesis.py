@@ -232,5 +232,5 @@ def fixes_for(verdict: HopVerdict) -> list[Fix]:
 
 
 def result_on(*verdicts: HopVerdict, findings: Sequence[Finding] = ()) -> ProbeResult:
-    """Return a result with these verdicts, on hops without a run."""
-    return result_of([Hop(verdict.hop) for verdict in verdicts], verdicts, findings)
+    """Return a result with these verdicts."""
+    return result_of(verdicts, findings)

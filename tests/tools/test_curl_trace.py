@@ -47,7 +47,7 @@ def test_each_frame_has_the_moment_of_its_read() -> None:
 
 def test_midnight_may_pass_between_two_lines() -> None:
     (run,) = read_runs(read_trace(trace(*FRAMES, LAST)).records)
-    assert run.first == pytest.approx(0.1)
+    assert run.pieces[0].t == pytest.approx(0.1)
 
 
 def test_the_head_has_the_moment_of_its_last_line_and_no_credentials() -> None:

@@ -7,9 +7,19 @@ from html.parser import HTMLParser
 import pytest
 
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragraph, Table, to_html, to_markdown
+from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
-from chunkwire.tools.probe.page import page_of
+from chunkwire.tools.probe.page import (
+    Block,
+    Heading,
+    Literal,
+    Pair,
+    Paragraph,
+    Table,
+    page_of,
+    to_html,
+    to_markdown,
+)
 from chunkwire.tools.probe.result import result_of
 from chunkwire.tools.probe.verdict import Evidence, Finding, HopVerdict, Kind
 from tests.tools.synthesis import Path, Probe, hop_of, to_end
@@ -68,12 +78,12 @@ def prose(page: str) -> str:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_verdict_has_a_page(kind: Kind, name: str) -> None:
     hop, evidence = HOPS[name], Evidence(runs=len(HOPS[name].runs), events=20, coding="gzip")
-    verdict = HopVerdict(hop="hop", kind=kind, reason="why", software=NGINX, evidence=evidence)
-    result = result_of([hop], [verdict], [Finding("POST", "held", False)])
+    verdict = HopVerdict(hop="hop", kind=kind, reason="why", software=NGINX, evidence=evidence, runs=hop.runs)
+    result = result_of([verdict], [Finding("POST", "held", False)])
     blocks = list(page_of(result, made="Made in a test"))
     text = prose(to_html(blocks))
     assert verdict.line in text
-    offered = result.blamed.advice if result.blamed is not None else ()
+    offered = advice_for(result.blamed) if result.blamed is not None else ()
     assert all(advice.fix.change in text for advice in offered)
     assert not re.search(r"`|\*\*|^#|test_|\.py\b", text, re.MULTILINE)
     assert to_markdown(blocks).startswith("# ")
@@ -84,7 +94,7 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
     inner = unstamped(hop_of(name="origin")) if name == "unstamped" else hop_of(name="origin")
     hops = [inner, replace(HOPS[name], name="nginx:8080"), replace(HOPS[name], name="app")]
     verdicts = judge_chain(hops)
-    text = prose(to_html(list(page_of(result_of(hops, verdicts), made="Made in a test"))))
+    text = prose(to_html(list(page_of(result_of(verdicts), made="Made in a test"))))
     assert text.index("nginx:8080 is the first hop that holds the stream") < text.index("origin: streams")
     assert text.index("origin: streams") < text.index("nginx:8080: HOLDS") < text.index("app: not judged")
     assert ("Held, ms" in text) is (name == "stamped")
@@ -92,7 +102,7 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
 
 def test_a_change_has_the_lines_before_and_after() -> None:
     verdict = HopVerdict(hop="hop", kind=Kind.TO_END, software=NGINX, present=(("content-type", "text/event-stream"),))
-    page = page_of(result_of([HOPS["stamped"]], [verdict]), made="x")
+    page = page_of(result_of([verdict]), made="x")
     pairs = [block for block in page if isinstance(block, Pair)]
     location, head = (pair.texts for pair in pairs)
     assert location[1] == "location / {\n  proxy_pass http://origin;\n  proxy_buffering off;\n}"
@@ -105,8 +115,8 @@ def test_no_credential_is_on_it_and_what_a_peer_said_is_escaped() -> None:
     request = hop.runs[0].request
     assert request is not None
     told = request._replace(fields=(("X-Session-Id", "s3cr3t"), ("Host", "<b>")))
-    shown = Hop("<i>", (replace(hop.runs[0], request=told),))
-    page = to_html(list(page_of(result_of([shown], [HopVerdict(hop="<i>", kind=Kind.TO_END)]), made="x")))
+    verdict = HopVerdict(hop="<i>", kind=Kind.TO_END, runs=(replace(hop.runs[0], request=told),))
+    page = to_html(list(page_of(result_of([verdict]), made="x")))
     assert "s3cr3t" not in page
     assert "<b>" not in page
     assert "<i>" not in page

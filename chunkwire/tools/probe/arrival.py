@@ -97,10 +97,7 @@ class Run:
     @property
     def status(self) -> int | None:
         """The status of the final response; None without one."""
-        if self.head is None:
-            return None
-        word = self.head.status_line.split(" ", 2)[1:2]
-        return int(word[0]) if word and word[0].isdigit() else None
+        return int(self.head.status) if self.head is not None and self.head.status.isdigit() else None
 
     @property
     def asked(self) -> dict[str, str]:
@@ -136,11 +133,6 @@ class Run:
     def reads(self) -> int:
         """Receives that brought pieces; all early pieces count as one."""
         return len({piece.read for piece in self.pieces})
-
-    @property
-    def first(self) -> float | None:
-        """When the first piece was complete, s since the request; None where none came."""
-        return self.pieces[0].t if self.pieces else None
 
     def response_field(self, name: str) -> str:
         """Return the value of a field of the response head, same-name values joined; empty for none."""
@@ -188,7 +180,9 @@ def read_runs(
 
 
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
-    head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and _is_final(each)), None)
+    # A status line without a status is not final either.
+    finals = (each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= "200")
+    head = next(finals, None)
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]
     frames = [each for each in bodies if isinstance(each, FrameRecord)]
@@ -220,11 +214,6 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
         acks=tuple(each for each in records if isinstance(each, AckRecord)),
         end=next((each for each in reversed(records) if isinstance(each, EndRecord)), None),
     )
-
-
-def _is_final(head: HeadRecord) -> bool:
-    """Say whether a head is not a 1xx one; a status line without a status is not final either."""
-    return head.status_line.split(" ", 2)[1:2] >= ["200"]
 
 
 def own_names(run: Run, before: Run | None) -> str:

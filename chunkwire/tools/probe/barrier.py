@@ -129,7 +129,7 @@ class BarrierProbe:
 
     def _record(self, record: Record) -> None:
         self.records.append(record)
-        if isinstance(record, HeadRecord) and not record.status_line.split(" ", 2)[1].startswith("1"):
+        if isinstance(record, HeadRecord) and not record.status.startswith("1"):
             self._has_head = True
             self._reader = ContentReader(joined(record.fields, "content-encoding"))
             self._wake()

@@ -151,7 +151,7 @@ class _Exchanges:
     @property
     def _has_head(self) -> bool:
         heads = [record for record in self._response if isinstance(record, HeadRecord)]
-        return bool(heads) and not heads[-1].status_line.split(" ", 2)[1].startswith("1")
+        return bool(heads) and not heads[-1].status.startswith("1")
 
     def take(self, block: Block) -> None:
         t = block.t - self._began

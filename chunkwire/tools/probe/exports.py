@@ -9,8 +9,9 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from chunkwire.tools.paint import PLAIN
-from chunkwire.tools.probe.fixes import Advice
-from chunkwire.tools.probe.result import HopResult, ProbeResult
+from chunkwire.tools.probe.fixes import Advice, advice_for
+from chunkwire.tools.probe.result import ProbeResult, message_of, outcome_of
+from chunkwire.tools.probe.verdict import HopVerdict
 
 VERSION: Final = 1
 
@@ -20,8 +21,7 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
 
     Readers ignore members they do not know.
     """
-    for hop in result.hops:
-        verdict = hop.verdict
+    for verdict in result.verdicts:
         yield _line(
             kind="verdict",
             hop=verdict.hop,
@@ -37,11 +37,11 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
             software=verdict.software,
             evidence=asdict(verdict.evidence),
             freed_by=list(verdict.freed_by),
-            fixes=[_fix(advice) for advice in hop.advice],
+            fixes=[_fix(advice) for advice in advice_for(verdict)],
         )
     for finding in result.findings:
         yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
-    blamed = result.blamed.verdict if result.blamed is not None else None
+    blamed = result.blamed
     holds = blamed.hop if blamed is not None and blamed.is_holding else None
     yield _line(kind="chain", holds=holds, blamed=blamed.hop if blamed else None, sentence=result.sentence)
 
@@ -70,39 +70,39 @@ def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
     if is_passed:
         hops = ", ".join(verdict.hop for verdict in result.verdicts)
         return PLAIN.text(f"probe: passed: {hops}: each frame came before the next one was written")
-    undecided = (hop for hop in result.hops if hop.outcome(is_gate=True))
-    blamed = result.blamed or next(undecided, result.hops[-1])
-    outcome = blamed.outcome(is_gate=True) or "undecided"
-    return PLAIN.text(f"probe: {outcome}: {blamed.verdict.hop}: {blamed.message}")
+    undecided = (verdict for verdict in result.verdicts if outcome_of(verdict, is_gate=True))
+    blamed = result.blamed or next(undecided, result.verdicts[-1])
+    outcome = outcome_of(blamed, is_gate=True) or "undecided"
+    return PLAIN.text(f"probe: {outcome}: {blamed.hop}: {message_of(blamed)}")
 
 
 def junit(result: ProbeResult, *, is_gate: bool) -> str:
     """Return the result as JUnit XML: a test case a hop; a hop that nothing decides is an error."""
-    outcomes = [hop.outcome(is_gate=is_gate) for hop in result.hops]
+    outcomes = [outcome_of(verdict, is_gate=is_gate) for verdict in result.verdicts]
     failures, errors = outcomes.count("failed"), outcomes.count("undecided")
     head = f'<testsuite name="chunkwire probe" tests="{len(outcomes)}" failures="{failures}" errors="{errors}">'
-    cases = [_case(hop, outcome) for hop, outcome in zip(result.hops, outcomes, strict=True)]
+    cases = map(_case, result.verdicts, outcomes)
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
 
-def _case(hop: HopResult, outcome: str) -> str:
-    name = quoteattr(PLAIN.text(hop.verdict.hop))
-    begin = f'  <testcase classname="chunkwire.probe" name={name} time="{hop.verdict.evidence.span:.3f}"'
+def _case(verdict: HopVerdict, outcome: str) -> str:
+    name = quoteattr(PLAIN.text(verdict.hop))
+    begin = f'  <testcase classname="chunkwire.probe" name={name} time="{verdict.evidence.span:.3f}"'
     if not outcome:
         return f"{begin}/>"
     tag = "failure" if outcome == "failed" else "error"
-    return f"{begin}><{tag} message={quoteattr(PLAIN.text(hop.message))}/></testcase>"
+    return f"{begin}><{tag} message={quoteattr(PLAIN.text(message_of(verdict)))}/></testcase>"
 
 
 def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
     """Yield a workflow command of GitHub's for each hop that fails, or is undecided."""
-    for hop in result.hops:
-        outcome = hop.outcome(is_gate=is_gate)
+    for verdict in result.verdicts:
+        outcome = outcome_of(verdict, is_gate=is_gate)
         if outcome:
             level = "error" if outcome == "failed" else "warning"
-            title = _escaped(f"{PLAIN.text(hop.verdict.hop)}: {hop.verdict.kind.value}")
+            title = _escaped(f"{PLAIN.text(verdict.hop)}: {verdict.kind.value}")
             title = title.replace(":", "%3A").replace(",", "%2C")
-            yield f"::{level} title={title}::{_escaped(PLAIN.text(hop.message))}"
+            yield f"::{level} title={title}::{_escaped(PLAIN.text(message_of(verdict)))}"
 
 
 def _escaped(text: str) -> str:

@@ -1,9 +1,9 @@
 """What one run shows, by the order of its events or by their arrival times; no verdict on the hop.
 
-The rule here: one run in, one `Look` out, and every threshold stands here with its reason. A stream behind a barrier is
-judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by their
-hold: arrival minus actual write, less the smallest such difference of the run, so that neither another clock nor a long
-way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
+The rule here: one run in, one `Observation` out, and every threshold stands here with its reason. A stream behind a
+barrier is judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by
+their hold: arrival minus actual write, less the smallest such difference of the run, so that neither another clock nor
+a long way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class Observation:
     run: Run
     shape: Shape
     longest: float | None = None  # s, the longest hold; None without stamps
-    held: int = 0  # events held longer than `HOLD_SECONDS`
     span: float = 0.0  # s from the origin's first write to its last; without stamps, from the first arrival to the last
     releases: tuple[Release, ...] = ()  # the groups in which events arrived
     # s, the smallest difference of arrival and write, across two clocks: only differences of it mean something; None
@@ -136,9 +135,7 @@ def _observe_order(run: Run) -> Observation:
     late = [each.waited for each in releases if not each.is_pushed]
     longest = max([*holds_of(run), *late]) if run.is_stamped else None
     span = steps[-1].t - run.acks[0].t if steps else 0.0
-    return Observation(
-        run, shape, longest, len(held), max(span, 1e-6), releases, _base(run) if run.is_stamped else None
-    )
+    return Observation(run, shape, longest, max(span, 1e-6), releases, _base(run) if run.is_stamped else None)
 
 
 def _ordered_releases(run: Run) -> Iterator[Release]:
@@ -187,7 +184,7 @@ def _observe_stamped(run: Run) -> Observation:
         shape = Shape.TO_END
     else:
         shape = Shape.IN_BURSTS if is_held else Shape.ON_TIME
-    return Observation(run, shape, longest, held, span, tuple(_releases(run, holds)), _base(run))
+    return Observation(run, shape, longest, span, tuple(_releases(run, holds)), _base(run))
 
 
 def _base(run: Run) -> float | None:
@@ -251,4 +248,4 @@ def _observe_arrivals(run: Run) -> Observation:
         shape = Shape.BURSTY
     else:
         shape = Shape.SPREAD
-    return Observation(run, shape, None, 0, span, releases)
+    return Observation(run, shape, None, span, releases)

@@ -120,6 +120,7 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     return replace(
         verdict,
         hop=hop.name,
+        runs=hop.runs,
         details=(*verdict.details, *hop.notes),
         proof=_proof(verdict, seen),
         unproved=hop.unproved,

@@ -1,22 +1,24 @@
 """The result of a probe as one page, for a ticket to those who run the hop: what was asked, what came, what to change.
 
 The rule here: self-contained, and safe to send: no credentials (records have none, and fields of the request that look
-like one are redacted). Prose for a reader who does not know this program.
+like one are redacted). Prose for a reader who does not know this program. Everything is text in blocks until it is
+rendered as HTML or as Markdown, and each form escapes what is special in it.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from chunkwire.record.values import TextFields
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.document import Block, Heading, Literal, Pair, Paragraph, Table
-from chunkwire.tools.probe.fixes import Advice, Basis
+from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of, writes_of
-from chunkwire.tools.probe.result import HopResult, ProbeResult
+from chunkwire.tools.probe.result import ProbeResult, cells_of, evidence_of, remarks_on
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
@@ -41,6 +43,57 @@ _BASES: Final = {
     Basis.GENERAL: "It does not depend on what software the hop is.",
     Basis.GUESS: "This is a guess: the hop does not say what software it is.",
 }
+# At 1000 px nothing scrolls sideways: what is too wide is wrapped, a long word too.
+_STYLE: Final = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:58em;margin:2em auto;padding:0 1em}"
+    "h1,h2,h3,p,pre,td{overflow-wrap:anywhere}td:first-child{min-width:9em}"
+    "h2{margin-top:2em}pre{background:#f4f4f4;padding:.7em 1em;white-space:pre-wrap;font-size:14px;margin:.3em 0}"
+    "table{border-collapse:collapse;width:100%;font-size:14px}"
+    "th,td{text-align:left;vertical-align:top;padding:.3em .7em .3em 0;border-bottom:1px solid #ddd}"
+    ".pair{display:grid;grid-template-columns:1fr 1fr;gap:1em}.pair h4{margin:.3em 0 0;font-weight:normal;color:#555}"
+)
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|])")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading; level 1 is the page's own."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of prose."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Lines that stand as they are."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two literal texts beside each other, each with a title."""
+
+    titles: tuple[str, str]
+    texts: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows beneath a heading."""
+
+    heading: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block: TypeAlias = Heading | Paragraph | Literal | Pair | Table
 
 
 def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
@@ -51,11 +104,11 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
     """
     blamed, headline = result.blamed, result.headline.rstrip(".") or "A stream, hop by hop"
     yield Heading(1, headline if blamed is not None else headline[:1].upper() + headline[1:])
-    is_stamped = any(run.is_stamped for each in result.hops for run in each.hop.runs)
+    is_stamped = any(run.is_stamped for verdict in result.verdicts for run in verdict.runs)
     yield Paragraph(f"{made}. {_METHOD.format(how=_STAMPED if is_stamped else _UNSTAMPED)}")
     yield Table(
         ("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"),
-        tuple((*hop.cells, hop.verdict.proved_line) for hop in result.hops),
+        tuple((*cells_of(verdict), verdict.proved_line) for verdict in result.verdicts),
     )
     if blamed is not None:
         yield from _changes(blamed)
@@ -63,17 +116,17 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
         yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in result.findings))
-    for hop in result.hops:
-        yield from _hop(hop)
+    for verdict in result.verdicts:
+        yield from _hop(verdict)
 
 
-def _changes(hop: HopResult) -> Iterator[Block]:
-    remarks = [_sentence(text) for _, text in hop.remarks]
-    if hop.advice or remarks:
-        yield Heading(2, "What frees it" if hop.verdict.kind is not Kind.SUSPECT else "What to do")
+def _changes(verdict: HopVerdict) -> Iterator[Block]:
+    remarks, offered = [_sentence(text) for _, text in remarks_on(verdict)], advice_for(verdict)
+    if offered or remarks:
+        yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
         yield from map(Paragraph, remarks)
-        for advice in hop.advice:
-            yield from _change(hop.verdict, advice)
+        for advice in offered:
+            yield from _change(verdict, advice)
 
 
 def _sentence(text: str) -> str:
@@ -104,13 +157,12 @@ def _before_and_after(verdict: HopVerdict, advice: Advice) -> tuple[str, str]:
     return "\n".join(["HTTP/1.1 200 OK", *kept]), "\n".join(["HTTP/1.1 200 OK", *others, fix.sets])
 
 
-def _hop(result: HopResult) -> Iterator[Block]:
-    hop = result.hop
-    yield Heading(2, f"{hop.name}: {result.verdict.line}")
-    if not hop.runs:
+def _hop(verdict: HopVerdict) -> Iterator[Block]:
+    yield Heading(2, f"{verdict.hop}: {verdict.line}")
+    if not verdict.runs:
         return
-    yield Paragraph(" ".join(map(_sentence, result.evidence)))
-    run = hop.runs[0]
+    yield Paragraph(" ".join(map(_sentence, evidence_of(verdict))))
+    run = verdict.runs[0]
     heads = "\n".join(_heads(run))
     if heads:
         yield Literal(heads)
@@ -147,3 +199,54 @@ def _arrivals(run: Run) -> Table:
             for n, (unit, written, hold) in timed
         ),
     )
+
+
+def to_html(blocks: Sequence[Block]) -> str:
+    """Return the page as HTML, complete in itself."""
+    title = next((html.escape(block.text) for block in blocks if isinstance(block, Heading)), "")
+    head = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return f"{head}\n<body>\n" + "\n".join(_html(block) for block in blocks) + "\n</body></html>\n"
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Heading(level, text):
+            return f"<h{level}>{html.escape(text)}</h{level}>"
+        case Paragraph(text):
+            return f"<p>{html.escape(text)}</p>"
+        case Literal(text):
+            return f"<pre>{html.escape(text)}</pre>"
+        case Pair(titles, texts):
+            both = zip(titles, texts, strict=True)
+            halves = (f"<div><h4>{html.escape(title)}</h4>{_html(Literal(text))}</div>" for title, text in both)
+            return f'<div class="pair">{"".join(halves)}</div>'
+        case Table(heading, rows):
+            head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heading)
+            body = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+            return f"<table><tr>{head}</tr>" + "".join(f"<tr>{cells}</tr>" for cells in body) + "</table>"
+
+
+def to_markdown(blocks: Sequence[Block]) -> str:
+    """Return the page as Markdown."""
+    return "\n\n".join("\n".join(_markdown(block)) for block in blocks) + "\n"
+
+
+def _markdown(block: Block) -> Iterator[str]:
+    match block:
+        case Heading(level, text):
+            yield f"{'#' * level} {_escaped(text)}"
+        case Paragraph(text):
+            yield _escaped(text)
+        case Literal(text):
+            fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", text))])
+            yield from (fence, text, fence)
+        case Pair(titles, texts):
+            for title, text in zip(titles, texts, strict=True):
+                yield from (f"{_escaped(title)}:", "", *_markdown(Literal(text)), "")
+        case Table(heading, rows):
+            for row in (heading, ("---",) * len(heading), *rows):
+                yield "| " + " | ".join(cell if cell == "---" else _escaped(cell) for cell in row) + " |"
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -282,7 +282,10 @@ class Prober:
             nursery.cancel_scope.cancel()
         if failed is not None:
             raise failed
-        self._pass_on(name, records)
+        self.streams += 1
+        if self.record_to is not None:
+            for record in records:
+                self.record_to(record._replace(hop=name, stream=self.streams))
         connect = self.connects.get(name)
         runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
         return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
@@ -320,12 +323,6 @@ class Prober:
                 raise
             except ChunkwireError:
                 pass  # the records say how it ended
-
-    def _pass_on(self, name: str, records: Sequence[Record]) -> None:
-        self.streams += 1
-        if self.record_to is not None:
-            for record in records:
-                self.record_to(record._replace(hop=name, stream=self.streams))
 
     async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
         """Return the last entry about a run in the origin's journal, asked through the hop; None for none."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chunkwire.tools.probe.fixes import Advice, Basis, advice_for, revised
-from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.paint import number
+from chunkwire.tools.probe.fixes import advice_for, revised
 from chunkwire.tools.probe.verdict import CUTTING, IDENTITY, Finding, HopVerdict, Kind, Proof, milliseconds
 
 # A sentence for the first hop with a fault, the worst fault first.
@@ -31,111 +31,94 @@ _OWN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HopResult:
-    """One hop: what was recorded, the verdict, and what may free it."""
+def cells_of(verdict: HopVerdict) -> tuple[str, str, str, str, str]:
+    """Return name and figures of a hop: first event in ms, chunks, reads, longest hold."""
+    evidence = verdict.evidence
+    return (
+        verdict.hop,
+        "-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
+        str(evidence.chunks) if evidence.runs and evidence.chunks else "-",
+        str(evidence.reads) if evidence.runs else "-",
+        "-" if evidence.longest_hold is None else f"{evidence.longest_hold * 1000:.1f} ms",
+    )
 
-    hop: Hop
-    verdict: HopVerdict
-    advice: tuple[Advice, ...]
 
-    @property
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """Its name and figures: first event in ms, chunks, reads, longest hold."""
-        evidence = self.verdict.evidence
-        return (
-            self.verdict.hop,
-            "-" if evidence.first is None else f"{evidence.first * 1000:.1f}",
-            str(evidence.chunks) if evidence.runs and evidence.chunks else "-",
-            str(evidence.reads) if evidence.runs else "-",
-            "-" if evidence.longest_hold is None else f"{evidence.longest_hold * 1000:.1f} ms",
-        )
+def evidence_of(verdict: HopVerdict) -> Iterator[str]:
+    """Yield what a verdict rests on, in half sentences."""
+    evidence = verdict.evidence
+    if not evidence.runs:
+        return
+    reads = number(evidence.reads, "read")
+    if evidence.acked:
+        frames = number(evidence.acked, "frame")
+        yield f"{frames}, each written after the one before had been acknowledged, in {reads}"
+        answers = number(evidence.overtaking, "request was", "requests were")
+        yield f"{answers} answered by the same hop while a frame was written and had not come"
+    elif evidence.longest_hold is None:
+        yield f"{number(evidence.runs, 'run')} of the same request, judged by arrival times alone"
+        yield f"{number(evidence.events, 'event or frame', 'events or frames')}, in {reads}"
+    else:
+        yield f"{number(evidence.runs, 'run')} of the same request, held in {evidence.held_runs}"
+        yield f"{number(evidence.events, 'event')} written over {milliseconds(evidence.span)}, in {reads}"
+    if evidence.connect is not None:
+        head = (evidence.head or 0.0) * 1000
+        yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms; the response head came after {head:.1f} ms"
+    if evidence.octets_held and verdict.octets is None:
+        yield f"{evidence.octets_held} octets held while the origin was still writing"
+    if evidence.arrived:
+        yield f"the origin saw: {evidence.arrived}"
+    if verdict.software:
+        yield f"it calls itself: {verdict.software}"
+    yield f"our own timer was at most {evidence.our_delay * 1000:.1f} ms late"
 
-    def changes(self, basis: Basis) -> list[str]:
-        """Return what to change, as far as it is offered on one basis."""
-        return [advice.fix.change for advice in self.advice if advice.basis is basis]
 
-    @property
-    def evidence(self) -> Iterator[str]:
-        """What the verdict rests on, in half sentences."""
-        evidence = self.verdict.evidence
-        if not evidence.runs:
-            return
-        reads = _counted(evidence.reads, "read")
-        if evidence.acked:
-            frames = _counted(evidence.acked, "frame")
-            yield f"{frames}, each written after the one before had been acknowledged, in {reads}"
-            answers = _counted(evidence.overtaking, "request was", "requests were")
-            yield f"{answers} answered by the same hop while a frame was written and had not come"
-        elif evidence.longest_hold is None:
-            yield f"{_counted(evidence.runs, 'run')} of the same request, judged by arrival times alone"
-            yield f"{_counted(evidence.events, 'event or frame', 'events or frames')}, in {reads}"
-        else:
-            yield f"{_counted(evidence.runs, 'run')} of the same request, held in {evidence.held_runs}"
-            yield f"{_counted(evidence.events, 'event')} written over {milliseconds(evidence.span)}, in {reads}"
-        if evidence.connect is not None:
-            head = (evidence.head or 0.0) * 1000
-            yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms; the response head came after {head:.1f} ms"
-        if evidence.octets_held and self.verdict.octets is None:
-            yield f"{evidence.octets_held} octets held while the origin was still writing"
-        if evidence.arrived:
-            yield f"the origin saw: {evidence.arrived}"
-        if self.verdict.software:
-            yield f"it calls itself: {self.verdict.software}"
-        yield f"our own timer was at most {evidence.our_delay * 1000:.1f} ms late"
+def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
+    """Yield what was found out about a hop that is to blame, or how to find out more: label (may be empty) and text."""
+    if verdict.is_holding and verdict.evidence.arrived.startswith("HTTP/1.0"):
+        yield "", "it asks the origin in HTTP/1.0"
+    if verdict.kind is Kind.SUSPECT:
+        yield "to tell: ", _CLOSER.format(hop=verdict.hop)
+        yield "         ", _STAMPED
+        if not verdict.unproved:
+            yield "         ", _OWN
+    elif verdict.is_holding and verdict.is_innermost:
+        yield "", "no hop further in was seen to stream: one of those may hold it instead; probe closer to the origin"
+    if verdict.is_holding and verdict.freed_by:
+        yield "shown: ", "it streams " + ", ".join(f"with {change}" for change in verdict.freed_by)
+        if IDENTITY in verdict.freed_by:
+            compression = "without a content coding nothing is held, so it is the compression that holds the stream"
+            yield "       ", compression
 
-    @property
-    def remarks(self) -> Iterator[tuple[str, str]]:
-        """What was found out about a hop that is to blame, or how to find out more: label (may be empty) and text."""
-        verdict = self.verdict
-        if verdict.is_holding and verdict.evidence.arrived.startswith("HTTP/1.0"):
-            yield "", "it asks the origin in HTTP/1.0"
-        if verdict.kind is Kind.SUSPECT:
-            yield "to tell: ", _CLOSER.format(hop=verdict.hop)
-            yield "         ", _STAMPED
-            if not verdict.unproved:
-                yield "         ", _OWN
-        elif verdict.is_holding and verdict.is_innermost:
-            yield (
-                "",
-                "no hop further in was seen to stream: one of those may hold it instead; probe closer to the origin",
-            )
-        if verdict.is_holding and verdict.freed_by:
-            yield "shown: ", "it streams " + ", ".join(f"with {change}" for change in verdict.freed_by)
-            if IDENTITY in verdict.freed_by:
-                yield (
-                    "       ",
-                    "without a content coding nothing is held, so it is the compression that holds the stream",
-                )
 
-    def outcome(self, *, is_gate: bool) -> str:
-        """Return "failed", "undecided", or nothing for a hop that passes. As a gate only proofs count."""
-        if self.verdict.kind in _FAILING:
-            return "failed"
-        if self.verdict.is_holding:
-            return "failed" if self.verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
-        return "" if self.verdict.proof is Proof.PROVED or not is_gate else "undecided"
+def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
+    """Return "failed", "undecided", or nothing for a hop that passes. As a gate only proofs count."""
+    if verdict.kind in _FAILING:
+        return "failed"
+    if verdict.is_holding:
+        return "failed" if verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
+    return "" if verdict.proof is Proof.PROVED or not is_gate else "undecided"
 
-    @property
-    def message(self) -> str:
-        """The verdict, why it is not proved, and the best founded change, in one line."""
-        unproved = [f"not proved: {self.verdict.unproved}"] if self.verdict.unproved else []
-        return "; ".join(
-            [self.verdict.proved_line, *unproved, *(f"try: {each.fix.change}" for each in self.advice[:1])]
-        )
+
+def message_of(verdict: HopVerdict) -> str:
+    """Return the verdict, why it is not proved, and the best founded change, in one line."""
+    unproved = [f"not proved: {verdict.unproved}"] if verdict.unproved else []
+    tries = [f"try: {each.fix.change}" for each in advice_for(verdict)[:1]]
+    return "; ".join([verdict.proved_line, *unproved, *tries])
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """What a probe found."""
 
-    hops: tuple[HopResult, ...]  # from the inside out
+    verdicts: tuple[HopVerdict, ...]  # from the inside out
     findings: tuple[Finding, ...] = ()  # of `--why`, on the hop that is to blame
-    blamed: HopResult | None = field(init=False)  # the first hop with the worst fault; None where there is none
+    blamed: HopVerdict | None = field(init=False)  # the first hop with the worst fault; None where there is none
     sentence: str = field(init=False)  # about the hop that is to blame, without its name; empty where there is none
 
     def __post_init__(self) -> None:
-        faults = ((hop, sentence) for is_fault, sentence in _FAULTS for hop in self.hops if is_fault(hop.verdict))
+        faults = (
+            (verdict, sentence) for is_fault, sentence in _FAULTS for verdict in self.verdicts if is_fault(verdict)
+        )
         blamed, sentence = next(faults, (None, ""))
         object.__setattr__(self, "blamed", blamed)
         object.__setattr__(self, "sentence", sentence)
@@ -144,27 +127,16 @@ class ProbeResult:
     def headline(self) -> str:
         """The sentence about the chain; empty where there is none to say."""
         if self.blamed is not None:
-            return f"{self.blamed.verdict.hop} {self.sentence}"
-        is_streaming = bool(self.hops) and all(hop.verdict.is_streaming for hop in self.hops)
+            return f"{self.blamed.hop} {self.sentence}"
+        is_streaming = bool(self.verdicts) and all(verdict.is_streaming for verdict in self.verdicts)
         return "no hop holds the stream." if is_streaming else ""
 
-    @property
-    def verdicts(self) -> tuple[HopVerdict, ...]:
-        """The verdicts on the hops."""
-        return tuple(hop.verdict for hop in self.hops)
 
-
-def result_of(hops: Sequence[Hop], verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = ()) -> ProbeResult:
+def result_of(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = ()) -> ProbeResult:
     """Return what a probe found; findings of `--why` may change the verdict on the hop that is to blame."""
-    pairs = list(zip(hops, verdicts, strict=True))
-    found = ProbeResult(tuple(HopResult(hop, verdict, tuple(advice_for(verdict))) for hop, verdict in pairs))
+    found = ProbeResult(tuple(verdicts), tuple(findings))
     tried = [(each.change, each.frees) for each in findings if each.frees is not None and not each.is_of_pace]
     if found.blamed is None or not tried:
-        return ProbeResult(found.hops, tuple(findings))
-    blamed = found.blamed.verdict
-    changed = [revised(verdict, tried) if verdict is blamed else verdict for verdict in verdicts]
-    return ProbeResult(result_of(hops, changed).hops, tuple(findings))
-
-
-def _counted(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or one + 's'}"
+        return found
+    changed = (revised(verdict, tried) if verdict is found.blamed else verdict for verdict in verdicts)
+    return ProbeResult(tuple(changed), found.findings)

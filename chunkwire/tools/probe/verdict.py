@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkwire.record.values import TextFields
+from chunkwire.tools.probe.arrival import Run
 
 
 class Kind(enum.Enum):
@@ -130,6 +131,7 @@ class HopVerdict:
     proof: Proof | None = None  # what it rests on; None where it is not about holding
     unproved: str = ""  # why it does not rest on an order of events; empty where it does, or where that was not tried
     is_innermost: bool = False  # no hop further in was seen to stream, so that one of those may hold it instead
+    runs: tuple[Run, ...] = ()  # the hop's runs; empty where there was no answer
 
     @property
     def freed_by(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
-from chunkwire.tools.probe.fixes import Basis
-from chunkwire.tools.probe.result import HopResult, ProbeResult
+from chunkwire.tools.probe.fixes import Basis, advice_for
+from chunkwire.tools.probe.result import ProbeResult, cells_of, evidence_of, remarks_on
 from chunkwire.tools.probe.verdict import Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
@@ -22,27 +22,27 @@ def lines_of(
     result: ProbeResult, paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
     """Yield the lines of a result; verbose, with the evidence of each hop."""
-    yield from _table(result.hops, paint, width)
-    for hop in result.hops if is_verbose else ():
-        yield f"{paint.text(hop.verdict.hop)}:"
-        for evidence in hop.evidence:
+    yield from _table(result.verdicts, paint, width)
+    for verdict in result.verdicts if is_verbose else ():
+        yield f"{paint.text(verdict.hop)}:"
+        for evidence in evidence_of(verdict):
             yield from (paint.text(line) for line in wrapped("  ", evidence, width))
     for lead, text in _conclusion(result):
         yield from (paint.text(line) for line in wrapped(lead, text, width))
     yield from _finding_lines(result.findings, paint, width)
 
 
-def _table(hops: Sequence[HopResult], paint: Paint, width: int | None) -> Iterator[str]:
+def _table(verdicts: Sequence[HopVerdict], paint: Paint, width: int | None) -> Iterator[str]:
     """Yield the heading and a row for each hop; where a row is too wide, its verdict goes on beneath itself."""
-    longest = max((columns(hop.verdict.hop) for hop in hops), default=0)
+    longest = max((columns(verdict.hop) for verdict in verdicts), default=0)
     hop_width = max(HOP_COLUMNS, longest)
-    widest = max((columns(hop.verdict.proved_line) for hop in hops), default=0)
+    widest = max((columns(verdict.proved_line) for verdict in verdicts), default=0)
     if width is not None and columns(_row(_HEADING, hop_width)) + widest > width:
         hop_width = longest
     yield _row(_HEADING, hop_width) + "verdict"
-    for hop in hops:
-        role = "bad" if hop.verdict.is_holding else "good" if hop.verdict.is_streaming else "mark"
-        yield from _painted(_row(hop.cells, hop_width), hop.verdict.proved_line, role, paint, width)
+    for verdict in verdicts:
+        role = "bad" if verdict.is_holding else "good" if verdict.is_streaming else "mark"
+        yield from _painted(_row(cells_of(verdict), hop_width), verdict.proved_line, role, paint, width)
 
 
 def _row(cells: tuple[str, str, str, str, str], hop_width: int) -> str:
@@ -65,22 +65,22 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
     if result.headline:
         yield "", result.headline
     if result.blamed is not None:
-        yield from (("  " + label, text) for label, text in result.blamed.remarks)
+        yield from (("  " + label, text) for label, text in remarks_on(result.blamed))
         yield from _advised(result.blamed)
 
 
-def _advised(hop: HopResult) -> Iterator[tuple[str, str]]:
+def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     """Yield what to try, and why."""
-    verdict = hop.verdict
+    offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     for basis, lead in ((Basis.NAMED, ask), (Basis.GENERAL, ask), (Basis.GUESS, "  guess: ")):
-        changes = hop.changes(basis)
+        changes = [advice.fix.change for advice in offered if advice.basis is basis]
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:
             software = verdict.software
             yield " " * len(lead), f"(it says of itself: {software})" if software else "(by its name)"
-    if any(advice.fix.may_name(verdict) for advice in hop.advice):
+    if any(advice.fix.may_name(verdict) for advice in offered):
         yield "         ", f"(it says what the hop before says, its own name or that one's: {verdict.passed_on})"
 
 
