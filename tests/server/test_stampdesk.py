@@ -18,7 +18,7 @@ from chunkwire.server import stampdesk
 from chunkwire.server.serving import serve
 from chunkwire.server.site import AdminSite
 from chunkwire.server.stampdesk import StampDesk
-from chunkwire.tools.bench.hops import read_stamps
+from chunkwire.tools.bench.metering import read_stamps
 from chunkwire.tools.bench.segments import STAMPS_FIELD, HopStamps
 from chunkwire.wire.errors import LocalError
 from tests.net.stamped import kernel_stamps
@@ -68,8 +68,8 @@ async def test_all_hops_have_stamps_of_each_frame_at_the_same_offsets() -> None:
         origin, gateway = (found[7] for found in await stamps_of(admins, "run1"))
     assert origin.point == "origin"
     assert gateway.point == "gateway"
-    assert origin.write_ends[-1] == gateway.write_ends[-1] == gateway.read_ends[-1] == octets
-    ends = set(origin.write_ends) & set(gateway.read_ends) & set(gateway.write_ends)
+    assert origin.writes[-1][0] == gateway.writes[-1][0] == gateway.reads[-1][0] == octets
+    ends = set.intersection(*({row[0] for row in rows} for rows in (origin.writes, gateway.reads, gateway.writes)))
     assert octets in ends  # frames that a busy machine reads together have one end
     for end in ends:
         moments = [ns for _, ns in origin.moments(end, "") + gateway.moments(end, " gw1")]
@@ -85,7 +85,7 @@ async def test_a_second_stream_on_the_same_connections_has_its_own_stamps() -> N
             sizes = [await stream(port, f"run-{n}", plan, pool) for n, plan in enumerate(plans)]
         found = await stamps_of(admins, "run")
     for hop in found:
-        assert [hop[n].write_ends[-1] for n in (0, 1)] == sizes
+        assert [hop[n].writes[-1][0] for n in (0, 1)] == sizes
 
 
 async def test_a_stream_without_the_field_or_with_a_bad_id_has_no_stamps() -> None:

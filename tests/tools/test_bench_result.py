@@ -37,7 +37,7 @@ def test_results_add_up() -> None:
     assert total.gathered.samples("late").n == 9
     assert (total.gathered.streams, total.gathered.failures, total.gathered.frames) == (7, {"cut": 3}, 9)
     assert total.conditions == {"streams": 7, "chunkwire": "1.0", "kernel": "1.0"}
-    assert total.gathered.figure("queued").of == 3
+    assert total.gathered.quantity("queued").of == 3
 
 
 def test_addition_does_not_change_its_parts() -> None:
@@ -103,9 +103,9 @@ def test_rounds_are_added_in_pairs_when_there_are_too_many() -> None:
 
 def test_a_figure_is_known_with_99_percent_of_its_samples_and_not_with_98() -> None:
     one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown={"queued": 1})
-    assert Gathered([one]).figure("queued").is_known
+    assert Gathered([one]).quantity("queued").is_known
     one.record_unknown("queued")
-    assert not Gathered([one]).figure("queued").is_known
+    assert not Gathered([one]).quantity("queued").is_known
 
 
 def test_a_sample_of_unknown_value_is_seen_and_not_known() -> None:

@@ -43,9 +43,9 @@ def recorded(*frames: FrameMoments, hops: tuple[str, ...] = (), is_asked: bool =
 
 def known(gathered: Gathered) -> dict[str, tuple[int | None, int, int]]:
     """Return of each segment its largest sample in µs, None without any, and how many are known of how many."""
-    figures = {name: gathered.figure(name) for name in names_of(gathered)}
+    figures = {name: gathered.quantity(name) for name in names_of(gathered)}
     return {
-        name: (one.histogram.largest // US if one.known else None, one.known, one.of) for name, one in figures.items()
+        name: (one.samples.largest // US if one.known else None, one.known, one.of) for name, one in figures.items()
     }
 
 
@@ -167,8 +167,8 @@ def sampled(*reads: tuple[int, bytes, int], is_kernel: bool = True) -> Gathered:
 
 
 def figure(gathered: Gathered, name: str) -> tuple[int, int, int]:
-    one = gathered.figure(name)
-    return one.histogram.largest // US, one.known, one.of
+    one = gathered.quantity(name)
+    return one.samples.largest // US, one.known, one.of
 
 
 def test_the_kernels_stamp_is_the_arrival_of_a_frame() -> None:

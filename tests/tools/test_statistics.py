@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
-from chunkwire.tools.bench.rounds import Figure
 from chunkwire.tools.bench.statistics import (
     ALIASES,
     DEFINITIONS,
     MIN_BEYOND,
+    Quantity,
     curve,
     percentile,
     percentile_of,
-    summary_of,
 )
 
 
@@ -29,24 +28,24 @@ def test_ten_samples_must_lie_beyond(n: int, expected: int | None) -> None:
     assert percentile(range(1, n + 1), 99.0) == expected
 
 
-def figure(values: Iterable[int], *, unknown: int = 0) -> Figure:
+def quantity(values: Iterable[int], *, unknown: int = 0) -> Quantity:
     samples = DurationHistogram(values)
-    return Figure(samples, samples.n, samples.n + unknown)
+    return Quantity(samples, samples.n + unknown)
 
 
 @pytest.mark.parametrize("unknown, expected", [(1, 50), (2, None)])
 def test_a_quantity_of_which_too_little_is_known_has_no_percentile(unknown: int, expected: int | None) -> None:
-    assert summary_of(figure(range(1, 100), unknown=unknown)).percentiles[50.0] == expected
+    assert quantity(range(1, 100), unknown=unknown).percentiles[50.0] == expected
 
 
 def test_few_samples_have_a_largest_and_no_percentile() -> None:
-    summary = summary_of(figure([3, 1, 2]))
-    assert (summary.n, summary.largest) == (3, 3)
-    assert set(summary.percentiles.values()) == {None}
+    few = quantity([3, 1, 2])
+    assert (few.known, few.figures["max"]) == (3, 3)
+    assert set(few.percentiles.values()) == {None}
 
 
 def test_no_samples_have_no_figures() -> None:
-    assert summary_of(figure([])).largest is None
+    assert set(quantity([]).figures.values()) == {None}
     assert curve(DurationHistogram()) == []
 
 

@@ -15,7 +15,7 @@ from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import FrameSample
-from chunkwire.tools.bench.statistics import DEFINITIONS, summary_of
+from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.wire.errors import LocalError
 
 GO_ROUNDS: Final = 10
@@ -45,8 +45,8 @@ def _go_rounds(name: str, gathered: Gathered) -> Iterator[str]:
     for one in gathered.in_rounds(GO_ROUNDS):
         cells = []
         for quantity in DEFINITIONS:
-            summary = summary_of(one.figure(quantity))
-            cells += [f"{ns} {quantity}-{name}-ns" for name, ns in summary.figures.items() if ns is not None]
+            figures = one.quantity(quantity).figures
+            cells += [f"{ns} {quantity}-{name}-ns" for name, ns in figures.items() if ns is not None]
         if cells:
             yield f"{name} {one.frames or one.samples['first'].n} {' '.join(cells)}"
 

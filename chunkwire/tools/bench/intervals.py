@@ -83,7 +83,7 @@ def intervals_of(
     gathered: Gathered, name: str, percentages: Sequence[float] = PERCENTILES
 ) -> Mapping[float, Interval | None]:
     """Return the intervals of a quantity's percentiles; None where rounds or known samples are too few."""
-    if not gathered.figure(name).is_known:
+    if not gathered.quantity(name).is_known:
         return dict.fromkeys(percentages)
     rounds = [one.samples[name] for one in gathered.rounds if name in one.samples]
     return _intervals([rounds], percentages, CONFIDENCE)
@@ -91,7 +91,7 @@ def intervals_of(
 
 def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping[float, Interval | None]:
     """Return a target's percentiles less those of its baseline; None where rounds or known samples are too few."""
-    if not all(side.figure(name).is_known for side in (gathered, baseline)):
+    if not all(side.quantity(name).is_known for side in (gathered, baseline)):
         return dict.fromkeys(PERCENTILES)
     pairs = [
         (one.samples[name], other.samples[name])

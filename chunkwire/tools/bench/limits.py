@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from chunkwire.tools.bench.histogram import bounds, bucket_of
 from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, NAMES, summary_of
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, NAMES
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
@@ -37,7 +37,7 @@ class Limit:
 
     def missed(self, gathered: Gathered) -> str:
         """Return how it was missed; empty where it holds."""
-        value = summary_of(gathered.figure(self.quantity)).figures[self.figure]
+        value = gathered.quantity(self.quantity).figures[self.figure]
         if value is None:
             return f"{self.text}: not judged, fewer than ten samples are larger; use a longer run or more streams"
         least = value if self.figure == MAX else bounds(bucket_of(value))[0]

@@ -24,18 +24,20 @@ from typing import Final
 
 import trio
 
+from chunkwire import client
 from chunkwire.net.dial import Url
 from chunkwire.net.stamps import clock_offset_ns
+from chunkwire.server.stampdesk import STAMPS_PATH
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.hops import read_stamps
 from chunkwire.tools.bench.intervals import warmup_rounds
 from chunkwire.tools.bench.load import Arrivals, Load, Opening
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import Window
 from chunkwire.tools.bench.saturation import trend_of
-from chunkwire.tools.bench.segments import TIMER, HopStamps
+from chunkwire.tools.bench.segments import TIMER, HopStamps, parse_stamps
 from chunkwire.tools.bench.streams import Slot, StreamRunner
+from chunkwire.wire.errors import ChunkwireError, LocalError
 
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0
@@ -51,6 +53,9 @@ MAX_OPEN: Final = 10_000
 
 TIMER_SECONDS: Final = 0.02
 """Interval of the timers whose lateness is measured."""
+
+HOP_SECONDS: Final = 30.0
+"""For the answer of a hop about its stamps, which has some 60 octets a frame."""
 
 FIRST_LOOK_SECONDS: Final = 3.0
 """Sampling before the first call of `is_enough`."""
@@ -270,3 +275,27 @@ class Meter:
             slot.is_done = True
         finally:
             slot.answered.set()
+
+
+async def read_stamps(hop: Url, run_id: str) -> dict[int, HopStamps]:
+    """Return a hop's stamps of a run's bodies, by the number of the stream.
+
+    Args:
+        hop: its `--admin` address.
+
+    Raises:
+        LocalError: it does not answer, or not with stamps.
+    """
+    where = f"--hop {hop.authority.decode('ascii')}"
+    url = replace(hop, target=b"%b?run=%b" % (STAMPS_PATH, run_id.encode("ascii")))
+    try:
+        async with client.open("GET", url, total_timeout=HOP_SECONDS) as stream:
+            if stream.head.status != 200:
+                got = stream.head.status
+                raise LocalError(f"{where}: expected the --admin address of serve or forward --stamps, got {got} there")
+            text = await stream.text()
+    except LocalError:
+        raise
+    except ChunkwireError as error:
+        raise LocalError(f"{where}: {error}") from error
+    return parse_stamps(text, where=where)

@@ -12,7 +12,7 @@ from typing import Final
 from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg, time_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve, summary_of
+from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve
 from chunkwire.tools.bench.view import lines
 
 _COLUMNS: Final = 110  # of a fixed-width font: what fits 1000 px
@@ -77,9 +77,9 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
     heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):
-        summary = summary_of(one.figure(name))
-        shown = ("" if ns is None else f"{ns / 1e6:.2f}" for ns in summary.figures.values())
-        cells = [f"{began:.2f}", str(summary.n), *shown]
+        quantity = one.quantity(name)
+        shown = ("" if ns is None else f"{ns / 1e6:.2f}" for ns in quantity.figures.values())
+        cells = [f"{began:.2f}", str(quantity.known), *shown]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
     yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples are larger.</p>"
@@ -90,7 +90,7 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
     points: dict[str, list[tuple[float, float]]] = {}
     began = 0.0
     for one in gathered.rounds:
-        for figure, ns in summary_of(one.figure(name)).figures.items():
+        for figure, ns in one.quantity(name).figures.items():
             if ns is not None:
                 points.setdefault(figure, []).append((began + one.seconds / 2, ns / 1e3))
         began += one.seconds
@@ -147,7 +147,8 @@ def stairs_chart(gathered: Gathered) -> str:
     for number, points in enumerate(series):
         colour = _STREAM_COLOURS[number % len(_STREAM_COLOURS)]
         parts.append(_line([(x / right, y / top) for x, y in points], colour, is_dotted=True))
-        parts.append(_legend(number, f"stream {number + 1}", colour))
+        name = f"stream {number + 1}"
+        parts.append(f'<text x="{_LEFT + 16}" y="{24 + 16 * number}" fill="{colour}">{name}</text>')
     return svg(_HEIGHT, parts, "arrival against plan")
 
 
@@ -165,10 +166,6 @@ def _line(points: Sequence[tuple[float, float]], colour: str, *, is_dotted: bool
     if not is_dotted:
         return line
     return line + "".join(f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="2" fill="{colour}"/>' for x, y in points)
-
-
-def _legend(number: int, name: str, colour: str) -> str:
-    return f'<text x="{_LEFT + 16}" y="{24 + 16 * number}" fill="{colour}">{html.escape(name)}</text>'
 
 
 def _x(share: float) -> float:

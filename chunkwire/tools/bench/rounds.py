@@ -11,32 +11,13 @@ from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
 from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.statistics import Quantity
 
 MAX_ROUNDS: Final = 64
 """Rounds of one target, at most; beyond, neighbours are added in pairs, so that memory is bounded."""
-MIN_KNOWN: Final = 0.99
-"""Share of a figure's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
 PER_STREAM: Final = ("first", "ttft", "itl")
 """Quantities with one sample a stream; they count during warm-up, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """All samples of one quantity, in ns.
-
-    Attributes:
-        known, of: samples with a known value; all samples.
-    """
-
-    histogram: DurationHistogram
-    known: int
-    of: int
-
-    @property
-    def is_known(self) -> bool:
-        """Say whether enough samples have a known value for a percentile."""
-        return self.known >= MIN_KNOWN * self.of
 
 
 @dataclass(slots=True)
@@ -56,10 +37,10 @@ class Round:
     samples: dict[str, DurationHistogram] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
 
-    def figure(self, name: str) -> Figure:
+    def quantity(self, name: str) -> Quantity:
         """Return the samples of a quantity."""
-        histogram = self.samples.get(name) or DurationHistogram()
-        return Figure(histogram, histogram.n, histogram.n + self.unknown.get(name, 0))
+        samples = self.samples.get(name) or DurationHistogram()
+        return Quantity(samples, samples.n + self.unknown.get(name, 0))
 
     def record(self, name: str, value: int) -> None:
         """Count a sample of a quantity."""
@@ -128,11 +109,10 @@ class Gathered:
         """Return all samples of a quantity."""
         return sum_of(one.samples[name] for one in list(self.rounds) if name in one.samples)
 
-    def figure(self, name: str) -> Figure:
-        """Return all samples of a quantity, and how many of them are known."""
-        histogram = self.samples(name)
-        unknown = sum(one.unknown.get(name, 0) for one in self.rounds)
-        return Figure(histogram, histogram.n, histogram.n + unknown)
+    def quantity(self, name: str) -> Quantity:
+        """Return all samples of a quantity, those without a known value too."""
+        samples = self.samples(name)
+        return Quantity(samples, samples.n + sum(one.unknown.get(name, 0) for one in self.rounds))
 
     def has(self, name: str) -> bool:
         """Say whether a quantity has a sample with a known value."""

@@ -49,21 +49,6 @@ class Trend:
     busy: float | None = None
     behind_rate: float = 0.0
 
-    @property
-    def is_growing(self) -> bool:
-        """Lateness grew during the run."""
-        return self.written_later + self.arrived_later > max(MIN_GROWTH_SECONDS, MIN_GROWTH_SHARE * self.seconds)
-
-    @property
-    def is_meter_busy(self) -> bool:
-        """The meter was hardly ever idle, so frames waited for it."""
-        return self.busy is not None and self.busy > BUSY_SHARE
-
-    @property
-    def is_rate_missed(self) -> bool:
-        """The meter began streams more slowly than the rate."""
-        return self.behind_rate > max(MIN_BEHIND_SECONDS, MIN_GROWTH_SHARE * self.seconds)
-
 
 def trend_of(
     late: Sequence[DurationHistogram], added: Sequence[DurationHistogram], *, seconds: float, busy: float | None = None
@@ -98,7 +83,11 @@ def _low(samples: DurationHistogram) -> int:
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:
     """Yield a line for each sign of saturation of one target's runs; growth counts where most runs show it."""
-    growing = [trend for trend in trends if trend.is_growing]
+    growing = [
+        trend
+        for trend in trends
+        if trend.written_later + trend.arrived_later > max(MIN_GROWTH_SECONDS, MIN_GROWTH_SHARE * trend.seconds)
+    ]
     if growing and 2 * len(growing) >= len(trends):
         worst = max(growing, key=lambda trend: trend.behind)
         if worst.written_later > worst.arrived_later:
@@ -106,7 +95,7 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
         else:
             cause = "the delay from write to arrival grows, so the server, the path or this meter cannot keep up"
         yield f"saturated: {cause}; at the end frames were {worst.behind:.3g} s late: the figures are those of a queue"
-    busy = [trend.busy or 0.0 for trend in trends if trend.is_meter_busy]
+    busy = [trend.busy for trend in trends if trend.busy is not None and trend.busy > BUSY_SHARE]
     if busy:
         share = f"{max(busy) * 100:.0f} %"
         yield f"saturated: this meter was busy {share} of the time, so a part of late, added and gap is its own delay"
@@ -116,7 +105,9 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
 
 def rate_missed(trends: Sequence[Trend]) -> str:
     """Return by how much the meter missed the rate of streams; empty where it did not."""
-    missed = [trend for trend in trends if trend.is_rate_missed]
+    missed = [
+        trend for trend in trends if trend.behind_rate > max(MIN_BEHIND_SECONDS, MIN_GROWTH_SHARE * trend.seconds)
+    ]
     if not missed:
         return ""
     worst = max(missed, key=lambda trend: trend.behind_rate)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from chunkwire.tools.bench.rounds import Gathered, Round
@@ -63,12 +64,10 @@ class HopStamps:
     has_queued: bool
     reads: Sequence[Sequence[int]]
     writes: Sequence[Sequence[int]]
-    read_ends: Sequence[int]
-    write_ends: Sequence[int]
 
     def moments(self, end: int, suffix: str) -> list[Moment]:
         """Return the moments of the frame that ends at this octet, in the order of the way."""
-        read, write = _at(self.reads, self.read_ends, end), _at(self.writes, self.write_ends, end)
+        read, write = _at(self.reads, end), _at(self.writes, end)
         is_origin = self.point == "origin"
         found = [] if is_origin else [(f"arrived{suffix}", read[0]), (f"read{suffix}", read[1])]
         found.append((f"written{suffix}" if is_origin else f"passed on{suffix}", write[0]))
@@ -77,13 +76,13 @@ class HopStamps:
         return [*found, (f"left{suffix}", write[1])]
 
 
-_UNKNOWN: Final = HopStamps("gateway", has_queued=False, reads=(), writes=(), read_ends=(), write_ends=())
+_UNKNOWN: Final = HopStamps("gateway", has_queued=False, reads=(), writes=())
 
 
-def _at(rows: Sequence[Sequence[int]], ends: Sequence[int], end: int) -> Sequence[int]:
+def _at(rows: Sequence[Sequence[int]], end: int) -> Sequence[int]:
     """Return the moments of the call that carried the octet before `end`; a stamp only where the call ended there."""
-    k = bisect_left(ends, end)
-    if k == len(ends):
+    k = bisect_left(rows, end, key=itemgetter(0))
+    if k == len(rows):
         return (0, 0, 0)
     row = rows[k]
     if len(row) == 3:  # a receive: arrived, read
@@ -140,8 +139,7 @@ class Segments:
 
 def _stand_in(hop: dict[int, HopStamps]) -> HopStamps:
     """Return stamps of the same point that know nothing, so that the segments count as unknown."""
-    some = next(iter(hop.values()), _UNKNOWN)
-    return HopStamps(some.point, some.has_queued, (), (), (), ())
+    return replace(next(iter(hop.values()), _UNKNOWN), reads=(), writes=())
 
 
 def _own(frame: FrameMoments) -> list[Moment]:
@@ -203,6 +201,5 @@ def _parsed(members: dict[str, Any]) -> tuple[int, HopStamps]:
     )
     if any(len(row) != 3 for row in reads) or any(len(row) != 4 for row in writes):
         raise ValueError("a row of another length")
-    ends = ([row[0] for row in rows] for rows in (reads, writes))
-    point = str(members["point"])
-    return int(members["id"].rpartition("-")[2]), HopStamps(point, bool(members["queued"]), reads, writes, *ends)
+    stamps = HopStamps(str(members["point"]), bool(members["queued"]), reads, writes)
+    return int(members["id"].rpartition("-")[2]), stamps

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.rounds import Figure
 
 QUANTILES: Final = "nearest rank (R type 1), to 0.1 %"
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
@@ -24,6 +23,8 @@ FIGURES: Final = (*NAMES.values(), MAX)
 
 MIN_BEYOND: Final = 10
 """Samples that must be larger than a percentile. `bench/meter` has the same rule."""
+MIN_KNOWN: Final = 0.99
+"""Share of a figure's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -58,23 +59,36 @@ pieces of content. In a stream that is not a language model's, each frame counts
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of one quantity, in the unit of its samples.
+class Quantity:
+    """All samples of one quantity, in ns.
 
     Attributes:
-        n: samples.
-        percentiles: by percentage; None where fewer than `MIN_BEYOND` samples are larger.
-        largest: None without samples.
+        of: samples with a known value and without.
     """
 
-    n: int
-    percentiles: Mapping[float, int | None]
-    largest: int | None
+    samples: DurationHistogram
+    of: int
+
+    @property
+    def known(self) -> int:
+        """Samples with a known value."""
+        return self.samples.n
+
+    @property
+    def is_known(self) -> bool:
+        """Say whether enough samples have a known value for a percentile."""
+        return self.known >= MIN_KNOWN * self.of
+
+    @property
+    def percentiles(self) -> dict[float, int | None]:
+        """By percentage; None where fewer than `MIN_BEYOND` samples are larger, or too many are unknown."""
+        return {p: percentile_of(self.samples, p) if self.is_known else None for p in PERCENTILES}
 
     @property
     def figures(self) -> dict[str, int | None]:
-        """All figures by their names, `FIGURES`."""
-        return {**{NAMES[percentage]: value for percentage, value in self.percentiles.items()}, MAX: self.largest}
+        """All figures by their names, `FIGURES`; the largest is None without samples."""
+        percentiles = {NAMES[percentage]: value for percentage, value in self.percentiles.items()}
+        return {**percentiles, MAX: self.samples.largest if self.known else None}
 
 
 def rank_of(n: int, percentage: float) -> int | None:
@@ -106,15 +120,6 @@ def percentile_of(samples: DurationHistogram, percentage: float) -> int | None:
     """Return the percentile of a histogram; None where too few samples are larger."""
     rank = rank_of(samples.n, percentage)
     return None if rank is None else samples.at_rank(rank)
-
-
-def summary_of(figure: Figure) -> Summary:
-    """Return the figures of a quantity; without percentiles where too many of its samples are unknown."""
-    samples = figure.histogram
-    percentiles = {
-        percentage: percentile_of(samples, percentage) if figure.is_known else None for percentage in PERCENTILES
-    }
-    return Summary(samples.n, MappingProxyType(percentiles), samples.largest if samples.n else None)
 
 
 def curve(samples: DurationHistogram, points: int = 200) -> list[tuple[float, int]]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
 from chunkwire.tools.bench.limits import Precision, streams_line
 from chunkwire.tools.bench.own_error import OWN_ERROR, own_line
 from chunkwire.tools.bench.result import BenchResult
-from chunkwire.tools.bench.rounds import MIN_KNOWN, Figure, Gathered
+from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.segments import names_of
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, NAMES, QUANTILES, Summary, summary_of
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, MIN_KNOWN, NAMES, QUANTILES, Quantity
 from chunkwire.tools.paint import wrapped
 
 _COMPARED: Final = (
@@ -39,18 +39,21 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
     if not any(gathered.has(quantity) for quantity in DEFINITIONS):
         return
     yield " " * 8 + _cells(FIGURES)
-    for quantity, definition in DEFINITIONS.items():
-        summary = summary_of(gathered.figure(quantity))
-        if not summary.n:
+    for name, definition in DEFINITIONS.items():
+        quantity = gathered.quantity(name)
+        if not quantity.known:
             continue
-        yield from wrapped(_row(f"  {quantity}", summary) + "   ms  ", definition, width)
+        figures = quantity.figures
+        yield from wrapped(_row(f"  {name}", figures) + "   ms  ", definition, width)
         if baseline is not None:
-            other = summary_of(baseline.figure(quantity))
-            yield _row("    base", other)
-            found = differences_of(gathered, baseline, quantity).values()
-            for name, cells in _differences(list(found), 1e6, 2):
-                yield (name + cells).rstrip()
-            yield _ratios(summary, other)
+            others = baseline.quantity(name).figures
+            yield _row("    base", others)
+            found = differences_of(gathered, baseline, name).values()
+            for mark, cells in _differences(list(found), 1e6, 2):
+                yield (mark + cells).rstrip()
+            found_ratios = ratios(figures, others).values()
+            cells = _cells("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in found_ratios)
+            yield ("       x" + cells).rstrip()
 
 
 def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
@@ -63,9 +66,9 @@ def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Itera
         return
     yield f"  {'segment':<26}" + _cells(NAMES[percentage] for percentage in _SEGMENT_PERCENTILES)
     for name in names:
-        yield _segment_row(f"  {name}", gathered.figure(name))
+        yield _segment_row(f"  {name}", gathered.quantity(name))
         if baseline is not None and baseline.has_seen(name):
-            yield _segment_row("    base", baseline.figure(name))
+            yield _segment_row("    base", baseline.quantity(name))
             found = differences_of(gathered, baseline, name)
             for mark, cells in _differences([found[percentage] for percentage in _SEGMENT_PERCENTILES], 1e3, 1):
                 yield f"{mark:<28}{cells}".rstrip()
@@ -75,16 +78,16 @@ def _cells(cells: Iterable[str]) -> str:
     return "".join(f"{cell:>9}" for cell in cells)
 
 
-def _segment_row(name: str, figure: Figure) -> str:
-    percentiles = summary_of(figure).percentiles
+def _segment_row(name: str, segment: Quantity) -> str:
+    percentiles = segment.percentiles
     values = (percentiles[percentage] for percentage in _SEGMENT_PERCENTILES)
     shown = _cells("" if value is None else f"{value / 1e3:.1f}" for value in values)
-    return f"{name:<28}{shown} µs  known {figure.known} of {figure.of}"
+    return f"{name:<28}{shown} µs  known {segment.known} of {segment.of}"
 
 
-def _row(name: str, summary: Summary) -> str:
+def _row(name: str, figures: Mapping[str, int | None]) -> str:
     # Zero is added so that what rounds to zero has no sign.
-    values = summary.figures.values()
+    values = figures.values()
     return f"{name:<8}" + _cells("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in values)
 
 
@@ -96,17 +99,11 @@ def _differences(found: Sequence[Interval | None], unit_ns: float, digits: int) 
         yield "       ±", _cells("" if one is None else f"{one.half / unit_ns:.{digits}f}" for one in found)
 
 
-def _ratios(summary: Summary, baseline: Summary) -> str:
-    found = ratios(summary, baseline).values()
-    return ("       x" + _cells("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in found)).rstrip()
-
-
-def ratios(summary: Summary, baseline: Summary) -> dict[str, float | None]:
+def ratios(figures: Mapping[str, int | None], others: Mapping[str, int | None]) -> dict[str, float | None]:
     """Return each figure over that of the baseline; None where one is missing or not above zero."""
-    others = baseline.figures
     return {
         name: value / other if value is not None and value > 0 and (other := others[name]) and other > 0 else None
-        for name, value in summary.figures.items()
+        for name, value in figures.items()
     }
 
 
@@ -152,8 +149,8 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
 
 def _left_out(gathered: Gathered) -> Iterator[str]:
     """Yield a line on the quantities without percentiles since too many arrivals have no stamp by the kernel."""
-    figures = {name: gathered.figure(name) for name in DEFINITIONS}
-    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in figures.items() if not one.is_known)
+    quantities = {name: gathered.quantity(name) for name in DEFINITIONS}
+    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in quantities.items() if not one.is_known)
     if known:
         yield (
             f"p50 to p99.9 are left out where fewer than {MIN_KNOWN * 100:g} % of the samples are known: {known}; of "
@@ -216,7 +213,7 @@ def to_json(result: BenchResult) -> str:
 
 def _segments(gathered: Gathered) -> dict[str, dict[str, object]]:
     return {
-        name: {**_quantity(gathered, name, "from one moment to the next"), "of": gathered.figure(name).of}
+        name: {**_quantity(gathered, name, "from one moment to the next"), "of": gathered.quantity(name).of}
         for name in names_of(gathered)
     }
 
@@ -241,11 +238,11 @@ def _difference_members(gathered: Gathered, baseline: Gathered, name: str) -> di
 
 
 def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, float | None]:
-    found = ratios(summary_of(gathered.figure(name)), summary_of(baseline.figure(name)))
+    found = ratios(gathered.quantity(name).figures, baseline.quantity(name).figures)
     return {figure: None if ratio is None else float(f"{ratio:.3g}") for figure, ratio in found.items()}
 
 
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
-    summary = summary_of(gathered.figure(name))
-    values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in summary.figures.items()}
-    return {"n": summary.n, **values, "rule": rule}
+    quantity = gathered.quantity(name)
+    values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in quantity.figures.items()}
+    return {"n": quantity.known, **values, "rule": rule}
