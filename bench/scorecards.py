@@ -90,7 +90,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
     while True:
         try:
             async with open_proxy_check(url, upstream, patience=PATIENCE) as check:
-                run = RowRun(check.tests(), jobs=JOBS)
+                run = RowRun(PROXY_ROWS, check.judge, jobs=JOBS)
                 await run.run()
             return tuple(run.results)
         except BaseExceptionGroup as group:

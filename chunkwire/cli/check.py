@@ -15,7 +15,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from chunkwire.tools.check.rows import HasRow, RowResult, RowTest
+    from chunkwire.tools.check.rows import HasRow, RowResult, Ruling
     from chunkwire.tools.check.scorecard import Scorecard
 
 T = TypeVar("T", bound="HasRow")
@@ -94,7 +94,8 @@ def run(
 async def run_rows(
     kind: str,
     target: str,
-    tests: Sequence[RowTest],
+    rows: Sequence[T],
+    judge: Callable[[T], Awaitable[Ruling]],
     options: argparse.Namespace,
     *,
     versions: Sequence[tuple[str, str]] = (),
@@ -107,8 +108,8 @@ async def run_rows(
     from chunkwire.tools.check.scorecard import Scorecard
 
     started = datetime.now(UTC)
-    with progress(len(tests), options) as report:
-        run = RowRun(tests, jobs=options.jobs, report=report)
+    with progress(len(rows), options) as report:
+        run = RowRun(rows, judge, jobs=options.jobs, report=report)
         with StopSignal() as stop:
             await run.run()
     card = Scorecard(kind, target, tuple(run.results), started, tuple(versions), run.is_whole)

@@ -75,15 +75,18 @@ def run(options: argparse.Namespace) -> int:
 async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:
     """Run the command on a plain response, then once a row."""
     from chunkwire.tools.check.client.command import run_command
-    from chunkwire.tools.check.client.judging import PLAIN_SCENARIO, CheckedClient, OutputForm, detect_output_form
-    from chunkwire.tools.check.client.playing import playing
+    from chunkwire.tools.check.client.judging import (
+        PLAIN_SCENARIO,
+        CheckedClient,
+        OutputForm,
+        detect_output_form,
+        playing,
+    )
     from chunkwire.tools.check.client.rows import client_cases
-    from chunkwire.tools.check.rows import RowTest
 
     plain = next(case for case in client_cases(options.form) if case.scenario.name == PLAIN_SCENARIO)
     form = None if options.stdout == "auto" else OutputForm(options.stdout)
     async with playing((plain, *cases)) as origin:
         run = partial(run_command, options.command, patience=options.patience)
         client = CheckedClient(run, origin, await detect_output_form(run, origin, plain, form))
-        tests = [RowTest(case.row, partial(client.judge, case)) for case in cases]
-        return await check.run_rows("client", shlex.join(options.command), tests, options)
+        return await check.run_rows("client", shlex.join(options.command), cases, client.judge, options)

@@ -83,7 +83,7 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
         ) as checked:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
-            code = await check.run_rows("proxy", str(url), checked.tests(rows), options, versions=checked.versions)
+            code = await check.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
             if code == ExitCode.OK:
                 await checked.see_alive()
             return code

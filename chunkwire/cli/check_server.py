@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check, flags
@@ -50,16 +49,16 @@ def run(options: argparse.Namespace) -> int:
 
 async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int:
     """Learn what the server does with requests in order, then judge it."""
-    from chunkwire.tools.check.rows import RowTest
     from chunkwire.tools.check.server.baseline import learn
     from chunkwire.tools.check.server.cases import CheckedServer
 
     target = read_target(options)
     server = CheckedServer(target, await learn(target))
-    tests = [RowTest(each.row, partial(each.judge, server)) for each in cases]
     software = server.baseline.get.head.get(b"server")
     versions = [("Server", software.decode("latin-1"))] if software else []
-    return await check.run_rows("server", str(target.url), tests, options, versions=versions)
+    return await check.run_rows(
+        "server", str(target.url), cases, lambda case: case.judge(server), options, versions=versions
+    )
 
 
 def read_target(options: argparse.Namespace) -> ServerTarget:

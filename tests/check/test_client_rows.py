@@ -21,10 +21,10 @@ from chunkwire.tools.check.client.judging import (
     OutputForm,
     detect_output_form,
     output_trouble,
+    playing,
 )
-from chunkwire.tools.check.client.playing import playing
 from chunkwire.tools.check.client.rows import FORMS, client_cases
-from chunkwire.tools.check.rows import RowOutcome, RowTest, Ruling
+from chunkwire.tools.check.rows import RowOutcome, Ruling
 from chunkwire.tools.check.running import RowRun
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from tests.check.variants import Variant, between
@@ -99,7 +99,7 @@ async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> 
     with trio.fail_after(PATIENCE):
         async with playing(client_cases()) as origin:
             checks = CheckedClient(partial(ours, checks_gzip=True), origin, OutputForm.CONTENT)
-            run = RowRun([RowTest(case.row, partial(checks.judge, case)) for case in client_cases()], jobs=8)
+            run = RowRun(client_cases(), checks.judge, jobs=8)
             await run.run()
     assert {result.row.name: result.why for result in run.results if result.outcome is not RowOutcome.PASS} == {
         "early-end": f"takes it for whole: exit 0, {len(SCENARIOS['early-end'].content)} octets of output"

@@ -145,7 +145,7 @@ async def results_of(proxy: BrokenProxy, only: list[str]) -> list[RowResult]:
         (listener,) = await nursery.start(partial(trio.serve_tcp, relay.serve, 0, host="127.0.0.1"))
         url = parse_url(f":{listener.socket.getsockname()[1]}")
         async with open_proxy_check(url, upstream, patience=PATIENCE) as check:
-            run = RowRun(check.tests(choose(PROXY_ROWS, only)), jobs=32)
+            run = RowRun(choose(PROXY_ROWS, only), check.judge, jobs=32)
             await run.run()
         nursery.cancel_scope.cancel()
     if relay.idle is not None:

@@ -1,7 +1,8 @@
 """Rows, their choice and their run; a scorecard's exit, and its forms."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from chunkwire.tools.check.page import page
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, RowTest, Ruling, Shown, choose
+from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, Ruling, Shown, choose
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
@@ -27,8 +28,18 @@ def row(name: str = "9112/7.1/1", level: Level = Level.MUST) -> CheckRow:
     return CheckRow(name, level, "refuses <it>", "9112 §7.1")
 
 
-def rows_named(*names: str) -> list[RowTest]:
-    return [RowTest(row(name), passes) for name in names]
+@dataclass(frozen=True, slots=True)
+class Case:
+    row: CheckRow
+    judge: Callable[[], Awaitable[Ruling]] = passes
+
+
+def run_of(*cases: Case, jobs: int = 1) -> RowRun[Case]:
+    return RowRun(cases, lambda case: case.judge(), jobs=jobs)
+
+
+def rows_named(*names: str) -> list[Case]:
+    return [Case(row(name)) for name in names]
 
 
 def card(
@@ -52,7 +63,7 @@ def card(
     ],
 )
 def test_only_takes_ids_and_whole_sections(only: list[str], ids: list[str]) -> None:
-    assert [test.row.id for test in choose(rows_named("9112/7.1/1", "9112/7.1/10", "9112/7.1.1/1"), only)] == ids
+    assert [case.row.id for case in choose(rows_named("9112/7.1/1", "9112/7.1/10", "9112/7.1.1/1"), only)] == ids
 
 
 def test_a_row_that_is_not_there_is_refused_with_the_nearest_one() -> None:
@@ -64,7 +75,7 @@ def test_a_row_that_is_not_there_is_refused_with_the_nearest_one() -> None:
 async def test_rows_run_as_many_at_a_time_as_jobs_say_and_stand_in_their_order(jobs: int, most: int) -> None:
     running, peak, done = 0, 0, trio.Event()
 
-    def judging(number: int) -> Callable[[], object]:
+    def judging(number: int) -> Callable[[], Awaitable[Ruling]]:
         async def judge() -> Ruling:
             nonlocal running, peak
             running += 1
@@ -79,7 +90,7 @@ async def test_rows_run_as_many_at_a_time_as_jobs_say_and_stand_in_their_order(j
 
         return judge
 
-    run = RowRun([RowTest(row(f"9112/7.1/{n}"), judging(n)) for n in range(4)], jobs=jobs)  # type: ignore[arg-type]
+    run = run_of(*(Case(row(f"9112/7.1/{n}"), judging(n)) for n in range(4)), jobs=jobs)
     with trio.fail_after(PATIENCE):
         await run.run()
     assert peak == most
@@ -91,7 +102,7 @@ async def test_an_error_of_the_peers_connection_leaves_a_row_undecided() -> None
     async def judge() -> Ruling:
         raise ChunkwireError("x refused\nthe connection")
 
-    run = RowRun([RowTest(row(), judge)])
+    run = run_of(Case(row(), judge))
     await run.run()
     assert [(r.outcome, r.why) for r in run.results] == [(RowOutcome.UNDECIDED, "x refused the connection")]
 
@@ -101,7 +112,7 @@ async def test_what_was_judged_before_a_cancellation_stays() -> None:
         scope.cancel()
         await trio.sleep_forever()
 
-    run = RowRun([RowTest(row(), passes), RowTest(row("9112/9/1"), waits)])
+    run = run_of(Case(row()), Case(row("9112/9/1"), waits))
     with trio.CancelScope() as scope:
         await run.run()
     assert [result.row.id for result in run.results] == ["9112/7.1/1"]

@@ -1,14 +1,13 @@
 """The rows of `check server`: ours passes each, and each fails on a variant of ours that is broken in its way."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import trio
 
 from chunkwire.net.dial import parse_url
 from chunkwire.server import IncomingRequest, Resource, Responder, serve
-from chunkwire.tools.check.rows import Level, RowOutcome, RowTest
+from chunkwire.tools.check.rows import Level, RowOutcome
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.server.baseline import Baseline, learn
 from chunkwire.tools.check.server.cases import CheckedServer
@@ -115,7 +114,7 @@ async def test_ours_passes_every_row() -> None:
     with trio.fail_after(PATIENCE):
         async with spoilt(SOUND) as target:
             server = CheckedServer(target, await sound_baseline())
-            run = RowRun([RowTest(case.row, partial(case.judge, server)) for case in SERVER_CASES], jobs=8)
+            run = RowRun(SERVER_CASES, lambda case: case.judge(server), jobs=8)
             await run.run()
     wrong = [result for result in run.results if result.outcome is not RowOutcome.PASS]
     assert [result.row.level for result in wrong] == [Level.SEEN], wrong

@@ -1,4 +1,4 @@
-"""Rows of a scorecard: a rule with its id, level and clause, its test, and its result.
+"""Rows of a scorecard: a rule with its id, level and clause, and its result.
 
 The rule here: only values, and the selection of rows. `client`, `server` and `proxy` judge rows; `running` runs them,
 `scorecard` counts them, `view` and `page` show them.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import enum
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from chunkwire.wire.errors import LocalError
 
@@ -77,12 +78,11 @@ class Ruling:
     octets: tuple[Shown, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RowTest:
-    """A row and its test. If `judge` raises a `ChunkwireError`, the row is undecided."""
-
-    row: CheckRow
-    judge: Callable[[], Awaitable[Ruling]]
+# Rulings by their outcome; each takes `why`, and octets.
+passed: Final = partial(Ruling, RowOutcome.PASS)
+failed: Final = partial(Ruling, RowOutcome.FAIL)
+undecided: Final = partial(Ruling, RowOutcome.UNDECIDED)
+inapplicable: Final = partial(Ruling, RowOutcome.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class RowResult:
 
 
 class HasRow(Protocol):
-    """An argument of `choose`: a `RowTest`, or a value from which one is made."""
+    """A row with what its judge needs."""
 
     @property
     def row(self) -> CheckRow:
@@ -107,21 +107,21 @@ class HasRow(Protocol):
 T = TypeVar("T", bound=HasRow)
 
 
-def choose(tests: Sequence[T], only: Sequence[str]) -> list[T]:
-    """Return the tests whose row has one of these ids or names, or is in one of these sections; all if `only` is empty.
+def choose(cases: Sequence[T], only: Sequence[str]) -> list[T]:
+    """Return the cases whose row has one of these ids or names, or is in one of these sections; all if `only` is empty.
 
     Raises:
         LocalError: no row matches.
     """
     if not only:
-        return list(tests)
+        return list(cases)
     for wanted in only:
-        if not any(is_named(test.row, wanted) for test in tests):
-            ids = [name for test in tests for name in (test.row.id, test.row.name) if name]
+        if not any(is_named(case.row, wanted) for case in cases):
+            ids = [name for case in cases for name in (case.row.id, case.row.name) if name]
             close = difflib.get_close_matches(wanted, ids, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise LocalError(f"--only: no row {wanted!r}{hint} (--list shows them)")
-    return [test for test in tests if any(is_named(test.row, wanted) for wanted in only)]
+    return [case for case in cases if any(is_named(case.row, wanted) for wanted in only)]
 
 
 def check_row(row_id: str, level: Level, title: str, clause: str = "") -> CheckRow:

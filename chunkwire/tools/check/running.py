@@ -1,43 +1,50 @@
-"""Run the tests of a scorecard, several at a time, and keep their results.
+"""Judge the rows of a scorecard, several at a time, and keep their results.
 
-The rule here: results are in the order of the rows, whatever order they came in; cancelled tests have none.
+The rule here: results are in the order of the rows, whatever order they came in; cancelled rows have none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic
 
 import trio
 
-from chunkwire.tools.check.rows import RowOutcome, RowResult, RowTest
+from chunkwire.tools.check.rows import RowOutcome, RowResult, Ruling, T
 from chunkwire.wire.errors import ChunkwireError
 
 
-class RowRun:
-    """The run of some tests.
+class RowRun(Generic[T]):
+    """The run of some rows.
 
     Args:
-        jobs: how many run at a time.
+        judge: judges one; if it raises a `ChunkwireError`, the row is undecided.
+        jobs: how many are judged at a time.
         report: called with each result as it comes.
     """
 
     def __init__(
-        self, tests: Sequence[RowTest], *, jobs: int = 1, report: Callable[[RowResult], None] = lambda _: None
+        self,
+        cases: Sequence[T],
+        judge: Callable[[T], Awaitable[Ruling]],
+        *,
+        jobs: int = 1,
+        report: Callable[[RowResult], None] = lambda _: None,
     ) -> None:
-        self._tests = tests
+        self._cases, self._judge = cases, judge
         self._jobs = trio.CapacityLimiter(jobs)
         self._report = report
         self._found: dict[int, RowResult] = {}
 
     @property
     def results(self) -> list[RowResult]:
-        """The results so far, in the order of the tests."""
+        """The results so far, in the order of the rows."""
         return [self._found[place] for place in sorted(self._found)]
 
     @property
     def is_whole(self) -> bool:
-        """Say whether every test has its result."""
-        return len(self._found) == len(self._tests)
+        """Say whether every row has its result."""
+        return len(self._found) == len(self._cases)
 
     async def run(self) -> None:
         """Judge every row.
@@ -45,16 +52,16 @@ class RowRun:
         Cancellation: the results so far stay.
         """
         async with trio.open_nursery() as nursery:
-            for place, test in enumerate(self._tests):
+            for place, case in enumerate(self._cases):
                 await self._jobs.acquire_on_behalf_of(place)
-                nursery.start_soon(self._judge, place, test, name=f"row {test.row.id}")
+                nursery.start_soon(self._run_one, place, case, name=f"row {case.row.id}")
 
-    async def _judge(self, place: int, test: RowTest) -> None:
+    async def _run_one(self, place: int, case: T) -> None:
         try:
-            ruling = await test.judge()
-            result = RowResult(test.row, ruling.outcome, ruling.why, ruling.octets)
+            ruling = await self._judge(case)
+            result = RowResult(case.row, ruling.outcome, ruling.why, ruling.octets)
         except ChunkwireError as error:
-            result = RowResult(test.row, RowOutcome.UNDECIDED, " ".join(str(error).split()))
+            result = RowResult(case.row, RowOutcome.UNDECIDED, " ".join(str(error).split()))
         finally:
             self._jobs.release_on_behalf_of(place)
         self._found[place] = result

@@ -14,6 +14,7 @@ from datetime import datetime
 from xml.etree import ElementTree
 
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, Shown
+from chunkwire.tools.paint import number
 
 _NOT_XML = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")  # Char, XML 1.0 §2.2
 
@@ -68,8 +69,7 @@ class Scorecard:
             for key in ("pass", "undecided", "not applicable", "only seen")
             if counts[key]
         ]
-        rows = f"{len(self.results)} row{'s' * (len(self.results) != 1)}"
-        return f"{rows}: " + (", ".join([*failed, *others]) or "none was run")
+        return f"{number(len(self.results), 'row')}: " + (", ".join([*failed, *others]) or "none was run")
 
 
 def to_json(card: Scorecard) -> str:

@@ -1,4 +1,4 @@
-"""Judge a client command by its exit code, its output and its requests.
+"""Serve the scenarios to a client command, and judge it by its exit code, its output and its requests.
 
 The rule here: exit code 0 means that the command took the response for complete. A row is undecided if the command does
 not end in time.
@@ -7,14 +7,18 @@ not end in time.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
+
+import trio
 
 from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import Scenario
-from chunkwire.origin.scenarios.playing import accepts_gzip
+from chunkwire.origin.scenarios.playing import accepts_gzip, play
+from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.client.command import PLACEHOLDER, URL_VARIABLE, CommandRun
-from chunkwire.tools.check.client.playing import ScenarioOrigin
 from chunkwire.tools.check.client.rows import WORDS, ClientCase
 from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
 from chunkwire.wire.errors import LocalError
@@ -22,6 +26,49 @@ from chunkwire.wire.errors import LocalError
 PLAIN_SCENARIO = "content-length"
 TEXT = "".join(WORDS)
 _GZIP_SCENARIOS = frozenset({"gzip", "cut-gzip"})
+_HOLD_SECONDS: Final = 3600.0  # of a stall; longer than a command may run
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class ScenarioOrigin:
+    """An origin with a resource for each scenario: `/NAME`, and any path below it.
+
+    Attributes:
+        url: without a final slash; "" until it is served.
+    """
+
+    def __init__(self, cases: Sequence[ClientCase]) -> None:
+        self._scenarios = {case.scenario.name: case.scenario for case in cases}
+        self._asked: dict[str, list[Request]] = {name: [] for name in self._scenarios}
+        self.url = ""
+        self.resources = tuple(
+            Resource(path, self._play, methods=_METHODS, parameters=None) for path in ("/{name}", "/{name}/{rest*}")
+        )
+
+    def asked(self, name: str) -> list[Request]:
+        """Return the requests for a scenario so far."""
+        return self._asked[name]
+
+    async def _play(self, request: IncomingRequest, response: Responder) -> None:
+        scenario = self._scenarios.get(request.captures["name"])
+        if scenario is None:  # a browser's favicon
+            await response.text(404, "no such scenario\n")
+            return
+        self._asked[scenario.name].append(request.head)
+        async for _ in request.body_events():
+            pass
+        await play(response, scenario, hold=_HOLD_SECONDS)
+
+
+@asynccontextmanager
+async def playing(cases: Sequence[ClientCase]) -> AsyncIterator[ScenarioOrigin]:
+    """Serve the scenarios on a free port of the loopback interface."""
+    origin = ScenarioOrigin(cases)
+    async with trio.open_nursery() as nursery:
+        addresses = await nursery.start(serve, "127.0.0.1:0", origin.resources)
+        origin.url = f"http://{addresses[0]}"
+        yield origin
+        nursery.cancel_scope.cancel()
 
 
 class OutputForm(enum.Enum):
@@ -52,10 +99,12 @@ class CheckedClient:
         scenario = case.scenario
         run = await self.run(f"{self.origin.url}/{scenario.name}")
         asked = self.origin.asked(scenario.name)
-        octets = (Shown("sent", scenario.octets), *_outputs(run))
+        outputs = (
+            Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text
+        )
         outcome, why = self._rule(scenario, run, asked)
         times = "" if len(asked) == 1 else f"; asked {len(asked)} times"
-        return Ruling(outcome, why + times, octets)
+        return Ruling(outcome, why + times, (Shown("sent", scenario.octets), *outputs))
 
     def _rule(self, scenario: Scenario, run: CommandRun, asked: Sequence[Request]) -> tuple[RowOutcome, str]:
         if not asked:
@@ -74,10 +123,6 @@ class CheckedClient:
             return RowOutcome.FAIL, run.how
         wrong = output_trouble(self.form, scenario, run.stdout)
         return (RowOutcome.FAIL, f"exit 0, but {wrong}") if wrong else (RowOutcome.PASS, run.how)
-
-
-def _outputs(run: CommandRun) -> tuple[Shown, ...]:
-    return tuple(Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text)
 
 
 def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:

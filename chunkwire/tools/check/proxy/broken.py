@@ -11,21 +11,9 @@ import trio
 
 from chunkwire.origin.scenarios import BROKEN, FAULTS, Ending, Scenario
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
-from chunkwire.tools.check.proxy.trial import (
-    Check,
-    PatienceOver,
-    ProxyAnswer,
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
-    proxy_row,
-    saying,
-    undecided,
-)
+from chunkwire.tools.check.proxy.trial import Check, PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
+from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, failed, inapplicable, passed, undecided
 
 # Rows below `must`, as the RFCs allow more. §8 calls a chunked body incomplete until the zero-sized chunk has been
 # received, and in two of these it has been. A recipient MAY recover a usable element from an invalid construct (RFC
@@ -71,8 +59,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
                 await got_head.wait()  # so that the fault comes after the proxy has begun to relay
         await _end(arrival, scenario.ending)
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
+    client, _ = await trial.send(respond)
     try:
         _, head = await client.final_head()
     except PatienceOver:
@@ -117,10 +104,7 @@ _MALFORMED: Final = ("bad-size", "negative-size", "no-size", "missing-crlf", "lo
 
 def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
     async def check(trial: ProxyTrial) -> Ruling:
-        expected = trial.expect(saying(b"taken for whole"))
-        client = await trial.connect()
-        head, _, _ = trial.request(expected, framing, method=b"POST").partition(b"\r\n\r\n")
-        await client.send(head + b"\r\n\r\n")
+        client, expected = await trial.send(saying(b"taken for whole"), framing, method=b"POST")
         await client.offer(octets)
         with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
             await expected.wait_arrival()  # so that the fault comes after the proxy has begun to relay

@@ -38,26 +38,23 @@ from chunkwire.tools.check.proxy.trial import (
     ProxyRow,
     ProxySetting,
     ProxyTrial,
-    inapplicable,
     saying,
-    undecided,
 )
-from chunkwire.tools.check.proxy.upstream import Arrival, UpstreamSide
-from chunkwire.tools.check.rows import RowTest, Ruling
+from chunkwire.tools.check.proxy.upstream import UpstreamSide
+from chunkwire.tools.check.rows import Ruling, inapplicable, undecided
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
-_FAMILIES: Final = (
-    streaming,
-    departures,
-    messages,
-    endings,
-    broken,
-    reuse,
-    request_heads,
-    response_heads,
-    desync,
+PROXY_ROWS: Final[tuple[ProxyRow, ...]] = (
+    *streaming.ROWS,
+    *departures.ROWS,
+    *messages.ROWS,
+    *endings.ROWS,
+    *broken.ROWS,
+    *reuse.ROWS,
+    *request_heads.ROWS,
+    *response_heads.ROWS,
+    *desync.ROWS,
 )
-PROXY_ROWS: Final[tuple[ProxyRow, ...]] = tuple(row for family in _FAMILIES for row in family.ROWS)
 _HELLO: Final = b"hello from the upstream"
 _PLAIN_1_0: Final = "the proxy asks the upstream in HTTP/1.0, which has neither chunks nor 1xx"
 
@@ -81,10 +78,6 @@ class ProxyCheck:
         self._setting = setting
         self._slots = _RowSlots()
 
-    def tests(self, rows: Sequence[ProxyRow] = PROXY_ROWS) -> list[RowTest]:
-        """Return the tests of these rows."""
-        return [RowTest(each.row, partial(self._judge, each)) for each in rows]
-
     async def see_alive(self) -> None:
         """Check that the proxy still accepts connections.
 
@@ -102,7 +95,8 @@ class ProxyCheck:
         named = self.facts.head.values(b"via")
         return [*known, *(("Via", value.decode("latin-1")) for value in named)]
 
-    async def _judge(self, row: ProxyRow) -> Ruling:
+    async def judge(self, row: ProxyRow) -> Ruling:
+        """Judge a row, with the octets of both sides."""
         if row.needs_1_1 and self.facts.version == b"1.0":
             return inapplicable(_PLAIN_1_0)
         trial = ProxyTrial(self._setting, self.facts, row.row.id.replace("/", "-"))
@@ -170,10 +164,7 @@ async def open_proxy_check(
     side = UpstreamSide()
     setting = ProxySetting(url, tls, patience, host or url.authority, lines, secrets.token_hex(4), side)
     async with trio.open_nursery() as nursery:
-
-        async def serve() -> None:
-            await serve_connections(listeners, side.serve, drain=Drain())
-
+        serve = partial(serve_connections, listeners, side.serve, drain=Drain())
         nursery.start_soon(serve, name="the upstream of the proxy")
         try:
             facts = await _learn(setting, bound_addresses(listeners))
@@ -200,7 +191,10 @@ async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFact
         raise UpstreamNotReached(_describe_not_reached(setting.url, bound, answer))
     if arrived[0].end.connection.peer == own_name:
         raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
-    return _facts(arrived[0], answer)
+    if answer is None or answer.head is None or answer.content != _HELLO:
+        got = answer.summary if answer is not None else "the client got no response"
+        raise UpstreamNotReached(f"a plain GET reached the upstream and was answered 200, but {got}")
+    return LearnedFacts(arrived[0].head.version, answer.head.version, arrived[0].head)
 
 
 def _name_of(stream: trio.abc.Stream) -> str:
@@ -209,13 +203,6 @@ def _name_of(stream: trio.abc.Stream) -> str:
         return ""
     host, port, *_ = stream.socket.getsockname()
     return str(Address(host, port))
-
-
-def _facts(arrival: Arrival, answer: ProxyAnswer | None) -> LearnedFacts:
-    if answer is None or answer.head is None or answer.content != _HELLO:
-        got = answer.summary if answer is not None else "the client got no response"
-        raise UpstreamNotReached(f"a plain GET reached the upstream and was answered 200, but {got}")
-    return LearnedFacts(arrival.head.version, answer.head.version, arrival.head)
 
 
 def _describe_not_reached(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:

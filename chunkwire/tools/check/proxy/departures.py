@@ -9,18 +9,9 @@ import trio
 
 from chunkwire.net.connection import PeerGone
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
-from chunkwire.tools.check.proxy.trial import (
-    PatienceOver,
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
-    proxy_row,
-    undecided,
-)
+from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, proxy_row
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
@@ -70,9 +61,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
             nursery.cancel_scope.cancel()
         arrival.is_kept = False
 
-    expected = trial.expect(respond)
-    client = await trial.connect()
-    await client.send(trial.request(expected))
+    client, expected = await trial.send(respond)
     try:
         async with trial.within("the request"):
             await expected.wait_arrival()
@@ -104,9 +93,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
         await arrival.send(_frame(trial, _EVENT))
         await _end(trial, arrival)
 
-    expected = trial.expect(respond)
-    client = await trial.connect()
-    await client.send(trial.request(expected))
+    client, expected = await trial.send(respond)
     async with trial.within("the request"):
         await expected.wait_arrival()
     await client.finish()
@@ -139,9 +126,7 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
         stopped.set()
         await _end(trial, arrival)
 
-    expected = trial.expect(respond)
-    client = await trial.connect()
-    await client.send(trial.request(expected))
+    client, _ = await trial.send(respond)
     async with trial.within("an end of what the proxy takes", trial.setting.patience + 30):
         await stopped.wait()
     at_once = taken[0]

@@ -21,14 +21,12 @@ from chunkwire.tools.check.proxy.trial import (
     PatienceOver,
     ProxyRow,
     ProxyTrial,
-    failed,
-    passed,
     proxy_row,
     reply,
     saying,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival, Expected
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling
+from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, failed, passed
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _CL: Final = b"Content-Length: %d"
@@ -196,10 +194,9 @@ def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
     *(
-        ProxyRow(
-            CheckRow(f"9112/11.2/{number}", Level.MUST, f"one request stays one: {attack.title}", attack.clause),
-            _attack_check(attack),
-        )
+        proxy_row(
+            f"9112/11.2/{number}", Level.MUST, f"one request stays one: {attack.title}", clause=attack.clause
+        )(_attack_check(attack))
         for number, attack in enumerate(_ATTACKS, 1)
     ),
     _inner_after("9112/9.3/2", "what follows a broken chunk-size is no request", _TE, b"zz\r\n"),

@@ -11,17 +11,13 @@ from chunkwire.tools.check.proxy.trial import (
     ProxyAnswer,
     ProxyRow,
     ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
     proxy_row,
     reply,
     saying,
-    undecided,
     writing,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
@@ -38,12 +34,8 @@ async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> P
     """
 
     async def respond(arrival: Arrival) -> None:
-        if not await arrival.body.rest():
-            return
-        for piece in (reply(b"final"),) if arrival.head.version == b"1.0" else pieces:
-            await arrival.send(piece)
-        if is_cut:
-            await arrival.finish()
+        written = (reply(b"final"),) if arrival.head.version == b"1.0" else pieces
+        await writing(*written, is_last=is_cut)(arrival)
 
     answer = await trial.ask(respond, version=b"1.0")
     if any(arrival.head.version == b"1.0" for arrival in trial.arrivals):
@@ -73,8 +65,7 @@ async def _no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.3/1", Level.SHOULD, "the connection of an HTTP/1.0 client closes after the response")
 async def _closes_1_0(trial: ProxyTrial) -> Ruling:
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(saying(b"final")), version=b"1.0"))
+    client, _ = await trial.send(saying(b"final"), version=b"1.0")
     answer = await client.answer()
     if not answer.is_success:
         is_refused = answer.status in _REFUSES_1_0
@@ -114,8 +105,7 @@ def _bodiless(
 
     @proxy_row(row_id, Level.MUST, title, clause=clause, needs_1_1=needs_1_1)
     async def check(trial: ProxyTrial) -> Ruling:
-        client = await trial.connect()
-        await client.send(trial.request(trial.expect(writing(head + after)), method=method))
+        client, _ = await trial.send(writing(head + after), method=method)
         answer = await client.answer(method)
         wrong = b""
         if await client.offer(trial.request(trial.expect(saying(b"follower")))):

@@ -9,17 +9,13 @@ from chunkwire.tools.check.proxy.trial import (
     ProxyAnswer,
     ProxyRow,
     ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
     proxy_row,
     reply,
     saying,
-    undecided,
     writing,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -129,6 +125,9 @@ async def _forwards_103(trial: ProxyTrial) -> Ruling:
     return passed("it came") if 103 in [head.status for head in answer.interim] else failed("dropped")
 
 
+_EXPECTING: Final = (b"Expect: 100-continue", b"Content-Length: 5")
+
+
 @proxy_row("9110/10.1.1/1", Level.MUST, "Expect: 100-continue is answered before the content comes")
 async def _expect_continue(trial: ProxyTrial) -> Ruling:
     """Send the content only after a 100 or a final status."""
@@ -139,9 +138,7 @@ async def _expect_continue(trial: ProxyTrial) -> Ruling:
         if await arrival.body.rest():
             await arrival.send(reply(b"final"))
 
-    client = await trial.connect()
-    expected = trial.expect(respond)
-    await client.send(trial.request(expected, b"Expect: 100-continue", b"Content-Length: 5", method=b"POST"))
+    client, expected = await trial.send(respond, *_EXPECTING, method=b"POST")
     try:
         async with trial.within("100 or a final status"):
             head = await client.read_head()
@@ -168,9 +165,7 @@ async def _expect_refused(trial: ProxyTrial) -> Ruling:
         await arrival.send(reply(b"no", b"Connection: close", status=b"403 Forbidden"))
         await arrival.finish()
 
-    client = await trial.connect()
-    expected = trial.expect(respond)
-    await client.send(trial.request(expected, b"Expect: 100-continue", b"Content-Length: 5", method=b"POST"))
+    client, _ = await trial.send(respond, *_EXPECTING, method=b"POST")
     async with trial.within("a response head"):
         head = await client.read_head()
     if head is None:

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chunkwire.tools.check.proxy.trial import (
-    PatienceOver,
-    ProxyAnswer,
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
-    proxy_row,
-    saying,
-    undecided,
-)
+from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import CheckRow, Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
@@ -91,10 +80,11 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
 
 
 def _refusing(
-    row_id: str, title: str, clause: str, change: Callable[[bytes], bytes], *lines: bytes, body: bytes = b""
+    row_id: str, title: str, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b""
 ) -> ProxyRow:
     """Make a row about a request that MUST be answered 400."""
 
+    @proxy_row(row_id, Level.MUST, title)
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change, body=body)
         if answer.status in (400, 501):
@@ -103,7 +93,7 @@ def _refusing(
             return failed(f"it reached the upstream; {answer.summary}")
         return failed(answer.summary) if answer.is_success else passed(answer.summary)
 
-    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+    return check
 
 
 def _without_host(octets: bytes) -> bytes:
@@ -119,29 +109,28 @@ def _first_field(line: bytes) -> Callable[[bytes], bytes]:
 
 
 _REFUSALS: Final = (
-    _refusing("9112/3.2/2", "no Host in HTTP/1.1: 400", "9112 §3.2", _without_host),
-    _refusing("9112/3.2/3", "two Hosts: 400", "9112 §3.2", bytes, b"Host: other.invalid"),
-    _refusing("9112/3.2/4", "a Host that is no host: 400", "9112 §3.2", _other_host(b"not a host")),
-    _refusing("9112/5.1/1", "a space before the colon of a field: 400", "9112 §5.1", bytes, b"X-Check : 1"),
-    _refusing("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400", "9112 §6.3", bytes,
+    _refusing("9112/3.2/2", "no Host in HTTP/1.1: 400", change=_without_host),
+    _refusing("9112/3.2/3", "two Hosts: 400", b"Host: other.invalid"),
+    _refusing("9112/3.2/4", "a Host that is no host: 400", change=_other_host(b"not a host")),
+    _refusing("9112/5.1/1", "a space before the colon of a field: 400", b"X-Check : 1"),
+    _refusing("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400",
               b"Transfer-Encoding: chunked, identity", body=_CHUNKS),
-    _refusing("9112/6.3/8", "two Content-Lengths that differ: 400", "9112 §6.3", bytes,
+    _refusing("9112/6.3/8", "two Content-Lengths that differ: 400",
               b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
-    _refusing("9112/6.3/9", "a list of Content-Lengths that differ: 400", "9112 §6.3", bytes,
-              b"Content-Length: 5, 6", body=b"hello!"),
-    _refusing("9112/6.3/10", "Content-Length: +5: 400", "9112 §6.3", bytes, b"Content-Length: +5", body=b"hello"),
-    _refusing("9112/6.3/11", "Content-Length: 0x5: 400", "9112 §6.3", bytes, b"Content-Length: 0x5", body=b"hello"),
-    _refusing("9112/6.3/12", "Content-Length: -5: 400", "9112 §6.3", bytes, b"Content-Length: -5", body=b"hello"),
+    _refusing("9112/6.3/9", "a list of Content-Lengths that differ: 400", b"Content-Length: 5, 6", body=b"hello!"),
+    _refusing("9112/6.3/10", "Content-Length: +5: 400", b"Content-Length: +5", body=b"hello"),
+    _refusing("9112/6.3/11", "Content-Length: 0x5: 400", b"Content-Length: 0x5", body=b"hello"),
+    _refusing("9112/6.3/12", "Content-Length: -5: 400", b"Content-Length: -5", body=b"hello"),
 )  # fmt: skip
 
 
 def _never_sent_on(
-    row_id: str, title: str, clause: str, line: bytes, wrong: bytes, *, change: Callable[[bytes], bytes] = bytes
+    row_id: str, title: str, wrong: bytes, *lines: bytes, change: Callable[[bytes], bytes] = bytes
 ) -> ProxyRow:
     """Make a row about a request whose octets MUST NOT reach the upstream unchanged."""
 
+    @proxy_row(row_id, Level.MUST, title)
     async def check(trial: ProxyTrial) -> Ruling:
-        lines = (line,) if line else ()
         answer, arrival = await _offer(trial, *lines, change=change)
         if arrival is None:
             return passed(f"refused: {answer.summary}")
@@ -149,18 +138,18 @@ def _never_sent_on(
             return failed(f"{quoted(wrong)} reached the upstream")
         return passed("sent on without it")
 
-    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+    return check
 
 
 _CLEANED: Final = (
-    _never_sent_on("9112/5.2/1", "a folded line of a request goes on as one line, or not", "9112 §5.2",
-                   b"X-Check: folded\r\n line", b"folded\r\n"),
-    _never_sent_on("9112/2.2/1", "a bare CR of a request goes on as a space, or not", "9112 §2.2",
-                   b"X-Check: bare\rreturn", b"bare\rreturn"),
-    _never_sent_on("9110/5.5/1", "a NUL of a request goes on as a space, or not", "9110 §5.5",
-                   b"X-Check: nul\0octet", b"nul\0octet"),
-    _never_sent_on("9112/2.2/2", "a line with a space before the first field is dropped, or the request", "9112 §2.2",
-                   b"", b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
+    _never_sent_on("9112/5.2/1", "a folded line of a request goes on as one line, or not",
+                   b"folded\r\n", b"X-Check: folded\r\n line"),
+    _never_sent_on("9112/2.2/1", "a bare CR of a request goes on as a space, or not",
+                   b"bare\rreturn", b"X-Check: bare\rreturn"),
+    _never_sent_on("9110/5.5/1", "a NUL of a request goes on as a space, or not",
+                   b"nul\0octet", b"X-Check: nul\0octet"),
+    _never_sent_on("9112/2.2/2", "a line with a space before the first field is dropped, or the request",
+                   b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
 )  # fmt: skip
 
 
@@ -185,11 +174,10 @@ async def _one_framing(trial: ProxyTrial) -> Ruling:
     return passed("the upstream got one of them")
 
 
-def _closing(
-    row_id: str, title: str, clause: str, *lines: bytes, version: bytes = b"1.1", body: bytes = b""
-) -> ProxyRow:
+def _closing(row_id: str, title: str, *lines: bytes, version: bytes = b"1.1", body: bytes = b"") -> ProxyRow:
     """Make a row about a request after whose response the connection MUST be closed."""
 
+    @proxy_row(row_id, Level.MUST, title)
     async def check(trial: ProxyTrial) -> Ruling:
         method = b"POST" if body else b"GET"
         client = await trial.connect()
@@ -203,16 +191,15 @@ def _closing(
             return failed(f"{answer.summary}; {over}")
         return passed(f"{answer.summary}; the connection ended with {how}")
 
-    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+    return check
 
 
 _CLOSINGS: Final = (
-    _closing("9112/9.6/3", "the connection ends after a response to Connection: close", "9112 §9.6",
-             b"Connection: close"),
-    _closing("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length", "9112 §6.1", _TE,
-             b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
-    _closing("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding", "9112 §6.1", _TE,
-             b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
+    _closing("9112/9.6/3", "the connection ends after a response to Connection: close", b"Connection: close"),
+    _closing("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length",
+             _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
+    _closing("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding",
+             _TE, b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
 )  # fmt: skip
 
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkwire.tools.check.proxy.trial import (
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    passed,
-    proxy_row,
-    reply,
-    saying,
-    writing,
-)
-from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import CheckRow, Level, Ruling
+from chunkwire.tools.check.proxy.trial import ProxyRow, ProxyTrial, proxy_row, reply, saying, writing
+from chunkwire.tools.check.rows import Level, Ruling, failed, passed
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
@@ -31,26 +21,27 @@ async def _response_options(trial: ProxyTrial) -> Ruling:
     return failed("it reached the client") if reached else passed("X-Hop and the option were removed")
 
 
-def _never_sent_back(row_id: str, title: str, clause: str, line: bytes, wrong: bytes) -> ProxyRow:
+def _never_sent_back(row_id: str, title: str, line: bytes, wrong: bytes) -> ProxyRow:
     """Make a row about a response whose octets MUST NOT reach the client unchanged."""
 
+    @proxy_row(row_id, Level.MUST, title)
     async def check(trial: ProxyTrial) -> Ruling:
         answer = await trial.ask(saying(b"ok", line))
         if answer.is_success and answer.head is not None and wrong in answer.head.octets:
             return failed(f"{quoted(wrong)} reached the client")
         return passed(answer.summary)
 
-    return ProxyRow(CheckRow(row_id, Level.MUST, title, clause), check)
+    return check
 
 
 _CLEANED_BACK: Final = (
-    _never_sent_back("9112/5.2/2", "a folded line of a response goes back as one line, or as 502", "9112 §5.2",
+    _never_sent_back("9112/5.2/2", "a folded line of a response goes back as one line, or as 502",
                      b"X-Check: folded\r\n line", b"folded\r\n"),
-    _never_sent_back("9112/2.2/3", "a bare CR of a response goes back as a space, or not", "9112 §2.2",
+    _never_sent_back("9112/2.2/3", "a bare CR of a response goes back as a space, or not",
                      b"X-Check: bare\rreturn", b"bare\rreturn"),
-    _never_sent_back("9110/5.5/2", "a NUL of a response goes back as a space, or not", "9110 §5.5",
+    _never_sent_back("9110/5.5/2", "a NUL of a response goes back as a space, or not",
                      b"X-Check: nul\0octet", b"nul\0octet"),
-    _never_sent_back("9112/5.1/2", "no space before a colon goes back", "9112 §5.1", b"X-Check : 1", b"X-Check :"),
+    _never_sent_back("9112/5.1/2", "no space before a colon goes back", b"X-Check : 1", b"X-Check :"),
 )  # fmt: skip
 
 
@@ -73,12 +64,8 @@ async def _date(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/2.3/1", Level.MUST, "a response goes back with the proxy's own version")
 async def _own_version(trial: ProxyTrial) -> Ruling:
-    async def respond(arrival: Arrival) -> None:
-        await arrival.body.rest()
-        await arrival.send(reply(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0"))
-        await arrival.finish()
-
-    head = (await trial.ask(respond)).success()
+    older = reply(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0")
+    head = (await trial.ask(writing(older, is_last=True))).success()
     own = trial.facts.own_version.decode("latin-1")
     if head.version == trial.facts.own_version:
         return passed(f"HTTP/{own}, as to a response of HTTP/1.1")
@@ -88,13 +75,7 @@ async def _own_version(trial: ProxyTrial) -> Ruling:
 @proxy_row("9110/7.8/1", Level.MUST, "a 101 that was not asked for does not reach the client", needs_1_1=True)
 async def _unasked_101(trial: ProxyTrial) -> Ruling:
     head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x-check\r\n\r\n"
-
-    async def respond(arrival: Arrival) -> None:
-        await arrival.send(head)
-        await arrival.finish()
-
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
+    client, _ = await trial.send(writing(head, is_last=True))
     _, answer = await client.final_head()
     if answer is None:
         return passed(f"the connection ended with {client.how}")

@@ -8,19 +8,9 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import PeerGone
-from chunkwire.tools.check.proxy.trial import (
-    PatienceOver,
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    passed,
-    proxy_row,
-    reply,
-    saying,
-    undecided,
-)
+from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, proxy_row, reply, saying, writing
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, passed, undecided
 
 _FOLLOWERS: Final = 4  # requests after the one with extra octets, so that one of them uses the same connection
 _NOTICE_SECONDS: Final = 0.5  # for the proxy to read octets that came on an idle connection
@@ -41,12 +31,7 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
 
 @proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", runs_alone=True)
 async def _extra_response(trial: ProxyTrial) -> Ruling:
-    async def respond(arrival: Arrival) -> None:
-        await arrival.body.rest()
-        await arrival.send(reply(b"own") + reply(_POISON))
-
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
+    client, _ = await trial.send(writing(reply(b"own") + reply(_POISON)))
     (await client.answer()).success()
     if await client.offer(trial.request(trial.expect(saying(b"second")))):
         try:
@@ -82,12 +67,7 @@ async def _idle_response(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut")
 async def _after_cut_response(trial: ProxyTrial) -> Ruling:
-    async def respond(arrival: Arrival) -> None:
-        await arrival.body.rest()
-        await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        await arrival.finish()
-
-    answer = await trial.ask(respond)
+    answer = await trial.ask(writing(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", is_last=True))
     if answer.is_success and answer.is_whole:
         return undecided("the cut response came as a whole one (9112/8/short-length)")
     return await _follow(trial, "octets of the cut response")
@@ -95,9 +75,7 @@ async def _after_cut_response(trial: ProxyTrial) -> Ruling:
 
 @proxy_row("9112/9.3/8", Level.MUST, "the next request is right after an upload that was cut")
 async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
-    outer = trial.expect(saying(b"outer"))
-    client = await trial.connect()
-    await client.send(trial.request(outer, b"Content-Length: 1000", method=b"POST", body=b"half"))
+    client, outer = await trial.send(saying(b"outer"), b"Content-Length: 1000", method=b"POST", body=b"half")
     with trio.move_on_after(1):
         await outer.wait_arrival()
     client.reset()

@@ -6,25 +6,15 @@ RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with `In
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import trio
 
 from chunkwire.tools.check.proxy.raw import RawBody, RawHead, scanner_of
-from chunkwire.tools.check.proxy.trial import (
-    Decided,
-    PatienceOver,
-    ProxyRow,
-    ProxyTrial,
-    failed,
-    inapplicable,
-    passed,
-    proxy_row,
-    undecided,
-)
+from chunkwire.tools.check.proxy.trial import Decided, PatienceOver, ProxyRow, ProxyTrial, proxy_row, reply
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 FRAMES: Final = tuple(b"data: frame %d\n\n" % number for number in range(1, 5))
@@ -36,34 +26,6 @@ INCREMENTAL: Final = b"Incremental: ?1"
 _REFUSED: Final = (501, 429)  # the answers of a proxy that does not forward incrementally (RFC 10036)
 
 
-class BarrierSteps:
-    """A counter of steps: one side increases it, the other waits for values of it; `release` ends all waits."""
-
-    def __init__(self) -> None:
-        self._made = 0
-        self._is_released = False
-        self._changed = trio.Event()
-
-    def make(self, number: int) -> None:
-        """Set the number of steps made, if it is higher."""
-        self._made = max(self._made, number)
-        self._wake()
-
-    def release(self) -> None:
-        """End all waits."""
-        self._is_released = True
-        self._wake()
-
-    async def wait(self, number: int) -> None:
-        """Wait until so many steps have been made."""
-        while self._made < number and not self._is_released:
-            await self._changed.wait()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-
-
 def _framed(framing: bytes, frame: bytes) -> bytes:
     return encode_chunk(frame) if framing == _CHUNKED else frame
 
@@ -72,31 +34,34 @@ async def _stream_down(
     trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED, asking: Sequence[bytes] = ()
 ) -> Ruling:
     """Write each frame of a response after the client has received the previous one."""
-    steps = BarrierSteps()
+    came = [trio.Event() for _ in FRAMES]
 
     async def respond(arrival: Arrival) -> None:
         await arrival.body.rest()
         await arrival.send(b"\r\n".join([b"HTTP/1.1 200 OK", *lines, framing, b"", b""]))
-        for number, frame in enumerate(FRAMES):
-            await steps.wait(number)
+        for frame, its_arrival in zip(FRAMES, came, strict=True):
             await arrival.send(_framed(framing, frame))
-        await steps.wait(len(FRAMES))
+            await its_arrival.wait()
         if framing == _CHUNKED:
             await arrival.send(encode_last_chunk())
         elif framing.startswith(b"Connection"):
             await arrival.finish()
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond), *asking))
+    client, _ = await trial.send(respond, *asking)
     held = ""
     try:
         _, head = await client.final_head()
     except PatienceOver:
         held = "the head, and the first frame with it,"
-        steps.release()
+        _set_all(came)
         _, head = await client.final_head("a response head, after the whole response had been written,")
     head = _stream_head(head, is_incremental=bool(asking))
-    return await _follow(trial, RawBody(client, scanner_of(head, method=b"GET")), steps, held)
+    return await _follow(trial, RawBody(client, scanner_of(head, method=b"GET")), came, held)
+
+
+def _set_all(events: Iterable[trio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 def _stream_head(head: RawHead | None, *, is_incremental: bool) -> RawHead:
@@ -116,8 +81,8 @@ def _refused(status: int) -> Ruling:
     return passed(f"refused with {status}, as RFC 10036 has it")
 
 
-async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: str) -> Ruling:
-    """Read the frames of a response, and make a step for each; say whether one came late."""
+async def _follow(trial: ProxyTrial, body: RawBody, came: Sequence[trio.Event], held: str) -> Ruling:
+    """Read the frames of a response, and set the event of each; say whether one came late."""
     octets = 0
     for number, frame in enumerate(FRAMES, 1):
         octets += len(frame)
@@ -125,10 +90,10 @@ async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: s
             try:
                 async with trial.within(f"frame {number}"):
                     await body.until(octets)
-                steps.make(number)
+                came[number - 1].set()
             except PatienceOver:
                 held = f"frame {number}"
-                steps.release()
+                _set_all(came)
     async with trial.within("the end of the response"):
         whole = await body.rest()
     if bytes(body.content) != b"".join(FRAMES) or not whole:
@@ -141,52 +106,48 @@ async def _follow(trial: ProxyTrial, body: RawBody, steps: BarrierSteps, held: s
 @proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes")
 async def _head_at_once(trial: ProxyTrial) -> Ruling:
     """Send a head, and content only after the client has received the head."""
-    steps = BarrierSteps()
+    came = trio.Event()
 
     async def respond(arrival: Arrival) -> None:
         await arrival.body.rest()
         await arrival.send(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 5\r\n\r\n" % _SSE)
-        await steps.wait(1)
+        await came.wait()
         await arrival.send(b"hello")
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond)))
+    client, _ = await trial.send(respond)
     try:
         _, head = await client.final_head()
     except PatienceOver:
-        steps.release()
+        came.set()
         _, head = await client.final_head("a response head, after its content had been written,")
         return failed("the head came only once there was content") if head else undecided("no response came")
-    steps.make(1)
+    came.set()
     return passed("the head came first") if head is not None and head.status == 200 else undecided("no 200 came")
 
 
 async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED) -> Ruling:
     """Send each frame of a request after the upstream has received the previous one."""
-    steps, done = BarrierSteps(), trio.Event()
+    came = [trio.Event() for _ in range(1 + len(FRAMES))]  # of the head, and of each frame
     whole: list[bytes] = []
 
     async def respond(arrival: Arrival) -> None:
         octets = 0
-        steps.make(1)
-        for number, frame in enumerate(FRAMES, 2):
+        came[0].set()
+        for number, frame in enumerate(FRAMES, 1):
             octets += len(frame)
             if await arrival.body.until(octets):
-                steps.make(number)
+                came[number].set()
         if await arrival.body.rest():
             whole.append(bytes(arrival.body.content))
-        await arrival.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        done.set()
+        await arrival.send(reply(b"ok"))
 
-    expected = trial.expect(respond)
-    client = await trial.connect()
-    await client.send(trial.request(expected, *lines, framing, method=b"POST"))
+    client, _ = await trial.send(respond, *lines, framing, method=b"POST")
     held = ""
     for number, frame in enumerate((*FRAMES, b""), 1):
         if not held:
             try:
                 async with trial.within(f"step {number}"):
-                    await steps.wait(number)
+                    await came[number - 1].wait()
             except PatienceOver:
                 held = "the request" if number == 1 else f"frame {number - 1} of its content"
         octets = frame and _framed(framing, frame)
@@ -205,21 +166,18 @@ async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED
 
 async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
     """Send each frame of a request after the response has echoed the previous one."""
-    steps = BarrierSteps()
 
     async def respond(arrival: Arrival) -> None:
         await arrival.send(b"\r\n".join([b"HTTP/1.1 200 OK", _SSE, *lines, _CHUNKED, b"", b""]))
         octets = 0
-        for number, frame in enumerate(FRAMES, 1):
+        for frame in FRAMES:
             octets += len(frame)
             if await arrival.body.until(octets):
                 await arrival.send(encode_chunk(frame))
-                steps.make(number)
         if await arrival.body.rest():
             await arrival.send(encode_last_chunk())
 
-    client = await trial.connect()
-    await client.send(trial.request(trial.expect(respond), *lines, _CHUNKED, method=b"POST"))
+    client, _ = await trial.send(respond, *lines, _CHUNKED, method=b"POST")
     await client.send(encode_chunk(FRAMES[0]))
     try:
         _, head = await client.final_head()

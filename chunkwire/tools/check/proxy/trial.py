@@ -18,7 +18,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.dial import Url, dial
 from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
 from chunkwire.tools.check.proxy.upstream import TOKEN_NAME, Arrival, Expected, Responder, UpstreamSide
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, Ruling, Shown, check_row
+from chunkwire.tools.check.rows import CheckRow, Level, Ruling, Shown, check_row, undecided
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_INTERIM: Final = 20  # 1xx heads before a final one
@@ -233,6 +233,18 @@ class ProxyTrial:
         head = (start, b"Host: " + self.setting.host, token, *self.setting.lines, *lines)
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
+    async def send(
+        self, respond: Responder, *lines: bytes, method: bytes = b"GET", version: bytes = b"1.1", body: bytes = b""
+    ) -> tuple[ClientSide, Expected]:
+        """Send one request on a new connection.
+
+        Raises:
+            PeerGone: the proxy closed the connection.
+        """
+        client, expected = await self.connect(), self.expect(respond)
+        await client.send(self.request(expected, *lines, method=method, version=version, body=body))
+        return client, expected
+
     async def ask(
         self,
         respond: Responder,
@@ -318,38 +330,24 @@ def proxy_row(
     return lambda check: ProxyRow(check_row(row_id, level, title, clause), check, needs_1_1, runs_alone)
 
 
-def passed(why: str) -> Ruling:
-    """Return a pass."""
-    return Ruling(RowOutcome.PASS, why)
-
-
-def failed(why: str) -> Ruling:
-    """Return a failure."""
-    return Ruling(RowOutcome.FAIL, why)
-
-
-def undecided(why: str) -> Ruling:
-    """Return that the row could not be decided."""
-    return Ruling(RowOutcome.UNDECIDED, why)
-
-
-def inapplicable(why: str) -> Ruling:
-    """Return that the rule does not apply to this proxy."""
-    return Ruling(RowOutcome.NOT_APPLICABLE, why)
-
-
 def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
     """Return the octets of a response with Content-Length."""
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"Content-Length: %d" % len(content), b"", content])
 
 
-def writing(*pieces: bytes) -> Responder:
-    """Return a responder that reads the whole request, then writes these octets; it writes none if that fails."""
+def writing(*pieces: bytes, is_last: bool = False) -> Responder:
+    """Return a responder that reads the whole request, then writes these octets; it writes none if that fails.
+
+    Args:
+        is_last: then ends the connection with FIN.
+    """
 
     async def respond(arrival: Arrival) -> None:
         if await arrival.body.rest():
             for piece in pieces:
                 await arrival.send(piece)
+            if is_last:
+                await arrival.finish()
 
     return respond
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import trio
@@ -26,26 +27,19 @@ class Arrival:
     """One request as it reached the upstream.
 
     Attributes:
-        nth: number of the request on its connection, from 1.
         is_kept: the connection is kept for another request after the response; a responder may unset it.
         ended: set once the response has been written or the connection has ended.
     """
 
-    def __init__(self, end: RawEnd, head: RawHead, nth: int) -> None:
+    def __init__(self, end: RawEnd, head: RawHead) -> None:
         self.end = end
         self.head = head
-        self.nth = nth
         self.body = RawBody(end, scanner_of(head))
         self.is_kept = True
         self.ended = trio.Event()
         self.token = token_of(head)
         # The octets of this exchange only; `serve` replaces them for the next exchange of the connection.
         self.sent, self.received = end.sent, end.received
-
-    @property
-    def method(self) -> bytes:
-        """The method as received."""
-        return self.head.start_line.partition(b" ")[0]
 
     @property
     def target(self) -> bytes:
@@ -70,6 +64,7 @@ class Arrival:
 Responder: TypeAlias = Callable[[Arrival], Awaitable[None]]
 
 
+@dataclass(slots=True, eq=False)
 class Expected:
     """A request that a row expects, identified by its token.
 
@@ -77,12 +72,11 @@ class Expected:
         arrivals: the requests that came; a second one is a retry by the proxy, or one message that was split into two.
     """
 
-    def __init__(self, token: str, respond: Responder) -> None:
-        self.token = token
-        self.respond = respond
-        self.arrivals: list[Arrival] = []
-        self.scopes: set[trio.CancelScope] = set()
-        self._arrived = trio.Event()
+    token: str
+    respond: Responder
+    arrivals: list[Arrival] = field(default_factory=list)
+    scopes: set[trio.CancelScope] = field(default_factory=set)
+    _arrived: trio.Event = field(default_factory=trio.Event)
 
     def take(self, arrival: Arrival) -> None:
         """Note an arrival."""
@@ -114,17 +108,13 @@ class UpstreamSide:
 
     def __init__(self) -> None:
         self.expected: dict[str, Expected] = {}
-        self.connections = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
-        self.connections += 1
         end = RawEnd(Connection(stream))
-        nth = 0
         with suppress(PeerGone):
             while (head := await end.read_head()) is not None:
-                nth += 1
-                if not await self._answer(Arrival(end, head, nth)):
+                if not await self._answer(Arrival(end, head)):
                     break
                 end.sent, end.received = bytearray(), bytearray(end.pending)
 

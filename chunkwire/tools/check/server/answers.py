@@ -32,14 +32,12 @@ class ServerAnswer:
         interim: the statuses of the 1xx responses before it.
         content: the content received so far, without framing.
         is_whole: the whole response came.
-        offset: of its head in the octets received.
     """
 
     head: Response
     interim: tuple[int, ...]
     content: bytes
     is_whole: bool
-    offset: int
 
     @property
     def status(self) -> int:
@@ -75,7 +73,8 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
         length = find_head_end(bytearray(received[at:]), 0)
         if length is None:
             is_start = b"HTTP/1.".startswith(received[at : at + 7])
-            return AnswersRead(tuple(finals), tuple(interim), "" if is_start else _no_response(received[at:]))
+            trouble = "" if is_start else f"expected a status line, got {quoted(received[at : at + 32])}"
+            return AnswersRead(tuple(finals), tuple(interim), trouble)
         end = at + length
         method = methods[len(finals)] if len(finals) < len(methods) else b"GET"
         try:
@@ -94,7 +93,7 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
             return AnswersRead(tuple(finals), tuple(interim), str(error))
         is_whole = kind.is_empty or (is_closed if kind.kind is BodyKind.CLOSE else feed.scanner.is_complete)
         content = b"".join(event.octets for event in events if isinstance(event, Data))
-        finals.append(ServerAnswer(head, tuple(interim), content, is_whole, at))
+        finals.append(ServerAnswer(head, tuple(interim), content, is_whole))
         interim.clear()
         if feed.error is not None:
             return AnswersRead(tuple(finals), (), f"its chunked body is broken: {feed.error}")
@@ -102,7 +101,3 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
             break
         at = end + taken
     return AnswersRead(tuple(finals), tuple(interim))
-
-
-def _no_response(octets: bytes) -> str:
-    return f"expected a status line, got {quoted(octets[:32])}"

@@ -74,10 +74,10 @@ async def learn(target: ServerTarget) -> Baseline:
     )
 
 
-def with_length(target: ServerTarget, lines: bytes = b"", *, method: bytes | None = None) -> bytes:
+def with_length(target: ServerTarget, lines: bytes = b"", *, version: bytes = b"1.1") -> bytes:
     """Return a request with the target's body and Content-Length."""
     length = b"Content-Length: %d\r\n" % len(target.body)
-    return target.request(length + lines, target.body, method=method or target.method)
+    return target.request(length + lines, target.body, method=target.method, version=version)
 
 
 async def _answers_early(target: ServerTarget) -> bool:

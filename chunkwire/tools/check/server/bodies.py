@@ -10,14 +10,14 @@ whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 �
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, Ruling
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, judge_each
-from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, not_applicable, rule_broken, rule_legal, worst
-from chunkwire.tools.check.server.talk import Talk, talk
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
+from chunkwire.tools.check.server.rulings import not_applicable, rule_broken, rule_legal, worst
+from chunkwire.tools.check.server.talk import ServerTarget, talk
 
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _TRUE_LENGTH: Final = b"Content-Length: %d\r\n"
@@ -31,54 +31,41 @@ def chunks(data: bytes, *, cut: int = 0, size: bytes = b"%x", ext: bytes = b"", 
     return b"".join(b"%b%b\r\n%b\r\n" % (size % len(part), ext, part) for part in parts) + end
 
 
-async def judge_legal(
-    encoders: Sequence[Encoder], fields: bytes, server: CheckedServer, *, by_octet: bool = False
-) -> Ruling:
-    """Send legal bodies, each on a new connection."""
-    target, baseline = server.target, server.baseline
-    if baseline.post is None:
-        return not_applicable(baseline.talks[1], f"does not answer a {baseline.method}")
-    rulings = []
-    for encode in encoders:
-        body = encode(target.body)
-        request = target.request(fields.replace(b"%d", b"%d" % len(body)), body, method=target.method)
-        writes = [request[at : at + 1] for at in range(len(request))] if by_octet else [request]
-        said = await talk(target, *writes, target.closing(), methods=(target.method,))
-        rulings.append(rule_legal(said, baseline, sent=target.body))
-    return worst(rulings)
+def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet: bool = False) -> ServerCase:
+    """Return a case of bodies that must be accepted, each on a new connection."""
+
+    async def judge(server: CheckedServer) -> Ruling:
+        target, baseline = server.target, server.baseline
+        if baseline.post is None:
+            return not_applicable(baseline.talks[1], f"does not answer a {baseline.method}")
+        rulings = []
+        for encode in encoders:
+            body = encode(target.body)
+            request = target.request(fields.replace(b"%d", b"%d" % len(body)), body, method=target.method)
+            writes = [request[at : at + 1] for at in range(len(request))] if by_octet else [request]
+            said = await talk(target, *writes, target.closing(), methods=(target.method,))
+            rulings.append(rule_legal(said, baseline, sent=target.body))
+        return worst(rulings)
+
+    return case(row_id, Level.MUST, title, judge)
 
 
-async def judge_broken(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
-    """Send malformed bodies, each followed by a GET."""
-    target = server.target
-    requests = [target.request(fields, body, method=target.method) for body in bodies]
-    return await judge_each(server, requests, lambda said: rule_broken(said, server.baseline), method=target.method)
-
-
-async def judge_incomplete(bodies: Sequence[bytes], fields: bytes, server: CheckedServer) -> Ruling:
-    """Send bodies that our FIN cuts."""
-    target, baseline = server.target, server.baseline
-    if target.tls is not None:
-        return not_applicable(baseline.talks[0], NO_HALF_CLOSE)
-    requests = [target.request(fields, body, method=target.method) for body in bodies]
-
-    def rule(said: Talk) -> Ruling:
-        return rule_broken(said, baseline, is_cut=True)
-
-    return await judge_each(server, requests, rule, method=target.method, is_followed=False, fin=True)
-
-
-def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED) -> ServerCase:
-    """Return a case of bodies that must be accepted."""
-    return case(row_id, Level.MUST, title, partial(judge_legal, encoders, fields))
-
-
-def broken(
-    row_id: str, title: str, *bodies: bytes, level: Level = Level.SHOULD, clause: str = "", fields: bytes = _CHUNKED
-) -> ServerCase:
-    """Return a case of bodies that must not be taken for complete."""
+def broken(row_id: str, title: str, *bodies: bytes, level: Level = Level.SHOULD, clause: str = "") -> ServerCase:
+    """Return a case of chunked bodies that must not be taken for complete, each followed by a GET."""
     clause = clause or f"{row_id.split('/')[0]} §{row_id.split('/')[1]}" + (", §2.2" if level is Level.SHOULD else "")
-    return case(row_id, level, title, partial(judge_broken, bodies, fields), clause=clause)
+    return case_of_each(row_id, level, title, _posts(_CHUNKED, bodies), rule_broken, clause=clause)
+
+
+def incomplete(
+    row_id: str, title: str, *bodies: bytes, level: Level = Level.MUST, clause: str = "", fields: bytes = _CHUNKED
+) -> ServerCase:
+    """Return a case of bodies that our FIN cuts."""
+    rule = partial(rule_broken, is_cut=True)
+    return case_of_each(row_id, level, title, _posts(fields, bodies), rule, clause=clause, is_followed=False, fin=True)
+
+
+def _posts(fields: bytes, bodies: Iterable[bytes]) -> Callable[[ServerTarget], Iterable[bytes]]:
+    return lambda target: [target.request(fields, body, method=target.method) for body in bodies]
 
 
 LEGAL_BODIES: Final = (
@@ -93,12 +80,7 @@ LEGAL_BODIES: Final = (
         lambda data: chunks(data, cut=10, size=b"%x"),
         lambda data: chunks(data, size=b"%05x", end=b"000\r\n\r\n"),
     ),
-    case(
-        "9112/7.1/4",
-        Level.MUST,
-        "takes a chunked body that comes octet by octet",
-        partial(judge_legal, (chunks,), _CHUNKED, by_octet=True),
-    ),
+    legal("9112/7.1/4", "takes a chunked body that comes octet by octet", chunks, by_octet=True),
     legal(
         "9112/7.1.1/1",
         "ignores extensions it does not know",
@@ -181,23 +163,25 @@ BROKEN_BODIES: Final = (
 _END: Final = b"5\r\nhello\r\n"
 
 INCOMPLETE_BODIES: Final = (
-    case(
+    incomplete(
         "9112/6.3/1",
-        Level.MUST,
         "takes fewer octets than Content-Length for an incomplete request",
-        partial(judge_incomplete, (b"hello",), b"Content-Length: 10\r\n"),
+        b"hello",
+        fields=b"Content-Length: 10\r\n",
     ),
-    case(
+    incomplete(
         "9112/8/1",
-        Level.MUST,
         "takes a chunked body without its last-chunk for an incomplete request",
-        partial(judge_incomplete, (_END, b"5\r\nhel", _END + b"0"), _CHUNKED),
+        _END,
+        b"5\r\nhel",
+        _END + b"0",
     ),
-    case(
+    incomplete(
         "9112/8/2",
-        Level.SEEN,
         "wants the end of the trailer section, too",
-        partial(judge_incomplete, (_END + b"0\r\n", _END + b"0\r\nX-Check: 1\r\n"), _CHUNKED),
+        _END + b"0\r\n",
+        _END + b"0\r\nX-Check: 1\r\n",
+        level=Level.SEEN,
         clause="9112 §7.1",
     ),
 )

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from chunkwire.tools.check.rows import CheckRow, Level, Ruling, check_row
 from chunkwire.tools.check.server.baseline import Baseline
-from chunkwire.tools.check.server.rulings import worst
+from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, not_applicable, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
 
 
@@ -40,21 +40,32 @@ def case(row_id: str, level: Level, title: str, judge: Judge, *, clause: str = "
     return ServerCase(check_row(row_id, level, title, clause), judge)
 
 
-async def judge_each(
-    server: CheckedServer,
-    requests: Iterable[bytes],
-    rule: Callable[[Talk], Ruling],
+def case_of_each(
+    row_id: str,
+    level: Level,
+    title: str,
+    requests: Callable[[ServerTarget], Iterable[bytes]],
+    rule: Callable[[Talk, Baseline], Ruling],
     *,
-    method: bytes = b"GET",
+    clause: str = "",
+    method: bytes | None = None,
     is_followed: bool = True,
     fin: bool = False,
-) -> Ruling:
-    """Send requests, the variants of one row, each on a new connection; return the worst ruling.
+) -> ServerCase:
+    """Return a case of several requests, each sent on a new connection; the worst ruling counts.
 
     Args:
-        method: of these requests.
+        method: of these requests; None for the target's method.
         is_followed: each is followed by a GET with `Connection: close`.
-        fin: as in `talk`.
+        fin: our FIN follows each; over TLS the row does not apply.
     """
-    behind = (server.target.closing(),) if is_followed else ()
-    return worst([rule(await talk(server.target, each, *behind, methods=(method,), fin=fin)) for each in requests])
+
+    async def judge(server: CheckedServer) -> Ruling:
+        target, baseline = server.target, server.baseline
+        if fin and target.tls is not None:
+            return not_applicable(baseline.talks[0], NO_HALF_CLOSE)
+        behind, methods = (target.closing(),) if is_followed else (), (method or target.method,)
+        talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
+        return worst([rule(said, baseline) for said in talks])
+
+    return case(row_id, level, title, judge, clause=clause)

@@ -6,15 +6,14 @@ before we continued show what it did not wait for.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, Ruling
-from chunkwire.tools.check.server.baseline import with_length
+from chunkwire.tools.check.server.baseline import Baseline, with_length
 from chunkwire.tools.check.server.bodies import chunks
-from chunkwire.tools.check.server.cases import CheckedServer, case, judge_each
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
 from chunkwire.tools.check.server.rulings import (
-    NO_HALF_CLOSE,
     failed,
     how,
     not_applicable,
@@ -26,29 +25,27 @@ from chunkwire.tools.check.server.rulings import (
     undecided,
     worst,
 )
-from chunkwire.tools.check.server.talk import Talk, TalkEnd, conversing, talk
+from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
 
 _ABSENT: Final = b"/chunkwire-check-no-such-resource"
 
 
-async def judge_body_is_no_request(method: bytes | None, server: CheckedServer) -> Ruling:
-    """Send bodies that look like requests, with Content-Length and chunked.
+def body_is_no_request(row_id: str, title: str, method: bytes | None = None) -> ServerCase:
+    """Return a case of bodies that look like requests, with Content-Length and chunked.
 
     Args:
         method: None for the target's method.
     """
-    target = server.target
-    asked = method or target.method
-    inner = target.request()
-    requests = (
-        target.request(b"Content-Length: %d\r\n" % len(inner), inner, method=asked),
-        target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked),
-    )
 
-    def rule(said: Talk) -> Ruling:
-        return rule_unanswered(said) or rule_behind(said, server.baseline)
+    def requests(target: ServerTarget) -> Iterable[bytes]:
+        inner, asked = target.request(), method or target.method
+        yield target.request(b"Content-Length: %d\r\n" % len(inner), inner, method=asked)
+        yield target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked)
 
-    return await judge_each(server, requests, rule, method=asked)
+    def rule(said: Talk, baseline: Baseline) -> Ruling:
+        return rule_unanswered(said) or rule_behind(said, baseline)
+
+    return case_of_each(row_id, Level.MUST, title, requests, rule, method=method)
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
@@ -86,8 +83,12 @@ async def judge_old_version(server: CheckedServer) -> Ruling:
 async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
     """Send HTTP/1.0 requests, whose answers must not be chunked."""
     rulings = []
-    for request, method in ((server.target.request(version=b"1.0"), b"GET"), (_old_post(server), server.target.method)):
-        said = await talk(server.target, request, methods=(method,))
+    target = server.target
+    for request, method in (
+        (target.request(version=b"1.0"), b"GET"),
+        (with_length(target, version=b"1.0"), target.method),
+    ):
+        said = await talk(target, request, methods=(method,))
         # Searched in the octets, as an HTTP/1.0 response with it is no legal head.
         if b"\r\ntransfer-encoding:" in said.received.partition(b"\r\n\r\n")[0].lower():
             rulings.append(failed(said, "answers HTTP/1.0 with Transfer-Encoding"))
@@ -96,12 +97,6 @@ async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
         else:
             rulings.append(passed(said, "answers without Transfer-Encoding"))
     return worst(rulings)
-
-
-def _old_post(server: CheckedServer) -> bytes:
-    target = server.target
-    length = b"Content-Length: %d\r\n" % len(target.body)
-    return target.request(length, target.body, method=target.method, version=b"1.0")
 
 
 async def judge_own_messages(server: CheckedServer) -> Ruling:
@@ -160,10 +155,8 @@ async def judge_expect(server: CheckedServer) -> Ruling:
 async def judge_expect_in_old(server: CheckedServer) -> Ruling:
     """Send Expect in HTTP/1.0: no 1xx may come."""
     target = server.target
-    length = b"Content-Length: %d\r\nExpect: 100-continue\r\n" % len(target.body)
-    said = await talk(
-        target, target.request(length, target.body, method=target.method, version=b"1.0"), methods=(target.method,)
-    )
+    request = with_length(target, b"Expect: 100-continue\r\n", version=b"1.0")
+    said = await talk(target, request, methods=(target.method,))
     interim = [status for answer in said.finals for status in answer.interim] + list(said.answers.interim)
     if interim:
         return failed(said, f"answers HTTP/1.0 with {interim[0]}")
@@ -191,11 +184,8 @@ async def judge_date(server: CheckedServer) -> Ruling:
     return passed(said, "has Date") if answer.head.get(b"date") else failed(said, "has no Date")
 
 
-async def judge_half_close(server: CheckedServer) -> Ruling:
-    """Send a request, and our FIN directly after it."""
-    if server.target.tls is not None:
-        return not_applicable(server.baseline.talks[0], NO_HALF_CLOSE)
-    said = await talk(server.target, server.target.request(), fin=True)
+def rule_half_close(said: Talk, _: Baseline) -> Ruling:
+    """Judge the answer to a request that our FIN follows directly."""
     if said.finals and said.finals[0].is_whole:
         return passed(said, how(said))
     return failed(said, how(said)) if said.end is not TalkEnd.OPEN else undecided(said, how(said))
@@ -209,20 +199,24 @@ async def judge_early(server: CheckedServer) -> Ruling:
 
 
 CONNECTIONS: Final = (
-    case("9112/9.3/1", Level.MUST, "answers no octets of a body as a request", partial(judge_body_is_no_request, None)),
+    body_is_no_request("9112/9.3/1", "answers no octets of a body as a request"),
     *(
-        case(
-            f"9112/9.3/{n}",
-            Level.MUST,
-            f"answers no octets of the body of {name} as a request",
-            partial(judge_body_is_no_request, name.encode()),
-        )
+        body_is_no_request(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request", name.encode())
         for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
     ),
     case("9112/9.3/6", Level.SHOULD, "closes after HTTP/1.0 without keep-alive", judge_old_version),
     case("9112/9.3.2/1", Level.MUST, "answers pipelined requests in their order", judge_order),
     case("9112/9.6/1", Level.MUST, "answers nothing behind a request that says close", judge_close),
-    case("9112/9.6/2", Level.SEEN, "answers a client that has closed its own side", judge_half_close),
+    case_of_each(
+        "9112/9.6/2",
+        Level.SEEN,
+        "answers a client that has closed its own side",
+        lambda target: [target.request()],
+        rule_half_close,
+        method=b"GET",
+        is_followed=False,
+        fin=True,
+    ),
     case("9112/6.1/5", Level.MUST, "sends no Transfer-Encoding to HTTP/1.0", judge_no_coding_to_old),
     case("9112/6.3/5", Level.MUST, "frames its own answers as HTTP does, and ends them", judge_own_messages),
     case("9110/9.3.2/1", Level.MUST, "sends no content to HEAD", judge_head),

@@ -6,13 +6,13 @@ same request without the fault also gets proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, judge_each
+from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     OTHER_REASONS,
@@ -25,78 +25,12 @@ from chunkwire.tools.check.server.rulings import (
     rule_unreadable,
     undecided,
 )
-from chunkwire.tools.check.server.talk import Talk, TalkEnd, talk
+from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, talk
 
 _CLOSE: Final = b"Connection: close\r\n"
 _HELLO: Final = b"5\r\nhello\r\n0\r\n\r\n"
 _LONG_LINE_STATUSES: Final = (400, 413, 414, 431)  # of a request line that a server does not read
 _CODING_STATUSES: Final = frozenset({400, 501})  # RFC 9112 §6.3 and §6.1, of the same request
-
-
-async def judge_get(
-    variants: Sequence[bytes], server: CheckedServer, *, host: bool = True, statuses: Collection[int] = BAD_REQUEST
-) -> Ruling:
-    """Send GETs with wrong field lines, which must be refused.
-
-    Args:
-        host: a correct Host line precedes them.
-    """
-    requests = [server.target.request(lines + _CLOSE, host=None if host else b"") for lines in variants]
-    return await _judge_refusals(requests, server, statuses)
-
-
-async def _judge_refusals(requests: Sequence[bytes], server: CheckedServer, statuses: Collection[int]) -> Ruling:
-    usual = server.baseline.get.status
-    return await judge_each(
-        server, requests, lambda said: rule_refused(said, usual, statuses=statuses), is_followed=False
-    )
-
-
-async def judge_framing(
-    variants: Sequence[tuple[bytes, bytes]], server: CheckedServer, *, statuses: Collection[int]
-) -> Ruling:
-    """Send requests with invalid framing; they must be refused, and the connection closed."""
-    target, post = server.target, server.baseline.post
-    usual = post.status if post is not None else 0
-
-    def rule(said: Talk) -> Ruling:
-        return rule_refused(said, usual, statuses=statuses, must_close=True)
-
-    requests = [target.request(lines, body, method=target.method) for lines, body in variants]
-    return await judge_each(server, requests, rule, method=target.method)
-
-
-async def judge_one_answer(
-    variants: Sequence[tuple[bytes, bytes]], why: str, server: CheckedServer, *, version: bytes = b"1.1"
-) -> Ruling:
-    """Send requests after which the connection must close, each followed by a GET that must not be answered."""
-    target = server.target
-    requests = [target.request(lines, body, method=target.method, version=version) for lines, body in variants]
-    return await judge_each(server, requests, lambda said: rule_one_answer(said, why), method=target.method)
-
-
-async def judge_request_line(variants: Sequence[bytes], server: CheckedServer, *, statuses: Collection[int]) -> Ruling:
-    """Send malformed heads, in which `TARGET` and `HOST` are replaced by those of the server."""
-    target = server.target
-    requests = [head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority) for head in variants]
-    return await _judge_refusals(requests, server, statuses)
-
-
-async def judge_absolute_form(server: CheckedServer) -> Ruling:
-    """Send a target in absolute-form."""
-    url = server.target.url
-    form = b"%b://%b%b" % (url.scheme.encode(), server.target.authority, url.target)
-    return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, target=form)), server.baseline)
-
-
-async def judge_empty_line(server: CheckedServer) -> Ruling:
-    """Send an empty line before a request."""
-    return rule_as_usual(await talk(server.target, b"\r\n" + server.target.closing()), server.baseline)
-
-
-async def judge_minor_version(server: CheckedServer) -> Ruling:
-    """Send a later minor version."""
-    return rule_as_usual(await talk(server.target, server.target.request(_CLOSE, version=b"1.9")), server.baseline)
 
 
 async def judge_long_line(server: CheckedServer) -> Ruling:
@@ -142,17 +76,61 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
     return passed(said, how(said)) if said.finals or said.end is TalkEnd.CLOSED else undecided(said, how(said))
 
 
-async def judge_blank_first_line(server: CheckedServer) -> Ruling:
-    """Send blanks before Host: the request must be refused, or the line ignored, so that Host is missing."""
-    request = b"GET %b HTTP/1.1\r\n Host: %b\r\n%b\r\n" % (server.target.url.target, server.target.authority, _CLOSE)
-    return rule_refused(await talk(server.target, request), server.baseline.get.status)
+def as_usual(row_id: str, level: Level, title: str, request: Callable[[ServerTarget], bytes]) -> ServerCase:
+    """Return a case of a GET in another form, which must be answered like a plain one."""
+    return case_of_each(
+        row_id, level, title, lambda target: [request(target)], rule_as_usual, method=b"GET", is_followed=False
+    )
+
+
+def _in_absolute_form(target: ServerTarget) -> bytes:
+    form = b"%b://%b%b" % (target.url.scheme.encode(), target.authority, target.url.target)
+    return target.request(_CLOSE, target=form)
 
 
 def refused(
     row_id: str, title: str, *variants: bytes, level: Level = Level.MUST, host: bool = True, clause: str = ""
 ) -> ServerCase:
-    """Return a case of GETs whose field lines must get a 400."""
-    return case(row_id, level, title, partial(judge_get, variants, host=host), clause=clause)
+    """Return a case of GETs with wrong field lines, which must get a 400.
+
+    Args:
+        host: a correct Host line precedes them.
+    """
+
+    def requests(target: ServerTarget) -> Iterable[bytes]:
+        return (target.request(lines + _CLOSE, host=None if host else b"") for lines in variants)
+
+    return _refusals(row_id, level, title, requests, BAD_REQUEST, clause)
+
+
+def malformed(
+    row_id: str,
+    title: str,
+    *heads: bytes,
+    level: Level = Level.SHOULD,
+    statuses: Collection[int] = BAD_REQUEST,
+    clause: str = "",
+) -> ServerCase:
+    """Return a case of malformed heads, in which `TARGET` and `HOST` are replaced by those of the server."""
+
+    def requests(target: ServerTarget) -> Iterable[bytes]:
+        return (head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority) for head in heads)
+
+    return _refusals(row_id, level, title, requests, statuses, clause)
+
+
+def _refusals(
+    row_id: str,
+    level: Level,
+    title: str,
+    requests: Callable[[ServerTarget], Iterable[bytes]],
+    statuses: Collection[int],
+    clause: str,
+) -> ServerCase:
+    def rule(said: Talk, baseline: Baseline) -> Ruling:
+        return rule_refused(said, baseline.get.status, statuses=statuses)
+
+    return case_of_each(row_id, level, title, requests, rule, clause=clause, method=b"GET", is_followed=False)
 
 
 def framed(
@@ -163,44 +141,72 @@ def framed(
     statuses: Collection[int] = BAD_REQUEST,
     clause: str = "",
 ) -> ServerCase:
-    """Return a case of field lines with invalid framing."""
-    return case(row_id, level, title, partial(judge_framing, variants, statuses=statuses), clause=clause)
+    """Return a case of requests with invalid framing; they must be refused, and the connection closed.
+
+    Args:
+        variants: field lines and body of each.
+    """
+
+    def rule(said: Talk, baseline: Baseline) -> Ruling:
+        usual = baseline.post.status if baseline.post is not None else 0
+        return rule_refused(said, usual, statuses=statuses, must_close=True)
+
+    return case_of_each(row_id, level, title, _posts(variants), rule, clause=clause)
+
+
+def closing(row_id: str, title: str, why: str, *variants: tuple[bytes, bytes], version: bytes = b"1.1") -> ServerCase:
+    """Return a case of requests after which the connection must close; a GET behind them must not be answered.
+
+    Args:
+        variants: field lines and body of each.
+    """
+    requests = _posts(variants, version)
+    return case_of_each(row_id, Level.MUST, title, requests, lambda said, _: rule_one_answer(said, why))
+
+
+def _posts(
+    variants: Sequence[tuple[bytes, bytes]], version: bytes = b"1.1"
+) -> Callable[[ServerTarget], Iterable[bytes]]:
+    return lambda target: [
+        target.request(lines, body, method=target.method, version=version) for lines, body in variants
+    ]
 
 
 HEADS: Final = (
-    case("9112/2.2/2", Level.SHOULD, "ignores an empty line in front of a request", judge_empty_line),
-    case(
-        "9112/2.2/3",
-        Level.MUST,
-        "uses no line that begins with a blank behind the request line",
-        judge_blank_first_line,
-    ),
-    case(
-        "9112/2.2/4",
+    as_usual(
+        "9112/2.2/2",
         Level.SHOULD,
-        "answers octets that are no HTTP with 400",
-        partial(
-            judge_request_line,
-            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"SSH-2.0-x\r\n\r\n"),
-            statuses=BAD_REQUEST,
-        ),
+        "ignores an empty line in front of a request",
+        lambda target: b"\r\n" + target.closing(),
     ),
-    case("9110/2.5/1", Level.SHOULD, "answers HTTP/1.9 as HTTP/1.1", judge_minor_version),
+    # The request must be refused, or the line ignored, so that Host is missing.
+    malformed(
+        "9112/2.2/3",
+        "uses no line that begins with a blank behind the request line",
+        b"GET TARGET HTTP/1.1\r\n Host: HOST\r\nConnection: close\r\n\r\n",
+        level=Level.MUST,
+    ),
+    malformed(
+        "9112/2.2/4",
+        "answers octets that are no HTTP with 400",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"SSH-2.0-x\r\n\r\n",
+    ),
+    as_usual(
+        "9110/2.5/1",
+        Level.SHOULD,
+        "answers HTTP/1.9 as HTTP/1.1",
+        lambda target: target.request(_CLOSE, version=b"1.9"),
+    ),
     case("9112/3/1", Level.SHOULD, "takes a request line of 8000 octets", judge_long_line),
     case("9112/3/2", Level.MUST, "answers a target longer than it parses with 414", judge_endless_target),
-    case(
+    malformed(
         "9112/3/3",
-        Level.SHOULD,
         "refuses a request line out of the grammar",
-        partial(
-            judge_request_line,
-            (
-                b"GET TARGET extra HTTP/1.1\r\nHost: HOST\r\n\r\n",
-                b"GET TARGET HTTP/1.1x\r\nHost: HOST\r\n\r\n",
-                b"G\x01T TARGET HTTP/1.1\r\nHost: HOST\r\n\r\n",
-            ),
-            statuses=frozenset({400, 301, 501, 505}),
-        ),
+        b"GET TARGET extra HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET TARGET HTTP/1.1x\r\nHost: HOST\r\n\r\n",
+        b"G\x01T TARGET HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        statuses=frozenset({400, 301, 501, 505}),
         clause="9112 §3, §3.2",
     ),
     refused("9112/3.2/1", "answers HTTP/1.1 without Host with 400", b"", host=False),
@@ -219,7 +225,7 @@ HEADS: Final = (
         ),
         host=False,
     ),
-    case("9112/3.2.2/1", Level.MUST, "takes a target in absolute-form", judge_absolute_form),
+    as_usual("9112/3.2.2/1", Level.MUST, "takes a target in absolute-form", _in_absolute_form),
     refused("9112/5.1/1", "answers a blank between name and colon with 400", b"X-Check : 1\r\n", b"X-Check\t: 1\r\n"),
     refused(
         "9112/5/1",
@@ -284,29 +290,19 @@ FRAMINGS: Final = (
         (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", _HELLO),
         statuses=_CODING_STATUSES,
     ),
-    case(
+    closing(
         "9112/6.1/3",
-        Level.MUST,
         "closes after a request with Content-Length and Transfer-Encoding",
-        partial(
-            judge_one_answer,
-            (
-                (b"Content-Length: 15\r\nTransfer-Encoding: chunked\r\n", _HELLO),
-                (b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", _HELLO),
-            ),
-            "the request had both",
-        ),
+        "the request had both",
+        (b"Content-Length: 15\r\nTransfer-Encoding: chunked\r\n", _HELLO),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", _HELLO),
     ),
-    case(
+    closing(
         "9112/6.1/4",
-        Level.MUST,
         "closes after an HTTP/1.0 request with Transfer-Encoding",
-        partial(
-            judge_one_answer,
-            ((b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", _HELLO),),
-            "the request was HTTP/1.0 with Transfer-Encoding",
-            version=b"1.0",
-        ),
+        "the request was HTTP/1.0 with Transfer-Encoding",
+        (b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", _HELLO),
+        version=b"1.0",
     ),
 )
 """Rows about the fields that frame a body."""

@@ -61,6 +61,13 @@ def rule_unanswered(talk: Talk) -> Ruling | None:
     return rule_unreadable(talk) or (None if talk.finals else undecided(talk, how(talk)))
 
 
+def _rule_no_answer(talk: Talk) -> Ruling | None:
+    """Return a ruling if a legal request got no answer that can be judged: to close without one is a failure."""
+    if not talk.finals and talk.end is TalkEnd.CLOSED:
+        return rule_unreadable(talk) or failed(talk, "closed without an answer")
+    return rule_unanswered(talk)
+
+
 def is_alike(status: int, usual: int) -> bool:
     """Say whether two statuses are equal, or both a success."""
     return status == usual or status // 100 == usual // 100 == 2
@@ -72,10 +79,8 @@ def rule_as_usual(talk: Talk, baseline: Baseline, *, other: str = "the plain req
     Args:
         other: what a report calls the one of the baseline.
     """
-    if unreadable := rule_unreadable(talk):
-        return unreadable
-    if not talk.finals:
-        return failed(talk, "closed without an answer") if talk.end is TalkEnd.CLOSED else undecided(talk, how(talk))
+    if unanswered := _rule_no_answer(talk):
+        return unanswered
     status, usual = talk.finals[0].status, baseline.get.status
     if not is_alike(status, usual):
         rule = undecided if status in OTHER_REASONS else failed
@@ -90,10 +95,8 @@ def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
         sent: the content of the body; if the resource gives bodies back, the answer must contain it.
     """
     assert baseline.post is not None
-    if unreadable := rule_unreadable(talk):
-        return unreadable
-    if not talk.finals:
-        return failed(talk, "closed without an answer") if talk.end is TalkEnd.CLOSED else undecided(talk, how(talk))
+    if unanswered := _rule_no_answer(talk):
+        return unanswered
     first = talk.finals[0]
     if first.status == LENGTH_REQUIRED != baseline.post.status:
         return not_applicable(talk, "answers 411: this server wants a Content-Length")
