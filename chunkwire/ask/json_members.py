@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from chunkwire.llm.answer import WholeToolCall
 from chunkwire.llm.openai import ROLES
-from chunkwire.llm.question import Message, PastCall, Question, Role, Tool
+from chunkwire.llm.question import Message, Question, Role, Tool
 from chunkwire.llm.shape import at, load_object
 from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
@@ -191,16 +192,16 @@ def _text(where: str, content: object) -> str:
     return "".join(pieces)
 
 
-def _calls(where: str, value: object) -> list[PastCall]:
+def _calls(where: str, value: object) -> list[WholeToolCall]:
     return [_call(f"{where}[{number}]", call) for number, call in enumerate(_list(where, value, MAX_TOOLS))]
 
 
-def _call(where: str, call: object) -> PastCall:
+def _call(where: str, call: object) -> WholeToolCall:
     function = at(call, "function")
     call_id, name, arguments = at(call, "id"), at(function, "name"), at(function, "arguments")
     if not isinstance(call_id, str) or not isinstance(name, str) or not isinstance(arguments, str):
         raise wrong(where, "an object with id, function.name and function.arguments, all of them texts", call)
-    return PastCall(call_id, name, arguments)
+    return WholeToolCall(call_id, name, (arguments,))
 
 
 def _tools(value: object) -> list[Tool]:

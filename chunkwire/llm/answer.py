@@ -6,7 +6,7 @@ The rule here: the fewest types that every provider's stream can be read into an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
@@ -197,6 +197,19 @@ class WholeToolCall:
     def json(self) -> str:
         """The JSON text of the arguments: an empty object where no piece came, as some providers send a bare call."""
         return "".join(self.arguments) or "{}"
+
+
+def whole_calls(deltas: Iterable[ToolCall]) -> tuple[WholeToolCall, ...]:
+    """Return the calls that these deltas are of, in the order in which they begin."""
+    calls: dict[int, list[ToolCall]] = {}
+    for delta in deltas:
+        calls.setdefault(delta.index, []).append(delta)
+    return tuple(
+        WholeToolCall(
+            "".join(delta.id for delta in its), "".join(delta.name for delta in its), tuple(d.arguments for d in its)
+        )
+        for its in calls.values()
+    )
 
 
 @dataclass(frozen=True, slots=True)

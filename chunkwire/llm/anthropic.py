@@ -24,10 +24,10 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
-from chunkwire.llm.asking import messages_body
-from chunkwire.llm.dialect import JSON, Dialect, Piece, arguments_of, json_request
+from chunkwire.llm.asking import messages_body, tool_use
+from chunkwire.llm.dialect import JSON, Dialect, Piece
 from chunkwire.llm.errors import STATUS_OF
-from chunkwire.llm.question import Field, ModelRequest, Question, Tool, refuse, required, stream_flag, two_sided
+from chunkwire.llm.question import ModelRequest, Question, refuse, required, stream_flag, tools_in, two_sided
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
@@ -151,7 +151,11 @@ class AnthropicMessages(Dialect):
     id_prefix = "msg_"
     call_prefix = "toolu_"
     path = re.compile(r"/v1/messages\Z")
+    build_body = staticmethod(messages_body)
+    request_path = "v1/messages"  # the SDK's base_url has no /v1
+    request_fields = ((b"accept", JSON), (b"anthropic-version", _VERSION))
     key_field = b"x-api-key"  # as documented; the SDK sends a bearer token, which `key_of` reads, too
+    sends_key_field = True
     request_id_field = b"request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.OVERLOADED: 529}
     keep_alive = encode_event('{"type":"ping"}', "ping")
@@ -169,13 +173,6 @@ class AnthropicMessages(Dialect):
         if version is None:
             raise refuse("anthropic-version: header is required")
         return parse_body(request.body_object(), version=version)
-
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; `base` has no /v1, as the SDK's base_url."""
-        fields: list[Field] = [(b"accept", JSON), (b"anthropic-version", _VERSION)]
-        if key:
-            fields.append((self.key_field, key.encode()))
-        return json_request(base, b"v1/messages", messages_body(question), *fields)
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
@@ -207,11 +204,10 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     messages = tuple(two_sided(body, lambda block: text_at(block, "type") == "tool_result"))
     if version >= _NO_SAMPLING_VERSION and (refused := [name for name in _SAMPLING if name in body]):
         raise refuse(f"{refused[0]}: not supported from version {_NO_SAMPLING_VERSION.decode()} on")
-    named = [Tool(text_at(tool, "name"), at(tool, "input_schema")) for tool in items_at(body, "tools")]
     question = Question(
         model,
         messages,
-        tuple(tool for tool in named if tool.name),
+        tools_in(items_at(body, "tools"), "input_schema"),
         is_stream=stream_flag(body),
         max_tokens=number_at(body, "max_tokens"),
         is_parallel=at(body, "tool_choice", "disable_parallel_tool_use") is not True,
@@ -278,10 +274,7 @@ def whole(answer: Answer) -> dict[str, object]:
         content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
     if answer.text:
         content.append({"type": "text", "text": "".join(answer.text)})
-    content += [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}
-        for call in answer.tool_calls
-    ]
+    content += map(tool_use, answer.tool_calls)
     return {
         "id": answer.id,
         "type": "message",

@@ -1,6 +1,7 @@
 """Build the body of each dialect's request from a question: messages, tools, sampling.
 
-The rule here: one function per dialect, and what they share. A member is in a body only where the question sets it.
+The rule here: one function per dialect, and what they share, also with whole answers: the objects of tool calls. A
+member is in a body only where the question sets it.
 What a dialect does not have is left out: OpenAI's responses take no stop sequences.
 """
 
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
-from chunkwire.llm.question import Message, PastCall, Question, Tool, turns
+from chunkwire.llm.answer import WholeToolCall
+from chunkwire.llm.question import Message, Question, Tool, turns
 from chunkwire.llm.shape import load_object
 
 ANTHROPIC_MAX_TOKENS: Final = 4096  # the API requires a number; the most that its oldest models take
@@ -164,12 +166,17 @@ def _is_plain(messages: list[Message]) -> bool:
     return len(messages) == 1 and messages[0].role != "tool" and not messages[0].calls
 
 
-def _arguments(call: PastCall) -> dict[str, object]:
-    """Return the arguments of an earlier call as an object; anything else is put into one."""
+def arguments_of(call: WholeToolCall) -> dict[str, object]:
+    """Return the arguments of a call as an object; anything else is put into one."""
     try:
-        return load_object(call.arguments or "{}")
+        return load_object(call.json)
     except ValueError:
-        return {"arguments": call.arguments}
+        return {"arguments": call.json}
+
+
+def chat_call(call: WholeToolCall, arguments: str) -> dict[str, object]:
+    """Return a call of a chat completion's message, with this text of its arguments."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def _chat_message(message: Message) -> dict[str, object]:
@@ -177,10 +184,7 @@ def _chat_message(message: Message) -> dict[str, object]:
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
     if not message.calls:
         return {"role": message.role, "content": message.text}
-    calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in message.calls
-    ]
+    calls = [chat_call(call, "".join(call.arguments)) for call in message.calls]
     return {"role": message.role, "content": message.text or None, "tool_calls": calls}
 
 
@@ -188,11 +192,16 @@ def _response_items(message: Message) -> list[dict[str, object]]:
     if message.role == "tool":
         return [{"type": "function_call_output", "call_id": message.call_id, "output": message.text}]
     calls: list[dict[str, object]] = [
-        {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+        {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": "".join(call.arguments)}
         for call in message.calls
     ]
     said: list[dict[str, object]] = [{"role": message.role, "content": message.text}]
     return [*(said if message.text or not calls else []), *calls]
+
+
+def tool_use(call: WholeToolCall) -> dict[str, object]:
+    """Return a call as a block of Anthropic's."""
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}
 
 
 def _anthropic_blocks(messages: list[Message]) -> list[dict[str, object]]:
@@ -202,9 +211,7 @@ def _anthropic_blocks(messages: list[Message]) -> list[dict[str, object]]:
             blocks.append({"type": "tool_result", "tool_use_id": message.call_id, "content": message.text})
         elif message.text:
             blocks.append({"type": "text", "text": message.text})
-        blocks += [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": _arguments(call)} for call in message.calls
-        ]
+        blocks += map(tool_use, message.calls)
     return blocks
 
 
@@ -217,8 +224,13 @@ def _gemini_parts(messages: list[Message], names: Mapping[str, str]) -> list[dic
             parts.append({"functionResponse": {"name": name, "response": {"result": message.text}}})
         elif message.text or not message.calls:
             parts.append({"text": message.text})
-        parts += [{"functionCall": {"name": call.name, "args": _arguments(call)}} for call in message.calls]
+        parts += [{"functionCall": {"name": call.name, "args": arguments_of(call)}} for call in message.calls]
     return parts
+
+
+def converse_call(call: WholeToolCall) -> dict[str, object]:
+    """Return a call as a block of Bedrock's Converse."""
+    return {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments_of(call)}}
 
 
 def _converse_blocks(messages: list[Message]) -> list[dict[str, object]]:
@@ -228,7 +240,5 @@ def _converse_blocks(messages: list[Message]) -> list[dict[str, object]]:
             blocks.append({"toolResult": {"toolUseId": message.call_id, "content": [{"text": message.text}]}})
         elif message.text or not message.calls:
             blocks.append({"text": message.text})
-        blocks += [
-            {"toolUse": {"toolUseId": call.id, "name": call.name, "input": _arguments(call)}} for call in message.calls
-        ]
+        blocks += map(converse_call, message.calls)
     return blocks

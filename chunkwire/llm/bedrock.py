@@ -16,15 +16,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, Final
+from urllib.parse import unquote
 
 from chunkwire.llm import anthropic
 from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, StopReason
-from chunkwire.llm.asking import converse_body
+from chunkwire.llm.asking import converse_body, converse_call
 from chunkwire.llm.bedrock_reading import BedrockReader, ConverseInterpreter
-from chunkwire.llm.dialect import Dialect, Piece, Reply, arguments_of, json_request
+from chunkwire.llm.dialect import Dialect, Piece, Reply
 from chunkwire.llm.errors import STATUS_OF, read_error
 from chunkwire.llm.eventstream import encode_message
-from chunkwire.llm.question import Field, ModelRequest, Question, Tool, refuse, two_sided, url_decode, url_encode
+from chunkwire.llm.question import Field, ModelRequest, Question, refuse, tools_in, two_sided
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
@@ -53,6 +54,9 @@ class Bedrock(Dialect):
 
     name = "bedrock"
     path = re.compile(r"/model/.*/(?:converse|converse-stream|invoke|invoke-with-response-stream)\Z")
+    build_body = staticmethod(converse_body)
+    request_path = "model/{model}/converse-stream"
+    whole_path = "model/{model}/converse"
     call_prefix = "tooluse_"
     request_id_field = b"x-amzn-requestid"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 403, ErrorKind.TOO_LARGE: 400, ErrorKind.TIMEOUT: 408}
@@ -73,7 +77,7 @@ class Bedrock(Dialect):
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
         rest, _, operation = request.path.rpartition("/")
-        model = url_decode(rest.rpartition("/model/")[2].encode("latin-1"))
+        model = unquote(rest.rpartition("/model/")[2].encode("latin-1"))
         is_stream = operation in ("converse-stream", "invoke-with-response-stream")
         body = request.body_object()
         paths = items_at(body, "additionalModelResponseFieldPaths")
@@ -92,7 +96,7 @@ class Bedrock(Dialect):
         question = Question(
             model,
             tuple(two_sided(body, lambda block: isinstance(at(block, "toolResult"), dict))),
-            tuple(_tools(body)),
+            tools_in((at(tool, "toolSpec") for tool in items_at(body, "toolConfig", "tools")), "inputSchema", "json"),
             is_stream=is_stream,
             max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
             wants_reasoning=any(text_at(thinking, key, "type") in _THINKS for key in ("thinking", "reasoning_config")),
@@ -102,13 +106,6 @@ class Bedrock(Dialect):
         choice = at(body, "toolConfig", "toolChoice")
         named = text_at(choice, "tool", "name")
         return question.choosing("required" if at(choice, "any") is not None or named else "auto", named)
-
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request for a question, to Converse."""
-        fields = [(b"authorization", b"Bearer " + key.encode())] if key else []
-        operation = b"converse-stream" if question.is_stream else b"converse"
-        path = b"model/%s/%s" % (url_encode(question.model), operation)
-        return json_request(base, path, converse_body(question), *fields)
 
     def reader(self) -> BedrockReader:
         """Return a reader for one answer."""
@@ -151,10 +148,7 @@ class Bedrock(Dialect):
             content.append({"reasoningContent": {"reasoningText": thought}})
         if answer.text:
             content.append({"text": "".join(answer.text)})
-        content += [
-            {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments_of(call)}}
-            for call in answer.tool_calls
-        ]
+        content += map(converse_call, answer.tool_calls)
         return {
             "output": {"message": {"role": "assistant", "content": content}},
             **_stop(answer, question),
@@ -271,9 +265,3 @@ def _exception(error: ProviderError) -> bytes:
         ":message-type": "exception",
     }
     return encode_message(headers, dump({"message": error.message}).encode())
-
-
-def _tools(body: dict[str, object]) -> Iterator[Tool]:
-    for tool in items_at(body, "toolConfig", "tools"):
-        if name := text_at(tool, "toolSpec", "name"):
-            yield Tool(name, at(tool, "toolSpec", "inputSchema", "json"))

@@ -11,12 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import quote
 
-from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, WholeToolCall
+from chunkwire.llm.answer import Answer, ErrorKind, ProviderError
 from chunkwire.llm.errors import STATUS_OF, read_error, retry_fields
 from chunkwire.llm.question import Field, ModelRequest, Question
 from chunkwire.llm.reading import AnswerReader, Interpreter, SseReader
-from chunkwire.llm.shape import dump, load_object
+from chunkwire.llm.shape import dump
 from chunkwire.wire.sse import encode_comment
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
@@ -40,23 +41,9 @@ class Piece:
     is_token: bool = False
 
 
-def arguments_of(call: WholeToolCall) -> dict[str, object]:
-    """Return the arguments of a call as an object."""
-    return load_object(call.json)
-
-
 def json_reply(body: object, status: int = 200, *fields: Field) -> Reply:
     """Return a response of one JSON body; `fields` come after its Content-Type."""
     return Reply(status, ((b"content-type", JSON), *fields), dump(body).encode())
-
-
-def json_request(base: bytes, path: bytes, body: object, *fields: Field, default_base: bytes = b"") -> ModelRequest:
-    """Return a request of one JSON body to a path under a base, under `default_base` where the base is "" or "/".
-
-    `fields` come after its Content-Type.
-    """
-    target = (base.rstrip(b"/") or default_base) + b"/" + path
-    return ModelRequest(b"POST", target, ((b"content-type", JSON), *fields), dump(body).encode("utf-8", "replace"))
 
 
 class Dialect(ABC):
@@ -64,9 +51,15 @@ class Dialect(ABC):
 
     name: ClassVar[str]  # on the command line: "openai", "anthropic"
     path: ClassVar[re.Pattern[str]]  # matches the (still encoded) paths of its requests
+    build_body: ClassVar[staticmethod[[Question], dict[str, object]]]  # returns that of a request; see `asking`
+    request_path: ClassVar[str]  # of a request, under its base; `{model}` in it is the question's
+    whole_path: ClassVar[str] = ""  # the same where the answer is not to be streamed; "" for no other one
+    default_base: ClassVar[bytes] = b""  # of a request whose base is "" or "/"
+    request_fields: ClassVar[tuple[Field, ...]] = ()  # of a request, beside Content-Type and the key
     id_prefix: ClassVar[str] = ""  # what the ids of its answers begin with
     call_prefix: ClassVar[str] = "call_"  # likewise of its tool calls
     key_field: ClassVar[bytes]  # the request field with the key, where that is no bearer token (RFC 6750 §2.1)
+    sends_key_field: ClassVar[bool] = False  # a request has the key there; else it is sent as a bearer token
     request_id_field: ClassVar[bytes]  # the response field with the provider's id of the request
     statuses: ClassVar[Mapping[ErrorKind, int]] = STATUS_OF  # of its error responses
     # what it sends between events as a keep-alive; None where its clients take none
@@ -93,9 +86,23 @@ class Dialect(ABC):
             RequestRefused: the provider would answer 400.
         """
 
-    @abstractmethod
     def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request for a question; the dialect's own paths are appended to `base`."""
+        """Return the request for a question.
+
+        Args:
+            base: the path to which the dialect's own is appended, as that of an SDK's base_url.
+            key: "" for none.
+        """
+        path = self.request_path if question.is_stream else self.whole_path or self.request_path
+        path = path.replace("{model}", quote(question.model, safe="", errors="replace"))
+        fields = [(b"content-type", JSON), *self.request_fields]
+        if key and self.sends_key_field:
+            fields.append((self.key_field, key.encode()))
+        elif key:
+            fields.append((b"authorization", b"Bearer " + key.encode()))
+        target = (base.rstrip(b"/") or self.default_base) + b"/" + path.encode()
+        body = dump(self.build_body(question)).encode("utf-8", "replace")
+        return ModelRequest(b"POST", target, tuple(fields), body)
 
     def reader(self) -> AnswerReader:
         """Return a reader for one answer."""

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
+from urllib.parse import unquote
 
 from chunkwire.llm.answer import (
     Answer,
@@ -25,23 +26,11 @@ from chunkwire.llm.answer import (
     Usage,
     WholeToolCall,
 )
-from chunkwire.llm.asking import gemini_body
-from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece, arguments_of, json_request
+from chunkwire.llm.asking import arguments_of, gemini_body
+from chunkwire.llm.dialect import EVENT_STREAM, JSON, Dialect, Piece
 from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.openai import logprob
-from chunkwire.llm.question import (
-    Message,
-    ModelRequest,
-    Question,
-    Role,
-    Tool,
-    count_of,
-    refuse,
-    required,
-    text_of,
-    url_decode,
-    url_encode,
-)
+from chunkwire.llm.question import Message, ModelRequest, Question, Role, Tool, count_of, refuse, required, text_of
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 from chunkwire.wire.sse import encode_event
@@ -138,7 +127,12 @@ class Gemini(Dialect):
 
     name = "gemini"
     path = re.compile(r"/models/.*:(?:streamGenerateContent|generateContent)\Z")
+    build_body = staticmethod(gemini_body)
+    request_path = "models/{model}:streamGenerateContent?alt=sse"
+    whole_path = "models/{model}:generateContent"
+    default_base = b"/v1beta"
     key_field = b"x-goog-api-key"
+    sends_key_field = True
     request_id_field = b"x-goog-request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 400, ErrorKind.TOO_LARGE: 400}
     keep_alive = None  # the SDK takes nothing but data
@@ -159,7 +153,7 @@ class Gemini(Dialect):
         is_stream = method == "streamGenerateContent"
         config = at(body, "generationConfig")
         question = Question(
-            url_decode(model.encode("latin-1")),
+            unquote(model.encode("latin-1")),
             tuple(_messages(body)),
             tuple(_tools(body)),
             is_stream=is_stream,
@@ -174,13 +168,6 @@ class Gemini(Dialect):
         names = [name for name in items_at(choice, "allowedFunctionNames") if isinstance(name, str)]
         mode = text_at(choice, "mode").upper()
         return question.choosing(_CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
-
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request that asks; `base` ends in /v1 or /v1beta, and is /v1beta when empty."""
-        fields = [(self.key_field, key.encode())] if key else []
-        method = b":streamGenerateContent?alt=sse" if question.is_stream else b":generateContent"
-        path = b"models/" + url_encode(question.model) + method
-        return json_request(base, path, gemini_body(question), *fields, default_base=b"/v1beta")
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the stream, or of the array."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import JSON, Dialect
-from chunkwire.llm.question import Field, Message, Question, Role, refuse, text_of
+from chunkwire.llm.question import Message, Question, Role, refuse, text_of
 from chunkwire.llm.shape import at, text_at
 
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
@@ -48,6 +48,8 @@ def code_of(error: ProviderError) -> str:
 class OpenAIDialect(Dialect):
     """The common part of both."""
 
+    default_base = b"/v1"  # the SDK's base_url ends in it
+    request_fields = ((b"accept", JSON),)
     key_field = b"api-key"  # Azure's
     request_id_field = b"x-request-id"
 
@@ -114,10 +116,3 @@ def _logprob(token: str, rank: int) -> dict[str, object]:
 def logprob(rank: int) -> float:
     """Return the made-up log probability of a token: the chosen one has rank 0."""
     return -0.1 - rank
-
-
-def fields_for(key: str, key_field: bytes = b"") -> tuple[Field, ...]:
-    """Return the fields beside Content-Type; "" is no key, and a key without a field is sent as a bearer token."""
-    accept = (b"accept", JSON)
-    key_line = (key_field, key.encode()) if key_field else (b"authorization", b"Bearer " + key.encode())
-    return (accept, key_line) if key else (accept,)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 from chunkwire.llm.answer import (
     Answer,
@@ -26,18 +27,18 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
 )
-from chunkwire.llm.asking import chat_body
-from chunkwire.llm.dialect import Piece, json_request
+from chunkwire.llm.asking import chat_body, chat_call
+from chunkwire.llm.dialect import Piece
 from chunkwire.llm.errors import error_in, kind_of_name
-from chunkwire.llm.openai import CHAT_ROLES, OpenAIDialect, error_object, fields_for, logprobs_of, message_of, schema_of
-from chunkwire.llm.question import ModelRequest, Question, Tool, count_of, required, stream_flag, url_decode, url_encode
+from chunkwire.llm.openai import CHAT_ROLES, OpenAIDialect, error_object, logprobs_of, message_of, schema_of
+from chunkwire.llm.question import ModelRequest, Question, count_of, required, stream_flag, tools_in
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 MAX_CHOICES: Final = 128  # as OpenAI
 _DONE: Final = "[DONE]"
-_AZURE_API_VERSION: Final = b"2024-10-21"  # the latest that is generally available
+_AZURE_API_VERSION: Final = "2024-10-21"  # the latest that is generally available
 _FINISH: Final[Mapping[StopReason, str]] = {
     StopReason.LENGTH: "length",
     StopReason.TOOL_CALLS: "tool_calls",
@@ -233,6 +234,8 @@ class OpenAIChat(OpenAIDialect):
 
     name = "openai"
     path = re.compile(r"/chat/completions\Z")
+    build_body = staticmethod(chat_body)
+    request_path = "chat/completions"
     id_prefix = "chatcmpl-"
     interpreter = _ChatInterpreter
 
@@ -249,7 +252,7 @@ class OpenAIChat(OpenAIDialect):
         question = Question(
             model,
             tuple(message_of(item, f"messages[{n}]", CHAT_ROLES) for n, item in enumerate(items_at(body, "messages"))),
-            tuple(_tools(body)),
+            tools_in((at(tool, "function") for tool in items_at(body, "tools")), "parameters"),
             is_stream=is_stream,
             wants_usage=not is_stream or at(body, "stream_options", "include_usage") is True,
             max_tokens=number_at(body, "max_completion_tokens") or number_at(body, "max_tokens"),
@@ -262,27 +265,22 @@ class OpenAIChat(OpenAIDialect):
         mode = text_at([choice], 0) or text_at(choice, "allowed_tools", "mode")
         return question.choosing(mode, text_at(choice, "function", "name"))
 
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        body = chat_body(question)
-        return json_request(base, b"chat/completions", body, *fields_for(key), default_base=b"/v1")
-
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
-        pieces = [_chunk(answer, question, {"role": "assistant", "content": ""})]
-        pieces += [_chunk(answer, question, {"reasoning_content": text}, is_token=True) for text in answer.reasoning]
+        pieces = [chunk(answer, question, {"role": "assistant", "content": ""})]
+        pieces += [chunk(answer, question, {"reasoning_content": text}, is_token=True) for text in answer.reasoning]
         kind = "refusal" if answer.stop is StopReason.REFUSAL else "content"
-        pieces += [_chunk(answer, question, {kind: text}, is_token=True, tokens=(text,)) for text in answer.text]
+        pieces += [chunk(answer, question, {kind: text}, is_token=True, tokens=(text,)) for text in answer.text]
         for index, call in enumerate(answer.tool_calls):
             function = {"name": call.name, "arguments": ""}
             opening = {"index": index, "id": call.id, "type": "function", "function": function}
-            pieces.append(_chunk(answer, question, {"tool_calls": [opening]}, is_token=True))
+            pieces.append(chunk(answer, question, {"tool_calls": [opening]}, is_token=True))
             for more in call.arguments:
                 delta = {"tool_calls": [{"index": index, "function": {"arguments": more}}]}
-                pieces.append(_chunk(answer, question, delta, is_token=True))
+                pieces.append(chunk(answer, question, delta, is_token=True))
         if answer.error is not None:
             return [*pieces, Piece(encode_event(dump({"error": error_object(answer.error)})))]
-        pieces.append(_chunk(answer, question, {}, finish=_FINISH.get(answer.stop, "stop")))
+        pieces.append(chunk(answer, question, {}, finish=_FINISH.get(answer.stop, "stop")))
         if question.wants_usage:
             last = {**_chunk_head(answer), "choices": [], "usage": _usage(answer.usage)}
             pieces.append(Piece(encode_event(dump(last))))
@@ -299,10 +297,7 @@ class OpenAIChat(OpenAIDialect):
         if answer.reasoning:
             message["reasoning_content"] = "".join(answer.reasoning)
         if answer.tool_calls:
-            message["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.json}}
-                for call in answer.tool_calls
-            ]
+            message["tool_calls"] = [chat_call(call, call.json) for call in answer.tool_calls]
         choice = {
             "message": message,
             "logprobs": logprobs_of(answer.text, question, is_refusal=is_refusal),
@@ -318,33 +313,22 @@ class AzureChat(OpenAIChat):
 
     name = "azure"
     path = re.compile(r"/openai/deployments/[^/]+/(?:.*/)?chat/completions\Z")
-
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request for a question; its model is the deployment."""
-        path = b"openai/deployments/%s/chat/completions?api-version=%s" % (
-            url_encode(question.model),
-            _AZURE_API_VERSION,
-        )
-        return json_request(base, path, chat_body(question), *fields_for(key, self.key_field))
-
-
-def _tools(body: object) -> Iterator[Tool]:
-    for tool in items_at(body, "tools"):
-        if name := text_at(tool, "function", "name"):
-            yield Tool(name, at(tool, "function", "parameters"), text_at(tool, "function", "description"))
+    request_path = f"openai/deployments/{{model}}/chat/completions?api-version={_AZURE_API_VERSION}"
+    default_base = b""
+    sends_key_field = True
 
 
 def _deployment(path: str) -> str:
     """Return Azure's deployment, which is the model, "" where the path names none."""
     before, found, after = path.partition("/deployments/")
-    return url_decode(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
+    return unquote(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
 
 
 def _chunk_head(answer: Answer) -> dict[str, object]:
     return {"id": answer.id, "object": "chat.completion.chunk", "created": answer.created, "model": answer.model}
 
 
-def _chunk(
+def chunk(
     answer: Answer,
     question: Question,
     delta: Mapping[str, object],

@@ -28,10 +28,10 @@ from chunkwire.llm.answer import (
     WholeToolCall,
 )
 from chunkwire.llm.asking import responses_body
-from chunkwire.llm.dialect import Piece, json_request
+from chunkwire.llm.dialect import Piece
 from chunkwire.llm.errors import NO_REASON, error_in, reason_in
-from chunkwire.llm.openai import OpenAIDialect, code_of, fields_for, message_of, schema_of, token_logprobs
-from chunkwire.llm.question import Message, ModelRequest, Question, Tool, required, stream_flag, text_of
+from chunkwire.llm.openai import OpenAIDialect, code_of, message_of, schema_of, token_logprobs
+from chunkwire.llm.question import Message, ModelRequest, Question, required, stream_flag, text_of, tools_in
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
@@ -167,6 +167,8 @@ class OpenAIResponses(OpenAIDialect):
 
     name = "openai-responses"
     path = re.compile(r"/responses\Z")
+    build_body = staticmethod(responses_body)
+    request_path = "responses"
     id_prefix = "resp_"
     interpreter = _ResponsesInterpreter
 
@@ -184,7 +186,7 @@ class OpenAIResponses(OpenAIDialect):
         question = Question(
             model,
             tuple(_messages(body)),
-            tuple(Tool(name, at(tool, "parameters")) for tool in functions if (name := text_at(tool, "name"))),
+            tools_in(functions, "parameters"),
             is_stream=stream_flag(body),
             max_tokens=number_at(body, "max_output_tokens"),
             is_parallel=at(body, "parallel_tool_calls") is not False,
@@ -195,10 +197,6 @@ class OpenAIResponses(OpenAIDialect):
         choice = at(body, "tool_choice")
         mode = text_at([choice], 0) or text_at(choice, "mode")
         return question.choosing(mode, text_at(choice, "name"))
-
-    def build_request(self, question: Question, *, base: bytes = b"", key: str = "") -> ModelRequest:
-        """Return the request for a question; `base` ends in /v1 as the SDK's base_url does, and is /v1 when empty."""
-        return json_request(base, b"responses", responses_body(question), *fields_for(key), default_base=b"/v1")
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""

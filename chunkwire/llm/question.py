@@ -6,21 +6,17 @@ dialect, connections.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Literal
+from urllib.parse import unquote
 
-from chunkwire.llm.answer import ErrorKind, ProviderError
+from chunkwire.llm.answer import ErrorKind, ProviderError, WholeToolCall
 from chunkwire.llm.shape import at, items_at, load_object, text_at
 from chunkwire.wire.errors import ChunkwireError
 
 Field = tuple[bytes, bytes]
 Role = Literal["system", "user", "assistant", "tool"]
-
-# RFC 3986 §2.3: unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"; everything else in a path segment is encoded.
-_RESERVED: Final = re.compile(rb"[^A-Za-z0-9\-._~]")
-_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,8 @@ class ModelRequest:
         """Return the decoded value of a query parameter, None where it is absent."""
         for pair in self.target.partition(b"?")[2].split(b"&"):
             key, _, value = pair.partition(b"=")
-            if url_decode(key) == name:
-                return url_decode(value)
+            if unquote(key) == name:
+                return unquote(value)
         return None
 
     def get(self, name: bytes) -> bytes | None:
@@ -72,15 +68,6 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PastCall:
-    """A tool call in an earlier turn of the model; `arguments` is the JSON text of an object."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation; a `tool` turn carries a tool's result.
 
@@ -91,7 +78,7 @@ class Message:
 
     role: Role
     text: str
-    calls: tuple[PastCall, ...] = ()
+    calls: tuple[WholeToolCall, ...] = ()
     call_id: str = ""
 
 
@@ -215,16 +202,6 @@ def stream_flag(body: object) -> bool:
     return value is True
 
 
-def url_decode(octets: bytes) -> str:
-    """Return the decoded text; a % that encodes nothing stays, and so does a +; what is not UTF-8 is replaced."""
-    return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), octets).decode("utf-8", "replace")
-
-
-def url_encode(text: str) -> bytes:
-    """Return a text as one path segment or query value (RFC 3986 §2.3)."""
-    return _RESERVED.sub(lambda match: b"%%%02X" % match[0][0], text.encode("utf-8", "replace"))
-
-
 def count_of(body: object, *path: str, most: int) -> int:
     """Return the number of answers that the member at a path asks for, 1 where there is no such member.
 
@@ -244,6 +221,15 @@ def text_of(content: object) -> str:
     if isinstance(content, list):
         return "".join(text_at(part, "text") for part in content)
     return text_at([content], 0)  # the string itself; "" for anything else
+
+
+def tools_in(functions: Iterable[object], *schema: str) -> tuple[Tool, ...]:
+    """Return the tools that these objects describe, those with a name; `schema` is the path of the schema in each."""
+    return tuple(
+        Tool(name, at(function, *schema), text_at(function, "description"))
+        for function in functions
+        if (name := text_at(function, "name"))
+    )
 
 
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:

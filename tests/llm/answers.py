@@ -18,6 +18,7 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
     WholeToolCall,
+    whole_calls,
 )
 from chunkwire.llm.question import Message, Question
 from chunkwire.llm.reading import AnswerReader
@@ -46,15 +47,13 @@ class Told:
 
 def told(events: Iterable[AnswerEvent]) -> Told:
     text, usage, stop, error = "", None, None, None
-    calls: dict[int, list[str]] = {}
+    deltas: list[ToolCall] = []
     for event in events:
         match event:
             case Text():
                 text += event.text
             case ToolCall():
-                call = calls.setdefault(event.index, ["", "", ""])
-                for place, more in enumerate((event.id, event.name, event.arguments)):
-                    call[place] += more
+                deltas.append(event)
             case Usage():
                 usage = event
             case Stop():
@@ -63,12 +62,15 @@ def told(events: Iterable[AnswerEvent]) -> Told:
                 error = (event.kind, event.message)
             case _:
                 pass
-    whole = tuple((id_, name, json.loads(arguments or "{}")) for id_, name, arguments in calls.values())
-    return Told(text, whole, usage, stop, error)
+    return Told(text, plain(whole_calls(deltas)), usage, stop, error)
+
+
+def plain(calls: Iterable[WholeToolCall]) -> tuple[tuple[str, str, object], ...]:
+    return tuple((call.id, call.name, json.loads(call.json)) for call in calls)
 
 
 def expected(answer: Answer) -> Told:
-    calls = tuple((call.id, call.name, json.loads("".join(call.arguments) or "{}")) for call in answer.tool_calls)
+    calls = plain(answer.tool_calls)
     text = "".join(answer.text)
     if answer.error is not None:
         return Told(text, calls, None, None, (answer.error.kind, answer.error.message))

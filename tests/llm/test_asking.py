@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.question import Message, PastCall, Question, Tool
+from chunkwire.llm.answer import WholeToolCall
+from chunkwire.llm.question import Message, Question, Tool
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-CALLS = (PastCall("c1", "weather", '{"city":"Ulm"}'), PastCall("c2", "time", ""))
+CALLS = (WholeToolCall("c1", "weather", ('{"city":"Ulm"}',)), WholeToolCall("c2", "time", ("",)))
 TALK = (
     Message("system", "Be kind."),
     Message("user", "Wet?"),
@@ -249,6 +250,6 @@ def test_a_bare_question_has_no_optional_member(dialect: str) -> None:
 
 
 def test_arguments_that_are_no_object_are_not_lost() -> None:
-    call = Message("assistant", "", (PastCall("c", "f", "[1"),))
+    call = Message("assistant", "", (WholeToolCall("c", "f", ("[1",)),))
     (block,) = body_of("anthropic", Question("m", (Message("user", "Hi"), call)))["messages"][1]["content"]
     assert block["input"] == {"arguments": "[1"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import AnswerEvent, Reasoning, StopReason, Text
-from chunkwire.llm.question import Message, PastCall, Tool
+from chunkwire.llm.answer import AnswerEvent, Reasoning, StopReason, Text, WholeToolCall
+from chunkwire.llm.question import Message, Tool
 from chunkwire.origin.mock.schema import value_of
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.origin.scenarios.quirks import QUIRKS
@@ -78,7 +78,7 @@ async def test_tools_are_called_one_by_one_where_that_is_asked(name: str, more: 
 
 @dialects
 async def test_a_question_that_ends_in_a_tools_result_is_answered_in_words(name: str) -> None:
-    call = Message("assistant", "", (PastCall("c", "b", "{}"),))
+    call = Message("assistant", "", (WholeToolCall("c", "b", ("{}",)),))
     turns = (Message("user", "Use b."), call, Message("tool", "wet", call_id="c"))
     async with serving() as running:
         request = asking(name, question=replace(ASKED, tools=TOOLS, messages=turns))
