@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,7 +20,7 @@ from chunkwire.ask.audit import AuditEntry
 from chunkwire.ask.channel import AnswerChannel, Content
 from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
-from chunkwire.client.answers import as_provider_error
+from chunkwire.client.answers import GRACE_S, as_provider_error, read_refusal
 from chunkwire.client.pool import Pool
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import Stream
@@ -39,13 +38,10 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.question import ModelRequest
 from chunkwire.net.dial import CONNECT_SECONDS
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError
 
-_ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the beginning of a page
-_ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
 _IDLE_SLACK: Final = 0.1  # share of `Patience.idle_timeout` by which a stream may be idle for longer
 _ONCE_MORE: Final = Retry(attempts=1, is_repeatable=True)  # where a kept connection ends without an answer
-_GRACE_S: Final = 0.2  # after a terminal event, for Bedrock's metadata and the last-chunk; SDKs wait 0.1 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +118,7 @@ class OneAttempt:
                 retry=_ONCE_MORE,
             ) as stream:
                 if not 200 <= stream.head.status < 300:
-                    head, octets = stream.head, await _some_of(stream)
-                    return provider.dialect.read_error(head.status, head.fields, octets, time.time())
+                    return await read_refusal(stream, provider.dialect)
                 if (error := await self._read_on(stream)) is not None:
                     return error
                 events = self._reader.end_of_input()
@@ -141,7 +136,7 @@ class OneAttempt:
                 if self._has_begun and not now + idle <= self._scope.deadline < math.inf:
                     self._scope.deadline = now + idle * (1 + _IDLE_SLACK)  # not at every token: trio sorts deadlines
                 if reader.is_complete:
-                    grace.deadline = min(grace.deadline, now + _GRACE_S)
+                    grace.deadline = min(grace.deadline, now + GRACE_S)
         return None
 
     async def _take(self, events: list[AnswerEvent]) -> ProviderError | None:
@@ -189,17 +184,3 @@ class OneAttempt:
             self._scope.deadline = math.inf  # the caller is slow, not the provider
             await self._channel.put(rest[0])
             rest = self._channel.put_nowait(rest[1:])
-
-
-async def _some_of(stream: Stream) -> bytes:
-    """Return the beginning of an error's body, or as much of it as came."""
-    octets = b""
-    with trio.move_on_after(_ERROR_S):
-        try:
-            async for read in stream.reads(whole_frames=False):
-                octets += content(read)
-                if len(octets) >= _ERROR_OCTETS:
-                    break
-        except (IncompleteBody, FramingError):
-            return octets
-    return octets

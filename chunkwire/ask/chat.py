@@ -29,7 +29,7 @@ from chunkwire.ask.parameters import AskRequest, refuse_foreign_page
 from chunkwire.ask.responses import JSON, NO_STORE, gather, json_body, respond_error, write_stream
 from chunkwire.llm.answer import Answer, ErrorKind, ProviderError, Reasoning, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.openai import error_object
-from chunkwire.llm.openai_chat import OpenAIChat
+from chunkwire.llm.openai_chat import OpenAIChat, chunk
 from chunkwire.llm.question import Question
 from chunkwire.llm.shape import dump
 from chunkwire.server.query import bad_value
@@ -122,7 +122,7 @@ class ChatFormat:
 
     def __init__(self, entry: AuditEntry, *, wants_usage: bool) -> None:
         self._entry = entry
-        self._wants_usage = wants_usage
+        self._asked = Question("", (), wants_usage=wants_usage)
         self._created = int(time.time())
         self._role: dict[str, object] = {"role": "assistant"}
 
@@ -144,16 +144,13 @@ class ChatFormat:
         if entry.error is not None:
             return [encode_event(dump({"error": _error(entry.error)}))]
         answer = _answer_of(entry, self._created)
-        asked = Question("", (), wants_usage=self._wants_usage and entry.usage is not None)
+        asked = replace(self._asked, wants_usage=self._asked.wants_usage and entry.usage is not None)
         return [piece.octets for piece in _DIALECT.write(answer, asked)[1:]]  # without its first chunk
 
     def _delta(self, delta: dict[str, object]) -> bytes:
         """Return a chunk; the first one has the role."""
         role, self._role = self._role, {}
-        choice = {"index": 0, "delta": {**role, **delta}, "logprobs": None, "finish_reason": None}
-        head = {"id": _id_of(self._entry), "object": "chat.completion.chunk", "created": self._created}
-        usage = {"usage": None} if self._wants_usage else {}
-        return encode_event(dump({**head, "model": self._entry.model, "choices": [choice], **usage}))
+        return chunk(_answer_of(self._entry, self._created), self._asked, {**role, **delta}).octets
 
 
 async def _write_whole(response: Responder, entry: AuditEntry, asked: AskRequest, channel: AnswerChannel) -> None:
@@ -161,7 +158,7 @@ async def _write_whole(response: Responder, entry: AuditEntry, asked: AskRequest
     if entry.error is not None:
         await _refuse(response, entry)
         return
-    answer = replace(_answer_of(entry, int(time.time())), text=(channel.text,), tool_calls=tuple(calls))
+    answer = replace(_answer_of(entry, int(time.time())), text=(channel.text,), tool_calls=calls)
     reply = _DIALECT.write_whole(answer, asked.question)
     with entry.ending():
         await response.fixed(200, (JSON, NO_STORE), reply.body)
@@ -170,11 +167,7 @@ async def _write_whole(response: Responder, entry: AuditEntry, asked: AskRequest
 def _answer_of(entry: AuditEntry, created: int) -> Answer:
     """Return what is known of an answer, without its content."""
     usage, stop = entry.usage or Usage(0, 0), entry.stop or StopReason.STOP
-    return Answer(_id_of(entry), entry.model, created, (), usage=usage, stop=stop)
-
-
-def _id_of(entry: AuditEntry) -> str:
-    return _DIALECT.id_prefix + entry.id
+    return Answer(_DIALECT.id_prefix + entry.id, entry.model, created, (), usage=usage, stop=stop)
 
 
 async def _refuse(response: Responder, entry: AuditEntry) -> None:

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chunkwire.ask.breaker import Breaker
-from chunkwire.ask.overload import MAX_STREAMS, MAX_WAITING, ProviderGate
-from chunkwire.llm import DIALECTS
+from chunkwire.ask.overload import ProviderGate
+from chunkwire.client.answers import build_request, parse_target
 from chunkwire.llm.answer import ProviderError
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.question import ModelRequest, Question
 from chunkwire.llm.shape import dump, load_object
-from chunkwire.net.dial import Url, parse_url
+from chunkwire.net.dial import Url
 from chunkwire.wire.errors import LocalError
 
-_SPEC: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _KEY: Final = re.compile(r"[!-~]+")
 _MAX_MODELS: Final = 256  # whose refused parameters are kept, per provider; callers may name any model
 _STREAM: Final = "stream"
@@ -80,13 +80,8 @@ class Provider:
 
     def request(self, question: Question, left_out: frozenset[str]) -> ModelRequest:
         """Return the request for a question, without these parameters."""
-        path, _, query = self.url.target.partition(b"?")
-        base = b"" if path == b"/" else path
         question = replace(question, is_stream=_STREAM not in left_out)
-        request = _without(self.dialect.build_request(question, base=base, key=self.key), left_out)
-        is_whole = any(dialect.matches_path(path.decode("latin-1")) for dialect in (self.dialect, DIALECTS["openai"]))
-        target = path if is_whole else request.target
-        return replace(request, target=_with_query(target, query))
+        return _without(build_request(self.dialect, self.url, question, self.key), left_out)
 
     def to_json(self, now: float) -> dict[str, object]:
         """Return its entry in `/providers`, without the query of its URL, which may have a key in it."""
@@ -109,48 +104,31 @@ class Provider:
         }
 
 
-def _with_query(target: bytes, query: bytes) -> bytes:
-    """Return a target with the parameters of another query added; they replace its own of the same name."""
-    path, _, own = target.partition(b"?")
-    names = {pair.partition(b"=")[0] for pair in query.split(b"&")}
-    kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
-    joined = b"&".join([*kept, *([query] if query else [])])
-    return b"%b?%b" % (path, joined) if joined else path
-
-
 def parse_provider(
     spec: str,
     environment: Mapping[str, str],
     *,
     model: str = "",
-    failures: int,
-    cooldown: float,
-    max_streams: int = MAX_STREAMS,
-    max_waiting: int = MAX_WAITING,
+    gate: ProviderGate | None = None,
 ) -> Provider:
     """Return the provider of `NAME=DIALECT:URL[#MODEL]`; its key is NAME_API_KEY in the environment.
 
     Args:
         model: for a spec without one.
-        failures, cooldown: of its breaker.
-        max_streams, max_waiting: of its gate.
+        gate: None for one with the usual limits.
 
     Raises:
         LocalError: the spec or the key is wrong.
     """
-    found = _SPEC.fullmatch(spec)
-    if found is None:
+    name, _, target = spec.partition("=")
+    if not _NAME.fullmatch(name) or not target:
         raise LocalError(
             f"expected NAME=DIALECT:URL#MODEL, such as a=openai:https://api.openai.com/v1#gpt, got {spec!r}"
         )
-    name, dialect = found["name"], DIALECTS.get(found["dialect"])
-    if dialect is None:
-        raise LocalError(f"{name}: expected a dialect out of {', '.join(DIALECTS)}, got {found['dialect']!r}")
-    url = parse_url(found["url"])
-    if not (model := found["model"] or model):
+    dialect, url, own = parse_target(target)
+    if not (model := own or model):
         raise LocalError(f"{name}: expected a model: {spec}#MODEL, or --model for all")
-    gate = ProviderGate(Breaker(failures=failures, cooldown=cooldown), most=max_streams, most_waiting=max_waiting)
-    return Provider(name, dialect, url, model, _key(key_variable(name), environment), gate)
+    return Provider(name, dialect, url, model, _key(key_variable(name), environment), gate or ProviderGate(Breaker()))
 
 
 def key_variable(name: str) -> str:

@@ -17,8 +17,8 @@ from chunkwire.ask.answering import write_items
 from chunkwire.ask.audit import AuditEntry
 from chunkwire.ask.channel import MAX_WHOLE_CHARACTERS, AnswerChannel, End, Unsent
 from chunkwire.ask.formats import AnswerFormat
-from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall
-from chunkwire.llm.errors import retry_fields
+from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall, whole_calls
+from chunkwire.llm.errors import STATUS_OF, retry_fields
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Field
 from chunkwire.server.responder import ChunkedBody, Responder
@@ -26,13 +26,8 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")
-_STATUS: Final = {
-    ErrorKind.BAD_REQUEST: 400,
-    ErrorKind.TOO_LARGE: 413,
-    ErrorKind.RATE_LIMIT: 429,
-    ErrorKind.OVERLOADED: 503,
-    ErrorKind.TIMEOUT: 504,
-}  # any other kind is a failure of the provider: 502
+# Any other kind is a failure of the provider: 502.
+_PASSED_ON: Final = frozenset({"bad-request", "too-large", "rate-limit", "overloaded", "timeout"})
 
 
 async def respond_error(response: Responder, entry: AuditEntry, content: Mapping[str, object]) -> None:
@@ -40,7 +35,7 @@ async def respond_error(response: Responder, entry: AuditEntry, content: Mapping
     error = entry.error
     if error is None:
         raise AssertionError("expected an error to report")
-    status = _STATUS.get(error.kind, 502)
+    status = STATUS_OF[error.kind] if error.kind in _PASSED_ON else 502
     if error.kind is ErrorKind.NOT_FOUND and entry.is_callers_model:
         status = 404
     with entry.ending():
@@ -109,10 +104,10 @@ def _encoded(response: Responder, pieces: list[bytes]) -> bytes:
     return b"".join(map(encode_chunk, pieces) if response.is_chunked else pieces)
 
 
-async def gather(channel: AnswerChannel, entry: AuditEntry) -> list[WholeToolCall]:
+async def gather(channel: AnswerChannel, entry: AuditEntry) -> tuple[WholeToolCall, ...]:
     """Read a whole answer; its text is in `channel.text`, and an error in the audit entry. Return its tool calls."""
     channel.keeps_text = True
-    calls: dict[int, list[ToolCall]] = {}
+    calls: list[ToolCall] = []
     is_over = False
     while not is_over and channel.keeps_text:
         for item in await channel.next(float("inf")):
@@ -120,15 +115,9 @@ async def gather(channel: AnswerChannel, entry: AuditEntry) -> list[WholeToolCal
             if not is_over:
                 entry.note_token(trio.current_time())
             if isinstance(item, ToolCall):
-                calls.setdefault(item.index, []).append(item)
+                calls.append(item)
     if not channel.keeps_text:
         expected = f"expected an answer of at most {MAX_WHOLE_CHARACTERS} characters in one body"
         entry.error = ProviderError(ErrorKind.BROKEN, f"{expected}, got more; stream it", is_ours=True)
         entry.is_whole = False
-    return [_whole(calls[index]) for index in sorted(calls)]
-
-
-def _whole(pieces: list[ToolCall]) -> WholeToolCall:
-    call_id = next((piece.id for piece in pieces if piece.id), "")
-    name = next((piece.name for piece in pieces if piece.name), "")
-    return WholeToolCall(call_id, name, tuple(piece.arguments for piece in pieces))
+    return whole_calls(calls)

@@ -16,7 +16,7 @@ from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusEr
 from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwire.client.open
 from chunkwire.client.retry import Retry
 from chunkwire.client.stream import BodyEnd, Counts, Stream
-from chunkwire.client.throttle import throttled
+from chunkwire.client.views import throttled
 from chunkwire.llm.answer import Reasoning, Stop, Text, ToolCall, Usage
 from chunkwire.llm.question import Message, Question, Tool
 from chunkwire.net.connection import PeerGone

@@ -36,10 +36,11 @@ from chunkwire.llm.answer import (
     ToolCall,
     Usage,
     WholeToolCall,
+    whole_calls,
 )
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.errors import redacted
-from chunkwire.llm.question import Message, Question
+from chunkwire.llm.question import Message, ModelRequest, Question
 from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, Url, parse_url
@@ -49,7 +50,10 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, 
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the start of an HTML page
-_GRACE_S: Final = 0.2  # for usage and the last-chunk, which may follow the terminal event; SDKs wait 0.1 s
+_ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
+GRACE_S: Final = (
+    0.2  # for usage, Bedrock's metadata and the last-chunk, which may follow the terminal event (SDKs: 0.1)
+)
 
 
 class AnswerFailed(ChunkwireError):
@@ -90,7 +94,7 @@ class TokenStream:
         self._key = key
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._calls: dict[int, list[str]] = {}
+        self._calls: list[ToolCall] = []
         self._ready: list[AnswerEvent] = []
         self._is_over = False
 
@@ -107,7 +111,7 @@ class TokenStream:
     @property
     def tool_calls(self) -> tuple[WholeToolCall, ...]:
         """The tool calls so far; complete only once the answer is."""
-        return tuple(WholeToolCall(id_, name, (more,)) for id_, name, more in self._calls.values())
+        return whole_calls(self._calls)
 
     def __aiter__(self) -> AsyncIterator[AnswerEvent]:
         return self
@@ -136,7 +140,7 @@ class TokenStream:
 
     async def _more(self) -> list[AnswerEvent]:
         """Return the events of the next receive, or those of the end."""
-        patience = _GRACE_S if self._reader.is_complete else float("inf")
+        patience = GRACE_S if self._reader.is_complete else float("inf")
         try:
             with trio.move_on_after(patience):
                 async for read in self._reads:
@@ -155,16 +159,14 @@ class TokenStream:
             case Reasoning():
                 self._reasoning.append(event.text)
             case ToolCall():
-                call = self._calls.setdefault(event.index, ["", "", ""])
-                for place, more in enumerate((event.id, event.name, event.arguments)):
-                    call[place] += more
+                self._calls.append(event)
             case Usage():
                 self.usage = event
             case Stop():
                 self.stop = event.reason
             case ProviderError():
                 self._is_over = True
-                raise AnswerFailed(replace(event, message=redacted(event.message, [self._key])), self)
+                raise AnswerFailed(_without_key(event, self._key), self)
             case _:
                 if isinstance(event, Started):
                     self.id, self.model = event.id, event.model
@@ -183,7 +185,7 @@ async def tokens(
 
     Args:
         provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`. The URL is the SDK's
-            base_url: the dialect's paths are appended to it.
+            base_url: the dialect's path is appended to it, unless it is one already; its query is sent along.
         question: the user's text, or a `Question`, whose model overrides the provider's.
         key: sent as the dialect requires; "" for none. It is redacted in errors.
         options: of `open`: timeouts, `tls`, `retry`, `pool`, `record_to`.
@@ -192,19 +194,18 @@ async def tokens(
         LocalError: the provider or the question is not valid.
         AnswerFailed: no response, or an error response.
     """
-    dialect, url, model = _parse(provider)
+    dialect, url, model = parse_target(provider)
     asked = Question(model, (Message("user", question),)) if isinstance(question, str) else question
     asked = asked if asked.model else replace(asked, model=model)
     if not asked.model:
         raise LocalError(f"expected a model: {provider}#MODEL, or one in the question")
-    base = b"" if url.target == b"/" else url.target
-    request = dialect.build_request(asked, base=base, key=key)
+    request = build_request(dialect, url, asked, key)
     where = replace(url, target=request.target)
     answer: TokenStream | None = None
     try:
         async with open_stream("POST", where, fields=request.fields, body=request.body, **options) as stream:
             if stream.head.status >= 300:
-                raise AnswerFailed(await _refusal(stream, dialect, key))
+                raise AnswerFailed(_without_key(await read_refusal(stream, dialect), key))
             answer = TokenStream(stream, dialect.reader(), key)
             yield answer
     except LocalError:
@@ -237,19 +238,52 @@ def as_provider_error(error: ChunkwireError) -> ProviderError:
     return ProviderError(kind, str(error), is_ours=True)
 
 
-async def _refusal(stream: Stream, dialect: Dialect, key: str) -> ProviderError:
+async def read_refusal(stream: Stream, dialect: Dialect) -> ProviderError:
+    """Return the error in a response that is no answer: by its status, and by as much of its body as comes in time."""
     octets = b""
-    async for read in stream.reads(whole_frames=False):
-        octets += content(read)
-        if len(octets) >= _ERROR_OCTETS:
-            break
-    error = dialect.read_error(stream.head.status, stream.head.fields, octets, time.time())
+    with trio.move_on_after(_ERROR_S):
+        try:
+            async for read in stream.reads(whole_frames=False):
+                octets += content(read)
+                if len(octets) >= _ERROR_OCTETS:
+                    break
+        except (IncompleteBody, FramingError):
+            pass  # the status alone is enough
+    return dialect.read_error(stream.head.status, stream.head.fields, octets, time.time())
+
+
+def _without_key(error: ProviderError, key: str) -> ProviderError:
     return replace(error, message=redacted(error.message, [key]))
 
 
-def _parse(provider: str) -> tuple[Dialect, Url, str]:
-    found = _SPEC.fullmatch(provider)
+def parse_target(text: str) -> tuple[Dialect, Url, str]:
+    """Return the dialect, the URL and the model of `DIALECT:URL#MODEL`; the model is "" where it names none.
+
+    Raises:
+        LocalError: it is no such text.
+    """
+    found = _SPEC.fullmatch(text)
     dialect = None if found is None else DIALECTS.get(found["dialect"])
     if found is None or dialect is None:
-        raise LocalError(f"expected DIALECT:URL#MODEL, the dialect one of {', '.join(DIALECTS)}, got {provider!r:.80}")
+        raise LocalError(f"expected DIALECT:URL#MODEL, the dialect one of {', '.join(DIALECTS)}, got {text!r:.80}")
     return dialect, parse_url(found["url"]), found["model"] or ""
+
+
+def build_request(dialect: Dialect, url: Url, question: Question, key: str) -> ModelRequest:
+    """Return the request for a question to a provider's URL.
+
+    The dialect's path is appended to that of the URL, unless it is one of those already. The URL's query is sent along.
+    """
+    path, _, query = url.target.partition(b"?")
+    request = dialect.build_request(question, base=b"" if path == b"/" else path, key=key)
+    is_whole = any(one.matches_path(path.decode("latin-1")) for one in (dialect, DIALECTS["openai"]))
+    return replace(request, target=_with_query(path if is_whole else request.target, query))
+
+
+def _with_query(target: bytes, query: bytes) -> bytes:
+    """Return a target with the parameters of another query added; they replace its own of the same name."""
+    path, _, own = target.partition(b"?")
+    names = {pair.partition(b"=")[0] for pair in query.split(b"&")}
+    kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
+    joined = b"&".join([*kept, *([query] if query else [])])
+    return b"%b?%b" % (path, joined) if joined else path

@@ -47,27 +47,14 @@ class Read:
     frames: tuple[Frame | Data, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadDeadlines:
-    """The timeouts of reading.
-
-    Attributes:
-        idle: seconds between two receives.
-        end: a moment on trio's clock.
-        total: the timeout in seconds that `end` was computed from.
-    """
-
-    idle: float = math.inf
-    end: float = math.inf
-    total: float = math.inf
-
-
 class BodyReader:
     """The body of one response.
 
     Args:
         receive: returns octets, `b""` at the end of input; raises PeerGone.
         began: the time of the request, on `time.monotonic`.
+        idle_timeout: seconds between two receives.
+        total_timeout: seconds from the call of `open`; it ends at `end`, a moment on trio's clock.
         waiting_since: when the octets that `receive` returns first were received, on the same clock; None for none.
     """
 
@@ -78,7 +65,9 @@ class BodyReader:
         *,
         began: float,
         completion: Completion,
-        deadlines: ReadDeadlines,
+        idle_timeout: float,
+        total_timeout: float,
+        end: float,
         recorder: Recorder | None,
         waiting_since: float | None = None,
     ) -> None:
@@ -91,8 +80,10 @@ class BodyReader:
         self.completion = completion
         self._receive = receive
         self._began = began
-        self._deadlines = deadlines
-        self._has_deadlines = min(deadlines.idle, deadlines.end) < math.inf
+        self._idle_timeout = idle_timeout
+        self._total_timeout = total_timeout
+        self._latest = end
+        self._has_deadlines = min(idle_timeout, end) < math.inf
         self._recorder = recorder
         self._waiting_since = waiting_since
         self._feed = Feed(scanner)
@@ -140,12 +131,11 @@ class BodyReader:
             self._end(framing, self._now())
 
     async def _receive_in_time(self) -> bytes:
-        deadlines = self._deadlines
-        give_up = trio.current_time() + deadlines.idle
-        is_total = deadlines.end <= give_up
-        with trio.CancelScope(deadline=min(deadlines.end, give_up)):
+        give_up = trio.current_time() + self._idle_timeout
+        is_total = self._latest <= give_up
+        with trio.CancelScope(deadline=min(self._latest, give_up)):
             return await self._receive()
-        late = Deadline("total", deadlines.total) if is_total else Deadline("idle", deadlines.idle)
+        late = Deadline("total", self._total_timeout) if is_total else Deadline("idle", self._idle_timeout)
         late.received = bytes(self._received)
         raise self._fail("timeout", late)
 

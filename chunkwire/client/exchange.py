@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.client.body import BodyReader, ReadDeadlines
+from chunkwire.client.body import BodyReader
 from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline
 from chunkwire.client.pool import Pool, server_of
@@ -154,7 +154,9 @@ class ClientExchange:
             self._framing.scanner(order.limits),
             began=self.began,
             completion=Completion.of(self.head, order.request) if order.judges_content else Completion(is_judged=False),
-            deadlines=ReadDeadlines(order.idle_timeout, order.end, order.total),
+            idle_timeout=order.idle_timeout,
+            total_timeout=order.total,
+            end=order.end,
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
         )

@@ -109,18 +109,20 @@ class Stream:
             Deadline: `idle_timeout` or `total_timeout` passed.
         Their `received` is the content that came before.
         """
-        return self._take("reads", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=whole_frames))
+        return self._take(
+            "reads", lambda: Reads(self.next_read, is_chunked=self._is_chunked, whole_frames=whole_frames)
+        )
 
     def frames(self) -> Frames:
         """Iterate over whole frames, including the last-chunk; for a body that is not chunked, over `Data`.
 
         A frame is held until it is whole: lower `limits.max_chunk_size` for a server that you do not trust.
         """
-        return self._take("frames", lambda: Frames(self, is_chunked=self._is_chunked))
+        return self._take("frames", lambda: Frames(self.next_read, is_chunked=self._is_chunked))
 
     def lines(self) -> Lines:
         """Iterate over lines as soon as their ends come; the last line may have none."""
-        return self._take("lines", lambda: Lines(self, charset=self.charset))
+        return self._take("lines", lambda: Lines(self.next_read, charset=self.charset))
 
     def events(self, *, resume: bool = False) -> Events:
         """Iterate over server-sent events as soon as they are whole.
@@ -130,7 +132,7 @@ class Stream:
                 (WHATWG HTML §9.2.3), as often as needed. A stream whose events have no ids cannot be resumed: the error
                 is raised. A 204 ends the stream.
         """
-        return self._take("events", lambda: Events(self, resume=self._resume if resume else None))
+        return self._take("events", lambda: Events(self.next_read, resume=self._resume if resume else None))
 
     async def read(self) -> bytes:
         """Return the whole content, without framing.
@@ -138,7 +140,7 @@ class Stream:
         Raises:
             IncompleteBody, MalformedBody, Deadline: their `received` is all content that came before.
         """
-        view = self._take("content", lambda: Reads(self, is_chunked=self._is_chunked, whole_frames=False))
+        view = self._take("content", lambda: Reads(self.next_read, is_chunked=self._is_chunked, whole_frames=False))
         gathered = bytearray()
         try:
             async for read in view:
@@ -168,7 +170,7 @@ class Stream:
 
     async def drain(self) -> None:
         """Read to the end and drop everything; for callers who only use `record_to`. Raises as `reads`."""
-        async for _ in self._take("nothing", lambda: Reads(self, is_chunked=False, whole_frames=False)):
+        async for _ in self._take("nothing", lambda: Reads(self.next_read, is_chunked=False, whole_frames=False)):
             pass  # the records have been made
 
     @property

@@ -1,4 +1,4 @@
-"""The ways to look at one body: reads, frames, lines, events.
+"""The ways to look at one body: reads, frames, lines, events; and `throttled`, which gathers the items of a view.
 
 The rule here: a view is an iterator that may be left and continued, and each step of which may be cancelled without
 loss (a deadline of the caller's, `throttled`). They are classes because an async generator that is not run to its end
@@ -10,9 +10,11 @@ from __future__ import annotations
 import abc
 import codecs
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import trio
 
 from chunkwire.client.body import Read
 from chunkwire.wire.errors import ChunkwireError
@@ -21,20 +23,18 @@ from chunkwire.wire.reader import FrameAssembler
 from chunkwire.wire.sse import SseDecoder, SseEvent
 
 T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
 
 
-class ReadSource(Protocol):
-    """Where views get their reads from."""
-
-    async def next_read(self) -> Read | None:
-        """Return the next read, None after the end."""
+NextRead: TypeAlias = Callable[[], Awaitable[Read | None]]
+"""Returns the next read of a stream, None after the end."""
 
 
 class View(abc.ABC, Generic[T]):
-    """An async iterator over the items that the reads of a source complete."""
+    """An async iterator over the items that the reads of a stream complete."""
 
-    def __init__(self, source: ReadSource) -> None:
-        self._source = source
+    def __init__(self, next_read: NextRead) -> None:
+        self._next_read = next_read
         self._ready: deque[T] = deque()
         self._is_over = False
 
@@ -45,7 +45,7 @@ class View(abc.ABC, Generic[T]):
         while not self._ready:
             if self._is_over:
                 raise StopAsyncIteration
-            read = await self._source.next_read()
+            read = await self._next_read()
             if read is None:
                 self._is_over = True
                 self._ready.extend(self._last())
@@ -65,8 +65,8 @@ class View(abc.ABC, Generic[T]):
 class Frames(View[Frame | Data]):
     """Whole frames as they become whole; for a body that is not chunked, its data as it comes."""
 
-    def __init__(self, source: ReadSource, *, is_chunked: bool) -> None:
-        super().__init__(source)
+    def __init__(self, next_read: NextRead, *, is_chunked: bool) -> None:
+        super().__init__(next_read)
         self._whole = Assembly(is_chunked=is_chunked)
 
     def _turn(self, read: Read) -> list[Frame | Data]:
@@ -76,8 +76,8 @@ class Frames(View[Frame | Data]):
 class Reads(View[Read]):
     """Receives, each with the frames that it completed."""
 
-    def __init__(self, source: ReadSource, *, is_chunked: bool, whole_frames: bool) -> None:
-        super().__init__(source)
+    def __init__(self, next_read: NextRead, *, is_chunked: bool, whole_frames: bool) -> None:
+        super().__init__(next_read)
         self._whole = Assembly(is_chunked=is_chunked) if whole_frames else None
 
     def _turn(self, read: Read) -> list[Read]:
@@ -101,8 +101,8 @@ class Assembly:
 class Lines(View[str]):
     """Lines without their ends (LF or CRLF), each once its end is in; the last one needs none."""
 
-    def __init__(self, source: ReadSource, *, charset: str) -> None:
-        super().__init__(source)
+    def __init__(self, next_read: NextRead, *, charset: str) -> None:
+        super().__init__(next_read)
         self._decoder = codecs.getincrementaldecoder(charset)("replace")
         self._held = ""
 
@@ -125,9 +125,9 @@ class Events(View[SseEvent]):
     """
 
     def __init__(
-        self, source: ReadSource, *, resume: Callable[[str, float | None, ChunkwireError], Awaitable[bool]] | None
+        self, next_read: NextRead, *, resume: Callable[[str, float | None, ChunkwireError], Awaitable[bool]] | None
     ) -> None:
-        super().__init__(source)
+        super().__init__(next_read)
         self._decoder = SseDecoder()
         self._resume = resume
         self._last_id = ""
@@ -158,3 +158,46 @@ class Events(View[SseEvent]):
 def content(read: Read) -> bytes:
     """Return the content that a read brought, framing left out."""
     return b"".join([event.octets for event in read.events if isinstance(event, Data)])
+
+
+class CancelSafeIterator(Protocol[Item]):
+    """An iterator whose `__anext__` can be cancelled without losing an item, as all views of a stream."""
+
+    async def __anext__(self) -> Item:
+        """Return the next item."""
+
+
+class Throttled(Generic[T]):
+    """Groups items, for consumers that cannot process each, such as a screen; see `throttled`."""
+
+    def __init__(self, view: CancelSafeIterator[T], every: float) -> None:
+        self._view = view
+        self._every = every
+        self._not_before = -float("inf")
+        self._error: BaseException | None = None
+
+    def __aiter__(self) -> AsyncIterator[list[T]]:
+        return self
+
+    async def __anext__(self) -> list[T]:
+        if self._error is not None:
+            raise self._error
+        batch = [await self._view.__anext__()]
+        with trio.move_on_at(self._not_before):
+            while self._not_before > trio.current_time():
+                try:
+                    batch.append(await self._view.__anext__())
+                except (StopAsyncIteration, Exception) as error:  # noqa: BLE001  raised by the next step
+                    self._error = error
+                    break
+        self._not_before = trio.current_time() + self._every
+        return batch
+
+
+def throttled(view: CancelSafeIterator[T], *, every: float) -> Throttled[T]:
+    """Iterate over a view's items in lists, at most one list in `every` seconds; the first item comes at once.
+
+    No item is lost. An error of the view is raised after the list of the items before it. Between two lists nothing is
+    read: flow control slows the stream down, so no items are queued here.
+    """
+    return Throttled(view, every)

@@ -15,7 +15,7 @@ from chunkwire.wire.sse import SseDecoder
 
 
 def provider(spec: str, **environment: str) -> Provider:
-    return parse_provider(spec, environment, failures=5, cooldown=10)
+    return parse_provider(spec, environment)
 
 
 def test_a_session_remembers_questions_and_answers_in_order() -> None:
@@ -78,7 +78,7 @@ def test_a_provider_is_read_from_its_spec_and_its_key_from_the_environment() -> 
 
 
 def test_a_model_may_be_named_for_all() -> None:
-    made = parse_provider("a=openai:http://x", {}, model="m", failures=5, cooldown=10)
+    made = parse_provider("a=openai:http://x", {}, model="m")
     assert made.model == "m"
 
 
@@ -100,7 +100,7 @@ def test_a_key_is_in_neither_repr_nor_json() -> None:
     [
         ("openai:http://x#m", "expected NAME=DIALECT:URL#MODEL"),
         ("=openai:http://x#m", "expected NAME=DIALECT:URL#MODEL"),
-        ("a=open:http://x#m", "a: expected a dialect out of azure, openai"),
+        ("a=open:http://x#m", "expected DIALECT:URL#MODEL, the dialect one of azure, openai"),
         ("a=openai:ftp://x#m", "expected http://, https://"),
         ("a=openai:http://x", "a: expected a model"),
     ],

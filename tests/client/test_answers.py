@@ -101,6 +101,14 @@ async def test_a_refusal_before_the_stream_says_its_reason_without_the_key() -> 
     assert caught.value.error.status == 401
 
 
+async def test_a_refusal_whose_body_is_cut_says_its_status() -> None:
+    async with scripted(sends(b"HTTP/1.1 429 Too Many\r\nContent-Length: 9\r\n\r\n")) as server:
+        with pytest.raises(AnswerFailed) as caught:
+            async with client.tokens(f"openai:{server.url()}?x=1#m", "Hi"):
+                pass  # never entered
+    assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
+
+
 async def test_no_connection_is_the_same_exception() -> None:
     with pytest.raises(AnswerFailed) as caught:
         async with client.tokens("openai:http://127.0.0.1:9#m", "Hi"):
