@@ -8,6 +8,7 @@ octets after the head, for framings that no plan or fault has.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ from chunkwire.wire.errors import LocalError
 _STEP: Final = re.compile(r"""(\d{1,16})(?::((?:[^",@]|"(?:[^"\\]|\\.)*")+))?@(\d+(?:\.\d+)?)""", re.ASCII)
 _FIELD_NAME: Final = re.compile(abnf.TOKEN)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
+_ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"  # the data of a plan without a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,11 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
     fields = tuple(_trailer(text) for text in query.values("trailer"))
     if fields and steps[-1].size:
         raise bad_value("trailer", "a plan with a last-chunk (0@MS)", query.text("plan"))
-    text = query.text("text").encode() or _ALPHABET
-    sent = 0
     async with response.chunked(status, head, trailers=fields) as body:
-        for step in steps:
+        for step, data in with_data(steps, query.text("text")):
             await body.wait_until(step.moment)
-            if step.size:
-                await body.send_chunk(_repeated(text, sent, step.size), step.ext)
-                sent += step.size
+            if data:
+                await body.send_chunk(data, step.ext)
             else:
                 await body.finish(ext=step.ext)
         if steps[-1].size:
@@ -142,10 +140,13 @@ async def trailers(request: IncomingRequest, response: Responder) -> None:
             await body.send_chunk(b"%b: %b\n" % (name, value))
 
 
-def _repeated(text: bytes, offset: int, size: int) -> bytes:
-    """Return `size` octets of an endless repetition of a text, from `offset` on."""
-    start = offset % len(text)
-    return (text * ((start + size) // len(text) + 1))[start : start + size]
+def with_data(frames: Iterable[PlannedFrame], text: str) -> Iterator[tuple[PlannedFrame, bytes]]:
+    """Yield each frame with its data: a text that is repeated endlessly, the alphabet for ""."""
+    octets, sent = text.encode() or _ALPHABET, 0
+    for frame in frames:
+        start = sent % len(octets)
+        yield frame, (octets * ((start + frame.size) // len(octets) + 1))[start : start + frame.size]
+        sent += frame.size
 
 
 def _trailer(text: str) -> Field:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.llm import DIALECTS
@@ -19,8 +19,9 @@ from chunkwire.llm.question import ModelRequest, Question
 from chunkwire.llm.shape import dump
 from chunkwire.net.heads import Field
 from chunkwire.origin.mock.composition import tokens
-from chunkwire.origin.plan import parse_plan
+from chunkwire.origin.plan import parse_plan, with_data
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
+from chunkwire.origin.scenarios.values import head_of
 from chunkwire.origin.settings import DEFAULT_ORIGIN_SETTINGS
 from chunkwire.testing.steps import Break, ContentStep, CountedUnit, StatusReply
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -35,7 +36,6 @@ _TEXT: Final = b"text/plain; charset=utf-8"
 _LINES: Final = b"application/x-ndjson"
 _SSE: Final = b"text/event-stream"
 _CREATED: Final = 1_700_000_000  # Unix seconds: the same request gets the same octets
-_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +222,11 @@ def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
 
 def _planned(step: ContentStep) -> WireAnswer:
     """Return the frames of a plan with their times; without a last-chunk the connection is closed."""
-    text = (step.text or _ALPHABET).encode()
     writes: list[Write] = []
-    sent, moment = 0, 0.0
+    moment = 0.0
     frames = parse_plan(str(step.value or "5@0,6@0,0@0"), DEFAULT_ORIGIN_SETTINGS)
-    for frame in frames:
-        data = (text * (frame.size // len(text) + 2))[sent % len(text) :][: frame.size]
-        raw = encode_chunk(data, frame.ext) if frame.size else encode_last_chunk(ext=frame.ext)
+    for frame, data in with_data(frames, step.text):
+        raw = encode_chunk(data, frame.ext) if data else encode_last_chunk(ext=frame.ext)
         writes.append(Write(raw, frame.moment - moment))
-        sent, moment = sent + frame.size, frame.moment
-    head = replace(_PLAIN.of((), _TEXT)).head
-    return WireAnswer(head, tuple(writes), Ending.CLOSE if frames[-1].size else Ending.KEEP)
+        moment = frame.moment
+    return WireAnswer(head_of(_TEXT), tuple(writes), Ending.CLOSE if frames[-1].size else Ending.KEEP)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from chunkwire.llm.shape import load_object
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
@@ -99,12 +100,9 @@ async def _nothing(request: IncomingRequest, response: Responder) -> None:
 async def _message(request: IncomingRequest) -> dict[str, object]:
     body = await request.read_body(MAX_MESSAGE_OCTETS)
     try:
-        message = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise LocalError(f"expected JSON, got {body[:40].decode('utf-8', 'replace')!r}") from error
-    if not isinstance(message, dict):
-        raise LocalError(f"expected a JSON object, got {message!r:.40}")
-    return message
+        return load_object(body)
+    except ValueError as error:
+        raise LocalError(str(error)) from error
 
 
 def _state(run: ServedRun) -> dict[str, object]:

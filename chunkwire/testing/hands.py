@@ -11,9 +11,9 @@ import binascii
 import enum
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 import trio
 
@@ -95,15 +95,8 @@ def octets_of(message: Mapping[str, object], name: str) -> bytes:
     return text.encode()
 
 
-class HandWriter(Protocol):
-    """Carries out actions on one response, in chunks or on a WebSocket."""
-
-    async def carry_out(self, action: Action) -> None:
-        """Carry out one action.
-
-        Raises:
-            PeerGone: the client has left.
-        """
+CarryOut: TypeAlias = Callable[[Action], Awaitable[None]]
+"""Carries out one action on a response, in chunks or on a WebSocket; raises PeerGone once the client has left."""
 
 
 class HandwrittenResponse:
@@ -133,14 +126,14 @@ class HandwrittenResponse:
         """Cut the response; call it in trio's thread."""
         self._scope.cancel()
 
-    async def write_all(self, response: Responder, writer: HandWriter) -> None:
+    async def write_all(self, response: Responder, carry_out: CarryOut) -> None:
         """Carry out the test's actions until one ends the response, or until `stop`."""
         self._response = response
         self.asked.set()
         with self._scope:
             try:
                 async for action in self._actions:
-                    await writer.carry_out(action)
+                    await carry_out(action)
                     self._unwritten -= 1
                     if action.act in ENDS:
                         return
@@ -187,7 +180,7 @@ async def write_by_hand(hand: HandwrittenResponse, response: Responder, kind: st
             hand.gone.set()
 
         nursery.start_soon(notice_departure, name="departure")
-        await hand.write_all(response, _BodyWriter(body, kind, asked))
+        await hand.write_all(response, _BodyWriter(body, kind, asked).carry_out)
         nursery.cancel_scope.cancel()
         if response.state is BodyState.OPEN:
             body.cut()
@@ -204,7 +197,7 @@ class _BodyWriter:
         self._written: list[Piece] = []
 
     async def carry_out(self, action: Action) -> None:
-        """Do one action; see `HandWriter`."""
+        """Do one action; see `CarryOut`."""
         match action.act:
             case Act.SEND_EVENT:
                 for octets in self._event(action.value):

@@ -33,7 +33,7 @@ async def answer_websocket(
         nursery.start_soon(_receive, socket, received, hand, name="messages")
         writer = _SocketWriter(socket, response)
         if hand is not None:
-            await hand.write_all(response, writer)
+            await hand.write_all(response, writer.carry_out)
         elif isinstance(step, ContentStep):
             for action in _actions(step):
                 await writer.carry_out(action)
@@ -80,7 +80,7 @@ class _SocketWriter:
         self._response = response
 
     async def carry_out(self, action: Action) -> None:
-        """Do one action; see `HandWriter`."""
+        """Do one action; see `CarryOut`."""
         from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
         match action.act:
